@@ -1,0 +1,1 @@
+"""CoLM: restart files, patches and soil layers."""

@@ -1,0 +1,211 @@
+"""The increment of the surface layer, given to the soil water of each patch within its bounds.
+
+Every layer of the surface layer gets the same change of volumetric water. Frozen layers get nothing and their share
+is withheld. What a layer cannot take because of a bound goes to the patch's other layers; what none can
+take is lost. All of it is counted in a ledger of water.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from imgda_mpi.colm.soil_layers import DENSITY_ICE, DENSITY_LIQUID, FREEZING, N_SOIL, thickness, volumetric_water
+
+FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+
+_layer_mass = DENSITY_LIQUID * thickness  # kg m-2 of liquid per m3 m-3
+
+
+@dataclass(frozen=True)
+class SoilColumns:
+    """Soil water of n patches.
+
+    Parameters
+    ----------
+    liquid, ice : (n, 10) array
+        kg m-2.
+    temperature : (n, 10) array
+        K.
+    porosity, residual : (n, 10) array
+        Upper and lower limit of volumetric water, m3 m-3; ``residual`` is 0 where the model has none.
+    is_soil : (n,) bool array
+        Patches that take part.
+
+    Raises
+    ------
+    ValueError
+        Where shapes differ.
+    """
+
+    liquid: FloatArray
+    ice: FloatArray
+    temperature: FloatArray
+    porosity: FloatArray
+    residual: FloatArray
+    is_soil: BoolArray
+
+    def __post_init__(self) -> None:
+        expected = (self.is_soil.size, N_SOIL)
+        for name in ("liquid", "ice", "temperature", "porosity", "residual"):
+            shape = getattr(self, name).shape
+            if shape != expected:
+                raise ValueError(f"{name} has shape {shape}, expected {expected}")
+
+    def surface_moisture(self, weights: FloatArray) -> FloatArray:
+        """Liquid water and ice of a layer, (n,) m3 m-3: the mean of the soil layers with the given weights (10,)."""
+        return _weighted_sum(volumetric_water(self.liquid, self.ice), weights)
+
+    def is_frozen(self) -> BoolArray:
+        """Layers below freezing or with ice, (n, 10): the model decides there how much water is liquid."""
+        return (self.temperature < FREEZING) | (self.ice > 0)
+
+    def liquid_bounds(self) -> tuple[FloatArray, FloatArray]:
+        """Least and most liquid water an update may leave, two (n, 10) arrays in kg m-2.
+
+        Residual water and the pore space that ice leaves free, or the background where the model itself is
+        outside: an update may not lead further out, and does not force a way in.
+        """
+        lower = self.residual * _layer_mass
+        upper = (self.porosity - self.ice / (DENSITY_ICE * thickness)) * _layer_mass
+        return np.minimum(lower, self.liquid), np.maximum(upper, self.liquid)
+
+
+@dataclass(frozen=True)
+class SoilUpdate:
+    """New soil water of n patches and the ledger of the change.
+
+    For every patch: column water before + requested - frozen - clamped = column water after.
+
+    Parameters
+    ----------
+    liquid : (n, 10) array
+        Updated liquid water, kg m-2.
+    requested : (n,) array
+        Water of the uniform shift of all layers of the surface layer, without bounds, kg m-2.
+    frozen : (n,) array
+        Part of it that was withheld from frozen layers, kg m-2.
+    clamped : (n,) array
+        Part that bounds refused, net of what other layers took instead, kg m-2. It is not 0 where the whole
+        increment could be placed in other layers: their share in the surface layer differs from that in the column.
+    applied : (n,) array
+        Change of the column's liquid water, kg m-2.
+    unmet : (n,) array
+        Increment minus achieved change of the surface moisture, m3 m-3.
+    is_frozen, at_lower, at_upper : (n,) bool array
+        Patches where a layer was withheld as frozen, or where a layer asked to lose (gain) water has come to its
+        lower (upper) bound.
+    """
+
+    liquid: FloatArray
+    requested: FloatArray
+    frozen: FloatArray
+    clamped: FloatArray
+    applied: FloatArray
+    unmet: FloatArray
+    is_frozen: BoolArray
+    at_lower: BoolArray
+    at_upper: BoolArray
+
+
+def update_soil(columns: SoilColumns, increment: FloatArray, weights: FloatArray) -> SoilUpdate:
+    """Soil water after an increment of the surface moisture.
+
+    Parameters
+    ----------
+    columns : SoilColumns
+        Background of n patches.
+    increment : (n,) array
+        Change of the surface moisture, m3 m-3; ignored (may be NaN) on patches that are not soil.
+    weights : (10,) array
+        Share of the soil layers in the surface layer, >= 0, sum 1.
+
+    Returns
+    -------
+    SoilUpdate
+        Layers without weight, frozen layers, and patches without increment keep every bit.
+
+    Raises
+    ------
+    ValueError
+        Where shapes differ, the weights do not sum to 1, or the increment of a soil patch is not finite.
+
+    Notes
+    -----
+    The layers that may change are shifted by the same volumetric water v, each within its bounds:
+    sum_l w_l (clip(theta_l + v, lower_l, upper_l) - theta_l) = increment times the sum of their w_l.
+    """
+    wanted = _checked_increment(columns, increment, weights)
+    asked = (weights > 0) & (wanted != 0)[:, None]
+    withheld = asked & columns.is_frozen()
+    movable = asked & ~withheld
+    lower, upper = columns.liquid_bounds()
+    shift = _uniform_shift(columns.liquid, (lower, upper), movable, wanted, weights)
+    shifted = columns.liquid + shift[:, None] * _layer_mass
+    liquid = np.where(movable, np.clip(shifted, lower, upper), columns.liquid)
+
+    change = np.where(movable, liquid - columns.liquid, 0.0)
+    requested = wanted * _weighted_sum(asked.astype(np.float64), _layer_mass)
+    frozen = wanted * _weighted_sum(withheld.astype(np.float64), _layer_mass)
+    applied = _weighted_sum(change, np.ones(N_SOIL))
+    return SoilUpdate(
+        liquid=liquid,
+        requested=requested,
+        frozen=frozen,
+        clamped=requested - frozen - applied,
+        applied=applied,
+        unmet=wanted - _weighted_sum(change / _layer_mass, weights),
+        is_frozen=withheld.any(axis=1),
+        at_lower=(movable & (liquid <= lower)).any(axis=1) & (wanted < 0),
+        at_upper=(movable & (liquid >= upper)).any(axis=1) & (wanted > 0),
+    )
+
+
+def compensate_aquifer(aquifer: FloatArray, update: SoilUpdate) -> FloatArray:
+    """Aquifer water (n,) in mm that keeps the total water of each column: reduced by what the soil was given."""
+    return aquifer - update.applied
+
+
+def _checked_increment(columns: SoilColumns, increment: FloatArray, weights: FloatArray) -> FloatArray:
+    if increment.shape != columns.is_soil.shape:
+        raise ValueError(f"increment has shape {increment.shape}, expected {columns.is_soil.shape}")
+    if weights.shape != (N_SOIL,) or (weights < 0).any() or abs(weights.sum() - 1.0) > 1e-12:
+        raise ValueError(f"weights must be {N_SOIL} values >= 0 that sum to 1, found {weights}")
+    wanted = np.where(columns.is_soil, increment, 0.0)
+    if not np.isfinite(wanted).all():
+        raise ValueError(f"increment is not finite on {np.count_nonzero(~np.isfinite(wanted))} soil patches")
+    return wanted
+
+
+def _uniform_shift(
+    liquid: FloatArray,
+    bounds: tuple[FloatArray, FloatArray],
+    movable: BoolArray,
+    wanted: FloatArray,
+    weights: FloatArray,
+) -> FloatArray:
+    """Volumetric shift (n,) of the movable layers that yields the wanted change, or brings them all to a bound."""
+    lower, upper = bounds
+    target = wanted * _weighted_sum(movable.astype(np.float64), weights)
+    grows = (wanted > 0)[:, None]
+    shift = np.zeros_like(wanted)
+    # Each pass meets the target or brings one layer more to its bound.
+    for _ in range(np.count_nonzero(weights) + 1):
+        shifted = liquid + shift[:, None] * _layer_mass
+        taken = np.where(movable, np.clip(shifted, lower, upper) - liquid, 0.0) / _layer_mass
+        missing = target - _weighted_sum(taken, weights)
+        free = movable & np.where(grows, shifted < upper, shifted > lower)
+        share = _weighted_sum(free.astype(np.float64), weights)
+        shift = shift + np.divide(missing, share, out=np.zeros_like(missing), where=share > 0)
+    return shift
+
+
+def _weighted_sum(values: FloatArray, weights: FloatArray) -> FloatArray:
+    """Sum over the layers (n, 10) -> (n,), layer by layer: the same bits however many patches there are."""
+    total = np.zeros(values.shape[0])
+    for layer in np.flatnonzero(weights):
+        total += weights[layer] * values[:, layer]
+    return total

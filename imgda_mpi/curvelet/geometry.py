@@ -1,0 +1,156 @@
+"""How the frequency plane is cut: level lengths, sectors, and the grid on which each wedge is sampled.
+
+Candes, Demanet, Donoho, Ying (2006), Multiscale Model. Simul. 5, 861. Lengths are kept as fractions, so that no
+rounding error decides the size of an array.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+
+MINIMUM_SIZE = 32
+
+
+@dataclass(frozen=True)
+class Sector:
+    """The directions of one wedge, in the half plane p > 0.
+
+    The wedge looks along ``axis`` (0: against k1, 1: along k2). There, p is the frequency along the wedge and s the
+    one across it, and an angle is that of (p, s) after each is divided by its radius.
+
+    Attributes
+    ----------
+    axis : int
+        Axis of the image that p belongs to.
+    per_side : int
+        Wedges on one side of the square, ``nd``.
+    low, middle, high : float
+        Angles in radians: the window rises from ``low`` to ``middle`` and falls to zero at ``high``.
+    """
+
+    axis: int
+    per_side: int
+    low: float
+    middle: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """The cutting of the frequency plane for one image shape.
+
+    Parameters
+    ----------
+    shape : (ny, nx)
+        Shape of the image, each at least 32.
+    n_scales : int
+        Scales, 1 being the coarsest; at least 2.
+    n_angles : int
+        Wedges at scale 2 (both halves); a multiple of 4, at least 8.
+    finest : str
+        ``wavelets`` or ``curvelets``: what the finest scale is made of.
+    sampling : str
+        ``reference``: the sizes of the published code, odd; ``fast``: rounded up to quick FFT sizes.
+
+    Raises
+    ------
+    ValueError
+        Where one of these does not hold.
+    """
+
+    shape: tuple[int, int]
+    n_scales: int
+    n_angles: int
+    finest: str
+    sampling: str
+
+    def __post_init__(self) -> None:
+        if len(self.shape) != 2 or min(self.shape) < MINIMUM_SIZE:
+            raise ValueError(f"shape={self.shape}: needs two sizes of at least {MINIMUM_SIZE}")
+        if self.n_scales < 2:
+            raise ValueError(f"n_scales={self.n_scales}: needs at least 2, a coarse and a finest scale")
+        if self.n_angles < 8 or self.n_angles % 4:
+            raise ValueError(
+                f"n_angles={self.n_angles}: needs a multiple of 4, at least 8: each side of the square of frequencies "
+                "is cut into n_angles/4 wedges, and a single wedge would meet its own alias"
+            )
+        for name, given, known in (
+            ("finest", self.finest, ("wavelets", "curvelets")),
+            ("sampling", self.sampling, ("fast", "reference")),
+        ):
+            if given not in known:
+                raise ValueError(f"{name}={given!r}: needs one of {known}")
+
+    def is_real(self, scale: int) -> bool:
+        """Whether the scale is one real array: the coarsest, and the finest where it is made of wavelets."""
+        return scale == 1 or (scale == self.n_scales and self.finest == "wavelets")
+
+    def n_wedges(self, scale: int) -> int:
+        """Stored wedges of a scale. The opposite half holds their complex conjugates."""
+        return 1 if self.is_real(scale) else 2 * self._per_side(scale)
+
+    def length(self, scale: int, axis: int) -> Fraction:
+        """Width of the square of frequencies of a scale along an axis, L; its radius is R = L/2."""
+        return Fraction(4 * self.shape[axis], 3 * 2 ** (self.n_scales - scale))
+
+    def sector(self, scale: int, wedge: int) -> Sector:
+        """Directions of a wedge of a complex scale, numbered from 1."""
+        nd = self._per_side(scale)
+        axis, place = divmod(wedge - 1, nd)
+        w = nd - 1 - place
+        # Next to a corner of the square the angle ends inside the neighbouring side.
+        low = math.atan2(-1, 1 - 1 / nd) if w == 0 else math.atan2(-1 + (2 * w - 1) / nd, 1)
+        high = math.atan2(1, 1 - 1 / nd) if w == nd - 1 else math.atan2(-1 + (2 * w + 3) / nd, 1)
+        return Sector(axis, nd, low, math.atan2(-1 + (2 * w + 1) / nd, 1), high)
+
+    def rectangle(self, scale: int, wedge: int) -> tuple[int, int]:
+        """Shape (n1, n2) of the coefficients of a wedge."""
+        if scale == 1:
+            sizes = [2 * math.floor(self.length(1, axis) / 2) + 1 for axis in (0, 1)]
+        elif self.is_real(scale):
+            return self.shape
+        else:
+            along, nd = divmod(wedge - 1, self._per_side(scale))[0], self._per_side(scale)
+            sizes = [0, 0]
+            sizes[along] = _odd(math.ceil(self.length(scale, along) * (Fraction(3, 8) + Fraction(1, 8 * nd))))
+            sizes[1 - along] = _odd(math.ceil(2 * self.length(scale, 1 - along) / nd))
+        if self.sampling == "fast":
+            sizes = [_fast(size) for size in sizes]
+        return sizes[0], sizes[1]
+
+    def _per_side(self, scale: int) -> int:
+        """Wedges on one side of the square, nd: it doubles at every second scale."""
+        return self.n_angles // 4 * 2 ** ((scale - 1) // 2)
+
+
+def default_scales(shape: tuple[int, int]) -> int:
+    """Scales of an image unless given: ceil(log2(min(ny, nx)) - 3).
+
+    >>> default_scales((128, 256))
+    4
+    """
+    # (n - 1).bit_length() is ceil(log2(n)) without a logarithm that may round up.
+    return (min(shape) - 1).bit_length() - 3
+
+
+def _odd(size: int) -> int:
+    return size | 1
+
+
+def _fast(size: int) -> int:
+    """The smallest multiple of 4 without prime factors above 7 that is at least ``size``.
+
+    >>> [_fast(n) for n in (13, 43, 67, 131)]
+    [16, 48, 72, 140]
+    """
+    while True:
+        size += -size % 4
+        rest = size
+        for prime in (2, 3, 5, 7):
+            while rest % prime == 0:
+                rest //= prime
+        if rest == 1:
+            return size
+        size += 1

@@ -1,0 +1,171 @@
+"""Where each wedge lies in the flat array of coefficients."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import accumulate
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from imgda_mpi.curvelet.geometry import Geometry
+
+Values = npt.NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True)
+class Wedge:
+    """One wedge's place in the flat array.
+
+    Attributes
+    ----------
+    scale, number : int
+        Scale (1 = coarsest) and wedge within it, both from 1.
+    shape : (n1, n2)
+        Shape of its coefficients.
+    is_real : bool
+        Real coefficients; otherwise complex ones, stored as real part, imaginary part, real part, ...
+    start, stop : int
+        ``values[start:stop]`` are its coefficients, n1 n2 values or twice as many.
+    """
+
+    scale: int
+    number: int
+    shape: tuple[int, int]
+    is_real: bool
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Order of the coefficients: coarse real values, complex wedges, and finest real values if there are any.
+
+    Attributes
+    ----------
+    image_shape : (ny, nx)
+        Shape of the image.
+    wedges : tuple of Wedge
+        Without gaps, by scale and then by number.
+    """
+
+    image_shape: tuple[int, int]
+    wedges: tuple[Wedge, ...]
+
+    @property
+    def n_values(self) -> int:
+        """Real numbers in the flat array."""
+        return self.wedges[-1].stop if self.wedges else 0
+
+    @property
+    def redundancy(self) -> float:
+        """Real numbers per pixel of the image."""
+        return self.n_values / math.prod(self.image_shape)
+
+    def wedge(self, scale: int, number: int) -> Wedge:
+        """Record of a wedge.
+
+        Raises
+        ------
+        ValueError
+            Where the layout has no such wedge.
+        """
+        for wedge in self.wedges:
+            if (wedge.scale, wedge.number) == (scale, number):
+                return wedge
+        raise ValueError(f"scale={scale}, wedge={number}: not among the {len(self.wedges)} wedges of this layout")
+
+    def scale(self, scale: int) -> slice:
+        """Slice of the flat array that holds a scale.
+
+        Raises
+        ------
+        ValueError
+            Where the layout has no wedge of this scale.
+        """
+        members = [wedge for wedge in self.wedges if wedge.scale == scale]
+        if not members:
+            raise ValueError(f"scale={scale}: this layout has {sorted({wedge.scale for wedge in self.wedges})}")
+        return slice(members[0].start, members[-1].stop)
+
+    def part(self, first: int, last: int) -> Layout:
+        """Layout of ``wedges[first:last]`` alone, its array starting at 0; the two may be equal.
+
+        Raises
+        ------
+        ValueError
+            Unless 0 <= first <= last <= number of wedges.
+        """
+        if not 0 <= first <= last <= len(self.wedges):
+            raise ValueError(f"part({first}, {last}): needs 0 <= first <= last <= {len(self.wedges)}")
+        chosen = self.wedges[first:last]
+        offset = chosen[0].start if chosen else 0
+        moved = tuple(replace(wedge, start=wedge.start - offset, stop=wedge.stop - offset) for wedge in chosen)
+        return Layout(self.image_shape, moved)
+
+    def power(self, values: Values) -> Values:
+        """Squared modulus of the coefficients, in both slots of a complex one.
+
+        Parameters
+        ----------
+        values : (..., n_values) array
+
+        Returns
+        -------
+        (..., n_values) array
+            In the square of the unit of ``values``.
+        """
+        self._check(values)
+        power = values * values
+        real_part = power[..., self.complex_part][..., 0::2]
+        imaginary_part = power[..., self.complex_part][..., 1::2]
+        real_part += imaginary_part
+        imaginary_part[...] = real_part
+        return power
+
+    def inner(self, a: Values, b: Values) -> Values:
+        """Inner product that equals that of the images: complex wedges count twice, for their opposite half.
+
+        Parameters
+        ----------
+        a, b : (..., n_values) arrays
+
+        Returns
+        -------
+        (...) array
+        """
+        self._check(a)
+        self._check(b)
+        product = a * b
+        return np.asarray(product.sum(axis=-1) + product[..., self.complex_part].sum(axis=-1))
+
+    @cached_property
+    def complex_part(self) -> slice:
+        """Slice of the flat array that holds the complex wedges, possibly empty."""
+        stored = [wedge for wedge in self.wedges if not wedge.is_real]
+        return slice(stored[0].start, stored[-1].stop) if stored else slice(0, 0)
+
+    def _check(self, values: Values) -> None:
+        if values.shape[-1:] != (self.n_values,):
+            raise ValueError(f"values have shape {values.shape}: need (..., {self.n_values})")
+
+
+def layout_of(geometry: Geometry) -> Layout:
+    """Layout of all wedges of a geometry."""
+    names = [
+        (scale, number)
+        for scale in range(1, geometry.n_scales + 1)
+        for number in range(1, geometry.n_wedges(scale) + 1)
+    ]
+    shapes = [geometry.rectangle(*name) for name in names]
+    real = [geometry.is_real(scale) for scale, _ in names]
+    stops = list(accumulate(math.prod(shape) * (1 if is_real else 2) for shape, is_real in zip(shapes, real, strict=True)))
+    starts = [0, *stops[:-1]]
+    fields = zip(names, shapes, real, starts, stops, strict=True)
+    return Layout(
+        geometry.shape,
+        tuple(Wedge(*name, shape, is_real, start, stop) for name, shape, is_real, start, stop in fields),
+    )

@@ -1,0 +1,119 @@
+"""The latitude-longitude grid of an image, and the periodic array it is transformed on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+
+EARTH_RADIUS = 6_371_220.0  # m, the value of CoLM
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Centres of the cells of an image.
+
+    Parameters
+    ----------
+    latitude : (ny,) array
+        Degrees north, strictly ascending or descending: row 0 of an image lies at ``latitude[0]``.
+    longitude : (nx,) array
+        Degrees east, strictly ascending (values beyond 180 or 360 are allowed where a grid crosses them).
+
+    Raises
+    ------
+    ValueError
+        Where a coordinate is not one-dimensional, not finite, not strictly monotonic, or out of range.
+    """
+
+    latitude: FloatArray
+    longitude: FloatArray
+
+    def __post_init__(self) -> None:
+        for name, values in (("latitude", self.latitude), ("longitude", self.longitude)):
+            if values.ndim != 1 or values.size < 2 or not np.isfinite(values).all():
+                raise ValueError(f"{name} must be a vector of at least 2 finite values, found shape {values.shape}")
+        steps = np.diff(self.latitude)
+        if not ((steps > 0).all() or (steps < 0).all()) or np.abs(self.latitude).max() > 90:
+            raise ValueError("latitude must be strictly monotonic within -90..90 degrees")
+        if not (np.diff(self.longitude) > 0).all() or np.ptp(self.longitude) >= 360:
+            raise ValueError("longitude must be strictly ascending and span less than 360 degrees")
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns, (ny, nx)."""
+        return self.latitude.size, self.longitude.size
+
+    @property
+    def is_periodic(self) -> bool:
+        """Whether the columns go once around the globe."""
+        step = np.diff(self.longitude)
+        return bool(abs(np.ptp(self.longitude) + step.mean() - 360.0) < 0.5 * step.min())
+
+    @property
+    def is_global(self) -> bool:
+        """Whether the image goes around the globe and from pole to pole (within one row)."""
+        row = float(np.abs(np.diff(self.latitude)).max())
+        return self.is_periodic and bool(np.abs(self.latitude_edges[[0, -1]]).min() > 90.0 - 1.5 * row)
+
+    @property
+    def latitude_edges(self) -> FloatArray:
+        """Edges of the rows, (ny + 1,) degrees: midpoints of the centres, within -90..90.
+
+        The outermost row reaches to the pole where no further row would fit in between. A Gaussian grid ends about
+        three quarters of a row from the pole: its last row is the polar cap.
+        """
+        edges = _edges(self.latitude)
+        for end, neighbour in ((0, 1), (-1, -2)):
+            outward = self.latitude[end] - self.latitude[neighbour]
+            pole = np.copysign(90.0, outward)
+            if abs(pole - self.latitude[end]) < 0.9 * abs(outward):
+                edges[end] = pole
+        return edges
+
+    @property
+    def longitude_edges(self) -> FloatArray:
+        """Edges of the columns, (nx + 1,) degrees: midpoints of the centres, 360 apart in all on a periodic grid."""
+        edges = _edges(self.longitude)
+        if self.is_periodic:
+            edges[0] = 0.5 * (self.longitude[0] + self.longitude[-1] - 360.0)
+            edges[-1] = edges[0] + 360.0
+        return edges
+
+    @property
+    def cell_area(self) -> FloatArray:
+        """Area of the cells on the sphere, (ny, nx) m2."""
+        height = np.abs(np.diff(np.sin(np.radians(self.latitude_edges))))
+        width = np.diff(np.radians(self.longitude_edges))
+        return EARTH_RADIUS**2 * np.outer(height, width)
+
+    def transform_shape(self, minimum: int = 32) -> tuple[int, int]:
+        """Shape of the periodic array that the image is embedded in for the transform.
+
+        A global image is its own periodic array. Along a direction that is not closed the image is followed by
+        half its own length, and at least up to ``minimum``, of zeros, so that the array's wrap does not join its
+        two ends.
+        """
+        ny, nx = self.shape
+        if not self.is_global:
+            ny = ny + (ny + 1) // 2
+        if not self.is_periodic:
+            nx = nx + (nx + 1) // 2
+        return max(minimum, ny), max(minimum, nx)
+
+
+def embed(image: FloatArray, shape: tuple[int, int]) -> FloatArray:
+    """The image in the top left corner of an array of zeros of the given shape."""
+    padded = np.zeros(shape, dtype=image.dtype)
+    padded[: image.shape[0], : image.shape[1]] = image
+    return padded
+
+
+def _edges(centres: FloatArray) -> FloatArray:
+    middle = 0.5 * (centres[1:] + centres[:-1])
+    first = centres[0] - (middle[0] - centres[0])
+    last = centres[-1] + (centres[-1] - middle[-1])
+    return np.concatenate([[first], middle, [last]])

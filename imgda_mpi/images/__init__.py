@@ -1,0 +1,1 @@
+"""Observation files to images on the model grid."""

@@ -1,0 +1,115 @@
+"""The observed image on the model grid, and what became of every pixel on the way to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+
+from imgda_mpi.grid import FloatArray, Grid
+from imgda_mpi.images.quality import gross_check
+from imgda_mpi.images.regrid import METHODS, BoolArray
+
+
+@dataclass(frozen=True, eq=False)
+class SourceImage:
+    """One soil-moisture image as a file holds it.
+
+    Parameters
+    ----------
+    values : (ny_source, nx_source) array
+        Volumetric soil moisture, m3 m-3, NaN where missing.
+    grid : Grid
+        The file's own grid.
+    path, variable : Path, str
+        Where it was read.
+    time : datetime
+        Time of the image, UTC.
+    time_is_stated : bool
+        Whether the file itself has no time, so that ``time`` is the one asked for.
+    """
+
+    values: FloatArray
+    grid: Grid
+    path: Path
+    variable: str
+    time: datetime
+    time_is_stated: bool
+
+
+@dataclass(frozen=True, eq=False)
+class ObservedImage:
+    """Observed soil moisture on the model grid.
+
+    Parameters
+    ----------
+    values : (ny, nx) array
+        Volumetric soil moisture, m3 m-3, NaN where not observed.
+    time : datetime
+        Time of the observation, aware, UTC.
+    source : str
+        File, variable and time in one line, for logs.
+    counts : mapping of str to int
+        "source pixels" = "missing" + "below range" + "above range" + "not used" + "used", where pixels "not used" are
+        valid but give no weight to any model cell (outside the grid, or passed over by bilinear interpolation).
+        "cells" = "cells observed" + "cells mostly missing" + "cells not covered", where the last lie outside the
+        source grid.
+    """
+
+    values: FloatArray
+    time: datetime
+    source: str
+    counts: Mapping[str, int]
+
+    @property
+    def observed(self) -> BoolArray:
+        """Where the image has a value, (ny, nx)."""
+        return np.isfinite(self.values)
+
+
+def observed_image(source: SourceImage, grid: Grid, *, method: str, valid_range: tuple[float, float]) -> ObservedImage:
+    """The source image, checked pixel by pixel and brought to the model grid.
+
+    Parameters
+    ----------
+    source : SourceImage
+        What was read.
+    grid : Grid
+        The model grid, (ny, nx).
+    method : {"bilinear", "conservative"}
+        How model cells take their value from source pixels; a cell is observed where valid pixels hold at least half
+        of its weight.
+    valid_range : tuple of two floats
+        Lowest and highest value accepted, m3 m-3.
+
+    Raises
+    ------
+    InputError
+        Where the values as a whole cannot be m3 m-3.
+    ValueError
+        Where the method is unknown or the range is empty.
+    """
+    if method not in METHODS:
+        raise ValueError(f"unknown regridding method {method!r}; known are {', '.join(METHODS)}")
+    checked = gross_check(source.values, str(source.path), source.variable, valid_range)
+    regridding = METHODS[method](source.grid, grid)
+    values = regridding(checked.values)
+    valid, observed, covered = np.isfinite(checked.values), np.isfinite(values), regridding.covered
+    counts = {
+        "source pixels": valid.size,
+        "missing": checked.n_missing,
+        "below range": checked.n_below,
+        "above range": checked.n_above,
+        "not used": int((valid & ~regridding.reached).sum()),
+        "used": int((valid & regridding.reached).sum()),
+        "cells": observed.size,
+        "cells observed": int(observed.sum()),
+        "cells mostly missing": int((covered & ~observed).sum()),
+        "cells not covered": int((~covered).sum()),
+    }
+    stated = " (stated, the file has none)" if source.time_is_stated else ""
+    line = f"{source.path}: {source.variable} at {source.time:%Y-%m-%d %H:%M} UTC{stated}"
+    return ObservedImage(values=values, time=source.time, source=line, counts=counts)

@@ -1,0 +1,177 @@
+"""Values of one latitude-longitude grid on another, with missing values.
+
+Both methods are separable: a sparse matrix of weights for the rows and one for the columns,
+``target = W_latitude @ source @ W_longitude.T``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import coo_array, csr_array
+
+from imgda_mpi.grid import FloatArray, Grid
+
+BoolArray = npt.NDArray[np.bool_]
+IntArray = npt.NDArray[np.int64]
+
+HALF = 0.5  # of a cell's weight must lie on valid pixels
+ROUNDING = 1e-9  # keeps a cell that is exactly half valid on the same side whatever the order of the sum
+
+# Degrees stored in single precision are off by up to 1.5e-5: a target centre that far outside the source's outermost
+# centres, on a grid of 0.01 degrees or coarser, still counts as lying on them.
+COORDINATE_TOLERANCE = 2e-3  # of a source step
+
+
+@dataclass(frozen=True, eq=False)
+class Regridding:
+    """Weights that take an image from a source grid to a target grid.
+
+    Parameters
+    ----------
+    latitude : (ny, ny_source) sparse array
+        Share of each source row in each target row. A row of the matrix sums to the covered part of the target
+        row: 1, or less at the source's border, 0 outside it.
+    longitude : (nx, nx_source) sparse array
+        The same for columns.
+    """
+
+    latitude: csr_array
+    longitude: csr_array
+
+    def __call__(self, values: FloatArray) -> FloatArray:
+        """Weighted mean over the valid source pixels.
+
+        Parameters
+        ----------
+        values : (ny_source, nx_source) array
+            Any unit; not finite where missing.
+
+        Returns
+        -------
+        (ny, nx) array
+            sum(w v) / sum(w) over valid pixels; NaN where these hold less than half of the cell's weight (the
+            cell's part outside the source counts as missing).
+
+        Raises
+        ------
+        ValueError
+            Where the image does not have the source grid's shape.
+        """
+        expected = (self.latitude.shape[1], self.longitude.shape[1])
+        if values.shape != expected:
+            raise ValueError(f"image has shape {values.shape}, the source grid has {expected}")
+        valid = np.isfinite(values)
+        weight = self._spread(valid.astype(np.float64))
+        total = self._spread(np.where(valid, values, 0.0))
+        result = np.full(weight.shape, np.nan)
+        np.divide(total, weight, out=result, where=weight >= HALF - ROUNDING)
+        return result
+
+    @property
+    def covered(self) -> BoolArray:
+        """Target cells of which the source grid covers at least half, valid or not, (ny, nx)."""
+        weight = np.outer(self.latitude.sum(axis=1), self.longitude.sum(axis=1))
+        return np.asarray(weight >= HALF - ROUNDING)
+
+    @property
+    def reached(self) -> BoolArray:
+        """Source pixels that have a weight in any target cell, (ny_source, nx_source)."""
+        return np.outer(self.latitude.sum(axis=0) > 0, self.longitude.sum(axis=0) > 0)
+
+    def _spread(self, field: FloatArray) -> FloatArray:
+        return np.asarray(self.latitude @ field @ self.longitude.T)
+
+
+def bilinear(source: Grid, target: Grid) -> Regridding:
+    """Weights of linear interpolation between the centres of the source pixels.
+
+    Longitude is periodic where the source is. Between a pole and the outermost row of a source that reaches the
+    pole (see `Grid.latitude_edges`) the value of that row holds. Other target centres outside the source's centres
+    are not covered, also not in the outer half of the border pixels: nothing is extrapolated.
+
+    Parameters
+    ----------
+    source, target : Grid
+        Latitudes in either order, longitudes in any range of 360 degrees.
+    """
+    return Regridding(_latitude_points(source, target), _longitude_points(source, target))
+
+
+def conservative(source: Grid, target: Grid) -> Regridding:
+    """Weights of the area mean: share of each target cell that each source pixel overlaps, on the sphere.
+
+    Parameters
+    ----------
+    source, target : Grid
+        Latitudes in either order, longitudes in any range of 360 degrees; cells lie between the grids' edges.
+    """
+    # Areas on the sphere are proportional to the difference of sin(latitude).
+    rows = _overlap(np.sin(np.radians(source.latitude_edges)), np.sin(np.radians(target.latitude_edges)))
+    start, end = source.longitude_edges[[0, -1]]
+    first, last = target.longitude_edges[[0, -1]]
+    turns = range(int(np.floor((first - end) / 360.0)), int(np.ceil((last - start) / 360.0)) + 1)
+    columns = [_overlap(source.longitude_edges + 360.0 * turn, target.longitude_edges) for turn in turns]
+    return Regridding(rows, sum(columns[1:], start=columns[0]))
+
+
+METHODS: dict[str, Callable[[Grid, Grid], Regridding]] = {"bilinear": bilinear, "conservative": conservative}
+
+
+def _latitude_points(source: Grid, target: Grid) -> csr_array:
+    rows = np.argsort(source.latitude)
+    nodes = source.latitude[rows]
+    south, north = np.sort(source.latitude_edges[[0, -1]])
+    if south == -90.0 < nodes[0]:
+        nodes, rows = np.concatenate([[-90.0], nodes]), np.concatenate([rows[:1], rows])
+    if nodes[-1] < 90.0 == north:
+        nodes, rows = np.concatenate([nodes, [90.0]]), np.concatenate([rows, rows[-1:]])
+    return _interpolation(nodes, rows, target.latitude, source.latitude.size)
+
+
+def _longitude_points(source: Grid, target: Grid) -> csr_array:
+    nodes, columns = source.longitude, np.arange(source.longitude.size)
+    if source.is_periodic:
+        nodes, columns = np.concatenate([nodes, [nodes[0] + 360.0]]), np.concatenate([columns, [0]])
+    # The turn of the globe that brings the target nearest to the middle of the source.
+    middle = 0.5 * (nodes[0] + nodes[-1])
+    points = target.longitude - 360.0 * np.round((target.longitude - middle) / 360.0)
+    return _interpolation(nodes, columns, points, source.longitude.size)
+
+
+def _interpolation(nodes: FloatArray, columns: IntArray, points: FloatArray, n_columns: int) -> csr_array:
+    """Weights (points.size, n_columns) of the two nodes around each point; ``columns[k]`` holds node k's value."""
+    left = np.clip(np.searchsorted(nodes, points, side="right") - 1, 0, nodes.size - 2)
+    fraction = (points - nodes[left]) / (nodes[left + 1] - nodes[left])
+    row = np.flatnonzero((fraction >= -COORDINATE_TOLERANCE) & (fraction <= 1.0 + COORDINATE_TOLERANCE))
+    left, fraction = left[row], np.clip(fraction[row], 0.0, 1.0)
+    weights = np.concatenate([1.0 - fraction, fraction])
+    place = np.concatenate([row, row]), np.concatenate([columns[left], columns[left + 1]])
+    matrix = coo_array((weights, place), shape=(points.size, n_columns)).tocsr()
+    # A point on a node takes nothing from the next one, which may be missing.
+    matrix.eliminate_zeros()
+    return matrix
+
+
+def _overlap(source_edges: FloatArray, target_edges: FloatArray) -> csr_array:
+    """Share of each target interval that each source interval overlaps, (n_target, n_source)."""
+    points = np.union1d(source_edges, target_edges)
+    middle, length = 0.5 * (points[1:] + points[:-1]), np.diff(points)
+    row, column = _interval(target_edges, middle), _interval(source_edges, middle)
+    shape = (target_edges.size - 1, source_edges.size - 1)
+    inside = (row >= 0) & (row < shape[0]) & (column >= 0) & (column < shape[1])
+    row, column = row[inside], column[inside]
+    weights = length[inside] / np.abs(np.diff(target_edges))[row]
+    # Edges that agree but for rounding leave slivers: they are no overlap.
+    real = weights > ROUNDING
+    return coo_array((weights[real], (row[real], column[real])), shape=shape).tocsr()
+
+
+def _interval(edges: FloatArray, points: FloatArray) -> IntArray:
+    """Index of the interval that holds each point; -1 or the number of intervals outside."""
+    if edges[0] > edges[-1]:
+        return edges.size - 2 - _interval(edges[::-1], points)
+    return np.searchsorted(edges, points, side="right") - 1

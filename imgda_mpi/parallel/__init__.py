@@ -1,0 +1,1 @@
+"""Who owns what, moving data between ranks, and failing together."""

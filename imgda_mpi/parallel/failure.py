@@ -1,0 +1,35 @@
+"""Failing together: an error on one rank becomes the same error on every rank."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from mpi4py import MPI
+
+from imgda_mpi.errors import ImgdaError
+
+
+@contextmanager
+def same_fate(comm: MPI.Comm) -> Iterator[None]:
+    """Succeed on every rank or raise the same error on every rank.
+
+    Collective over ``comm``; the block itself must not communicate. The error of the lowest failing rank is the one
+    that is raised. An error that is not meant for the user (a bug) is raised as it is on its own rank, so that
+    its traceback is kept, and reported by name on the others.
+    """
+    error: Exception | None = None
+    try:
+        yield
+    except Exception as err:
+        error = err
+    # One integer first: the common case costs no pickling.
+    failed = comm.allreduce(comm.rank if error is not None else comm.size, op=MPI.MIN)
+    if failed == comm.size:
+        return
+    mine = error if isinstance(error, ImgdaError) else ImgdaError(f"rank {failed}: {type(error).__name__}: {error}")
+    first = comm.bcast(mine, root=failed)
+    if error is not None and not isinstance(error, ImgdaError):
+        raise error
+    first.everywhere = True
+    raise first

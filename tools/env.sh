@@ -1,0 +1,37 @@
+# Source this file (`. tools/env.sh`): the project's python, and the mpirun that belongs to its mpi4py, come first on
+# PATH, and `run_ranks N command...` starts a command on N ranks.
+#
+# The environment is the one that is active (a virtual or conda environment of your own), otherwise .venv.
+
+imgda_root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]:-$0}")/.." && pwd -P)
+if [ -n "${VIRTUAL_ENV:-}" ]; then
+    imgda_environment=$VIRTUAL_ENV
+elif [ -n "${CONDA_PREFIX:-}" ] && [ "${CONDA_DEFAULT_ENV:-}" != base ]; then
+    imgda_environment=$CONDA_PREFIX
+else
+    imgda_environment=$imgda_root/.venv
+fi
+# An mpirun inside the environment (from a wheel or from conda) is found before the system's, as its library is.
+case $PATH in
+    "$imgda_environment/bin":*) ;;
+    *) export PATH="$imgda_environment/bin:$PATH" ;;
+esac
+
+# The program's parallelism is its ranks: threads of the libraries would only compete with them for the cores.
+export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
+
+# run_ranks N command...: the command on N ranks of this machine, which may be more than it has cores.
+run_ranks() {
+    local ranks=$1
+    shift
+    local version
+    version=$(mpirun --version 2>&1 </dev/null) || true
+    case $version in
+        *"Open MPI"*)
+            # Ranks that share cores have to wait politely, and must not all be tied to the same core.
+            set -- --oversubscribe --bind-to none --mca mpi_yield_when_idle 1 "$@"
+            [ "$(id -u)" -ne 0 ] || set -- --allow-run-as-root "$@"
+            ;;
+    esac
+    mpirun -n "$ranks" "$@" </dev/null
+}
