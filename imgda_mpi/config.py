@@ -80,7 +80,7 @@ class Observation(Section):
         "Take the image of this time, whatever the analysis time (default: the analysis time)", "UTC", default=None
     )
     max_time_offset: float = key(
-        "Largest distance of the image's time from the analysis time", "hours", default=3.0, ge=0
+        "Largest distance of the image from the time wanted; inf takes the nearest, and files without time", "hours", default=3.0, ge=0
     )
     regridding: Literal["bilinear", "conservative"] = key(
         "How pixels become cells: bilinear (the paper's) or conservative (area mean)", default="bilinear"

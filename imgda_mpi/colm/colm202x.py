@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,18 +14,20 @@ import numpy as np
 import numpy.typing as npt
 from mpi4py import MPI
 
-from imgda_mpi.colm.block_files import BlockFile, Columns, edit_rows, read_rows
+from imgda_mpi.colm.block_files import BlockFile, Columns, edit_rows, has_parallel_hdf5, read_rows
 from imgda_mpi.colm.patches import PatchMap
 from imgda_mpi.colm.restart import check_soil
 from imgda_mpi.colm.soil_layers import N_SNOW, N_SOIL
 from imgda_mpi.colm.soil_update import SoilColumns
-from imgda_mpi.errors import InputError, fault
+from imgda_mpi.errors import InputError, fault, writing
 from imgda_mpi.grid import Grid
 from imgda_mpi.parallel.failure import same_fate
 from imgda_mpi.parallel.ownership import share
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
+
+log = logging.getLogger(__name__)
 
 # In the state file the snow layers come first; soil layer 1 is column 5.
 LIQUID = Columns("wliq_soisno", N_SNOW, N_SNOW + N_SOIL)
@@ -92,6 +95,11 @@ class Colm202xRestart:
     states: list[BlockFile]
     consts: list[BlockFile]
 
+    @property
+    def n_bytes(self) -> int:
+        """Room that `write` needs: the files, and the edited variables once more in case they deflate less well."""
+        return sum(path.stat().st_size for path in self.files.states.iterdir()) + 8 * (N_SOIL + 1) * self.patches.n_patch
+
     def read_soil(self) -> tuple[SoilColumns, FloatArray]:
         """Soil columns and aquifer storage (n_own,) mm of the own patches. Collective."""
         state = read_rows(self.comm, self.states, self.offsets, [LIQUID, ICE, TEMPERATURE, AQUIFER])
@@ -111,18 +119,20 @@ class Colm202xRestart:
         return soil, state[AQUIFER.name]
 
     def write(self, directory: Path, liquid: FloatArray, aquifer: FloatArray | None) -> list[Path]:
-        """Copy the whole folder of this instant, then edit the soil water of the copies. Collective.
+        """Copy the folder of this instant into ``directory``, then edit the soil water of the copies. Collective.
 
         Sets that hold no soil water (``_restart_pft_``, ``_restart_urban_``, ...) are copied as they are, so that
         the new folder can take the place of the old one.
         """
         written: list[Path] = []
-        with same_fate(self.comm):
+        folder = directory / self.files.states.name
+        with same_fate(self.comm), writing(folder):
+            folder.mkdir(exist_ok=True)
             sources = sorted(path for path in self.files.states.iterdir() if path.is_file())
-            written = [directory / source.name for source in sources]
+            written = [folder / source.name for source in sources]
             for source, target in list(zip(sources, written, strict=True))[self.comm.rank :: self.comm.size]:
                 shutil.copyfile(source, target)
-        copies = [BlockFile(directory / file.path.name, file.start, file.stop) for file in self.states]
+        copies = [BlockFile(folder / file.path.name, file.start, file.stop) for file in self.states]
         edits = {LIQUID: liquid} if aquifer is None else {LIQUID: liquid, AQUIFER: aquifer}
         changed = (liquid != self._liquid_before).any(axis=1)
         edit_rows(self.comm, copies, self.offsets, edits, changed)
@@ -147,6 +157,8 @@ def open_restart(
         if comm.rank == 0:
             found = _survey(files)
     patches, blocks, sizes = comm.bcast(found)
+    if comm.rank == 0 and comm.size > 1 and not has_parallel_hdf5():
+        log.info("this h5py has no MPI: restart files go through rank 0 (same values, less speed)")
     ends = np.cumsum(sizes)
     starts = ends - sizes
     return Colm202xRestart(

@@ -28,6 +28,10 @@ class Restart(Protocol):
     patches: PatchMap
     offsets: npt.NDArray[np.int64]
 
+    @property
+    def n_bytes(self) -> int:
+        """Room that `write` needs at most."""
+
     def read_soil(self) -> tuple[SoilColumns, FloatArray]:
         """Soil columns and aquifer storage (n_own,) mm of the own patches. Collective."""
 

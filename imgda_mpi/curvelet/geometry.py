@@ -122,7 +122,7 @@ class Geometry:
 
     def _per_side(self, scale: int) -> int:
         """Wedges on one side of the square, nd: it doubles at every second scale."""
-        return self.n_angles // 4 * 2 ** ((scale - 1) // 2)
+        return (self.n_angles // 4) << ((scale - 1) // 2)
 
 
 def default_scales(shape: tuple[int, int]) -> int:

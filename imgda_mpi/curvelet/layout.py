@@ -162,7 +162,9 @@ def layout_of(geometry: Geometry) -> Layout:
     ]
     shapes = [geometry.rectangle(*name) for name in names]
     real = [geometry.is_real(scale) for scale, _ in names]
-    stops = list(accumulate(math.prod(shape) * (1 if is_real else 2) for shape, is_real in zip(shapes, real, strict=True)))
+    stops = list(
+        accumulate(math.prod(shape) * (1 if is_real else 2) for shape, is_real in zip(shapes, real, strict=True))
+    )
     starts = [0, *stops[:-1]]
     fields = zip(names, shapes, real, starts, stops, strict=True)
     return Layout(

@@ -84,9 +84,7 @@ def _box(geometry: Geometry, scale: int, wedge: int) -> tuple[IntArray, IntArray
     least = max(-1.0, min(math.tan(sector.low) * end for end in ends))
     most = min(1.0, max(math.tan(sector.high) * end for end in ends))
     limit = math.floor(radius_s)
-    s = np.arange(
-        max(-limit, math.floor(least * float(radius_s))), min(limit, math.ceil(most * float(radius_s))) + 1
-    )
+    s = np.arange(max(-limit, math.floor(least * float(radius_s))), min(limit, math.ceil(most * float(radius_s))) + 1)
     return p, s
 
 

@@ -84,7 +84,7 @@ def _check_unit(
     lowest, median, highest = np.quantile(values, [0.0, 0.5, 1.0])
     if n_rejected > MAX_REJECTED_SHARE * values.size:
         guess = ", which looks like percent or kg m-2" if 1.0 < median < 200.0 else ""
-    elif values.size >= ENOUGH_PIXELS and highest < ALL_TOO_SMALL and ALL_TOO_SMALL < valid_range[1]:
+    elif values.size >= ENOUGH_PIXELS and highest < ALL_TOO_SMALL:
         guess = ", which looks like values already divided by 100"
     else:
         return

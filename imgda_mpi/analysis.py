@@ -1,0 +1,89 @@
+"""The Kalman update: gain and increment of curvelet coefficients, and the pointwise baseline."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Values = npt.NDArray[np.floating[Any]]
+
+
+def gain(background_variance: npt.ArrayLike, observation_variance: npt.ArrayLike) -> Values:
+    """Weight given to the observation, K = B / (B + R), eq. 6 with diagonal B and R.
+
+    Parameters
+    ----------
+    background_variance, observation_variance : scalars or arrays that fit each other
+        Error variances B and R in (m3 m-3)2, not negative, not both zero.
+
+    Returns
+    -------
+    array
+        Between 0 and 1.
+
+    Raises
+    ------
+    ValueError
+        Where variances are negative, not a number, or both zero; says how many.
+
+    Examples
+    --------
+    >>> gain(0.15**2, 0.10**2).round(3)
+    np.float64(0.692)
+    """
+    b, r = np.asarray(background_variance), np.asarray(observation_variance)
+    total = b + r
+    bad = int(total.size - np.count_nonzero((b >= 0) & (r >= 0) & (total > 0)))
+    if bad:
+        raise ValueError(f"{bad} of {total.size} error variances: need B >= 0, R >= 0 and B + R > 0")
+    return np.asarray(b / total)
+
+
+def coefficient_increment(
+    innovation_coefficients: Values, background_variance: npt.ArrayLike, observation_variance: npt.ArrayLike
+) -> Values:
+    """Increment of the curvelet coefficients, K (c_y - c_b), eq. 5.
+
+    Parameters
+    ----------
+    innovation_coefficients : (n_values,) array
+        Coefficients of the innovation y - x_b, m3 m-3: the transform is linear, so that they are c_y - c_b.
+    background_variance, observation_variance : scalars or (n_values,) arrays
+        Error variances B and R of the coefficients, (m3 m-3)2; equal in both slots of a complex coefficient.
+
+    Returns
+    -------
+    (n_values,) array
+        m3 m-3; its inverse transform is the increment of the image, eq. 9.
+
+    Raises
+    ------
+    ValueError
+        See :func:`gain`.
+    """
+    return gain(background_variance, observation_variance) * innovation_coefficients
+
+
+def pointwise_increment(innovation: Values, background_sd: npt.ArrayLike, observation_sd: npt.ArrayLike) -> Values:
+    """Increment of an image without any transform, s_b^2 / (s_b^2 + s_o^2) (y - x_b): the baseline.
+
+    Parameters
+    ----------
+    innovation : (ny, nx) array
+        y - x_b, m3 m-3.
+    background_sd, observation_sd : scalars or (ny, nx) arrays
+        Error standard deviations s_b and s_o, m3 m-3.
+
+    Returns
+    -------
+    (ny, nx) array
+        m3 m-3.
+
+    Raises
+    ------
+    ValueError
+        See :func:`gain`.
+    """
+    return gain(np.square(background_sd), np.square(observation_sd)) * innovation

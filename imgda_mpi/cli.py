@@ -1,0 +1,140 @@
+"""The command line: one verb, one file. MPI starts after the arguments are understood, and only where it is needed."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from imgda_mpi import __version__
+from imgda_mpi.errors import ImgdaError
+
+if TYPE_CHECKING:
+    from mpi4py import MPI
+
+log = logging.getLogger(__name__)
+
+BAD_INPUT = 2
+"""Exit status where the user can mend what went wrong; 1 is a fault of the program."""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one verb and return the exit status: 0 done, 2 bad input or output, 1 a fault of the program."""
+    arguments = _parser().parse_args(argv)
+    verb: Callable[[argparse.Namespace], int] = arguments.verb
+    return verb(arguments)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="imgda_mpi", description="Image assimilation for the Common Land Model, on MPI")
+    parser.add_argument("--version", action="version", version=f"imgda_mpi {__version__}")
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+
+    analyse = verbs.add_parser("analyse", help="correct a restart with an observed image (under mpirun)")
+    analyse.add_argument("settings", type=Path, help="settings file, TOML")
+    analyse.set_defaults(verb=_analyse)
+
+    check = verbs.add_parser("check", help="check settings and input files without computing or writing anything")
+    check.add_argument("settings", type=Path, help="settings file, TOML")
+    check.set_defaults(verb=_check)
+
+    settings = verbs.add_parser("settings", help="print every key of the settings file with unit, default and meaning")
+    settings.set_defaults(verb=_settings)
+
+    report = verbs.add_parser("report", help="scores and figure of a finished analysis")
+    report.add_argument("directory", type=Path, help="output folder of the analysis")
+    report.add_argument("--truth", type=Path, help="NetCDF file with soil_moisture(lat, lon) to compare with")
+    report.set_defaults(verb=_report)
+
+    example = verbs.add_parser("example", help="write the embedded case: a restart, an observation, a truth")
+    example.add_argument("directory", type=Path, help="new folder")
+    example.set_defaults(verb=_example)
+    return parser
+
+
+def _analyse(arguments: argparse.Namespace) -> int:
+    from imgda_mpi.workflow.analyse import analyse
+
+    return _on_all_ranks(arguments.settings, analyse)
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from imgda_mpi.workflow.check import check
+
+    return _on_all_ranks(arguments.settings, check)
+
+
+def _settings(arguments: argparse.Namespace) -> int:
+    from imgda_mpi.config import documented
+
+    sys.stdout.write(documented())
+    return 0
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    from imgda_mpi.report import report
+
+    return _alone(lambda: sys.stdout.write(report(arguments.directory, arguments.truth) + "\n"))
+
+
+def _example(arguments: argparse.Namespace) -> int:
+    from imgda_mpi.example import write_example
+
+    return _alone(lambda: sys.stdout.write(f"wrote the embedded case; its settings are {write_example(arguments.directory)}\n"))
+
+
+def _alone(work: Callable[[], object]) -> int:
+    try:
+        work()
+    except ImgdaError as err:
+        sys.stderr.write(f"error: {err}\n")
+        return BAD_INPUT
+    return 0
+
+
+def _on_all_ranks(settings_file: Path, verb: Callable[..., None]) -> int:
+    """Read the settings on rank 0, run a verb on all ranks, and end them all together whatever happens."""
+    from mpi4py import MPI
+
+    from imgda_mpi.config import read_settings
+    from imgda_mpi.parallel.failure import same_fate
+    from imgda_mpi.workflow.console import configure_logging
+
+    comm = MPI.COMM_WORLD
+    configure_logging(comm.rank)
+    try:
+        settings = None
+        with same_fate(comm):
+            if comm.rank == 0:
+                settings = read_settings(settings_file)
+        verb(comm.bcast(settings), comm)
+    except ImgdaError as err:
+        return _end_together(err, comm)
+    except BaseException:
+        traceback.print_exc()
+        return _abort(1, comm)
+    return 0
+
+
+def _end_together(error: ImgdaError, comm: MPI.Comm) -> int:
+    if error.everywhere or comm.size == 1:
+        if comm.rank == 0:
+            log.error("%s", error)
+        # Launchers end the other ranks as soon as one has ended: the message first.
+        comm.Barrier()
+        return BAD_INPUT
+    log.error("%s", error)
+    return _abort(BAD_INPUT, comm)
+
+
+def _abort(status: int, comm: MPI.Comm) -> int:
+    """End all ranks from one that failed alone; the others may be waiting for it."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if comm.size > 1:
+        comm.Abort(status)
+    return status

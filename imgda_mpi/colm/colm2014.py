@@ -1,0 +1,369 @@
+"""Restarts of CoLM2014: two Fortran files of unnamed records, one for the state and one for what never changes.
+
+Little-endian sequential records of 8-byte reals and 4-byte integers, each between two 4-byte markers with its length
+in bytes. No sizes are stored. They follow from the lengths of the two records of the const file and from the depths
+of the soil layers, which are the same for every patch and tell where the patches' values begin.
+Records of 2 GiB and more (about 1.9 million patches), which compilers split, are not supported.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from math import isqrt
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from mpi4py import MPI
+
+from imgda_mpi.colm.patches import PatchMap
+from imgda_mpi.colm.restart import check_soil
+from imgda_mpi.colm.soil_layers import N_SNOW, N_SOIL, node_depth
+from imgda_mpi.colm.soil_update import SoilColumns
+from imgda_mpi.errors import InputError, OutputError, fault
+from imgda_mpi.grid import Grid
+from imgda_mpi.parallel.failure import same_fate
+from imgda_mpi.parallel.ownership import share
+from imgda_mpi.parallel.rows import gather_rows, scatter_rows
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+MARKER = 4  # bytes before and after each record
+
+# The state: three integers (year, day of year, second), then 128 reals for every patch, variable after variable.
+DATE_BYTES = 12
+STATE_REALS = 128
+COLUMN = N_SNOW + N_SOIL
+TEMPERATURE = 2 * N_SNOW  # reals per patch before t_soisno: z_sno, dz_sno
+LIQUID = TEMPERATURE + COLUMN
+ICE = LIQUID + COLUMN
+AQUIFER = ICE + COLUMN + 14 + 5 * 4 + 3 + 1  # t_grnd..coszen, albg..ssha (2x2), thermk..extkd, zwt
+
+# Record 1 of the const file: 3 integers and 2 reals for every patch, 2 integers for every cell.
+PLACE_BYTES = 28
+# Record 2: dlat, dlon; lats(lat), lons(lon); itypwat; z_soi(10), dz_soi(10), lakedepth, dz_lake(10), 4 albedos,
+# porsl(10) and 105 more reals for every patch; 14 scalars.
+PROPERTY_BYTES = 1132
+SCALAR_BYTES = 14 * 8
+BYTES_FROM_DEPTHS = PROPERTY_BYTES - 20  # of a patch, from z_soi on
+REALS_BEFORE_POROSITY = 2 * N_SOIL + 1 + 10 + 4  # of a patch, from z_soi on
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """Where things lie in a const file: bytes from its beginning."""
+
+    n_patch: int
+    n_lat: int
+    n_lon: int
+    places: int
+    positions: int
+    depths: int
+
+    @property
+    def porosity(self) -> int:
+        return self.depths + 8 * REALS_BEFORE_POROSITY * self.n_patch
+
+
+@dataclass
+class Colm2014Restart:
+    """A restart of CoLM2014, as `imgda_mpi.colm.restart.Restart` describes it."""
+
+    name: str
+    time: datetime
+    inputs: list[Path]
+    patches: PatchMap
+    offsets: IntArray
+    comm: MPI.Comm
+    porosity: FloatArray  # (n_own, 10)
+
+    @property
+    def state(self) -> Path:
+        """File that changes from one instant to the next."""
+        return self.inputs[0]
+
+    def read_soil(self) -> tuple[SoilColumns, FloatArray]:
+        """Soil columns and aquifer storage (n_own,) mm of the own patches. Collective.
+
+        Raises
+        ------
+        InputError
+            Where soil water or temperature of a soil patch is missing or not finite.
+        """
+        every: list[FloatArray | None] = [None] * 4
+        with same_fate(self.comm):
+            if self.comm.rank == 0:
+                every = [*(self._soil(at) for at in (LIQUID, ICE, TEMPERATURE)), self._values(AQUIFER, 1)[:, 0]]
+        liquid, ice, temperature, aquifer = (scatter_rows(self.comm, values, self.offsets) for values in every)
+        first, last = self.offsets[self.comm.rank : self.comm.rank + 2]
+        soil = SoilColumns(
+            liquid=liquid,
+            ice=ice,
+            temperature=temperature,
+            porosity=self.porosity,
+            residual=np.zeros_like(liquid),  # this version of the model has none
+            is_soil=self.patches.is_soil[first:last],
+        )
+        with same_fate(self.comm):
+            check_soil(soil, self.state, int(first))
+        return soil, aquifer
+
+    def write(self, directory: Path, liquid: FloatArray, aquifer: FloatArray | None) -> list[Path]:
+        """Copy the state file and put the soil water into the copy. Collective; rank 0 does the file work.
+
+        Raises
+        ------
+        OutputError
+            Where the file does not hold what was written to it.
+        """
+        target = directory / self.state.name
+        every_liquid = gather_rows(self.comm, liquid, self.offsets)
+        every_aquifer = None if aquifer is None else gather_rows(self.comm, aquifer, self.offsets)
+        with same_fate(self.comm):
+            if every_liquid is not None:
+                water = self._values(LIQUID, COLUMN)
+                water[:, N_SNOW:] = every_liquid
+                edits = {LIQUID: water}
+                if every_aquifer is not None:
+                    edits[AQUIFER] = every_aquifer[:, None]
+                _edited_copy(self.state, target, edits)
+        return [target]
+
+    def _values(self, variable: int, width: int) -> FloatArray:
+        n = self.patches.n_patch
+        return _reals(self.state, _state_byte(variable, n), n * width).reshape(n, width)
+
+    def _soil(self, variable: int) -> FloatArray:
+        return self._values(variable, COLUMN)[:, N_SNOW:]
+
+
+def open_restart(restart_file: Path, const_file: Path, time: datetime, comm: MPI.Comm) -> Colm2014Restart:
+    """A restart whose two files have been checked against each other and shared among the ranks.
+
+    Collective over ``comm``; only rank 0 opens files.
+
+    Parameters
+    ----------
+    restart_file, const_file : Path
+        The model's ``<site>-rstTimeVar-<yyyy-ddd-sssss>`` and ``<site>-rstTimeConst``.
+    time : datetime
+        Instant that the restart must be of, UTC.
+
+    Raises
+    ------
+    InputError
+        Where a file is missing, damaged, of another layout or instant, or does not match the other.
+    """
+    patches, porosity = None, None
+    with same_fate(comm):
+        if comm.rank == 0:
+            layout = _const_layout(const_file)
+            _check_state(restart_file, layout.n_patch, time)
+            patches = _place(const_file, layout)
+            porosity = _reals(const_file, layout.porosity, layout.n_patch * N_SOIL).reshape(-1, N_SOIL)
+    patches = comm.bcast(patches)
+    offsets = share(patches.n_patch, comm.size)
+    return Colm2014Restart(
+        name=f"CoLM2014 {restart_file.name}",
+        time=time,
+        inputs=[restart_file, const_file],
+        patches=patches,
+        offsets=offsets,
+        comm=comm,
+        porosity=scatter_rows(comm, porosity, offsets),
+    )
+
+
+def _state_byte(variable: int, n_patch: int) -> int:
+    return MARKER + DATE_BYTES + 8 * variable * n_patch
+
+
+def _reals(path: Path, start: int, count: int) -> FloatArray:
+    return np.fromfile(path, "<f8", count, offset=start).astype(np.float64, copy=False)
+
+
+def _integers(path: Path, start: int, count: int) -> IntArray:
+    return np.fromfile(path, "<i4", count, offset=start).astype(np.int64)
+
+
+def _record_lengths(path: Path) -> list[int]:
+    """Lengths in bytes of the records of a Fortran sequential file."""
+    if not path.is_file():
+        raise InputError(
+            fault(path, found="no such file", expected="a restart file of CoLM2014", do="correct its name")
+        )
+    size = path.stat().st_size
+    lengths: list[int] = []
+    position = 0
+    with path.open("rb") as file:
+        while position < size:
+            file.seek(position)
+            marker = file.read(MARKER)
+            length = int.from_bytes(marker, "little", signed=True)
+            file.seek(position + MARKER + max(length, 0))
+            if length < 0 or len(marker) < MARKER or file.read(MARKER) != marker:
+                raise InputError(
+                    fault(
+                        path,
+                        f"record {len(lengths) + 1}",
+                        found=f"a length of {length} bytes that its end does not repeat, in a file of {size} bytes",
+                        expected="little-endian Fortran records",
+                        do="the file is truncated or of another format: copy it again from the model run",
+                    )
+                )
+            lengths.append(length)
+            position += length + 2 * MARKER
+    return lengths
+
+
+def _const_layout(path: Path) -> _Layout:
+    lengths = _record_lengths(path)
+    n_patch = _count_patches(path, lengths)
+    # Two unknown sizes from their product and their sum.
+    n_cells = (lengths[0] - PLACE_BYTES * n_patch) // 8
+    total = (lengths[1] - SCALAR_BYTES - PROPERTY_BYTES * n_patch) // 8
+    smaller = (total - isqrt(max(total**2 - 4 * n_cells, 0))) // 2
+    positions = 3 * MARKER + lengths[0]
+    for n_lat, n_lon in ((smaller, total - smaller), (total - smaller, smaller)):
+        depths = positions + 20 * n_patch + 8 * total
+        layout = _Layout(n_patch, n_lat, n_lon, MARKER, positions, depths)
+        if n_lat * n_lon == n_cells and _coordinates_fit(path, layout):
+            return layout
+    raise InputError(
+        fault(
+            path,
+            "ixy_patch, jxy_patch, dlat, dlon, lats, lons",
+            found=f"records of {lengths[0]} and {lengths[1]} bytes with {n_patch} patches whose positions fit no grid",
+            expected="the patches of a grid of lats and lons",
+            do="the file is damaged or of another version of the model",
+        )
+    )
+
+
+def _count_patches(path: Path, lengths: Sequence[int]) -> int:
+    """Number of patches: the one for which the layer depths lie where the layout wants them."""
+    if len(lengths) == 2:
+        end = 3 * MARKER + sum(lengths) - SCALAR_BYTES
+        # A grid has more cells than rows plus columns less one, which limits the search.
+        most = (lengths[1] - SCALAR_BYTES) // PROPERTY_BYTES
+        least = max(1, (lengths[1] - SCALAR_BYTES - 8 - lengths[0]) // (PROPERTY_BYTES - PLACE_BYTES))
+        for n_patch in range(most, least - 1, -1):
+            depths = _reals(path, end - BYTES_FROM_DEPTHS * n_patch, N_SOIL)
+            with np.errstate(invalid="ignore"):  # other numbers read as reals may be anything
+                if (np.abs(depths - node_depth) < 1e-9).all():
+                    return n_patch
+    raise InputError(
+        fault(
+            path,
+            found=f"records of {lengths} bytes without the depths of the soil layers",
+            expected="the two records of a const file of CoLM2014",
+            do="name the <site>-rstTimeConst file; other versions of the model cannot be read",
+        )
+    )
+
+
+def _places(path: Path, layout: _Layout) -> tuple[IntArray, IntArray]:
+    """Row and column of every patch, from 0."""
+    column, row = _integers(path, layout.places, 2 * layout.n_patch).reshape(2, -1) - 1
+    return row, column
+
+
+def _coordinates(path: Path, layout: _Layout) -> tuple[FloatArray, FloatArray]:
+    start = layout.positions + 16 * layout.n_patch
+    values = _reals(path, start, layout.n_lat + layout.n_lon)
+    return values[: layout.n_lat], values[layout.n_lat :]
+
+
+def _coordinates_fit(path: Path, layout: _Layout) -> bool:
+    """Whether every patch lies at the coordinates of its cell."""
+    row, column = _places(path, layout)
+    inside = (row >= 0) & (row < layout.n_lat) & (column >= 0) & (column < layout.n_lon)
+    if not inside.all():
+        return False
+    lats, lons = _coordinates(path, layout)
+    dlat, dlon = np.degrees(_reals(path, layout.positions, 2 * layout.n_patch)).reshape(2, -1)
+    return bool((np.abs(dlat - lats[row]) < 1e-6).all() and (np.abs(dlon - lons[column]) < 1e-6).all())
+
+
+def _place(path: Path, layout: _Layout) -> PatchMap:
+    n, n_cells = layout.n_patch, layout.n_lat * layout.n_lon
+    row, column = _places(path, layout)
+    cell = row * layout.n_lon + column
+    after_places = layout.places + 12 * n
+    first, last = _integers(path, after_places, 2 * n_cells).reshape(2, n_cells)
+    number = np.arange(1, n + 1)
+    counted = int((last - first + 1)[first > 0].sum())
+    if counted != n or (number < first[cell]).any() or (number > last[cell]).any():
+        raise InputError(
+            fault(
+                path,
+                "spatch_xy, epatch_xy",
+                found=f"{counted} patches in the cells' ranges, not those of ixy_patch and jxy_patch",
+                expected=f"each of the {n} patches in the range of its cell",
+                do="the file is damaged: copy it again from the model run",
+            )
+        )
+    weight = _reals(path, after_places + 8 * n_cells, n)
+    patch_type = _integers(path, layout.depths - 4 * n, n)
+    latitude, longitude = _coordinates(path, layout)
+    try:
+        return PatchMap(Grid(latitude, longitude), cell, weight, patch_type)
+    except ValueError as err:
+        raise InputError(
+            fault(
+                path,
+                "lats, lons, wtxy_patch",
+                found=f"values that make no grid ({err})",
+                expected="a latitude-longitude grid and the areas of its patches",
+                do="the file is damaged: copy it again from the model run",
+            )
+        ) from err
+
+
+def _check_state(path: Path, n_patch: int, time: datetime) -> None:
+    lengths = _record_lengths(path)
+    expected = DATE_BYTES + 8 * STATE_REALS * n_patch
+    if lengths != [expected]:
+        n_found, rest = divmod(lengths[0] - DATE_BYTES, 8 * STATE_REALS) if len(lengths) == 1 else (0, 1)
+        raise InputError(
+            fault(
+                path,
+                found=f"records of {lengths} bytes" if rest else f"{n_found} patches",
+                expected=f"one record of {expected} bytes" if rest else f"the const file's {n_patch}",
+                do="it is not the state file, or of a version of the model with other variables"
+                if rest
+                else "use the const file of the same case",
+            )
+        )
+    year, day, second = (int(value) for value in _integers(path, MARKER, 3))
+    plausible = 1 <= year <= 9999 and 1 <= day <= 366 and 0 <= second <= 86400
+    if not plausible or datetime(year, 1, 1, tzinfo=UTC) + timedelta(days=day - 1, seconds=second) != time:
+        raise InputError(
+            fault(
+                path,
+                "year, day, second",
+                found=f"{year}, {day}, {second}",
+                expected=f"the instant of the analysis, {time:%Y-%m-%d %H:%M:%S} (day {time:%j} of the year)",
+                do="use the restart of that instant, or correct the time",
+            )
+        )
+
+
+def _edited_copy(source: Path, target: Path, edits: dict[int, FloatArray]) -> None:
+    """Copy a state file and replace whole variables (n_patch, width) in the copy."""
+    shutil.copyfile(source, target)
+    with target.open("r+b") as file:
+        for variable, values in edits.items():
+            file.seek(_state_byte(variable, values.shape[0]))
+            file.write(values.astype("<f8", copy=False).tobytes())
+        file.flush()
+        os.fsync(file.fileno())
+    for variable, values in edits.items():
+        written = _reals(target, _state_byte(variable, values.shape[0]), values.size)
+        if written.tobytes() != values.tobytes():
+            raise OutputError(f"{target}: the file does not hold the soil water that was written to it")

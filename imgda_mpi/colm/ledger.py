@@ -1,0 +1,111 @@
+"""The water ledger of an analysis: what every patch, cell and the globe gained, and what was refused and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from imgda_mpi.colm.patches import PatchMap
+from imgda_mpi.colm.soil_update import SoilColumns, SoilUpdate
+
+FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+
+TERMS = {
+    "before": "soil water before the analysis, liquid and ice",
+    "requested": "water of the increment without any bound",
+    "frozen": "part of it withheld from layers that are frozen or hold ice",
+    "clamped": "part of it refused by bounds, net of what other layers took instead",
+    "after": "soil water after the analysis: before + requested - frozen - clamped",
+    "aquifer": "change of the aquifer store",
+}
+"""Terms of the ledger in kg m-2, which is mm of water."""
+
+FLAGS = {
+    "frozen_layer": "a layer was left alone because it is frozen or holds ice",
+    "at_lower_bound": "a layer came to residual water",
+    "at_upper_bound": "a layer came to porosity less ice",
+    "refused": "the surface moisture could not follow the increment because all layers are at a bound",
+}
+
+# A surface moisture that misses its target by more than this was refused water; less is rounding.
+_UNMET = 1e-9  # m3 m-3
+
+
+def ledger_rows(soil: SoilColumns, update: SoilUpdate, aquifer: FloatArray) -> FloatArray:
+    """Terms and flags of some patches, a row for each: what `WaterLedger` is made of.
+
+    Parameters
+    ----------
+    soil : SoilColumns
+        Background of n patches.
+    update : SoilUpdate
+    aquifer : (n,) array
+        Change of the aquifer store, kg m-2.
+
+    Returns
+    -------
+    (n, 10) array
+    """
+    ice = soil.ice.sum(axis=1)
+    before = soil.liquid.sum(axis=1) + ice
+    after = update.liquid.sum(axis=1) + ice
+    refused = (np.abs(update.unmet) > _UNMET) & ~update.is_frozen
+    terms = (before, update.requested, update.frozen, update.clamped, after, aquifer)
+    return np.column_stack([*terms, update.is_frozen, update.at_lower, update.at_upper, refused])
+
+
+@dataclass(frozen=True)
+class WaterLedger:
+    """The ledger of all patches.
+
+    Parameters
+    ----------
+    patches : PatchMap
+    rows : (n_patch, 10) array
+        As `ledger_rows` gives them, in patch order.
+    """
+
+    patches: PatchMap
+    rows: FloatArray
+
+    def term(self, name: str) -> FloatArray:
+        """One of `TERMS` for every patch, (n_patch,) kg m-2."""
+        return self.rows[:, list(TERMS).index(name)]
+
+    def flag(self, name: str) -> BoolArray:
+        """One of `FLAGS` for every patch, (n_patch,)."""
+        return self.rows[:, len(TERMS) + list(FLAGS).index(name)] > 0
+
+    def cells(self, name: str) -> FloatArray:
+        """A term as an image, (ny, nx) kg m-2: mean over the cell's soil patches, NaN without soil."""
+        return self.patches.to_image(self.term(name))
+
+    def globe(self, name: str) -> float:
+        """A term as the mean over all soil, kg m-2, weighted by the area of cells and patches."""
+        soil = self.patches.is_soil
+        area = self.patches.weight[soil] * self.patches.grid.cell_area.ravel()[self.patches.cell[soil]]
+        return float((area * self.term(name)[soil]).sum() / area.sum()) if area.sum() > 0 else 0.0
+
+    def n_patches(self, flag: str) -> int:
+        """How many patches have a flag."""
+        return int(self.flag(flag).sum())
+
+    def n_cells(self, flag: str) -> int:
+        """How many cells hold a patch with a flag."""
+        return int(np.unique(self.patches.cell[self.flag(flag)]).size)
+
+    @property
+    def residual(self) -> float:
+        """Largest amount by which the ledger of a patch does not close, kg m-2."""
+        gap = self.term("before") + self.term("requested") - self.term("frozen") - self.term("clamped")
+        return float(np.abs(gap - self.term("after")).max(initial=0.0))
+
+    @property
+    def summary(self) -> str:
+        """Globe and counts in one line."""
+        changes = ", ".join(f"{name} {self.globe(name):+.3f}" for name in ("requested", "frozen", "clamped", "aquifer"))
+        counts = ", ".join(f"{self.n_cells(name)} {name.replace('_', ' ')}" for name in FLAGS)
+        return f"water in mm: {changes}; cells: {counts}"

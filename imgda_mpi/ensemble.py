@@ -1,0 +1,64 @@
+"""White noise for the ensemble of perturbed images."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+
+# Part of the generator's key: numbers must not change, or every ensemble changes with them.
+KINDS = {"background": 0, "observation": 1}
+
+
+def perturbation(shape: tuple[int, int], *, seed: int, time: datetime, kind: str, member: int) -> FloatArray:
+    """Standard normal white noise of one member.
+
+    A perturbed member minus its unperturbed image is ``sd * perturbation(...)``, with ``sd`` a number or an (ny, nx)
+    map in m3 m-3.
+
+    Parameters
+    ----------
+    shape : (ny, nx)
+        Shape of the image.
+    seed : int
+        Of the experiment, 0 to 2^64 - 1.
+    time : datetime
+        Of the analysis, with a time zone; fractions of a second do not count.
+    kind : str
+        ``background`` or ``observation``: what is perturbed.
+    member : int
+        Number of the member, from 0.
+
+    Returns
+    -------
+    (ny, nx) array
+        Mean 0, variance 1. It depends on the arguments alone, never on who computes it or what was drawn before.
+
+    Raises
+    ------
+    ValueError
+        Where the kind is unknown, the time has no zone, or a number is out of range.
+
+    Examples
+    --------
+    >>> noon = datetime(2022, 6, 1, 12, tzinfo=UTC)
+    >>> noise = perturbation((2, 3), seed=1, time=noon, kind="background", member=0)
+    >>> again = perturbation((2, 3), seed=1, time=noon, kind="background", member=0)
+    >>> bool((noise == again).all())
+    True
+    """
+    if kind not in KINDS:
+        raise ValueError(f"kind={kind!r}: needs one of {tuple(KINDS)}")
+    if time.utcoffset() is None:
+        raise ValueError(f"time={time}: needs a time zone")
+    for name, number in (("seed", seed), ("member", member)):
+        if not 0 <= number < 2**64:
+            raise ValueError(f"{name}={number}: needs 0 to 2**64 - 1")
+    seconds = (time - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(seconds=1)
+    # Two words for each, so that no two keys are written alike; times before 1970 wrap round.
+    key = np.array([seed, seconds % 2**64, KINDS[kind], member], dtype="<u8").view("<u4")
+    generator = np.random.Generator(np.random.Philox(np.random.SeedSequence(key.tolist())))
+    return generator.standard_normal(shape)

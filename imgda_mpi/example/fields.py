@@ -1,0 +1,99 @@
+"""Synthetic fields: random patterns of a given scale, soil texture, and the true and the modelled soil moisture."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from imgda_mpi.colm.soil_layers import node_depth
+from imgda_mpi.example.geography import wetness
+from imgda_mpi.example.soil import Soil, make_soil
+from imgda_mpi.example.tiles import GRID, Tiles
+
+FloatArray = npt.NDArray[np.float64]
+
+SURFACE_DEPTH = 0.3
+"""Depth over which soil moisture passes from the surface's to the deep soil's, m."""
+
+
+def correlated_field(rng: np.random.Generator, shape: tuple[int, int], length: float) -> FloatArray:
+    """Random field with a Gaussian correlation exp(-d^2 / (2 length^2)), d in degrees on the map.
+
+    Parameters
+    ----------
+    rng : Generator
+        Consumes ny * nx normal numbers.
+    shape : (int, int)
+        Rows and columns; the rows span 180 degrees, the columns 360; periodic in both directions.
+    length : float
+        Correlation length in degrees.
+
+    Returns
+    -------
+    (ny, nx) array
+        Mean 0 and standard deviation 1 over the map.
+    """
+    ny, nx = shape
+    rows = np.fft.fftfreq(ny, d=180.0 / ny)[:, None]
+    columns = np.fft.rfftfreq(nx, d=360.0 / nx)[None, :]
+    # The square root of the spectrum of a Gaussian correlation.
+    amplitude = np.exp(-((np.pi * length) ** 2) * (rows**2 + columns**2))
+    amplitude[0, 0] = 0.0
+    field = np.fft.irfft2(np.fft.rfft2(rng.standard_normal(shape)) * amplitude, s=shape)
+    return np.asarray(field / field.std())
+
+
+def true_surface(rng: np.random.Generator) -> FloatArray:
+    """Degree of saturation of the surface, (128, 256), 0 (residual water) to 1 (all pores full).
+
+    Latitude belts and regions, and weather on three scales.
+    """
+    belts = wetness(GRID.latitude[:, None], GRID.longitude[None, :])
+    weather = sum(
+        spread * correlated_field(rng, GRID.shape, length) for spread, length in ((0.07, 8.0), (0.07, 4.0), (0.05, 2.0))
+    )
+    # Weather leaves less trace in a desert than in a moist climate.
+    return np.clip(0.02 + 0.92 * belts + (0.4 + 0.8 * belts) * weather, 0.0, 1.0)
+
+
+def true_moisture(rng: np.random.Generator, tiles: Tiles, soil: Soil) -> FloatArray:
+    """Volumetric water of all patches and layers, (n_patch, 10) m3 m-3, as if all were soil."""
+    surface = tiles.at_patches(true_surface(rng))
+    drying = tiles.at_patches(correlated_field(rng, GRID.shape, 5.0))
+    deep = 0.5 * surface + 0.2 + 0.06 * tiles.at_patches(correlated_field(rng, GRID.shape, 10.0))
+    # Forest floors are a little wetter than open ground, and no two patches are alike.
+    cover = np.where(tiles.patch_class <= 5, 0.02, np.where(tiles.patch_class == 16, -0.02, 0.0))
+    variety = cover + 0.02 * rng.standard_normal(tiles.n_patch)
+    depth = 1.0 - np.exp(-node_depth / SURFACE_DEPTH)
+    upper = surface + variety + 0.04 * drying
+    saturation = upper[:, None] + (deep - upper)[:, None] * depth
+    return bounded(soil.residual + saturation * (soil.porosity - soil.residual), soil)
+
+
+def model_moisture(rng: np.random.Generator, truth: FloatArray, tiles: Tiles, soil: Soil) -> FloatArray:
+    """What the model has instead of the truth: the background, (n_patch, 10) m3 m-3.
+
+    The error is coherent (6.5 degrees, and a finer part), a little on the dry side, and includes what models
+    are known for: too weak a contrast between wet and dry regions. It fades with depth.
+    """
+    coherent = 0.085 * correlated_field(rng, GRID.shape, 6.5) + 0.035 * correlated_field(rng, GRID.shape, 1.5)
+    error = tiles.at_patches(coherent) - 0.010
+    weak_contrast = -0.35 * (truth - truth[tiles.is_soil].mean())
+    fade = np.exp(-node_depth / (2.0 * SURFACE_DEPTH))
+    return bounded(truth + (error[:, None] + weak_contrast) * fade, soil)
+
+
+def bounded(moisture: FloatArray, soil: Soil) -> FloatArray:
+    """Moisture between the residual water and the porosity, with a little room on both sides."""
+    return np.clip(moisture, soil.residual + 0.004, soil.porosity - 0.004)
+
+
+def make_soil_map(rng: np.random.Generator, tiles: Tiles) -> Soil:
+    """Texture of the patches: sandy deserts, clayey tropics, peaty north; the same for all patches of a cell."""
+    latitude = GRID.latitude[:, None]
+    climate = wetness(latitude, GRID.longitude[None, :])
+    sand = 0.50 - 0.25 * climate + 0.09 * correlated_field(rng, GRID.shape, 6.0)
+    clay = 0.16 + 0.12 * climate + 0.05 * correlated_field(rng, GRID.shape, 6.0)
+    organic = 0.005 + 0.04 * climate * (0.4 + np.exp(-(((latitude - 60.0) / 15.0) ** 2)))
+    fractions = (np.clip(sand, 0.12, 0.75), np.clip(clay, 0.05, 0.38), np.broadcast_to(organic, GRID.shape))
+    return make_soil(*(tiles.at_patches(image) for image in fractions))

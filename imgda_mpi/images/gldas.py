@@ -1,0 +1,43 @@
+"""GLDAS-2.1 Noah, 3-hourly, 0.25 degree (GLDAS_NOAH025_3H), as NASA GES DISC distributes it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+from imgda_mpi.grid import Grid
+from imgda_mpi.images.cf import read_cf
+from imgda_mpi.images.image import ObservedImage
+from imgda_mpi.images.quality import VALID_RANGE
+
+SURFACE_VARIABLE = "SoilMoi0_10cm_inst"
+
+# Noah's first layer (Rodell et al. 2004). The files name it only in the variable's name, and hold kg m-2: without the
+# thickness there is no volumetric value.
+SURFACE_LAYER = (0.0, 0.1)  # m
+
+
+def read_gldas(
+    path: Path | str,
+    grid: Grid,
+    time: datetime,
+    *,
+    max_time_offset: float | None = None,
+    method: str = "bilinear",
+    valid_range: tuple[float, float] = VALID_RANGE,
+) -> ObservedImage:
+    """The 0-10 cm soil moisture of one GLDAS file on the model grid.
+
+    The parameters and errors are those of `read_cf`. A cell is observed where valid pixels hold at least half of its
+    weight. Values are divided by 100: kg m-2 in 0.1 m of soil, at 1000 kg m-3.
+    """
+    return read_cf(
+        path,
+        grid,
+        time,
+        variable=SURFACE_VARIABLE,
+        layer=SURFACE_LAYER,
+        max_time_offset=max_time_offset,
+        method=method,
+        valid_range=valid_range,
+    )

@@ -1,0 +1,76 @@
+"""What a run says while it runs: one line per stage, with its time, from rank 0."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TypeVar
+
+from tqdm import tqdm
+
+log = logging.getLogger(__name__)
+
+Item = TypeVar("Item")
+
+SECONDS_BETWEEN_LINES = 30.0
+
+
+class Stages:
+    """Wall time of the stages of a run on this rank, in the order they ran."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._summary = ""
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Time a stage and log one line at its end, with what `say` was given during it."""
+        self._summary = ""
+        start = time.perf_counter()
+        yield
+        self.seconds[name] = time.perf_counter() - start
+        log.info("%-12s %6.2f s  %s", name, self.seconds[name], self._summary)
+
+    def say(self, summary: str) -> None:
+        """What the line of the current stage says."""
+        self._summary = summary
+
+
+def progress(items: Sequence[Item], what: str, *, speaks: bool) -> Iterator[Item]:
+    """Pass items on, showing how far they are: a bar on a terminal, a few lines in a log if it takes long.
+
+    ``speaks`` is true on the one rank that shows anything.
+    """
+    if speaks and sys.stderr.isatty():
+        yield from tqdm(items, desc=what, leave=False)
+        return
+    said = time.monotonic()
+    for number, item in enumerate(items):
+        yield item
+        if speaks and time.monotonic() - said > SECONDS_BETWEEN_LINES:
+            said = time.monotonic()
+            log.info("%s: %d of %d rounds", what, number + 1, len(items))
+
+
+def configure_logging(rank: int) -> None:
+    """Rank 0 tells what happens, other ranks only what is wrong (with their number)."""
+    handler = logging.StreamHandler(sys.stderr)
+    prefix = "" if rank == 0 else f"rank {rank}: "
+    handler.setFormatter(_Format(prefix))
+    package = logging.getLogger("imgda_mpi")
+    package.handlers[:] = [handler]
+    package.setLevel(logging.INFO if rank == 0 else logging.WARNING)
+    package.propagate = False
+
+
+class _Format(logging.Formatter):
+    def __init__(self, prefix: str) -> None:
+        super().__init__()
+        self._prefix = prefix
+
+    def format(self, record: logging.LogRecord) -> str:
+        level = "" if record.levelno == logging.INFO else f"{record.levelname.lower()}: "
+        return f"{self._prefix}{level}{record.getMessage()}"

@@ -1,0 +1,181 @@
+"""What an analysis saw and did, saved as one CF NetCDF file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import netCDF4
+import numpy as np
+import numpy.typing as npt
+from mpi4py import MPI
+
+from imgda_mpi import __version__
+from imgda_mpi.colm.ledger import FLAGS, TERMS, WaterLedger
+from imgda_mpi.colm.restart import Restart
+from imgda_mpi.config import Settings
+from imgda_mpi.errors import writing
+from imgda_mpi.images.image import ObservedImage
+from imgda_mpi.parallel.failure import same_fate
+from imgda_mpi.workflow.console import Stages
+from imgda_mpi.workflow.increment import WedgeStatistics
+
+FloatArray = npt.NDArray[np.float64]
+
+MOISTURE = "m3 m-3"
+WATER = "kg m-2"
+
+WEDGE_UNITS = {"gain": "1"}
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """Images (ny, nx) in m3 m-3 on every rank; wedge statistics and ledger on rank 0.
+
+    Parameters
+    ----------
+    innovation : NaN where nothing is observed or there is no soil
+    increment : as the method gave it, leakage on cells that are not observed included
+    analysis : of the analysed restart, after frozen ground and bounds
+    """
+
+    restart: Restart
+    observation: ObservedImage | None
+    background: FloatArray
+    innovation: FloatArray
+    increment: FloatArray
+    analysis: FloatArray
+    wedges: WedgeStatistics | None
+    ledger: WaterLedger | None
+
+    @property
+    def leakage(self) -> float:
+        """Root mean square increment on soil cells that were not observed, m3 m-3; it is not applied."""
+        unseen = np.isfinite(self.background) & ~np.isfinite(self.innovation)
+        return float(np.sqrt(np.mean(self.increment[unseen] ** 2))) if unseen.any() else 0.0
+
+
+def write_diagnostics(path: Path, result: Analysis, settings: Settings, stages: Stages, comm: MPI.Comm) -> Path:
+    """Write the diagnostics of one analysis. Collective over ``comm``; rank 0 writes.
+
+    Raises
+    ------
+    OutputError
+    """
+    seconds = comm.gather(list(stages.seconds.values()))
+    with same_fate(comm), writing(path):
+        if comm.rank == 0:
+            assert seconds is not None
+            with netCDF4.Dataset(path, "w", format="NETCDF4") as file:
+                _describe(file, result, settings, comm.size)
+                _write_images(file, result)
+                _write_counts(file, result)
+                if result.wedges is not None:
+                    _write_wedges(file, result.wedges)
+                if result.ledger is not None:
+                    _write_ledger(file, result.ledger)
+                _write_timing(file, list(stages.seconds), np.array(seconds))
+    return path
+
+
+def _describe(file: netCDF4.Dataset, result: Analysis, settings: Settings, n_ranks: int) -> None:
+    file.Conventions = "CF-1.11"
+    file.title = "Image assimilation of surface soil moisture into CoLM"
+    file.source = f"imgda_mpi {__version__}"
+    file.references = "Bai et al. 2026, Geosci. Model Dev. 19, 4977"
+    file.restart = result.restart.name
+    file.method = settings.method
+    file.error_model = settings.error_model
+    file.analysis_time = f"{settings.model.time:%Y-%m-%dT%H:%M:%SZ}"
+    file.observation_source = result.observation.source if result.observation else "none"
+    file.seed = settings.errors.seed
+    file.n_ranks = n_ranks
+    file.settings = settings.model_dump_json()
+    file.increment_leakage_rms = result.leakage
+
+
+def _write_images(file: netCDF4.Dataset, result: Analysis) -> None:
+    grid = result.restart.patches.grid
+    file.createDimension("lat", grid.shape[0])
+    file.createDimension("lon", grid.shape[1])
+    _coordinate(file, "lat", grid.latitude, "latitude", "degrees_north")
+    _coordinate(file, "lon", grid.longitude, "longitude", "degrees_east")
+    observed = result.observation.values if result.observation else np.full(grid.shape, np.nan)
+    land = np.isfinite(result.background)
+    for name, image, meaning in (
+        ("background", result.background, "soil moisture at 0-10 cm before the analysis"),
+        ("observation", observed, "observed soil moisture at 0-10 cm on the model grid"),
+        ("innovation", result.innovation, "observation minus background"),
+        ("analysis", result.analysis, "soil moisture at 0-10 cm after the analysis"),
+        ("increment", result.analysis - result.background, "analysis minus background"),
+        ("proposed_increment", np.where(land, result.increment, np.nan), "increment before bounds, frozen ground, mask"),
+    ):
+        _variable(file, name, ("lat", "lon"), image, meaning, MOISTURE)
+    if result.ledger is None:
+        return
+    for name, meaning in TERMS.items():
+        _variable(file, f"water_{name}", ("lat", "lon"), result.ledger.cells(name), f"cell mean: {meaning}", WATER)
+        file[f"water_{name}"].global_mean = result.ledger.globe(name)
+
+
+def _write_counts(file: netCDF4.Dataset, result: Analysis) -> None:
+    """Numbers per reason: of the observation's pixels and cells, and of patches and cells with a flag."""
+    if result.observation is not None:
+        _table(file, "pixel_reason", {"pixel_count": result.observation.counts}, "pixels and cells of the observation")
+    if result.ledger is not None:
+        patches = {name: result.ledger.n_patches(name) for name in FLAGS}
+        cells = {name: result.ledger.n_cells(name) for name in FLAGS}
+        _table(file, "update_reason", {"patch_count": patches, "cell_count": cells}, "patches and cells of the update")
+
+
+def _write_wedges(file: netCDF4.Dataset, wedges: WedgeStatistics) -> None:
+    file.createDimension("coefficient_group", wedges.scale.size)
+    dims = ("coefficient_group",)
+    _variable(file, "scale", dims, wedges.scale, "curvelet scale, 1 is the coarsest", "1")
+    _variable(file, "wedge", dims, wedges.wedge, "wedge within its scale", "1")
+    for name, values in wedges.values.items():
+        field, kind = name.rsplit("_", 1)
+        meaning = f"{'mean' if kind == 'mean' else 'standard deviation'} over positions of the {field.replace('_', ' ')}"
+        _variable(file, name, dims, values, meaning, WEDGE_UNITS.get(field, "m6 m-6"))
+
+
+def _write_ledger(file: netCDF4.Dataset, ledger: WaterLedger) -> None:
+    file.createDimension("patch", ledger.patches.n_patch)
+    for name, meaning in TERMS.items():
+        _variable(file, f"patch_water_{name}", ("patch",), ledger.term(name), meaning, WATER)
+    for name, meaning in FLAGS.items():
+        _variable(file, f"patch_{name}", ("patch",), ledger.flag(name).astype(np.int8), f"1 where {meaning}", "1")
+    _variable(file, "patch_cell", ("patch",), ledger.patches.cell, "index of the patch's cell: row * n_lon + column", "1")
+    file.water_ledger_residual = ledger.residual
+
+
+def _write_timing(file: netCDF4.Dataset, stages: list[str], seconds: FloatArray) -> None:
+    file.createDimension("rank", seconds.shape[0])
+    file.createDimension("stage", len(stages))
+    file.createVariable("stage", str, ("stage",))[:] = np.array(stages, dtype=object)
+    _variable(file, "stage_time", ("rank", "stage"), seconds, "wall time of a stage on a rank", "s")
+
+
+def _coordinate(file: netCDF4.Dataset, name: str, values: FloatArray, standard_name: str, units: str) -> None:
+    _variable(file, name, (name,), values, standard_name, units)
+    file[name].standard_name = standard_name
+
+
+def _variable(
+    file: netCDF4.Dataset, name: str, dims: tuple[str, ...], values: npt.NDArray[Any], meaning: str, units: str
+) -> None:
+    fill = np.nan if values.dtype.kind == "f" and dims != (name,) else None
+    variable = file.createVariable(name, values.dtype, dims, zlib=True, complevel=1, fill_value=fill)
+    variable.long_name = meaning
+    variable.units = units
+    variable[:] = values
+
+
+def _table(file: netCDF4.Dataset, dim: str, columns: dict[str, Any], meaning: str) -> None:
+    reasons = list(next(iter(columns.values())))
+    file.createDimension(dim, len(reasons))
+    file.createVariable(dim, str, (dim,))[:] = np.array(reasons, dtype=object)
+    for name, counts in columns.items():
+        values = np.array([counts[reason] for reason in reasons], dtype=np.int64)
+        _variable(file, name, (dim,), values, f"number of {meaning} by reason", "1")

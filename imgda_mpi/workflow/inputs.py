@@ -1,0 +1,152 @@
+"""What the settings name, opened: the restart, the observed image, the error standard deviations."""
+
+from __future__ import annotations
+
+import logging
+import math
+from functools import partial
+
+import numpy as np
+import numpy.typing as npt
+from mpi4py import MPI
+
+from imgda_mpi.colm import colm202x, colm2014
+from imgda_mpi.colm.restart import Restart
+from imgda_mpi.config import Colm202x, FieldFile, Gldas, Settings
+from imgda_mpi.errors import InputError, fault
+from imgda_mpi.grid import Grid, embed
+from imgda_mpi.images.cf import read_cf
+from imgda_mpi.images.gldas import read_gldas
+from imgda_mpi.images.image import ObservedImage
+from imgda_mpi.parallel.failure import same_fate
+
+FloatArray = npt.NDArray[np.float64]
+
+log = logging.getLogger(__name__)
+
+
+def open_restart(settings: Settings, comm: MPI.Comm) -> Restart:
+    """The restart to correct, checked. Collective over ``comm``.
+
+    Raises
+    ------
+    InputError
+    """
+    model = settings.model
+    if isinstance(model, Colm202x):
+        return colm202x.open_restart(model.directory, model.case, model.time, model.land_cover_year, comm)
+    return colm2014.open_restart(model.restart_file, model.const_file, model.time, comm)
+
+
+def read_observation(settings: Settings, grid: Grid, comm: MPI.Comm) -> ObservedImage | None:
+    """The observed image on the model grid, the same on every rank; None where the settings name none.
+
+    Collective over ``comm``; rank 0 reads.
+
+    Raises
+    ------
+    InputError
+    """
+    wanted = settings.observation
+    if wanted is None:
+        return None
+    image = None
+    with same_fate(comm):
+        if comm.rank == 0:
+            read = (
+                read_gldas
+                if isinstance(wanted, Gldas)
+                else partial(read_cf, variable=wanted.variable, layer=wanted.layer)
+            )
+            image = read(
+                wanted.file,
+                grid,
+                wanted.time or settings.model.time,
+                max_time_offset=None if math.isinf(wanted.max_time_offset) else wanted.max_time_offset,
+                method=wanted.regridding,
+                valid_range=wanted.valid_range,
+            )
+    return comm.bcast(image)
+
+
+def innovation_of(
+    background: FloatArray, observation: ObservedImage | None, settings: Settings, comm: MPI.Comm
+) -> FloatArray:
+    """Observation minus background, (ny, nx) m3 m-3; NaN where there is no observation or no soil.
+
+    Collective over ``comm``.
+
+    Raises
+    ------
+    InputError
+        Where no valid pixel lies over land, unless the settings allow it.
+    """
+    if observation is None:
+        return np.full_like(background, np.nan)
+    innovation = observation.values - background
+    assert settings.observation is not None
+    if not np.isfinite(innovation).any():
+        message = fault(
+            observation.source,
+            found=f"no valid pixel over land ({pixel_summary(observation)})",
+            expected="at least one",
+            do="give another file, or set observation.allow_empty = true to write the background unchanged",
+        )
+        with same_fate(comm):
+            if not settings.observation.allow_empty:
+                raise InputError(message)
+        if comm.rank == 0:
+            log.warning("%s: no valid pixel over land; the background is written unchanged", observation.source)
+    return innovation
+
+
+def pixel_summary(observation: ObservedImage) -> str:
+    """What became of the pixels and cells, in one line: '243883 used, 12 above range, ...'."""
+    return ", ".join(f"{number} {reason}" for reason, number in observation.counts.items() if number)
+
+
+def error_deviations(
+    settings: Settings, grid: Grid, shape: tuple[int, int], comm: MPI.Comm
+) -> tuple[float | FloatArray, float | FloatArray]:
+    """Standard deviations of background and observation on the transform's array: numbers or ``shape`` arrays.
+
+    Collective over ``comm``; the same on every rank.
+
+    Raises
+    ------
+    InputError
+        Where a field of standard deviations does not cover the grid.
+    """
+    errors = settings.errors
+    fields = None
+    with same_fate(comm):
+        if comm.rank == 0:
+            fields = [_deviation(wanted, grid, shape, settings) for wanted in (errors.background, errors.observation)]
+    background, observation = comm.bcast(fields)
+    return background, observation
+
+
+def _deviation(
+    wanted: float | FieldFile, grid: Grid, shape: tuple[int, int], settings: Settings
+) -> float | FloatArray:
+    if not isinstance(wanted, FieldFile):
+        return wanted
+    field = read_cf(
+        wanted.file,
+        grid,
+        settings.model.time,
+        variable=wanted.variable,
+        valid_range=(np.nextafter(0.0, 1.0), 1.0),
+    )
+    if not field.observed.all():
+        raise InputError(
+            fault(
+                wanted.file,
+                wanted.variable,
+                found=f"no standard deviation on {int((~field.observed).sum())} of {field.observed.size} cells",
+                expected="a positive value everywhere on the model grid",
+                do="fill the gaps in the file",
+            )
+        )
+    # Beyond the image nothing is observed; any finite value serves.
+    return embed(field.values - field.values.mean(), shape) + field.values.mean()

@@ -1,0 +1,171 @@
+"""An output folder that appears whole or not at all, and the manifest of what is in it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+
+
+import h5py
+from mpi4py import MPI
+
+from imgda_mpi import __version__
+from imgda_mpi.config import Settings
+from imgda_mpi.errors import OutputError, fault, writing
+from imgda_mpi.parallel.failure import same_fate
+
+
+@contextmanager
+def new_directory(final: Path, bytes_needed: int, comm: MPI.Comm) -> Iterator[Path]:
+    """Folder to write into, which takes the name ``final`` when the block has succeeded.
+
+    Collective over ``comm``. On an error that all ranks share the folder is removed. A job that is killed leaves a
+    hidden folder ``.<name>.partial-*`` beside the final one, never a half-written result under the final name.
+
+    Raises
+    ------
+    OutputError
+        Where ``final`` exists and is not empty, its parent cannot be written to, or the file system has less than
+        ``bytes_needed`` free.
+    """
+    staging = Path()
+    with same_fate(comm):
+        if comm.rank == 0:
+            _check_free(final, bytes_needed)
+            with writing(final.parent):
+                final.parent.mkdir(parents=True, exist_ok=True)
+                staging = Path(tempfile.mkdtemp(prefix=f".{final.name}.partial-", dir=final.parent))
+                (staging / "restart").mkdir()
+    staging = comm.bcast(staging)
+    try:
+        with writing(staging):
+            yield staging
+        with same_fate(comm), writing(staging):
+            if comm.rank == 0:
+                # mkdtemp makes private folders; the result is an ordinary one.
+                staging.chmod(0o777 & ~_umask())
+                _sync_tree(staging)
+                staging.rename(final)
+                _sync(final.parent)
+    except BaseException as err:
+        # Removing while other ranks may still write is only safe where all ranks have failed alike.
+        if comm.rank == 0 and (comm.size == 1 or getattr(err, "everywhere", False)):
+            shutil.rmtree(staging, ignore_errors=True)
+        raise
+
+
+def check_output(final: Path, comm: MPI.Comm) -> None:
+    """Refuse an output folder that is in use or cannot be made, before anything is computed. Collective.
+
+    Raises
+    ------
+    OutputError
+    """
+    with same_fate(comm):
+        if comm.rank == 0:
+            _check_free(final, 0)
+
+
+def _check_free(final: Path, bytes_needed: int) -> None:
+    if final.exists() and (not final.is_dir() or any(final.iterdir())):
+        raise OutputError(
+            fault(
+                final,
+                found="a folder that is not empty" if final.is_dir() else "a file",
+                expected="a new folder",
+                do="remove it or set output.directory to another",
+            )
+        )
+    parent = next(path for path in final.absolute().parents if path.exists())
+    if not os.access(parent, os.W_OK | os.X_OK):
+        raise OutputError(
+            fault(parent, found="no write permission", expected="a writable folder", do="set output.directory elsewhere")
+        )
+    free = shutil.disk_usage(parent).free
+    if free < bytes_needed:
+        raise OutputError(
+            fault(
+                parent,
+                found=f"{free / 1e6:.1f} MB free",
+                expected=f"{bytes_needed / 1e6:.1f} MB",
+                do="free space or set output.directory to another file system",
+            )
+        )
+
+
+def write_manifest(
+    directory: Path, written: Sequence[Path], inputs: Sequence[Path], settings: Settings, comm: MPI.Comm
+) -> None:
+    """Write ``manifest.json``: checksums of all files, settings in force, versions. Collective over ``comm``.
+
+    The files are read by all ranks, each its share; rank 0 writes.
+    """
+    files = [*inputs, *written]
+    with same_fate(comm), writing(directory):
+        mine = [(number, _checksum(files[number])) for number in range(comm.rank, len(files), comm.size)]
+    parts = comm.gather(mine)
+    with same_fate(comm), writing(directory):
+        if comm.rank == 0:
+            sums = dict(pair for part in parts or [] for pair in part)
+            entries = [
+                {"file": str(file), "bytes": file.stat().st_size, "sha256": sums[number]}
+                for number, file in enumerate(files)
+            ]
+            for entry, file in zip(entries[len(inputs) :], written, strict=True):
+                entry["file"] = str(file.relative_to(directory))
+            manifest = {
+                "program": f"imgda_mpi {__version__}",
+                "settings": settings.model_dump(mode="json"),
+                "seed": settings.errors.seed,
+                "versions": versions(),
+                "ranks": comm.size,
+                "inputs": entries[: len(inputs)],
+                "outputs": entries[len(inputs) :],
+            }
+            (directory / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
+
+
+def versions() -> dict[str, str]:
+    """Versions of what a result depends on."""
+    packages = ("numpy", "scipy", "pyfftw", "mpi4py", "h5py", "netCDF4")
+    return {
+        "python": platform.python_version(),
+        **{name: version(name) for name in packages},
+        "hdf5": f"{h5py.version.hdf5_version}{' with MPI' if h5py.get_config().mpi else ''}",
+        "mpi": MPI.Get_library_version().strip("\x00").splitlines()[0].strip(),
+    }
+
+
+def _checksum(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def _sync_tree(directory: Path) -> None:
+    for path in [*directory.rglob("*"), directory]:
+        _sync(path)
+
+
+def _sync(path: Path) -> None:
+    # Without this a crash of the machine could leave the final name with unwritten content.
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+

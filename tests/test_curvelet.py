@@ -1,0 +1,310 @@
+from __future__ import annotations
+
+import math
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from imgda_mpi.curvelet import CurveletTransform, Layout
+from imgda_mpi.curvelet.windows import window
+
+REFERENCES = [
+    f"cpp_{shape}_{image}_{finest}.npz"
+    for shape, image, finest in product(("64x64", "96x144"), ("white", "soil"), ("wavelets", "curvelets"))
+]
+SHAPES = [(32, 32), (33, 47), (37, 64), (101, 64), (128, 256), (96, 144)]
+KINDS = list(product(("wavelets", "curvelets"), ("fast", "reference")))
+
+every_kind = pytest.mark.parametrize(("finest", "sampling"), KINDS)
+every_shape = pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: "{}x{}".format(*shape))
+
+
+def plane_wave(shape: tuple[int, int], k1: int, k2: int) -> np.ndarray:
+    n1, n2 = np.indices(shape)
+    return np.cos(2 * np.pi * (k1 * n1 / shape[0] + k2 * n2 / shape[1]))
+
+
+@pytest.mark.parametrize("name", REFERENCES)
+def test_coefficients_are_those_of_the_published_code(shared: Path, name: str) -> None:
+    reference = np.load(shared / "curvelet" / name)
+    image = reference["x"]
+    finest = name.removesuffix(".npz").split("_")[-1]
+    transform = CurveletTransform(image.shape, finest=finest, sampling="reference")
+    coefficients = transform.forward(image)
+    stored = {key: reference[key] for key in reference.files if key.startswith("c") and not key.startswith("center")}
+    assert len(stored) == len(transform.layout.wedges)
+    for wedge in transform.layout.wedges:
+        ours = transform.wedge(coefficients, wedge.scale, wedge.number)
+        theirs = stored[f"c{wedge.scale}_{wedge.number}"]
+        assert ours.shape == theirs.shape
+        assert ours.dtype == theirs.dtype
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-12)
+    for scale, energy in enumerate(reference["energy_per_scale"], start=1):
+        only = np.zeros_like(coefficients)
+        only[transform.layout.scale(scale)] = coefficients[transform.layout.scale(scale)]
+        assert transform.layout.inner(only, only) == pytest.approx(energy, rel=1e-12)
+
+
+@every_shape
+@every_kind
+@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-12), (np.float32, 1e-5)])
+def test_energy_is_kept_and_the_inverse_gives_the_image_again(
+    shape: tuple[int, int], finest: str, sampling: str, dtype: type, tolerance: float, rng: np.random.Generator
+) -> None:
+    transform = CurveletTransform(shape, finest=finest, sampling=sampling, dtype=dtype)
+    image = rng.standard_normal(shape).astype(dtype)
+    coefficients = transform.forward(image)
+    assert coefficients.dtype == dtype
+    energy = np.square(image, dtype=np.float64).sum()
+    wide = coefficients.astype(np.float64)
+    assert transform.layout.inner(wide, wide) == pytest.approx(energy, rel=tolerance)
+    again = transform.inverse(coefficients)
+    assert again.dtype == dtype
+    np.testing.assert_allclose(again, image, rtol=0, atol=tolerance)
+
+
+@every_shape
+@every_kind
+def test_inverse_is_the_adjoint(shape: tuple[int, int], finest: str, sampling: str, rng: np.random.Generator) -> None:
+    transform = CurveletTransform(shape, finest=finest, sampling=sampling)
+    image = rng.standard_normal(shape)
+    # Any coefficients, most of them not the transform of an image.
+    values = rng.standard_normal(transform.layout.n_values)
+    left = transform.layout.inner(transform.forward(image), values)
+    right = (image * transform.inverse(values)).sum()
+    scale = np.linalg.norm(image) * math.sqrt(transform.layout.inner(values, values))
+    assert abs(left - right) < 1e-14 * scale
+
+
+@pytest.mark.parametrize("n_angles", [8, 12, 16, 24])
+@pytest.mark.parametrize("n_scales", [2, 3, 4])
+@every_kind
+def test_other_numbers_of_scales_and_angles_are_tight_frames(
+    n_angles: int, n_scales: int, finest: str, sampling: str, rng: np.random.Generator
+) -> None:
+    transform = CurveletTransform((64, 90), n_scales, n_angles, finest, sampling)
+    image = rng.standard_normal((64, 90))
+    coefficients = transform.forward(image)
+    assert transform.layout.inner(coefficients, coefficients) == pytest.approx(np.square(image).sum(), rel=1e-12)
+    np.testing.assert_allclose(transform.inverse(coefficients), image, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@every_kind
+def test_an_image_has_the_same_bits_alone_and_in_a_stack(
+    finest: str, sampling: str, dtype: type, rng: np.random.Generator
+) -> None:
+    shape = (48, 65)
+    transform = CurveletTransform(shape, finest=finest, sampling=sampling, dtype=dtype)
+    other = CurveletTransform(shape, finest=finest, sampling=sampling, dtype=dtype)
+    images = rng.standard_normal((2, 3, *shape)).astype(dtype)
+    stack = transform.forward(images)
+    assert stack.shape == (2, 3, transform.layout.n_values)
+    back = transform.inverse(stack)
+    for place in np.ndindex(2, 3):
+        alone = other.forward(images[place])
+        np.testing.assert_array_equal(alone, stack[place])
+        np.testing.assert_array_equal(other.inverse(alone), back[place])
+    assert transform.forward(images[:, :0]).shape == (2, 0, transform.layout.n_values)
+    assert transform.inverse(stack[:, :0]).shape == (2, 0, *shape)
+
+
+@pytest.mark.parametrize("shape", [(32, 32), (33, 47), (96, 144)])
+@pytest.mark.parametrize("finest", ["wavelets", "curvelets"])
+def test_squared_windows_add_up_to_one_over_the_periodic_plane(shape: tuple[int, int], finest: str) -> None:
+    transform = CurveletTransform(shape, finest=finest)
+    total = np.zeros(shape)
+    for wedge in transform.layout.wedges:
+        part = window(transform.geometry, wedge.scale, wedge.number)
+        for sign in (1,) if wedge.is_real else (1, -1):
+            place = np.ix_(sign * part.rows % shape[0], sign * part.columns % shape[1])
+            np.add.at(total, place, part.weight**2)
+    np.testing.assert_allclose(total, 1, rtol=0, atol=1e-14)
+
+
+@pytest.mark.parametrize("wave", [(-8, 9), (3, 14), (-12, -5), (10, 1), (0, 13), (17, 0), (-20, 23), (24, -31)])
+@every_kind
+def test_plane_wave_has_the_coefficients_of_the_formula(wave: tuple[int, int], finest: str, sampling: str) -> None:
+    shape = (64, 96)
+    transform = CurveletTransform(shape, finest=finest, sampling=sampling)
+    coefficients = transform.forward(plane_wave(shape, *wave))
+    n_excited = 0
+    for wedge in transform.layout.wedges:
+        part = window(transform.geometry, wedge.scale, wedge.number)
+        n1, n2 = wedge.shape
+        m1, m2 = np.indices(wedge.shape)
+        # The cosine has X(k) = sqrt(N1 N2)/2 at +-k, and so at all aliases of them that the window reaches.
+        expected = np.zeros(wedge.shape, dtype=complex)
+        for i, j in zip(*np.nonzero(part.weight), strict=True):
+            k1, k2 = part.rows[i], part.columns[j]
+            if any((k1 - s * wave[0]) % shape[0] == 0 and (k2 - s * wave[1]) % shape[1] == 0 for s in (1, -1)):
+                phase = np.exp(2j * np.pi * (k1 * m1 / n1 + k2 * m2 / n2))
+                expected += part.weight[i, j] * math.sqrt(math.prod(shape) / (n1 * n2)) / 2 * phase
+        n_excited += bool(expected.any())
+        given = transform.wedge(coefficients, wedge.scale, wedge.number)
+        np.testing.assert_allclose(given, expected, rtol=0, atol=1e-12)
+    # Two scales, and two directions of each, share a frequency; finest curvelets do so again beyond Nyquist.
+    assert 1 <= n_excited <= 8
+
+
+@pytest.mark.parametrize("sampling", ["fast", "reference"])
+@pytest.mark.parametrize("name", [name for name in REFERENCES if "white" in name])
+def test_wave_at_the_nominal_centre_is_strongest_in_its_wedge(shared: Path, name: str, sampling: str) -> None:
+    reference = np.load(shared / "curvelet" / name)
+    shape = reference["x"].shape
+    finest = name.removesuffix(".npz").split("_")[-1]
+    transform = CurveletTransform(shape, finest=finest, sampling=sampling)
+    for scale in range(2, transform.geometry.n_scales + 1):
+        if transform.geometry.is_real(scale):
+            continue
+        n_wedges = transform.geometry.n_wedges(scale)
+        for number, centre in enumerate(reference[f"center{scale}"][:n_wedges], start=1):
+            coefficients = transform.forward(plane_wave(shape, *np.rint(centre).astype(int)))
+            energies = [
+                np.square(np.abs(transform.wedge(coefficients, scale, other))).sum() for other in range(1, n_wedges + 1)
+            ]
+            assert np.argmax(energies) + 1 == number
+
+
+def test_wave_along_the_columns_is_in_the_middle_of_the_second_half() -> None:
+    # Crests along axis 0, k = (0, 20): between wedges 12 and 13 of 1..8 | 9..16, the two about the k2 axis.
+    transform = CurveletTransform((128, 128))
+    coefficients = transform.forward(plane_wave((128, 128), 0, 20))
+    energies = [np.square(np.abs(transform.wedge(coefficients, 3, n))).sum() for n in range(1, 17)]
+    assert set(np.flatnonzero(np.array(energies) > 1e-20) + 1) == {12, 13}
+    assert energies[11] == pytest.approx(energies[12], rel=1e-12)
+
+
+@pytest.mark.parametrize("finest", ["wavelets", "curvelets"])
+def test_moving_the_image_by_half_its_size_moves_the_coefficients_by_half_of_theirs(
+    finest: str, rng: np.random.Generator
+) -> None:
+    transform = CurveletTransform((64, 96), finest=finest)
+    image = rng.standard_normal((64, 96))
+    before, after = transform.forward(image), transform.forward(np.roll(image, (32, 48), axis=(0, 1)))
+    for wedge in transform.layout.wedges:
+        half = (wedge.shape[0] // 2, wedge.shape[1] // 2)
+        moved = np.roll(transform.wedge(before, wedge.scale, wedge.number), half, axis=(0, 1))
+        np.testing.assert_allclose(transform.wedge(after, wedge.scale, wedge.number), moved, rtol=0, atol=1e-13)
+
+
+def test_coarsest_mode_is_the_image_through_the_squared_low_pass(rng: np.random.Generator) -> None:
+    shape = (64, 90)
+    transform = CurveletTransform(shape)
+    image = rng.standard_normal(shape)
+    low = window(transform.geometry, 1, 1)
+    weight = np.zeros(shape)
+    weight[np.ix_(low.rows % shape[0], low.columns % shape[1])] = low.weight**2
+    smooth = np.fft.ifft2(np.fft.fft2(image) * weight).real
+    np.testing.assert_allclose(transform.reconstruct(image, modes=1), smooth, rtol=0, atol=1e-13)
+    np.testing.assert_allclose(transform.reconstruct(image, modes=3), image, rtol=0, atol=1e-13)
+    assert np.abs(transform.reconstruct(image, modes=2) - image).max() > 0.1
+
+
+def test_layout_is_coarse_then_complex_wedges_then_finest() -> None:
+    transform = CurveletTransform((128, 256))
+    layout = transform.layout
+    assert layout.wedges[0].start == 0
+    for before, after in zip(layout.wedges, layout.wedges[1:], strict=False):
+        assert before.stop == after.start
+        assert (before.scale, before.number) < (after.scale, after.number)
+    for wedge in layout.wedges:
+        assert wedge.stop - wedge.start == math.prod(wedge.shape) * (1 if wedge.is_real else 2)
+        assert wedge.is_real == (wedge.scale in (1, 4))
+    assert [sum(wedge.scale == scale for wedge in layout.wedges) for scale in (1, 2, 3, 4)] == [1, 8, 16, 1]
+    assert layout.wedges[-1].shape == layout.image_shape == (128, 256)
+    assert layout.n_values == layout.wedges[-1].stop
+    assert 3.0 < layout.redundancy < 3.3
+
+
+def test_fast_sizes_are_multiples_of_4_without_large_primes_and_reference_sizes_are_odd() -> None:
+    fast = CurveletTransform((101, 217), finest="curvelets", sampling="fast").layout
+    reference = CurveletTransform((101, 217), finest="curvelets", sampling="reference").layout
+    smooth = sorted(
+        2**a * 3**b * 5**c * 7**d for a in range(2, 9) for b in range(6) for c in range(4) for d in range(3)
+    )
+    for ours, theirs in zip(fast.wedges, reference.wedges, strict=True):
+        for size, least in zip(ours.shape, theirs.shape, strict=True):
+            assert least % 2 == 1
+            assert size == next(number for number in smooth if number >= least)
+
+
+def test_power_is_the_squared_modulus_in_both_slots_of_every_part(rng: np.random.Generator) -> None:
+    transform = CurveletTransform((33, 47))
+    layout = transform.layout
+    values = rng.standard_normal((2, layout.n_values))
+    before = values.copy()
+    power = layout.power(values)
+    np.testing.assert_array_equal(values, before)
+    for wedge in layout.wedges:
+        expected = np.square(np.abs(transform.wedge(values, wedge.scale, wedge.number))).reshape(2, -1)
+        slots = power[:, wedge.start : wedge.stop]
+        for part in [slots] if wedge.is_real else [slots[:, 0::2], slots[:, 1::2]]:
+            np.testing.assert_allclose(part, expected, rtol=1e-15)
+    n = len(layout.wedges)
+    for first, last in [(0, 0), (0, 1), (0, 4), (3, 7), (5, n), (n - 1, n), (n, n), (0, n)]:
+        part = layout.part(first, last)
+        whole = layout.wedges[first:last]
+        start, stop = (whole[0].start, whole[-1].stop) if whole else (0, 0)
+        assert part.n_values == stop - start
+        assert [wedge.shape for wedge in part.wedges] == [wedge.shape for wedge in whole]
+        assert not whole or part.wedges[0].start == 0
+        np.testing.assert_array_equal(part.power(values[:, start:stop]), power[:, start:stop])
+
+
+def test_wedge_is_a_view() -> None:
+    transform = CurveletTransform((33, 47))
+    coefficients = np.zeros((2, transform.layout.n_values))
+    record = transform.layout.wedge(2, 3)
+    transform.wedge(coefficients, 2, 3)[1, 0, 1] = 4 + 5j
+    assert np.flatnonzero(coefficients[0]).size == 0
+    assert coefficients[1, record.start + 2 : record.start + 4].tolist() == [4.0, 5.0]
+
+
+def test_layout_cannot_be_changed() -> None:
+    layout = CurveletTransform((32, 32)).layout
+    with pytest.raises(AttributeError):
+        layout.wedges[0].start = 1  # type: ignore[misc]
+    assert isinstance(layout, Layout)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"shape": (31, 64)}, r"shape=\(31, 64\): needs two sizes of at least 32"),
+        ({"shape": (64,)}, r"shape=\(64,\): needs two sizes"),
+        ({"n_scales": 1}, "n_scales=1: needs at least 2"),
+        ({"n_scales": 8}, "wedge 1 of scale 2 holds no frequency"),
+        ({"n_angles": 18}, "n_angles=18: needs a multiple of 4, at least 8"),
+        ({"n_angles": 4}, "n_angles=4: needs a multiple of 4, at least 8"),
+        ({"finest": "wavlets"}, "finest='wavlets': needs one of"),
+        ({"sampling": "slow"}, "sampling='slow': needs one of"),
+        ({"dtype": np.complex128}, "dtype=complex128: needs float64 or float32"),
+    ],
+)
+def test_wrong_argument_is_refused_with_what_was_given_and_needed(arguments: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        CurveletTransform(**({"shape": (64, 64)} | arguments))
+
+
+def test_wrong_array_or_wedge_is_refused() -> None:
+    transform = CurveletTransform((64, 90))
+    n_values = transform.layout.n_values
+    with pytest.raises(ValueError, match=r"float64 array of shape \(90, 64\): need real numbers \(..., 64, 90\)"):
+        transform.forward(np.zeros((90, 64)))
+    with pytest.raises(ValueError, match="complex128 array"):
+        transform.forward(np.zeros((64, 90), dtype=complex))
+    with pytest.raises(ValueError, match=rf"\(7,\): need real numbers \(..., {n_values}\)"):
+        transform.inverse(np.zeros(7))
+    with pytest.raises(ValueError, match="scale=2, wedge=9"):
+        transform.wedge(np.zeros(n_values), 2, 9)
+    with pytest.raises(ValueError, match="scale=4: this layout has"):
+        transform.layout.scale(4)
+    with pytest.raises(ValueError, match=r"part\(3, 2\)"):
+        transform.layout.part(3, 2)
+    with pytest.raises(ValueError, match="modes=0: needs 1 to 3"):
+        transform.reconstruct(np.zeros((64, 90)), modes=0)
+    with pytest.raises(ValueError, match="need"):
+        transform.layout.power(np.zeros(3))

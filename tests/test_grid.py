@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from imgda_mpi.grid import EARTH_RADIUS, Grid, embed
+
+
+def gaussian_latitude(n: int) -> np.ndarray:
+    return np.degrees(np.arcsin(np.polynomial.legendre.leggauss(n)[0]))
+
+
+def columns(n: int, start: float = 0.0) -> np.ndarray:
+    return start + 360.0 / n * np.arange(n)
+
+
+GLOBAL = {
+    "cell centres": Grid(np.linspace(89.296875, -89.296875, 128), columns(256, -179.296875)),
+    "rows on the poles": Grid(np.linspace(90.0, -90.0, 73), columns(144)),
+    "Gaussian": Grid(gaussian_latitude(128), columns(256)),
+    "coarse Gaussian": Grid(gaussian_latitude(48)[::-1], columns(96)),
+    "single precision": Grid(
+        np.linspace(-89.5, 89.5, 180), columns(3600, -179.95).astype(np.float32).astype(np.float64)
+    ),
+    "uneven columns": Grid(np.linspace(-80.0, 80.0, 9), np.array([0.0, 50.0, 110.0, 175.0, 240.0, 300.0])),
+}
+REGIONAL = Grid(np.linspace(-27.0, -32.0, 51), np.linspace(116.0, 122.0, 61))
+GLDAS = Grid(-59.875 + 0.25 * np.arange(600), columns(1440, -179.875))
+
+
+@pytest.mark.parametrize("grid", GLOBAL.values(), ids=GLOBAL.keys())
+def test_areas_of_a_global_grid_sum_to_the_sphere(grid: Grid) -> None:
+    assert grid.cell_area.shape == grid.shape
+    assert (grid.cell_area > 0).all()
+    assert grid.cell_area.sum() == pytest.approx(4 * np.pi * EARTH_RADIUS**2, rel=1e-12)
+
+
+def test_area_of_a_regional_grid_is_that_of_the_spherical_rectangle() -> None:
+    height = np.sin(np.radians(-26.95)) - np.sin(np.radians(-32.05))
+    assert REGIONAL.cell_area.sum() == pytest.approx(EARTH_RADIUS**2 * height * np.radians(6.1), rel=1e-12)
+
+
+def test_edges_are_the_model_grids_own() -> None:
+    grid = GLOBAL["cell centres"]
+    np.testing.assert_allclose(grid.latitude_edges, np.linspace(90.0, -90.0, 129), atol=1e-12)
+    np.testing.assert_allclose(grid.longitude_edges, np.linspace(-180.0, 180.0, 257), atol=1e-12)
+
+
+def test_the_outermost_row_reaches_the_pole_only_where_no_further_row_fits() -> None:
+    np.testing.assert_array_equal(GLOBAL["Gaussian"].latitude_edges[[0, -1]], [-90.0, 90.0])
+    np.testing.assert_array_equal(GLDAS.latitude_edges[[0, -1]], [-60.0, 90.0])
+    one_row_short = Grid(np.linspace(89.9, -89.9, 1799), columns(12))
+    np.testing.assert_allclose(one_row_short.latitude_edges[[0, -1]], [89.95, -89.95], atol=1e-9)
+
+
+@pytest.mark.parametrize("grid", GLOBAL.values(), ids=GLOBAL.keys())
+def test_columns_of_a_periodic_grid_close_the_circle(grid: Grid) -> None:
+    assert grid.is_periodic
+    assert np.ptp(grid.longitude_edges) == pytest.approx(360.0, abs=1e-12)
+
+
+def test_a_part_of_the_circle_is_not_periodic() -> None:
+    assert not REGIONAL.is_periodic
+    assert not Grid(np.array([0.0, 1.0]), columns(256)[:-1]).is_periodic
+
+
+def test_global_means_from_pole_to_pole() -> None:
+    assert GLOBAL["Gaussian"].is_global
+    assert GLOBAL["rows on the poles"].is_global
+    assert not GLDAS.is_global
+    assert not REGIONAL.is_global
+
+
+def test_the_transform_array_pads_open_directions_only() -> None:
+    assert GLOBAL["cell centres"].transform_shape() == (128, 256)
+    assert GLDAS.transform_shape() == (900, 1440)
+    assert REGIONAL.transform_shape() == (77, 92)
+    assert Grid(np.linspace(0.0, 9.0, 10), np.linspace(0.0, 9.0, 10)).transform_shape() == (32, 32)
+
+
+def test_an_embedded_image_is_followed_by_zeros(rng: np.random.Generator) -> None:
+    image = rng.random((3, 5))
+    padded = embed(image, (4, 8))
+    np.testing.assert_array_equal(padded[:3, :5], image)
+    assert padded.shape == (4, 8)
+    assert padded.sum() == pytest.approx(image.sum())
+
+
+@pytest.mark.parametrize(
+    ("latitude", "longitude", "message"),
+    [
+        ([0.0, 1.0, 1.0], [0.0, 1.0], "latitude"),
+        ([0.0, 2.0, 1.0], [0.0, 1.0], "latitude"),
+        ([89.0, 91.0], [0.0, 1.0], "latitude"),
+        ([0.0, np.nan], [0.0, 1.0], "latitude"),
+        ([0.0], [0.0, 1.0], "latitude"),
+        ([0.0, 1.0], [1.0, 0.0], "longitude"),
+        ([0.0, 1.0], [0.0, 180.0, 360.0], "longitude"),
+        ([0.0, 1.0], [[0.0, 1.0]], "longitude"),
+    ],
+)
+def test_coordinates_that_make_no_grid_are_refused(latitude: list, longitude: list, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Grid(np.array(latitude), np.array(longitude))

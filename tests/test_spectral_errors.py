@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+from itertools import product
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from imgda_mpi.analysis import gain
+from imgda_mpi.curvelet import CurveletTransform
+from imgda_mpi.ensemble import perturbation
+from imgda_mpi.spectral_errors import SampleVariance, expected_variance
+
+TIME = datetime(2022, 6, 1, tzinfo=UTC)
+SHAPE = (32, 48)
+N_SCALES = 3  # one more than is usual for 32 rows, to have a scale of wedges
+MANY = 2000
+
+every_finest = pytest.mark.parametrize("finest", ["wavelets", "curvelets"])
+
+
+def noise(member: int, shape: tuple[int, int] = SHAPE) -> np.ndarray:
+    return perturbation(shape, seed=1, time=TIME, kind="background", member=member)
+
+
+def sd_map(shape: tuple[int, int]) -> np.ndarray:
+    """A standard deviation that changes smoothly, jumps, and is zero somewhere."""
+    row, column = np.indices(shape)
+    sd = 0.2 + 0.1 * np.cos(2 * np.pi * row / shape[0])
+    sd[column > shape[1] // 2] *= 0.3
+    sd[:5, :7] = 0
+    return sd
+
+
+def sample_variance(transform: CurveletTransform, sd: float | np.ndarray, n_members: int) -> np.ndarray:
+    variance = SampleVariance(transform.layout)
+    for member in range(n_members):
+        variance.add(transform.forward(sd * noise(member, transform.layout.image_shape)))
+    return variance.result()
+
+
+def impulses(shape: tuple[int, int]) -> np.ndarray:
+    return np.eye(math.prod(shape)).reshape(-1, *shape)
+
+
+@pytest.mark.parametrize(
+    ("shape", "n_angles", "finest", "sampling"),
+    [
+        (shape, n_angles, finest, sampling)
+        for shape, finest, sampling in product([(32, 32), (33, 40)], ["wavelets", "curvelets"], ["fast", "reference"])
+        for n_angles in ((16,) if shape[0] % 2 else (16, 8))
+    ],
+)
+def test_expected_variance_is_the_sum_over_impulses(
+    shape: tuple[int, int], n_angles: int, finest: str, sampling: str, rng: np.random.Generator
+) -> None:
+    transform = CurveletTransform(shape, n_angles=n_angles, finest=finest, sampling=sampling)
+    sd = rng.uniform(0, 2, shape)
+    uniform, varying = np.zeros((2, transform.layout.n_values))
+    for impulse in impulses(shape):
+        power = transform.layout.power(transform.forward(impulse))
+        uniform += power
+        varying += float((sd * impulse).sum()) ** 2 * power
+    np.testing.assert_allclose(expected_variance(transform, sd), varying, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(expected_variance(transform, 0.3), 0.3**2 * uniform, rtol=1e-12)
+    np.testing.assert_allclose(expected_variance(transform, np.full(shape, 0.3)), 0.3**2 * uniform, rtol=1e-12)
+
+
+def test_expected_power_of_the_frame_is_the_power_of_the_image(rng: np.random.Generator) -> None:
+    transform = CurveletTransform((101, 64))
+    sd = rng.uniform(0, 1, (101, 64))
+    root = np.sqrt(np.maximum(expected_variance(transform, sd), 0))
+    # Each slot has the whole variance of a complex coefficient, which therefore counts twice, as it should.
+    assert np.square(root).sum() == pytest.approx(np.square(sd).sum(), rel=1e-12)
+
+
+@every_finest
+@pytest.mark.parametrize("sd", [0.15, sd_map(SHAPE)], ids=["uniform", "map"])
+def test_ensemble_agrees_with_expectation_at_every_scale(finest: str, sd: float | np.ndarray) -> None:
+    transform = CurveletTransform(SHAPE, N_SCALES, finest=finest)
+    expected = expected_variance(transform, sd)
+    few, many = SampleVariance(transform.layout), SampleVariance(transform.layout)
+    for member in range(MANY):
+        coefficients = transform.forward(sd * noise(member))
+        many.add(coefficients)
+        if member < 50:
+            few.add(coefficients)
+    for scale in range(1, N_SCALES + 1):
+        of_scale = np.zeros(transform.layout.n_values)
+        of_scale[transform.layout.scale(scale)] = 1 / expected[transform.layout.scale(scale)]
+        # The sum over the scale of s^2 / sigma^2 is the quadratic form e' M e of the white noise, summed over N - 1
+        # degrees of freedom: mean trace(M), variance 2 trace(M M) / (N - 1).
+        matrix = np.array(
+            [sd * transform.inverse(of_scale * transform.forward(sd * impulse)) for impulse in impulses(SHAPE)]
+        )
+        n_slots = np.count_nonzero(of_scale)
+        assert np.trace(matrix.reshape(-1, math.prod(SHAPE))) == pytest.approx(n_slots, rel=1e-10)
+        for variance, n_members in ((few, 50), (many, MANY)):
+            error = math.sqrt(2 * np.square(matrix).sum() / (n_members - 1)) / n_slots
+            assert error < 0.06
+            assert abs((variance.result() * of_scale).sum() / n_slots - 1) < 4 * error
+
+
+@pytest.mark.parametrize("n_members", [50, MANY])
+def test_ratio_of_real_coefficients_is_chi_square(n_members: int) -> None:
+    transform = CurveletTransform(SHAPE, N_SCALES)
+    ratio = (n_members - 1) * sample_variance(transform, 0.15, n_members) / expected_variance(transform, 0.15)
+    # Every third position, beyond which neighbours hardly correlate.
+    for scale in (1, N_SCALES):
+        of_wedge = transform.wedge(ratio, scale, 1)[::3, ::3].ravel()
+        n = of_wedge.size
+        degrees = n_members - 1
+        assert abs(of_wedge.mean() - degrees) < 4 * math.sqrt(2 * degrees / n)
+        # Relative error of a sample variance, from the fourth moment of chi-square.
+        assert abs(of_wedge.var(ddof=1) / (2 * degrees) - 1) < 4 * math.sqrt((2 + 12 / degrees) / (n - 1))
+        assert stats.kstest(of_wedge, "chi2", args=(degrees,)).pvalue > 0.01
+
+
+def test_ratio_of_complex_coefficients_has_twice_the_degrees_of_freedom() -> None:
+    # A wedge that holds no frequency together with its opposite has real and imaginary parts of equal variance,
+    # without correlation.
+    n_members = 50
+    transform = CurveletTransform(SHAPE, N_SCALES)
+    ratio = 2 * (n_members - 1) * sample_variance(transform, 0.15, n_members) / expected_variance(transform, 0.15)
+    degrees = 2 * (n_members - 1)
+    thinned = np.concatenate([transform.wedge(ratio, 2, number).real[::3, ::3].ravel() for number in range(1, 9, 2)])
+    assert stats.kstest(thinned, "chi2", args=(degrees,)).pvalue > 0.01
+    assert abs(thinned.mean() - degrees) < 4 * math.sqrt(2 * degrees / thinned.size)
+
+
+def test_sample_variance_is_that_of_numpy_in_both_slots(rng: np.random.Generator) -> None:
+    transform = CurveletTransform((33, 47))
+    members = rng.standard_normal((7, transform.layout.n_values)) + 100.0
+    variance = SampleVariance(transform.layout)
+    for values in members:
+        variance.add(values)
+    for wedge in transform.layout.wedges:
+        expected = transform.wedge(members, wedge.scale, wedge.number).var(axis=0, ddof=1)
+        slots = transform.wedge(variance.result(), wedge.scale, wedge.number)
+        np.testing.assert_allclose(slots.real, expected, rtol=1e-12)
+        if not wedge.is_real:
+            np.testing.assert_array_equal(slots.real, slots.imag)
+
+
+def test_variance_has_the_same_bits_however_the_wedges_are_shared_out(rng: np.random.Generator) -> None:
+    layout = CurveletTransform((33, 47)).layout
+    members = rng.standard_normal((11, layout.n_values))
+    whole = SampleVariance(layout)
+    for values in members:
+        whole.add(values)
+    for cuts in ([0, 1, 1, 4, 9, len(layout.wedges)], list(range(len(layout.wedges) + 1))):
+        pieces = []
+        for first, last in zip(cuts, cuts[1:], strict=False):
+            part = layout.part(first, last)
+            start = layout.wedges[first].start
+            variance = SampleVariance(part)
+            for values in members:
+                variance.add(values[start : start + part.n_values])
+            pieces.append(variance.result())
+        np.testing.assert_array_equal(np.concatenate(pieces), whole.result())
+
+
+def test_equal_members_have_no_variance() -> None:
+    layout = CurveletTransform((32, 32)).layout
+    variance = SampleVariance(layout)
+    for _ in range(5):
+        variance.add(np.full(layout.n_values, 0.1))
+    assert not variance.result().any()
+
+
+@every_finest
+def test_uniform_errors_give_the_uniform_gain(finest: str) -> None:
+    transform = CurveletTransform((64, 96), finest=finest)
+    weights = gain(expected_variance(transform, 0.15), expected_variance(transform, 0.10))
+    np.testing.assert_allclose(weights, 0.15**2 / (0.15**2 + 0.10**2), rtol=1e-14)
+
+
+def test_too_few_members_or_a_wrong_shape_is_refused() -> None:
+    transform = CurveletTransform((32, 48))
+    variance = SampleVariance(transform.layout)
+    variance.add(np.zeros(transform.layout.n_values))
+    with pytest.raises(ValueError, match="1 members: a variance needs at least 2"):
+        variance.result()
+    with pytest.raises(ValueError, match=r"shape \(3,\): need"):
+        variance.add(np.zeros(3))
+    with pytest.raises(ValueError, match=r"sd has shape \(48, 32\): need a number or \(32, 48\)"):
+        expected_variance(transform, np.zeros((48, 32)))

@@ -1,0 +1,117 @@
+#!/usr/bin/env bash
+# Everything that has to hold before a change is accepted: style, types, import contracts, and the tests on one rank and
+# under mpirun, with an h5py that has MPI and with one that has none. Needs no options; some ten minutes on two cores.
+#
+# The last line is `N passed, N failed, N skipped`, added up over the runs of pytest. Ends with status 1 where anything
+# failed.
+set -uo pipefail
+
+tools=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd -P)
+cd "$tools/.." || exit 1
+reports=$(mktemp -d "${TMPDIR:-/tmp}/imgda_test.XXXXXX")
+trap 'rm -rf "$reports"' EXIT
+summary=()
+failed=no
+
+# stage NAME command...: runs it, whatever happened before, and remembers how it ended.
+stage() {
+    local name=$1 start=$SECONDS outcome=passed status
+    shift
+    printf '\n=== %s\n' "$name"
+    "$@" </dev/null
+    status=$?
+    case $status in
+        0) ;;
+        124 | 137) outcome="FAILED (out of time)" ;;
+        *) outcome=FAILED ;;
+    esac
+    [ $status -eq 0 ] || failed=yes
+    summary+=("$(printf '%-44s %-20s %4d s' "$name" "$outcome" $((SECONDS - start)))")
+    return "$status"
+}
+
+# Adds up the JUnit reports, one directory per run with one report per rank. A test that fails on any rank has failed;
+# a run that ended without a report counts as one failure.
+add_up() {
+    python3 - "$reports" <<'PYTHON'
+import sys
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+totals = {"passed": 0, "failed": 0, "skipped": 0}
+for run in Path(sys.argv[1]).iterdir():
+    outcomes = {}
+    for report in run.glob("*.xml"):
+        for case in ElementTree.parse(report).iter("testcase"):
+            kinds = {part.tag for part in case}
+            outcome = "failed" if kinds & {"failure", "error"} else "skipped" if "skipped" in kinds else "passed"
+            test = case.get("classname"), case.get("name")
+            outcomes[test] = min(outcomes.get(test, outcome), outcome, key=["failed", "passed", "skipped"].index)
+    for outcome in list(outcomes.values()) or ["failed"]:
+        totals[outcome] += 1
+print(", ".join(f"{count} {outcome}" for outcome, count in totals.items()))
+PYTHON
+}
+
+finish() {
+    printf '\n=== summary\n'
+    printf '%s\n' "${summary[@]}"
+    add_up
+    [ $failed = no ]
+    exit
+}
+
+# pytest_serial RUN SECONDS arguments...: on one rank, tests of the ranks included.
+pytest_serial() {
+    local run=$reports/$1 seconds=$2
+    shift 2
+    mkdir "$run"
+    timeout --foreground --kill-after=10 "$seconds" \
+        python -m pytest -q --with-mpi --junitxml="$run/0.xml" "$@"
+}
+
+# pytest_ranks RUN SECONDS N arguments...: on N ranks. Rank 0 is heard; of the others only one that failed.
+pytest_ranks() {
+    local run=$reports/$1 imgda_time_limit=$2 ranks=$3 status log
+    shift 3
+    mkdir "$run"
+    run_ranks "$ranks" bash -c '
+        rank=${OMPI_COMM_WORLD_RANK:-${PMI_RANK:-${SLURM_PROCID:?unknown rank}}}
+        run=$1
+        shift
+        [ "$rank" -eq 0 ] || exec >"$run/$rank.log" 2>&1
+        exec python -m mpi4py -m pytest -q --with-mpi -p no:cacheprovider --junitxml="$run/$rank.xml" "$@"
+    ' rank "$run" "$@"
+    status=$?
+    [ "$status" -eq 0 ] || for log in "$run"/*.log; do
+        if grep -qE '^(FAILED|ERROR)|Error' "$log"; then
+            printf -- '--- rank %s\n' "$(basename "$log" .log)"
+            tail -n 60 "$log"
+            break
+        fi
+    done
+    return "$status"
+}
+
+if ! stage "set-up" "$tools/setup.sh" --tests --parallel-hdf5; then
+    mkdir "$reports/not-run"
+    finish
+fi
+. "$tools/env.sh"
+
+stage "ruff check" python -m ruff check .
+stage "ruff format" python -m ruff format --check .
+stage "mypy" python -m mypy
+stage "import contracts" lint-imports
+
+stage "pytest, 1 rank" pytest_serial one 420
+for n in 2 3 4; do
+    stage "pytest, $n ranks" pytest_ranks "ranks-$n" 120 "$n" -m mpi tests
+done
+
+# Restart files once more through rank 0 alone, as with the h5py of a plain installation.
+export PYTHONPATH="$imgda_environment/serial-h5py${PYTHONPATH:+:$PYTHONPATH}"
+stage "pytest, 1 rank, h5py without MPI" pytest_serial serial-h5py 120 -m restart_io tests
+stage "pytest, 2 ranks, h5py without MPI" pytest_ranks serial-h5py-2 120 2 -m "mpi and restart_io" tests
+
+finish
