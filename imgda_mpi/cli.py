@@ -76,13 +76,13 @@ def _settings(arguments: argparse.Namespace) -> int:
 
 
 def _report(arguments: argparse.Namespace) -> int:
-    from imgda_mpi.report import report
+    from imgda_mpi.report.report import report
 
     return _alone(lambda: sys.stdout.write(report(arguments.directory, arguments.truth) + "\n"))
 
 
 def _example(arguments: argparse.Namespace) -> int:
-    from imgda_mpi.example import write_example
+    from imgda_mpi.example.case import write_example
 
     return _alone(lambda: sys.stdout.write(f"wrote the embedded case; its settings are {write_example(arguments.directory)}\n"))
 

@@ -136,4 +136,5 @@ def _positions(part: Window, spectrum: npt.NDArray[np.complex128], shape: tuple[
     product = autocorrelation[np.ix_(q1, q2)] * spectrum[np.ix_(q1 % spectrum.shape[0], q2 % spectrum.shape[1])]
     wrapped = np.zeros(shape, dtype=np.complex128)
     np.add.at(wrapped, np.ix_(q1 % shape[0], q2 % shape[1]), product)
-    return np.fft.ifft2(wrapped).real * wrapped.size
+    # A sum of squares: what is below zero, far from any error, is rounding.
+    return np.maximum(np.fft.ifft2(wrapped).real * wrapped.size, 0.0)

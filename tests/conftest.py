@@ -5,6 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from imgda_mpi.example.case import write_example
+
 SHARED = Path(__file__).parents[2] / "shared"
 
 
@@ -19,3 +21,9 @@ def shared() -> Path:
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(20220602)
+
+
+@pytest.fixture(scope="session")
+def example_case(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The settings file of the embedded case."""
+    return write_example(tmp_path_factory.mktemp("example") / "case")

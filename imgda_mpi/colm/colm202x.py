@@ -115,8 +115,12 @@ class Colm202xRestart:
         )
         self._liquid_before = soil.liquid
         with same_fate(self.comm):
-            check_soil(soil, self.files.states, int(first))
+            check_soil(soil, lambda patch: self._place(int(first) + patch))
         return soil, state[AQUIFER.name]
+
+    def _place(self, patch: int) -> tuple[Path, int]:
+        state = next(state for state in self.states if patch < state.stop)
+        return state.path, patch - state.start
 
     def write(self, directory: Path, liquid: FloatArray, aquifer: FloatArray | None) -> list[Path]:
         """Copy the folder of this instant into ``directory``, then edit the soil water of the copies. Collective.

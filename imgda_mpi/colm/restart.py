@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
@@ -52,13 +53,19 @@ class Restart(Protocol):
         """
 
 
-def check_soil(soil: SoilColumns, file: Path, first_patch: int) -> None:
-    """Refuse soil water that is missing, not finite or negative beyond rounding, and impossible temperatures.
+def check_soil(soil: SoilColumns, place: Callable[[int], tuple[Path, int]]) -> None:
+    """Refuse soil columns that hold missing or not finite values. Not collective.
+
+    Parameters
+    ----------
+    soil : SoilColumns
+    place : callable
+        The file of a patch of ``soil`` and the patch's number in it, from 0.
 
     Raises
     ------
     InputError
-        Naming the first such patch (counted from 0 over all blocks) and how many there are.
+        Naming the first such patch and how many there are.
     """
     for name, values in (
         ("wliq_soisno", soil.liquid),
@@ -68,12 +75,13 @@ def check_soil(soil: SoilColumns, file: Path, first_patch: int) -> None:
     ):
         wrong = soil.is_soil[:, None] & ~(np.abs(values) < LARGEST_PLAUSIBLE)
         if wrong.any():
-            patch, layer = np.argwhere(wrong)[0]
+            patch, layer = (int(index) for index in np.argwhere(wrong)[0])
+            file, number = place(patch)
             raise InputError(
                 fault(
                     file,
                     name,
-                    found=f"{values[patch, layer]:g} in soil layer {layer + 1} of patch {first_patch + patch}"
+                    found=f"{values[patch, layer]:g} in soil layer {layer + 1} of patch {number}"
                     f" ({int(wrong.any(axis=1).sum())} such patches)",
                     expected="finite values on every soil patch",
                     do="this restart cannot be continued: use one that the model wrote in full",

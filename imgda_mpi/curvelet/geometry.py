@@ -112,7 +112,8 @@ class Geometry:
         elif self.is_real(scale):
             return self.shape
         else:
-            along, nd = divmod(wedge - 1, self._per_side(scale))[0], self._per_side(scale)
+            nd = self._per_side(scale)
+            along = (wedge - 1) // nd
             sizes = [0, 0]
             sizes[along] = _odd(math.ceil(self.length(scale, along) * (Fraction(3, 8) + Fraction(1, 8 * nd))))
             sizes[1 - along] = _odd(math.ceil(2 * self.length(scale, 1 - along) / nd))

@@ -41,6 +41,8 @@ class CurveletTransform:
     ----------
     layout : Layout
         Where each wedge lies in the flat array of coefficients.
+    geometry : Geometry
+        How the frequency plane is cut.
 
     Raises
     ------
@@ -192,7 +194,7 @@ class CurveletTransform:
         self._image.to_spectrum()
 
         coarse = self._coarse
-        coarse.spectrum[...] = 0  # the last inverse has overwritten it
+        coarse.spectrum[...] = 0  # the last FFT from it has overwritten it
         coarse.spectrum[self._coarse_to] = spectrum[self._coarse_from] * self._coarse_weight
         coarse.to_image()
         values[: coarse.image.size] = coarse.image.ravel()
@@ -235,7 +237,7 @@ class CurveletTransform:
     def _sum_of_boxes(self) -> ComplexValues:
         """Spectrum, (ny, nx // 2 + 1), of the stored wedges and their opposites together."""
         shape = self._image.spectrum.shape
-        # Many frequencies of the boxes, and for the finest curvelets many images of one frequency, share a target.
+        # Many frequencies of the boxes, and aliases of the finest curvelets, share a target.
         real, imaginary = (
             np.bincount(self._source, self._box_values[part::2], minlength=math.prod(shape)) for part in (0, 1)
         )

@@ -1,4 +1,4 @@
-"""Synthetic fields: random patterns of a given scale, soil texture, and the true and the modelled soil moisture."""
+"""Synthetic fields on the model's grid: soil texture, and the true and the modelled soil moisture."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from imgda_mpi.colm.soil_layers import node_depth
 from imgda_mpi.example.geography import wetness
+from imgda_mpi.example.random_field import correlated_field
 from imgda_mpi.example.soil import Soil, make_soil
 from imgda_mpi.example.tiles import GRID, Tiles
 
@@ -16,33 +17,6 @@ SURFACE_DEPTH = 0.3
 """Depth over which soil moisture passes from the surface's to the deep soil's, m."""
 
 
-def correlated_field(rng: np.random.Generator, shape: tuple[int, int], length: float) -> FloatArray:
-    """Random field with a Gaussian correlation exp(-d^2 / (2 length^2)), d in degrees on the map.
-
-    Parameters
-    ----------
-    rng : Generator
-        Consumes ny * nx normal numbers.
-    shape : (int, int)
-        Rows and columns; the rows span 180 degrees, the columns 360; periodic in both directions.
-    length : float
-        Correlation length in degrees.
-
-    Returns
-    -------
-    (ny, nx) array
-        Mean 0 and standard deviation 1 over the map.
-    """
-    ny, nx = shape
-    rows = np.fft.fftfreq(ny, d=180.0 / ny)[:, None]
-    columns = np.fft.rfftfreq(nx, d=360.0 / nx)[None, :]
-    # The square root of the spectrum of a Gaussian correlation.
-    amplitude = np.exp(-((np.pi * length) ** 2) * (rows**2 + columns**2))
-    amplitude[0, 0] = 0.0
-    field = np.fft.irfft2(np.fft.rfft2(rng.standard_normal(shape)) * amplitude, s=shape)
-    return np.asarray(field / field.std())
-
-
 def true_surface(rng: np.random.Generator) -> FloatArray:
     """Degree of saturation of the surface, (128, 256), 0 (residual water) to 1 (all pores full).
 
@@ -50,10 +24,10 @@ def true_surface(rng: np.random.Generator) -> FloatArray:
     """
     belts = wetness(GRID.latitude[:, None], GRID.longitude[None, :])
     weather = sum(
-        spread * correlated_field(rng, GRID.shape, length) for spread, length in ((0.07, 8.0), (0.07, 4.0), (0.05, 2.0))
+        spread * correlated_field(rng, GRID.shape, length) for spread, length in ((0.08, 8.0), (0.09, 4.0), (0.06, 2.0))
     )
     # Weather leaves less trace in a desert than in a moist climate.
-    return np.clip(0.02 + 0.92 * belts + (0.4 + 0.8 * belts) * weather, 0.0, 1.0)
+    return np.clip(0.02 + 1.05 * belts + (0.4 + 1.0 * belts) * weather, 0.0, 1.0)
 
 
 def true_moisture(rng: np.random.Generator, tiles: Tiles, soil: Soil) -> FloatArray:
@@ -76,7 +50,7 @@ def model_moisture(rng: np.random.Generator, truth: FloatArray, tiles: Tiles, so
     The error is coherent (6.5 degrees, and a finer part), a little on the dry side, and includes what models
     are known for: too weak a contrast between wet and dry regions. It fades with depth.
     """
-    coherent = 0.085 * correlated_field(rng, GRID.shape, 6.5) + 0.035 * correlated_field(rng, GRID.shape, 1.5)
+    coherent = 0.095 * correlated_field(rng, GRID.shape, 6.5) + 0.04 * correlated_field(rng, GRID.shape, 1.5)
     error = tiles.at_patches(coherent) - 0.010
     weak_contrast = -0.35 * (truth - truth[tiles.is_soil].mean())
     fade = np.exp(-node_depth / (2.0 * SURFACE_DEPTH))

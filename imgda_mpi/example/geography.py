@@ -74,8 +74,8 @@ _MOISTURE = (
 # Height above the lowlands, m.
 _MOUNTAINS = (
     Place(33, 89, 4, 11, 4700),  # Tibet
-    Place(36, 76, 2, 3, 2600),  # Karakoram
-    Place(28.5, 85, 1, 6, 900),  # Himalaya
+    Place(36, 76, 2, 3, 5000),  # Karakoram
+    Place(28.5, 85, 1, 6, 4200),  # Himalaya
     Place(41, 76, 2, 6, 3000),  # Tien Shan
     Place(49, 89, 3, 6, 1800),  # Altai
     Place(46, 103, 5, 10, 1100),  # Mongolia

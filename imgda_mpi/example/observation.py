@@ -8,11 +8,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 from netCDF4 import Dataset
-from scipy.interpolate import RegularGridInterpolator
 
 from imgda_mpi.example import geography
-from imgda_mpi.example.fields import correlated_field
 from imgda_mpi.example.files import TIME
+from imgda_mpi.example.random_field import correlated_field
 from imgda_mpi.example.tiles import GRID
 from imgda_mpi.grid import Grid
 
@@ -77,12 +76,19 @@ def observed(rng: np.random.Generator, truth: FloatArray) -> FloatArray:
 
 
 def _to_gldas(image: FloatArray) -> FloatArray:
-    """Bilinear interpolation; longitudes go around."""
+    """Bilinear interpolation; longitudes go around, beyond the last rows the values stay."""
     longitude = np.concatenate([[GRID.longitude[-1] - 360.0], GRID.longitude, [GRID.longitude[0] + 360.0]])
     around = np.concatenate([image[:, -1:], image, image[:, :1]], axis=1)
-    interpolate = RegularGridInterpolator((GRID.latitude[::-1], longitude), around[::-1], bounds_error=False)
-    points = np.meshgrid(np.clip(GLDAS_GRID.latitude, *GRID.latitude[[-1, 0]]), GLDAS_GRID.longitude, indexing="ij")
-    return np.asarray(interpolate(tuple(points)))
+    by_row = _interpolate(GRID.latitude[::-1], around[::-1], GLDAS_GRID.latitude)
+    return _interpolate(longitude, by_row.T, GLDAS_GRID.longitude).T
+
+
+def _interpolate(points: FloatArray, values: FloatArray, at: FloatArray) -> FloatArray:
+    """Linear interpolation along the first axis, points ascending."""
+    place = np.interp(at, points, np.arange(points.size))
+    left = np.minimum(place.astype(np.int64), points.size - 2)
+    share = (place - left)[:, None]
+    return np.asarray((1.0 - share) * values[left] + share * values[left + 1])
 
 
 def write_observation(directory: Path, surface: FloatArray, below: FloatArray) -> None:

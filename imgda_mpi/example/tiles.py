@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from imgda_mpi.example import geography
+from imgda_mpi.example.random_field import correlated_field
 from imgda_mpi.grid import Grid
 
 FloatArray = npt.NDArray[np.float64]
@@ -167,10 +168,12 @@ def _land_cover(rng: np.random.Generator) -> IntArray:
     """IGBP class of every pixel, (512, 1024): by climate and wetness, with the patchiness of real landscapes."""
     latitude, longitude = PIXELS.latitude[:, None], PIXELS.longitude[None, :]
     coarse = GRID.latitude[:, None], GRID.longitude[None, :]
-    # Half of what tells neighbouring pixels apart is chance.
-    patchiness = rng.standard_normal(PIXELS.shape)
-    wetness = _to_pixels(geography.wetness(*coarse)) + 0.05 * patchiness
-    cold = np.abs(latitude - 4.0) + _to_pixels(geography.elevation(*coarse)) / 150.0 + 1.5 * patchiness[::-1]
+    wetness = _to_pixels(geography.wetness(*coarse) + 0.06 * correlated_field(rng, GRID.shape, 4.0))
+    height = _to_pixels(geography.elevation(*coarse) + 450.0 * correlated_field(rng, GRID.shape, 4.0))
+    cold = np.abs(latitude - 4.0) + height / 150.0
+    # What tells neighbouring pixels apart is chance.
+    wetness += 0.08 * rng.standard_normal(PIXELS.shape)
+    cold += 2.0 * rng.standard_normal(PIXELS.shape)
     cover = _COVER[np.digitize(cold, (22.0, 49.0, 66.0)), np.digitize(wetness, (0.15, 0.30, 0.42, 0.55))]
     swamp = rng.random(PIXELS.shape) < geography.wetland_share(latitude, longitude)
     cover = np.where(swamp, WETLAND, cover)

@@ -150,10 +150,7 @@ def _interpolation(nodes: FloatArray, columns: IntArray, points: FloatArray, n_c
     left, fraction = left[row], np.clip(fraction[row], 0.0, 1.0)
     weights = np.concatenate([1.0 - fraction, fraction])
     place = np.concatenate([row, row]), np.concatenate([columns[left], columns[left + 1]])
-    matrix = coo_array((weights, place), shape=(points.size, n_columns)).tocsr()
-    # A point on a node takes nothing from the next one, which may be missing.
-    matrix.eliminate_zeros()
-    return matrix
+    return coo_array((weights, place), shape=(points.size, n_columns)).tocsr()
 
 
 def _overlap(source_edges: FloatArray, target_edges: FloatArray) -> csr_array:

@@ -1,0 +1,175 @@
+"""The figure of one analysis: background, observation, analysis and increment."""
+
+from __future__ import annotations
+
+import textwrap
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import QuadMesh
+from matplotlib.colors import LinearSegmentedColormap, ListedColormap, Normalize
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from imgda_mpi.errors import writing
+from imgda_mpi.grid import FloatArray, Grid
+from imgda_mpi.report.diagnostics import SavedAnalysis, read_diagnostics
+from imgda_mpi.report.table import before_and_after, change
+from imgda_mpi.verify.scores import BoolArray
+
+# The same limits in every figure, so that figures can be compared, m3 m-3.
+MOISTURE_LIMITS = Normalize(0.0, 0.5)
+MOISTURE_COLOURS = LinearSegmentedColormap.from_list(
+    "soil moisture", ["#7f4b17", "#c08a45", "#e6cf9c", "#e8ecd0", "#9fd0cf", "#4a94c0", "#1f5a9e", "#0c2a63"]
+)
+INCREMENT_COLOURS = "RdBu"  # drier is red, wetter is blue
+OCEAN = "#d4d4d4"
+UNOBSERVED = ListedColormap(["#ffffff"])
+UNIT = "m³ m⁻³"
+
+WIDTH = 10.0  # inches
+PANEL_WIDTH = 4.4
+SURROUNDINGS = 2.4  # height of titles, labels, colour bars and caption
+DOTS_PER_INCH = 150
+CAPTION_WIDTH = 150  # characters
+
+
+def draw_analysis(diagnostics_file: Path, figure_file: Path) -> Figure:
+    """Draw a saved analysis in four panels, as in Figs. 4 and 5 of the paper, and write the picture.
+
+    Parameters
+    ----------
+    diagnostics_file : Path
+        The ``diagnostics.nc`` of an analysis.
+    figure_file : Path
+        To be written; its suffix says the format (png, pdf, ...).
+
+    Returns
+    -------
+    Figure
+        Its first four axes are the panels, in the order of their letters; the two colour bars follow.
+
+    Raises
+    ------
+    InputError
+        Where the diagnostics cannot be read.
+    OutputError
+        Where the picture cannot be written.
+    """
+    saved = read_diagnostics(diagnostics_file)
+    shown = _around_greenwich(saved)
+    land = np.isfinite(shown.background)
+    south, north = _land_latitudes(shown.grid, land)
+    figure = Figure(figsize=(WIDTH, _height(shown.grid, north - south)), dpi=DOTS_PER_INCH, layout="constrained")
+    panels = figure.subplots(2, 2, sharex=True, sharey=True)
+    images = {
+        "(a) Background": shown.background,
+        "(b) Observation": np.where(land, shown.observation, np.nan),
+        "(c) Analysis": shown.analysis,
+    }
+    for panel, (title, image) in zip(panels.flat, images.items(), strict=False):
+        moisture = _draw_panel(panel, title, shown.grid, land, image)
+        moisture.set(cmap=MOISTURE_COLOURS, norm=MOISTURE_LIMITS)
+    _colour_bar(figure, panels[1, 0], moisture, f"Soil moisture, 0–10 cm ({UNIT})", np.stack(list(images.values())))
+
+    limit = _round_limit(shown.increment)
+    increment = _draw_panel(panels[1, 1], "(d) Increment", shown.grid, land, shown.increment)
+    increment.set(cmap=INCREMENT_COLOURS, norm=Normalize(-limit, limit))
+    _colour_bar(figure, panels[1, 1], increment, f"Analysis − background ({UNIT})", shown.increment)
+
+    panels[0, 0].set_ylim(south, north)
+    figure.suptitle(saved.title, fontsize=12)
+    figure.supxlabel(_caption(saved), x=0.01, ha="left", fontsize=8.5, color="#333333", linespacing=1.4)
+    with writing(figure_file):
+        figure.savefig(figure_file)
+    return figure
+
+
+def _around_greenwich(saved: SavedAnalysis) -> SavedAnalysis:
+    """The columns of an image that goes around the globe in the order from 180 W to 180 E."""
+    if not saved.grid.is_periodic:
+        return saved
+    longitude = (saved.grid.longitude + 180.0) % 360.0 - 180.0
+    order = np.argsort(longitude)
+    images = {name: getattr(saved, name)[:, order] for name in ("background", "observation", "analysis", "increment")}
+    return replace(saved, grid=Grid(saved.grid.latitude, longitude[order]), **images)
+
+
+def _stretch(grid: Grid) -> float:
+    """Length of a degree of latitude over one of longitude; 1 for the globe, which is drawn in degrees."""
+    return 1.0 if grid.is_periodic else 1.0 / float(np.cos(np.radians(min(75.0, abs(grid.latitude.mean())))))
+
+
+def _land_latitudes(grid: Grid, land: BoolArray) -> tuple[float, float]:
+    """Latitudes between which there is land, with a margin: an Antarctic without soil is not drawn."""
+    rows = np.flatnonzero(land.any(axis=1)) if land.any() else np.arange(land.shape[0])
+    edges = grid.latitude_edges
+    ends = edges[max(0, rows[0] - 2)], edges[min(edges.size - 1, rows[-1] + 3)]
+    return float(min(ends)), float(max(ends))
+
+
+def _height(grid: Grid, latitudes: float) -> float:
+    """Height in inches of a figure that shows so many degrees of latitude."""
+    shape = _stretch(grid) * latitudes / np.ptp(grid.longitude_edges)
+    return 2 * PANEL_WIDTH * float(np.clip(shape, 0.3, 1.3)) + SURROUNDINGS
+
+
+def _draw_panel(panel: Axes, title: str, grid: Grid, land: BoolArray, image: FloatArray) -> QuadMesh:
+    edges = grid.longitude_edges, grid.latitude_edges
+    panel.set_facecolor(OCEAN)
+    panel.pcolormesh(*edges, np.where(land, 0.0, np.nan), cmap=UNOBSERVED, rasterized=True)
+    mesh = panel.pcolormesh(*edges, image, rasterized=True)
+    panel.set_aspect(_stretch(grid))
+    panel.set_title(title, loc="left", fontsize=10)
+    panel.tick_params(labelsize=8, color="#666666")
+    panel.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 3, 5, 6, 10]))
+    panel.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 3, 5, 6, 10]))
+    panel.xaxis.set_major_formatter(FuncFormatter(lambda degrees, _: _degrees((degrees + 180) % 360 - 180, "W", "E")))
+    panel.yaxis.set_major_formatter(FuncFormatter(lambda degrees, _: _degrees(degrees, "S", "N")))
+    panel.label_outer()
+    return mesh
+
+
+def _degrees(value: float, negative: str, positive: str) -> str:
+    """A coordinate as on a map.
+
+    >>> _degrees(-97.5, "W", "E"), _degrees(0.0, "S", "N")
+    ('97.5°W', '0°')
+    """
+    side = "" if value in (0.0, -180.0) else negative if value < 0 else positive
+    return f"{abs(value):g}°{side}"
+
+
+def _round_limit(increment: FloatArray) -> float:
+    """Limit of the symmetric colours: all but a hundredth of the increments lie within."""
+    sizes = np.abs(increment[np.isfinite(increment)])
+    largest = max(0.01, float(np.quantile(sizes, 0.99))) if sizes.size else 0.01
+    power = 10.0 ** np.floor(np.log10(largest))
+    return float(
+        power * min(step for step in (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0) if step * power >= largest)
+    )
+
+
+def _colour_bar(figure: Figure, panel: Axes, mesh: QuadMesh, label: str, values: FloatArray) -> None:
+    below, above = bool((values < mesh.norm.vmin).any()), bool((values > mesh.norm.vmax).any())
+    extend = {(False, False): "neither", (True, False): "min", (False, True): "max", (True, True): "both"}[below, above]
+    bar = figure.colorbar(mesh, ax=panel, orientation="horizontal", extend=extend, aspect=35, pad=0.03)
+    bar.set_label(label, fontsize=9)
+    bar.ax.tick_params(labelsize=8)
+
+
+def _caption(saved: SavedAnalysis) -> str:
+    before, after = before_and_after(saved.background, saved.analysis, saved.observation)
+    text = f"Method: {saved.method}. Analysis time: {saved.time}. Observation: {saved.observation_source}."
+    if before.n_cells > 0:
+        scores = (
+            f"SCC {change(before.scc, after.scc, '.2f', '→')}, "
+            f"ubRMSE {change(before.ubrmse, after.ubrmse, '.3f', '→')} {UNIT}, "
+            f"bias {change(before.bias, after.bias, '+.3f', '→')} {UNIT}"
+        )
+        text += f" Background → analysis against the observation ({before.n_cells} cells): {scores.replace('-', '−')}."
+    if (np.isfinite(saved.background) & ~np.isfinite(saved.observation)).any():
+        text += " White: land without observation."
+    return textwrap.fill(text, CAPTION_WIDTH)

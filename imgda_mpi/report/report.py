@@ -1,0 +1,39 @@
+"""What an analysis has achieved: a table of scores and a figure, from what it saved."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from imgda_mpi.report.diagnostics import read_diagnostics, read_truth
+from imgda_mpi.report.figure import draw_analysis
+from imgda_mpi.report.table import score_table
+
+
+def report(directory: Path, truth: Path | None = None) -> str:
+    """Draw ``figure.png`` from the ``diagnostics.nc`` of an output folder; returns the table of scores.
+
+    Parameters
+    ----------
+    directory : Path
+        Output folder of an analysis.
+    truth : Path or None
+        CF NetCDF file with the true image ``soil_moisture(lat, lon)`` on the same grid, where it is known.
+
+    Returns
+    -------
+    str
+        Scores of background and analysis against the observation and, if given, against the truth.
+
+    Raises
+    ------
+    InputError
+        Where a file cannot be read, or the truth is on another grid.
+    OutputError
+        Where the figure cannot be written.
+    """
+    saved = read_diagnostics(directory / "diagnostics.nc")
+    rows = {"observation": (saved.background, saved.analysis, saved.observation)}
+    if truth is not None:
+        rows["withheld truth"] = (saved.background, saved.analysis, read_truth(truth, saved.grid))
+    draw_analysis(directory / "diagnostics.nc", directory / "figure.png")
+    return score_table(rows)

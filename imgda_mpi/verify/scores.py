@@ -1,0 +1,79 @@
+"""How well one image agrees with another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+
+MIN_CELLS = 3  # two points always lie on a line
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Agreement of an estimate with a reference; NaN where there are too few cells.
+
+    Parameters
+    ----------
+    n_cells : number of cells compared
+    scc : spatial correlation coefficient, NaN also where either image is constant
+    ubrmse : root mean square error without the bias, m3 m-3
+    bias : mean of estimate minus reference, m3 m-3
+    """
+
+    n_cells: int
+    scc: float
+    ubrmse: float
+    bias: float
+
+
+def scores(estimate: FloatArray, reference: FloatArray, where: BoolArray | None = None) -> Scores:
+    """Scores of an image over the cells where both images are finite.
+
+    Parameters
+    ----------
+    estimate, reference : (ny, nx) array
+        Soil moisture in m3 m-3, NaN where missing.
+    where : (ny, nx) array of bool or None
+        Cells to be compared; None takes all.
+
+    Raises
+    ------
+    ValueError
+        Where the shapes differ.
+
+    Notes
+    -----
+    With e the estimate, r the reference and <> the mean over the cells, each cell with the same weight:
+
+    - bias = <e - r>
+    - ubRMSE = sqrt(<((e - <e>) - (r - <r>))^2>) = sqrt(RMSE^2 - bias^2), Entekhabi et al. (2010), J. Hydrometeorol. 11
+    - SCC = <(e - <e>)(r - <r>)> / sqrt(<(e - <e>)^2> <(r - <r>)^2>), Pearson's correlation
+
+    >>> scores(np.array([0.1, 0.2, 0.3, np.nan]), np.array([0.2, 0.3, 0.4, 0.5]))
+    Scores(n_cells=3, scc=1.0, ubrmse=0.0, bias=-0.1)
+    """
+    if estimate.shape != reference.shape or (where is not None and where.shape != estimate.shape):
+        shapes = estimate.shape, reference.shape, None if where is None else where.shape
+        raise ValueError(f"estimate, reference and where must have one shape, found {shapes}")
+    compared = np.isfinite(estimate) & np.isfinite(reference)
+    if where is not None:
+        compared &= where
+    e, r = estimate[compared], reference[compared]
+    if e.size < MIN_CELLS:
+        return Scores(e.size, np.nan, np.nan, np.nan)
+    bias = np.mean(e - r)
+    ubrmse = np.sqrt(np.mean((e - r - bias) ** 2))
+    return Scores(e.size, _correlation(e, r), float(ubrmse), float(bias))
+
+
+def _correlation(e: FloatArray, r: FloatArray) -> float:
+    # Rounding gives the anomalies of a constant image a correlation of their own.
+    if np.ptp(e) == 0 or np.ptp(r) == 0:
+        return float("nan")
+    e, r = e - e.mean(), r - r.mean()
+    return float(np.clip(np.mean(e * r) / np.sqrt(np.mean(e**2) * np.mean(r**2)), -1.0, 1.0))

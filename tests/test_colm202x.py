@@ -1,0 +1,301 @@
+"""Reading and writing CoLM202X restarts: the embedded case, and restarts that the real model wrote."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+
+import h5py
+import netCDF4
+import numpy as np
+import pytest
+from mpi4py import MPI
+
+from imgda_mpi.colm.colm202x import Colm202xRestart, open_restart
+from imgda_mpi.colm.soil_layers import overlap_weights, volumetric_water
+from imgda_mpi.errors import InputError
+
+pytestmark = pytest.mark.restart_io
+
+SURFACE = overlap_weights(0.0, 0.1)
+SUMMER = datetime(2022, 6, 4, tzinfo=UTC)
+WINTER = datetime(2022, 1, 16, tzinfo=UTC)
+DEMO = datetime(2022, 6, 2, 6, tzinfo=UTC)
+
+
+def open_demo(example_case: Path, comm: MPI.Comm = MPI.COMM_SELF) -> Colm202xRestart:
+    return open_restart(example_case.parent / "model" / "demo", "demo", DEMO, 2005, comm)
+
+
+def contents(path: Path) -> dict[str, object]:
+    """Everything about a NetCDF-4 file but HDF5's inner layout: values, attributes, types, chunks, filters."""
+    found: dict[str, object] = {}
+
+    def visit(name: str, item: h5py.Dataset) -> None:
+        storage = (item.dtype, item.shape, item.chunks, item.compression, item.compression_opts, item.shuffle)
+        attributes = {key: str(item.attrs[key]) for key in item.attrs if key != "DIMENSION_LIST"}
+        found[name] = (item[...].tobytes() if item.dtype.kind != "V" else b"", storage, attributes)
+
+    with h5py.File(path) as file:
+        found["/"] = {key: str(file.attrs[key]) for key in file.attrs}
+        file.visititems(visit)
+    return found
+
+
+def differing(a: Path, b: Path) -> set[str]:
+    first, second = contents(a), contents(b)
+    assert first.keys() == second.keys()
+    return {name for name in first if first[name] != second[name]}
+
+
+def read(path: Path, name: str) -> np.ndarray:
+    with netCDF4.Dataset(path) as file:
+        file.set_auto_mask(False)
+        return np.asarray(file[name][...])
+
+
+def independent_image(restart: Colm202xRestart) -> np.ndarray:
+    """Mean 0-10 cm moisture of each cell, added up patch by patch from what netCDF4 reads."""
+    ny, nx = restart.patches.grid.shape
+    total, area = np.zeros((ny, nx)), np.zeros((ny, nx))
+    depth = np.array([0.0175128, 0.0275790, 0.0454700, 0.0094382]) * 10  # of 0-10 cm in layers 1 to 4
+    thick = np.array([0.0175128, 0.0275790, 0.0454700, 0.0749674])
+    for state, const in zip(restart.states, restart.consts, strict=True):
+        liquid, ice = read(state.path, "wliq_soisno"), read(state.path, "wice_soisno")
+        kind = read(const.path, "patchtype")
+        for local, patch in enumerate(range(state.start, state.stop)):
+            if kind[local] == 0:
+                water = liquid[local, 5:9] / (1000 * thick) + ice[local, 5:9] / (917 * thick)
+                row, column = divmod(int(restart.patches.cell[patch]), nx)
+                total[row, column] += restart.patches.weight[patch] * (depth @ water)
+                area[row, column] += restart.patches.weight[patch]
+    return np.divide(total, area, out=np.full((ny, nx), np.nan), where=area > 0)
+
+
+@pytest.fixture
+def demo_copy(example_case: Path, tmp_path: Path) -> Path:
+    """A copy of the embedded model case that a test may damage."""
+    return Path(shutil.copytree(example_case.parent / "model" / "demo", tmp_path / "demo"))
+
+
+def reopen(directory: Path, case: str = "demo", time: datetime = DEMO) -> Colm202xRestart:
+    return open_restart(directory, case, time, 2005, MPI.COMM_SELF)
+
+
+def state_file(directory: Path, block: str = "e000_n00") -> Path:
+    return directory / "restart" / "2022-153-21600" / f"demo_restart_2022-153-21600_lc2005_{block}.nc"
+
+
+def test_the_image_of_the_embedded_case_is_the_weighted_patch_mean(example_case: Path) -> None:
+    restart = open_demo(example_case)
+    soil, _ = restart.read_soil()
+    image = restart.patches.to_image(soil.surface_moisture(SURFACE))
+    np.testing.assert_allclose(image, independent_image(restart), rtol=2e-6)
+    assert restart.patches.grid.is_global
+
+
+@pytest.mark.parametrize("time", [SUMMER, WINTER])
+def test_a_regional_run_is_cropped_to_its_cells(shared: Path, time: datetime) -> None:
+    restart = open_restart(shared / "colm" / "colm202x" / "EA14", "EA14", time, 2005, MPI.COMM_SELF)
+    grid = restart.patches.grid
+    assert grid.shape == (15, 15)
+    assert not grid.is_periodic
+    assert restart.patches.n_patch == 368
+    soil, _ = restart.read_soil()
+    image = restart.patches.to_image(soil.surface_moisture(SURFACE))
+    np.testing.assert_allclose(image, independent_image(restart), rtol=2e-6)
+    # The model's own history has the same cells at the same places.
+    with netCDF4.Dataset(shared / "colm" / "colm202x" / "EA14" / "history" / "EA14_hist_2022-06-03.nc") as history:
+        np.testing.assert_allclose(history["lat"][:], grid.latitude, atol=1e-4)
+        np.testing.assert_allclose(history["lon"][:], grid.longitude, atol=1e-4)
+
+
+def test_the_state_follows_the_models_own_history(shared: Path) -> None:
+    # The last hourly mean before the restart: an hour of drying apart, so close but not equal.
+    directory = shared / "colm" / "colm202x" / "EA14"
+    restart = open_restart(directory, "EA14", SUMMER, 2005, MPI.COMM_SELF)
+    soil, _ = restart.read_soil()
+    image = restart.patches.to_image(volumetric_water(soil.liquid, soil.ice)[:, 3])
+    with netCDF4.Dataset(directory / "history" / "EA14_hist_2022-06-03.nc") as history:
+        last = history["f_h2osoi"][-1, 3].filled(np.nan)
+    # The history counts wetlands in, the image of the analysis does not.
+    wetland = np.zeros(image.size, bool)
+    wetland[restart.patches.cell[restart.patches.patch_type == 2]] = True
+    both = np.isfinite(image) & (np.abs(last) < 1) & ~wetland.reshape(image.shape)
+    assert both.sum() > 200
+    assert np.abs(image - last)[both].max() < 5e-3
+    assert np.corrcoef(image[both], last[both])[0, 1] > 0.999
+
+
+def test_an_unchanged_restart_is_written_byte_for_byte(example_case: Path, tmp_path: Path) -> None:
+    restart = open_demo(example_case)
+    soil, _ = restart.read_soil()
+    written = restart.write(tmp_path, soil.liquid, None)
+    originals = sorted(restart.files.states.iterdir())
+    assert [path.name for path in written] == [path.name for path in originals]
+    for path, original in zip(written, originals, strict=True):
+        assert path.read_bytes() == original.read_bytes()
+
+
+@pytest.mark.parametrize("real", [False, True])
+def test_only_soil_liquid_changes_and_a_block_without_change_keeps_every_byte(
+    example_case: Path, tmp_path: Path, real: bool, request: pytest.FixtureRequest
+) -> None:
+    if real:
+        directory = request.getfixturevalue("shared") / "colm" / "colm202x" / "EA14"
+        restart = open_restart(directory, "EA14", WINTER, 2005, MPI.COMM_SELF)
+    else:
+        restart = open_demo(example_case)
+    soil, aquifer = restart.read_soil()
+    liquid = soil.liquid.copy()
+    changed = restart.states[1]
+    liquid[changed.start : changed.stop, 2] += 0.25
+    written = {path.name: path for path in restart.write(tmp_path, liquid, None)}
+    for state in restart.states:
+        copy = written[state.path.name]
+        if state is not changed:
+            assert copy.read_bytes() == state.path.read_bytes()
+            continue
+        assert differing(state.path, copy) == {"wliq_soisno"}
+        before, after = read(state.path, "wliq_soisno"), read(copy, "wliq_soisno")
+        expected = before.copy()
+        expected[:, 5 + 2] += 0.25
+        np.testing.assert_array_equal(after, expected)
+    assert aquifer.shape == (restart.patches.n_patch,)
+
+
+def test_the_aquifer_is_written_when_asked_for(example_case: Path, tmp_path: Path) -> None:
+    restart = open_demo(example_case)
+    soil, aquifer = restart.read_soil()
+    first = restart.states[0]
+    written = {path.name: path for path in restart.write(tmp_path, soil.liquid + 1.0, aquifer - 10.0)}
+    assert differing(first.path, written[first.path.name]) == {"wliq_soisno", "wa"}
+    np.testing.assert_array_equal(read(written[first.path.name], "wa"), read(first.path, "wa") - 10.0)
+
+
+def test_a_plant_community_build_reads_and_keeps_its_other_sets(shared: Path, tmp_path: Path) -> None:
+    sample, mesh = shared / "colm" / "colm202x" / "pc_sample", shared / "colm" / "colm202x" / "EA14" / "landdata" / "mesh"
+    case, block = tmp_path / "RPC", "e100_n30"
+    for folder, names in (
+        ("restart/2022-153-00000", [f"RPC_restart_2022-153-00000_lc2005_{block}.nc", f"RPC_restart_pft_2022-153-00000_lc2005_{block}.nc"]),
+        ("restart/const", [f"RPC_restart_const_lc2005_{block}.nc", f"RPC_restart_pft_const_lc2005_{block}.nc"]),
+        ("landdata/landpatch/2005", [f"landpatch_{block}.nc", f"patchfrac_elm_{block}.nc"]),
+    ):  # fmt: skip
+        (case / folder).mkdir(parents=True)
+        for name in names:
+            shutil.copyfile(sample / name, case / folder / name)
+    (case / "landdata" / "mesh" / "2005").mkdir(parents=True)
+    shutil.copyfile(mesh / "2005" / "mesh.nc", case / "landdata" / "mesh" / "2005" / "mesh.nc")
+    restart = open_restart(case, "RPC", datetime(2022, 6, 2, tzinfo=UTC), 2005, MPI.COMM_SELF)
+    soil, _ = restart.read_soil()
+    image = restart.patches.to_image(soil.surface_moisture(SURFACE))
+    np.testing.assert_allclose(image, independent_image(restart), rtol=2e-6)
+    (tmp_path / "out").mkdir()
+    written = restart.write(tmp_path / "out", soil.liquid + 0.5 * soil.is_soil[:, None], None)
+    assert len(written) == 2
+    state, pft = sorted(written)
+    assert differing(restart.states[0].path, state) == {"wliq_soisno"}
+    assert pft.read_bytes() == (sample / pft.name).read_bytes()
+
+
+@pytest.mark.mpi
+def test_any_number_of_ranks_reads_and_writes_the_same(mpi_tmp_path: Path) -> None:
+    comm = MPI.COMM_WORLD
+    if comm.rank == 0:
+        from imgda_mpi.example.case import write_example
+
+        write_example(mpi_tmp_path / "case")
+        for name in ("together", "alone"):
+            (mpi_tmp_path / name).mkdir()
+    comm.Barrier()
+    together = open_demo(mpi_tmp_path / "case" / "case.toml", comm)
+    alone = open_demo(mpi_tmp_path / "case" / "case.toml")
+    whole, aquifer = alone.read_soil()
+    part, own_aquifer = together.read_soil()
+    own = slice(*together.offsets[comm.rank : comm.rank + 2])
+    same = all(
+        np.array_equal(getattr(part, name), getattr(whole, name)[own])
+        for name in ("liquid", "ice", "temperature", "porosity", "residual", "is_soil")
+    ) and np.array_equal(own_aquifer, aquifer[own])
+    assert comm.allreduce(same, op=MPI.LAND)
+
+    shift = np.arange(alone.patches.n_patch)[:, None] * 1e-3 * (np.arange(alone.patches.n_patch) < 6000)[:, None]
+    written = together.write(mpi_tmp_path / "together", part.liquid + shift[own], own_aquifer - 1.0)
+    comm.Barrier()
+    differences: set[str] = set()
+    if comm.rank == 0:
+        for path in alone.write(mpi_tmp_path / "alone", whole.liquid + shift, aquifer - 1.0):
+            differences |= differing(path, next(other for other in written if other.name == path.name))
+    assert comm.bcast(differences) == set()
+
+
+def test_a_restart_of_another_date_names_those_that_are_there(demo_copy: Path) -> None:
+    with pytest.raises(InputError, match=r"2022-155-00000: found no such folder \(there are: 2022-153-21600\)"):
+        reopen(demo_copy, time=SUMMER)
+
+
+def test_a_missing_block_is_named(demo_copy: Path) -> None:
+    state_file(demo_copy).unlink()
+    with pytest.raises(InputError, match=r"e000_n00.nc: found no such file, expected one for each of the"):
+        reopen(demo_copy)
+
+
+def test_a_block_without_landdata_is_named(demo_copy: Path) -> None:
+    shutil.copyfile(state_file(demo_copy), state_file(demo_copy, "e010_n10"))
+    with pytest.raises(InputError, match=r"e010_n10.nc: found a block that has no landpatch file"):
+        reopen(demo_copy)
+
+
+@pytest.mark.parametrize("length", [0, 100, 200_000])
+def test_a_truncated_block_is_named(demo_copy: Path, length: int) -> None:
+    path = state_file(demo_copy)
+    path.write_bytes(path.read_bytes()[:length])
+    with pytest.raises(InputError, match=rf"{path.name}: found a file that cannot be opened"):
+        reopen(demo_copy)
+
+
+def test_const_files_of_another_case_are_refused(demo_copy: Path, shared: Path) -> None:
+    const = demo_copy / "restart" / "const" / "demo_restart_const_lc2005_e000_n00.nc"
+    other = shared / "colm" / "colm202x" / "GL14" / "restart" / "const" / "GL14_restart_const_lc2005_e000_n00.nc"
+    shutil.copyfile(other, const)
+    with pytest.raises(InputError, match=rf"{const.name}: patchtype: found shape \(4203,\), expected"):
+        reopen(demo_copy)
+
+
+def test_const_files_with_other_classes_or_places_are_refused(demo_copy: Path) -> None:
+    const = demo_copy / "restart" / "const" / "demo_restart_const_lc2005_e000_n00.nc"
+    with netCDF4.Dataset(const, "r+") as file:
+        file["patchlatr"][3] = -file["patchlatr"][3]
+    with pytest.raises(InputError, match="patchlonr, patchlatr: found 1 patches outside their cell"):
+        reopen(demo_copy)
+    with netCDF4.Dataset(const, "r+") as file:
+        file["patchclass"][3] = 99
+    with pytest.raises(InputError, match="patchclass: found other land cover classes"):
+        reopen(demo_copy)
+
+
+@pytest.mark.parametrize("variable", ["wliq_soisno", "wice_soisno", "t_soisno"])
+@pytest.mark.parametrize("bad", [np.nan, -1.0e36, np.inf])
+def test_missing_soil_water_is_refused(demo_copy: Path, variable: str, bad: float) -> None:
+    restart = reopen(demo_copy)
+    block = restart.states[1]
+    patch = int(np.flatnonzero(restart.patches.is_soil[block.start : block.stop])[7])
+    with netCDF4.Dataset(block.path, "r+") as file:
+        file[variable][patch, 6] = bad
+    with pytest.raises(InputError, match=re.escape(f"{block.path}: {variable}: found {bad:g} in soil layer 2 of patch {patch} (1 such")):
+        reopen(demo_copy).read_soil()
+
+
+def test_a_missing_variable_is_named(demo_copy: Path) -> None:
+    with h5py.File(state_file(demo_copy), "r+") as file:
+        del file["wice_soisno"]
+    with pytest.raises(InputError, match=r"e000_n00.nc: wice_soisno: found no such variable"):
+        reopen(demo_copy)
+
+
+def test_a_case_without_landdata_is_refused(demo_copy: Path) -> None:
+    shutil.rmtree(demo_copy / "landdata")
+    with pytest.raises(InputError, match="landpatch/2005: found no landpatch_<block>.nc"):
+        reopen(demo_copy)

@@ -1,0 +1,215 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import netCDF4
+import numpy as np
+import pytest
+from matplotlib.collections import QuadMesh
+from matplotlib.figure import Figure
+
+from imgda_mpi.errors import InputError, OutputError
+from imgda_mpi.grid import FloatArray, Grid
+from imgda_mpi.report.figure import draw_analysis
+from imgda_mpi.report.report import report
+from imgda_mpi.report.table import score_table
+
+GLOBE = Grid(np.linspace(87.5, -87.5, 36), np.arange(0.0, 360.0, 5.0))
+REGION = Grid(np.arange(25.5, 50.0), np.arange(235.5, 295.0))  # rows south-north, columns beyond 180 E
+ATTRIBUTES = {
+    "title": "A made-up analysis",
+    "method": "diagonal",
+    "analysis_time": "2022-06-02T06:00:00Z",
+    "observation_source": "made-up.nc",
+}
+
+
+def write_images(
+    path: Path, grid: Grid, images: dict[str, FloatArray], attributes: dict[str, str] | None = None
+) -> None:
+    with netCDF4.Dataset(path, "w") as file:
+        for name, values, units in (
+            ("lat", grid.latitude, "degrees_north"),
+            ("lon", grid.longitude, "degrees_east"),
+        ):
+            file.createDimension(name, values.size)
+            file.createVariable(name, "f8", (name,))[:] = values
+            file[name].units = units
+        for name, image in images.items():
+            file.createVariable(name, "f8", ("lat", "lon"), fill_value=np.nan)[:] = image
+            file[name].units = "m3 m-3"
+        file.setncatts(ATTRIBUTES if attributes is None else attributes)
+
+
+def made_up_images(grid: Grid) -> dict[str, FloatArray]:
+    """The background is the truth plus 0.06; the observation is the truth; the analysis goes half of the way."""
+    latitude, longitude = np.meshgrid(grid.latitude, grid.longitude, indexing="ij")
+    truth = 0.25 + 0.1 * np.sin(np.radians(4 * latitude)) * np.cos(np.radians(3 * longitude))
+    truth[(latitude < -60) | (np.cos(np.radians(2 * longitude)) > 0.8)] = np.nan
+    observation = truth.copy()
+    observation[10:14] = np.nan
+    background = truth + 0.06
+    increment = np.where(np.isnan(observation), 0.0, -0.03)
+    increment[np.isnan(truth)] = np.nan
+    analysis = background + increment
+    return {"background": background, "observation": observation, "analysis": analysis, "increment": increment}
+
+
+def write_case(directory: Path, grid: Grid) -> dict[str, FloatArray]:
+    images = made_up_images(grid)
+    write_images(directory / "diagnostics.nc", grid, images)
+    write_images(directory / "truth.nc", grid, {"soil_moisture": images["background"] - 0.06}, {})
+    return images
+
+
+@pytest.fixture(scope="module", params=[GLOBE, REGION], ids=["globe", "region"])
+def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Grid, Figure]:
+    """A folder with diagnostics, truth and figure; its grid; the figure."""
+    directory = tmp_path_factory.mktemp("case")
+    write_case(directory, request.param)
+    return directory, request.param, draw_analysis(directory / "diagnostics.nc", directory / "figure.png")
+
+
+def mesh_of(figure: Figure, panel: int) -> QuadMesh:
+    mesh = figure.axes[panel].collections[-1]
+    assert isinstance(mesh, QuadMesh)
+    return mesh
+
+
+def test_the_table_gives_scores_over_the_cells_that_all_three_images_have() -> None:
+    reference = np.array([[0.1, 0.2, 0.3], [0.4, 0.5, np.nan]])
+    background = np.array([[0.2, 0.3, 0.4], [0.5, np.nan, 0.1]])
+    lines = score_table({"observation": (background, reference + 0.01, reference)}).splitlines()
+    assert lines[2].split() == "observation 4 1.000 -> 1.000 0.0000 -> 0.0000 +0.1000 -> +0.0100".split()
+    assert len({len(line) for line in lines[1:]}) == 1
+
+
+def test_the_table_shows_where_there_is_no_score() -> None:
+    image = np.full((2, 2), 0.3)
+    lines = score_table({"observation": (image, image, np.full((2, 2), np.nan)), "truth": (image, image, image)})
+    assert lines.splitlines()[2].split() == "observation 0 - -> - - -> - - -> -".split()
+    assert lines.splitlines()[3].split() == "truth 4 - -> - 0.0000 -> 0.0000 +0.0000 -> +0.0000".split()
+
+
+def test_the_report_compares_with_observation_and_truth_and_draws(tmp_path: Path) -> None:
+    images = write_case(tmp_path, REGION)
+    n_land, n_seen = (int(np.isfinite(images[name]).sum()) for name in ("background", "observation"))
+    observation, truth = report(tmp_path, tmp_path / "truth.nc").splitlines()[2:]
+    assert observation.split() == f"observation {n_seen} 1.000 -> 1.000 0.0000 -> 0.0000 +0.0600 -> +0.0300".split()
+    # Where it is not observed the bias of 0.06 stays: mean and standard deviation of a variable with two values.
+    share = n_seen / n_land
+    bias, ubrmse = 0.06 - 0.03 * share, 0.03 * np.sqrt(share * (1 - share))
+    assert truth.split()[:3] == ["withheld", "truth", str(n_land)]
+    assert f"0.0000 -> {ubrmse:.4f}" in truth
+    assert f"+0.0600 -> {bias:+.4f}" in truth
+    assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_picture_has_the_size_of_the_figure(case: tuple[Path, Grid, Figure]) -> None:
+    directory, _, figure = case
+    header = (directory / "figure.png").read_bytes()[:24]
+    width, height = (int.from_bytes(header[start : start + 4], "big") for start in (16, 20))
+    assert (width, height) == tuple(int(inches * figure.dpi) for inches in figure.get_size_inches())
+    assert width == 1500
+
+
+def test_the_panels_show_the_images_where_they_lie(case: tuple[Path, Grid, Figure]) -> None:
+    _, grid, figure = case
+    titles = [panel.get_title(loc="left") for panel in figure.axes[:4]]
+    assert titles == ["(a) Background", "(b) Observation", "(c) Analysis", "(d) Increment"]
+    images = made_up_images(grid)
+    for panel, name in enumerate(("background", "observation", "analysis", "increment")):
+        mesh = mesh_of(figure, panel)
+        centres = mesh.get_coordinates()
+        centres = 0.25 * (centres[1:, 1:] + centres[:-1, 1:] + centres[1:, :-1] + centres[:-1, :-1])
+        drawn = np.ma.filled(np.ma.asarray(mesh.get_array()), np.nan)
+        rows = [int(np.abs(grid.latitude - latitude).argmin()) for latitude in centres[:, 0, 1]]
+        columns = [int(np.abs((grid.longitude - x + 180) % 360 - 180).argmin()) for x in centres[0, :, 0]]
+        np.testing.assert_array_equal(drawn, images[name][np.ix_(rows, columns)])
+
+
+def test_moisture_has_the_same_colours_and_the_increment_is_centred_on_zero(case: tuple[Path, Grid, Figure]) -> None:
+    _, _, figure = case
+    meshes = [mesh_of(figure, panel) for panel in range(4)]
+    assert [mesh.get_clim() for mesh in meshes] == [(0.0, 0.5)] * 3 + [(-0.03, 0.03)]
+    assert len({mesh.get_cmap().name for mesh in meshes[:3]}) == 1
+    bars = [bar.get_xlabel() for bar in figure.axes[4:]]
+    assert len(bars) == 2
+    assert all("m³ m⁻³" in label for label in bars)
+
+
+def test_axes_are_labelled_and_the_caption_tells_method_time_and_scores(case: tuple[Path, Grid, Figure]) -> None:
+    _, grid, figure = case
+    longitudes = [tick.get_text() for tick in figure.axes[2].get_xticklabels()]
+    latitudes = [tick.get_text() for tick in figure.axes[0].get_yticklabels()]
+    assert {"120°W"} <= set(longitudes)
+    assert {"30°N"} <= set(latitudes)
+    assert ("60°E" in longitudes) == grid.is_periodic
+    caption = " ".join(figure.get_supxlabel().split())
+    for part in ("diagonal", "2022-06-02T06:00:00Z", "made-up.nc", "SCC 1.00 → 1.00", "bias +0.060 → +0.030", "White"):
+        assert part in caption
+
+
+def test_rows_without_land_at_the_ends_are_left_out(case: tuple[Path, Grid, Figure]) -> None:
+    _, grid, figure = case
+    south, north = figure.axes[0].get_ylim()
+    # The made-up globe has land from 60 S to 90 N, and two rows of margin.
+    assert (south, north) == ((-70.0, 90.0) if grid.is_periodic else (25.0, 50.0))
+
+
+def test_an_analysis_without_observation_or_increment_can_be_drawn(tmp_path: Path) -> None:
+    images = made_up_images(REGION)
+    images["observation"][:] = np.nan
+    images["analysis"], images["increment"] = images["background"], 0.0 * images["background"]
+    write_images(tmp_path / "diagnostics.nc", REGION, images, ATTRIBUTES | {"observation_source": "none"})
+    assert report(tmp_path).splitlines()[2].split()[:2] == ["observation", "0"]
+    assert (tmp_path / "figure.png").is_file()
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        Grid(REGION.latitude + 0.5, REGION.longitude),
+        Grid(REGION.latitude[::-1].copy(), REGION.longitude),
+        Grid(REGION.latitude, REGION.longitude[:-1]),
+        GLOBE,
+    ],
+    ids=["shifted", "upside down", "one column less", "another one"],
+)
+def test_a_truth_on_another_grid_is_refused(tmp_path: Path, other: Grid) -> None:
+    write_case(tmp_path, REGION)
+    write_images(tmp_path / "truth.nc", other, {"soil_moisture": np.full(other.shape, 0.3)})
+    with pytest.raises(InputError, match=r"truth\.nc: soil_moisture: found a grid of .* expected a grid of 25 x 60"):
+        report(tmp_path, tmp_path / "truth.nc")
+    assert not (tmp_path / "figure.png").exists()
+
+
+def test_a_truth_in_single_precision_coordinates_is_on_the_same_grid(tmp_path: Path) -> None:
+    write_case(tmp_path, REGION)
+    rounded = Grid(REGION.latitude + 1e-6, REGION.longitude - 1e-6)
+    write_images(tmp_path / "truth.nc", rounded, {"soil_moisture": np.full(REGION.shape, 0.3)})
+    assert "withheld truth" in report(tmp_path, tmp_path / "truth.nc")
+
+
+def test_a_truth_with_a_further_dimension_is_refused(tmp_path: Path) -> None:
+    write_case(tmp_path, REGION)
+    with netCDF4.Dataset(tmp_path / "truth.nc", "a") as file:
+        file.renameVariable("soil_moisture", "single_image")
+        file.createDimension("time", 2)
+        file.createVariable("soil_moisture", "f8", ("time", "lat", "lon"))[:] = 0.3
+    with pytest.raises(InputError, match=r"dimensions \(time, lat, lon\), expected \(lat, lon\)"):
+        report(tmp_path, tmp_path / "truth.nc")
+
+
+def test_a_file_that_is_not_of_an_analysis_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such file"):
+        report(tmp_path)
+    write_images(tmp_path / "diagnostics.nc", REGION, made_up_images(REGION), {"title": "no method"})
+    with pytest.raises(InputError, match="no attribute method"):
+        report(tmp_path)
+
+
+def test_a_figure_that_cannot_be_written_is_an_output_error(tmp_path: Path) -> None:
+    write_case(tmp_path, REGION)
+    with pytest.raises(OutputError, match="nowhere"):
+        draw_analysis(tmp_path / "diagnostics.nc", tmp_path / "nowhere" / "figure.png")
