@@ -16,6 +16,7 @@ from mpi4py import MPI
 from imgda_mpi.colm.colm202x import Colm202xRestart, open_restart
 from imgda_mpi.colm.soil_layers import overlap_weights, volumetric_water
 from imgda_mpi.errors import InputError
+from launch import differing, read
 
 pytestmark = pytest.mark.restart_io
 
@@ -27,33 +28,6 @@ DEMO = datetime(2022, 6, 2, 6, tzinfo=UTC)
 
 def open_demo(example_case: Path, comm: MPI.Comm = MPI.COMM_SELF) -> Colm202xRestart:
     return open_restart(example_case.parent / "model" / "demo", "demo", DEMO, 2005, comm)
-
-
-def contents(path: Path) -> dict[str, object]:
-    """Everything about a NetCDF-4 file but HDF5's inner layout: values, attributes, types, chunks, filters."""
-    found: dict[str, object] = {}
-
-    def visit(name: str, item: h5py.Dataset) -> None:
-        storage = (item.dtype, item.shape, item.chunks, item.compression, item.compression_opts, item.shuffle)
-        attributes = {key: str(item.attrs[key]) for key in item.attrs if key != "DIMENSION_LIST"}
-        found[name] = (item[...].tobytes() if item.dtype.kind != "V" else b"", storage, attributes)
-
-    with h5py.File(path) as file:
-        found["/"] = {key: str(file.attrs[key]) for key in file.attrs}
-        file.visititems(visit)
-    return found
-
-
-def differing(a: Path, b: Path) -> set[str]:
-    first, second = contents(a), contents(b)
-    assert first.keys() == second.keys()
-    return {name for name in first if first[name] != second[name]}
-
-
-def read(path: Path, name: str) -> np.ndarray:
-    with netCDF4.Dataset(path) as file:
-        file.set_auto_mask(False)
-        return np.asarray(file[name][...])
 
 
 def independent_image(restart: Colm202xRestart) -> np.ndarray:

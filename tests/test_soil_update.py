@@ -178,6 +178,23 @@ def test_layer_at_its_bound_passes_its_share_to_the_others():
     assert update.clamped[0] == pytest.approx(0.1 * LAYER_MASS[:4].sum() - gained, abs=1e-12)
 
 
+def test_layers_may_come_to_their_bounds_one_after_the_other():
+    # Room for 0.05, 0.105 and 0.112 in layers 1-3: each bound is met only by what the layer before could not take.
+    room = np.array([0.05, 0.105, 0.112])
+    columns = columns_of(np.full(N_SOIL, 0.2), porosity=[*(0.2 + room), *[0.9] * 7])
+    update = update_soil(columns, np.array([0.1]), SURFACE)
+    rest = (0.1 - SURFACE[:3] @ room) / SURFACE[3]
+    np.testing.assert_allclose(moisture_of(update, columns)[0, :4] - 0.2, [*room, rest], rtol=1e-13)
+    assert update.unmet[0] == pytest.approx(0.0, abs=1e-16)
+
+
+def test_bounds_are_residual_water_and_the_pores_that_ice_leaves_free():
+    columns = columns_of(np.full(N_SOIL, 0.2), ice=0.15 * DENSITY_ICE * thickness, porosity=0.45, residual=0.05)
+    lower, upper = columns.liquid_bounds()
+    np.testing.assert_allclose(lower[0], 0.05 * LAYER_MASS, rtol=1e-15)
+    np.testing.assert_allclose(upper[0], 0.30 * LAYER_MASS, rtol=1e-15)
+
+
 @pytest.mark.parametrize(("increment", "bound"), [(0.5, 0.45), (-0.5, 0.05)])
 def test_what_no_layer_can_take_is_lost_and_reported(increment, bound):
     columns = columns_of(np.full(N_SOIL, 0.2))
@@ -215,10 +232,13 @@ def test_background_outside_its_bounds_may_come_back_but_not_go_further():
     wetter = update_soil(over, np.array([0.05]), SURFACE)
     np.testing.assert_array_equal(wetter.liquid, over.liquid)
     assert wetter.unmet[0] == 0.05
+    assert wetter.at_upper[0]
     drier = update_soil(over, np.array([-0.05]), SURFACE)
     np.testing.assert_allclose(drier.liquid[0, :4] / LAYER_MASS[:4], 0.55, rtol=1e-15)
     under = columns_of(np.full(N_SOIL, 0.02), residual=0.05)
-    np.testing.assert_array_equal(update_soil(under, np.array([-0.01]), SURFACE).liquid, under.liquid)
+    refused = update_soil(under, np.array([-0.01]), SURFACE)
+    np.testing.assert_array_equal(refused.liquid, under.liquid)
+    assert refused.at_lower[0]
     np.testing.assert_allclose(
         update_soil(under, np.array([0.01]), SURFACE).liquid[0, :4] / LAYER_MASS[:4], 0.03, rtol=1e-14
     )

@@ -110,7 +110,7 @@ class Colm2014Restart:
             is_soil=self.patches.is_soil[first:last],
         )
         with same_fate(self.comm):
-            check_soil(soil, self.state, int(first))
+            check_soil(soil, lambda patch: (self.state, int(first) + patch))
         return soil, aquifer
 
     def write(self, directory: Path, liquid: FloatArray, aquifer: FloatArray | None) -> list[Path]:

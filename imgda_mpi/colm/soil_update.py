@@ -193,7 +193,7 @@ def _uniform_shift(
     grows = (wanted > 0)[:, None]
     shift = np.zeros_like(wanted)
     # Each pass meets the target or brings one layer more to its bound.
-    for _ in range(np.count_nonzero(weights) + 1):
+    for _ in range(np.count_nonzero(weights)):
         shifted = liquid + shift[:, None] * _layer_mass
         taken = np.where(movable, np.clip(shifted, lower, upper) - liquid, 0.0) / _layer_mass
         missing = target - _weighted_sum(taken, weights)

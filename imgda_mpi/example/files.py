@@ -39,6 +39,7 @@ def write_file(
         file.create_time = CREATE_TIME
         for name, size in dimensions.items():
             file.createDimension(name, size)
+        # All definitions first: switching between defining and writing is what takes time.
         for name, (axes, values) in variables.items():
             if deflate and len(axes) > 1:
                 file.createVariable(
@@ -46,7 +47,8 @@ def write_file(
                 )
             else:
                 file.createVariable(name, values.dtype, axes, contiguous=True)
-            file[name][...] = values
+        for name, (_, values) in variables.items():
+            file.variables[name][...] = values
 
 
 def block_name(block: int) -> str:

@@ -66,9 +66,10 @@ def observed(rng: np.random.Generator, truth: FloatArray) -> FloatArray:
     # Near coasts, interpolate between what is known: weights and values separately.
     weight = _to_gldas(is_soil.astype(np.float64))
     value = _to_gldas(np.where(is_soil, truth, 0.0))
-    latitude, longitude = GLDAS_GRID.latitude[:, None], GLDAS_GRID.longitude[None, :]
-    is_seen = geography.is_land(latitude, longitude) & (weight > 0.05)
-    is_seen &= ~geography.is_ice(latitude, longitude) & ~geography.is_lake(latitude, longitude)
+    is_seen = geography.is_land(GLDAS_GRID.latitude[:, None], GLDAS_GRID.longitude[None, :]) & (weight > 0.05)
+    row, column = np.nonzero(is_seen)
+    place = GLDAS_GRID.latitude[row], GLDAS_GRID.longitude[column]
+    is_seen[row, column] = ~(geography.is_ice(*place) | geography.is_lake(*place))
     fine = correlated_field(rng, (720, 1440), FINE_LENGTH)[-600:]
     noise = rng.standard_normal(GLDAS_GRID.shape)
     image = value / np.where(is_seen, weight, 1.0) + FINE_STRUCTURE * fine + NOISE * noise

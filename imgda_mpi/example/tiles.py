@@ -134,12 +134,11 @@ def make_tiles(rng: np.random.Generator) -> Tiles:
     land = geography.is_land(PIXELS.latitude[:, None], PIXELS.longitude[None, :])
     in_cell = land.reshape(N_ROWS, PIXELS_PER_CELL, N_COLUMNS, PIXELS_PER_CELL).sum(axis=(1, 3))
     element = in_cell * 2 >= PIXELS_PER_CELL**2
-    land &= np.repeat(np.repeat(element, PIXELS_PER_CELL, axis=0), PIXELS_PER_CELL, axis=1)
-    cover = _land_cover(rng)
     row, column = np.nonzero(land)
     cell = row // PIXELS_PER_CELL * N_COLUMNS + column // PIXELS_PER_CELL
+    row, column, cell = (values[element.ravel()[cell]] for values in (row, column, cell))
     block = block_of(cell)
-    classes = cover[row, column]
+    classes = _land_cover(rng, cell, PIXELS.latitude[row], PIXELS.longitude[column])
     order = np.lexsort((classes, cell, block))
     row, column, cell, block, classes = (values[order] for values in (row, column, cell, block, classes))
     is_first = np.ones(cell.size, dtype=bool)
@@ -164,23 +163,18 @@ def block_of(cell: IntArray) -> IntArray:
     return from_south * (360 // BLOCK_SIZE) + column * 360 // N_COLUMNS // BLOCK_SIZE
 
 
-def _land_cover(rng: np.random.Generator) -> IntArray:
-    """IGBP class of every pixel, (512, 1024): by climate and wetness, with the patchiness of real landscapes."""
-    latitude, longitude = PIXELS.latitude[:, None], PIXELS.longitude[None, :]
-    coarse = GRID.latitude[:, None], GRID.longitude[None, :]
-    wetness = _to_pixels(geography.wetness(*coarse) + 0.06 * correlated_field(rng, GRID.shape, 4.0))
-    height = _to_pixels(geography.elevation(*coarse) + 450.0 * correlated_field(rng, GRID.shape, 4.0))
-    cold = np.abs(latitude - 4.0) + height / 150.0
+def _land_cover(rng: np.random.Generator, cell: IntArray, latitude: FloatArray, longitude: FloatArray) -> IntArray:
+    """IGBP class of the pixels, (n_pixel,): by climate and wetness, with the patchiness of real landscapes."""
+    of_cells = GRID.latitude[:, None], GRID.longitude[None, :]
+    wetness = geography.wetness(*of_cells) + 0.06 * correlated_field(rng, GRID.shape, 4.0)
+    height = geography.elevation(*of_cells) + 450.0 * correlated_field(rng, GRID.shape, 4.0)
+    cold = np.abs(latitude - 4.0) + height.ravel()[cell] / 150.0
     # What tells neighbouring pixels apart is chance.
-    wetness += 0.08 * rng.standard_normal(PIXELS.shape)
-    cold += 2.0 * rng.standard_normal(PIXELS.shape)
-    cover = _COVER[np.digitize(cold, (22.0, 49.0, 66.0)), np.digitize(wetness, (0.15, 0.30, 0.42, 0.55))]
-    swamp = rng.random(PIXELS.shape) < geography.wetland_share(latitude, longitude)
-    cover = np.where(swamp, WETLAND, cover)
+    cold += 2.0 * rng.standard_normal(cell.size)
+    wet = wetness.ravel()[cell] + 0.08 * rng.standard_normal(cell.size)
+    cover = _COVER[np.digitize(cold, (22.0, 49.0, 66.0)), np.digitize(wet, (0.15, 0.30, 0.42, 0.55))]
+    is_swamp = rng.random(cell.size) < geography.wetland_share(latitude, longitude)
+    cover = np.where(is_swamp, WETLAND, cover)
     cover = np.where(geography.is_city(latitude, longitude), URBAN, cover)
     cover = np.where(geography.is_ice(latitude, longitude), ICE, cover)
     return np.where(geography.is_lake(latitude, longitude), WATER, cover)
-
-
-def _to_pixels(image: FloatArray) -> FloatArray:
-    return np.repeat(np.repeat(image, PIXELS_PER_CELL, axis=0), PIXELS_PER_CELL, axis=1)

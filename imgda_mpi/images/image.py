@@ -50,6 +50,8 @@ class ObservedImage:
         Volumetric soil moisture, m3 m-3, NaN where not observed.
     time : datetime
         Time of the observation, aware, UTC.
+    path : Path
+        The file read.
     source : str
         File, variable and time in one line, for logs.
     counts : mapping of str to int
@@ -61,6 +63,7 @@ class ObservedImage:
 
     values: FloatArray
     time: datetime
+    path: Path
     source: str
     counts: Mapping[str, int]
 
@@ -112,4 +115,4 @@ def observed_image(source: SourceImage, grid: Grid, *, method: str, valid_range:
     }
     stated = " (stated, the file has none)" if source.time_is_stated else ""
     line = f"{source.path}: {source.variable} at {source.time:%Y-%m-%d %H:%M} UTC{stated}"
-    return ObservedImage(values=values, time=source.time, source=line, counts=counts)
+    return ObservedImage(values=values, time=source.time, path=source.path, source=line, counts=counts)

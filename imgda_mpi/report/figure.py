@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
-from matplotlib.colors import LinearSegmentedColormap, ListedColormap, Normalize
+from matplotlib.colors import LinearSegmentedColormap, ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
@@ -20,7 +20,7 @@ from imgda_mpi.report.table import before_and_after, change
 from imgda_mpi.verify.scores import BoolArray
 
 # The same limits in every figure, so that figures can be compared, m3 m-3.
-MOISTURE_LIMITS = Normalize(0.0, 0.5)
+MOISTURE_LIMITS = (0.0, 0.5)
 MOISTURE_COLOURS = LinearSegmentedColormap.from_list(
     "soil moisture", ["#7f4b17", "#c08a45", "#e6cf9c", "#e8ecd0", "#9fd0cf", "#4a94c0", "#1f5a9e", "#0c2a63"]
 )
@@ -28,10 +28,11 @@ INCREMENT_COLOURS = "RdBu"  # drier is red, wetter is blue
 OCEAN = "#d4d4d4"
 UNOBSERVED = ListedColormap(["#ffffff"])
 UNIT = "m³ m⁻³"
+MINUS = "\N{MINUS SIGN}"
 
 WIDTH = 10.0  # inches
-PANEL_WIDTH = 4.4
-SURROUNDINGS = 2.4  # height of titles, labels, colour bars and caption
+PANEL_WIDTH = 4.6
+SURROUNDINGS = 2.15  # height of titles, labels, colour bars and caption
 DOTS_PER_INCH = 150
 CAPTION_WIDTH = 150  # characters
 
@@ -71,13 +72,15 @@ def draw_analysis(diagnostics_file: Path, figure_file: Path) -> Figure:
     }
     for panel, (title, image) in zip(panels.flat, images.items(), strict=False):
         moisture = _draw_panel(panel, title, shown.grid, land, image)
-        moisture.set(cmap=MOISTURE_COLOURS, norm=MOISTURE_LIMITS)
-    _colour_bar(figure, panels[1, 0], moisture, f"Soil moisture, 0–10 cm ({UNIT})", np.stack(list(images.values())))
+        moisture.set(cmap=MOISTURE_COLOURS, clim=MOISTURE_LIMITS)
+    extend = _ends_beyond(np.stack(list(images.values())), MOISTURE_LIMITS)
+    _colour_bar(figure, panels[1, 0], moisture, f"Soil moisture, 0-10 cm ({UNIT})", extend)
 
-    limit = _round_limit(shown.increment)
+    limits = _symmetric_limits(shown.increment)
     increment = _draw_panel(panels[1, 1], "(d) Increment", shown.grid, land, shown.increment)
-    increment.set(cmap=INCREMENT_COLOURS, norm=Normalize(-limit, limit))
-    _colour_bar(figure, panels[1, 1], increment, f"Analysis − background ({UNIT})", shown.increment)
+    increment.set(cmap=INCREMENT_COLOURS, clim=limits)
+    extend = _ends_beyond(shown.increment, limits)
+    _colour_bar(figure, panels[1, 1], increment, f"Analysis minus background ({UNIT})", extend)
 
     panels[0, 0].set_ylim(south, north)
     figure.suptitle(saved.title, fontsize=12)
@@ -142,19 +145,23 @@ def _degrees(value: float, negative: str, positive: str) -> str:
     return f"{abs(value):g}°{side}"
 
 
-def _round_limit(increment: FloatArray) -> float:
-    """Limit of the symmetric colours: all but a hundredth of the increments lie within."""
+def _symmetric_limits(increment: FloatArray) -> tuple[float, float]:
+    """Round limits of the colours, within which all but a hundredth of the increments lie."""
     sizes = np.abs(increment[np.isfinite(increment)])
     largest = max(0.01, float(np.quantile(sizes, 0.99))) if sizes.size else 0.01
     power = 10.0 ** np.floor(np.log10(largest))
-    return float(
-        power * min(step for step in (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0) if step * power >= largest)
-    )
+    steps = power * np.array([1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0])
+    limit = float(steps[steps >= largest - 1e-9].min())
+    return -limit, limit
 
 
-def _colour_bar(figure: Figure, panel: Axes, mesh: QuadMesh, label: str, values: FloatArray) -> None:
-    below, above = bool((values < mesh.norm.vmin).any()), bool((values > mesh.norm.vmax).any())
-    extend = {(False, False): "neither", (True, False): "min", (False, True): "max", (True, True): "both"}[below, above]
+def _ends_beyond(values: FloatArray, limits: tuple[float, float]) -> str:
+    """Which ends of the colour bar get an arrow, because there are values beyond."""
+    below, above = bool((values < limits[0]).any()), bool((values > limits[1]).any())
+    return {(False, False): "neither", (True, False): "min", (False, True): "max", (True, True): "both"}[below, above]
+
+
+def _colour_bar(figure: Figure, panel: Axes, mesh: QuadMesh, label: str, extend: str) -> None:
     bar = figure.colorbar(mesh, ax=panel, orientation="horizontal", extend=extend, aspect=35, pad=0.03)
     bar.set_label(label, fontsize=9)
     bar.ax.tick_params(labelsize=8)
@@ -168,8 +175,8 @@ def _caption(saved: SavedAnalysis) -> str:
             f"SCC {change(before.scc, after.scc, '.2f', '→')}, "
             f"ubRMSE {change(before.ubrmse, after.ubrmse, '.3f', '→')} {UNIT}, "
             f"bias {change(before.bias, after.bias, '+.3f', '→')} {UNIT}"
-        )
-        text += f" Background → analysis against the observation ({before.n_cells} cells): {scores.replace('-', '−')}."
+        ).replace("-", MINUS)
+        text += f" Background → analysis against the observation ({before.n_cells} cells): {scores}."
     if (np.isfinite(saved.background) & ~np.isfinite(saved.observation)).any():
         text += " White: land without observation."
     return textwrap.fill(text, CAPTION_WIDTH)

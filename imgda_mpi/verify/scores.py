@@ -54,8 +54,8 @@ def scores(estimate: FloatArray, reference: FloatArray, where: BoolArray | None 
     - ubRMSE = sqrt(<((e - <e>) - (r - <r>))^2>) = sqrt(RMSE^2 - bias^2), Entekhabi et al. (2010), J. Hydrometeorol. 11
     - SCC = <(e - <e>)(r - <r>)> / sqrt(<(e - <e>)^2> <(r - <r>)^2>), Pearson's correlation
 
-    >>> scores(np.array([0.1, 0.2, 0.3, np.nan]), np.array([0.2, 0.3, 0.4, 0.5]))
-    Scores(n_cells=3, scc=1.0, ubrmse=0.0, bias=-0.1)
+    >>> scores(np.array([0.125, 0.25, 0.375, np.nan]), np.array([0.25, 0.375, 0.5, 0.5]))
+    Scores(n_cells=3, scc=1.0, ubrmse=0.0, bias=-0.125)
     """
     if estimate.shape != reference.shape or (where is not None and where.shape != estimate.shape):
         shapes = estimate.shape, reference.shape, None if where is None else where.shape

@@ -15,10 +15,11 @@ from imgda_mpi.colm.soil_layers import overlap_weights
 from imgda_mpi.colm.soil_update import compensate_aquifer, update_soil
 from imgda_mpi.config import Settings
 from imgda_mpi.parallel.rows import gather_rows
+from imgda_mpi.report.table import score_table
 from imgda_mpi.workflow.console import Stages
 from imgda_mpi.workflow.diagnostics import Analysis, write_diagnostics
 from imgda_mpi.workflow.increment import increment_of
-from imgda_mpi.workflow.inputs import innovation_of, open_restart, pixel_summary, read_observation
+from imgda_mpi.workflow.inputs import innovation_of, input_files, open_restart, pixel_summary, read_observation
 from imgda_mpi.workflow.output import check_output, new_directory, write_manifest
 
 FloatArray = npt.NDArray[np.float64]
@@ -67,7 +68,8 @@ def analyse(settings: Settings, comm: MPI.Comm) -> None:
             stages.say(f"{len(written)} files")
         result = Analysis(restart, observation, background, innovation, increment, analysis, wedges, ledger)
         diagnostics = write_diagnostics(directory / "diagnostics.nc", result, settings, stages, comm)
-        write_manifest(directory, [*written, diagnostics], restart.inputs, settings, comm)
+        inputs = input_files(restart, observation, settings)
+        write_manifest(directory, [*written, diagnostics], inputs, settings, comm)
     log.info("result in %s", settings.output.directory)
     if observation is not None:
         log.info("%s", score_table({"observation": (background, analysis, observation.values)}))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -100,6 +101,12 @@ def innovation_of(
     return innovation
 
 
+def input_files(restart: Restart, observation: ObservedImage | None, settings: Settings) -> list[Path]:
+    """Every file that decides the result."""
+    deviations = [d.file for d in (settings.errors.background, settings.errors.observation) if isinstance(d, FieldFile)]
+    return [*restart.inputs, *([] if observation is None else [observation.path]), *deviations]
+
+
 def pixel_summary(observation: ObservedImage) -> str:
     """What became of the pixels and cells, in one line: '243883 used, 12 above range, ...'."""
     return ", ".join(f"{number} {reason}" for reason, number in observation.counts.items() if number)
@@ -136,14 +143,15 @@ def _deviation(
         grid,
         settings.model.time,
         variable=wanted.variable,
-        valid_range=(np.nextafter(0.0, 1.0), 1.0),
+        valid_range=(0.0, 1.0),
     )
-    if not field.observed.all():
+    positive = field.values > 0
+    if not positive.all():
         raise InputError(
             fault(
                 wanted.file,
                 wanted.variable,
-                found=f"no standard deviation on {int((~field.observed).sum())} of {field.observed.size} cells",
+                found=f"none on {int((~positive).sum())} of {positive.size} cells",
                 expected="a positive value everywhere on the model grid",
                 do="fill the gaps in the file",
             )
