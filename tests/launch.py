@@ -17,17 +17,26 @@ ROOT = Path(__file__).parents[1]
 ENVIRONMENT = dict(os.environ) | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
-def imgda(
-    *arguments: object, ranks: int = 0, limit: float = 120.0, **environment: str
-) -> subprocess.CompletedProcess[str]:
-    """The finished command; with ``ranks`` under mpirun. ``limit`` (s) is for hangs, not for speed."""
-    command = [sys.executable, "-m", "imgda_mpi", *map(str, arguments)]
-    if ranks:
-        script = 'set -eu; . "$1/tools/env.sh"; shift; run_ranks "$@"'
-        command[1:1] = ["-m", "mpi4py"]
-        command = ["bash", "-c", script, "bash", str(ROOT), str(ranks), *command]
+def imgda(*arguments: object, ranks: int = 0, **environment: str) -> subprocess.CompletedProcess[str]:
+    """The finished command; with ``ranks`` under mpirun."""
+    words = ["-m", "imgda_mpi", *map(str, arguments)]
+    return on_ranks(ranks, "-m", "mpi4py", *words, **environment) if ranks else run([sys.executable, *words], environment)
+
+
+def on_ranks(ranks: int, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """A finished python under mpirun."""
+    return run(mpirun(ranks, sys.executable, *arguments), environment)
+
+
+def mpirun(ranks: int, *command: str) -> list[str]:
+    """A command on so many ranks of this machine."""
+    return ["bash", "-c", 'set -eu; . "$1/tools/env.sh"; shift; run_ranks "$@"', "bash", str(ROOT), str(ranks), *command]
+
+
+def run(command: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    # The limit is for hangs, not for speed.
     return subprocess.run(
-        command, capture_output=True, text=True, timeout=limit, env=ENVIRONMENT | environment, check=False
+        command, capture_output=True, text=True, timeout=120, env=ENVIRONMENT | environment, check=False
     )
 
 

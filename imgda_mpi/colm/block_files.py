@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from mpi4py import MPI
 
-from imgda_mpi.errors import OutputError
+from imgda_mpi.errors import ImgdaError, InputError, OutputError, fault
 from imgda_mpi.parallel.failure import same_fate
 from imgda_mpi.parallel.ownership import IntArray, owners_of_range
 from imgda_mpi.parallel.rows import gather_rows, scatter_rows
@@ -63,13 +63,19 @@ def read_rows(
     """Own rows of some variables of a set of files, by variable name.
 
     Collective over ``comm``. Rank r owns the patches ``offsets[r]:offsets[r + 1]`` of all blocks.
+
+    Raises
+    ------
+    InputError
+        Where a variable cannot be read.
     """
+    faults = _Faults()
     if has_parallel_hdf5():
-        return _read(comm, files, offsets, variables)
-    every: dict[str, FloatArray] = {}
-    with same_fate(comm):
-        if comm.rank == 0:
-            every = _read(None, files, offsets[[0, -1]], variables)
+        own = _read(comm, files, offsets, variables, faults)
+        faults.raise_everywhere(comm)
+        return own
+    every = _read(None, files, offsets[[0, -1]], variables, faults) if comm.rank == 0 else {}
+    faults.raise_everywhere(comm)
     return {variable.name: scatter_rows(comm, every.get(variable.name), offsets) for variable in variables}
 
 
@@ -89,29 +95,66 @@ def edit_rows(
     OutputError
         Where a file does not hold what was written to it.
     """
+    faults = _Faults()
     if has_parallel_hdf5():
-        _edit(comm, files, offsets, edits, changed)
-        return
-    every = {variable: gather_rows(comm, rows, offsets) for variable, rows in edits.items()}
-    every_changed = gather_rows(comm, changed, offsets)
-    with same_fate(comm):
-        if comm.rank == 0:
+        _edit(comm, files, offsets, edits, changed, faults)
+    else:
+        every = {variable: gather_rows(comm, rows, offsets) for variable, rows in edits.items()}
+        every_changed = gather_rows(comm, changed, offsets)
+        if every_changed is not None:
             whole = {variable: rows for variable, rows in every.items() if rows is not None}
-            assert every_changed is not None
-            _edit(None, files, offsets[[0, -1]], whole, every_changed)
+            _edit(None, files, offsets[[0, -1]], whole, every_changed, faults)
+    faults.raise_everywhere(comm)
+
+
+class _Faults:
+    """The first thing that went wrong on this rank.
+
+    A rank that fails goes on through the collective calls that the other owners of its files wait in; all ranks stop
+    together afterwards.
+    """
+
+    def __init__(self) -> None:
+        self._first: ImgdaError | None = None
+
+    @contextmanager
+    def caught(self, kind: type[ImgdaError], path: Path, name: str | None = None) -> Iterator[None]:
+        try:
+            yield
+        except OSError as err:
+            self.note(kind(fault(path, name, found=str(err), expected=_EXPECTED[kind], do=_ADVICE[kind])))
+
+    def note(self, error: ImgdaError) -> None:
+        self._first = self._first or error
+
+    def raise_everywhere(self, comm: MPI.Comm) -> None:
+        with same_fate(comm):
+            if self._first is not None:
+                raise self._first
+
+
+_EXPECTED: dict[type[ImgdaError], str] = {InputError: "a readable variable", OutputError: "to write the result"}
+_ADVICE: dict[type[ImgdaError], str] = {
+    InputError: "the file is damaged: copy it again from the model run",
+    OutputError: "check space, quota and permissions",
+}
 
 
 def _read(
-    comm: MPI.Comm | None, files: Sequence[BlockFile], offsets: IntArray, variables: Sequence[Columns]
+    comm: MPI.Comm | None,
+    files: Sequence[BlockFile],
+    offsets: IntArray,
+    variables: Sequence[Columns],
+    faults: _Faults,
 ) -> dict[str, FloatArray]:
     rank = comm.rank if comm else 0
     own = {variable.name: variable.empty(int(offsets[rank + 1] - offsets[rank])) for variable in variables}
     for file, mine, group in _own_files(comm, files, offsets):
-        with _opened(file.path, "r", group) as opened:
+        rows = _in_file(file, mine, offsets[rank])
+        with faults.caught(InputError, file.path), _opened(file.path, "r", group) as opened:
             for variable in variables:
-                dataset = opened[variable.name]
-                with _collective(dataset, group):
-                    own[variable.name][mine] = dataset[variable.rows(*_in_file(file, mine, offsets[rank]))]
+                with faults.caught(InputError, file.path, variable.name), _collective(opened[variable.name], group):
+                    own[variable.name][mine] = opened[variable.name][variable.rows(*rows)]
     return own
 
 
@@ -121,25 +164,22 @@ def _edit(
     offsets: IntArray,
     edits: Mapping[Columns, FloatArray],
     changed: BoolArray,
+    faults: _Faults,
 ) -> None:
     rank = comm.rank if comm else 0
     for file, mine, group in _own_files(comm, files, offsets):
         any_change = bool(changed[mine].any())
         if not (group.allreduce(any_change, op=MPI.LOR) if group else any_change):
             continue
-        inside = _in_file(file, mine, offsets[rank])
-        with _opened(file.path, "r+", group) as opened:
-            for variable, rows in edits.items():
-                dataset = opened[variable.name]
-                with _collective(dataset, group):
-                    dataset[variable.rows(*inside)] = rows[mine]
-        with _opened(file.path, "r", group) as opened:
-            for variable, rows in edits.items():
-                dataset = opened[variable.name]
-                with _collective(dataset, group):
-                    written = dataset[variable.rows(*inside)]
-                if not np.array_equal(written, rows[mine]):
-                    raise OutputError(f"{file.path}: {variable.name}: the file does not hold what was written to it")
+        rows = _in_file(file, mine, offsets[rank])
+        with faults.caught(OutputError, file.path), _opened(file.path, "r+", group) as opened:
+            for variable, values in edits.items():
+                with faults.caught(OutputError, file.path, variable.name), _collective(opened[variable.name], group):
+                    opened[variable.name][variable.rows(*rows)] = values[mine]
+        written = _read(comm, [file], offsets, list(edits), faults)
+        for variable, values in edits.items():
+            if not np.array_equal(written[variable.name][mine], values[mine]):
+                faults.note(OutputError(f"{file.path}: {variable.name}: the file does not hold what was written to it"))
 
 
 def _own_files(
