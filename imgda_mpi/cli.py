@@ -30,7 +30,9 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="imgda_mpi", description="Image assimilation for the Common Land Model, on MPI")
+    parser = argparse.ArgumentParser(
+        prog="imgda_mpi", description="Image assimilation for the Common Land Model, on MPI"
+    )
     parser.add_argument("--version", action="version", version=f"imgda_mpi {__version__}")
     verbs = parser.add_subparsers(required=True, metavar="VERB")
 
@@ -84,7 +86,9 @@ def _report(arguments: argparse.Namespace) -> int:
 def _example(arguments: argparse.Namespace) -> int:
     from imgda_mpi.example.case import write_example
 
-    return _alone(lambda: sys.stdout.write(f"wrote the embedded case; its settings are {write_example(arguments.directory)}\n"))
+    return _alone(
+        lambda: sys.stdout.write(f"wrote the embedded case; its settings are {write_example(arguments.directory)}\n")
+    )
 
 
 def _alone(work: Callable[[], object]) -> int:
@@ -120,7 +124,7 @@ def _on_all_ranks(settings_file: Path, verb: Callable[..., None]) -> int:
     return 0
 
 
-def _end_together(error: ImgdaError, comm: MPI.Comm) -> int:
+def _end_together(error: ImgdaError, comm: MPI.Intracomm) -> int:
     if error.everywhere or comm.size == 1:
         if comm.rank == 0:
             log.error("%s", error)
@@ -131,7 +135,7 @@ def _end_together(error: ImgdaError, comm: MPI.Comm) -> int:
     return _abort(BAD_INPUT, comm)
 
 
-def _abort(status: int, comm: MPI.Comm) -> int:
+def _abort(status: int, comm: MPI.Intracomm) -> int:
     """End all ranks from one that failed alone; the others may be waiting for it."""
     sys.stdout.flush()
     sys.stderr.flush()

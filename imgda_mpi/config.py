@@ -80,7 +80,10 @@ class Observation(Section):
         "Take the image of this time, whatever the analysis time (default: the analysis time)", "UTC", default=None
     )
     max_time_offset: float = key(
-        "Largest distance of the image from the time wanted; inf takes the nearest, and files without time", "hours", default=3.0, ge=0
+        "Largest distance of the image from the time wanted; inf takes the nearest, and files without time",
+        "hours",
+        default=3.0,
+        ge=0,
     )
     regridding: Literal["bilinear", "conservative"] = key(
         "How pixels become cells: bilinear (the paper's) or conservative (area mean)", default="bilinear"
@@ -185,7 +188,9 @@ class Settings(Section):
         "image (curvelet coefficients), pointwise (each cell alone), insert (observation replaces background), none",
         default="image",
     )
-    error_model: Literal["paper"] = key("How coefficient error variances are made: paper (white noise)", default="paper")
+    error_model: Literal["paper"] = key(
+        "How coefficient error variances are made: paper (white noise)", default="paper"
+    )
     model: Annotated[Colm202x | Colm2014, Field(discriminator="kind")] = key("The restart to correct")
     observation: Annotated[Gldas | Cf, Field(discriminator="kind")] | None = key(
         "The observed image; optional for method none", default=None

@@ -20,7 +20,9 @@ ENVIRONMENT = dict(os.environ) | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS"
 def imgda(*arguments: object, ranks: int = 0, **environment: str) -> subprocess.CompletedProcess[str]:
     """The finished command; with ``ranks`` under mpirun."""
     words = ["-m", "imgda_mpi", *map(str, arguments)]
-    return on_ranks(ranks, "-m", "mpi4py", *words, **environment) if ranks else run([sys.executable, *words], environment)
+    return (
+        on_ranks(ranks, "-m", "mpi4py", *words, **environment) if ranks else run([sys.executable, *words], environment)
+    )
 
 
 def on_ranks(ranks: int, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -30,7 +32,15 @@ def on_ranks(ranks: int, *arguments: str, **environment: str) -> subprocess.Comp
 
 def mpirun(ranks: int, *command: str) -> list[str]:
     """A command on so many ranks of this machine."""
-    return ["bash", "-c", 'set -eu; . "$1/tools/env.sh"; shift; run_ranks "$@"', "bash", str(ROOT), str(ranks), *command]
+    return [
+        "bash",
+        "-c",
+        'set -eu; . "$1/tools/env.sh"; shift; run_ranks "$@"',
+        "bash",
+        str(ROOT),
+        str(ranks),
+        *command,
+    ]
 
 
 def run(command: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:

@@ -236,7 +236,9 @@ def colm202x(directory: Path, case: str, time: str) -> str:
 
 
 def colm2014(state: Path, const: Path) -> str:
-    return f'[model]\nkind = "colm2014"\nrestart_file = "{state}"\nconst_file = "{const}"\ntime = 2022-06-04T00:00:00Z\n'
+    return (
+        f'[model]\nkind = "colm2014"\nrestart_file = "{state}"\nconst_file = "{const}"\ntime = 2022-06-04T00:00:00Z\n'
+    )
 
 
 def unpacked(packed: Path, folder: Path) -> Path:
@@ -259,7 +261,9 @@ def check_global_scores(inserted: Path, analysed: Path) -> None:
 
 def test_the_papers_experiment_on_the_global_colm202x_restart(shared: Path, tmp_path: Path) -> None:
     original = shared / "colm" / "colm202x" / "GL14"
-    inserted = run(tmp_path, 'method = "insert"\n' + colm202x(original, "GL14", "2022-06-04T00:00:00Z") + gfs(shared), "insert")
+    inserted = run(
+        tmp_path, 'method = "insert"\n' + colm202x(original, "GL14", "2022-06-04T00:00:00Z") + gfs(shared), "insert"
+    )
     with xarray.open_dataset(inserted / "diagnostics.nc") as saved:
         cells = saved.cell_count
         assert 70 < int(cells.sel(update_reason="refused")) < 110
@@ -283,7 +287,9 @@ def test_the_papers_experiment_on_the_global_colm2014_restart(shared: Path, tmp_
     analysed = run(tmp_path, colm2014(background, const) + gldas(shared), ranks=2)
     check_global_scores(inserted, analysed)
     # 128 reals a patch after a marker and three integers: only wliq_soisno (reals 25 to 39) may differ.
-    before, after = (np.frombuffer(path.read_bytes()[16:-4]) for path in (background, analysed / "restart" / state.name))
+    before, after = (
+        np.frombuffer(path.read_bytes()[16:-4]) for path in (background, analysed / "restart" / state.name)
+    )
     assert before.size == 128 * 16094
     changed = np.flatnonzero(before != after)
     assert changed.min() >= 25 * 16094

@@ -11,12 +11,12 @@ import h5py
 import netCDF4
 import numpy as np
 import pytest
+from launch import differing, read
 from mpi4py import MPI
 
 from imgda_mpi.colm.colm202x import Colm202xRestart, open_restart
 from imgda_mpi.colm.soil_layers import overlap_weights, volumetric_water
 from imgda_mpi.errors import InputError
-from launch import differing, read
 
 pytestmark = pytest.mark.restart_io
 
@@ -26,7 +26,7 @@ WINTER = datetime(2022, 1, 16, tzinfo=UTC)
 DEMO = datetime(2022, 6, 2, 6, tzinfo=UTC)
 
 
-def open_demo(example_case: Path, comm: MPI.Comm = MPI.COMM_SELF) -> Colm202xRestart:
+def open_demo(example_case: Path, comm: MPI.Intracomm = MPI.COMM_SELF) -> Colm202xRestart:
     return open_restart(example_case.parent / "model" / "demo", "demo", DEMO, 2005, comm)
 
 
@@ -150,13 +150,14 @@ def test_the_aquifer_is_written_when_asked_for(example_case: Path, tmp_path: Pat
 
 
 def test_a_plant_community_build_reads_and_keeps_its_other_sets(shared: Path, tmp_path: Path) -> None:
-    sample, mesh = shared / "colm" / "colm202x" / "pc_sample", shared / "colm" / "colm202x" / "EA14" / "landdata" / "mesh"
-    case, block = tmp_path / "RPC", "e100_n30"
+    sample = shared / "colm" / "colm202x" / "pc_sample"
+    mesh = shared / "colm" / "colm202x" / "EA14" / "landdata" / "mesh"
+    case, block, stamp = tmp_path / "RPC", "lc2005_e100_n30", "2022-153-00000"
     for folder, names in (
-        ("restart/2022-153-00000", [f"RPC_restart_2022-153-00000_lc2005_{block}.nc", f"RPC_restart_pft_2022-153-00000_lc2005_{block}.nc"]),
-        ("restart/const", [f"RPC_restart_const_lc2005_{block}.nc", f"RPC_restart_pft_const_lc2005_{block}.nc"]),
-        ("landdata/landpatch/2005", [f"landpatch_{block}.nc", f"patchfrac_elm_{block}.nc"]),
-    ):  # fmt: skip
+        (f"restart/{stamp}", [f"RPC_restart_{stamp}_{block}.nc", f"RPC_restart_pft_{stamp}_{block}.nc"]),
+        ("restart/const", [f"RPC_restart_const_{block}.nc", f"RPC_restart_pft_const_{block}.nc"]),
+        ("landdata/landpatch/2005", ["landpatch_e100_n30.nc", "patchfrac_elm_e100_n30.nc"]),
+    ):
         (case / folder).mkdir(parents=True)
         for name in names:
             shutil.copyfile(sample / name, case / folder / name)
@@ -258,7 +259,9 @@ def test_missing_soil_water_is_refused(demo_copy: Path, variable: str, bad: floa
     patch = int(np.flatnonzero(restart.patches.is_soil[block.start : block.stop])[7])
     with netCDF4.Dataset(block.path, "r+") as file:
         file[variable][patch, 6] = bad
-    with pytest.raises(InputError, match=re.escape(f"{block.path}: {variable}: found {bad:g} in soil layer 2 of patch {patch} (1 such")):
+    with pytest.raises(
+        InputError, match=re.escape(f"{block.path}: {variable}: found {bad:g} in soil layer 2 of patch {patch} (1 such")
+    ):
         reopen(demo_copy).read_soil()
 
 
@@ -271,5 +274,5 @@ def test_a_missing_variable_is_named(demo_copy: Path) -> None:
 
 def test_a_case_without_landdata_is_refused(demo_copy: Path) -> None:
     shutil.rmtree(demo_copy / "landdata")
-    with pytest.raises(InputError, match="landpatch/2005: found no landpatch_<block>.nc"):
+    with pytest.raises(InputError, match=r"landpatch/2005: found no landpatch_<block>\.nc"):
         reopen(demo_copy)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,7 +25,7 @@ def test_a_share_by_cost_is_off_the_ideal_by_one_item_at_most(costs: list[int], 
     assert offsets[0] == 0
     assert offsets[-1] == len(costs)
     assert (np.diff(offsets) >= 0).all()
-    loads = np.array([sum(costs[a:b]) for a, b in zip(offsets[:-1], offsets[1:], strict=True)])
+    loads = np.array([sum(costs[a:b]) for a, b in pairwise(offsets)])
     assert loads.sum() == sum(costs)
     assert loads.max() <= sum(costs) / size + max(costs)
 

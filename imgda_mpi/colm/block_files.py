@@ -58,7 +58,7 @@ def has_parallel_hdf5() -> bool:
 
 
 def read_rows(
-    comm: MPI.Comm, files: Sequence[BlockFile], offsets: IntArray, variables: Sequence[Columns]
+    comm: MPI.Intracomm, files: Sequence[BlockFile], offsets: IntArray, variables: Sequence[Columns]
 ) -> dict[str, FloatArray]:
     """Own rows of some variables of a set of files, by variable name.
 
@@ -80,7 +80,7 @@ def read_rows(
 
 
 def edit_rows(
-    comm: MPI.Comm,
+    comm: MPI.Intracomm,
     files: Sequence[BlockFile],
     offsets: IntArray,
     edits: Mapping[Columns, FloatArray],
@@ -127,7 +127,7 @@ class _Faults:
     def note(self, error: ImgdaError) -> None:
         self._first = self._first or error
 
-    def raise_everywhere(self, comm: MPI.Comm) -> None:
+    def raise_everywhere(self, comm: MPI.Intracomm) -> None:
         with same_fate(comm):
             if self._first is not None:
                 raise self._first
@@ -141,7 +141,7 @@ _ADVICE: dict[type[ImgdaError], str] = {
 
 
 def _read(
-    comm: MPI.Comm | None,
+    comm: MPI.Intracomm | None,
     files: Sequence[BlockFile],
     offsets: IntArray,
     variables: Sequence[Columns],
@@ -159,7 +159,7 @@ def _read(
 
 
 def _edit(
-    comm: MPI.Comm | None,
+    comm: MPI.Intracomm | None,
     files: Sequence[BlockFile],
     offsets: IntArray,
     edits: Mapping[Columns, FloatArray],
@@ -183,8 +183,8 @@ def _edit(
 
 
 def _own_files(
-    comm: MPI.Comm | None, files: Sequence[BlockFile], offsets: IntArray
-) -> Iterator[tuple[BlockFile, slice, MPI.Comm | None]]:
+    comm: MPI.Intracomm | None, files: Sequence[BlockFile], offsets: IntArray
+) -> Iterator[tuple[BlockFile, slice, MPI.Intracomm | None]]:
     """Files with own patches, the own rows in them, and the communicator of all ranks that own patches in them.
 
     Every rank goes through its files in the same order, so the owners of a file meet without waiting in a circle.
@@ -208,12 +208,12 @@ def _in_file(file: BlockFile, mine: slice, first: int) -> tuple[int, int]:
     return int(mine.start + first - file.start), int(mine.stop + first - file.start)
 
 
-def _opened(path: Path, mode: str, group: MPI.Comm | None) -> h5py.File:
+def _opened(path: Path, mode: str, group: MPI.Intracomm | None) -> h5py.File:
     return h5py.File(path, mode) if group is None else h5py.File(path, mode, driver="mpio", comm=group)
 
 
 @contextmanager
-def _collective(dataset: h5py.Dataset, group: MPI.Comm | None) -> Iterator[None]:
+def _collective(dataset: h5py.Dataset, group: MPI.Intracomm | None) -> Iterator[None]:
     if group is None:
         yield
     else:

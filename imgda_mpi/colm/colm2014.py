@@ -79,13 +79,18 @@ class Colm2014Restart:
     inputs: list[Path]
     patches: PatchMap
     offsets: IntArray
-    comm: MPI.Comm
+    comm: MPI.Intracomm
     porosity: FloatArray  # (n_own, 10)
 
     @property
     def state(self) -> Path:
         """File that changes from one instant to the next."""
         return self.inputs[0]
+
+    @property
+    def n_bytes(self) -> int:
+        """Room that `write` needs."""
+        return self.state.stat().st_size
 
     def read_soil(self) -> tuple[SoilColumns, FloatArray]:
         """Soil columns and aquifer storage (n_own,) mm of the own patches. Collective.
@@ -142,7 +147,7 @@ class Colm2014Restart:
         return self._values(variable, COLUMN)[:, N_SNOW:]
 
 
-def open_restart(restart_file: Path, const_file: Path, time: datetime, comm: MPI.Comm) -> Colm2014Restart:
+def open_restart(restart_file: Path, const_file: Path, time: datetime, comm: MPI.Intracomm) -> Colm2014Restart:
     """A restart whose two files have been checked against each other and shared among the ranks.
 
     Collective over ``comm``; only rank 0 opens files.

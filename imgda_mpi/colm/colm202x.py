@@ -90,7 +90,7 @@ class Colm202xRestart:
     inputs: list[Path]
     patches: PatchMap
     offsets: IntArray
-    comm: MPI.Comm
+    comm: MPI.Intracomm
     files: CaseFiles
     states: list[BlockFile]
     consts: list[BlockFile]
@@ -98,7 +98,9 @@ class Colm202xRestart:
     @property
     def n_bytes(self) -> int:
         """Room that `write` needs: the files, and the edited variables once more in case they deflate less well."""
-        return sum(path.stat().st_size for path in self.files.states.iterdir()) + 8 * (N_SOIL + 1) * self.patches.n_patch
+        return (
+            sum(path.stat().st_size for path in self.files.states.iterdir()) + 8 * (N_SOIL + 1) * self.patches.n_patch
+        )
 
     def read_soil(self) -> tuple[SoilColumns, FloatArray]:
         """Soil columns and aquifer storage (n_own,) mm of the own patches. Collective."""
@@ -144,7 +146,7 @@ class Colm202xRestart:
 
 
 def open_restart(
-    directory: Path, case: str, time: datetime, land_cover_year: int, comm: MPI.Comm
+    directory: Path, case: str, time: datetime, land_cover_year: int, comm: MPI.Intracomm
 ) -> Colm202xRestart:
     """A restart whose files have been found, checked against each other, and shared among the ranks.
 
@@ -295,9 +297,7 @@ def _place(mesh: Path, element: IntArray) -> tuple[Grid, IntArray]:
     return Grid(latitude[north : south + 1], lon), (row - north) * width + (column - west) % n_columns
 
 
-def _check_positions(
-    files: CaseFiles, grid: Grid, cell: IntArray, longitude: FloatArray, latitude: FloatArray
-) -> None:
+def _check_positions(files: CaseFiles, grid: Grid, cell: IntArray, longitude: FloatArray, latitude: FloatArray) -> None:
     """Refuse const files whose patches do not lie in the cells that landdata gives them (another case's files)."""
     row, column = np.divmod(cell, grid.shape[1])
     height = np.abs(np.diff(grid.latitude_edges))[row]

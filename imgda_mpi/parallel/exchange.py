@@ -19,14 +19,14 @@ class CoefficientExchange:
 
     Parameters
     ----------
-    comm : MPI.Comm
+    comm : MPI.Intracomm
     starts : (size + 1,) array
         Rank r owns the coefficients ``starts[r]:starts[r + 1]`` of every member (whole wedges).
     dtype
         Of the coefficients.
     """
 
-    def __init__(self, comm: MPI.Comm, starts: IntArray, dtype: npt.DTypeLike) -> None:
+    def __init__(self, comm: MPI.Intracomm, starts: IntArray, dtype: npt.DTypeLike) -> None:
         self.comm = comm
         self.dtype = np.dtype(dtype)
         self._starts = starts

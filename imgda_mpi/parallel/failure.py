@@ -11,7 +11,7 @@ from imgda_mpi.errors import ImgdaError
 
 
 @contextmanager
-def same_fate(comm: MPI.Comm) -> Iterator[None]:
+def same_fate(comm: MPI.Intracomm) -> Iterator[None]:
     """Succeed on every rank or raise the same error on every rank.
 
     Collective over ``comm``; the block itself must not communicate. The error of the lowest failing rank is the one

@@ -13,7 +13,7 @@ from imgda_mpi.parallel.ownership import IntArray
 Array = npt.NDArray[Any]
 
 
-def scatter_rows(comm: MPI.Comm, rows: Array | None, offsets: IntArray) -> Array:
+def scatter_rows(comm: MPI.Intracomm, rows: Array | None, offsets: IntArray) -> Array:
     """Own rows of an array that rank 0 holds.
 
     Collective over ``comm``.
@@ -39,7 +39,7 @@ def scatter_rows(comm: MPI.Comm, rows: Array | None, offsets: IntArray) -> Array
     return mine
 
 
-def gather_rows(comm: MPI.Comm, rows: Array, offsets: IntArray) -> Array | None:
+def gather_rows(comm: MPI.Intracomm, rows: Array, offsets: IntArray) -> Array | None:
     """All rows on rank 0 in the order of their offsets, None elsewhere.
 
     Collective over ``comm``; the inverse of `scatter_rows`.

@@ -19,7 +19,14 @@ from imgda_mpi.report.table import score_table
 from imgda_mpi.workflow.console import Stages
 from imgda_mpi.workflow.diagnostics import Analysis, write_diagnostics
 from imgda_mpi.workflow.increment import increment_of
-from imgda_mpi.workflow.inputs import innovation_of, input_files, open_restart, pixel_summary, read_observation
+from imgda_mpi.workflow.inputs import (
+    describe,
+    innovation_of,
+    input_files,
+    open_restart,
+    pixel_summary,
+    read_observation,
+)
 from imgda_mpi.workflow.output import check_output, new_directory, write_manifest
 
 FloatArray = npt.NDArray[np.float64]
@@ -30,7 +37,7 @@ SURFACE = overlap_weights(0.0, 0.1)
 """Share of the soil layers in the image: 0-10 cm."""
 
 
-def analyse(settings: Settings, comm: MPI.Comm) -> None:
+def analyse(settings: Settings, comm: MPI.Intracomm) -> None:
     """Correct one restart with one observed image. Collective over ``comm``.
 
     Raises
@@ -44,11 +51,13 @@ def analyse(settings: Settings, comm: MPI.Comm) -> None:
         restart = open_restart(settings, comm)
         soil, aquifer = restart.read_soil()
         background = surface_image(restart, soil.surface_moisture(SURFACE), comm)
-        stages.say(f"{restart.name}: {restart.patches.n_patch} patches in {restart.patches.soil_cells.sum()} soil cells")
+        stages.say(
+            f"{restart.name}: {restart.patches.n_patch} patches in {restart.patches.soil_cells.sum()} soil cells"
+        )
     with stages.stage("observation"):
         observation = read_observation(settings, restart.patches.grid, comm)
         innovation = innovation_of(background, observation, settings, comm)
-        stages.say(f"{observation.source}: {pixel_summary(observation)}" if observation else "none")
+        stages.say(describe(observation, innovation, settings) if observation else "none")
     with stages.stage("increment"):
         increment, wedges = increment_of(settings, restart.patches.grid, innovation, comm)
         stages.say(f"method {settings.method}")
@@ -64,7 +73,9 @@ def analyse(settings: Settings, comm: MPI.Comm) -> None:
         stages.say(ledger.summary if ledger else "")
     with new_directory(settings.output.directory, restart.n_bytes, comm) as directory:
         with stages.stage("write"):
-            written = restart.write(directory / "restart", update.liquid, None if new_aquifer is aquifer else new_aquifer)
+            written = restart.write(
+                directory / "restart", update.liquid, None if new_aquifer is aquifer else new_aquifer
+            )
             stages.say(f"{len(written)} files")
         result = Analysis(restart, observation, background, innovation, increment, analysis, wedges, ledger)
         diagnostics = write_diagnostics(directory / "diagnostics.nc", result, settings, stages, comm)
@@ -72,13 +83,15 @@ def analyse(settings: Settings, comm: MPI.Comm) -> None:
         write_manifest(directory, [*written, diagnostics], inputs, settings, comm)
     log.info("result in %s", settings.output.directory)
     if observation is not None:
+        log.info("%s", pixel_summary(observation))
         log.info("%s", score_table({"observation": (background, analysis, observation.values)}))
 
 
-def surface_image(restart: Restart, moisture: FloatArray, comm: MPI.Comm) -> FloatArray:
+def surface_image(restart: Restart, moisture: FloatArray, comm: MPI.Intracomm) -> FloatArray:
     """Image of the own patches' surface moisture (n_own,), (ny, nx) on every rank. Collective over ``comm``.
 
     Rank 0 averages over all patches, so that the sums do not depend on who owns which.
     """
     every = gather_rows(comm, moisture, restart.offsets)
-    return comm.bcast(None if every is None else restart.patches.to_image(every))
+    image: FloatArray = comm.bcast(None if every is None else restart.patches.to_image(every))
+    return image

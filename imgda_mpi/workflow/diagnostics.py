@@ -56,7 +56,7 @@ class Analysis:
         return float(np.sqrt(np.mean(self.increment[unseen] ** 2))) if unseen.any() else 0.0
 
 
-def write_diagnostics(path: Path, result: Analysis, settings: Settings, stages: Stages, comm: MPI.Comm) -> Path:
+def write_diagnostics(path: Path, result: Analysis, settings: Settings, stages: Stages, comm: MPI.Intracomm) -> Path:
     """Write the diagnostics of one analysis. Collective over ``comm``; rank 0 writes.
 
     Raises
@@ -109,7 +109,11 @@ def _write_images(file: netCDF4.Dataset, result: Analysis) -> None:
         ("innovation", result.innovation, "observation minus background"),
         ("analysis", result.analysis, "soil moisture at 0-10 cm after the analysis"),
         ("increment", result.analysis - result.background, "analysis minus background"),
-        ("proposed_increment", np.where(land, result.increment, np.nan), "increment before bounds, frozen ground, mask"),
+        (
+            "proposed_increment",
+            np.where(land, result.increment, np.nan),
+            "increment before bounds, frozen ground, mask",
+        ),
     ):
         _variable(file, name, ("lat", "lon"), image, meaning, MOISTURE)
     if result.ledger is None:
@@ -136,7 +140,9 @@ def _write_wedges(file: netCDF4.Dataset, wedges: WedgeStatistics) -> None:
     _variable(file, "wedge", dims, wedges.wedge, "wedge within its scale", "1")
     for name, values in wedges.values.items():
         field, kind = name.rsplit("_", 1)
-        meaning = f"{'mean' if kind == 'mean' else 'standard deviation'} over positions of the {field.replace('_', ' ')}"
+        meaning = (
+            f"{'mean' if kind == 'mean' else 'standard deviation'} over positions of the {field.replace('_', ' ')}"
+        )
         _variable(file, name, dims, values, meaning, WEDGE_UNITS.get(field, "m6 m-6"))
 
 
@@ -146,7 +152,9 @@ def _write_ledger(file: netCDF4.Dataset, ledger: WaterLedger) -> None:
         _variable(file, f"patch_water_{name}", ("patch",), ledger.term(name), meaning, WATER)
     for name, meaning in FLAGS.items():
         _variable(file, f"patch_{name}", ("patch",), ledger.flag(name).astype(np.int8), f"1 where {meaning}", "1")
-    _variable(file, "patch_cell", ("patch",), ledger.patches.cell, "index of the patch's cell: row * n_lon + column", "1")
+    _variable(
+        file, "patch_cell", ("patch",), ledger.patches.cell, "index of the patch's cell: row * n_lon + column", "1"
+    )
     file.water_ledger_residual = ledger.residual
 
 

@@ -15,14 +15,15 @@ from imgda_mpi.curvelet import CurveletTransform, Layout
 from imgda_mpi.ensemble import perturbation
 from imgda_mpi.errors import ConfigError
 from imgda_mpi.grid import Grid, embed
-from imgda_mpi.parallel.failure import same_fate
 from imgda_mpi.parallel.exchange import CoefficientExchange
+from imgda_mpi.parallel.failure import same_fate
 from imgda_mpi.parallel.ownership import share_by_cost
 from imgda_mpi.spectral_errors import SampleVariance
 from imgda_mpi.workflow.console import progress
 from imgda_mpi.workflow.inputs import error_deviations
 
 FloatArray = npt.NDArray[np.float64]
+Values = npt.NDArray[np.floating]
 
 KINDS = ("background", "observation")
 
@@ -65,7 +66,7 @@ class WedgeStatistics:
 
 
 def increment_of(
-    settings: Settings, grid: Grid, innovation: FloatArray, comm: MPI.Comm
+    settings: Settings, grid: Grid, innovation: FloatArray, comm: MPI.Intracomm
 ) -> tuple[FloatArray, WedgeStatistics | None]:
     """Increment of the image by the method of the settings. Collective over ``comm``.
 
@@ -88,12 +89,13 @@ def increment_of(
     background, observation = error_deviations(settings, grid, shape, comm)
     inside = (slice(grid.shape[0]), slice(grid.shape[1]))
     if settings.method == "pointwise":
-        return pointwise_increment(embed(known, shape), background, observation)[inside], None
+        return np.asarray(pointwise_increment(embed(known, shape), background, observation)[inside], float), None
     errors = PaperErrors(background, observation, settings.errors.n_members, settings.errors.seed, settings.model.time)
     with same_fate(comm):
         transform = make_transform(settings, grid)
     increment, statistics = image_increment(embed(known, shape), errors, transform, comm)
-    return comm.bcast(None if increment is None else increment[inside]), statistics
+    image: FloatArray = comm.bcast(None if increment is None else increment[inside])
+    return image, statistics
 
 
 def make_transform(settings: Settings, grid: Grid) -> CurveletTransform:
@@ -115,8 +117,8 @@ def image_increment(
     innovation: FloatArray,
     errors: PaperErrors,
     transform: CurveletTransform,
-    comm: MPI.Comm,
-) -> tuple[FloatArray | None, WedgeStatistics | None]:
+    comm: MPI.Intracomm,
+) -> tuple[Values | None, WedgeStatistics | None]:
     """Increment of the image by a Kalman update of its curvelet coefficients.
 
     Collective over ``comm``. Every rank perturbs and transforms its members, and the owners of a wedge compute its
@@ -175,8 +177,12 @@ def _sample_variances(
 
 
 def _statistics(
-    own: Layout, background: FloatArray, observation: FloatArray, innovation: FloatArray, increment: FloatArray,
-    comm: MPI.Comm,
+    own: Layout,
+    background: Values,
+    observation: Values,
+    innovation: Values,
+    increment: Values,
+    comm: MPI.Intracomm,
 ) -> WedgeStatistics | None:
     fields = {
         "gain": gain(background, observation),
@@ -185,11 +191,10 @@ def _statistics(
         "innovation_power": own.power(innovation),
         "increment_power": own.power(increment),
     }
-    rows = [
-        (w.scale, w.number, {name: (values[w.start : w.stop].mean(), values[w.start : w.stop].std())
-                             for name, values in fields.items()})
-        for w in own.wedges
-    ]  # fmt: skip
+    rows = []
+    for w in own.wedges:
+        parts_of_wedge = {name: values[w.start : w.stop] for name, values in fields.items()}
+        rows.append((w.scale, w.number, {name: (part.mean(), part.std()) for name, part in parts_of_wedge.items()}))
     parts = comm.gather(rows)
     if parts is None:
         return None

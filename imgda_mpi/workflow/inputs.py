@@ -26,7 +26,7 @@ FloatArray = npt.NDArray[np.float64]
 log = logging.getLogger(__name__)
 
 
-def open_restart(settings: Settings, comm: MPI.Comm) -> Restart:
+def open_restart(settings: Settings, comm: MPI.Intracomm) -> Restart:
     """The restart to correct, checked. Collective over ``comm``.
 
     Raises
@@ -39,7 +39,7 @@ def open_restart(settings: Settings, comm: MPI.Comm) -> Restart:
     return colm2014.open_restart(model.restart_file, model.const_file, model.time, comm)
 
 
-def read_observation(settings: Settings, grid: Grid, comm: MPI.Comm) -> ObservedImage | None:
+def read_observation(settings: Settings, grid: Grid, comm: MPI.Intracomm) -> ObservedImage | None:
     """The observed image on the model grid, the same on every rank; None where the settings name none.
 
     Collective over ``comm``; rank 0 reads.
@@ -51,7 +51,7 @@ def read_observation(settings: Settings, grid: Grid, comm: MPI.Comm) -> Observed
     wanted = settings.observation
     if wanted is None:
         return None
-    image = None
+    image: ObservedImage | None = None
     with same_fate(comm):
         if comm.rank == 0:
             read = (
@@ -67,11 +67,12 @@ def read_observation(settings: Settings, grid: Grid, comm: MPI.Comm) -> Observed
                 method=wanted.regridding,
                 valid_range=wanted.valid_range,
             )
-    return comm.bcast(image)
+    image = comm.bcast(image)
+    return image
 
 
 def innovation_of(
-    background: FloatArray, observation: ObservedImage | None, settings: Settings, comm: MPI.Comm
+    background: FloatArray, observation: ObservedImage | None, settings: Settings, comm: MPI.Intracomm
 ) -> FloatArray:
     """Observation minus background, (ny, nx) m3 m-3; NaN where there is no observation or no soil.
 
@@ -108,12 +109,21 @@ def input_files(restart: Restart, observation: ObservedImage | None, settings: S
 
 
 def pixel_summary(observation: ObservedImage) -> str:
-    """What became of the pixels and cells, in one line: '243883 used, 12 above range, ...'."""
-    return ", ".join(f"{number} {reason}" for reason, number in observation.counts.items() if number)
+    """What became of the observation's pixels, in one line."""
+    reasons = ("missing", "below range", "above range", "not used", "used")
+    counts = ", ".join(f"{observation.counts[reason]} {reason}" for reason in reasons)
+    return f"{observation.counts['source pixels']} pixels: {counts}"
+
+
+def describe(observation: ObservedImage, innovation: FloatArray, settings: Settings) -> str:
+    """The image in one line: file, variable, time, how far that is from the analysis time, cells that it corrects."""
+    hours = (observation.time - settings.model.time).total_seconds() / 3600.0
+    away = f" ({abs(hours):g} h {'before' if hours < 0 else 'after'} the analysis time)" if hours else ""
+    return f"{observation.source}{away}: {np.isfinite(innovation).sum()} soil cells observed"
 
 
 def error_deviations(
-    settings: Settings, grid: Grid, shape: tuple[int, int], comm: MPI.Comm
+    settings: Settings, grid: Grid, shape: tuple[int, int], comm: MPI.Intracomm
 ) -> tuple[float | FloatArray, float | FloatArray]:
     """Standard deviations of background and observation on the transform's array: numbers or ``shape`` arrays.
 
@@ -133,9 +143,7 @@ def error_deviations(
     return background, observation
 
 
-def _deviation(
-    wanted: float | FieldFile, grid: Grid, shape: tuple[int, int], settings: Settings
-) -> float | FloatArray:
+def _deviation(wanted: float | FieldFile, grid: Grid, shape: tuple[int, int], settings: Settings) -> float | FloatArray:
     if not isinstance(wanted, FieldFile):
         return wanted
     field = read_cf(
@@ -157,4 +165,6 @@ def _deviation(
             )
         )
     # Beyond the image nothing is observed; any finite value serves.
-    return embed(field.values - field.values.mean(), shape) + field.values.mean()
+    mean = field.values.mean()
+    padded: FloatArray = embed(field.values - mean, shape) + mean
+    return padded

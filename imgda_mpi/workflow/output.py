@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
-
 import h5py
 from mpi4py import MPI
 
@@ -24,7 +23,7 @@ from imgda_mpi.parallel.failure import same_fate
 
 
 @contextmanager
-def new_directory(final: Path, bytes_needed: int, comm: MPI.Comm) -> Iterator[Path]:
+def new_directory(final: Path, bytes_needed: int, comm: MPI.Intracomm) -> Iterator[Path]:
     """Folder to write into, which takes the name ``final`` when the block has succeeded.
 
     Collective over ``comm``. On an error that all ranks share the folder is removed. A job that is killed leaves a
@@ -62,7 +61,7 @@ def new_directory(final: Path, bytes_needed: int, comm: MPI.Comm) -> Iterator[Pa
         raise
 
 
-def check_output(final: Path, comm: MPI.Comm) -> None:
+def check_output(final: Path, comm: MPI.Intracomm) -> None:
     """Refuse an output folder that is in use or cannot be made, before anything is computed. Collective.
 
     Raises
@@ -87,7 +86,9 @@ def _check_free(final: Path, bytes_needed: int) -> None:
     parent = next(path for path in final.absolute().parents if path.exists())
     if not os.access(parent, os.W_OK | os.X_OK):
         raise OutputError(
-            fault(parent, found="no write permission", expected="a writable folder", do="set output.directory elsewhere")
+            fault(
+                parent, found="no write permission", expected="a writable folder", do="set output.directory elsewhere"
+            )
         )
     free = shutil.disk_usage(parent).free
     if free < bytes_needed:
@@ -102,7 +103,7 @@ def _check_free(final: Path, bytes_needed: int) -> None:
 
 
 def write_manifest(
-    directory: Path, written: Sequence[Path], inputs: Sequence[Path], settings: Settings, comm: MPI.Comm
+    directory: Path, written: Sequence[Path], inputs: Sequence[Path], settings: Settings, comm: MPI.Intracomm
 ) -> None:
     """Write ``manifest.json``: checksums of all files, settings in force, versions. Collective over ``comm``.
 
@@ -167,5 +168,3 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
-
-
