@@ -128,11 +128,19 @@ def _end_together(error: ImgdaError, comm: MPI.Intracomm) -> int:
     if error.everywhere or comm.size == 1:
         if comm.rank == 0:
             log.error("%s", error)
-        # Launchers end the other ranks as soon as one has ended: the message first.
-        comm.Barrier()
+        if comm.size > 1:
+            _finish(comm)
         return BAD_INPUT
     log.error("%s", error)
     return _abort(BAD_INPUT, comm)
+
+
+def _finish(comm: MPI.Intracomm) -> None:
+    """Leave MPI in order, after rank 0 has spoken: launchers take an exit status before that for a crash."""
+    from mpi4py import MPI
+
+    comm.Barrier()
+    MPI.Finalize()
 
 
 def _abort(status: int, comm: MPI.Intracomm) -> int:

@@ -7,7 +7,7 @@ collectively. Without it the same reads and edits run on rank 0, which scatters 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -153,8 +153,8 @@ def _read(
         rows = _in_file(file, mine, offsets[rank])
         with faults.caught(InputError, file.path), _opened(file.path, "r", group) as opened:
             for variable in variables:
-                with faults.caught(InputError, file.path, variable.name), _collective(opened[variable.name], group):
-                    own[variable.name][mine] = opened[variable.name][variable.rows(*rows)]
+                with faults.caught(InputError, file.path, variable.name), _dataset(opened, variable, group) as dataset:
+                    own[variable.name][mine] = dataset[variable.rows(*rows)]
     return own
 
 
@@ -174,8 +174,8 @@ def _edit(
         rows = _in_file(file, mine, offsets[rank])
         with faults.caught(OutputError, file.path), _opened(file.path, "r+", group) as opened:
             for variable, values in edits.items():
-                with faults.caught(OutputError, file.path, variable.name), _collective(opened[variable.name], group):
-                    opened[variable.name][variable.rows(*rows)] = values[mine]
+                with faults.caught(OutputError, file.path, variable.name), _dataset(opened, variable, group) as dataset:
+                    dataset[variable.rows(*rows)] = values[mine]
         written = _read(comm, [file], offsets, list(edits), faults)
         for variable, values in edits.items():
             if not np.array_equal(written[variable.name][mine], values[mine]):
@@ -213,9 +213,8 @@ def _opened(path: Path, mode: str, group: MPI.Intracomm | None) -> h5py.File:
 
 
 @contextmanager
-def _collective(dataset: h5py.Dataset, group: MPI.Intracomm | None) -> Iterator[None]:
-    if group is None:
-        yield
-    else:
-        with dataset.collective:
-            yield
+def _dataset(file: h5py.File, variable: Columns, group: MPI.Intracomm | None) -> Iterator[h5py.Dataset]:
+    """The variable in a file; within the block all owners read or write it together."""
+    dataset = file[variable.name]
+    with nullcontext() if group is None else dataset.collective:
+        yield dataset
