@@ -158,7 +158,7 @@ class Curvelet(Section):
     """The curvelet transform."""
 
     n_scales: int | None = key("Number of scales (default: ceil(log2(shorter side) - 3))", default=None, ge=2)
-    n_angles: int = key("Wedges at the second coarsest scale, a multiple of 8", default=16, ge=8, multiple_of=8)
+    n_angles: int = key("Wedges at the second coarsest scale, a multiple of 4", default=16, ge=8, multiple_of=4)
     finest: Literal["wavelets", "curvelets"] = key("Kind of the finest scale", default="wavelets")
     sampling: Literal["fast", "reference"] = key(
         "Sizes of the wedges: fast, or reference to compare with other codes", default="fast"

@@ -16,7 +16,7 @@ from imgda_mpi.colm.soil_layers import (
     thickness,
     volumetric_water,
 )
-from imgda_mpi.colm.soil_update import SoilColumns, compensate_aquifer, update_soil
+from imgda_mpi.colm.soil_update import SoilColumns, check_bounds, compensate_aquifer, update_soil
 
 SURFACE = overlap_weights(0.0, 0.1)
 LAYER_MASS = DENSITY_LIQUID * thickness
@@ -289,3 +289,13 @@ def test_columns_of_different_lengths_are_refused():
     columns = columns_of(np.full((2, N_SOIL), 0.2))
     with pytest.raises(ValueError, match="ice has shape"):
         dataclasses.replace(columns, ice=columns.ice[:1])
+
+
+@pytest.mark.parametrize("bad", [np.nan, 1e3, -1.0])
+def test_water_out_of_bounds_does_not_reach_a_file(bad: float) -> None:
+    soil = columns_of([0.2] * 10)
+    check_bounds(soil, soil.liquid)
+    liquid = soil.liquid.copy()
+    liquid[0, 1] = bad
+    with pytest.raises(ValueError, match="of 1 patches is not finite or out of bounds"):
+        check_bounds(soil, liquid)

@@ -31,7 +31,7 @@ stage() {
 }
 
 # Adds up the JUnit reports, one directory per run with one report per rank. A test that fails on any rank has failed;
-# a run that ended without a report counts as one failure.
+# a run that did not come to its end is one failure more.
 add_up() {
     python3 - "$reports" <<'PYTHON'
 import sys
@@ -47,8 +47,10 @@ for run in Path(sys.argv[1]).iterdir():
             outcome = "failed" if kinds & {"failure", "error"} else "skipped" if "skipped" in kinds else "passed"
             test = case.get("classname"), case.get("name")
             outcomes[test] = min(outcomes.get(test, outcome), outcome, key=["failed", "passed", "skipped"].index)
-    for outcome in list(outcomes.values()) or ["failed"]:
+    for outcome in outcomes.values():
         totals[outcome] += 1
+    if not outcomes or (run / "incomplete").exists():
+        totals["failed"] += 1
 print(", ".join(f"{count} {outcome}" for outcome, count in totals.items()))
 PYTHON
 }
@@ -61,26 +63,35 @@ finish() {
     exit
 }
 
-# pytest_serial RUN SECONDS arguments...: on one rank, tests of the ranks included.
+# ended RUN STATUS: keeps in mind a run that was stopped or did not start; pytest's own 1 means failed tests.
+ended() {
+    [ "$2" -le 1 ] || touch "$1/incomplete"
+    return "$2"
+}
+
+# pytest_serial RUN SECONDS arguments...: on one rank, the tests marked mpi included.
 pytest_serial() {
     local run=$reports/$1 seconds=$2
     shift 2
     mkdir "$run"
-    timeout --foreground --kill-after=10 "$seconds" \
+    # Interrupted, pytest still reports what it was doing.
+    timeout --foreground --signal=INT --kill-after=20 "$seconds" \
         python -m pytest -q --with-mpi --junitxml="$run/0.xml" "$@"
+    ended "$run" $?
 }
 
-# pytest_ranks RUN SECONDS N arguments...: on N ranks. Rank 0 is heard; of the others only one that failed.
+# pytest_ranks RUN SECONDS N arguments...: on N ranks. Rank 0 is heard; of the others one that failed.
 pytest_ranks() {
     local run=$reports/$1 imgda_time_limit=$2 ranks=$3 status log
     shift 3
     mkdir "$run"
+    # shellcheck disable=SC2016  # expanded on each rank
     run_ranks "$ranks" bash -c '
         rank=${OMPI_COMM_WORLD_RANK:-${PMI_RANK:-${SLURM_PROCID:?unknown rank}}}
         run=$1
         shift
         [ "$rank" -eq 0 ] || exec >"$run/$rank.log" 2>&1
-        exec python -m mpi4py -m pytest -q --with-mpi -p no:cacheprovider --junitxml="$run/$rank.xml" "$@"
+        exec python -m mpi4py -m pytest -q --color=no --with-mpi -p no:cacheprovider --junitxml="$run/$rank.xml" "$@"
     ' rank "$run" "$@"
     status=$?
     [ "$status" -eq 0 ] || for log in "$run"/*.log; do
@@ -90,7 +101,7 @@ pytest_ranks() {
             break
         fi
     done
-    return "$status"
+    ended "$run" "$status"
 }
 
 if ! stage "set-up" "$tools/setup.sh" --tests --parallel-hdf5; then
@@ -104,14 +115,14 @@ stage "ruff format" python -m ruff format --check .
 stage "mypy" python -m mypy
 stage "import contracts" lint-imports
 
-stage "pytest, 1 rank" pytest_serial one 420
+stage "pytest, 1 rank" pytest_serial one 480
 for n in 2 3 4; do
     stage "pytest, $n ranks" pytest_ranks "ranks-$n" 120 "$n" -m mpi tests
 done
 
 # Restart files once more through rank 0 alone, as with the h5py of a plain installation.
 export PYTHONPATH="$imgda_environment/serial-h5py${PYTHONPATH:+:$PYTHONPATH}"
-stage "pytest, 1 rank, h5py without MPI" pytest_serial serial-h5py 120 -m restart_io tests
+stage "pytest, 1 rank, h5py without MPI" pytest_serial serial-h5py 240 -m restart_io tests
 stage "pytest, 2 ranks, h5py without MPI" pytest_ranks serial-h5py-2 120 2 -m "mpi and restart_io" tests
 
 finish

@@ -164,6 +164,20 @@ def update_soil(columns: SoilColumns, increment: FloatArray, weights: FloatArray
     )
 
 
+def check_bounds(columns: SoilColumns, liquid: FloatArray) -> None:
+    """Refuse liquid water (n, 10) kg m-2 that is not finite or not within the columns' `liquid_bounds`.
+
+    Raises
+    ------
+    ValueError
+        Saying how many patches are wrong.
+    """
+    lower, upper = columns.liquid_bounds()
+    wrong = columns.is_soil & ~((liquid >= lower) & (liquid <= upper)).all(axis=1)
+    if wrong.any():
+        raise ValueError(f"liquid water of {np.count_nonzero(wrong)} patches is not finite or out of bounds")
+
+
 def compensate_aquifer(aquifer: FloatArray, update: SoilUpdate) -> FloatArray:
     """Aquifer water (n,) in mm that keeps the total water of each column: reduced by what the soil was given."""
     return aquifer - update.applied

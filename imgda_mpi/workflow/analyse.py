@@ -12,8 +12,9 @@ from mpi4py import MPI
 from imgda_mpi.colm.ledger import WaterLedger, ledger_rows
 from imgda_mpi.colm.restart import Restart
 from imgda_mpi.colm.soil_layers import overlap_weights
-from imgda_mpi.colm.soil_update import compensate_aquifer, update_soil
+from imgda_mpi.colm.soil_update import check_bounds, compensate_aquifer, update_soil
 from imgda_mpi.config import Settings
+from imgda_mpi.parallel.failure import same_fate
 from imgda_mpi.parallel.rows import gather_rows
 from imgda_mpi.report.table import score_table
 from imgda_mpi.workflow.console import Stages
@@ -66,6 +67,8 @@ def analyse(settings: Settings, comm: MPI.Intracomm) -> None:
         # Off the observed cells the diagonal update leaves only the leakage of its basis functions.
         wanted = np.where(np.isfinite(innovation), increment, 0.0)
         update = update_soil(soil, restart.patches.to_patches(wanted)[own], SURFACE)
+        with same_fate(comm):
+            check_bounds(soil, update.liquid)
         new_aquifer = compensate_aquifer(aquifer, update) if settings.soil.compensate == "aquifer" else aquifer
         analysis = surface_image(restart, replace(soil, liquid=update.liquid).surface_moisture(SURFACE), comm)
         rows = gather_rows(comm, ledger_rows(soil, update, new_aquifer - aquifer), restart.offsets)

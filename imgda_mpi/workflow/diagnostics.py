@@ -99,6 +99,9 @@ def _write_images(file: netCDF4.Dataset, result: Analysis) -> None:
     grid = result.restart.patches.grid
     file.createDimension("lat", grid.shape[0])
     file.createDimension("lon", grid.shape[1])
+    when = file.createVariable("time", "f8", ())
+    when.setncatts({"standard_name": "time", "units": "seconds since 1970-01-01 00:00:00", "calendar": "standard"})
+    when[...] = result.restart.time.timestamp()
     _coordinate(file, "lat", grid.latitude, "latitude", "degrees_north")
     _coordinate(file, "lon", grid.longitude, "longitude", "degrees_east")
     observed = result.observation.values if result.observation else np.full(grid.shape, np.nan)
@@ -116,6 +119,7 @@ def _write_images(file: netCDF4.Dataset, result: Analysis) -> None:
         ),
     ):
         _variable(file, name, ("lat", "lon"), image, meaning, MOISTURE)
+        file[name].coordinates = "time"
     if result.ledger is None:
         return
     for name, meaning in TERMS.items():
