@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.fft import next_fast_len
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -90,19 +91,15 @@ class Grid:
         width = np.diff(np.radians(self.longitude_edges))
         return EARTH_RADIUS**2 * np.outer(height, width)
 
-    def transform_shape(self, minimum: int = 32) -> tuple[int, int]:
+    def transform_shape(self) -> tuple[int, int]:
         """Shape of the periodic array that the image is embedded in for the transform.
 
         A global image is its own periodic array. Along a direction that is not closed the image is followed by
-        half its own length, and at least up to ``minimum``, of zeros, so that the array's wrap does not join its
-        two ends.
+        half its own length of zeros, so that the array's wrap does not join its two ends, and by a few more up to a
+        length with a quick FFT, 32 at least.
         """
         ny, nx = self.shape
-        if not self.is_global:
-            ny = ny + (ny + 1) // 2
-        if not self.is_periodic:
-            nx = nx + (nx + 1) // 2
-        return max(minimum, ny), max(minimum, nx)
+        return _open_length(ny) if not self.is_global else ny, _open_length(nx) if not self.is_periodic else nx
 
 
 def embed(image: FloatArray, shape: tuple[int, int]) -> FloatArray:
@@ -110,6 +107,10 @@ def embed(image: FloatArray, shape: tuple[int, int]) -> FloatArray:
     padded = np.zeros(shape, dtype=image.dtype)
     padded[: image.shape[0], : image.shape[1]] = image
     return padded
+
+
+def _open_length(n: int) -> int:
+    return int(next_fast_len(max(32, n + (n + 1) // 2), real=True))
 
 
 def _edges(centres: FloatArray) -> FloatArray:

@@ -60,6 +60,8 @@ find_python() {
 make_environment() {
     local own="$imgda_root/.venv" python
     if [ "$imgda_environment" != "$own" ]; then
+        # Without one of its own, another python of PATH would be changed.
+        [ -x "$imgda_environment/bin/python" ] || stop "the active environment $imgda_environment has no python: deactivate it, or install one"
         recent python || stop "the active environment $imgda_environment has $(python --version 2>&1); needs 3.11 or newer"
         say "using the active environment $imgda_environment"
         return
