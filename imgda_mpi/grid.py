@@ -10,6 +10,8 @@ from scipy.fft import next_fast_len
 
 FloatArray = npt.NDArray[np.float64]
 
+SMALLEST = 32  # rows or columns of an image that can be transformed
+
 EARTH_RADIUS = 6_371_220.0  # m, the value of CoLM
 
 
@@ -94,12 +96,15 @@ class Grid:
     def transform_shape(self) -> tuple[int, int]:
         """Shape of the periodic array that the image is embedded in for the transform.
 
-        A global image is its own periodic array. Along a direction that is not closed the image is followed by
+        A global image is its own periodic array if it has the 32 rows and columns that the transform needs. Along a direction that is not closed the image is followed by
         half its own length of zeros, so that the array's wrap does not join its two ends, and by a few more up to a
         length with a quick FFT, 32 at least.
         """
         ny, nx = self.shape
-        return _open_length(ny) if not self.is_global else ny, _open_length(nx) if not self.is_periodic else nx
+        return (
+            ny if self.is_global and ny >= SMALLEST else _open_length(ny),
+            nx if self.is_periodic and nx >= SMALLEST else _open_length(nx),
+        )
 
 
 def embed(image: FloatArray, shape: tuple[int, int]) -> FloatArray:
@@ -110,7 +115,7 @@ def embed(image: FloatArray, shape: tuple[int, int]) -> FloatArray:
 
 
 def _open_length(n: int) -> int:
-    return int(next_fast_len(max(32, n + (n + 1) // 2), real=True))
+    return int(next_fast_len(max(SMALLEST, n + (n + 1) // 2), real=True))
 
 
 def _edges(centres: FloatArray) -> FloatArray:

