@@ -151,7 +151,7 @@ class Errors(Section):
         "Of the observation: a number, or {file, variable} for a field", "m3 m-3", default=0.10
     )
     n_members: int = key("Perturbed members for the background and as many for the observation", default=50, ge=2)
-    seed: int = key("Of the perturbations; the same seed and time give the same analysis", default=0, ge=0)
+    seed: int = key("Of the perturbations; the same seed and time give the same analysis", default=0, ge=0, lt=2**64)
 
 
 class Curvelet(Section):

@@ -18,7 +18,7 @@ FloatArray = npt.NDArray[np.float64]
 class SampleVariance:
     """Variance over ensemble members of each coefficient, eq. 8, one member after the other.
 
-    Running sums hold the memory at two arrays whatever the number of members, and each coefficient goes through the
+    Running sums hold the memory at four arrays whatever the number of members, and each coefficient goes through the
     same additions in the order of the members whatever the part of the layout it lies in: the bits do not depend on
     how the wedges are shared out. A sum over an axis promises neither.
 
@@ -42,6 +42,8 @@ class SampleVariance:
         self._n_members = 0
         self._mean = np.zeros(layout_part.n_values)
         self._squares = np.zeros(layout_part.n_values)
+        # Large temporary arrays, new for each member, would take longer than the sums.
+        self._difference, self._square = (np.empty(layout_part.n_values) for _ in range(2))
 
     def add(self, values: Values) -> None:
         """Take in the next member, in the order of the members.
@@ -59,10 +61,13 @@ class SampleVariance:
         if values.shape != self._mean.shape:
             raise ValueError(f"values have shape {values.shape}: need {self._mean.shape}")
         # Welford's form: no difference of large sums, and never below zero.
-        difference = values - self._mean
+        difference = np.subtract(values, self._mean, out=self._difference)
+        square = np.multiply(difference, difference, out=self._square)
         self._n_members += 1
-        self._mean += difference / self._n_members
-        self._squares += self._layout.power(difference) * ((self._n_members - 1) / self._n_members)
+        square *= (self._n_members - 1) / self._n_members
+        self._squares += square
+        difference /= self._n_members
+        self._mean += difference
 
     def result(self) -> FloatArray:
         """Sample variance of the members so far, divisor N - 1.
@@ -79,7 +84,7 @@ class SampleVariance:
         """
         if self._n_members < 2:
             raise ValueError(f"{self._n_members} members: a variance needs at least 2")
-        return self._squares / (self._n_members - 1)
+        return np.asarray(self._layout.join_parts(self._squares / (self._n_members - 1)), dtype=np.float64)
 
 
 def expected_variance(transform: CurveletTransform, sd: float | FloatArray) -> FloatArray:

@@ -9,7 +9,8 @@ set -uo pipefail
 tools=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd -P)
 cd "$tools/.." || exit 1
 reports=$(mktemp -d "${TMPDIR:-/tmp}/imgda_test.XXXXXX")
-trap 'rm -rf "$reports"' EXIT
+beside= # process group of the run that goes on beside the others
+trap '[ -z "$beside" ] || kill -- -"$beside" 2>/dev/null; rm -rf "$reports"' EXIT
 summary=()
 failed=no
 
@@ -39,7 +40,7 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 totals = {"passed": 0, "failed": 0, "skipped": 0}
-for run in Path(sys.argv[1]).iterdir():
+for run in filter(Path.is_dir, Path(sys.argv[1]).iterdir()):
     outcomes = {}
     for report in run.glob("*.xml"):
         for case in ElementTree.parse(report).iter("testcase"):
@@ -76,7 +77,7 @@ pytest_serial() {
     mkdir "$run"
     # Interrupted, pytest still reports what it was doing.
     timeout --foreground --signal=INT --kill-after=20 "$seconds" \
-        python -m pytest -q --with-mpi --junitxml="$run/0.xml" "$@"
+        python -m pytest -q --color=no --with-mpi -p no:cacheprovider --junitxml="$run/0.xml" "$@"
     ended "$run" $?
 }
 
@@ -104,6 +105,15 @@ pytest_ranks() {
     ended "$run" "$status"
 }
 
+# Waits for the run beside the others and shows what it said.
+finish_beside() {
+    wait "$beside"
+    local status=$?
+    beside=
+    cat "$1"
+    return "$status"
+}
+
 if ! stage "set-up" "$tools/setup.sh" --tests --parallel-hdf5; then
     mkdir "$reports/not-run"
     finish
@@ -115,14 +125,20 @@ stage "ruff format" python -m ruff format --check .
 stage "mypy" python -m mypy
 stage "import contracts" lint-imports
 
-stage "pytest, 1 rank" pytest_serial one 480
+# Restart files once more through rank 0 alone, as with the h5py of a plain installation. The runs on one rank share the
+# cores; job control lets the second be interrupted like the first.
+serial_h5py=$imgda_environment/serial-h5py${PYTHONPATH:+:$PYTHONPATH}
+set -m
+PYTHONPATH=$serial_h5py pytest_serial serial-h5py 540 -m restart_io tests >"$reports/serial-h5py.log" 2>&1 </dev/null &
+beside=$!
+set +m
+stage "pytest, 1 rank" pytest_serial one 540
+stage "pytest, 1 rank, h5py without MPI" finish_beside "$reports/serial-h5py.log"
+
 for n in 2 3 4; do
     stage "pytest, $n ranks" pytest_ranks "ranks-$n" 120 "$n" -m mpi tests
 done
-
-# Restart files once more through rank 0 alone, as with the h5py of a plain installation.
-export PYTHONPATH="$imgda_environment/serial-h5py${PYTHONPATH:+:$PYTHONPATH}"
-stage "pytest, 1 rank, h5py without MPI" pytest_serial serial-h5py 240 -m restart_io tests
-stage "pytest, 2 ranks, h5py without MPI" pytest_ranks serial-h5py-2 120 2 -m "mpi and restart_io" tests
+PYTHONPATH=$serial_h5py stage "pytest, 2 ranks, h5py without MPI" \
+    pytest_ranks serial-h5py-2 120 2 -m "mpi and restart_io" tests
 
 finish

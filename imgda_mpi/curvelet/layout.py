@@ -119,12 +119,25 @@ class Layout:
             In the square of the unit of ``values``.
         """
         self._check(values)
-        power = values * values
-        real_part = power[..., self.complex_part][..., 0::2]
-        imaginary_part = power[..., self.complex_part][..., 1::2]
+        return self.join_parts(values * values)
+
+    def join_parts(self, squares: Values) -> Values:
+        """Sum of what the two slots of a complex coefficient hold, in both slots; in place.
+
+        Parameters
+        ----------
+        squares : (..., n_values) array
+
+        Returns
+        -------
+        (..., n_values) array
+            The same array.
+        """
+        real_part = squares[..., self.complex_part][..., 0::2]
+        imaginary_part = squares[..., self.complex_part][..., 1::2]
         real_part += imaginary_part
         imaginary_part[...] = real_part
-        return power
+        return squares
 
     def inner(self, a: Values, b: Values) -> Values:
         """Inner product that equals that of the images: complex wedges count twice, for their opposite half.
