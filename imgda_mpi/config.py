@@ -251,8 +251,9 @@ def _explain(fault: dict[str, Any], table: dict[str, Any]) -> str:
         return f"{where}key {name!r} is missing: {fields[name].description}"
     if fault["type"].startswith("union_tag"):
         return f"{where}[{name}] key 'kind' is missing or unknown: {fault['msg']}"
+    said = "needs two numbers, as [0.0, 0.1]" if fault["type"] == "tuple_type" else fault["msg"]
     described = f" ({fields[name].description})" if name in fields else ""
-    return f"{where}{name} = {fault['input']!r}: {fault['msg'][0].lower()}{fault['msg'][1:]}{described}"
+    return f"{where}{name} = {fault['input']!r}: {said[0].lower()}{said[1:]}{described}"
 
 
 def _written(location: list[str], table: Any) -> list[str]:
@@ -289,7 +290,10 @@ def _kind(section: type[Section]) -> str | None:
 
 def documented() -> str:
     """Every key with its documentation, unit and default, in the form of a settings file."""
-    lines = ["# Settings of imgda_mpi. A key that is commented out shows its default; the others must be given."]
+    lines = [
+        "# Settings of imgda_mpi. A key that is commented out shows its default; the others must be given.",
+        "# Of two sections of one name choose one. Paths are relative to this file; times without a zone are UTC.",
+    ]
     tables: list[str] = []
     for name, field in Settings.model_fields.items():
         sections = list(_sections(field.annotation))

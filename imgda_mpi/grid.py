@@ -96,9 +96,9 @@ class Grid:
     def transform_shape(self) -> tuple[int, int]:
         """Shape of the periodic array that the image is embedded in for the transform.
 
-        A global image is its own periodic array if it has the 32 rows and columns that the transform needs. Along a direction that is not closed the image is followed by
-        half its own length of zeros, so that the array's wrap does not join its two ends, and by a few more up to a
-        length with a quick FFT, 32 at least.
+        A global image is its own periodic array if it has the 32 rows and columns that the transform needs. Along a
+        direction that is not closed the image is followed by half its own length of zeros, so that the array's wrap
+        does not join its two ends, and by a few more up to a length with a quick FFT, 32 at least.
         """
         ny, nx = self.shape
         return (

@@ -182,16 +182,7 @@ def open_restart(
 
 def _survey(files: CaseFiles) -> tuple[PatchMap, list[str], list[int]]:
     """Patches of all blocks, the names of the blocks, and how many patches each has."""
-    if not files.states.is_dir():
-        there = sorted(path.name for path in files.states.parent.glob("*-*-*")) if files.states.parent.is_dir() else []
-        raise InputError(
-            fault(
-                files.states,
-                found=f"no such folder (there are: {', '.join(there) or 'none'})",
-                expected="the restart of the analysis time",
-                do="correct model.time, model.directory, or run the model to that time",
-            )
-        )
+    _check_folders(files)
     blocks = sorted(path.stem.removeprefix("landpatch_") for path in files.landpatch.glob("landpatch_*.nc"))
     if not blocks:
         raise InputError(
@@ -208,6 +199,39 @@ def _survey(files: CaseFiles) -> tuple[PatchMap, list[str], list[int]]:
     grid, cell = _place(files.mesh, element)
     _check_positions(files, grid, cell, longitude, latitude)
     return PatchMap(grid, cell, weight, patch_type), blocks, [part[0].size for part in parts]
+
+
+def _check_folders(files: CaseFiles) -> None:
+    if not files.directory.is_dir():
+        raise InputError(
+            fault(
+                files.directory,
+                found="no such folder",
+                expected="the case's output folder, with restart/ and landdata/",
+                do="correct model.directory",
+            )
+        )
+    if not files.states.is_dir():
+        there = sorted(path.name for path in files.states.parent.glob("*-*-*")) if files.states.parent.is_dir() else []
+        raise InputError(
+            fault(
+                files.states,
+                found=f"no such folder (there are: {', '.join(there) or 'none'})",
+                expected="the restart of the analysis time",
+                do="correct model.time, model.directory, or run the model to that time",
+            )
+        )
+    expected = f"{files.case}_restart_{stamp(files.time)}_lc{files.land_cover_year}_"
+    names = sorted(path.name for path in files.states.iterdir())
+    if not any(name.startswith(expected) for name in names):
+        raise InputError(
+            fault(
+                files.states,
+                found=f"files named like {names[0]}" if names else "an empty folder",
+                expected=f"{expected}<block>.nc",
+                do="correct model.case or model.land_cover_year",
+            )
+        )
 
 
 def _check_same_blocks(files: CaseFiles, blocks: Sequence[str]) -> None:

@@ -30,6 +30,14 @@ FLAGS = {
     "refused": "the surface moisture could not follow the increment because all layers are at a bound",
 }
 
+COUNTED = {
+    "frozen_layer": "frozen layers",
+    "at_lower_bound": "a layer at its lower bound",
+    "at_upper_bound": "a layer at its upper bound",
+    "refused": "all layers at a bound",
+}
+"""The flags in the words of the log."""
+
 # A surface moisture that misses its target by more than this was refused water; less is rounding.
 _UNMET = 1e-9  # m3 m-3
 
@@ -106,6 +114,10 @@ class WaterLedger:
     @property
     def summary(self) -> str:
         """Globe and counts in one line."""
-        changes = ", ".join(f"{name} {self.globe(name):+.3f}" for name in ("requested", "frozen", "clamped", "aquifer"))
-        counts = ", ".join(f"{self.n_cells(name)} {name.replace('_', ' ')}" for name in FLAGS)
-        return f"water in mm: {changes}; cells: {counts}"
+        applied = self.globe("after") - self.globe("before")
+        counts = ", ".join(f"{self.n_cells(name)} with {what}" for name, what in COUNTED.items())
+        return (
+            f"mean water {self.globe('requested'):+.3f} mm requested, {self.globe('frozen'):+.3f} withheld from frozen"
+            f" layers, {self.globe('clamped'):+.3f} refused by bounds, {applied:+.3f} applied,"
+            f" {self.globe('aquifer'):+.3f} in the aquifer; cells: {counts}"
+        )

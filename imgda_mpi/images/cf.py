@@ -167,7 +167,7 @@ def _matching_layer(path: Path, name: str, bounds: FloatArray, layer: Layer | No
                 name,
                 found=f"layers {', '.join(f'{top:g}-{bottom:g} m' for top, bottom in bounds)}",
                 expected="one layer" if layer is None else f"{layer[0]:g}-{layer[1]:g} m",
-                do="give one of the layers",
+                do=f"set observation.layer to one of them, as [{bounds[0][0]:g}, {bounds[0][1]:g}]",
             )
         )
     return int(matches[0])

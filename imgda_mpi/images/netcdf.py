@@ -38,7 +38,12 @@ def opened(path: Path) -> Iterator[netCDF4.Dataset]:
     """The open file; what the NetCDF library reports while it is open becomes an `InputError`."""
     if not path.is_file():
         raise InputError(
-            fault(path, found=f"no such file{_siblings(path)}", expected="a NetCDF file", do="correct the path")
+            fault(
+                path,
+                found=f"no such file{_siblings(path)}",
+                expected="a NetCDF file",
+                do="correct the path, or ask for a time that has a file (observation.time)",
+            )
         )
     try:
         with warnings.catch_warnings(), netCDF4.Dataset(path) as dataset:
@@ -77,8 +82,9 @@ def _check_size(path: Path, dataset: netCDF4.Dataset) -> None:
 def find_variable(path: Path, dataset: netCDF4.Dataset, name: str) -> netCDF4.Variable[Any]:
     """The named variable of the file."""
     if name not in dataset.variables:
+        fields = [field for field, variable in dataset.variables.items() if len(variable.dimensions) > 1]
         raise InputError(
-            fault(path, name, found="no such variable", expected=f"one of {', '.join(dataset.variables)}", do="name it")
+            fault(path, name, found="no such variable", expected=f"one of {', '.join(fields)}", do="name one of them")
         )
     return dataset.variables[name]
 
@@ -270,6 +276,6 @@ def nearest_step(
             variable.name,
             found=found,
             expected=f"{wanted:{STEP_TEXT}} ± {offset:g} h",
-            do="give another file, raise max_time_offset, or state the observation's own time",
+            do="give another file, raise observation.max_time_offset, or set observation.time to the time found",
         )
     )

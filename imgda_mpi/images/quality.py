@@ -96,6 +96,6 @@ def _check_unit(
             found=f"values from {lowest:.4g} to {highest:.4g}, median {median:.4g}{guess}; {share:.1f} % out of range",
             expected=f"m3 m-3 within {valid_range[0]:g}..{valid_range[1]:g} for at least "
             f"{100 * (1 - MAX_REJECTED_SHARE):.0f} %",
-            do="correct the units attribute or the values of the file, or name another variable",
+            do="correct the file's units or values, name another variable, or set observation.valid_range",
         )
     )

@@ -179,5 +179,5 @@ def _caption(saved: SavedAnalysis) -> str:
         ).replace("-", MINUS)
         text += f" Background → analysis against the observation ({before.n_cells} cells): {scores}."
     if (np.isfinite(saved.background) & ~np.isfinite(saved.observation)).any():
-        text += " White: land without observation."
+        text += " White in (b): land without observation."
     return textwrap.fill(text, CAPTION_WIDTH)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from imgda_mpi.errors import InputError, fault
 from imgda_mpi.report.diagnostics import read_diagnostics, read_truth
 from imgda_mpi.report.figure import draw_analysis
 from imgda_mpi.report.table import score_table
@@ -31,6 +32,15 @@ def report(directory: Path, truth: Path | None = None) -> str:
     OutputError
         Where the figure cannot be written.
     """
+    if not (directory / "diagnostics.nc").is_file():
+        raise InputError(
+            fault(
+                directory,
+                found="no diagnostics.nc",
+                expected="the output folder of an analysis",
+                do="give the output.directory of its settings",
+            )
+        )
     saved = read_diagnostics(directory / "diagnostics.nc")
     rows = {"observation": (saved.background, saved.analysis, saved.observation)}
     if truth is not None:

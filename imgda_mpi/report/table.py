@@ -9,7 +9,7 @@ import numpy as np
 from imgda_mpi.grid import FloatArray
 from imgda_mpi.verify.scores import Scores, scores
 
-HEADING = "Soil moisture, 0-10 cm: background -> analysis"
+HEADING = "Soil moisture, 0-10 cm, every cell alike: background -> analysis"
 COLUMNS = ("compared with", "cells", "SCC", "ubRMSE (m3 m-3)", "bias (m3 m-3)")
 
 
@@ -23,6 +23,15 @@ def before_and_after(background: FloatArray, analysis: FloatArray, reference: Fl
     """
     where = np.isfinite(background) & np.isfinite(analysis)
     return scores(background, reference, where), scores(analysis, reference, where)
+
+
+def score_line(background: FloatArray, analysis: FloatArray, reference: FloatArray) -> str:
+    """Scores before -> after against one reference in one line; arguments as of `before_and_after`."""
+    before, after = before_and_after(background, analysis, reference)
+    return (
+        f"SCC {change(before.scc, after.scc, '.3f')}, ubRMSE {change(before.ubrmse, after.ubrmse, '.4f')} m3 m-3, "
+        f"bias {change(before.bias, after.bias, '+.4f')} m3 m-3 over {before.n_cells} cells of equal weight"
+    )
 
 
 def score_table(rows: Mapping[str, tuple[FloatArray, FloatArray, FloatArray]]) -> str:

@@ -12,11 +12,11 @@ from mpi4py import MPI
 from imgda_mpi.colm.ledger import WaterLedger, ledger_rows
 from imgda_mpi.colm.restart import Restart
 from imgda_mpi.colm.soil_layers import overlap_weights
-from imgda_mpi.colm.soil_update import check_bounds, compensate_aquifer, update_soil
+from imgda_mpi.colm.soil_update import SoilUpdate, check_bounds, compensate_aquifer, update_soil
 from imgda_mpi.config import Settings
 from imgda_mpi.parallel.failure import same_fate
 from imgda_mpi.parallel.rows import gather_rows
-from imgda_mpi.report.table import score_table
+from imgda_mpi.report.table import score_line
 from imgda_mpi.workflow.console import Stages
 from imgda_mpi.workflow.diagnostics import Analysis, write_diagnostics
 from imgda_mpi.workflow.increment import increment_of
@@ -48,8 +48,8 @@ def analyse(settings: Settings, comm: MPI.Intracomm) -> None:
     """
     stages = Stages()
     with stages.stage("restart"):
-        check_output(settings.output.directory, comm)
         restart = open_restart(settings, comm)
+        check_output(settings.output.directory, restart.n_bytes, comm)
         soil, aquifer = restart.read_soil()
         background = surface_image(restart, soil.surface_moisture(SURFACE), comm)
         stages.say(
@@ -59,6 +59,8 @@ def analyse(settings: Settings, comm: MPI.Intracomm) -> None:
         observation = read_observation(settings, restart.patches.grid, comm)
         innovation = innovation_of(background, observation, settings, comm)
         stages.say(describe(observation, innovation, settings) if observation else "none")
+    if observation is not None:
+        log.info("             %s", pixel_summary(observation))
     with stages.stage("increment"):
         increment, wedges = increment_of(settings, restart.patches.grid, innovation, comm)
         stages.say(f"method {settings.method}")
@@ -69,7 +71,7 @@ def analyse(settings: Settings, comm: MPI.Intracomm) -> None:
         update = update_soil(soil, restart.patches.to_patches(wanted)[own], SURFACE)
         with same_fate(comm):
             check_bounds(soil, update.liquid)
-        new_aquifer = compensate_aquifer(aquifer, update) if settings.soil.compensate == "aquifer" else aquifer
+        new_aquifer = compensated(aquifer, update, comm) if settings.soil.compensate == "aquifer" else aquifer
         analysis = surface_image(restart, replace(soil, liquid=update.liquid).surface_moisture(SURFACE), comm)
         rows = gather_rows(comm, ledger_rows(soil, update, new_aquifer - aquifer), restart.offsets)
         ledger = None if rows is None else WaterLedger(restart.patches, rows)
@@ -86,8 +88,19 @@ def analyse(settings: Settings, comm: MPI.Intracomm) -> None:
         write_manifest(directory, [*written, diagnostics], inputs, settings, comm)
     log.info("result in %s", settings.output.directory)
     if observation is not None:
-        log.info("%s", pixel_summary(observation))
-        log.info("%s", score_table({"observation": (background, analysis, observation.values)}))
+        log.info("against the observation: %s", score_line(background, analysis, observation.values))
+
+
+def compensated(aquifer: FloatArray, update: SoilUpdate, comm: MPI.Intracomm) -> FloatArray:
+    """Aquifer store (n_own,) mm that keeps each column's total water; warns of deficits that become a surplus.
+
+    Collective over ``comm``.
+    """
+    new = compensate_aquifer(aquifer, update)
+    surplus = comm.allreduce(int(((aquifer <= 0) & (new > 0)).sum()))
+    if comm.rank == 0 and surplus > 0:
+        log.warning("wa becomes positive on %d patches; the variably saturated scheme keeps it at 0 or below", surplus)
+    return new
 
 
 def surface_image(restart: Restart, moisture: FloatArray, comm: MPI.Intracomm) -> FloatArray:

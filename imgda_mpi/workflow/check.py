@@ -33,8 +33,8 @@ def check(settings: Settings, comm: MPI.Intracomm) -> None:
     ImgdaError
         The first thing that an analysis would stop at.
     """
-    check_output(settings.output.directory, comm)
     restart = open_restart(settings, comm)
+    check_output(settings.output.directory, restart.n_bytes, comm)
     soil, _ = restart.read_soil()
     background = surface_image(restart, soil.surface_moisture(SURFACE), comm)
     grid, patches = restart.patches.grid, restart.patches

@@ -13,11 +13,11 @@ from mpi4py import MPI
 
 from imgda_mpi.colm import colm202x, colm2014
 from imgda_mpi.colm.restart import Restart
-from imgda_mpi.config import Colm202x, FieldFile, Gldas, Settings
+from imgda_mpi.config import Cf, Colm202x, FieldFile, Gldas, Settings
 from imgda_mpi.errors import InputError, fault
 from imgda_mpi.grid import Grid, embed
 from imgda_mpi.images.cf import read_cf
-from imgda_mpi.images.gldas import read_gldas
+from imgda_mpi.images.gldas import SURFACE_LAYER, read_gldas
 from imgda_mpi.images.image import ObservedImage
 from imgda_mpi.parallel.failure import same_fate
 
@@ -68,6 +68,8 @@ def read_observation(settings: Settings, grid: Grid, comm: MPI.Intracomm) -> Obs
                 valid_range=wanted.valid_range,
             )
     image = comm.bcast(image)
+    if comm.rank == 0 and isinstance(wanted, Cf) and wanted.layer not in (None, SURFACE_LAYER):
+        log.warning("the observed layer %g-%g m stands for the image's %g-%g m", *wanted.layer, *SURFACE_LAYER)
     return image
 
 
@@ -118,7 +120,8 @@ def pixel_summary(observation: ObservedImage) -> str:
 def describe(observation: ObservedImage, innovation: FloatArray, settings: Settings) -> str:
     """The image in one line: file, variable, time, how far that is from the analysis time, cells that it corrects."""
     hours = (observation.time - settings.model.time).total_seconds() / 3600.0
-    away = f" ({abs(hours):g} h {'before' if hours < 0 else 'after'} the analysis time)" if hours else ""
+    distance = f"{abs(hours):g} h" if abs(hours) < 72 else f"{abs(hours) / 24:.0f} days"
+    away = f" ({distance} {'before' if hours < 0 else 'after'} the analysis time)" if hours else ""
     return f"{observation.source}{away}: {np.isfinite(innovation).sum()} soil cells observed"
 
 

@@ -61,7 +61,7 @@ def new_directory(final: Path, bytes_needed: int, comm: MPI.Intracomm) -> Iterat
         raise
 
 
-def check_output(final: Path, comm: MPI.Intracomm) -> None:
+def check_output(final: Path, bytes_needed: int, comm: MPI.Intracomm) -> None:
     """Refuse an output folder that is in use or cannot be made, before anything is computed. Collective.
 
     Raises
@@ -70,7 +70,7 @@ def check_output(final: Path, comm: MPI.Intracomm) -> None:
     """
     with same_fate(comm):
         if comm.rank == 0:
-            _check_free(final, 0)
+            _check_free(final, bytes_needed)
 
 
 def _check_free(final: Path, bytes_needed: int) -> None:
