@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
-Values = npt.NDArray[np.floating[Any]]
+from imgda_mpi.arrays import Values
 
 
 def gain(background_variance: npt.ArrayLike, observation_variance: npt.ArrayLike) -> Values:

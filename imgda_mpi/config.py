@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Discriminator,
@@ -18,7 +19,6 @@ from pydantic import (
     Tag,
     ValidationError,
     ValidationInfo,
-    field_validator,
     model_validator,
 )
 from pydantic.fields import FieldInfo
@@ -33,13 +33,42 @@ def _utc(value: datetime) -> datetime:
 
 def _below_settings_file(path: Path, info: ValidationInfo) -> Path:
     base: Path = (info.context or {}).get("base", Path())
-    return base / path.expanduser()
+    return base / _home(path)
+
+
+def _pattern_below_settings_file(path: Path, info: ValidationInfo) -> Path:
+    """A path with strftime fields; the folder of the settings file has none, whatever its name."""
+    base = (info.context or {}).get("base", Path())
+    return Path(str(base).replace("%", "%%")) / _home(path)
+
+
+def _home(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError as err:
+        raise ValueError(f"{path}: {err}") from err
+
+
+def _ascending(value: tuple[float, float] | None) -> tuple[float, float] | None:
+    if value is not None and not value[0] < value[1]:
+        raise ValueError("the first number must be below the second")
+    return value
+
+
+FilePath = Annotated[Path, Field(strict=False), AfterValidator(_below_settings_file)]
+FilePattern = Annotated[Path, Field(strict=False), AfterValidator(_pattern_below_settings_file)]
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+Range = Annotated[tuple[Number, Number], Field(strict=False), AfterValidator(_ascending)]
+Depth = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0)]
+Depths = Annotated[tuple[Depth, Depth], Field(strict=False), AfterValidator(_ascending)]
+Instant = Annotated[datetime, AfterValidator(_utc)]
 
 
 class Section(BaseModel):
     """A table of the settings file: unknown keys are errors, values do not change once read."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # Strict: true is no number, "1" is no seed. What TOML has no type for is converted: see Written and Range.
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, ser_json_inf_nan="strings")
 
 
 def key(description: str, unit: str | None = None, **limits: Any) -> Any:
@@ -51,32 +80,26 @@ class Colm202x(Section):
     """A restart of CoLM202X: NetCDF files, one per block."""
 
     kind: Literal["colm202x"] = key("Version of the model: colm202x or colm2014")
-    directory: Path = key("The case's output folder: holds restart/ and landdata/")
+    directory: FilePath = key("The case's output folder: holds restart/ and landdata/")
     case: str = key("Name of the case, as in <case>_restart_<stamp>_lc<year>_<block>.nc", min_length=1)
-    time: datetime = key("Analysis time, that of the restart", "UTC")
+    time: Instant = key("Analysis time, that of the restart", "UTC")
     land_cover_year: int = key("Year in the file names (DEF_LC_YEAR)", default=2005, ge=1, le=9999)
-
-    _utc = field_validator("time")(_utc)
-    _path = field_validator("directory")(_below_settings_file)
 
 
 class Colm2014(Section):
     """A restart of CoLM2014: one Fortran file for the state, one for the constants."""
 
     kind: Literal["colm2014"] = key("Version of the model: colm202x or colm2014")
-    restart_file: Path = key("State, <site>-rstTimeVar-<stamp>")
-    const_file: Path = key("Constants, <site>-rstTimeConst")
-    time: datetime = key("Analysis time, that of the restart", "UTC")
-
-    _utc = field_validator("time")(_utc)
-    _path = field_validator("restart_file", "const_file")(_below_settings_file)
+    restart_file: FilePath = key("State, <site>-rstTimeVar-<stamp>")
+    const_file: FilePath = key("Constants, <site>-rstTimeConst")
+    time: Instant = key("Analysis time, that of the restart", "UTC")
 
 
 class Observation(Section):
     """What every observed image has."""
 
-    file: Path = key("Observation file; %Y %m %d %H %M %j stand for the time of the observation")
-    time: datetime | None = key(
+    file: FilePattern = key("Observation file; %Y %m %d %H %M %j stand for the time of the observation")
+    time: Instant | None = key(
         "Take the image of this time, whatever the analysis time (default: the analysis time)", "UTC", default=None
     )
     max_time_offset: float = key(
@@ -88,26 +111,10 @@ class Observation(Section):
     regridding: Literal["bilinear", "conservative"] = key(
         "How pixels become cells: bilinear (the paper's) or conservative (area mean)", default="bilinear"
     )
-    valid_range: tuple[float, float] = key(
-        "Soil moisture outside is rejected and counted", "m3 m-3", default=(0.0, 0.6)
-    )
+    valid_range: Range = key("Soil moisture outside is rejected and counted", "m3 m-3", default=(0.0, 0.6))
     allow_empty: bool = key(
         "Without a single valid pixel over land, write the background unchanged instead of stopping", default=False
     )
-
-    _path = field_validator("file")(_below_settings_file)
-
-    @field_validator("time")
-    @classmethod
-    def _optional_utc(cls, value: datetime | None) -> datetime | None:
-        return None if value is None else _utc(value)
-
-    @field_validator("valid_range")
-    @classmethod
-    def _ascending(cls, value: tuple[float, float]) -> tuple[float, float]:
-        if not value[0] < value[1]:
-            raise ValueError("the first number must be below the second")
-        return value
 
 
 class Gldas(Observation):
@@ -121,7 +128,7 @@ class Cf(Observation):
 
     kind: Literal["cf"] = key("Kind of observation: gldas or cf")
     variable: str = key("Name of the soil moisture variable", min_length=1)
-    layer: tuple[float, float] | None = key(
+    layer: Depths | None = key(
         "Top and bottom of the layer to take, where the variable has several or is in kg m-2", "m", default=None
     )
 
@@ -129,10 +136,8 @@ class Cf(Observation):
 class FieldFile(Section):
     """A field of standard deviations in a CF NetCDF file; every soil cell must have a value."""
 
-    file: Path = key("CF NetCDF file")
+    file: FilePattern = key("CF NetCDF file")
     variable: str = key("Name of the variable")
-
-    _path = field_validator("file")(_below_settings_file)
 
 
 StandardDeviation = Annotated[
@@ -176,9 +181,9 @@ class Soil(Section):
 class Output(Section):
     """Where the result goes."""
 
-    directory: Path = key("New folder for the analysed restart, diagnostics and manifest; must not exist or be empty")
-
-    _path = field_validator("directory")(_below_settings_file)
+    directory: FilePath = key(
+        "New folder for the analysed restart, diagnostics and manifest; must not exist or be empty"
+    )
 
 
 class Settings(Section):
@@ -237,7 +242,7 @@ def _explain(fault: dict[str, Any], table: dict[str, Any]) -> str:
     fields = _section(location).model_fields
     # Pydantic puts the chosen member of a union into the location; the user's file has no such level.
     written = _written(location, table)
-    if fault["type"] in ("extra_forbidden", "missing"):
+    if fault["type"] in ("extra_forbidden", "missing") and not location[-1].isdigit():
         name, above = location[-1], written[:-1] if written[-1:] == location[-1:] else written
     else:
         name, above = written[-1], written[:-1]
@@ -247,11 +252,13 @@ def _explain(fault: dict[str, Any], table: dict[str, Any]) -> str:
         return f"{where}unknown key {name!r}; " + (
             f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(fields))}"
         )
-    if fault["type"] == "missing":
+    if fault["type"] == "missing" and name in fields:
         return f"{where}key {name!r} is missing: {fields[name].description}"
     if fault["type"].startswith("union_tag"):
         return f"{where}[{name}] key 'kind' is missing or unknown: {fault['msg']}"
-    said = "needs two numbers, as [0.0, 0.1]" if fault["type"] == "tuple_type" else fault["msg"]
+    said = (
+        "needs two numbers, as [0.0, 0.1]" if fault["type"] == "tuple_type" or location[-1].isdigit() else fault["msg"]
+    )
     described = f" ({fields[name].description})" if name in fields else ""
     return f"{where}{name} = {fault['input']!r}: {said[0].lower()}{said[1:]}{described}"
 

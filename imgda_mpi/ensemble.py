@@ -5,9 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
-import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
+from imgda_mpi.arrays import FloatArray
 
 # Part of the generator's key: numbers must not change, or every ensemble changes with them.
 KINDS = {"background": 0, "observation": 1}

@@ -39,11 +39,28 @@ def fault(path: Path | str, variable: str | None = None, *, found: str, expected
 
 
 @contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Turn the operating system's refusal to write (full disk, quota, permission) into an `OutputError`."""
+def reading(path: Path, variable: str | None = None) -> Iterator[None]:
+    """Turn what a file library reports while it reads a damaged file into an `InputError`."""
     try:
         yield
-    except OSError as err:
+    except (OSError, KeyError) as err:
+        raise InputError(
+            fault(
+                path,
+                variable,
+                found=f"what cannot be read ({err})",
+                expected="a whole file",
+                do="the file is damaged: copy it again from the model run",
+            )
+        ) from err
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn a refusal to write (full disk, quota, permission) into an `OutputError`."""
+    try:
+        yield
+    except (OSError, RuntimeError) as err:  # netCDF4 raises RuntimeError where HDF5 cannot write
         raise OutputError(
             fault(path, found=str(err), expected="to write the result", do="check space, quota and permissions")
         ) from err

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from scipy.fft import next_fast_len
 
-FloatArray = npt.NDArray[np.float64]
+from imgda_mpi.arrays import FloatArray
 
 SMALLEST = 32  # rows or columns of an image that can be transformed
 

@@ -8,11 +8,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.fft import next_fast_len
 
+from imgda_mpi.arrays import FloatArray, Values
 from imgda_mpi.curvelet import CurveletTransform, Layout
-from imgda_mpi.curvelet.layout import Values
 from imgda_mpi.curvelet.windows import Window, window
-
-FloatArray = npt.NDArray[np.float64]
 
 
 class SampleVariance:

@@ -8,8 +8,9 @@ import pytest
 from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 
+from imgda_mpi.arrays import FloatArray
 from imgda_mpi.errors import InputError, OutputError
-from imgda_mpi.grid import FloatArray, Grid
+from imgda_mpi.grid import Grid
 from imgda_mpi.report.figure import draw_analysis
 from imgda_mpi.report.report import report
 from imgda_mpi.report.table import score_table

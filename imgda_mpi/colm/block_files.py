@@ -13,16 +13,13 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-import numpy.typing as npt
 from mpi4py import MPI
 
-from imgda_mpi.errors import ImgdaError, InputError, OutputError, fault
-from imgda_mpi.parallel.failure import same_fate
-from imgda_mpi.parallel.ownership import IntArray, owners_of_range
+from imgda_mpi.arrays import FloatArray, IntArray
+from imgda_mpi.errors import OutputError, reading, writing
+from imgda_mpi.parallel.failure import same_fate, same_fate_of_collectives
+from imgda_mpi.parallel.ownership import owners_of_range
 from imgda_mpi.parallel.rows import gather_rows, scatter_rows
-
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -69,117 +66,77 @@ def read_rows(
     InputError
         Where a variable cannot be read.
     """
-    faults = _Faults()
     if has_parallel_hdf5():
-        own = _read(comm, files, offsets, variables, faults)
-        faults.raise_everywhere(comm)
-        return own
-    every = _read(None, files, offsets[[0, -1]], variables, faults) if comm.rank == 0 else {}
-    faults.raise_everywhere(comm)
+        with same_fate_of_collectives(comm):
+            return _read(comm, files, offsets, variables)
+    every: dict[str, FloatArray] = {}
+    with same_fate(comm):
+        if comm.rank == 0:
+            every = _read(None, files, offsets[[0, -1]], variables)
     return {variable.name: scatter_rows(comm, every.get(variable.name), offsets) for variable in variables}
 
 
 def edit_rows(
-    comm: MPI.Intracomm,
-    files: Sequence[BlockFile],
-    offsets: IntArray,
-    edits: Mapping[Columns, FloatArray],
-    changed: BoolArray,
+    comm: MPI.Intracomm, files: Sequence[BlockFile], offsets: IntArray, edits: Mapping[Columns, FloatArray]
 ) -> None:
     """Put own rows of some variables into a set of files, read them back and compare.
 
-    Collective over ``comm``. A file in which no patch is ``changed`` (own rows, (n_own,)) is not touched.
+    Collective over ``comm``. A file that holds these rows already is not touched.
 
     Raises
     ------
     OutputError
-        Where a file does not hold what was written to it.
+        Where a file cannot be written, or does not hold what was written to it.
     """
-    faults = _Faults()
     if has_parallel_hdf5():
-        _edit(comm, files, offsets, edits, changed, faults)
-    else:
-        every = {variable: gather_rows(comm, rows, offsets) for variable, rows in edits.items()}
-        every_changed = gather_rows(comm, changed, offsets)
-        if every_changed is not None:
-            whole = {variable: rows for variable, rows in every.items() if rows is not None}
-            _edit(None, files, offsets[[0, -1]], whole, every_changed, faults)
-    faults.raise_everywhere(comm)
-
-
-class _Faults:
-    """The first thing that went wrong on this rank.
-
-    A rank that fails goes on through the collective calls that the other owners of its files wait in; all ranks stop
-    together afterwards.
-    """
-
-    def __init__(self) -> None:
-        self._first: ImgdaError | None = None
-
-    @contextmanager
-    def caught(self, kind: type[ImgdaError], path: Path, name: str | None = None) -> Iterator[None]:
-        try:
-            yield
-        except OSError as err:
-            self.note(kind(fault(path, name, found=str(err), expected=_EXPECTED[kind], do=_ADVICE[kind])))
-
-    def note(self, error: ImgdaError) -> None:
-        self._first = self._first or error
-
-    def raise_everywhere(self, comm: MPI.Intracomm) -> None:
-        with same_fate(comm):
-            if self._first is not None:
-                raise self._first
-
-
-_EXPECTED: dict[type[ImgdaError], str] = {InputError: "a readable variable", OutputError: "to write the result"}
-_ADVICE: dict[type[ImgdaError], str] = {
-    InputError: "the file is damaged: copy it again from the model run",
-    OutputError: "check space, quota and permissions",
-}
+        with same_fate_of_collectives(comm):
+            _edit(comm, files, offsets, edits)
+        return
+    every = {variable: gather_rows(comm, rows, offsets) for variable, rows in edits.items()}
+    with same_fate(comm):
+        if comm.rank == 0:
+            _edit(
+                None, files, offsets[[0, -1]], {variable: rows for variable, rows in every.items() if rows is not None}
+            )
 
 
 def _read(
-    comm: MPI.Intracomm | None,
-    files: Sequence[BlockFile],
-    offsets: IntArray,
-    variables: Sequence[Columns],
-    faults: _Faults,
+    comm: MPI.Intracomm | None, files: Sequence[BlockFile], offsets: IntArray, variables: Sequence[Columns]
 ) -> dict[str, FloatArray]:
     rank = comm.rank if comm else 0
     own = {variable.name: variable.empty(int(offsets[rank + 1] - offsets[rank])) for variable in variables}
     for file, mine, group in _own_files(comm, files, offsets):
-        rows = _in_file(file, mine, offsets[rank])
-        with faults.caught(InputError, file.path), _opened(file.path, "r", group) as opened:
+        with reading(file.path), _opened(file.path, "r", group) as opened:
             for variable in variables:
-                with faults.caught(InputError, file.path, variable.name), _dataset(opened, variable, group) as dataset:
-                    own[variable.name][mine] = dataset[variable.rows(*rows)]
+                with reading(file.path, variable.name), _dataset(opened, variable, group) as dataset:
+                    own[variable.name][mine] = dataset[variable.rows(*_in_file(file, mine, offsets[rank]))]
     return own
 
 
 def _edit(
-    comm: MPI.Intracomm | None,
-    files: Sequence[BlockFile],
-    offsets: IntArray,
-    edits: Mapping[Columns, FloatArray],
-    changed: BoolArray,
-    faults: _Faults,
+    comm: MPI.Intracomm | None, files: Sequence[BlockFile], offsets: IntArray, edits: Mapping[Columns, FloatArray]
 ) -> None:
     rank = comm.rank if comm else 0
+    before = _read(comm, files, offsets, list(edits))
     for file, mine, group in _own_files(comm, files, offsets):
-        any_change = bool(changed[mine].any())
-        if not (group.allreduce(any_change, op=MPI.LOR) if group else any_change):
+        changes = any(not _same_bits(before[variable.name][mine], rows[mine]) for variable, rows in edits.items())
+        if not (group.allreduce(changes, op=MPI.LOR) if group else changes):
             continue
-        rows = _in_file(file, mine, offsets[rank])
-        with faults.caught(OutputError, file.path), _opened(file.path, "r+", group) as opened:
-            for variable, values in edits.items():
-                with faults.caught(OutputError, file.path, variable.name), _dataset(opened, variable, group) as dataset:
-                    dataset[variable.rows(*rows)] = values[mine]
-        written = _read(comm, [file], offsets, list(edits), faults)
-        for variable, values in edits.items():
-            if not np.array_equal(written[variable.name][mine], values[mine]):
-                faults.note(OutputError(f"{file.path}: {variable.name}: the file does not hold what was written to it"))
+        with writing(file.path), _opened(file.path, "r+", group) as opened:
+            for variable, rows in edits.items():
+                with _dataset(opened, variable, group) as dataset:
+                    dataset[variable.rows(*_in_file(file, mine, offsets[rank]))] = rows[mine]
+    after = _read(comm, files, offsets, list(edits))
+    for variable, rows in edits.items():
+        if not _same_bits(after[variable.name], rows):
+            raise OutputError(
+                f"{files[0].path.parent}: {variable.name}: the files do not hold what was written to them"
+            )
+
+
+def _same_bits(a: FloatArray, b: FloatArray) -> bool:
+    # As integers, so that a NaN on a patch that is no soil equals itself.
+    return bool(np.array_equal(np.ascontiguousarray(a).view(np.int64), np.ascontiguousarray(b).view(np.int64)))
 
 
 def _own_files(

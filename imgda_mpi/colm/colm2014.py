@@ -17,21 +17,18 @@ from math import isqrt
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from mpi4py import MPI
 
+from imgda_mpi.arrays import FloatArray, IntArray
 from imgda_mpi.colm.patches import PatchMap
 from imgda_mpi.colm.restart import check_soil
 from imgda_mpi.colm.soil_layers import N_SNOW, N_SOIL, node_depth
 from imgda_mpi.colm.soil_update import SoilColumns
-from imgda_mpi.errors import InputError, OutputError, fault
+from imgda_mpi.errors import InputError, OutputError, fault, writing
 from imgda_mpi.grid import Grid
 from imgda_mpi.parallel.failure import same_fate
 from imgda_mpi.parallel.ownership import share
 from imgda_mpi.parallel.rows import gather_rows, scatter_rows
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 MARKER = 4  # bytes before and after each record
 
@@ -115,7 +112,8 @@ class Colm2014Restart:
             is_soil=self.patches.is_soil[first:last],
         )
         with same_fate(self.comm):
-            check_soil(soil, lambda patch: (self.state, int(first) + patch))
+            state, const = self.inputs
+            check_soil(soil, lambda patch: (state, int(first) + patch), lambda patch: (const, int(first) + patch))
         return soil, aquifer
 
     def write(self, directory: Path, liquid: FloatArray, aquifer: FloatArray | None) -> list[Path]:
@@ -129,8 +127,9 @@ class Colm2014Restart:
         target = directory / self.state.name
         every_liquid = gather_rows(self.comm, liquid, self.offsets)
         every_aquifer = None if aquifer is None else gather_rows(self.comm, aquifer, self.offsets)
-        with same_fate(self.comm):
+        with same_fate(self.comm), writing(directory):
             if every_liquid is not None:
+                directory.mkdir(exist_ok=True)
                 water = self._values(LIQUID, COLUMN)
                 water[:, N_SNOW:] = every_liquid
                 edits = {LIQUID: water}
@@ -316,6 +315,8 @@ def _place(path: Path, layout: _Layout) -> PatchMap:
     weight = _reals(path, after_places + 8 * n_cells, n)
     patch_type = _integers(path, layout.depths - 4 * n, n)
     latitude, longitude = _coordinates(path, layout)
+    # A region across the date line.
+    longitude = np.where(longitude < longitude[0], longitude + 360.0, longitude)
     try:
         return PatchMap(Grid(latitude, longitude), cell, weight, patch_type)
     except ValueError as err:

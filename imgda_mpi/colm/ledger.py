@@ -5,13 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from imgda_mpi.arrays import BoolArray, FloatArray
 from imgda_mpi.colm.patches import PatchMap
 from imgda_mpi.colm.soil_update import SoilColumns, SoilUpdate
-
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
 
 TERMS = {
     "before": "soil water before the analysis, liquid and ice",

@@ -5,13 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from imgda_mpi.arrays import BoolArray, FloatArray, IntArray
 from imgda_mpi.grid import Grid
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
-BoolArray = npt.NDArray[np.bool_]
 
 SOIL_TYPE = 0
 """Patch type that carries soil water; urban (1), wetland (2), land ice (3), lake (4) and ocean (99) are left alone."""

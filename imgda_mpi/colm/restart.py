@@ -10,11 +10,10 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from imgda_mpi.arrays import FloatArray
 from imgda_mpi.colm.patches import PatchMap
 from imgda_mpi.colm.soil_update import SoilColumns
 from imgda_mpi.errors import InputError, fault
-
-FloatArray = npt.NDArray[np.float64]
 
 # CoLM writes -1.0e36 where it has no value; anything this large is no soil water and no temperature.
 LARGEST_PLAUSIBLE = 1.0e30
@@ -53,37 +52,46 @@ class Restart(Protocol):
         """
 
 
-def check_soil(soil: SoilColumns, place: Callable[[int], tuple[Path, int]]) -> None:
-    """Refuse soil columns that hold missing or not finite values. Not collective.
+Place = Callable[[int], tuple[Path, int]]
+"""The file of one of the own patches, and the patch's number in it, from 0."""
+
+
+def check_soil(soil: SoilColumns, state: Place, const: Place) -> None:
+    """Refuse soil columns that hold missing, not finite, or impossible values. Not collective.
 
     Parameters
     ----------
     soil : SoilColumns
-    place : callable
-        The file of a patch of ``soil`` and the patch's number in it, from 0.
+    state, const : callable
+        Where the state and the constants of a patch of ``soil`` come from.
 
     Raises
     ------
     InputError
         Naming the first such patch and how many there are.
     """
-    for name, values in (
-        ("wliq_soisno", soil.liquid),
-        ("wice_soisno", soil.ice),
-        ("t_soisno", soil.temperature),
-        ("porsl", soil.porosity),
-    ):
-        wrong = soil.is_soil[:, None] & ~(np.abs(values) < LARGEST_PLAUSIBLE)
-        if wrong.any():
-            patch, layer = (int(index) for index in np.argwhere(wrong)[0])
-            file, number = place(patch)
-            raise InputError(
-                fault(
-                    file,
-                    name,
-                    found=f"{values[patch, layer]:g} in soil layer {layer + 1} of patch {number}"
-                    f" ({int(wrong.any(axis=1).sum())} such patches)",
-                    expected="finite values on every soil patch",
-                    do="this restart cannot be continued: use one that the model wrote in full",
-                )
+    for name, values in (("wliq_soisno", soil.liquid), ("wice_soisno", soil.ice), ("t_soisno", soil.temperature)):
+        _require(np.abs(values) < LARGEST_PLAUSIBLE, soil, name, values, "finite values", state)
+    porous = (soil.porosity > 0) & (soil.porosity <= 1)
+    _require(porous, soil, "porsl", soil.porosity, "m3 m-3 above 0, at most 1", const)
+    drained = (soil.residual >= 0) & (soil.residual < soil.porosity)
+    _require(drained, soil, "theta_r", soil.residual, "m3 m-3 from 0 to below the porosity", const)
+
+
+def _require(
+    holds: npt.NDArray[np.bool_], soil: SoilColumns, name: str, values: FloatArray, expected: str, place: Place
+) -> None:
+    wrong = soil.is_soil[:, None] & ~holds
+    if wrong.any():
+        patch, layer = (int(index) for index in np.argwhere(wrong)[0])
+        file, number = place(patch)
+        raise InputError(
+            fault(
+                file,
+                name,
+                found=f"{values[patch, layer]:g} in soil layer {layer + 1} of patch {number}"
+                f" ({int(wrong.any(axis=1).sum())} such patches)",
+                expected=f"{expected} on every soil patch",
+                do="the file is damaged or of another case: use one that the model wrote in full",
             )
+        )

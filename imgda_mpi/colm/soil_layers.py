@@ -6,9 +6,8 @@ The depths are the same in every version of the model and are not in its restart
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
+from imgda_mpi.arrays import FloatArray
 
 N_SOIL = 10
 N_SNOW = 5

@@ -10,12 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from imgda_mpi.arrays import BoolArray, FloatArray
 from imgda_mpi.colm.soil_layers import DENSITY_ICE, DENSITY_LIQUID, FREEZING, N_SOIL, thickness, volumetric_water
-
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
 
 _layer_mass = DENSITY_LIQUID * thickness  # kg m-2 of liquid per m3 m-3
 

@@ -6,14 +6,11 @@ import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import accumulate
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from imgda_mpi.arrays import Values
 from imgda_mpi.curvelet.geometry import Geometry
-
-Values = npt.NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)

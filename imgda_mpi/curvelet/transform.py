@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import pyfftw
 
+from imgda_mpi.arrays import IntArray, Values
 from imgda_mpi.curvelet.geometry import Geometry, default_scales
-from imgda_mpi.curvelet.layout import Values, layout_of
-from imgda_mpi.curvelet.windows import IntArray, window
+from imgda_mpi.curvelet.layout import layout_of
+from imgda_mpi.curvelet.windows import window
 
 ComplexValues = npt.NDArray[np.complexfloating[Any, Any]]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from netCDF4 import Dataset
 
+from imgda_mpi.arrays import FloatArray
 from imgda_mpi.colm.patches import PatchMap
 from imgda_mpi.colm.soil_layers import overlap_weights, volumetric_water
 from imgda_mpi.errors import OutputError
@@ -19,8 +19,6 @@ from imgda_mpi.example.landdata import write_landdata
 from imgda_mpi.example.observation import FILE_PATTERN, observed, write_observation
 from imgda_mpi.example.state import soil_water, write_state
 from imgda_mpi.example.tiles import GRID, make_tiles
-
-FloatArray = npt.NDArray[np.float64]
 
 SEED = 20220602
 

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from imgda_mpi.arrays import FloatArray
 from imgda_mpi.colm.soil_layers import FREEZING, N_SNOW, node_depth
 from imgda_mpi.example import geography
 from imgda_mpi.example.files import TIME
 from imgda_mpi.example.tiles import ICE, WATER, Tiles
-
-FloatArray = npt.NDArray[np.float64]
 
 SNOW_DENSITY = 250.0  # kg m-3
 SUN_DECLINATION = 22.1  # degrees, 2 June

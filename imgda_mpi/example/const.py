@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from imgda_mpi.arrays import FloatArray
 from imgda_mpi.example.climate import Climate
 from imgda_mpi.example.files import CASE, LAND_COVER_YEAR, MISSING, block_name, scalar, write_file
 from imgda_mpi.example.soil import Soil, composition_variables, retention_variables, transport_variables
 from imgda_mpi.example.tiles import WATER, Tiles
-
-FloatArray = npt.NDArray[np.float64]
 
 LAKE_DEPTH = 20.0  # m
 # The model's division of a lake, as shares of its depth, from the top.

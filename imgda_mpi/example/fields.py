@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from imgda_mpi.arrays import FloatArray
 from imgda_mpi.colm.soil_layers import node_depth
 from imgda_mpi.example.geography import wetness
 from imgda_mpi.example.random_field import correlated_field
 from imgda_mpi.example.soil import Soil, make_soil
 from imgda_mpi.example.tiles import GRID, Tiles
-
-FloatArray = npt.NDArray[np.float64]
 
 SURFACE_DEPTH = 0.3
 """Depth over which soil moisture passes from the surface's to the deep soil's, m."""

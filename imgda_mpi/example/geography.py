@@ -9,10 +9,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
+from imgda_mpi.arrays import BoolArray, FloatArray
 
 LAND_MASK = Path(__file__).with_name("land_mask.npz")
 """Land (1) at the centres of quarter-degree cells, packed bits, rows from the north, columns from 180 W: a

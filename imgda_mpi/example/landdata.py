@@ -5,12 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from imgda_mpi.arrays import FloatArray
 from imgda_mpi.example.files import LAND_COVER_YEAR, block_edges, block_name, scalar, write_file
 from imgda_mpi.example.tiles import BLOCK_SIZE, GRID, PIXELS, Tiles, block_of
-
-FloatArray = npt.NDArray[np.float64]
 
 N_BLOCK_ROWS, N_BLOCK_COLUMNS = 180 // BLOCK_SIZE, 360 // BLOCK_SIZE
 

@@ -9,13 +9,12 @@ import numpy as np
 import numpy.typing as npt
 from netCDF4 import Dataset
 
+from imgda_mpi.arrays import FloatArray
 from imgda_mpi.example import geography
 from imgda_mpi.example.files import TIME
 from imgda_mpi.example.random_field import correlated_field
 from imgda_mpi.example.tiles import GRID
 from imgda_mpi.grid import Grid
-
-FloatArray = npt.NDArray[np.float64]
 
 FILE_PATTERN = "GLDAS_NOAH025_3H.A%Y%m%d.%H%M.021.nc4"
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
+from imgda_mpi.arrays import FloatArray
 
 
 def correlated_field(rng: np.random.Generator, shape: tuple[int, int], length: float) -> FloatArray:

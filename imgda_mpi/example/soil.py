@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from imgda_mpi.arrays import FloatArray
 from imgda_mpi.colm.soil_layers import N_SOIL, node_depth
-
-FloatArray = npt.NDArray[np.float64]
 
 DENSITY_MINERAL = 2650.0  # kg m-3
 AIR_ENTRY = 10.0  # mm of suction up to which the soil stays saturated

@@ -12,14 +12,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from imgda_mpi.arrays import FloatArray
 from imgda_mpi.colm.soil_layers import DENSITY_ICE, DENSITY_LIQUID, FREEZING, thickness
 from imgda_mpi.example.climate import SNOW_DENSITY, Climate, freeze
 from imgda_mpi.example.const import LAKE_DEPTH
 from imgda_mpi.example.files import CASE, LAND_COVER_YEAR, MISSING, STAMP, block_name, write_file
 from imgda_mpi.example.soil import Soil
 from imgda_mpi.example.tiles import ICE, WATER, WETLAND, Tiles
-
-FloatArray = npt.NDArray[np.float64]
 
 # By IGBP class 0..17, class 0 unused: leaf and stem area index, roughness length (m).
 LEAF_AREA = np.array([0, 3.3, 5.0, 3.0, 3.9, 5.0, 2.0, 1.0, 2.5, 2.0, 1.8, 2.2, 2.8, 1.5, 2.8, 0, 0.05, 0])

@@ -9,15 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from imgda_mpi.arrays import BoolArray, FloatArray, IntArray
 from imgda_mpi.example import geography
 from imgda_mpi.example.random_field import correlated_field
 from imgda_mpi.grid import Grid
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
-BoolArray = npt.NDArray[np.bool_]
 
 N_ROWS, N_COLUMNS = 128, 256
 

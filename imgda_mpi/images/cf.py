@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,9 @@ from typing import Any
 import netCDF4
 import numpy as np
 
+from imgda_mpi.arrays import FloatArray
 from imgda_mpi.errors import InputError, fault
-from imgda_mpi.grid import FloatArray, Grid
+from imgda_mpi.grid import Grid
 from imgda_mpi.images.image import ObservedImage, SourceImage, observed_image
 from imgda_mpi.images.netcdf import (
     find_variable,
@@ -38,7 +40,7 @@ def read_cf(
     *,
     variable: str,
     layer: Layer | None = None,
-    max_time_offset: float | None = None,
+    max_time_offset: float = math.inf,
     method: str = "bilinear",
     valid_range: tuple[float, float] = VALID_RANGE,
 ) -> ObservedImage:
@@ -58,8 +60,8 @@ def read_cf(
     layer : tuple of two floats or None
         Top and bottom of the soil layer, m. It selects the layer by the bounds of the file's depth coordinate; where
         the file says nothing of depth it is what the caller states. None takes the only layer of the file.
-    max_time_offset : float or None
-        Hours that the file's time may differ from ``time``; None accepts any time, and a file without time.
+    max_time_offset : float
+        Hours that the file's time may differ from ``time``; infinity accepts any time, and a file without time.
     method : {"bilinear", "conservative"}
         Regridding; a cell is observed where valid pixels hold at least half of its weight.
     valid_range : tuple of two floats
@@ -88,9 +90,7 @@ def read_cf(
     return observed_image(source, grid, method=method, valid_range=valid_range)
 
 
-def _read_source(
-    path: Path, time: datetime, name: str, layer: Layer | None, max_time_offset: float | None
-) -> SourceImage:
+def _read_source(path: Path, time: datetime, name: str, layer: Layer | None, max_time_offset: float) -> SourceImage:
     with opened(path) as dataset:
         variable = find_variable(path, dataset, name)
         source_grid, (row_dimension, column_dimension) = horizontal_grid(path, dataset, variable)

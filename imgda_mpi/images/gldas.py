@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime
 from pathlib import Path
 
@@ -22,7 +23,7 @@ def read_gldas(
     grid: Grid,
     time: datetime,
     *,
-    max_time_offset: float | None = None,
+    max_time_offset: float = math.inf,
     method: str = "bilinear",
     valid_range: tuple[float, float] = VALID_RANGE,
 ) -> ObservedImage:

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from imgda_mpi.grid import FloatArray, Grid
+from imgda_mpi.arrays import BoolArray, FloatArray
+from imgda_mpi.grid import Grid
 from imgda_mpi.images.quality import gross_check
-from imgda_mpi.images.regrid import METHODS, BoolArray
+from imgda_mpi.images.regrid import METHODS
 
 
 @dataclass(frozen=True, eq=False)

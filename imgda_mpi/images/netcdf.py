@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,8 +15,9 @@ from typing import Any
 import netCDF4
 import numpy as np
 
+from imgda_mpi.arrays import FloatArray
 from imgda_mpi.errors import InputError, fault
-from imgda_mpi.grid import FloatArray, Grid
+from imgda_mpi.grid import Grid
 
 CALENDARS = ("standard", "gregorian", "proleptic_gregorian")
 STEP_TEXT = "%Y-%m-%d %H:%M UTC"
@@ -227,6 +229,7 @@ def _decoded(path: Path, coordinate: netCDF4.Variable[Any]) -> list[datetime]:
         if calendar not in CALENDARS or values.size == 0 or not np.isfinite(values).all():
             raise ValueError(f"{np.isfinite(values).sum()} of {values.size} values")
         dates: Any = netCDF4.num2date(values, units, calendar)
+        exact = [datetime(d.year, d.month, d.day, d.hour, d.minute, d.second, d.microsecond, tzinfo=UTC) for d in dates]
     except (ValueError, OverflowError) as err:
         raise InputError(
             fault(
@@ -237,7 +240,6 @@ def _decoded(path: Path, coordinate: netCDF4.Variable[Any]) -> list[datetime]:
                 do="correct the time coordinate",
             )
         ) from err
-    exact = [datetime(d.year, d.month, d.day, d.hour, d.minute, d.second, d.microsecond, tzinfo=UTC) for d in dates]
     return [(t + timedelta(milliseconds=500)).replace(microsecond=0) for t in exact]
 
 
@@ -246,7 +248,7 @@ def nearest_step(
     dataset: netCDF4.Dataset,
     variable: netCDF4.Variable[Any],
     time: datetime,
-    max_time_offset: float | None,
+    max_time_offset: float,
 ) -> tuple[datetime | None, str | None, int]:
     """The file's time nearest to the one wanted (the earlier of two), its dimension if it has one, and its index.
 
@@ -254,19 +256,19 @@ def nearest_step(
     ----------
     time : datetime
         Aware.
-    max_time_offset : float or None
-        Hours; None takes the nearest step however far it is, and a file without time (None is returned for it).
+    max_time_offset : float
+        Hours; infinity takes the nearest step however far it is, and a file without time (None is returned for it).
     """
     coordinate = _time_coordinate(dataset, variable)
     wanted = time.astimezone(UTC)
     if coordinate is None:
-        if max_time_offset is None:
+        if math.isinf(max_time_offset):
             return None, None, 0
         found, offset = "no time coordinate", max_time_offset
     else:
         steps = _decoded(path, coordinate)
         index = min(range(len(steps)), key=lambda step: abs(steps[step] - wanted))
-        if max_time_offset is None or abs(steps[index] - wanted) <= timedelta(hours=max_time_offset):
+        if abs(steps[index] - wanted).total_seconds() <= 3600.0 * max_time_offset:
             along = coordinate.dimensions[0] if set(coordinate.dimensions) & set(variable.dimensions) else None
             return steps[index], along, index
         found, offset = f"{steps[index]:{STEP_TEXT}} as the nearest of {len(steps)} time(s)", max_time_offset

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from imgda_mpi.arrays import FloatArray
 from imgda_mpi.errors import InputError, fault
-from imgda_mpi.grid import FloatArray
 
 # The wettest mineral soils hold about 0.55 by volume; organic soils hold more and are not what is assimilated.
 VALID_RANGE = (0.0, 0.6)  # m3 m-3

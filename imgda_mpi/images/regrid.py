@@ -10,13 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from scipy.sparse import coo_array, csr_array
 
-from imgda_mpi.grid import FloatArray, Grid
-
-BoolArray = npt.NDArray[np.bool_]
-IntArray = npt.NDArray[np.int64]
+from imgda_mpi.arrays import BoolArray, FloatArray, IntArray
+from imgda_mpi.grid import Grid
 
 HALF = 0.5  # of a cell's weight must lie on valid pixels
 ROUNDING = 1e-9  # keeps a cell that is exactly half valid on the same side whatever the order of the sum

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from imgda_mpi.arrays import FloatArray
 from imgda_mpi.errors import InputError, fault
-from imgda_mpi.grid import FloatArray
 
 WATER_DENSITY = 1000.0  # kg m-3, the value with which land models turn kg m-2 into a depth of water
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from mpi4py import MPI
 from mpi4py.util.dtlib import from_numpy_dtype
 
-from imgda_mpi.parallel.ownership import IntArray
+from imgda_mpi.arrays import IntArray
 
 Array = npt.NDArray[np.floating]
 

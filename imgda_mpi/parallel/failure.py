@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from mpi4py import MPI
 
 from imgda_mpi.errors import ImgdaError
+
+PATIENCE = 5.0  # s
 
 
 @contextmanager
@@ -23,6 +26,34 @@ def same_fate(comm: MPI.Intracomm) -> Iterator[None]:
         yield
     except Exception as err:
         error = err
+    _agree(comm, error)
+
+
+@contextmanager
+def same_fate_of_collectives(comm: MPI.Intracomm) -> Iterator[None]:
+    """`same_fate` for a block in which ranks work together, as on a shared file.
+
+    Ranks that fail alike raise together. A rank that fails alone leaves others waiting in the block: after a few
+    seconds it raises its error without them, and its caller has to end the job.
+    """
+    error: Exception | None = None
+    try:
+        yield
+    except Exception as err:
+        error = err
+    arrival = comm.Ibarrier()
+    if error is None:
+        arrival.Wait()
+    else:
+        given_up = time.monotonic() + PATIENCE
+        while not arrival.Test():
+            if time.monotonic() > given_up:
+                raise error
+            time.sleep(0.01)
+    _agree(comm, error)
+
+
+def _agree(comm: MPI.Intracomm, error: Exception | None) -> None:
     # One integer first: the common case costs no pickling.
     failed = comm.allreduce(comm.rank if error is not None else comm.size, op=MPI.MIN)
     if failed == comm.size:

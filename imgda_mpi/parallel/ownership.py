@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
-IntArray = npt.NDArray[np.int64]
+from imgda_mpi.arrays import IntArray
 
 
 def share(n: int, size: int) -> IntArray:

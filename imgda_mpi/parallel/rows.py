@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from mpi4py import MPI
 
-from imgda_mpi.parallel.ownership import IntArray
+from imgda_mpi.arrays import IntArray
 
 Array = npt.NDArray[Any]
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import netCDF4
 import numpy as np
 
+from imgda_mpi.arrays import FloatArray
 from imgda_mpi.errors import InputError, fault
-from imgda_mpi.grid import FloatArray, Grid
+from imgda_mpi.grid import Grid
 from imgda_mpi.images.netcdf import find_variable, horizontal_grid, opened, read_values, text_attribute
 from imgda_mpi.images.units import to_volumetric
 

@@ -13,11 +13,11 @@ from matplotlib.colors import LinearSegmentedColormap, ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from imgda_mpi.arrays import BoolArray, FloatArray
 from imgda_mpi.errors import writing
-from imgda_mpi.grid import FloatArray, Grid
+from imgda_mpi.grid import Grid
 from imgda_mpi.report.diagnostics import SavedAnalysis, read_diagnostics
 from imgda_mpi.report.table import before_and_after, change
-from imgda_mpi.verify.scores import BoolArray
 
 # The same limits in every figure, so that figures can be compared, m3 m-3.
 MOISTURE_LIMITS = (0.0, 0.5)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from imgda_mpi.grid import FloatArray
+from imgda_mpi.arrays import FloatArray
 from imgda_mpi.verify.scores import Scores, scores
 
 HEADING = "Soil moisture, 0-10 cm, every cell alike: background -> analysis"

@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
+from imgda_mpi.arrays import BoolArray, FloatArray
 
 MIN_CELLS = 3  # two points always lie on a line
 

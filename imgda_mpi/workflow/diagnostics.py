@@ -12,16 +12,14 @@ import numpy.typing as npt
 from mpi4py import MPI
 
 from imgda_mpi import __version__
+from imgda_mpi.arrays import FloatArray
 from imgda_mpi.colm.ledger import FLAGS, TERMS, WaterLedger
-from imgda_mpi.colm.restart import Restart
 from imgda_mpi.config import Settings
 from imgda_mpi.errors import writing
-from imgda_mpi.images.image import ObservedImage
 from imgda_mpi.parallel.failure import same_fate
 from imgda_mpi.workflow.console import Stages
 from imgda_mpi.workflow.increment import WedgeStatistics
-
-FloatArray = npt.NDArray[np.float64]
+from imgda_mpi.workflow.inputs import Inputs
 
 MOISTURE = "m3 m-3"
 WATER = "kg m-2"
@@ -31,19 +29,15 @@ WEDGE_UNITS = {"gain": "1"}
 
 @dataclass(frozen=True)
 class Analysis:
-    """Images (ny, nx) in m3 m-3 on every rank; wedge statistics and ledger on rank 0.
+    """What an analysis came to: images (ny, nx) in m3 m-3 on every rank; wedge statistics and ledger on rank 0.
 
     Parameters
     ----------
-    innovation : NaN where nothing is observed or there is no soil
     increment : as the method gave it, leakage on cells that are not observed included
     analysis : of the analysed restart, after frozen ground and bounds
     """
 
-    restart: Restart
-    observation: ObservedImage | None
-    background: FloatArray
-    innovation: FloatArray
+    inputs: Inputs
     increment: FloatArray
     analysis: FloatArray
     wedges: WedgeStatistics | None
@@ -52,7 +46,7 @@ class Analysis:
     @property
     def leakage(self) -> float:
         """Root mean square increment on soil cells that were not observed, m3 m-3; it is not applied."""
-        unseen = np.isfinite(self.background) & ~np.isfinite(self.innovation)
+        unseen = np.isfinite(self.inputs.background) & ~np.isfinite(self.inputs.innovation)
         return float(np.sqrt(np.mean(self.increment[unseen] ** 2))) if unseen.any() else 0.0
 
 
@@ -84,11 +78,11 @@ def _describe(file: netCDF4.Dataset, result: Analysis, settings: Settings, n_ran
     file.title = "Image assimilation of surface soil moisture into CoLM"
     file.source = f"imgda_mpi {__version__}"
     file.references = "Bai et al. 2026, Geosci. Model Dev. 19, 4977"
-    file.restart = result.restart.name
+    file.restart = result.inputs.restart.name
     file.method = settings.method
     file.error_model = settings.error_model
     file.analysis_time = f"{settings.model.time:%Y-%m-%dT%H:%M:%SZ}"
-    file.observation_source = result.observation.source if result.observation else "none"
+    file.observation_source = result.inputs.observation.source if result.inputs.observation else "none"
     file.seed = settings.errors.seed
     file.n_ranks = n_ranks
     file.settings = settings.model_dump_json()
@@ -96,22 +90,22 @@ def _describe(file: netCDF4.Dataset, result: Analysis, settings: Settings, n_ran
 
 
 def _write_images(file: netCDF4.Dataset, result: Analysis) -> None:
-    grid = result.restart.patches.grid
+    grid = result.inputs.restart.patches.grid
     file.createDimension("lat", grid.shape[0])
     file.createDimension("lon", grid.shape[1])
     when = file.createVariable("time", "f8", ())
     when.setncatts({"standard_name": "time", "units": "seconds since 1970-01-01 00:00:00", "calendar": "standard"})
-    when[...] = result.restart.time.timestamp()
+    when[...] = result.inputs.restart.time.timestamp()
     _coordinate(file, "lat", grid.latitude, "latitude", "degrees_north")
     _coordinate(file, "lon", grid.longitude, "longitude", "degrees_east")
-    observed = result.observation.values if result.observation else np.full(grid.shape, np.nan)
-    land = np.isfinite(result.background)
+    observed = result.inputs.observation.values if result.inputs.observation else np.full(grid.shape, np.nan)
+    land = np.isfinite(result.inputs.background)
     for name, image, meaning in (
-        ("background", result.background, "soil moisture at 0-10 cm before the analysis"),
+        ("background", result.inputs.background, "soil moisture at 0-10 cm before the analysis"),
         ("observation", observed, "observed soil moisture at 0-10 cm on the model grid"),
-        ("innovation", result.innovation, "observation minus background"),
+        ("innovation", result.inputs.innovation, "observation minus background"),
         ("analysis", result.analysis, "soil moisture at 0-10 cm after the analysis"),
-        ("increment", result.analysis - result.background, "analysis minus background"),
+        ("increment", result.analysis - result.inputs.background, "analysis minus background"),
         (
             "proposed_increment",
             np.where(land, result.increment, np.nan),
@@ -129,8 +123,13 @@ def _write_images(file: netCDF4.Dataset, result: Analysis) -> None:
 
 def _write_counts(file: netCDF4.Dataset, result: Analysis) -> None:
     """Numbers per reason: of the observation's pixels and cells, and of patches and cells with a flag."""
-    if result.observation is not None:
-        _table(file, "pixel_reason", {"pixel_count": result.observation.counts}, "pixels and cells of the observation")
+    if result.inputs.observation is not None:
+        _table(
+            file,
+            "pixel_reason",
+            {"pixel_count": result.inputs.observation.counts},
+            "pixels and cells of the observation",
+        )
     if result.ledger is not None:
         patches = {name: result.ledger.n_patches(name) for name in FLAGS}
         cells = {name: result.ledger.n_cells(name) for name in FLAGS}

@@ -10,22 +10,16 @@ import numpy.typing as npt
 from mpi4py import MPI
 
 from imgda_mpi.analysis import coefficient_increment, gain, pointwise_increment
+from imgda_mpi.arrays import FloatArray, Values
 from imgda_mpi.config import Settings
 from imgda_mpi.curvelet import CurveletTransform, Layout
-from imgda_mpi.ensemble import perturbation
-from imgda_mpi.errors import ConfigError
-from imgda_mpi.grid import Grid, embed
+from imgda_mpi.ensemble import KINDS, perturbation
+from imgda_mpi.grid import embed
 from imgda_mpi.parallel.exchange import CoefficientExchange
-from imgda_mpi.parallel.failure import same_fate
 from imgda_mpi.parallel.ownership import share_by_cost
 from imgda_mpi.spectral_errors import SampleVariance
 from imgda_mpi.workflow.console import progress
-from imgda_mpi.workflow.inputs import error_deviations
-
-FloatArray = npt.NDArray[np.float64]
-Values = npt.NDArray[np.floating]
-
-KINDS = ("background", "observation")
+from imgda_mpi.workflow.inputs import Inputs
 
 
 @dataclass(frozen=True)
@@ -51,7 +45,7 @@ class PaperErrors:
 
     def deviation(self, job: int, shape: tuple[int, int]) -> FloatArray:
         """What perturbs member ``job``, (ny, nx) m3 m-3; the background's members come first."""
-        kind = KINDS[job // self.n_members]
+        kind = tuple(KINDS)[job // self.n_members]
         noise = perturbation(shape, seed=self.seed, time=self.time, kind=kind, member=job % self.n_members)
         return (self.background if kind == "background" else self.observation) * noise
 
@@ -65,52 +59,28 @@ class WedgeStatistics:
     values: dict[str, FloatArray]
 
 
-def increment_of(
-    settings: Settings, grid: Grid, innovation: FloatArray, comm: MPI.Intracomm
-) -> tuple[FloatArray, WedgeStatistics | None]:
+def increment_of(settings: Settings, inputs: Inputs, comm: MPI.Intracomm) -> tuple[FloatArray, WedgeStatistics | None]:
     """Increment of the image by the method of the settings. Collective over ``comm``.
-
-    Parameters
-    ----------
-    innovation : (ny, nx) array, m3 m-3
-        Observation minus background, NaN where nothing is observed; the same on every rank.
 
     Returns
     -------
     (ny, nx) array, m3 m-3, on every rank; and for method ``image`` WedgeStatistics on rank 0, None elsewhere
     """
     # Where nothing is observed there is no innovation, and no value has to be invented.
-    known = np.nan_to_num(innovation, nan=0.0)
+    innovation = np.nan_to_num(inputs.innovation, nan=0.0)
     if settings.method == "none":
-        return np.zeros(grid.shape), None
+        return np.zeros_like(innovation), None
     if settings.method == "insert":
-        return known, None
-    shape = grid.transform_shape()
-    background, observation = error_deviations(settings, grid, shape, comm)
-    inside = (slice(grid.shape[0]), slice(grid.shape[1]))
-    if settings.method == "pointwise":
-        return np.asarray(pointwise_increment(embed(known, shape), background, observation)[inside], float), None
-    errors = PaperErrors(background, observation, settings.errors.n_members, settings.errors.seed, settings.model.time)
-    with same_fate(comm):
-        transform = make_transform(settings, grid)
-    increment, statistics = image_increment(embed(known, shape), errors, transform, comm)
-    image: FloatArray = comm.bcast(None if increment is None else increment[inside])
+        return innovation, None
+    assert inputs.deviations is not None
+    ny, nx = innovation.shape
+    embedded = embed(innovation, inputs.restart.patches.grid.transform_shape())
+    if inputs.transform is None:
+        return np.asarray(pointwise_increment(embedded, *inputs.deviations)[:ny, :nx], np.float64), None
+    errors = PaperErrors(*inputs.deviations, settings.errors.n_members, settings.errors.seed, settings.model.time)
+    increment, statistics = image_increment(embedded, errors, inputs.transform, comm)
+    image: FloatArray = comm.bcast(None if increment is None else increment[:ny, :nx])
     return image, statistics
-
-
-def make_transform(settings: Settings, grid: Grid) -> CurveletTransform:
-    """The curvelet transform of the settings on the grid's periodic array. Not collective.
-
-    Raises
-    ------
-    ConfigError
-        Where the settings do not fit the size of the image.
-    """
-    wanted, shape = settings.curvelet, grid.transform_shape()
-    try:
-        return CurveletTransform(shape, wanted.n_scales, wanted.n_angles, wanted.finest, wanted.sampling)
-    except ValueError as err:
-        raise ConfigError(f"[curvelet] {err} (image of {shape[0]} x {shape[1]})") from None
 
 
 def image_increment(

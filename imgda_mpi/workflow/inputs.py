@@ -1,9 +1,10 @@
-"""What the settings name, opened: the restart, the observed image, the error standard deviations."""
+"""What the settings name, opened and checked: the restart, the observed image, the errors, the transform."""
 
 from __future__ import annotations
 
 import logging
-import math
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -11,103 +12,147 @@ import numpy as np
 import numpy.typing as npt
 from mpi4py import MPI
 
+from imgda_mpi.arrays import FloatArray
 from imgda_mpi.colm import colm202x, colm2014
 from imgda_mpi.colm.restart import Restart
-from imgda_mpi.config import Cf, Colm202x, FieldFile, Gldas, Settings
-from imgda_mpi.errors import InputError, fault
+from imgda_mpi.colm.soil_layers import overlap_weights
+from imgda_mpi.colm.soil_update import SoilColumns
+from imgda_mpi.config import Cf, Colm202x, FieldFile, Settings
+from imgda_mpi.curvelet import CurveletTransform
+from imgda_mpi.errors import ConfigError, InputError, fault
 from imgda_mpi.grid import Grid, embed
 from imgda_mpi.images.cf import read_cf
 from imgda_mpi.images.gldas import SURFACE_LAYER, read_gldas
 from imgda_mpi.images.image import ObservedImage
+from imgda_mpi.images.netcdf import resolve
 from imgda_mpi.parallel.failure import same_fate
-
-FloatArray = npt.NDArray[np.float64]
+from imgda_mpi.parallel.rows import gather_rows
+from imgda_mpi.workflow.console import Stages
+from imgda_mpi.workflow.output import check_output
 
 log = logging.getLogger(__name__)
 
+SURFACE = overlap_weights(0.0, 0.1)
+"""Share of the soil layers in the image: 0-10 cm."""
 
-def open_restart(settings: Settings, comm: MPI.Intracomm) -> Restart:
-    """The restart to correct, checked. Collective over ``comm``.
+
+@dataclass(frozen=True)
+class Inputs:
+    """All that an analysis starts from; images (ny, nx) in m3 m-3 are the same on every rank.
+
+    Parameters
+    ----------
+    soil, aquifer : of the own patches
+    innovation : observation minus background, NaN where there is no observation or no soil
+    deviations : error standard deviations of background and observation, numbers or arrays of the transform's shape;
+        None where the method has no errors
+    transform : None where the method has none
+    files : every file that decides the result
+    """
+
+    restart: Restart
+    soil: SoilColumns
+    aquifer: FloatArray
+    background: FloatArray
+    observation: ObservedImage | None
+    innovation: FloatArray
+    deviations: tuple[float | FloatArray, float | FloatArray] | None
+    transform: CurveletTransform | None
+    files: list[Path]
+
+
+def read_inputs(settings: Settings, stages: Stages, comm: MPI.Intracomm) -> Inputs:
+    """Open, check and read everything an analysis needs, and see that its result can be written. Collective.
 
     Raises
     ------
-    InputError
+    ImgdaError
+        On every rank: the first thing that an analysis would stop at.
     """
+    with stages.stage("restart"):
+        restart = _open_restart(settings, comm)
+        grid, land = restart.patches.grid, restart.patches.soil_cells
+        check_output(settings.output.directory, restart.n_bytes, comm)
+        soil, aquifer = restart.read_soil()
+        background = surface_image(restart, soil.surface_moisture(SURFACE), comm)
+        stages.say(f"{restart.name}: {restart.patches.n_patch} patches in {land.sum()} soil cells")
+    with stages.stage("observation"):
+        observation = _read_observation(settings, grid, comm)
+        innovation = _innovation(background, observation, settings, comm)
+        stages.say(_describe(observation, innovation, settings) if observation else "none")
+    deviations, transform = None, None
+    if settings.method in ("image", "pointwise"):
+        with same_fate(comm):
+            found = _deviations(settings, grid, land) if comm.rank == 0 else None
+        deviations = comm.bcast(found)
+    if settings.method == "image":
+        with same_fate(comm):
+            transform = _transform(settings, grid)
+    files = _files(settings, restart, observation)
+    return Inputs(restart, soil, aquifer, background, observation, innovation, deviations, transform, files)
+
+
+def surface_image(restart: Restart, moisture: FloatArray, comm: MPI.Intracomm) -> FloatArray:
+    """Image of the own patches' surface moisture (n_own,), (ny, nx) on every rank. Collective over ``comm``.
+
+    Rank 0 averages over all patches, so that the sums do not depend on who owns which.
+    """
+    every = gather_rows(comm, moisture, restart.offsets)
+    image: FloatArray = comm.bcast(None if every is None else restart.patches.to_image(every))
+    return image
+
+
+def _open_restart(settings: Settings, comm: MPI.Intracomm) -> Restart:
     model = settings.model
     if isinstance(model, Colm202x):
         return colm202x.open_restart(model.directory, model.case, model.time, model.land_cover_year, comm)
     return colm2014.open_restart(model.restart_file, model.const_file, model.time, comm)
 
 
-def read_observation(settings: Settings, grid: Grid, comm: MPI.Intracomm) -> ObservedImage | None:
-    """The observed image on the model grid, the same on every rank; None where the settings name none.
-
-    Collective over ``comm``; rank 0 reads.
-
-    Raises
-    ------
-    InputError
-    """
+def _read_observation(settings: Settings, grid: Grid, comm: MPI.Intracomm) -> ObservedImage | None:
+    """The observed image on the model grid, the same on every rank; None where the settings name none."""
     wanted = settings.observation
     if wanted is None:
         return None
     image: ObservedImage | None = None
     with same_fate(comm):
         if comm.rank == 0:
-            read = (
-                read_gldas
-                if isinstance(wanted, Gldas)
-                else partial(read_cf, variable=wanted.variable, layer=wanted.layer)
-            )
+            read: Callable[..., ObservedImage] = read_gldas
+            if isinstance(wanted, Cf):
+                read = partial(read_cf, variable=wanted.variable, layer=wanted.layer)
             image = read(
                 wanted.file,
                 grid,
                 wanted.time or settings.model.time,
-                max_time_offset=None if math.isinf(wanted.max_time_offset) else wanted.max_time_offset,
+                max_time_offset=wanted.max_time_offset,
                 method=wanted.regridding,
                 valid_range=wanted.valid_range,
             )
+            if isinstance(wanted, Cf) and wanted.layer not in (None, SURFACE_LAYER):
+                log.warning("the observed layer %g-%g m stands for the image's %g-%g m", *wanted.layer, *SURFACE_LAYER)
     image = comm.bcast(image)
-    if comm.rank == 0 and isinstance(wanted, Cf) and wanted.layer not in (None, SURFACE_LAYER):
-        log.warning("the observed layer %g-%g m stands for the image's %g-%g m", *wanted.layer, *SURFACE_LAYER)
     return image
 
 
-def innovation_of(
+def _innovation(
     background: FloatArray, observation: ObservedImage | None, settings: Settings, comm: MPI.Intracomm
 ) -> FloatArray:
-    """Observation minus background, (ny, nx) m3 m-3; NaN where there is no observation or no soil.
-
-    Collective over ``comm``.
-
-    Raises
-    ------
-    InputError
-        Where no valid pixel lies over land, unless the settings allow it.
-    """
-    if observation is None:
+    if observation is None or settings.observation is None:
         return np.full_like(background, np.nan)
     innovation = observation.values - background
-    assert settings.observation is not None
-    if not np.isfinite(innovation).any():
-        message = fault(
-            observation.source,
-            found=f"no valid pixel over land ({pixel_summary(observation)})",
-            expected="at least one",
-            do="give another file, or set observation.allow_empty = true to write the background unchanged",
-        )
-        with same_fate(comm):
-            if not settings.observation.allow_empty:
-                raise InputError(message)
-        if comm.rank == 0:
-            log.warning("%s: no valid pixel over land; the background is written unchanged", observation.source)
+    with same_fate(comm):
+        if not np.isfinite(innovation).any() and not settings.observation.allow_empty:
+            raise InputError(
+                fault(
+                    observation.source,
+                    found=f"no valid pixel over land ({pixel_summary(observation)})",
+                    expected="at least one",
+                    do="give another file, or set observation.allow_empty = true to write the background unchanged",
+                )
+            )
+    if comm.rank == 0 and not np.isfinite(innovation).any():
+        log.warning("%s: no valid pixel over land; the background is written unchanged", observation.source)
     return innovation
-
-
-def input_files(restart: Restart, observation: ObservedImage | None, settings: Settings) -> list[Path]:
-    """Every file that decides the result."""
-    deviations = [d.file for d in (settings.errors.background, settings.errors.observation) if isinstance(d, FieldFile)]
-    return [*restart.inputs, *([] if observation is None else [observation.path]), *deviations]
 
 
 def pixel_summary(observation: ObservedImage) -> str:
@@ -117,57 +162,57 @@ def pixel_summary(observation: ObservedImage) -> str:
     return f"{observation.counts['source pixels']} pixels: {counts}"
 
 
-def describe(observation: ObservedImage, innovation: FloatArray, settings: Settings) -> str:
+def _describe(observation: ObservedImage, innovation: FloatArray, settings: Settings) -> str:
     """The image in one line: file, variable, time, how far that is from the analysis time, cells that it corrects."""
     hours = (observation.time - settings.model.time).total_seconds() / 3600.0
     distance = f"{abs(hours):g} h" if abs(hours) < 72 else f"{abs(hours) / 24:.0f} days"
     away = f" ({distance} {'before' if hours < 0 else 'after'} the analysis time)" if hours else ""
-    return f"{observation.source}{away}: {np.isfinite(innovation).sum()} soil cells observed"
+    cells = f"{np.isfinite(innovation).sum()} soil cells observed"
+    return f"{observation.source}{away}: {cells}; {pixel_summary(observation)}"
 
 
-def error_deviations(
-    settings: Settings, grid: Grid, shape: tuple[int, int], comm: MPI.Intracomm
+def _deviations(
+    settings: Settings, grid: Grid, land: npt.NDArray[np.bool_]
 ) -> tuple[float | FloatArray, float | FloatArray]:
-    """Standard deviations of background and observation on the transform's array: numbers or ``shape`` arrays.
-
-    Collective over ``comm``; the same on every rank.
-
-    Raises
-    ------
-    InputError
-        Where a field of standard deviations does not cover the grid.
-    """
-    errors = settings.errors
-    fields = None
-    with same_fate(comm):
-        if comm.rank == 0:
-            fields = [_deviation(wanted, grid, shape, settings) for wanted in (errors.background, errors.observation)]
-    background, observation = comm.bcast(fields)
+    background, observation = (
+        _field(wanted, settings, grid, land) if isinstance(wanted, FieldFile) else wanted
+        for wanted in (settings.errors.background, settings.errors.observation)
+    )
     return background, observation
 
 
-def _deviation(wanted: float | FieldFile, grid: Grid, shape: tuple[int, int], settings: Settings) -> float | FloatArray:
-    if not isinstance(wanted, FieldFile):
-        return wanted
-    field = read_cf(
-        wanted.file,
-        grid,
-        settings.model.time,
-        variable=wanted.variable,
-        valid_range=(0.0, 1.0),
-    )
-    positive = field.values > 0
-    if not positive.all():
+def _field(wanted: FieldFile, settings: Settings, grid: Grid, land: npt.NDArray[np.bool_]) -> FloatArray:
+    """Standard deviations on the transform's array."""
+    values = read_cf(
+        wanted.file, grid, settings.model.time, variable=wanted.variable, valid_range=(0.0, 1.0)
+    ).values  # fmt: skip
+    lacking = land & ~(values > 0)
+    if lacking.any():
         raise InputError(
             fault(
                 wanted.file,
                 wanted.variable,
-                found=f"none on {int((~positive).sum())} of {positive.size} cells",
-                expected="a positive value everywhere on the model grid",
+                found=f"none on {int(lacking.sum())} of {int(land.sum())} soil cells",
+                expected="a positive standard deviation on every soil cell",
                 do="fill the gaps in the file",
             )
         )
-    # Beyond the image nothing is observed; any finite value serves.
-    mean = field.values.mean()
-    padded: FloatArray = embed(field.values - mean, shape) + mean
-    return padded
+    # Beyond the soil nothing is observed: any value serves, the mean keeps the variances alike.
+    shape = grid.transform_shape()
+    inside = embed(np.where(values > 0, values, 0.0), shape)
+    return np.where(inside > 0, inside, values[land].mean())
+
+
+def _transform(settings: Settings, grid: Grid) -> CurveletTransform:
+    wanted, shape = settings.curvelet, grid.transform_shape()
+    try:
+        return CurveletTransform(shape, wanted.n_scales, wanted.n_angles, wanted.finest, wanted.sampling)
+    except ValueError as err:
+        raise ConfigError(f"[curvelet] {err} (image of {shape[0]} x {shape[1]})") from None
+
+
+def _files(settings: Settings, restart: Restart, observation: ObservedImage | None) -> list[Path]:
+    fields = (settings.errors.background, settings.errors.observation)
+    used = fields if settings.method in ("image", "pointwise") else ()
+    deviations = [resolve(field.file, settings.model.time) for field in used if isinstance(field, FieldFile)]
+    return [*restart.inputs, *([] if observation is None else [observation.path]), *deviations]

@@ -27,7 +27,7 @@ def new_directory(final: Path, bytes_needed: int, comm: MPI.Intracomm) -> Iterat
     """Folder to write into, which takes the name ``final`` when the block has succeeded.
 
     Collective over ``comm``. On an error that all ranks share the folder is removed. A job that is killed leaves a
-    hidden folder ``.<name>.partial-*`` beside the final one, never a half-written result under the final name.
+    hidden folder ``.imgda_mpi.partial-*`` beside the final one, never a half-written result under the final name.
 
     Raises
     ------
@@ -36,24 +36,22 @@ def new_directory(final: Path, bytes_needed: int, comm: MPI.Intracomm) -> Iterat
         ``bytes_needed`` free.
     """
     staging = Path()
-    with same_fate(comm):
+    with same_fate(comm), writing(final):
         if comm.rank == 0:
+            final = final.resolve()
             _check_free(final, bytes_needed)
-            with writing(final.parent):
-                final.parent.mkdir(parents=True, exist_ok=True)
-                staging = Path(tempfile.mkdtemp(prefix=f".{final.name}.partial-", dir=final.parent))
-                (staging / "restart").mkdir()
+            final.parent.mkdir(parents=True, exist_ok=True)
+            staging = Path(tempfile.mkdtemp(prefix=".imgda_mpi.partial-", dir=final.parent))
     staging = comm.bcast(staging)
     try:
-        with writing(staging):
-            yield staging
-        with same_fate(comm), writing(staging):
+        yield staging
+        with same_fate(comm), writing(final):
             if comm.rank == 0:
                 # mkdtemp makes private folders; the result is an ordinary one.
                 staging.chmod(0o777 & ~_umask())
-                _sync_tree(staging)
+                for path in [*staging.rglob("*"), staging]:
+                    _sync(path)
                 staging.rename(final)
-                _sync(final.parent)
     except BaseException as err:
         # Removing while other ranks may still write is only safe where all ranks have failed alike.
         if comm.rank == 0 and (comm.size == 1 or getattr(err, "everywhere", False)):
@@ -68,9 +66,9 @@ def check_output(final: Path, bytes_needed: int, comm: MPI.Intracomm) -> None:
     ------
     OutputError
     """
-    with same_fate(comm):
+    with same_fate(comm), writing(final):
         if comm.rank == 0:
-            _check_free(final, bytes_needed)
+            _check_free(final.resolve(), bytes_needed)
 
 
 def _check_free(final: Path, bytes_needed: int) -> None:
@@ -117,14 +115,14 @@ def write_manifest(
         if comm.rank == 0:
             sums = dict(pair for part in parts or [] for pair in part)
             entries = [
-                {"file": str(file), "bytes": file.stat().st_size, "sha256": sums[number]}
+                {"file": str(file.absolute()), "bytes": file.stat().st_size, "sha256": sums[number]}
                 for number, file in enumerate(files)
             ]
             for entry, file in zip(entries[len(inputs) :], written, strict=True):
                 entry["file"] = str(file.relative_to(directory))
             manifest = {
                 "program": f"imgda_mpi {__version__}",
-                "settings": settings.model_dump(mode="json"),
+                "settings": json.loads(settings.model_dump_json()),
                 "seed": settings.errors.seed,
                 "versions": versions(),
                 "ranks": comm.size,
@@ -148,11 +146,6 @@ def versions() -> dict[str, str]:
 def _checksum(file: Path) -> str:
     with file.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
-
-
-def _sync_tree(directory: Path) -> None:
-    for path in [*directory.rglob("*"), directory]:
-        _sync(path)
 
 
 def _sync(path: Path) -> None:
