@@ -227,6 +227,17 @@ def read_settings(path: Path) -> Settings:
         raise ConfigError(f"{path}: cannot be read ({err.strerror}); give the path of a settings file") from err
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as err:
         raise ConfigError(f"{path}: is not valid TOML ({err})") from err
+    return check_table(table, path)
+
+
+def check_table(table: dict[str, Any], path: Path) -> Settings:
+    """Settings from what the file ``path`` holds.
+
+    Raises
+    ------
+    ConfigError
+        As `read_settings`.
+    """
     try:
         return Settings.model_validate(table, context={"base": path.parent})
     except ValidationError as err:
@@ -252,12 +263,12 @@ def _explain(fault: dict[str, Any], table: dict[str, Any]) -> str:
         return f"{where}unknown key {name!r}; " + (
             f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(fields))}"
         )
-    if fault["type"] == "missing" and name in fields:
+    if fault["type"] == "missing" and not location[-1].isdigit():
         return f"{where}key {name!r} is missing: {fields[name].description}"
     if fault["type"].startswith("union_tag"):
         return f"{where}[{name}] key 'kind' is missing or unknown: {fault['msg']}"
     said = (
-        "needs two numbers, as [0.0, 0.1]" if fault["type"] == "tuple_type" or location[-1].isdigit() else fault["msg"]
+        "needs two numbers, as [0.0, 0.1]" if fault["type"] in ("tuple_type", "missing", "too_long") else fault["msg"]
     )
     described = f" ({fields[name].description})" if name in fields else ""
     return f"{where}{name} = {fault['input']!r}: {said[0].lower()}{said[1:]}{described}"

@@ -18,6 +18,8 @@ import pytest
 import xarray
 from launch import ENVIRONMENT, imgda, mpirun, on_ranks, read, restart_files
 
+from imgda_mpi.colm.block_files import has_parallel_hdf5
+
 pytestmark = pytest.mark.restart_io
 
 GLDAS = "observation/GLDAS_NOAH025_3H.A20220602.0600.021.nc4"
@@ -209,6 +211,41 @@ def test_a_disk_that_fills_up_leaves_nothing(case: Path) -> None:
     assert leftovers(case) == []
 
 
+# One rank fails where the others are already in a collective call on the same file.
+FAILS_ALONE = """
+import sys
+from contextlib import contextmanager
+from mpi4py import MPI
+from imgda_mpi.cli import main
+from imgda_mpi.colm import block_files
+
+whole, calls = block_files._dataset, 0
+
+@contextmanager
+def failing(file, variable, group):
+    global calls
+    calls += file.mode == sys.argv[2]
+    if MPI.COMM_WORLD.rank == 1 and calls == 1 and file.mode == sys.argv[2]:
+        raise OSError("the cable was pulled")
+    with whole(file, variable, group) as dataset:
+        yield dataset
+
+block_files._dataset = failing
+sys.exit(main(["analyse", sys.argv[1]]))
+"""
+
+
+@pytest.mark.parametrize("mode", ["r", "r+"])
+def test_a_rank_that_fails_alone_in_a_file_ends_the_others(case: Path, mode: str) -> None:
+    if not has_parallel_hdf5():
+        pytest.skip("needs an h5py with MPI, with which ranks work on one file together")
+    done = on_ranks(2, "-c", FAILS_ALONE, str(case), mode)
+    assert done.returncode == 2, done.stderr
+    assert "the cable was pulled" in done.stderr
+    assert done.stderr.count("error: ") == 1, done.stderr
+    assert not (case.parent / "analysis").exists()
+
+
 def test_too_little_room_is_found_before_anything_is_computed(case: Path, tmp_path: Path) -> None:
     small = tmp_path / "small"
     small.mkdir()
@@ -222,6 +259,7 @@ def test_too_little_room_is_found_before_anything_is_computed(case: Path, tmp_pa
         done = imgda("analyse", case, ranks=2)
         assert done.returncode == 2, done.stderr
         assert "4.2 MB free" in done.stderr
+        assert "observation" not in done.stderr
         assert list(small.iterdir()) == []
     finally:
         subprocess.run(["umount", small], check=True)

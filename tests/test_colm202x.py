@@ -265,6 +265,88 @@ def test_missing_soil_water_is_refused(demo_copy: Path, variable: str, bad: floa
         reopen(demo_copy).read_soil()
 
 
+@pytest.mark.parametrize(
+    ("variable", "bad"),
+    [("theta_r", -1.0e36), ("theta_r", np.nan), ("theta_r", 0.9), ("porsl", 45.0), ("porsl", np.nan)],
+)
+def test_impossible_soil_properties_are_refused(demo_copy: Path, variable: str, bad: float) -> None:
+    restart = reopen(demo_copy)
+    patch = int(np.flatnonzero(restart.patches.is_soil[: restart.states[0].stop])[3])
+    with netCDF4.Dataset(restart.consts[0].path, "r+") as file:
+        file[variable][patch, 0] = bad
+    message = f"{restart.consts[0].path}: {variable}: found {bad:g} in soil layer 1 of patch {patch} (1 such"
+    with pytest.raises(InputError, match=re.escape(message)):
+        reopen(demo_copy).read_soil()
+
+
+def test_missing_values_under_lakes_are_kept(demo_copy: Path, tmp_path: Path) -> None:
+    block = reopen(demo_copy).states[0]
+    lake = int(np.flatnonzero(reopen(demo_copy).patches.patch_type[: block.stop] == 4)[0])
+    with netCDF4.Dataset(block.path, "r+") as file:
+        file["wliq_soisno"][lake, 7] = np.nan
+    restart = reopen(demo_copy)
+    soil, _ = restart.read_soil()
+    (tmp_path / "same").mkdir()
+    for path in restart.write(tmp_path / "same", soil.liquid, None):
+        assert path.read_bytes() == (restart.files.states / path.name).read_bytes()
+    (tmp_path / "other").mkdir()
+    written = {path.name: path for path in restart.write(tmp_path / "other", soil.liquid + 1.0, None)}
+    assert np.isnan(read(written[block.path.name], "wliq_soisno")[lake, 7])
+
+
+def edit_mesh(directory: Path, latitude: np.ndarray, longitude: np.ndarray, element: np.ndarray) -> None:
+    """Another grid, and all patches of the first block spread over the given elements; the other blocks are gone."""
+    for path in directory.rglob("*_[ew][0-9][0-9][0-9]_[ns][0-9][0-9].nc"):
+        if "e000_n00" not in path.name:
+            path.unlink()
+    with netCDF4.Dataset(directory / "landdata" / "mesh" / "2005" / "mesh.nc", "w") as file:
+        for name, values in (("latitude", latitude), ("longitude", longitude)):
+            file.createDimension(name, values.size)
+            file.createVariable(name, "f8", (name,))[:] = values
+    landpatch = directory / "landdata" / "landpatch" / "2005" / "landpatch_e000_n00.nc"
+    const = directory / "restart" / "const" / "demo_restart_const_lc2005_e000_n00.nc"
+    with netCDF4.Dataset(landpatch, "r+") as places, netCDF4.Dataset(const, "r+") as file:
+        ids = np.sort(np.resize(element, places["eindex"].size))
+        places["eindex"][:] = ids
+        row, column = np.divmod(ids - 1, longitude.size)
+        file["patchlatr"][:] = np.radians(latitude[row])
+        file["patchlonr"][:] = np.radians((longitude[column] + 180.0) % 360.0 - 180.0)
+
+
+GLOBE = -177.5 + 5.0 * np.arange(72)
+ROWS = 50.0 - 5.0 * np.arange(8)
+
+
+@pytest.mark.parametrize(
+    ("longitude", "columns", "expected"),
+    [
+        (GLOBE, [70, 71, 0, 1], [172.5, 177.5, 182.5, 187.5]),  # across the date line
+        (GLOBE, [5], [-152.5, -147.5]),
+        (GLOBE, [71], [177.5, 182.5]),
+        (70.0 + 1.5 * np.arange(48), [2, 3, 40], 70.0 + 1.5 * np.arange(2, 41)),  # a regional mesh with a sea
+        (70.0 + 1.5 * np.arange(48), [47], [139.0, 140.5]),
+        (GLOBE, list(range(0, 72, 3)), GLOBE),
+    ],
+)
+def test_the_image_has_the_columns_of_its_cells_in_their_order(
+    demo_copy: Path, longitude: np.ndarray, columns: list[int], expected: list[float]
+) -> None:
+    element = 1 + 3 * longitude.size + np.array(columns)
+    edit_mesh(demo_copy, ROWS, longitude, element)
+    restart = reopen(demo_copy)
+    np.testing.assert_allclose(restart.patches.grid.longitude, expected)
+    column = restart.patches.cell % restart.patches.grid.shape[1]
+    placed = restart.patches.grid.longitude[column]
+    ids = read(demo_copy / "landdata" / "landpatch" / "2005" / "landpatch_e000_n00.nc", "eindex")
+    np.testing.assert_allclose((placed - longitude[(ids - 1) % longitude.size]) % 360.0, 0.0)
+
+
+def test_a_single_point_is_refused(demo_copy: Path) -> None:
+    edit_mesh(demo_copy, ROWS[:1], GLOBE[:1], np.array([1]))
+    with pytest.raises(InputError, match=r"mesh.nc: found latitude must be a vector of at least 2"):
+        reopen(demo_copy)
+
+
 def test_a_missing_variable_is_named(demo_copy: Path) -> None:
     with h5py.File(state_file(demo_copy), "r+") as file:
         del file["wice_soisno"]

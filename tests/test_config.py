@@ -5,9 +5,12 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from imgda_mpi.config import Colm202x, FieldFile, documented, read_settings
+from imgda_mpi.config import Colm202x, FieldFile, check_table, documented, read_settings
 from imgda_mpi.errors import ConfigError
+from imgda_mpi.images.netcdf import resolve
 
 CASE = """
 [model]
@@ -90,6 +93,20 @@ def test_a_field_of_standard_deviations_can_stand_for_a_number(tmp_path: Path) -
             ("[observation]", "[observation]\nmax_time_offset = -1"),
             r"max_time_offset = -1: .* greater than or equal to 0",
         ),
+        (("", "[errors]\nbackground = true\n"), r"\[errors\] background = True: input should be a valid number"),
+        (("", '[errors]\nseed = "1"\n'), r"\[errors\] seed = '1': input should be a valid integer"),
+        (("", f"[errors]\nseed = {2**64}\n"), r"\[errors\] seed = .*: input should be less than"),
+        (("time = 2022-06-02T06:00:00Z", "time = 2022"), r"\[model\] time = 2022: input should be a valid datetime"),
+        (("[observation]", "[observation]\nvalid_range = [0]"), r"\[observation\] valid_range = .*: needs two numbers"),
+        (
+            ("[observation]", "[observation]\nvalid_range = 0.6"),
+            r"\[observation\] valid_range = 0.6: needs two numbers",
+        ),
+        (('"out"', '"~nobody-of-this-name/out"'), r"\[output\] directory = .*: value error, ~nobody-of-this-name/out"),
+        (
+            ('kind = "gldas"', 'kind = "cf"\nvariable = "sm"\nlayer = [-0.1, 0.1]'),
+            r"layer = .* greater than or equal to 0",
+        ),
     ],
 )
 def test_what_is_wrong_is_named_with_what_is_right(tmp_path: Path, change: tuple[str, str], message: str) -> None:
@@ -133,3 +150,45 @@ def test_every_key_is_documented_with_its_default(tmp_path: Path) -> None:
     keys = [number for number, line in enumerate(lines) if " = " in line]
     assert len(keys) > 30
     assert all(lines[number - 1].startswith("# ") and " = " not in lines[number - 1] for number in keys)
+
+
+TOML = st.recursive(
+    st.booleans() | st.integers() | st.floats() | st.text() | st.datetimes() | st.dates(),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["file", "kind", "x"]), inner, max_size=2)
+    ),
+    max_leaves=4,
+)
+KEYS = [
+    (section, name)
+    for section, names in {
+        "": ["method", "error_model", "model", "observation", "errors", "output"],
+        "model": ["kind", "directory", "case", "time", "land_cover_year"],
+        "observation": ["kind", "file", "time", "max_time_offset", "valid_range", "allow_empty", "regridding"],
+        "errors": ["background", "observation", "n_members", "seed"],
+        "curvelet": ["n_scales", "n_angles", "finest"],
+    }.items()
+    for name in names
+]
+
+
+@given(where=st.sampled_from(KEYS), value=TOML)
+def test_any_value_gives_settings_or_a_message(where: tuple[str, str], value: object) -> None:
+    table = tomllib.loads(CASE)
+    section, name = where
+    (table.setdefault(section, {}) if section else table)[name] = value
+    try:
+        settings = check_table(table, Path("case.toml"))
+    except ConfigError as err:
+        message = str(err)
+        assert message.startswith("case.toml:\n  ")
+    else:
+        assert settings.output.directory == Path("out")
+
+
+def test_a_percent_sign_in_the_folder_is_no_field_of_a_time(tmp_path: Path) -> None:
+    folder = tmp_path / "50%done"
+    folder.mkdir()
+    observation = read_settings(settings_file(folder, CASE)).observation
+    assert observation is not None
+    assert resolve(observation.file, datetime(2022, 6, 2, 6, tzinfo=UTC)) == folder / "obs" / "GLDAS.A20220602.0600.nc4"

@@ -295,7 +295,9 @@ def test_a_reference_time_along_the_same_dimension_is_not_the_time(tmp_path: Pat
 
 def test_a_time_too_far_away_is_refused_unless_no_limit_is_set(tmp_path: Path) -> None:
     path = timed(tmp_path / "a.nc", 0, 6)
-    message = r"found 2022-06-03 06:00 UTC as the nearest of 2 .*expected 2022-06-03 12:00 UTC ± 1.5 h.*raise max_time"
+    message = (
+        r"found 2022-06-03 06:00 UTC as the nearest of 2 .*expected 2022-06-03 12:00 UTC ± 1.5 h.*raise observation"
+    )
     with pytest.raises(InputError, match=message):
         read_cf(path, GRID, NOON, variable="sm", max_time_offset=1.5)
     assert read_cf(path, GRID, NOON, variable="sm").time == datetime(2022, 6, 3, 6, tzinfo=UTC)
@@ -353,7 +355,7 @@ def test_other_files_and_directories_are_refused(tmp_path: Path) -> None:
 
 
 def test_an_unknown_variable_lists_those_there_are(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"a.nc: swvl1: found no such variable, expected one of lat, lon, sm"):
+    with pytest.raises(InputError, match=r"a.nc: swvl1: found no such variable, expected one of sm; name one"):
         read_cf(write(tmp_path / "a.nc"), GRID, NOON, variable="swvl1")
 
 

@@ -165,8 +165,16 @@ def _in_file(file: BlockFile, mine: slice, first: int) -> tuple[int, int]:
     return int(mine.start + first - file.start), int(mine.stop + first - file.start)
 
 
-def _opened(path: Path, mode: str, group: MPI.Intracomm | None) -> h5py.File:
-    return h5py.File(path, mode) if group is None else h5py.File(path, mode, driver="mpio", comm=group)
+@contextmanager
+def _opened(path: Path, mode: str, group: MPI.Intracomm | None) -> Iterator[h5py.File]:
+    if group is None:
+        with h5py.File(path, mode) as file:
+            yield file
+    else:
+        file = h5py.File(path, mode, driver="mpio", comm=group)
+        yield file
+        # Not after an error: closing waits for all owners, who may be waiting for this one elsewhere.
+        file.close()
 
 
 @contextmanager
