@@ -57,7 +57,8 @@ def contents(path: Path) -> dict[str, object]:
     def visit(name: str, item: h5py.Dataset) -> None:
         storage = (item.dtype, item.shape, item.chunks, item.compression, item.compression_opts, item.shuffle)
         attributes = {key: str(item.attrs[key]) for key in item.attrs if key != "DIMENSION_LIST"}
-        found[name] = (item[...].tobytes(), storage, attributes)
+        values = item[...]
+        found[name] = (values.tolist() if values.dtype == object else values.tobytes(), storage, attributes)
 
     with h5py.File(path) as file:
         found["/"] = {key: str(file.attrs[key]) for key in file.attrs}
@@ -69,7 +70,15 @@ def differing(a: Path, b: Path) -> set[str]:
     """Names of the variables in which two NetCDF-4 files differ."""
     first, second = contents(a), contents(b)
     assert first.keys() == second.keys()
-    return {name for name in first if first[name] != second[name]}
+    return {name for name in first if name != "/" and first[name] != second[name]} | differing_attributes(first, second)
+
+
+def differing_attributes(first: dict[str, object], second: dict[str, object]) -> set[str]:
+    """Names of the global attributes that differ."""
+    a, b = first["/"], second["/"]
+    assert isinstance(a, dict)
+    assert isinstance(b, dict)
+    return {f"/{name}" for name in a.keys() | b.keys() if a.get(name) != b.get(name)}
 
 
 def restart_files(output: Path) -> dict[str, Path]:

@@ -11,11 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray
-from launch import imgda, read, restart_files, same_restart
+from launch import differing, imgda, read, restart_files, same_restart
 
 from imgda_mpi.verify.scores import scores
-
-pytestmark = pytest.mark.restart_io
 
 IMAGES = ("background", "observation", "innovation", "analysis", "increment", "proposed_increment")
 
@@ -42,6 +40,9 @@ def demo(example_case: Path, *, before: str = "", after: str = "") -> str:
     return text.replace('method = "image"', before or 'method = "image"') + after
 
 
+# What tells of the run in the diagnostics; with its dimension.
+OF_THE_RUN = {"stage_time", "rank", "/n_ranks", "/settings"}
+
 FEW = "[errors]\nn_members = 5\n"
 
 
@@ -54,8 +55,7 @@ def test_any_number_of_ranks_writes_the_same_bits(example_case: Path, tmp_path: 
     for ranks in (1, 2, 3, 4, 7):
         together = run(tmp_path, demo(example_case, after=FEW), f"on{ranks}", ranks=ranks)
         assert same_restart(alone, together), f"{ranks} ranks"
-        for name, image in images(together).items():
-            assert image.tobytes() == read(alone / "diagnostics.nc", name).tobytes(), f"{name} on {ranks} ranks"
+        assert differing(alone / "diagnostics.nc", together / "diagnostics.nc") <= OF_THE_RUN, f"{ranks} ranks"
 
 
 def test_more_ranks_than_members_write_the_same_bits(example_case: Path, tmp_path: Path) -> None:
@@ -85,6 +85,7 @@ def test_the_seed_decides(example_case: Path, tmp_path: Path) -> None:
     assert not same_restart(first, other)
 
 
+@pytest.mark.restart_io
 def test_method_none_writes_every_byte_of_the_background(example_case: Path, tmp_path: Path) -> None:
     output = run(tmp_path, demo(example_case, before='method = "none"'), ranks=2)
     originals = example_case.parent / "model" / "demo"
@@ -147,6 +148,7 @@ def test_unobserved_land_keeps_its_water(example_case: Path, tmp_path: Path) -> 
     assert (seen["increment"][unseen] == 0).all()
 
 
+@pytest.mark.restart_io
 @pytest.mark.parametrize("compensate", ["none", "aquifer"])
 def test_the_water_ledger_closes_on_the_files(example_case: Path, tmp_path: Path, compensate: str) -> None:
     output = run(tmp_path, demo(example_case, after=FEW + f'[soil]\ncompensate = "{compensate}"\n'), ranks=2)
@@ -322,6 +324,7 @@ def test_a_regional_restart_keeps_frozen_ground_snow_and_other_types(shared: Pat
         assert (int(saved.patch_count.sel(update_reason="frozen_layer")) > 0) == (time == "2022-01-16")
 
 
+@pytest.mark.restart_io
 def test_the_regional_colm2014_restart(shared: Path, tmp_path: Path) -> None:
     packed = shared / "colm" / "colm2014" / "EAS"
     const = unpacked(packed / "EAS-rstTimeConst.xz", tmp_path / "case")

@@ -20,8 +20,6 @@ from launch import ENVIRONMENT, imgda, mpirun, on_ranks, read, restart_files
 
 from imgda_mpi.colm.block_files import has_parallel_hdf5
 
-pytestmark = pytest.mark.restart_io
-
 GLDAS = "observation/GLDAS_NOAH025_3H.A20220602.0600.021.nc4"
 STATE = "model/demo/restart/2022-153-21600/demo_restart_2022-153-21600_lc2005_e000_n00.nc"
 CONST = "model/demo/restart/const/demo_restart_const_lc2005_e000_n00.nc"
@@ -203,6 +201,7 @@ sys.exit(main(["analyse", sys.argv[1]]))
 """
 
 
+@pytest.mark.restart_io
 def test_a_disk_that_fills_up_leaves_nothing(case: Path) -> None:
     done = on_ranks(2, "-c", LIMITED, str(case))
     assert done.returncode == 2, done.stderr

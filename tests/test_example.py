@@ -6,7 +6,6 @@ import hashlib
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -14,9 +13,8 @@ from netCDF4 import Dataset, num2date
 
 from imgda_mpi.config import read_settings
 from imgda_mpi.errors import OutputError
-from imgda_mpi.example import case as example_case
 from imgda_mpi.example import geography
-from imgda_mpi.example.case import write_example
+from imgda_mpi.example.case import SEED, write_example
 from imgda_mpi.example.climate import make_climate
 from imgda_mpi.example.fields import make_soil_map, true_moisture
 from imgda_mpi.example.random_field import correlated_field
@@ -35,8 +33,8 @@ RHO_ICE = 917.0
 
 
 @pytest.fixture(scope="session")
-def example(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_example(tmp_path_factory.mktemp("example") / "case").parent
+def example(example_case: Path) -> Path:
+    return example_case.parent
 
 
 def load(path: Path) -> dict[str, np.ndarray]:
@@ -107,88 +105,6 @@ def background(blocks: Blocks) -> np.ndarray:
 @pytest.fixture(scope="session")
 def truth(example: Path) -> np.ndarray:
     return load(example / "truth.nc")["soil_moisture"]
-
-
-def header(path: Path, free_sizes: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Everything about a file but its values; sizes of dimensions that differ between cases are left out."""
-
-    def size(name: str, n: int) -> int | str:
-        return "any" if name in free_sizes else n
-
-    with Dataset(path) as file:
-        variables = []
-        for name, variable in file.variables.items():
-            chunks = variable.chunking()
-            storage = "one chunk" if chunks == list(variable.shape) and variable.ndim else chunks
-            described = (variable.dtype, variable.dimensions, variable.endian())
-            attributes = {key: type(variable.getncattr(key)) for key in variable.ncattrs()}
-            variables.append((name, described, storage, variable.filters(), attributes))
-        return {
-            "model": file.data_model,
-            "attributes": file.ncattrs(),
-            "dimensions": [(n, size(n, len(d)), d.isunlimited()) for n, d in file.dimensions.items()],
-            "variables": variables,
-        }
-
-
-LANDDATA = [
-    "block.nc",
-    "pixel.nc",
-    "mesh/2005/mesh.nc",
-    "mesh/2005/mesh_{block}.nc",
-    "landelm/2005/landelm_{block}.nc",
-    "landpatch/2005/landpatch_{block}.nc",
-    "landpatch/2005/patchfrac_elm_{block}.nc",
-]
-FREE_SIZES = ("patch", "landpatch", "landelm", "element", "pixel", "longitude", "latitude", "xblk", "yblk")
-
-
-@pytest.mark.parametrize("name", LANDDATA)
-@pytest.mark.parametrize(("real", "block"), [("GL14", "e000_n00"), ("EA14", "e100_n30")])
-def test_landdata_have_the_models_format(example: Path, shared: Path, name: str, real: str, block: str) -> None:
-    ours = header(example / "model/demo/landdata" / name.format(block="e000_n00"), FREE_SIZES)
-    assert ours == header(shared / "colm/colm202x" / real / "landdata" / name.format(block=block), FREE_SIZES)
-
-
-@pytest.mark.parametrize(("real", "block"), [("GL14", "e000_n00"), ("EA14", "e100_n30")])
-@pytest.mark.parametrize(
-    ("ours", "theirs"),
-    [
-        ("2022-153-21600/demo_restart_2022-153-21600_lc2005_e000_n00.nc", "2022-155-00000/{0}_lc2005_{1}.nc"),
-        ("const/demo_restart_const_lc2005.nc", "const/{0}_const_lc2005.nc"),
-        ("const/demo_restart_const_lc2005_e000_n00.nc", "const/{0}_const_lc2005_{1}.nc"),
-    ],
-)
-def test_restarts_have_the_models_format(
-    example: Path, shared: Path, real: str, block: str, ours: str, theirs: str
-) -> None:
-    stem = f"{real}_restart" + ("_2022-155-00000" if theirs.startswith("2022") else "")
-    there = shared / "colm/colm202x" / real / "restart" / theirs.format(stem, block)
-    assert header(example / "model/demo/restart" / ours, ("patch",)) == header(there, ("patch",))
-
-
-def test_same_files_as_a_global_run_of_the_model(example: Path, shared: Path) -> None:
-    def names(root: Path) -> set[str]:
-        files = (str(path.relative_to(root)) for path in root.rglob("*.nc") if "hist" not in path.name)
-        return {name.replace("GL14", "demo").replace("2022-155-00000", "2022-153-21600") for name in files}
-
-    assert names(example / "model/demo") == names(shared / "colm/colm202x/GL14")
-
-
-def test_grid_and_blocks_are_those_of_the_global_run(example: Path, shared: Path) -> None:
-    for name, variables in {"mesh/2005/mesh.nc": ("latitude", "longitude"), "block.nc": ("lat_s", "lon_e")}.items():
-        ours, theirs = (load(root / "landdata" / name) for root in (example / "model/demo", shared_gl14(shared)))
-        for variable in variables:
-            np.testing.assert_array_equal(ours[variable], theirs[variable])
-
-
-def shared_gl14(shared: Path) -> Path:
-    return shared / "colm/colm202x/GL14"
-
-
-def test_model_scalars_are_the_models(example: Path, shared: Path) -> None:
-    ours = load(example / "model/demo/restart/const/demo_restart_const_lc2005.nc")
-    assert ours == load(shared_gl14(shared) / "restart/const/GL14_restart_const_lc2005.nc")
 
 
 @pytest.mark.parametrize("block", BLOCKS)
@@ -311,7 +227,7 @@ def test_every_value_is_finite_or_the_models_missing_value(blocks: Blocks) -> No
 
 
 def test_soil_properties_follow_the_models(shared: Path) -> None:
-    real = load(shared_gl14(shared) / "restart/const/GL14_restart_const_lc2005_e000_n00.nc")
+    real = load(shared / "colm/colm202x/GL14/restart/const/GL14_restart_const_lc2005_e000_n00.nc")
     soil = Soil(real["wf_sand"][:, 0], real["wf_clay"][:, 0], real["wf_om"])
     ours = {
         "theta_r": soil.residual,
@@ -343,7 +259,7 @@ def test_suction_and_conductivity_follow_from_soil_water(blocks: Blocks) -> None
 
 
 def test_truth_is_the_truths_own_restart_aggregated(example: Path, truth: np.ndarray, tmp_path: Path) -> None:
-    rng = np.random.default_rng(example_case.SEED)
+    rng = np.random.default_rng(SEED)
     tiles = make_tiles(rng)
     soil = make_soil_map(rng, tiles)
     write_state(tmp_path, tiles, soil, make_climate(tiles), true_moisture(rng, tiles, soil))
@@ -372,19 +288,6 @@ def test_background_is_as_wrong_as_a_model_is(truth: np.ndarray, background: np.
     near, middle = (np.nanmean(full[:, lag:] * full[:, :-lag]) / error.var() for lag in (1, 5))
     assert near > 0.8
     assert 0.2 < middle < 0.7
-
-
-def test_observation_has_the_format_of_gldas(example: Path, shared: Path) -> None:
-    real = shared / "data/gldas/GLDAS_NOAH025_3H.A20160101.0600.021.nc4"
-    ours, theirs = header(gldas_file(example)), header(real)
-    theirs["attributes"].remove("NCO")  # left by the tool that cut the real file
-    assert ours == theirs
-    with Dataset(gldas_file(example)) as mine, Dataset(real) as original:
-        for name, variable in original.variables.items():
-            for key in set(variable.ncattrs()) - {"vmin", "vmax", "begin_date", "begin_time"}:
-                np.testing.assert_equal(mine[name].getncattr(key), variable.getncattr(key))
-        for name in ("lat", "lon"):
-            np.testing.assert_array_equal(mine[name][:], original[name][:])
 
 
 def gldas_file(example: Path) -> Path:

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from imgda_mpi.arrays import FloatArray
 from imgda_mpi.errors import InputError, OutputError
 from imgda_mpi.grid import Grid
+from imgda_mpi.report.diagnostics import read_diagnostics
 from imgda_mpi.report.figure import draw_analysis
 from imgda_mpi.report.report import report
 from imgda_mpi.report.table import score_table
@@ -68,7 +69,11 @@ def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     """A folder with diagnostics, truth and figure; its grid; the figure."""
     directory = tmp_path_factory.mktemp("case")
     write_case(directory, request.param)
-    return directory, request.param, draw_analysis(directory / "diagnostics.nc", directory / "figure.png")
+    return (
+        directory,
+        request.param,
+        draw_analysis(read_diagnostics(directory / "diagnostics.nc"), directory / "figure.png"),
+    )
 
 
 def words(line: str) -> str:
@@ -217,4 +222,4 @@ def test_a_file_that_is_not_of_an_analysis_is_refused(tmp_path: Path) -> None:
 def test_a_figure_that_cannot_be_written_is_an_output_error(tmp_path: Path) -> None:
     write_case(tmp_path, REGION)
     with pytest.raises(OutputError, match="nowhere"):
-        draw_analysis(tmp_path / "diagnostics.nc", tmp_path / "nowhere" / "figure.png")
+        draw_analysis(read_diagnostics(tmp_path / "diagnostics.nc"), tmp_path / "nowhere" / "figure.png")

@@ -214,12 +214,12 @@ if [ $parallel = yes ] && ! has_parallel_h5py && ! has_libraries; then
 fi
 rm -f "$stamp"
 provide_mpi
-extras=example
-[ $tests = no ] || extras=example,test
-say "installing imgda_mpi with [$extras]"
-install --editable ".[$extras]"
+what=.
+[ $tests = no ] || what=.[test]
+say "installing imgda_mpi and what it needs"
+install --editable "$what"
 # An earlier run that was interrupted can leave packages that pip takes for complete.
-imports_work || install --force-reinstall --editable ".[$extras]"
+imports_work || install --force-reinstall --editable "$what"
 if [ $parallel = yes ]; then
     provide_parallel_h5py
     ranks_write_together || { tail -n 30 "$log" >&2; stop "two ranks cannot write one file with this h5py and mpirun"; }

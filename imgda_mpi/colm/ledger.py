@@ -24,7 +24,7 @@ FLAGS = {
     "frozen_layer": "a layer was left alone because it is frozen or holds ice",
     "at_lower_bound": "a layer came to residual water",
     "at_upper_bound": "a layer came to porosity less ice",
-    "refused": "the surface moisture could not follow the increment because all layers are at a bound",
+    "refused": "nothing is frozen, and all layers are at a bound: the surface moisture could not follow the increment",
 }
 
 COUNTED = {

@@ -16,7 +16,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from imgda_mpi.arrays import BoolArray, FloatArray
 from imgda_mpi.errors import writing
 from imgda_mpi.grid import Grid
-from imgda_mpi.report.diagnostics import SavedAnalysis, read_diagnostics
+from imgda_mpi.report.diagnostics import SavedAnalysis
 from imgda_mpi.report.table import before_and_after, change
 
 # The same limits in every figure, so that figures can be compared, m3 m-3.
@@ -37,13 +37,12 @@ DOTS_PER_INCH = 150
 CAPTION_WIDTH = 150  # characters
 
 
-def draw_analysis(diagnostics_file: Path, figure_file: Path) -> Figure:
+def draw_analysis(saved: SavedAnalysis, figure_file: Path) -> Figure:
     """Draw a saved analysis in four panels, as in Figs. 4 and 5 of the paper, and write the picture.
 
     Parameters
     ----------
-    diagnostics_file : Path
-        The ``diagnostics.nc`` of an analysis.
+    saved : SavedAnalysis
     figure_file : Path
         To be written; its suffix says the format (png, pdf, ...).
 
@@ -54,12 +53,9 @@ def draw_analysis(diagnostics_file: Path, figure_file: Path) -> Figure:
 
     Raises
     ------
-    InputError
-        Where the diagnostics cannot be read.
     OutputError
         Where the picture cannot be written.
     """
-    saved = read_diagnostics(diagnostics_file)
     shown = _around_greenwich(saved)
     land = np.isfinite(shown.background)
     south, north = _land_latitudes(shown.grid, land)

@@ -45,5 +45,5 @@ def report(directory: Path, truth: Path | None = None) -> str:
     rows = {"observation": (saved.background, saved.analysis, saved.observation)}
     if truth is not None:
         rows["withheld truth"] = (saved.background, saved.analysis, read_truth(truth, saved.grid))
-    draw_analysis(directory / "diagnostics.nc", directory / "figure.png")
+    draw_analysis(saved, directory / "figure.png")
     return score_table(rows)
