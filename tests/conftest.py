@@ -27,3 +27,9 @@ def rng() -> np.random.Generator:
 def example_case(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The settings file of the embedded case."""
     return write_example(tmp_path_factory.mktemp("example") / "case")
+
+
+@pytest.fixture(scope="session")
+def example(example_case: Path) -> Path:
+    """The folder of the embedded case."""
+    return example_case.parent

@@ -98,3 +98,10 @@ def read(path: Path, name: str) -> np.ndarray:
     with netCDF4.Dataset(path) as file:
         file.set_auto_mask(False)
         return np.asarray(file[name][...])
+
+
+def load(path: Path) -> dict[str, np.ndarray]:
+    """All variables of a file as they are in it."""
+    with netCDF4.Dataset(path) as file:
+        file.set_auto_mask(False)
+        return {name: np.asarray(variable[...]) for name, variable in file.variables.items()}

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from launch import load
 from netCDF4 import Dataset, num2date
 
 from imgda_mpi.config import read_settings
@@ -30,17 +31,6 @@ THICKNESS = np.array(
 # Depth of layers 1, 2, 3 within 10 cm, and what is left for layer 4.
 TOP_10_CM = np.array([0.17512820, 0.27579023, 0.45470032, 0.09438125])
 RHO_ICE = 917.0
-
-
-@pytest.fixture(scope="session")
-def example(example_case: Path) -> Path:
-    return example_case.parent
-
-
-def load(path: Path) -> dict[str, np.ndarray]:
-    with Dataset(path) as file:
-        file.set_auto_mask(False)
-        return {name: variable[...] for name, variable in file.variables.items()}
 
 
 @dataclass

@@ -7,18 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from launch import load
 from netCDF4 import Dataset
-
-
-@pytest.fixture(scope="session")
-def example(example_case: Path) -> Path:
-    return example_case.parent
-
-
-def load(path: Path) -> dict[str, np.ndarray]:
-    with Dataset(path) as file:
-        file.set_auto_mask(False)
-        return {name: variable[...] for name, variable in file.variables.items()}
 
 
 def header(path: Path, free_sizes: tuple[str, ...] = ()) -> dict[str, Any]:
