@@ -25,6 +25,11 @@ def imgda(*arguments: object, ranks: int = 0, **environment: str) -> subprocess.
     )
 
 
+def python(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """A finished python of its own."""
+    return run([sys.executable, *arguments], {})
+
+
 def on_ranks(ranks: int, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """A finished python under mpirun."""
     return run(mpirun(ranks, sys.executable, *arguments), environment)

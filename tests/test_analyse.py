@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray
-from launch import differing, imgda, read, restart_files, same_restart
+from launch import differing, imgda, python, read, restart_files, same_restart
 
 from imgda_mpi.verify.scores import scores
 
@@ -188,6 +188,14 @@ def test_the_diagnostics_open_in_xarray(example_case: Path, tmp_path: Path) -> N
         assert float(saved.gain_mean.min()) > 0.3
         assert int(saved.pixel_count.sel(pixel_reason="source pixels")) == 600 * 1440
         assert saved.attrs["water_ledger_residual"] < 1e-9
+
+
+def test_the_diagnostics_can_be_opened_again_in_the_same_process(example_case: Path, tmp_path: Path) -> None:
+    output = run(tmp_path, demo(example_case, before='method = "pointwise"'))
+    again = "import netCDF4, sys\nfor _ in range(5):\n    print(netCDF4.Dataset(sys.argv[1])['update_reason'][0])"
+    done = python("-c", again, str(output / "diagnostics.nc"))
+    assert done.returncode == 0, "the library crashed"
+    assert done.stdout.split() == ["frozen_layer"] * 5
 
 
 def test_the_manifest_has_checksums_settings_and_versions(example_case: Path, tmp_path: Path) -> None:

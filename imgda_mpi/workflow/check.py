@@ -32,9 +32,6 @@ def check(settings: Settings, comm: MPI.Intracomm) -> None:
     log.info("image        %d x %d, %.2f to %.2f N, %.2f to %.2f E", *grid.shape, lat[0], lat[-1], lon[0], lon[-1])
     log.info("background   %d soil patches, %.3f to %.3f m3 m-3", patches.is_soil.sum(), lowest, highest)
     log.info("method       %s", settings.method)
-    if inputs.transform is not None:
-        layout = inputs.transform.layout
-        log.info("transform    %d scales on %d x %d", layout.wedges[-1].scale, *layout.image_shape)
     log.info("restart I/O  %s", "parallel HDF5" if has_parallel_hdf5() else "through rank 0 (this h5py has no MPI)")
     log.info("output       %s (at most %.1f MB)", settings.output.directory, inputs.restart.n_bytes / 1e6)
     log.info("nothing stands in the way of the analysis")

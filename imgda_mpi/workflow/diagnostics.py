@@ -163,8 +163,7 @@ def _write_ledger(file: netCDF4.Dataset, ledger: WaterLedger) -> None:
 
 def _write_timing(file: netCDF4.Dataset, stages: list[str], seconds: FloatArray) -> None:
     file.createDimension("rank", seconds.shape[0])
-    file.createDimension("stage", len(stages))
-    file.createVariable("stage", str, ("stage",))[:] = np.array(stages, dtype=object)
+    _names(file, "stage", stages)
     _variable(file, "stage_time", ("rank", "stage"), seconds, "wall time of a stage on a rank", "s")
 
 
@@ -183,10 +182,22 @@ def _variable(
     variable[:] = values
 
 
+def _names(file: netCDF4.Dataset, dim: str, names: list[str]) -> None:
+    """A dimension whose coordinates are words.
+
+    Characters, not strings: current HDF5 libraries crash when a file with variable-length strings is opened twice.
+    """
+    characters = np.array(names, dtype="S")
+    file.createDimension(dim, len(names))
+    file.createDimension(f"{dim}_length", characters.itemsize)
+    variable = file.createVariable(dim, "S1", (dim, f"{dim}_length"))
+    variable._Encoding = "ascii"
+    variable[:] = characters
+
+
 def _table(file: netCDF4.Dataset, dim: str, columns: dict[str, Any], meaning: str) -> None:
     reasons = list(next(iter(columns.values())))
-    file.createDimension(dim, len(reasons))
-    file.createVariable(dim, str, (dim,))[:] = np.array(reasons, dtype=object)
+    _names(file, dim, reasons)
     for name, counts in columns.items():
         values = np.array([counts[reason] for reason in reasons], dtype=np.int64)
         _variable(file, name, (dim,), values, f"number of {meaning} by reason", "1")

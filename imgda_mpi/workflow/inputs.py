@@ -86,8 +86,10 @@ def read_inputs(settings: Settings, stages: Stages, comm: MPI.Intracomm) -> Inpu
             found = _deviations(settings, grid, land) if comm.rank == 0 else None
         deviations = comm.bcast(found)
     if settings.method == "image":
-        with same_fate(comm):
+        with stages.stage("transform"), same_fate(comm):
             transform = _transform(settings, grid)
+            ny, nx = transform.layout.image_shape
+            stages.say(f"{transform.geometry.n_scales} scales on {ny} x {nx}: {transform.layout.n_values} coefficients")
     files = _files(settings, restart, observation)
     return Inputs(restart, soil, aquifer, background, observation, innovation, deviations, transform, files)
 
