@@ -117,30 +117,23 @@ def _on_all_ranks(settings_file: Path, verb: Callable[..., None]) -> int:
                 settings = read_settings(settings_file)
         verb(comm.bcast(settings), comm)
     except ImgdaError as err:
-        return _end_together(err, comm)
+        if comm.size > 1 and not err.everywhere:
+            log.error("%s", err)
+            return _abort(BAD_INPUT, comm)
+        message = str(err)
     except BaseException:
         traceback.print_exc()
         return _abort(1, comm)
-    return 0
-
-
-def _end_together(error: ImgdaError, comm: MPI.Intracomm) -> int:
-    if error.everywhere or comm.size == 1:
-        if comm.rank == 0:
-            log.error("%s", error)
-        if comm.size > 1:
-            _finish(comm)
-        return BAD_INPUT
-    log.error("%s", error)
-    return _abort(BAD_INPUT, comm)
-
-
-def _finish(comm: MPI.Intracomm) -> None:
-    """Leave MPI in order, after rank 0 has spoken: launchers take an exit status before that for a crash."""
-    from mpi4py import MPI
-
-    comm.Barrier()
-    MPI.Finalize()
+    else:
+        return 0
+    # Only here, outside the handler, the error's frames are gone and with them the files that ranks had open together.
+    if comm.rank == 0:
+        log.error("%s", message)
+    if comm.size > 1:
+        # Launchers end all ranks as soon as one has ended: first the message, then the orderly end of MPI.
+        comm.Barrier()
+        MPI.Finalize()
+    return BAD_INPUT
 
 
 def _abort(status: int, comm: MPI.Intracomm) -> int:

@@ -28,7 +28,10 @@ from imgda_mpi.errors import ConfigError
 
 def _utc(value: datetime) -> datetime:
     """Times without a zone are UTC, as in CoLM's file names."""
-    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    try:
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    except OverflowError as err:
+        raise ValueError(f"{value} is out of range") from err
 
 
 def _below_settings_file(path: Path, info: ValidationInfo) -> Path:

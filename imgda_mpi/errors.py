@@ -40,17 +40,17 @@ def fault(path: Path | str, variable: str | None = None, *, found: str, expected
 
 @contextmanager
 def reading(path: Path, variable: str | None = None) -> Iterator[None]:
-    """Turn what a file library reports while it reads a damaged file into an `InputError`."""
+    """Turn what the system or a file library reports of a file it cannot read into an `InputError`."""
     try:
         yield
-    except (OSError, KeyError) as err:
+    except (OSError, KeyError, RuntimeError) as err:  # h5py raises all three where a file is damaged
         raise InputError(
             fault(
                 path,
                 variable,
                 found=f"what cannot be read ({err})",
                 expected="a whole file",
-                do="the file is damaged: copy it again from the model run",
+                do="check permissions, or copy it again from the model run: it may be damaged",
             )
         ) from err
 

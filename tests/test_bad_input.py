@@ -156,6 +156,47 @@ def test_bad_input_ends_all_ranks_with_one_message_and_status_2(
     assert leftovers(case) == before
 
 
+def lose_the_aquifer(case: Path) -> None:
+    edit(case, "[errors]", '[soil]\ncompensate = "aquifer"\n[errors]')
+    with netCDF4.Dataset(case.parent / STATE, "r+") as file:
+        file["wa"][:] = -1.0e36
+
+
+def damage_a_header(case: Path) -> None:
+    path = case.parent / STATE
+    whole = bytearray(path.read_bytes())
+    whole[600:2600] = bytes(2000)
+    path.write_bytes(whole)
+
+
+def spoil_the_fractions(case: Path) -> None:
+    path = case.parent / "model/demo/landdata/landpatch/2005/patchfrac_elm_e000_n00.nc"
+    with netCDF4.Dataset(path, "r+") as file:
+        file["patchfrac_elm"][0] = np.nan
+
+
+def write_below_a_file(case: Path) -> None:
+    edit(case, 'directory = "analysis"', 'directory = "truth.nc/analysis"')
+
+
+@pytest.mark.parametrize(
+    ("damage", "expected"),
+    [
+        (lose_the_aquifer, "wa: found no value on"),
+        (damage_a_header, f"{STATE}"),
+        (spoil_the_fractions, "patchfrac_elm: found patch weights must be finite"),
+        (write_below_a_file, "truth.nc: found a file, expected a folder"),
+    ],
+)
+def test_check_finds_what_analyse_would_stop_at(case: Path, damage: Callable[[Path], None], expected: str) -> None:
+    damage(case)
+    done = imgda("check", case)
+    assert done.returncode == 2, done.stderr
+    assert expected in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stderr.count("error: ") == 1
+
+
 def test_check_finds_bad_input_without_mpirun(case: Path) -> None:
     truncate_a_block(case)
     done = imgda("check", case)

@@ -167,8 +167,8 @@ def _in_file(file: BlockFile, mine: slice, first: int) -> tuple[int, int]:
 
 @contextmanager
 def _opened(path: Path, mode: str, group: MPI.Intracomm | None) -> Iterator[h5py.File]:
-    if group is None:
-        with h5py.File(path, mode) as file:
+    if group is None or group.size == 1:
+        with h5py.File(path, mode) if group is None else h5py.File(path, mode, driver="mpio", comm=group) as file:
             yield file
     else:
         file = h5py.File(path, mode, driver="mpio", comm=group)

@@ -90,14 +90,27 @@ def survey(
     InputError
         Where a file is missing or damaged, or does not match the others.
     """
-    _check_folders(files)
-    blocks = sorted(path.stem.removeprefix("landpatch_") for path in files.landpatch.glob("landpatch_*.nc"))
-    _check_blocks(files, blocks)
-    parts = [_read_block(files, block, state_variables, const_variables) for block in blocks]
-    element, weight, patch_type, longitude, latitude = (np.concatenate(part) for part in zip(*parts, strict=True))
-    grid, cell = _place(files.mesh, element)
+    with reading(files.directory):
+        _check_folders(files)
+        blocks = sorted(path.stem.removeprefix("landpatch_") for path in files.landpatch.glob("landpatch_*.nc"))
+        _check_blocks(files, blocks)
+        parts = [_read_block(files, block, state_variables, const_variables) for block in blocks]
+        element, weight, patch_type, longitude, latitude = (np.concatenate(part) for part in zip(*parts, strict=True))
+        grid, cell = _place(files.mesh, element)
     _check_positions(files, grid, cell, longitude, latitude)
-    return PatchMap(grid, cell, weight, patch_type), blocks, [part[0].size for part in parts]
+    try:
+        patches = PatchMap(grid, cell, weight, patch_type)
+    except ValueError as err:
+        raise InputError(
+            fault(
+                files.landpatch / "patchfrac_elm_*.nc",
+                "patchfrac_elm",
+                found=f"{err}",
+                expected="area fractions of 0 or more",
+                do="the files are damaged: copy them again from the model run",
+            )
+        ) from err
+    return patches, blocks, [part[0].size for part in parts]
 
 
 def _check_folders(files: CaseFiles) -> None:
@@ -251,7 +264,7 @@ def _check_positions(files: CaseFiles, grid: Grid, cell: IntArray, longitude: Fl
     width = np.diff(grid.longitude_edges)[column]
     east = (longitude - grid.longitude[column] + 180.0) % 360.0 - 180.0
     # Centroids of a patch's pixels lie anywhere in the cell; half a cell more allows for uneven pixels.
-    outside = (np.abs(latitude - grid.latitude[row]) > height) | (np.abs(east) > width)
+    outside = ~((np.abs(latitude - grid.latitude[row]) <= height) & (np.abs(east) <= width))
     if outside.any():
         patch = int(np.flatnonzero(outside)[0])
         raise InputError(
@@ -310,17 +323,14 @@ def _check_variables(file: h5py.File, variables: Sequence[Columns], n_patch: int
 
 
 def _dataset(file: h5py.File, name: str) -> h5py.Dataset:
-    if name not in file:
-        raise InputError(
-            fault(
-                file.filename,
-                name,
-                found="no such variable",
-                expected="it in every block",
-                do="use the model's own files",
-            )
+    with reading(Path(file.filename), name):
+        if name in file:
+            return file[name]
+    raise InputError(
+        fault(
+            file.filename, name, found="no such variable", expected="it in every block", do="use the model's own files"
         )
-    return file[name]
+    )
 
 
 def _check_shape(file: h5py.File, name: str, found: tuple[int, ...], expected: tuple[int, ...]) -> None:

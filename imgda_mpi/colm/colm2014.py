@@ -84,9 +84,8 @@ class Colm2014Restart:
         """File that changes from one instant to the next."""
         return self.inputs[0]
 
-    @property
-    def n_bytes(self) -> int:
-        """Room that `write` needs."""
+    def room(self) -> int:
+        """Bytes that `write` needs. Not collective."""
         return self.state.stat().st_size
 
     def read_soil(self) -> tuple[SoilColumns, FloatArray]:

@@ -44,14 +44,13 @@ class Colm202xRestart:
     offsets: IntArray
     comm: MPI.Intracomm
     files: CaseFiles
+    folder: list[Path]  # all files of this instant
     states: list[BlockFile]
     consts: list[BlockFile]
 
-    @property
-    def n_bytes(self) -> int:
-        """Room that `write` needs: the files, and the edited variables once more in case they deflate less well."""
-        files = sum(path.stat().st_size for path in self.files.states.iterdir())
-        return files + 8 * (N_SOIL + 1) * self.patches.n_patch
+    def room(self) -> int:
+        """Bytes that `write` needs: the files, and the edited variables once more in case they deflate less well."""
+        return sum(path.stat().st_size for path in self.folder) + 8 * (N_SOIL + 1) * self.patches.n_patch
 
     def read_soil(self) -> tuple[SoilColumns, FloatArray]:
         """Soil columns and aquifer storage (n_own,) mm of the own patches. Collective."""
@@ -78,13 +77,11 @@ class Colm202xRestart:
         Sets that hold no soil water (``_restart_pft_``, ``_restart_urban_``, ...) are copied as they are, so that
         the new folder can take the place of the old one.
         """
-        written: list[Path] = []
         folder = directory / self.files.states.name
+        written = [folder / source.name for source in self.folder]
         with same_fate(self.comm), writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
-            sources = sorted(path for path in self.files.states.iterdir() if path.is_file())
-            written = [folder / source.name for source in sources]
-            for source, target in list(zip(sources, written, strict=True))[self.comm.rank :: self.comm.size]:
+            for source, target in list(zip(self.folder, written, strict=True))[self.comm.rank :: self.comm.size]:
                 shutil.copyfile(source, target)
         copies = [BlockFile(folder / file.path.name, file.start, file.stop) for file in self.states]
         edits = {LIQUID: liquid} if aquifer is None else {LIQUID: liquid, AQUIFER: aquifer}
@@ -108,8 +105,9 @@ def open_restart(
     found = None
     with same_fate(comm):
         if comm.rank == 0:
-            found = survey(files, [LIQUID, ICE, TEMPERATURE, AQUIFER], [POROSITY, RESIDUAL])
-    patches, blocks, sizes = comm.bcast(found)
+            surveyed = survey(files, [LIQUID, ICE, TEMPERATURE, AQUIFER], [POROSITY, RESIDUAL])
+            found = (*surveyed, sorted(path for path in files.states.iterdir() if path.is_file()))
+    patches, blocks, sizes, folder = comm.bcast(found)
     if comm.rank == 0 and comm.size > 1 and not has_parallel_hdf5():
         log.info("this h5py has no MPI: restart files go through rank 0 (same values, less speed)")
     ends = np.cumsum(sizes)
@@ -117,11 +115,12 @@ def open_restart(
     return Colm202xRestart(
         name=f"CoLM202X case {case} at {stamp(time)}",
         time=time,
-        inputs=[files.mesh, *(path for block in blocks for path in files.of_block(block))],
+        inputs=[files.mesh, *folder, *(path for block in blocks for path in files.of_block(block)[1:])],
         patches=patches,
         offsets=share(int(ends[-1]), comm.size),
         comm=comm,
         files=files,
+        folder=folder,
         states=[BlockFile(files.state(block), *bound) for block, bound in zip(blocks, bounds, strict=True)],
         consts=[BlockFile(files.const(block), *bound) for block, bound in zip(blocks, bounds, strict=True)],
     )

@@ -28,9 +28,8 @@ class Restart(Protocol):
     patches: PatchMap
     offsets: npt.NDArray[np.int64]
 
-    @property
-    def n_bytes(self) -> int:
-        """Room that `write` needs at most."""
+    def room(self) -> int:
+        """Bytes that `write` needs at most. Not collective."""
 
     def read_soil(self) -> tuple[SoilColumns, FloatArray]:
         """Soil columns and aquifer storage (n_own,) mm of the own patches. Collective."""

@@ -50,10 +50,6 @@ def same_fate_of_collectives(comm: MPI.Intracomm) -> Iterator[None]:
             if time.monotonic() > given_up:
                 raise error
             time.sleep(0.01)
-        if isinstance(error, ImgdaError):
-            # All who share a file have failed in it. A new error, without the old one's frames, lets go of the file,
-            # which closes it for all of them together.
-            error = type(error)(str(error))
     _agree(comm, error)
 
 

@@ -12,7 +12,6 @@ from imgda_mpi.arrays import FloatArray
 from imgda_mpi.colm.ledger import WaterLedger, ledger_rows
 from imgda_mpi.colm.soil_update import SoilUpdate, check_bounds, compensate_aquifer, update_soil
 from imgda_mpi.config import Settings
-from imgda_mpi.errors import InputError
 from imgda_mpi.parallel.failure import same_fate
 from imgda_mpi.parallel.rows import gather_rows
 from imgda_mpi.report.table import score_line
@@ -52,7 +51,7 @@ def analyse(settings: Settings, comm: MPI.Intracomm) -> None:
         rows = gather_rows(comm, ledger_rows(soil, update, drawn), restart.offsets)
         ledger = None if rows is None else WaterLedger(restart.patches, rows)
         stages.say(ledger.summary if ledger else "")
-    with new_directory(settings.output.directory, restart.n_bytes, comm) as directory:
+    with new_directory(settings.output.directory, comm) as directory:
         with stages.stage("write"):
             written = restart.write(directory / "restart", update.liquid, aquifer)
             stages.say(f"{len(written)} files")
@@ -69,18 +68,8 @@ def compensated_aquifer(inputs: Inputs, update: SoilUpdate, comm: MPI.Intracomm)
     """Aquifer store (n_own,) mm that keeps each column's total water; warns of deficits that become a surplus.
 
     Collective over ``comm``.
-
-    Raises
-    ------
-    InputError
-        Where the aquifer store of a soil patch is missing.
     """
     before = inputs.aquifer
-    with same_fate(comm):
-        missing = inputs.soil.is_soil & ~(np.abs(before) < 1e30)
-        if missing.any():
-            raise InputError(f"{inputs.restart.name}: wa: found no value on {int(missing.sum())} soil patches, "
-                             'expected mm of water; set soil.compensate = "none"')  # fmt: skip
     after = compensate_aquifer(before, update)
     surplus = comm.allreduce(int(((before <= 0) & (after > 0)).sum()))
     if comm.rank == 0 and surplus > 0:

@@ -14,7 +14,7 @@ from mpi4py import MPI
 
 from imgda_mpi.arrays import FloatArray
 from imgda_mpi.colm import colm202x, colm2014
-from imgda_mpi.colm.restart import Restart
+from imgda_mpi.colm.restart import LARGEST_PLAUSIBLE, Restart
 from imgda_mpi.colm.soil_layers import overlap_weights
 from imgda_mpi.colm.soil_update import SoilColumns
 from imgda_mpi.config import Cf, Colm202x, FieldFile, Settings
@@ -72,8 +72,11 @@ def read_inputs(settings: Settings, stages: Stages, comm: MPI.Intracomm) -> Inpu
     with stages.stage("restart"):
         restart = _open_restart(settings, comm)
         grid, land = restart.patches.grid, restart.patches.soil_cells
-        check_output(settings.output.directory, restart.n_bytes, comm)
+        check_output(settings.output.directory, lambda: room(restart), comm)
         soil, aquifer = restart.read_soil()
+        if settings.soil.compensate == "aquifer":
+            with same_fate(comm):
+                _check_aquifer(restart, soil, aquifer)
         background = surface_image(restart, soil.surface_moisture(SURFACE), comm)
         stages.say(f"{restart.name}: {restart.patches.n_patch} patches in {land.sum()} soil cells")
     with stages.stage("observation"):
@@ -94,6 +97,12 @@ def read_inputs(settings: Settings, stages: Stages, comm: MPI.Intracomm) -> Inpu
     return Inputs(restart, soil, aquifer, background, observation, innovation, deviations, transform, files)
 
 
+def room(restart: Restart) -> int:
+    """Bytes that the restart and its diagnostics need at most, these before they are deflated. Not collective."""
+    ny, nx = restart.patches.grid.shape
+    return restart.room() + 8 * (12 * ny * nx + 12 * restart.patches.n_patch) + 1_000_000
+
+
 def surface_image(restart: Restart, moisture: FloatArray, comm: MPI.Intracomm) -> FloatArray:
     """Image of the own patches' surface moisture (n_own,), (ny, nx) on every rank. Collective over ``comm``.
 
@@ -109,6 +118,20 @@ def _open_restart(settings: Settings, comm: MPI.Intracomm) -> Restart:
     if isinstance(model, Colm202x):
         return colm202x.open_restart(model.directory, model.case, model.time, model.land_cover_year, comm)
     return colm2014.open_restart(model.restart_file, model.const_file, model.time, comm)
+
+
+def _check_aquifer(restart: Restart, soil: SoilColumns, aquifer: FloatArray) -> None:
+    missing = soil.is_soil & ~(np.abs(aquifer) < LARGEST_PLAUSIBLE)
+    if missing.any():
+        raise InputError(
+            fault(
+                restart.name,
+                "wa",
+                found=f"no value on {int(missing.sum())} soil patches",
+                expected="the aquifer store in mm",
+                do='set soil.compensate = "none"',
+            )
+        )
 
 
 def _read_observation(settings: Settings, grid: Grid, comm: MPI.Intracomm) -> ObservedImage | None:

@@ -8,7 +8,7 @@ import os
 import platform
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -18,12 +18,12 @@ from mpi4py import MPI
 
 from imgda_mpi import __version__
 from imgda_mpi.config import Settings
-from imgda_mpi.errors import OutputError, fault, writing
+from imgda_mpi.errors import OutputError, fault, reading, writing
 from imgda_mpi.parallel.failure import same_fate
 
 
 @contextmanager
-def new_directory(final: Path, bytes_needed: int, comm: MPI.Intracomm) -> Iterator[Path]:
+def new_directory(final: Path, comm: MPI.Intracomm) -> Iterator[Path]:
     """Folder to write into, which takes the name ``final`` when the block has succeeded.
 
     Collective over ``comm``. On an error that all ranks share the folder is removed. A job that is killed leaves a
@@ -32,14 +32,13 @@ def new_directory(final: Path, bytes_needed: int, comm: MPI.Intracomm) -> Iterat
     Raises
     ------
     OutputError
-        Where ``final`` exists and is not empty, its parent cannot be written to, or the file system has less than
-        ``bytes_needed`` free.
+        Where ``final`` exists and is not empty, or cannot be written.
     """
     staging = Path()
     with same_fate(comm), writing(final):
         if comm.rank == 0:
             final = final.resolve()
-            _check_free(final, bytes_needed)
+            _check_free(final, 0)
             final.parent.mkdir(parents=True, exist_ok=True)
             staging = Path(tempfile.mkdtemp(prefix=".imgda_mpi.partial-", dir=final.parent))
     staging = comm.bcast(staging)
@@ -59,7 +58,7 @@ def new_directory(final: Path, bytes_needed: int, comm: MPI.Intracomm) -> Iterat
         raise
 
 
-def check_output(final: Path, bytes_needed: int, comm: MPI.Intracomm) -> None:
+def check_output(final: Path, room: Callable[[], int], comm: MPI.Intracomm) -> None:
     """Refuse an output folder that is in use or cannot be made, before anything is computed. Collective.
 
     Raises
@@ -68,7 +67,7 @@ def check_output(final: Path, bytes_needed: int, comm: MPI.Intracomm) -> None:
     """
     with same_fate(comm), writing(final):
         if comm.rank == 0:
-            _check_free(final.resolve(), bytes_needed)
+            _check_free(final.resolve(), room())
 
 
 def _check_free(final: Path, bytes_needed: int) -> None:
@@ -82,6 +81,8 @@ def _check_free(final: Path, bytes_needed: int) -> None:
             )
         )
     parent = next(path for path in final.absolute().parents if path.exists())
+    if not parent.is_dir():
+        raise OutputError(fault(parent, found="a file", expected="a folder", do="set output.directory elsewhere"))
     if not os.access(parent, os.W_OK | os.X_OK):
         raise OutputError(
             fault(
@@ -108,7 +109,7 @@ def write_manifest(
     The files are read by all ranks, each its share; rank 0 writes.
     """
     files = [*inputs, *written]
-    with same_fate(comm), writing(directory):
+    with same_fate(comm), reading(directory):
         mine = [(number, _checksum(files[number])) for number in range(comm.rank, len(files), comm.size)]
     parts = comm.gather(mine)
     with same_fate(comm), writing(directory):
