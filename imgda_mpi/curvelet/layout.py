@@ -12,6 +12,8 @@ import numpy as np
 from imgda_mpi.arrays import Values
 from imgda_mpi.curvelet.geometry import Geometry
 
+CHUNK = 2**16  # values
+
 
 @dataclass(frozen=True)
 class Wedge:
@@ -38,6 +40,31 @@ class Wedge:
 
 
 @dataclass(frozen=True)
+class Chunk:
+    """Neighbouring wedges that are worked on together: few enough to stay in the cache, or a single large one.
+
+    Attributes
+    ----------
+    number : int
+        From 0.
+    wedges : tuple of Wedge
+    """
+
+    number: int
+    wedges: tuple[Wedge, ...]
+
+    @property
+    def start(self) -> int:
+        """Place of its first value in the flat array."""
+        return self.wedges[0].start
+
+    @property
+    def stop(self) -> int:
+        """Place after its last value."""
+        return self.wedges[-1].stop
+
+
+@dataclass(frozen=True)
 class Layout:
     """Order of the coefficients: coarse real values, complex wedges, and finest real values if there are any.
 
@@ -61,6 +88,17 @@ class Layout:
     def redundancy(self) -> float:
         """Real numbers per pixel of the image."""
         return self.n_values / math.prod(self.image_shape)
+
+    @cached_property
+    def chunks(self) -> tuple[Chunk, ...]:
+        """All wedges, in their order, in chunks of up to 65,536 values; the finest wavelets are a chunk of their own."""
+        chunks: list[list[Wedge]] = []
+        for wedge in self.wedges:
+            alone = not chunks or (wedge.is_real and wedge.scale > 1)
+            if alone or wedge.stop - chunks[-1][0].start > CHUNK:
+                chunks.append([])
+            chunks[-1].append(wedge)
+        return tuple(Chunk(number, tuple(wedges)) for number, wedges in enumerate(chunks))
 
     def wedge(self, scale: int, number: int) -> Wedge:
         """Record of a wedge.

@@ -1,21 +1,17 @@
-"""The curvelet transform of real images and its inverse, on the tables of :mod:`imgda_mpi.curvelet.windows`."""
+"""The curvelet transform of real images and its inverse."""
 
 from __future__ import annotations
 
 import math
-from itertools import groupby
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyfftw
 
-from imgda_mpi.arrays import IntArray, Values
+from imgda_mpi.arrays import Values
+from imgda_mpi.curvelet.fourier import ComplexValues, Planner, RealFourier, Wisdom, aligned, empty
 from imgda_mpi.curvelet.geometry import Geometry, default_scales
-from imgda_mpi.curvelet.layout import layout_of
-from imgda_mpi.curvelet.windows import window
-
-ComplexValues = npt.NDArray[np.complexfloating[Any, Any]]
+from imgda_mpi.curvelet.layout import Chunk, layout_of
+from imgda_mpi.curvelet.parts import part_of, self_conjugate
 
 
 class CurveletTransform:
@@ -37,6 +33,10 @@ class CurveletTransform:
         compare coefficients number by number. Both are tight frames with the same windows.
     dtype : dtype
         float64 or float32, of images and coefficients.
+    wisdom : Wisdom, optional
+        FFT plans that were measured before (attribute ``wisdom`` of another object), or ``NO_WISDOM`` to measure them
+        now. Measured plans are up to twice as fast on large images; the last bits of the results depend on them.
+        Without this the plans are estimated: they, and all bits, depend on the shape alone.
 
     Attributes
     ----------
@@ -44,6 +44,8 @@ class CurveletTransform:
         Where each wedge lies in the flat array of coefficients.
     geometry : Geometry
         How the frequency plane is cut.
+    wisdom : Wisdom or None
+        The measured plans, to be kept; None where they are estimated.
 
     Raises
     ------
@@ -56,8 +58,8 @@ class CurveletTransform:
     c(m) = (n1 n2)^(-1/2) sum_k w(k) X(k) exp(2 pi i (k1 m1/n1 + k2 m2/n2)), X the unitary DFT of the image. The wedges
     opposite to those stored hold the complex conjugates.
 
-    An object owns its work arrays and is not thread safe. Every image goes alone through the same plans, made without
-    timing: its coefficients have the same bits in a stack of any size.
+    An object owns its work arrays and is not thread safe. Every image goes alone through the same plans: its
+    coefficients have the same bits in a stack of any size.
 
     Examples
     --------
@@ -78,6 +80,7 @@ class CurveletTransform:
         finest: str = "wavelets",
         sampling: str = "fast",
         dtype: npt.DTypeLike = np.float64,
+        wisdom: Wisdom | None = None,
     ) -> None:
         self.dtype = np.dtype(dtype)
         if self.dtype not in (np.float64, np.float32):
@@ -85,10 +88,11 @@ class CurveletTransform:
         n_scales = default_scales(shape) if n_scales is None else n_scales
         self.geometry = Geometry(shape, n_scales, n_angles, finest, sampling)
         self.layout = layout_of(self.geometry)
-        self._image = _RealTransform(shape, self.dtype)
-        self._make_coarse()
-        self._make_wedges()
-        self._make_finest()
+        planner = Planner(wisdom)
+        self._image = RealFourier(shape, self.dtype, planner)
+        self._spectrum = self._image.empty_spectrum()
+        self._parts = [part_of(self.geometry, chunk, self.dtype, self._image, planner) for chunk in self.layout.chunks]
+        self.wisdom = None if wisdom is None else planner.wisdom()
 
     def forward(self, image: Values) -> Values:
         """Coefficients of an image, or of each image of a stack.
@@ -109,9 +113,11 @@ class CurveletTransform:
         """
         images = self._checked(image, self.layout.image_shape)
         stack = images.shape[:-2]
-        coefficients = np.empty((math.prod(stack), self.layout.n_values), self.dtype)
+        coefficients = self._empty_stack(math.prod(stack))
         for one, values in zip(images.reshape(-1, *self.layout.image_shape), coefficients, strict=True):
-            self._forward_one(one, values)
+            self.to_spectrum(one, self._spectrum)
+            for chunk in self.layout.chunks:
+                self.to_coefficients(self._spectrum, chunk, values[chunk.start : chunk.stop])
         return coefficients.reshape(*stack, self.layout.n_values)
 
     def inverse(self, coefficients: Values) -> Values:
@@ -133,9 +139,11 @@ class CurveletTransform:
         """
         values = self._checked(coefficients, (self.layout.n_values,))
         stack = values.shape[:-1]
-        images = np.empty((math.prod(stack), *self.layout.image_shape), self.dtype)
+        images = empty((math.prod(stack), *self.layout.image_shape), self.dtype)
         for one, image in zip(values.reshape(-1, self.layout.n_values), images, strict=True):
-            self._inverse_one(one, image)
+            for chunk in reversed(self.layout.chunks):
+                self.from_coefficients(one[chunk.start : chunk.stop], chunk, self._spectrum)
+            self.to_image(self._spectrum, image)
         return images.reshape(*stack, *self.layout.image_shape)
 
     def wedge(self, coefficients: Values, scale: int, wedge: int) -> Values | ComplexValues:
@@ -189,128 +197,58 @@ class CurveletTransform:
         coefficients[..., self.layout.scale(modes).stop :] = 0
         return self.inverse(coefficients)
 
-    def _forward_one(self, image: Values, values: Values) -> None:
-        spectrum = self._image.spectrum
-        self._image.image[...] = image
-        self._image.to_spectrum()
+    # In steps, for work on one chunk of wedges at a time --------------------------------------------------------
 
-        coarse = self._coarse
-        coarse.spectrum[...] = 0  # the last FFT from it has overwritten it
-        coarse.spectrum[self._coarse_to] = spectrum[self._coarse_from] * self._coarse_weight
-        coarse.to_image()
-        values[: coarse.image.size] = coarse.image.ravel()
+    def empty_spectrum(self) -> ComplexValues:
+        """Uninitialised array for the half spectrum of an image, (ny, nx // 2 + 1 or a few more) complex."""
+        return self._image.empty_spectrum()
 
-        # mode="clip" because "raise" would go through a buffer; every index is in range.
-        np.take(spectrum.ravel(), self._source, out=self._boxes, mode="clip")
-        self._box_values *= self._weight
-        for plan in self._boxes_to_coefficients:
-            plan.execute()
-        values[self.layout.complex_part] = self._box_values
+    def to_spectrum(self, image: Values, spectrum: ComplexValues) -> None:
+        """Half spectrum of an image (ny, nx), into an array of `empty_spectrum`."""
+        self._image.to_spectrum(aligned(image, self.dtype), spectrum)
 
-        if self._finest_weight is not None:
-            spectrum *= self._finest_weight
-            self._image.to_image()
-            values[self.layout.scale(self.geometry.n_scales)] = self._image.image.ravel()
+    def to_coefficients(self, spectrum: ComplexValues, chunk: Chunk, values: Values) -> None:
+        """Coefficients of one chunk of wedges from a half spectrum.
 
-    def _inverse_one(self, values: Values, image: Values) -> None:
-        spectrum = self._image.spectrum
-        if self._finest_weight is None:
-            spectrum[...] = 0
-        else:
-            self._image.image[...] = values[self.layout.scale(self.geometry.n_scales)].reshape(self.layout.image_shape)
-            self._image.to_spectrum()
-            spectrum *= self._finest_weight
-
-        self._box_values[...] = values[self.layout.complex_part]
-        for plan in self._coefficients_to_boxes:
-            plan.execute()
-        self._box_values *= self._weight
-        spectrum += self._sum_of_boxes()
-
-        coarse = self._coarse
-        coarse.image[...] = values[: coarse.image.size].reshape(coarse.image.shape)
-        coarse.to_spectrum()
-        spectrum[self._coarse_from] += coarse.spectrum[self._coarse_to] * self._coarse_weight
-
-        self._image.to_image()
-        image[...] = self._image.image
-
-    def _sum_of_boxes(self) -> ComplexValues:
-        """Spectrum, (ny, nx // 2 + 1), of the stored wedges and their opposites together."""
-        shape = self._image.spectrum.shape
-        # Many frequencies of the boxes, and aliases of the finest curvelets, share a target.
-        real, imaginary = (
-            np.bincount(self._source, self._box_values[part::2], minlength=math.prod(shape)) for part in (0, 1)
-        )
-        total: ComplexValues = (real + 1j * imaginary).reshape(shape)
-        # The opposite wedge has the conjugate at -k. For most k only one of k and -k is in the half spectrum, and all
-        # of it is already there; the self-conjugate columns hold both.
-        opposite = -np.arange(shape[0])
-        for column in (0,) if self.layout.image_shape[1] % 2 else (0, shape[1] - 1):
-            total[:, column] += total[opposite, column].conj()
-        return total
-
-    def _make_coarse(self) -> None:
-        self._coarse = _RealTransform(self.layout.wedges[0].shape, self.dtype)
-        low = window(self.geometry, 1, 1)
-        half = low.columns >= 0
-        self._coarse_from, self._coarse_to = (
-            np.ix_(low.rows % size, low.columns[half])
-            for size in (self.layout.image_shape[0], self._coarse.image.shape[0])
-        )
-        norm = math.sqrt(self._image.image.size * self._coarse.image.size)
-        self._coarse_weight = (low.weight[:, half] / norm).astype(self.dtype)
-
-    def _make_wedges(self) -> None:
-        """Table from the half spectrum to the boxes of all complex wedges, and the plans of their FFTs.
-
-        Box value i is ``spectrum[source[i]]`` with its real and imaginary part multiplied by ``weight[2 i]`` and
-        ``weight[2 i + 1]``: the second is negative where the frequency lies in the half that is not stored.
+        Parameters
+        ----------
+        spectrum : array of `to_spectrum`
+            The last chunk overwrites it where the finest scale is made of wavelets.
+        chunk : Chunk
+            One of ``layout.chunks``.
+        values : (chunk.stop - chunk.start,) array
+            For the result; starts on a multiple of 16 bytes.
         """
-        stored = [wedge for wedge in self.layout.wedges if not wedge.is_real]
-        n_boxes = sum(math.prod(wedge.shape) for wedge in stored)
-        self._boxes = pyfftw.empty_aligned(n_boxes, np.result_type(self.dtype, np.complex64))
-        self._box_values = self._boxes.view(self.dtype)
-        self._source = np.zeros(n_boxes, np.intp)
-        self._weight = np.zeros(2 * n_boxes, self.dtype)
-        offset = 0
-        for wedge in stored:
-            part = window(self.geometry, wedge.scale, wedge.number)
-            row, column = np.nonzero(part.weight)
-            if not row.size:
-                raise ValueError(
-                    f"n_scales={self.geometry.n_scales}, n_angles={self.geometry.n_angles}: wedge {wedge.number} of "
-                    f"scale {wedge.scale} holds no frequency of a {self.layout.image_shape} image; take fewer"
-                )
-            k1, k2 = part.rows[row], part.columns[column]
-            place = offset + (k1 % wedge.shape[0]) * wedge.shape[1] + k2 % wedge.shape[1]
-            self._source[place], sign = _half_spectrum(k1, k2, self.layout.image_shape)
-            norm = math.sqrt(self._image.image.size * math.prod(wedge.shape))
-            self._weight[2 * place] = part.weight[row, column] / norm
-            self._weight[2 * place + 1] = sign * part.weight[row, column] / norm
-            offset += math.prod(wedge.shape)
-        self._make_wedge_plans([wedge.shape for wedge in stored])
+        self._parts[chunk.number].to_coefficients(spectrum, values)
 
-    def _make_wedge_plans(self, shapes: list[tuple[int, int]]) -> None:
-        """FFTs in place of the boxes; neighbours of one shape go through one plan."""
-        self._boxes_to_coefficients, self._coefficients_to_boxes = [], []
-        offset = 0
-        for shape, group in groupby(shapes):
-            batch = (len(list(group)), *shape)
-            boxes = self._boxes[offset : offset + math.prod(batch)].reshape(batch)
-            offset += boxes.size
-            self._boxes_to_coefficients.append(_plan(boxes, boxes, (1, 2), "FFTW_BACKWARD"))
-            self._coefficients_to_boxes.append(_plan(boxes, boxes, (1, 2), "FFTW_FORWARD"))
+    def from_coefficients(self, values: Values, chunk: Chunk, spectrum: ComplexValues) -> None:
+        """Add the coefficients of one chunk to a half spectrum; chunks come in descending order, the last one first.
 
-    def _make_finest(self) -> None:
-        """Window of the finest wavelets on the half spectrum, (ny, nx // 2 + 1); none for curvelets."""
-        self._finest_weight: Values | None = None
-        if not self.geometry.is_real(self.geometry.n_scales):
-            return
-        high = window(self.geometry, self.geometry.n_scales, 1)
-        half = high.columns <= 0  # the window is even, and on an even grid the Nyquist frequency is negative
-        self._finest_weight = np.empty(self._image.spectrum.shape, self.dtype)
-        self._finest_weight[np.ix_(high.rows, -high.columns[half])] = high.weight[:, half] / self._image.image.size
+        Parameters
+        ----------
+        values : (chunk.stop - chunk.start,) array
+        chunk : Chunk
+            One of ``layout.chunks``; the last of them sets the spectrum, whatever it held.
+        spectrum : array of `empty_spectrum`
+        """
+        if chunk is self.layout.chunks[-1] and not self.geometry.is_real(self.geometry.n_scales):
+            spectrum[...] = 0
+        self._parts[chunk.number].from_coefficients(values, spectrum)
+
+    def to_image(self, spectrum: ComplexValues, image: Values) -> None:
+        """Image (ny, nx) from what `from_coefficients` has added up; the spectrum is overwritten."""
+        # The wedges opposite to the stored ones have the conjugates at -k. Most frequencies of the half spectrum have
+        # their opposite outside of it; the columns that hold both have got one half so far.
+        opposite = -np.arange(spectrum.shape[0])
+        for column in self_conjugate(self.layout.image_shape):
+            spectrum[:, column] += spectrum[opposite, column].conj()
+        self._image.to_image(spectrum, image)
+
+    def _empty_stack(self, n_images: int) -> Values:
+        """Arrays for the coefficients of several images, each starting on a cache line."""
+        padded = self.layout.n_values + -self.layout.n_values % 16
+        stack: Values = empty((n_images, padded), self.dtype)[:, : self.layout.n_values]
+        return stack
 
     @staticmethod
     def _checked(values: Values, tail: tuple[int, ...]) -> Values:
@@ -319,34 +257,3 @@ class CurveletTransform:
             needed = ", ".join(str(size) for size in tail)
             raise ValueError(f"given {values.dtype} array of shape {values.shape}: need real numbers (..., {needed})")
         return values
-
-
-class _RealTransform:
-    """Unnormalised FFTs between a real array and its half spectrum, each in a work array of its own."""
-
-    def __init__(self, shape: tuple[int, int], dtype: np.dtype[Any]) -> None:
-        self.image = pyfftw.empty_aligned(shape, dtype)
-        self.spectrum = pyfftw.empty_aligned((shape[0], shape[1] // 2 + 1), np.result_type(dtype, np.complex64))
-        self._forward = _plan(self.image, self.spectrum, (0, 1), "FFTW_FORWARD")
-        self._backward = _plan(self.spectrum, self.image, (0, 1), "FFTW_BACKWARD")
-
-    def to_spectrum(self) -> None:
-        self._forward.execute()
-
-    def to_image(self) -> None:
-        """``image`` from ``spectrum``, which is overwritten."""
-        self._backward.execute()
-
-
-def _plan(source: Any, target: Any, axes: tuple[int, int], direction: str) -> Any:
-    # Estimated, never timed: the choice of algorithm, and so every bit of the result, depends on the shapes alone.
-    return pyfftw.FFTW(source, target, axes=axes, direction=direction, flags=("FFTW_ESTIMATE",), threads=1)
-
-
-def _half_spectrum(k1: IntArray, k2: IntArray, shape: tuple[int, int]) -> tuple[IntArray, IntArray]:
-    """Place of frequencies in the flat half spectrum of a real image, and -1 where their conjugate stands there."""
-    ny, nx = shape
-    mirrored = k2 % nx > nx // 2
-    row = np.where(mirrored, -k1, k1) % ny
-    column = np.where(mirrored, -k2, k2) % nx
-    return row * (nx // 2 + 1) + column, np.where(mirrored, -1, 1)

@@ -36,22 +36,68 @@ def window(geometry: Geometry, scale: int, wedge: int) -> Window:
             rows, columns = (_symmetric(math.floor(geometry.length(1, axis) / 2)) for axis in (0, 1))
             return Window(rows, columns, _low_pass(geometry, 1, rows, columns))
         rows, columns = (np.arange(-(size // 2), (size + 1) // 2) for size in geometry.shape)
-        return Window(rows, columns, _high_pass(geometry, scale - 1, rows, columns))
+        low = _low_pass(geometry, scale - 1, rows, columns)
+        return Window(rows, columns, np.sqrt(1 - low * low))
+    k1, k2, weight = wedge_window(geometry, scale, wedge)
+    rows, columns = (np.arange(k.min(initial=0), k.max(initial=0) + 1) for k in (k1, k2))
+    box = np.zeros((rows.size, columns.size))
+    box[k1 - rows[0], k2 - columns[0]] = weight
+    return Window(rows, columns, box)
 
+
+def wedge_window(geometry: Geometry, scale: int, wedge: int) -> tuple[IntArray, IntArray, FloatArray]:
+    """Window of a complex wedge where it is not zero.
+
+    Returns
+    -------
+    k1, k2, weight : (n,) arrays
+        Frequencies in ascending order of k1, and of k2 for each k1; not reduced modulo the image.
+    """
     sector = geometry.sector(scale, wedge)
+    p, s = _points(geometry, scale, wedge)
     radius_p, radius_s = (float(geometry.length(scale, axis) / 2) for axis in (sector.axis, 1 - sector.axis))
-    p, s = _box(geometry, scale, wedge)
-    angle = np.arctan2(s[None, :] / radius_s, p[:, None] / radius_p)
-    rise = smooth_step((angle - sector.low) / (sector.middle - sector.low))
-    fall = smooth_step((sector.high - angle) / (sector.high - sector.middle))
-    angular = np.where(angle < sector.middle, rise, fall)
-    # k1 = -p, k2 = -s in the first half of the wedges, k2 = p, k1 = -s in the second; turned round to ascend.
+    angle = np.arctan2(s / radius_s, p / radius_p)
+    rises = angle < sector.middle
+    weight = smooth_step(
+        np.where(
+            rises,
+            (angle - sector.low) / (sector.middle - sector.low),
+            (sector.high - angle) / (sector.high - sector.middle),
+        )
+    )
+    weight *= _radial(geometry, scale, sector.axis, p, s)
+    inside = np.flatnonzero(weight)
+    p, s, weight = p[inside], s[inside], weight[inside]
+    # k1 = -p, k2 = -s in the first half of the wedges, k2 = p, k1 = -s in the second.
     if sector.axis == 0:
-        rows, columns, angular = -p[::-1], -s[::-1], angular[::-1, ::-1]
-    else:
-        rows, columns, angular = -s[::-1], p, angular.T[::-1]
-    radial = _low_pass(geometry, scale, rows, columns) * _high_pass(geometry, scale - 1, rows, columns)
-    return Window(rows, columns, radial * angular)
+        return -p[::-1], -s[::-1], weight[::-1]
+    order = np.lexsort((p, -s))
+    return -s[order], p[order], weight[order]
+
+
+def _points(geometry: Geometry, scale: int, wedge: int) -> tuple[IntArray, IntArray]:
+    """Frequencies p along and s across a wedge that can have a weight, by p and then by s."""
+    sector = geometry.sector(scale, wedge)
+    radius_p, radius_s = (geometry.length(scale, axis) / 2 for axis in (sector.axis, 1 - sector.axis))
+    rows = np.arange(math.ceil(radius_p / 4 - radius_p / (4 * sector.per_side)), math.ceil(radius_p))
+    limit, slope = math.floor(radius_s), float(radius_s / radius_p)
+    first = np.clip(np.floor(math.tan(sector.low) * slope * rows).astype(np.int64), -limit, limit + 1)
+    last = np.clip(np.ceil(math.tan(sector.high) * slope * rows).astype(np.int64), -limit - 1, limit)
+    lengths = np.maximum(last - first + 1, 0)
+    ends = np.cumsum(lengths)
+    p = np.repeat(rows, lengths)
+    return p, np.arange(p.size) + np.repeat(first - ends + lengths, lengths)
+
+
+def _radial(geometry: Geometry, scale: int, axis: int, p: IntArray, s: IntArray) -> FloatArray:
+    """Low pass of a level without that of the level below, at points along and across an axis."""
+    low = []
+    for level in (scale, scale - 1):
+        along, across = (
+            low_pass(geometry, level, a, np.arange(int(np.abs(k).max(initial=0)) + 1)) for a, k in ((axis, p), (1 - axis, s))
+        )
+        low.append(along[p] * across[np.abs(s)])
+    return np.asarray(low[0] * np.sqrt(1 - low[1] * low[1]))
 
 
 def smooth_step(t: FloatArray) -> FloatArray:
@@ -70,35 +116,16 @@ def smooth_step(t: FloatArray) -> FloatArray:
     return step
 
 
-def _box(geometry: Geometry, scale: int, wedge: int) -> tuple[IntArray, IntArray]:
-    """Frequencies p along and s across a wedge that can have a weight."""
-    sector = geometry.sector(scale, wedge)
-    radius_p, radius_s = (geometry.length(scale, axis) / 2 for axis in (sector.axis, 1 - sector.axis))
-    first = math.ceil(radius_p / 4 - radius_p / (4 * sector.per_side))
-    p = np.arange(first, math.ceil(radius_p))
-    # Along a ray s grows with p: the extremes are at the two ends of p, and at most the radius.
-    ends = [float(first / radius_p), 1.0]
-    least = max(-1.0, min(math.tan(sector.low) * end for end in ends))
-    most = min(1.0, max(math.tan(sector.high) * end for end in ends))
-    limit = math.floor(radius_s)
-    s = np.arange(max(-limit, math.floor(least * float(radius_s))), min(limit, math.ceil(most * float(radius_s))) + 1)
-    return p, s
-
-
 def _symmetric(radius: int) -> IntArray:
     return np.arange(-radius, radius + 1)
 
 
+def low_pass(geometry: Geometry, scale: int, axis: int, k: IntArray) -> FloatArray:
+    """Factor of one axis in the low pass of a level: 1 up to half its radius, 0 from its radius on."""
+    radius = float(geometry.length(scale, axis) / 2)
+    return smooth_step((radius - np.abs(k)) / (radius / 2))
+
+
 def _low_pass(geometry: Geometry, scale: int, rows: IntArray, columns: IntArray) -> FloatArray:
-    """Low pass of a level: 1 up to half its radius, 0 from its radius on, a product over the two axes."""
-    factors = []
-    for axis, k in ((0, rows), (1, columns)):
-        radius = float(geometry.length(scale, axis) / 2)
-        factors.append(smooth_step((radius - np.abs(k)) / (radius / 2)))
-    return np.outer(*factors)
-
-
-def _high_pass(geometry: Geometry, scale: int, rows: IntArray, columns: IntArray) -> FloatArray:
-    """What the low pass of a level leaves over, so that the squares of both add up to one."""
-    low = _low_pass(geometry, scale, rows, columns)
-    return np.asarray(np.sqrt(1 - low * low))
+    """Low pass of a level on a box."""
+    return np.outer(low_pass(geometry, scale, 0, rows), low_pass(geometry, scale, 1, columns))

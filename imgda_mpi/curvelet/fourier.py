@@ -1,0 +1,211 @@
+"""FFTs made of one-dimensional passes over blocks that stay in the cache, with plans that can be kept.
+
+A pass over a block of rows or columns takes a plan of its own size: it is quick to measure, and faster than a plan of
+the whole array, whose column pass runs through main memory again and again.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyfftw
+
+from imgda_mpi.arrays import Values
+
+ComplexValues = npt.NDArray[np.complexfloating[Any, Any]]
+
+Wisdom = tuple[bytes, bytes, bytes]
+"""What FFTW knows of plans it has measured: for double, single and extended precision."""
+
+NO_WISDOM: Wisdom = (b"", b"", b"")
+
+ALIGNMENT = 64  # bytes: a cache line, and the widest vector
+BLOCK = 2**16  # complex numbers in a block: 1 MiB in double precision, a usual second-level cache
+
+
+class Planner:
+    """Makes FFTW plans for one thread: estimated, or measured as far as they are not known yet.
+
+    An estimated plan depends on the shape alone. A measured one is much faster on large arrays, but which one wins
+    depends on timing, and so do the last bits of what it computes: give the same `wisdom` to get the same plans.
+
+    Parameters
+    ----------
+    wisdom : Wisdom or None
+        Plans that have been measured before, ``NO_WISDOM`` if there are none; None for estimated plans.
+    """
+
+    def __init__(self, wisdom: Wisdom | None) -> None:
+        # FFTW's memory belongs to the process. Emptied, it cannot hand an estimated plan something measured elsewhere.
+        pyfftw.forget_wisdom()
+        self._effort = "FFTW_ESTIMATE" if wisdom is None else "FFTW_MEASURE"
+        if wisdom is not None:
+            pyfftw.import_wisdom(wisdom)
+
+    def plan(
+        self,
+        source: Values | ComplexValues,
+        target: Values | ComplexValues,
+        axes: tuple[int, ...],
+        direction: str,
+        is_aligned: bool = True,
+    ) -> Any:
+        """A plan between two arrays, whose contents are lost, or others with the same strides.
+
+        Without ``is_aligned`` arrays may start anywhere, otherwise on 16 bytes, which makes faster plans.
+        """
+        flags = (self._effort, "FFTW_DESTROY_INPUT", *(() if is_aligned else ("FFTW_UNALIGNED",)))
+        return pyfftw.FFTW(source, target, axes=axes, direction=f"FFTW_{direction}", flags=flags, threads=1)
+
+    def wisdom(self) -> Wisdom:
+        """All that is known after the plans were made."""
+        known: Wisdom = pyfftw.export_wisdom()
+        return known
+
+
+def empty(shape: tuple[int, ...], dtype: npt.DTypeLike) -> Any:
+    """Uninitialised array that starts on a cache line."""
+    return pyfftw.empty_aligned(shape, dtype, n=ALIGNMENT)
+
+
+def aligned(values: Values, dtype: np.dtype[Any]) -> Values:
+    """The values as a contiguous array that plans accept, copied only where they are not one."""
+    values = np.ascontiguousarray(values, dtype)
+    if is_aligned(values):
+        return values
+    copied: Values = empty(values.shape, dtype)
+    copied[...] = values
+    return copied
+
+
+@contextmanager
+def place_for(values: Values) -> Iterator[Values]:
+    """An array of this shape that plans write into: the one given, or where it is not aligned one that it then gets."""
+    place = values if is_aligned(values) else empty(values.shape, values.dtype)
+    yield place
+    if place is not values:
+        values[...] = place
+
+
+def is_aligned(values: Values) -> bool:
+    """Whether plans, which use the vector instructions, accept the array's address."""
+    return bool(pyfftw.is_byte_aligned(values, n=16))
+
+
+class RealFourier:
+    """Unnormalised FFTs between a real array (ny, nx) and its half spectrum.
+
+    One plan serves the columns both ways, because the FFT of rows in the order 0, ny - 1, ..., 1 is the inverse FFT:
+    half the plans are measured in half the time.
+
+    Parameters
+    ----------
+    shape : (ny, nx)
+    dtype : dtype
+        float64 or float32.
+    planner : Planner
+    """
+
+    def __init__(self, shape: tuple[int, int], dtype: np.dtype[Any], planner: Planner) -> None:
+        self.shape, self.dtype = shape, dtype
+        ny, nx = shape
+        n_columns = nx // 2 + 1
+        self._row_blocks = [slice(0, 1), *_blocks(1, ny, max(2, BLOCK // n_columns // 2 * 2))]
+        self._column_blocks = _blocks(0, n_columns, max(8, BLOCK // ny // 8 * 8))
+        spectrum = self.empty_spectrum()
+        is_aligned = nx * dtype.itemsize % 16 == 0
+        rows = empty(shape, dtype)
+        self._from_rows, self._to_rows, self._columns = {}, {}, {}
+        for n in {_length(block) for block in self._row_blocks}:
+            turned, part = rows[n:0:-1] if n > 1 else rows[:1], spectrum[:n, :n_columns]
+            self._from_rows[n] = planner.plan(turned, part, (1,), "FORWARD", is_aligned)
+            self._to_rows[n] = planner.plan(part, rows[:n], (1,), "BACKWARD", is_aligned)
+        for n in {_length(block) for block in self._column_blocks}:
+            self._columns[n] = planner.plan(spectrum[:, :n], spectrum[:, :n], (0,), "BACKWARD")
+
+    def empty_spectrum(self) -> ComplexValues:
+        """Uninitialised array for a half spectrum: columns 0 to nx // 2, and some without use up to whole cache lines."""
+        spectrum: ComplexValues = empty(self.spectrum_shape, np.result_type(self.dtype, np.complex64))
+        return spectrum
+
+    @property
+    def spectrum_shape(self) -> tuple[int, int]:
+        """Shape of the array for a half spectrum."""
+        return padded_spectrum(self.shape)
+
+    def to_spectrum(self, image: Values, spectrum: ComplexValues) -> None:
+        """Half spectrum of an image."""
+        ny, n_columns = self.shape[0], self._column_blocks[-1].stop
+        for block in self._row_blocks:
+            turned = image[ny - block.start : ny - block.stop : -1] if block.start else image[:1]
+            _execute(self._from_rows[_length(block)], turned, spectrum[block, :n_columns])
+        for block in self._column_blocks:
+            _execute(self._columns[_length(block)], spectrum[:, block], spectrum[:, block])
+
+    def to_image(self, spectrum: ComplexValues, image: Values, weigh: Callable[[slice], None] | None = None) -> None:
+        """Image of a half spectrum, which is overwritten.
+
+        Parameters
+        ----------
+        weigh : function, optional
+            Changes a slice of columns of the spectrum in place, just before they are transformed.
+        """
+        n_columns = self._column_blocks[-1].stop
+        for block in self._column_blocks:
+            if weigh is not None:
+                weigh(block)
+            _execute(self._columns[_length(block)], spectrum[:, block], spectrum[:, block])
+        for block in self._row_blocks:
+            _execute(self._to_rows[_length(block)], spectrum[block, :n_columns], image[block])
+
+
+class BoxFourier:
+    """Unnormalised inverse FFTs in place of complex boxes of one shape that follow each other.
+
+    Parameters
+    ----------
+    shape : (n, n1, n2)
+        Boxes and their shape.
+    dtype : complex dtype
+    planner : Planner
+    """
+
+    def __init__(self, shape: tuple[int, int, int], dtype: np.dtype[Any], planner: Planner) -> None:
+        self._shape = shape
+        self.size = math.prod(shape)
+        boxes = empty(shape, dtype)
+        # Boxes of one size may follow others of another.
+        self._plan = planner.plan(boxes, boxes, (1, 2), "BACKWARD", shape[1] * shape[2] % 2 == 0)
+
+    def execute(self, boxes: ComplexValues) -> None:
+        """Transform boxes, (size,)."""
+        part = boxes.reshape(self._shape)
+        _execute(self._plan, part, part)
+
+
+def padded_spectrum(shape: tuple[int, int]) -> tuple[int, int]:
+    """Shape of the array for the half spectrum of an image: rows are whole cache lines in either precision.
+
+    >>> padded_spectrum((128, 256))
+    (128, 136)
+    """
+    n_columns = shape[1] // 2 + 1
+    return shape[0], n_columns + -n_columns % 8
+
+
+def _execute(plan: Any, source: Values | ComplexValues, target: Values | ComplexValues) -> None:
+    plan.update_arrays(source, target)
+    plan.execute()
+
+
+def _blocks(first: int, last: int, length: int) -> list[slice]:
+    return [slice(start, min(start + length, last)) for start in range(first, last, length)]
+
+
+def _length(block: slice) -> int:
+    return int(block.stop - block.start)

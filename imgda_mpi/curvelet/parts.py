@@ -1,0 +1,135 @@
+"""The parts of the transform: between the half spectrum of an image and the coefficients of one chunk of wedges.
+
+Every part adds its share to a spectrum and leaves out one half of it in the columns that are their own conjugate, where
+the opposite frequencies come in later: see `CurveletTransform.to_image`.
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import groupby
+from typing import Any, Protocol
+
+import numpy as np
+
+from imgda_mpi.arrays import FloatArray, IntArray, Values
+from imgda_mpi.curvelet.fourier import BoxFourier, ComplexValues, Planner, RealFourier, aligned, empty, place_for
+from imgda_mpi.curvelet.geometry import Geometry
+from imgda_mpi.curvelet.layout import Chunk, Wedge
+from imgda_mpi.curvelet.windows import low_pass
+from imgda_mpi.curvelet.wrapping import coarse_segments, gather, high_pass, scatter, segments_of
+
+
+class Part(Protocol):
+    """Coefficients of one chunk; both methods as in `CurveletTransform`."""
+
+    def to_coefficients(self, spectrum: ComplexValues, values: Values) -> None:
+        """Coefficients from a half spectrum."""
+
+    def from_coefficients(self, values: Values, spectrum: ComplexValues) -> None:
+        """Add coefficients to a half spectrum."""
+
+
+def part_of(geometry: Geometry, chunk: Chunk, dtype: np.dtype[Any], image: RealFourier, planner: Planner) -> Part:
+    """The part for a chunk, ``image`` being the FFTs of the whole image."""
+    if chunk.wedges[0].is_real and chunk.wedges[0].scale > 1:
+        return FinestWavelets(geometry, dtype, image)
+    return CoarseAndWedges(geometry, chunk, dtype, planner)
+
+
+class CoarseAndWedges:
+    """Complex wedges, and before them the coarsest scale where the chunk begins with it."""
+
+    def __init__(self, geometry: Geometry, chunk: Chunk, dtype: np.dtype[Any], planner: Planner) -> None:
+        self._coarse = Coarse(geometry, chunk.wedges[0], dtype, planner) if chunk.wedges[0].is_real else None
+        wedges = [wedge for wedge in chunk.wedges if not wedge.is_real]
+        self._first = chunk.wedges[0].stop - chunk.start if self._coarse else 0
+        self._dtype = dtype
+        self._complex = np.result_type(dtype, np.complex64)
+        self._segments = segments_of(geometry, wedges, dtype)
+        # Neighbours of one shape go through one plan.
+        self._fourier = [
+            BoxFourier((len(list(group)), *shape), self._complex, planner)
+            for shape, group in groupby(wedge.shape for wedge in wedges)
+        ]
+
+    def to_coefficients(self, spectrum: ComplexValues, values: Values) -> None:
+        if self._coarse:
+            self._coarse.to_coefficients(spectrum, values[: self._first])
+        with place_for(values[self._first :]) as place:
+            boxes = place.view(self._complex)
+            gather(spectrum.reshape(-1), self._segments.table, self._segments.weight, boxes)
+            self._transform(boxes)
+
+    def from_coefficients(self, values: Values, spectrum: ComplexValues) -> None:
+        if self._coarse:
+            self._coarse.from_coefficients(values[: self._first], spectrum)
+        boxes = empty((self._segments.size,), self._complex)
+        # The forward FFT is the conjugate of the inverse FFT of the conjugate.
+        np.conjugate(values[self._first :].view(self._complex), out=boxes)
+        self._transform(boxes)
+        scatter(boxes, self._segments.table, self._segments.weight, spectrum.reshape(-1))
+
+    def _transform(self, boxes: ComplexValues) -> None:
+        start = 0
+        for fourier in self._fourier:
+            fourier.execute(boxes[start : start + fourier.size])
+            start += fourier.size
+
+
+class Coarse:
+    """The coarsest scale, one real array."""
+
+    def __init__(self, geometry: Geometry, wedge: Wedge, dtype: np.dtype[Any], planner: Planner) -> None:
+        self._fourier = RealFourier(wedge.shape, dtype, planner)
+        self._spectrum = self._fourier.empty_spectrum()
+        self._shape = wedge.shape
+        self._dtype = dtype
+        self._segments = coarse_segments(geometry, wedge, dtype)
+        columns = np.arange(self._segments.weight.size) % int(self._segments.table[0, 1])
+        self._share = self._segments.weight * _shares(geometry.shape, columns).astype(dtype)
+
+    def to_coefficients(self, spectrum: ComplexValues, values: Values) -> None:
+        gather(spectrum.reshape(-1), self._segments.table, self._segments.weight, self._spectrum.reshape(-1))
+        with place_for(values) as place:
+            self._fourier.to_image(self._spectrum, place.reshape(self._shape))
+
+    def from_coefficients(self, values: Values, spectrum: ComplexValues) -> None:
+        self._fourier.to_spectrum(aligned(values.reshape(self._shape), self._dtype), self._spectrum)
+        np.conjugate(self._spectrum, out=self._spectrum)
+        scatter(self._spectrum.reshape(-1), self._segments.table, self._share, spectrum.reshape(-1))
+
+
+class FinestWavelets:
+    """The finest scale as one real array: what the low pass of the level below leaves over."""
+
+    def __init__(self, geometry: Geometry, dtype: np.dtype[Any], image: RealFourier) -> None:
+        (ny, nx), level = geometry.shape, geometry.n_scales - 1
+        self._image, self._shape, self._dtype = image, geometry.shape, dtype
+        row, column = np.arange(ny), np.arange(nx // 2 + 1)
+        frequencies = ((0, np.minimum(row, ny - row)), (1, column))
+        self._low = [low_pass(geometry, level, axis, k).astype(dtype) for axis, k in frequencies]
+        self._norm = np.full(column.size, 1 / (ny * nx), dtype)
+        self._share = self._norm * _shares(geometry.shape, column).astype(dtype)
+
+    def to_coefficients(self, spectrum: ComplexValues, values: Values) -> None:
+        def weigh(columns: slice) -> None:
+            high_pass(spectrum, *self._low, self._norm, columns.start, columns.stop)
+
+        with place_for(values) as place:
+            self._image.to_image(spectrum, place.reshape(self._shape), weigh)
+
+    def from_coefficients(self, values: Values, spectrum: ComplexValues) -> None:
+        """Set the spectrum, which holds nothing yet: this part comes first."""
+        self._image.to_spectrum(aligned(values.reshape(self._shape), self._dtype), spectrum)
+        high_pass(spectrum, *self._low, self._share, 0, self._share.size)
+
+
+def self_conjugate(shape: tuple[int, int]) -> list[int]:
+    """Columns of the half spectrum of a real image that hold both k and -k."""
+    return [0] if shape[1] % 2 else [0, shape[1] // 2]
+
+
+def _shares(shape: tuple[int, int], columns: IntArray) -> FloatArray:
+    """1/2 for the columns of the half spectrum that are their own conjugate, 1 for the others."""
+    return np.where(np.isin(columns, self_conjugate(shape)), 0.5, 1.0)
