@@ -171,6 +171,9 @@ class Curvelet(Section):
     sampling: Literal["fast", "reference"] = key(
         "Sizes of the wedges: fast, or reference to compare with other codes", default="fast"
     )
+    precision: Literal["double", "single"] = key(
+        "Of images and coefficients: single halves memory and exchange, and draws other perturbations", default="double"
+    )
 
 
 class Soil(Section):
@@ -178,6 +181,16 @@ class Soil(Section):
 
     compensate: Literal["none", "aquifer"] = key(
         "aquifer takes the water added to a column out of its aquifer store", default="none"
+    )
+
+
+class Parallel(Section):
+    """How the work is spread over the ranks; the result does not depend on it."""
+
+    wedge_groups: int | None = key(
+        "Groups that the wedges are divided among, with the same members each (default: chosen from the ranks)",
+        default=None,
+        ge=1,
     )
 
 
@@ -206,6 +219,7 @@ class Settings(Section):
     errors: Errors = key("Error standard deviations", default=Errors())
     curvelet: Curvelet = key("Curvelet transform", default=Curvelet())
     soil: Soil = key("Increment in the soil", default=Soil())
+    parallel: Parallel = key("Work on the ranks", default=Parallel())
     output: Output = key("Result")
 
     @model_validator(mode="after")

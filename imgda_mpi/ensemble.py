@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
+import numpy.typing as npt
 
-from imgda_mpi.arrays import FloatArray
+from imgda_mpi.arrays import FloatArray, Values
 
 # Part of the generator's key: numbers must not change, or every ensemble changes with them.
 KINDS = {"background": 0, "observation": 1}
 
 
-def perturbation(shape: tuple[int, int], *, seed: int, time: datetime, kind: str, member: int) -> FloatArray:
+def perturbation(
+    shape: tuple[int, int],
+    *,
+    seed: int,
+    time: datetime,
+    kind: str,
+    member: int,
+    dtype: npt.DTypeLike = np.float64,
+) -> Values:
     """Standard normal white noise of one member.
 
     A perturbed member minus its unperturbed image is ``sd * perturbation(...)``, with ``sd`` a number or an (ny, nx)
@@ -30,6 +40,8 @@ def perturbation(shape: tuple[int, int], *, seed: int, time: datetime, kind: str
         ``background`` or ``observation``: what is perturbed.
     member : int
         Number of the member, from 0.
+    dtype : dtype
+        float64 or float32; the two draw other numbers.
 
     Returns
     -------
@@ -60,4 +72,34 @@ def perturbation(shape: tuple[int, int], *, seed: int, time: datetime, kind: str
     # Two words for each, so that no two keys are written alike; times before 1970 wrap round.
     key = np.array([seed, seconds % 2**64, KINDS[kind], member], dtype="<u8").view("<u4")
     generator = np.random.Generator(np.random.Philox(np.random.SeedSequence(key.tolist())))
+    if np.dtype(dtype) == np.float32:
+        return generator.standard_normal(shape, np.float32)
     return generator.standard_normal(shape)
+
+
+@dataclass(frozen=True)
+class PaperErrors:
+    """White perturbations of the background and of the observation (Bai et al. 2026, section 3.3).
+
+    Parameters
+    ----------
+    background, observation : float or (ny, nx) array
+        Standard deviations in physical space, m3 m-3.
+    n_members : int
+        Members for the background and as many for the observation.
+    seed : int
+    time : datetime
+        Analysis time; the perturbations are keyed by it.
+    """
+
+    background: float | FloatArray
+    observation: float | FloatArray
+    n_members: int
+    seed: int
+    time: datetime
+
+    def deviation(self, kind: str, member: int, shape: tuple[int, int], dtype: npt.DTypeLike) -> Values:
+        """What perturbs a member, (ny, nx) m3 m-3."""
+        noise = perturbation(shape, seed=self.seed, time=self.time, kind=kind, member=member, dtype=dtype)
+        noise *= self.background if kind == "background" else self.observation
+        return noise

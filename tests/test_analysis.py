@@ -4,11 +4,12 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pytest
+from members import RunningVariance
 
 from imgda_mpi.analysis import coefficient_increment, gain, pointwise_increment
 from imgda_mpi.curvelet import CurveletTransform
 from imgda_mpi.ensemble import perturbation
-from imgda_mpi.spectral_errors import SampleVariance, expected_variance
+from imgda_mpi.spectral_errors import expected_variance
 
 SHAPE = (32, 33)
 
@@ -38,7 +39,7 @@ def test_perfect_observation_is_taken_over(transform: CurveletTransform, rng: np
 def test_increment_is_that_of_the_dense_matrices(transform: CurveletTransform, rng: np.random.Generator) -> None:
     background, observation = rng.uniform(0, 0.5, (2, *SHAPE))
     layout = transform.layout
-    b, r = layout.power(rng.standard_normal((2, layout.n_values))) + 1e-3
+    b, r = layout.join_parts(np.square(rng.standard_normal((2, layout.n_values)))) + 1e-3
     unit = transform.forward(np.eye(background.size).reshape(-1, *SHAPE))
     # The frame with all of its wedges, the opposite ones too: C is complex, one row for each coefficient.
     rows, k = [], []
@@ -73,7 +74,7 @@ def test_ensemble_gain_approaches_the_pointwise_one_with_the_number_of_members(
     transform: CurveletTransform, rng: np.random.Generator
 ) -> None:
     time = datetime(2022, 6, 1, tzinfo=UTC)
-    variances = {"background": SampleVariance(transform.layout), "observation": SampleVariance(transform.layout)}
+    variances = {"background": RunningVariance(transform.layout), "observation": RunningVariance(transform.layout)}
     innovation = rng.standard_normal(SHAPE)
     departures = {}
     for member in range(1600):

@@ -8,6 +8,9 @@ import numpy as np
 import pytest
 
 from imgda_mpi.curvelet import CurveletTransform, Layout
+from imgda_mpi.curvelet.fourier import NO_WISDOM
+from imgda_mpi.curvelet.geometry import Geometry, default_scales
+from imgda_mpi.curvelet.layout import layout_of
 from imgda_mpi.curvelet.windows import window
 
 REFERENCES = [
@@ -231,27 +234,59 @@ def test_fast_sizes_are_multiples_of_4_without_large_primes_and_reference_sizes_
             assert size == next(number for number in smooth if number >= least)
 
 
-def test_power_is_the_squared_modulus_in_both_slots_of_every_part(rng: np.random.Generator) -> None:
+def test_joined_squares_are_the_squared_modulus_in_both_slots_of_every_part(rng: np.random.Generator) -> None:
     transform = CurveletTransform((33, 47))
     layout = transform.layout
     values = rng.standard_normal((2, layout.n_values))
-    before = values.copy()
-    power = layout.power(values)
-    np.testing.assert_array_equal(values, before)
+    power = layout.join_parts(values * values)
     for wedge in layout.wedges:
         expected = np.square(np.abs(transform.wedge(values, wedge.scale, wedge.number))).reshape(2, -1)
         slots = power[:, wedge.start : wedge.stop]
         for part in [slots] if wedge.is_real else [slots[:, 0::2], slots[:, 1::2]]:
             np.testing.assert_allclose(part, expected, rtol=1e-15)
-    n = len(layout.wedges)
-    for first, last in [(0, 0), (0, 1), (0, 4), (3, 7), (5, n), (n - 1, n), (n, n), (0, n)]:
-        part = layout.part(first, last)
-        whole = layout.wedges[first:last]
-        start, stop = (whole[0].start, whole[-1].stop) if whole else (0, 0)
-        assert part.n_values == stop - start
-        assert [wedge.shape for wedge in part.wedges] == [wedge.shape for wedge in whole]
-        assert not whole or part.wedges[0].start == 0
-        np.testing.assert_array_equal(part.power(values[:, start:stop]), power[:, start:stop])
+    ends = [wedge.stop for wedge in layout.wedges]
+    for start, stop in [(0, 0), (0, ends[0]), (ends[0], ends[4]), (ends[2], ends[-1]), (ends[-2], ends[-1])]:
+        np.testing.assert_array_equal(layout.join_parts(values[:, start:stop] ** 2, start), power[:, start:stop])
+
+
+@pytest.mark.parametrize("shape", [(33, 47), (128, 256), (720, 1440)])
+@pytest.mark.parametrize("finest", ["wavelets", "curvelets"])
+def test_chunks_and_pieces_hold_every_value_once_in_order(shape: tuple[int, int], finest: str) -> None:
+    layout = CurveletTransform(shape, finest=finest).layout if shape[0] < 500 else layout_of_large(shape, finest)
+    assert [wedge for chunk in layout.chunks for wedge in chunk.wedges] == list(layout.wedges)
+    assert [chunk.number for chunk in layout.chunks] == list(range(len(layout.chunks)))
+    pieces = [piece for chunk in layout.chunks for piece in chunk.pieces]
+    assert pieces[0].start == 0
+    assert pieces[-1].stop == layout.n_values
+    assert all(before.stop == after.start for before, after in pairwise(pieces))
+    assert all(0 < piece.stop - piece.start <= 2**14 for piece in pieces)
+    assert all(len(chunk.wedges) == 1 or chunk.stop - chunk.start <= 2**16 for chunk in layout.chunks)
+
+
+def layout_of_large(shape: tuple[int, int], finest: str) -> Layout:
+    return layout_of(Geometry(shape, default_scales(shape), 16, finest, "fast"))
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@every_kind
+def test_measured_plans_that_are_given_again_keep_every_bit(
+    finest: str, sampling: str, dtype: type, rng: np.random.Generator
+) -> None:
+    shape = (48, 66)
+    measured = CurveletTransform(shape, finest=finest, sampling=sampling, dtype=dtype, wisdom=NO_WISDOM)
+    assert measured.wisdom is not None
+    first, second = (
+        CurveletTransform(shape, finest=finest, sampling=sampling, dtype=dtype, wisdom=measured.wisdom)
+        for _ in range(2)
+    )
+    image = rng.standard_normal(shape).astype(dtype)
+    coefficients = first.forward(image)
+    np.testing.assert_array_equal(second.forward(image), coefficients)
+    np.testing.assert_array_equal(second.inverse(coefficients), first.inverse(coefficients))
+    estimated = CurveletTransform(shape, finest=finest, sampling=sampling, dtype=dtype)
+    assert estimated.wisdom is None
+    tolerance = 1e-13 if dtype is np.float64 else 1e-5
+    np.testing.assert_allclose(estimated.forward(image), coefficients, rtol=0, atol=tolerance)
 
 
 def test_wedge_is_a_view() -> None:
@@ -302,9 +337,5 @@ def test_wrong_array_or_wedge_is_refused() -> None:
         transform.wedge(np.zeros(n_values), 2, 9)
     with pytest.raises(ValueError, match="scale=4: this layout has"):
         transform.layout.scale(4)
-    with pytest.raises(ValueError, match=r"part\(3, 2\)"):
-        transform.layout.part(3, 2)
     with pytest.raises(ValueError, match="modes=0: needs 1 to 3"):
         transform.reconstruct(np.zeros((64, 90)), modes=0)
-    with pytest.raises(ValueError, match="need"):
-        transform.layout.power(np.zeros(3))

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import numpy as np
 import pytest
 from mpi4py import MPI
 
+from imgda_mpi.curvelet import Chunk, CurveletTransform
+from imgda_mpi.ensemble import PaperErrors
 from imgda_mpi.errors import ImgdaError, InputError
 from imgda_mpi.parallel.exchange import CoefficientExchange
 from imgda_mpi.parallel.failure import same_fate
 from imgda_mpi.parallel.ownership import share
+from imgda_mpi.parallel.rank_grid import RankGrid
 from imgda_mpi.parallel.rows import gather_rows, scatter_rows
+from imgda_mpi.workflow.increment import image_increment
 
 COMMS = [pytest.param(MPI.COMM_SELF, id="self"), pytest.param(MPI.COMM_WORLD, id="world", marks=pytest.mark.mpi)]
 
@@ -33,26 +39,82 @@ def test_rows_go_to_their_owners_and_come_back(comm: MPI.Intracomm, shape: tuple
     assert agree(comm, np.array_equal(back, whole) if comm.rank == 0 else back is None)
 
 
+LAYOUT = CurveletTransform((96, 130)).layout
+
+
+def grids(comm: MPI.Intracomm) -> list[RankGrid]:
+    """Every rectangle of these ranks, also those that leave some out."""
+    return [
+        RankGrid(LAYOUT, comm.size // n_wedge_groups, n_wedge_groups)
+        for n_wedge_groups in range(1, min(comm.size, len(LAYOUT.chunks)) + 1)
+    ]
+
+
+def own_part(grid: RankGrid, chunk: Chunk, member_group: int) -> slice:
+    first, last = grid.bounds(chunk)[member_group : member_group + 2]
+    return slice(int(first), int(last))
+
+
 @pytest.mark.parametrize("comm", COMMS)
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-def test_owners_receive_every_member_of_a_round_in_member_order(comm: MPI.Intracomm, dtype: type) -> None:
-    n_values = 23
-    starts = share(n_values, comm.size)
-    exchange = CoefficientExchange(comm, starts, dtype)
-    # The last round of a run has fewer members than there are ranks.
-    for n_holders in {comm.size, max(comm.size - 1, 1)}:
-        held = np.arange(n_values, dtype=dtype) + 100 * comm.rank if comm.rank < n_holders else None
-        received = exchange.to_owners(held, range(n_holders))
-        expected = np.arange(n_values)[exchange.own] + 100 * np.arange(n_holders)[:, None]
-        assert agree(comm, np.array_equal(received, expected))
+def test_owners_receive_the_moments_of_every_block_of_a_round_in_order(comm: MPI.Intracomm, dtype: type) -> None:
+    for grid in grids(comm):
+        exchange, place, right = CoefficientExchange(comm, grid, dtype), grid.place(comm.rank), True
+        for chunk in grid.chunks(place[1]) if place else ():
+            # The last round of a run has fewer blocks than there are member groups.
+            for n_holders in {grid.member_groups, max(grid.member_groups - 1, 1)}:
+                moments = np.arange(2 * (chunk.stop - chunk.start), dtype=dtype) + 1000 * place[0]
+                received = exchange.to_owners(moments if place[0] < n_holders else None, chunk, n_holders)
+                own = own_part(grid, chunk, place[0])
+                expected = np.arange(2 * own.start, 2 * own.stop, dtype=dtype).reshape(2, -1)
+                right &= np.array_equal(received, expected + 1000 * np.arange(n_holders)[:, None, None])
+        exchange.free()
+        assert agree(comm, right)
 
 
 @pytest.mark.parametrize("comm", COMMS)
-def test_own_parts_make_the_whole_vector_on_rank_0(comm: MPI.Intracomm) -> None:
-    starts = share(9, comm.size)
-    exchange = CoefficientExchange(comm, starts, np.float64)
-    whole = exchange.to_root(np.arange(9.0)[exchange.own])
-    assert agree(comm, np.array_equal(whole, np.arange(9.0)) if comm.rank == 0 else whole is None)
+def test_own_parts_of_a_chunk_come_from_one_rank_and_come_together_on_rank_0(comm: MPI.Intracomm) -> None:
+    for grid in grids(comm):
+        exchange, place, right = CoefficientExchange(comm, grid, np.float64), grid.place(comm.rank), True
+        for chunk in LAYOUT.chunks:
+            whole, own = np.arange(chunk.start, chunk.stop, dtype=float), None
+            if place and place[1] == grid.wedge_group(chunk):
+                holder = chunk.number % grid.member_groups
+                own = exchange.scatter(whole if place[0] == holder else None, chunk, holder)
+                right &= np.array_equal(own, whole[own_part(grid, chunk, place[0])])
+            together = exchange.to_root(own, chunk)
+            right &= np.array_equal(together, whole) if comm.rank == 0 else together is None
+        exchange.free()
+        assert agree(comm, right)
+
+
+@pytest.mark.parametrize("comm", COMMS)
+def test_a_spectrum_is_the_same_on_all_ranks_with_the_same_members(comm: MPI.Intracomm) -> None:
+    for grid in grids(comm):
+        exchange, place, right = CoefficientExchange(comm, grid, np.float64), grid.place(comm.rank), True
+        for wedge_group in range(grid.wedge_groups) if place else ():
+            spectrum = np.full((3, 4), complex(*place))
+            exchange.share_spectrum(spectrum, wedge_group)
+            right &= bool((spectrum == complex(place[0], wedge_group)).all())
+        exchange.free()
+        assert agree(comm, right)
+
+
+@pytest.mark.parametrize("comm", COMMS)
+@pytest.mark.parametrize("n_members", [3, 7])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_increment_has_the_same_bits_on_every_grid_of_ranks(comm: MPI.Intracomm, n_members: int, dtype: type) -> None:
+    transform = CurveletTransform((96, 130), dtype=dtype)
+    innovation = np.random.default_rng(1).standard_normal((96, 130))
+    errors = PaperErrors(0.15, 0.10, n_members, 3, datetime(2022, 6, 1, tzinfo=UTC))
+    alone, of_wedges = image_increment(innovation, errors, transform, RankGrid(LAYOUT, 1, 1), MPI.COMM_SELF)
+    for grid in grids(comm):
+        image, statistics = image_increment(innovation, errors, transform, grid, comm)
+        right = comm.rank > 0 or (
+            np.array_equal(image, alone)
+            and all(np.array_equal(statistics.values[name], values) for name, values in of_wedges.values.items())
+        )
+        assert agree(comm, right)
 
 
 @pytest.mark.parametrize("comm", COMMS)

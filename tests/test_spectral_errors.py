@@ -6,12 +6,13 @@ from itertools import pairwise, product
 
 import numpy as np
 import pytest
+from members import RunningVariance
 from scipy import stats
 
 from imgda_mpi.analysis import gain
 from imgda_mpi.curvelet import CurveletTransform
 from imgda_mpi.ensemble import perturbation
-from imgda_mpi.spectral_errors import SampleVariance, expected_variance
+from imgda_mpi.spectral_errors import MEMBERS_PER_BLOCK, SampleVariance, add_member, expected_variance, member_blocks
 
 TIME = datetime(2022, 6, 1, tzinfo=UTC)
 SHAPE = (32, 48)
@@ -35,7 +36,7 @@ def sd_map(shape: tuple[int, int]) -> np.ndarray:
 
 
 def sample_variance(transform: CurveletTransform, sd: float | np.ndarray, n_members: int) -> np.ndarray:
-    variance = SampleVariance(transform.layout)
+    variance = RunningVariance(transform.layout)
     for member in range(n_members):
         variance.add(transform.forward(sd * noise(member, transform.layout.image_shape)))
     return variance.result()
@@ -60,7 +61,7 @@ def test_expected_variance_is_the_sum_over_impulses(
     sd = rng.uniform(0, 2, shape)
     uniform, varying = np.zeros((2, transform.layout.n_values))
     for impulse in impulses(shape):
-        power = transform.layout.power(transform.forward(impulse))
+        power = transform.layout.join_parts(np.square(transform.forward(impulse)))
         uniform += power
         varying += float((sd * impulse).sum()) ** 2 * power
     np.testing.assert_allclose(expected_variance(transform, sd), varying, rtol=0, atol=1e-12)
@@ -91,7 +92,7 @@ def test_expected_variance_is_never_negative_where_there_are_no_errors(finest: s
 def test_ensemble_agrees_with_expectation_at_every_scale(finest: str, sd: float | np.ndarray) -> None:
     transform = CurveletTransform(SHAPE, N_SCALES, finest=finest)
     expected = expected_variance(transform, sd)
-    few, many = SampleVariance(transform.layout), SampleVariance(transform.layout)
+    few, many = RunningVariance(transform.layout), RunningVariance(transform.layout)
     for member in range(MANY):
         coefficients = transform.forward(sd * noise(member))
         many.add(coefficients)
@@ -143,7 +144,7 @@ def test_ratio_of_complex_coefficients_has_twice_the_degrees_of_freedom() -> Non
 def test_sample_variance_is_that_of_numpy_in_both_slots(rng: np.random.Generator) -> None:
     transform = CurveletTransform((33, 47))
     members = rng.standard_normal((7, transform.layout.n_values)) + 100.0
-    variance = SampleVariance(transform.layout)
+    variance = RunningVariance(transform.layout)
     for values in members:
         variance.add(values)
     for wedge in transform.layout.wedges:
@@ -154,27 +155,36 @@ def test_sample_variance_is_that_of_numpy_in_both_slots(rng: np.random.Generator
             np.testing.assert_array_equal(slots.real, slots.imag)
 
 
-def test_variance_has_the_same_bits_however_the_wedges_are_shared_out(rng: np.random.Generator) -> None:
-    layout = CurveletTransform((33, 47)).layout
-    members = rng.standard_normal((11, layout.n_values))
-    whole = SampleVariance(layout)
-    for values in members:
-        whole.add(values)
-    for cuts in ([0, 1, 1, 4, 9, len(layout.wedges)], list(range(len(layout.wedges) + 1))):
-        pieces = []
-        for first, last in pairwise(cuts):
-            part = layout.part(first, last)
-            start = layout.wedges[first].start
-            variance = SampleVariance(part)
-            for values in members:
-                variance.add(values[start : start + part.n_values])
-            pieces.append(variance.result())
-        np.testing.assert_array_equal(np.concatenate(pieces), whole.result())
+def test_variance_has_the_same_bits_whichever_values_are_held_together(rng: np.random.Generator) -> None:
+    n_values = 1003
+    members = rng.standard_normal((11, n_values))
+
+    def variance_of(part: slice) -> np.ndarray:
+        held = members[:, part]
+        variance, moments = SampleVariance(held.shape[1], np.float64), np.empty((2, held.shape[1]))
+        for block in member_blocks(len(members)):
+            for n_before, member in enumerate(block):
+                add_member(moments, held[member], n_before)
+            variance.add(slice(None), moments, block.start, len(block))
+        return variance.result(len(members))
+
+    whole = variance_of(slice(0, n_values))
+    np.testing.assert_allclose(whole, members.var(axis=0, ddof=1), rtol=1e-13)
+    for cuts in ([0, 1, 4, 9, n_values], [0, 500, n_values], list(range(0, n_values + 1, 17))):
+        parts = [variance_of(slice(first, last)) for first, last in pairwise(cuts)]
+        np.testing.assert_array_equal(np.concatenate(parts), whole[: cuts[-1]])
+
+
+def test_blocks_hold_every_member_once_in_order() -> None:
+    for n_members in (1, 4, 5, 6, 50, 53):
+        blocks = member_blocks(n_members)
+        assert [member for block in blocks for member in block] == list(range(n_members))
+        assert {len(block) for block in blocks[:-1]} <= {MEMBERS_PER_BLOCK}
 
 
 def test_equal_members_have_no_variance() -> None:
     layout = CurveletTransform((32, 32)).layout
-    variance = SampleVariance(layout)
+    variance = RunningVariance(layout)
     for _ in range(5):
         variance.add(np.full(layout.n_values, 0.1))
     assert not variance.result().any()
@@ -188,12 +198,7 @@ def test_uniform_errors_give_the_uniform_gain(finest: str) -> None:
 
 
 def test_too_few_members_or_a_wrong_shape_is_refused() -> None:
-    transform = CurveletTransform((32, 48))
-    variance = SampleVariance(transform.layout)
-    variance.add(np.zeros(transform.layout.n_values))
     with pytest.raises(ValueError, match="1 members: a variance needs at least 2"):
-        variance.result()
-    with pytest.raises(ValueError, match=r"shape \(3,\): need"):
-        variance.add(np.zeros(3))
+        SampleVariance(3, np.float64).result(1)
     with pytest.raises(ValueError, match=r"sd has shape \(48, 32\): need a number or \(32, 48\)"):
-        expected_variance(transform, np.zeros((48, 32)))
+        expected_variance(CurveletTransform((32, 48)), np.zeros((48, 32)))

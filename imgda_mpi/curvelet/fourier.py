@@ -129,7 +129,7 @@ class RealFourier:
             self._columns[n] = planner.plan(spectrum[:, :n], spectrum[:, :n], (0,), "BACKWARD")
 
     def empty_spectrum(self) -> ComplexValues:
-        """Uninitialised array for a half spectrum: columns 0 to nx // 2, and some without use up to whole cache lines."""
+        """Uninitialised array for a half spectrum: columns 0 to nx // 2, and a few unused ones to fill cache lines."""
         spectrum: ComplexValues = empty(self.spectrum_shape, np.result_type(self.dtype, np.complex64))
         return spectrum
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
 
@@ -13,6 +13,7 @@ from imgda_mpi.arrays import Values
 from imgda_mpi.curvelet.geometry import Geometry
 
 CHUNK = 2**16  # values
+PIECE = 2**14  # values; even, so that no complex number is divided
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,22 @@ class Wedge:
 
 
 @dataclass(frozen=True)
+class Piece:
+    """Up to 16,384 values of a wedge, counted from its first: what statistics add up, and what is never divided.
+
+    Attributes
+    ----------
+    wedge : Wedge
+    start, stop : int
+        Place in the flat array.
+    """
+
+    wedge: Wedge
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True)
 class Chunk:
     """Neighbouring wedges that are worked on together: few enough to stay in the cache, or a single large one.
 
@@ -62,6 +79,15 @@ class Chunk:
     def stop(self) -> int:
         """Place after its last value."""
         return self.wedges[-1].stop
+
+    @cached_property
+    def pieces(self) -> tuple[Piece, ...]:
+        """Its pieces, in order."""
+        return tuple(
+            Piece(wedge, start, min(start + PIECE, wedge.stop))
+            for wedge in self.wedges
+            for start in range(wedge.start, wedge.stop, PIECE)
+        )
 
 
 @dataclass(frozen=True)
@@ -91,7 +117,7 @@ class Layout:
 
     @cached_property
     def chunks(self) -> tuple[Chunk, ...]:
-        """All wedges, in their order, in chunks of up to 65,536 values; the finest wavelets are a chunk of their own."""
+        """All wedges, in their order, in chunks of up to 65,536 values; the finest wavelets are one of their own."""
         chunks: list[list[Wedge]] = []
         for wedge in self.wedges:
             alone = not chunks or (wedge.is_real and wedge.scale > 1)
@@ -126,50 +152,23 @@ class Layout:
             raise ValueError(f"scale={scale}: this layout has {sorted({wedge.scale for wedge in self.wedges})}")
         return slice(members[0].start, members[-1].stop)
 
-    def part(self, first: int, last: int) -> Layout:
-        """Layout of ``wedges[first:last]`` alone, its array starting at 0; the two may be equal.
-
-        Raises
-        ------
-        ValueError
-            Unless 0 <= first <= last <= number of wedges.
-        """
-        if not 0 <= first <= last <= len(self.wedges):
-            raise ValueError(f"part({first}, {last}): needs 0 <= first <= last <= {len(self.wedges)}")
-        chosen = self.wedges[first:last]
-        offset = chosen[0].start if chosen else 0
-        moved = tuple(replace(wedge, start=wedge.start - offset, stop=wedge.stop - offset) for wedge in chosen)
-        return Layout(self.image_shape, moved)
-
-    def power(self, values: Values) -> Values:
-        """Squared modulus of the coefficients, in both slots of a complex one.
-
-        Parameters
-        ----------
-        values : (..., n_values) array
-
-        Returns
-        -------
-        (..., n_values) array
-            In the square of the unit of ``values``.
-        """
-        self._check(values)
-        return self.join_parts(values * values)
-
-    def join_parts(self, squares: Values) -> Values:
+    def join_parts(self, squares: Values, start: int = 0) -> Values:
         """Sum of what the two slots of a complex coefficient hold, in both slots; in place.
 
         Parameters
         ----------
-        squares : (..., n_values) array
+        squares : (..., n) array
+            The values ``start:start + n`` of the flat array, with both slots of every complex coefficient in it.
+        start : int
 
         Returns
         -------
-        (..., n_values) array
+        (..., n) array
             The same array.
         """
-        real_part = squares[..., self.complex_part][..., 0::2]
-        imaginary_part = squares[..., self.complex_part][..., 1::2]
+        ends = (self.complex_part.start, self.complex_part.stop)
+        first, last = (min(max(end - start, 0), squares.shape[-1]) for end in ends)
+        real_part, imaginary_part = (squares[..., first + slot : last : 2] for slot in (0, 1))
         real_part += imaginary_part
         imaginary_part[...] = real_part
         return squares

@@ -6,7 +6,6 @@ the opposite frequencies come in later: see `CurveletTransform.to_image`.
 
 from __future__ import annotations
 
-import math
 from itertools import groupby
 from typing import Any, Protocol
 
@@ -54,6 +53,7 @@ class CoarseAndWedges:
         ]
 
     def to_coefficients(self, spectrum: ComplexValues, values: Values) -> None:
+        """Coefficients from a half spectrum."""
         if self._coarse:
             self._coarse.to_coefficients(spectrum, values[: self._first])
         with place_for(values[self._first :]) as place:
@@ -62,6 +62,7 @@ class CoarseAndWedges:
             self._transform(boxes)
 
     def from_coefficients(self, values: Values, spectrum: ComplexValues) -> None:
+        """Add coefficients to a half spectrum."""
         if self._coarse:
             self._coarse.from_coefficients(values[: self._first], spectrum)
         boxes = empty((self._segments.size,), self._complex)
@@ -90,11 +91,13 @@ class Coarse:
         self._share = self._segments.weight * _shares(geometry.shape, columns).astype(dtype)
 
     def to_coefficients(self, spectrum: ComplexValues, values: Values) -> None:
+        """Coefficients from a half spectrum."""
         gather(spectrum.reshape(-1), self._segments.table, self._segments.weight, self._spectrum.reshape(-1))
         with place_for(values) as place:
             self._fourier.to_image(self._spectrum, place.reshape(self._shape))
 
     def from_coefficients(self, values: Values, spectrum: ComplexValues) -> None:
+        """Add coefficients to a half spectrum."""
         self._fourier.to_spectrum(aligned(values.reshape(self._shape), self._dtype), self._spectrum)
         np.conjugate(self._spectrum, out=self._spectrum)
         scatter(self._spectrum.reshape(-1), self._segments.table, self._share, spectrum.reshape(-1))
@@ -108,13 +111,17 @@ class FinestWavelets:
         self._image, self._shape, self._dtype = image, geometry.shape, dtype
         row, column = np.arange(ny), np.arange(nx // 2 + 1)
         frequencies = ((0, np.minimum(row, ny - row)), (1, column))
-        self._low = [low_pass(geometry, level, axis, k).astype(dtype) for axis, k in frequencies]
+        self._low_rows, self._low_columns = (
+            low_pass(geometry, level, axis, k).astype(dtype) for axis, k in frequencies
+        )
         self._norm = np.full(column.size, 1 / (ny * nx), dtype)
         self._share = self._norm * _shares(geometry.shape, column).astype(dtype)
 
     def to_coefficients(self, spectrum: ComplexValues, values: Values) -> None:
+        """Coefficients from a half spectrum."""
+
         def weigh(columns: slice) -> None:
-            high_pass(spectrum, *self._low, self._norm, columns.start, columns.stop)
+            high_pass(spectrum, self._low_rows, self._low_columns, self._norm, columns.start, columns.stop)
 
         with place_for(values) as place:
             self._image.to_image(spectrum, place.reshape(self._shape), weigh)
@@ -122,7 +129,7 @@ class FinestWavelets:
     def from_coefficients(self, values: Values, spectrum: ComplexValues) -> None:
         """Set the spectrum, which holds nothing yet: this part comes first."""
         self._image.to_spectrum(aligned(values.reshape(self._shape), self._dtype), spectrum)
-        high_pass(spectrum, *self._low, self._share, 0, self._share.size)
+        high_pass(spectrum, self._low_rows, self._low_columns, self._share, 0, self._share.size)
 
 
 def self_conjugate(shape: tuple[int, int]) -> list[int]:

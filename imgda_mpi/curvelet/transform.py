@@ -139,7 +139,7 @@ class CurveletTransform:
         """
         values = self._checked(coefficients, (self.layout.n_values,))
         stack = values.shape[:-1]
-        images = empty((math.prod(stack), *self.layout.image_shape), self.dtype)
+        images: Values = empty((math.prod(stack), *self.layout.image_shape), self.dtype)
         for one, image in zip(values.reshape(-1, self.layout.n_values), images, strict=True):
             for chunk in reversed(self.layout.chunks):
                 self.from_coefficients(one[chunk.start : chunk.stop], chunk, self._spectrum)

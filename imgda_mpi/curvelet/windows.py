@@ -94,7 +94,8 @@ def _radial(geometry: Geometry, scale: int, axis: int, p: IntArray, s: IntArray)
     low = []
     for level in (scale, scale - 1):
         along, across = (
-            low_pass(geometry, level, a, np.arange(int(np.abs(k).max(initial=0)) + 1)) for a, k in ((axis, p), (1 - axis, s))
+            low_pass(geometry, level, a, np.arange(int(np.abs(k).max(initial=0)) + 1))
+            for a, k in ((axis, p), (1 - axis, s))
         )
         low.append(along[p] * across[np.abs(s)])
     return np.asarray(low[0] * np.sqrt(1 - low[1] * low[1]))

@@ -1,70 +1,108 @@
-"""Coefficients between the ranks that transform members and the ranks that own wedges."""
+"""Coefficients between the ranks that transform members and the ranks that own them."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 from mpi4py import MPI
 from mpi4py.util.dtlib import from_numpy_dtype
 
-from imgda_mpi.arrays import IntArray
-
-Array = npt.NDArray[np.floating]
+from imgda_mpi.arrays import Values
+from imgda_mpi.curvelet import Chunk
+from imgda_mpi.parallel.rank_grid import RankGrid
 
 
 class CoefficientExchange:
-    """Moves coefficient vectors between whole members and own wedges.
+    """Moves the coefficients of one chunk of wedges at a time.
+
+    Making one is collective over ``comm``, and so is `free`.
 
     Parameters
     ----------
     comm : MPI.Intracomm
-    starts : (size + 1,) array
-        Rank r owns the coefficients ``starts[r]:starts[r + 1]`` of every member (whole wedges).
+        All ranks, also those that have no part in the rectangle.
+    grid : RankGrid
     dtype
         Of the coefficients.
     """
 
-    def __init__(self, comm: MPI.Intracomm, starts: IntArray, dtype: npt.DTypeLike) -> None:
-        self.comm = comm
-        self.dtype = np.dtype(dtype)
-        self._starts = starts
-        self._counts = np.diff(starts)
-        self._type = from_numpy_dtype(self.dtype)
+    def __init__(self, comm: MPI.Intracomm, grid: RankGrid, dtype: npt.DTypeLike) -> None:
+        self._comm, self._grid = comm, grid
+        self._dtype = np.dtype(dtype)
+        self._type = from_numpy_dtype(self._dtype)
+        place = grid.place(comm.rank)
+        member_group, wedge_group = place or (MPI.UNDEFINED, MPI.UNDEFINED)
+        self._same_members = comm.Split(member_group)
+        self._same_wedges = comm.Split(wedge_group)
 
-    @property
-    def own(self) -> slice:
-        """Own part of a member's coefficients."""
-        return slice(int(self._starts[self.comm.rank]), int(self._starts[self.comm.rank + 1]))
+    def free(self) -> None:
+        """Give the communicators back."""
+        for comm in (self._same_members, self._same_wedges):
+            if comm != MPI.COMM_NULL:
+                comm.Free()
 
-    def to_owners(self, coefficients: Array | None, holders: Sequence[int]) -> Array:
-        """Own wedges of every holder's member, (len(holders), n_own), in the order of ``holders``.
+    def share_spectrum(self, spectrum: npt.NDArray[np.complexfloating], wedge_group: int) -> None:
+        """Pass a spectrum on to all ranks with the same members, in place, from the one of a wedge group.
 
-        Collective over the communicator.
+        Collective over the ranks of a member group.
+        """
+        if self._same_members.size > 1:
+            self._same_members.Bcast(spectrum.view(self._dtype), root=wedge_group)
+
+    def to_owners(self, moments: Values | None, chunk: Chunk, n_holders: int) -> Values:
+        """Own part of the moments that the first member groups have of a chunk, (n_holders, 2, n_own).
+
+        Collective over the ranks of a wedge group.
 
         Parameters
         ----------
-        coefficients : (n_values,) array on the ranks in ``holders``, None elsewhere
-        holders : ranks that hold one member each in this round, ascending; the same list on every rank
+        moments : (2 n,) array, None on ranks beyond the first ``n_holders`` member groups
+            For one owner after the other the (2, n_own) moments of its part.
+        chunk : Chunk
+        n_holders : int
+            Member groups that have a block of members in this round.
         """
-        n_own = int(self._counts[self.comm.rank])
-        received = np.empty((len(holders), n_own), self.dtype)
-        sends = coefficients is not None
-        from_each = np.zeros(self.comm.size, np.int64)
-        from_each[list(holders)] = n_own
-        self.comm.Alltoallv(
-            [coefficients, self._counts if sends else 0 * self._counts, self._starts[:-1], self._type],
-            [received, from_each, np.concatenate([[0], np.cumsum(from_each)[:-1]]), self._type],
+        comm, bounds = self._same_wedges, 2 * self._grid.bounds(chunk)
+        counts = np.diff(bounds)
+        n_own = int(counts[comm.rank])
+        received = np.empty((n_holders, 2, n_own // 2), self._dtype)
+        from_each = np.where(np.arange(comm.size) < n_holders, n_own, 0)
+        comm.Alltoallv(
+            [moments, counts if moments is not None else 0 * counts, bounds[:-1], self._type],
+            [received, from_each, np.cumsum(from_each) - from_each, self._type],
         )
         return received
 
-    def to_root(self, own: Array) -> Array | None:
-        """Whole coefficient vector (n_values,) on rank 0, None elsewhere. Collective over the communicator."""
-        whole = np.empty(int(self._starts[-1]), self.dtype) if self.comm.rank == 0 else None
-        self.comm.Gatherv(
-            [np.ascontiguousarray(own), self._type],
-            [whole, self._counts, self._starts[:-1], self._type] if self.comm.rank == 0 else None,
+    def scatter(self, values: Values | None, chunk: Chunk, member_group: int) -> Values:
+        """Own part (n_own,) of a chunk's values (n,), which the rank of one member group has.
+
+        Collective over the ranks of a wedge group.
+        """
+        comm, bounds = self._same_wedges, self._grid.bounds(chunk)
+        counts = np.diff(bounds)
+        own = np.empty(int(counts[comm.rank]), self._dtype)
+        comm.Scatterv([values, counts, bounds[:-1], self._type], [own, self._type], root=member_group)
+        return own
+
+    def to_root(self, own: Values | None, chunk: Chunk) -> Values | None:
+        """A chunk's values (n,) on rank 0, None elsewhere.
+
+        Collective over all ranks.
+
+        Parameters
+        ----------
+        own : (n_own,) array, None on ranks that are not of the chunk's wedge group
+        """
+        comm, grid = self._comm, self._grid
+        owners = grid.wedge_group(chunk) + grid.wedge_groups * np.arange(grid.member_groups)
+        bounds = grid.bounds(chunk)
+        counts, places = np.zeros((2, comm.size), np.int64)
+        counts[owners], places[owners] = np.diff(bounds), bounds[:-1]
+        whole = np.empty(int(bounds[-1]), self._dtype) if comm.rank == 0 else None
+        sent = own if own is not None else np.empty(0, self._dtype)
+        comm.Gatherv(
+            [np.ascontiguousarray(sent), self._type],
+            [whole, counts, places, self._type] if comm.rank == 0 else None,
             root=0,
         )
         return whole

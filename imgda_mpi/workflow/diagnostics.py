@@ -18,8 +18,8 @@ from imgda_mpi.config import Settings
 from imgda_mpi.errors import writing
 from imgda_mpi.parallel.failure import same_fate
 from imgda_mpi.workflow.console import Stages
-from imgda_mpi.workflow.increment import WedgeStatistics
 from imgda_mpi.workflow.inputs import Inputs
+from imgda_mpi.workflow.wedge_statistics import WedgeStatistics
 
 MOISTURE = "m3 m-3"
 WATER = "kg m-2"

@@ -18,7 +18,7 @@ from imgda_mpi.colm.restart import LARGEST_PLAUSIBLE, Restart
 from imgda_mpi.colm.soil_layers import overlap_weights
 from imgda_mpi.colm.soil_update import SoilColumns
 from imgda_mpi.config import Cf, Colm202x, FieldFile, Settings
-from imgda_mpi.curvelet import CurveletTransform
+from imgda_mpi.curvelet import CurveletTransform, Layout
 from imgda_mpi.errors import ConfigError, InputError, fault
 from imgda_mpi.grid import Grid, embed
 from imgda_mpi.images.cf import read_cf
@@ -26,9 +26,11 @@ from imgda_mpi.images.gldas import SURFACE_LAYER, read_gldas
 from imgda_mpi.images.image import ObservedImage
 from imgda_mpi.images.netcdf import resolve
 from imgda_mpi.parallel.failure import same_fate
+from imgda_mpi.parallel.rank_grid import RankGrid, choose_grid
 from imgda_mpi.parallel.rows import gather_rows
 from imgda_mpi.workflow.console import Stages
 from imgda_mpi.workflow.output import check_output
+from imgda_mpi.workflow.transform import make_transform
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +48,7 @@ class Inputs:
     innovation : observation minus background, NaN where there is no observation or no soil
     deviations : error standard deviations of background and observation, numbers or arrays of the transform's shape;
         None where the method has no errors
-    transform : None where the method has none
+    transform, ranks : the transform and who works on what of it; None where the method has none
     files : every file that decides the result
     """
 
@@ -58,6 +60,7 @@ class Inputs:
     innovation: FloatArray
     deviations: tuple[float | FloatArray, float | FloatArray] | None
     transform: CurveletTransform | None
+    ranks: RankGrid | None
     files: list[Path]
 
 
@@ -71,36 +74,39 @@ def read_inputs(settings: Settings, stages: Stages, comm: MPI.Intracomm) -> Inpu
     """
     with stages.stage("restart"):
         restart = _open_restart(settings, comm)
-        grid, land = restart.patches.grid, restart.patches.soil_cells
+        grid = restart.patches.grid
         check_output(settings.output.directory, lambda: room(restart), comm)
         soil, aquifer = restart.read_soil()
         if settings.soil.compensate == "aquifer":
             with same_fate(comm):
                 _check_aquifer(restart, soil, aquifer)
         background = surface_image(restart, soil.surface_moisture(SURFACE), comm)
-        stages.say(f"{restart.name}: {restart.patches.n_patch} patches in {land.sum()} soil cells")
+        land = np.isfinite(background)
+        stages.say(f"{restart.name}: {restart.offsets[-1]} patches in {land.sum()} soil cells")
     with stages.stage("observation"):
         observation = _read_observation(settings, grid, comm)
         innovation = _innovation(background, observation, settings, comm)
         stages.say(_describe(observation, innovation, settings) if observation else "none")
-    deviations, transform = None, None
+    deviations, transform, ranks = None, None, None
     if settings.method in ("image", "pointwise"):
         with same_fate(comm):
             found = _deviations(settings, grid, land) if comm.rank == 0 else None
         deviations = comm.bcast(found)
     if settings.method == "image":
-        with stages.stage("transform"), same_fate(comm):
-            transform = _transform(settings, grid)
+        with stages.stage("transform"):
+            transform = make_transform(settings.curvelet, grid.transform_shape(), comm)
+            with same_fate(comm):
+                ranks = _rank_grid(settings, transform.layout, comm.size)
             ny, nx = transform.layout.image_shape
             stages.say(f"{transform.geometry.n_scales} scales on {ny} x {nx}: {transform.layout.n_values} coefficients")
     files = _files(settings, restart, observation)
-    return Inputs(restart, soil, aquifer, background, observation, innovation, deviations, transform, files)
+    return Inputs(restart, soil, aquifer, background, observation, innovation, deviations, transform, ranks, files)
 
 
 def room(restart: Restart) -> int:
     """Bytes that the restart and its diagnostics need at most, these before they are deflated. Not collective."""
     ny, nx = restart.patches.grid.shape
-    return restart.room() + 8 * (12 * ny * nx + 12 * restart.patches.n_patch) + 1_000_000
+    return restart.room() + 8 * (12 * ny * nx + 12 * int(restart.offsets[-1])) + 1_000_000
 
 
 def surface_image(restart: Restart, moisture: FloatArray, comm: MPI.Intracomm) -> FloatArray:
@@ -109,7 +115,8 @@ def surface_image(restart: Restart, moisture: FloatArray, comm: MPI.Intracomm) -
     Rank 0 averages over all patches, so that the sums do not depend on who owns which.
     """
     every = gather_rows(comm, moisture, restart.offsets)
-    image: FloatArray = comm.bcast(None if every is None else restart.patches.to_image(every))
+    patches = restart.all_patches
+    image: FloatArray = comm.bcast(patches.to_image(every) if patches and every is not None else None)
     return image
 
 
@@ -228,12 +235,11 @@ def _field(wanted: FieldFile, settings: Settings, grid: Grid, land: npt.NDArray[
     return np.where(inside > 0, inside, values[land].mean())
 
 
-def _transform(settings: Settings, grid: Grid) -> CurveletTransform:
-    wanted, shape = settings.curvelet, grid.transform_shape()
+def _rank_grid(settings: Settings, layout: Layout, n_ranks: int) -> RankGrid:
     try:
-        return CurveletTransform(shape, wanted.n_scales, wanted.n_angles, wanted.finest, wanted.sampling)
+        return choose_grid(layout, settings.errors.n_members, n_ranks, settings.parallel.wedge_groups)
     except ValueError as err:
-        raise ConfigError(f"[curvelet] {err} (image of {shape[0]} x {shape[1]})") from None
+        raise ConfigError(f"[parallel] {err}; leave it out, or run on more ranks") from None
 
 
 def _files(settings: Settings, restart: Restart, observation: ObservedImage | None) -> list[Path]:
