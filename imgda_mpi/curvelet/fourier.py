@@ -7,6 +7,7 @@ the whole array, whose column pass runs through main memory again and again.
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -97,71 +98,97 @@ def is_aligned(values: Values) -> bool:
     return bool(pyfftw.is_byte_aligned(values, n=16))
 
 
-class RealFourier:
-    """Unnormalised FFTs between a real array (ny, nx) and its half spectrum.
+class RealFourier(ABC):
+    """Unnormalised FFTs between a real array (ny, nx) and its half spectrum."""
 
-    One plan serves the columns both ways, because the FFT of rows in the order 0, ny - 1, ..., 1 is the inverse FFT:
-    half the plans are measured in half the time.
-
-    Parameters
-    ----------
-    shape : (ny, nx)
-    dtype : dtype
-        float64 or float32.
-    planner : Planner
-    """
-
-    def __init__(self, shape: tuple[int, int], dtype: np.dtype[Any], planner: Planner) -> None:
-        self.shape, self.dtype = shape, dtype
-        ny, nx = shape
-        n_columns = nx // 2 + 1
-        self._row_blocks = [slice(0, 1), *_blocks(1, ny, max(2, BLOCK // n_columns // 2 * 2))]
-        self._column_blocks = _blocks(0, n_columns, max(8, BLOCK // ny // 8 * 8))
-        spectrum = self.empty_spectrum()
-        is_aligned = nx * dtype.itemsize % 16 == 0
-        rows = empty(shape, dtype)
-        self._from_rows, self._to_rows, self._columns = {}, {}, {}
-        for n in {_length(block) for block in self._row_blocks}:
-            turned, part = rows[n:0:-1] if n > 1 else rows[:1], spectrum[:n, :n_columns]
-            self._from_rows[n] = planner.plan(turned, part, (1,), "FORWARD", is_aligned)
-            self._to_rows[n] = planner.plan(part, rows[:n], (1,), "BACKWARD", is_aligned)
-        for n in {_length(block) for block in self._column_blocks}:
-            self._columns[n] = planner.plan(spectrum[:, :n], spectrum[:, :n], (0,), "BACKWARD")
+    def __init__(self, shape: tuple[int, int], dtype: np.dtype[Any]) -> None:
+        self._shape, self._dtype = shape, dtype
+        self._n_columns = shape[1] // 2 + 1
 
     def empty_spectrum(self) -> ComplexValues:
         """Uninitialised array for a half spectrum: columns 0 to nx // 2, and a few unused ones to fill cache lines."""
-        spectrum: ComplexValues = empty(self.spectrum_shape, np.result_type(self.dtype, np.complex64))
+        shape, dtype = padded_spectrum(self._shape), np.result_type(self._dtype, np.complex64)
+        spectrum: ComplexValues = empty(shape, dtype)
         return spectrum
 
-    @property
-    def spectrum_shape(self) -> tuple[int, int]:
-        """Shape of the array for a half spectrum."""
-        return padded_spectrum(self.shape)
+    @abstractmethod
+    def to_spectrum(self, image: Values, spectrum: ComplexValues) -> None:
+        """Half spectrum of an image."""
+
+    @abstractmethod
+    def to_image(self, spectrum: ComplexValues, image: Values, weigh: Weigh | None = None) -> None:
+        """Image of a half spectrum, which is overwritten; ``weigh`` changes its columns in place before."""
+
+
+Weigh = Callable[[slice], None]
+"""Changes a slice of columns of a spectrum in place, just before they are transformed."""
+
+
+def real_fourier(shape: tuple[int, int], dtype: np.dtype[Any], planner: Planner) -> RealFourier:
+    """FFTs of real float64 or float32 arrays of one shape: at once where they fit into the cache, else in blocks."""
+    kind = SmallRealFourier if shape[0] * (shape[1] // 2 + 1) <= BLOCK else LargeRealFourier
+    return kind(shape, dtype, planner)
+
+
+class SmallRealFourier(RealFourier):
+    """Of arrays that fit into the cache: one plan each way."""
+
+    def __init__(self, shape: tuple[int, int], dtype: np.dtype[Any], planner: Planner) -> None:
+        super().__init__(shape, dtype)
+        image, spectrum = empty(shape, dtype), self.empty_spectrum()[:, : self._n_columns]
+        is_aligned = _has_aligned_rows(shape, dtype)
+        self._to_spectrum = planner.plan(image, spectrum, (0, 1), "FORWARD", is_aligned)
+        self._to_image = planner.plan(spectrum, image, (0, 1), "BACKWARD", is_aligned)
 
     def to_spectrum(self, image: Values, spectrum: ComplexValues) -> None:
         """Half spectrum of an image."""
-        ny, n_columns = self.shape[0], self._column_blocks[-1].stop
+        _execute(self._to_spectrum, image, spectrum[:, : self._n_columns])
+
+    def to_image(self, spectrum: ComplexValues, image: Values, weigh: Weigh | None = None) -> None:
+        """Image of a half spectrum."""
+        if weigh is not None:
+            weigh(slice(0, self._n_columns))
+        _execute(self._to_image, spectrum[:, : self._n_columns], image)
+
+
+class LargeRealFourier(RealFourier):
+    """Of large arrays: blocks of rows and then of columns go through the cache.
+
+    One plan serves the columns both ways, because the FFT of rows in the order 0, ny - 1, ..., 1 is the inverse FFT.
+    """
+
+    def __init__(self, shape: tuple[int, int], dtype: np.dtype[Any], planner: Planner) -> None:
+        super().__init__(shape, dtype)
+        image, spectrum = empty(shape, dtype), self.empty_spectrum()[:, : self._n_columns]
+        is_aligned = _has_aligned_rows(shape, dtype)
+        ny, n_columns = spectrum.shape
+        self._row_blocks = [slice(0, 1), *_blocks(1, ny, max(2, BLOCK // n_columns // 2 * 2))]
+        self._column_blocks = _blocks(0, n_columns, max(8, BLOCK // ny // 8 * 8))
+        self._from_rows, self._to_rows, self._columns = {}, {}, {}
+        for n in {_length(block) for block in self._row_blocks}:
+            turned = image[n:0:-1] if n > 1 else image[:1]
+            self._from_rows[n] = planner.plan(turned, spectrum[:n], (1,), "FORWARD", is_aligned)
+            self._to_rows[n] = planner.plan(spectrum[:n], image[:n], (1,), "BACKWARD", is_aligned)
+        for n in {_length(block) for block in self._column_blocks}:
+            self._columns[n] = planner.plan(spectrum[:, :n], spectrum[:, :n], (0,), "BACKWARD")
+
+    def to_spectrum(self, image: Values, spectrum: ComplexValues) -> None:
+        """Half spectrum of an image."""
+        ny = image.shape[0]
         for block in self._row_blocks:
             turned = image[ny - block.start : ny - block.stop : -1] if block.start else image[:1]
-            _execute(self._from_rows[_length(block)], turned, spectrum[block, :n_columns])
+            _execute(self._from_rows[_length(block)], turned, spectrum[block, : self._n_columns])
         for block in self._column_blocks:
             _execute(self._columns[_length(block)], spectrum[:, block], spectrum[:, block])
 
-    def to_image(self, spectrum: ComplexValues, image: Values, weigh: Callable[[slice], None] | None = None) -> None:
-        """Image of a half spectrum, which is overwritten.
-
-        Parameters
-        ----------
-        weigh : function, optional
-            Changes a slice of columns of the spectrum in place, just before they are transformed.
-        """
-        n_columns = self._column_blocks[-1].stop
+    def to_image(self, spectrum: ComplexValues, image: Values, weigh: Weigh | None = None) -> None:
+        """Image of a half spectrum."""
         for block in self._column_blocks:
             if weigh is not None:
                 weigh(block)
             _execute(self._columns[_length(block)], spectrum[:, block], spectrum[:, block])
         for block in self._row_blocks:
-            _execute(self._to_rows[_length(block)], spectrum[block, :n_columns], image[block])
+            _execute(self._to_rows[_length(block)], spectrum[block, : self._n_columns], image[block])
 
 
 class BoxFourier:
@@ -201,6 +228,10 @@ def padded_spectrum(shape: tuple[int, int]) -> tuple[int, int]:
 def _execute(plan: Any, source: Values | ComplexValues, target: Values | ComplexValues) -> None:
     plan.update_arrays(source, target)
     plan.execute()
+
+
+def _has_aligned_rows(shape: tuple[int, int], dtype: np.dtype[Any]) -> bool:
+    return shape[1] * dtype.itemsize % 16 == 0
 
 
 def _blocks(first: int, last: int, length: int) -> list[slice]:

@@ -12,7 +12,16 @@ from typing import Any, Protocol
 import numpy as np
 
 from imgda_mpi.arrays import FloatArray, IntArray, Values
-from imgda_mpi.curvelet.fourier import BoxFourier, ComplexValues, Planner, RealFourier, aligned, empty, place_for
+from imgda_mpi.curvelet.fourier import (
+    BoxFourier,
+    ComplexValues,
+    Planner,
+    RealFourier,
+    aligned,
+    empty,
+    place_for,
+    real_fourier,
+)
 from imgda_mpi.curvelet.geometry import Geometry
 from imgda_mpi.curvelet.layout import Chunk, Wedge
 from imgda_mpi.curvelet.windows import low_pass
@@ -82,7 +91,7 @@ class Coarse:
     """The coarsest scale, one real array."""
 
     def __init__(self, geometry: Geometry, wedge: Wedge, dtype: np.dtype[Any], planner: Planner) -> None:
-        self._fourier = RealFourier(wedge.shape, dtype, planner)
+        self._fourier = real_fourier(wedge.shape, dtype, planner)
         self._spectrum = self._fourier.empty_spectrum()
         self._shape = wedge.shape
         self._dtype = dtype

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import numpy.typing as npt
 
 from imgda_mpi.arrays import Values
-from imgda_mpi.curvelet.fourier import ComplexValues, Planner, RealFourier, Wisdom, aligned, empty
+from imgda_mpi.curvelet.fourier import ComplexValues, Planner, Wisdom, aligned, empty, place_for, real_fourier
 from imgda_mpi.curvelet.geometry import Geometry, default_scales
 from imgda_mpi.curvelet.layout import Chunk, layout_of
 from imgda_mpi.curvelet.parts import part_of, self_conjugate
@@ -89,17 +87,19 @@ class CurveletTransform:
         self.geometry = Geometry(shape, n_scales, n_angles, finest, sampling)
         self.layout = layout_of(self.geometry)
         planner = Planner(wisdom)
-        self._image = RealFourier(shape, self.dtype, planner)
+        self._image = real_fourier(shape, self.dtype, planner)
         self._spectrum = self._image.empty_spectrum()
         self._parts = [part_of(self.geometry, chunk, self.dtype, self._image, planner) for chunk in self.layout.chunks]
         self.wisdom = None if wisdom is None else planner.wisdom()
 
-    def forward(self, image: Values) -> Values:
+    def forward(self, image: Values, out: Values | None = None) -> Values:
         """Coefficients of an image, or of each image of a stack.
 
         Parameters
         ----------
         image : (..., ny, nx) array
+        out : (..., n_values) array, optional
+            For the result. A large new array costs about as much time as a tenth of the transform.
 
         Returns
         -------
@@ -109,23 +109,27 @@ class CurveletTransform:
         Raises
         ------
         ValueError
-            Where the images have another shape or are complex.
+            Where the images or ``out`` have another shape or type.
         """
         images = self._checked(image, self.layout.image_shape)
         stack = images.shape[:-2]
-        coefficients = self._empty_stack(math.prod(stack))
-        for one, values in zip(images.reshape(-1, *self.layout.image_shape), coefficients, strict=True):
-            self.to_spectrum(one, self._spectrum)
+        coefficients = (
+            self._empty_coefficients(stack) if out is None else self._checked_out(out, stack, self.layout.n_values)
+        )
+        for place in np.ndindex(stack):
+            self.to_spectrum(images[place], self._spectrum)
             for chunk in self.layout.chunks:
-                self.to_coefficients(self._spectrum, chunk, values[chunk.start : chunk.stop])
-        return coefficients.reshape(*stack, self.layout.n_values)
+                self.to_coefficients(self._spectrum, chunk, coefficients[place][chunk.start : chunk.stop])
+        return coefficients
 
-    def inverse(self, coefficients: Values) -> Values:
+    def inverse(self, coefficients: Values, out: Values | None = None) -> Values:
         """Image of coefficients, or of each set of a stack: the adjoint of :meth:`forward`, and its inverse.
 
         Parameters
         ----------
         coefficients : (..., n_values) array
+        out : (..., ny, nx) array, optional
+            For the result.
 
         Returns
         -------
@@ -135,16 +139,20 @@ class CurveletTransform:
         Raises
         ------
         ValueError
-            Where the coefficients have another length or are complex.
+            Where the coefficients or ``out`` have another shape or type.
         """
         values = self._checked(coefficients, (self.layout.n_values,))
         stack = values.shape[:-1]
-        images: Values = empty((math.prod(stack), *self.layout.image_shape), self.dtype)
-        for one, image in zip(values.reshape(-1, self.layout.n_values), images, strict=True):
+        images: Values = (
+            empty((*stack, *self.layout.image_shape), self.dtype)
+            if out is None
+            else self._checked_out(out, stack, *self.layout.image_shape)
+        )
+        for place in np.ndindex(stack):
             for chunk in reversed(self.layout.chunks):
-                self.from_coefficients(one[chunk.start : chunk.stop], chunk, self._spectrum)
-            self.to_image(self._spectrum, image)
-        return images.reshape(*stack, *self.layout.image_shape)
+                self.from_coefficients(values[place][chunk.start : chunk.stop], chunk, self._spectrum)
+            self.to_image(self._spectrum, images[place])
+        return images
 
     def wedge(self, coefficients: Values, scale: int, wedge: int) -> Values | ComplexValues:
         """View of one wedge's coefficients.
@@ -242,13 +250,23 @@ class CurveletTransform:
         opposite = -np.arange(spectrum.shape[0])
         for column in self_conjugate(self.layout.image_shape):
             spectrum[:, column] += spectrum[opposite, column].conj()
-        self._image.to_image(spectrum, image)
+        with place_for(image) as place:
+            self._image.to_image(spectrum, place)
 
-    def _empty_stack(self, n_images: int) -> Values:
-        """Arrays for the coefficients of several images, each starting on a cache line."""
+    def _empty_coefficients(self, stack: tuple[int, ...]) -> Values:
+        """Array (*stack, n_values), each set of coefficients starting on a cache line."""
         padded = self.layout.n_values + -self.layout.n_values % 16
-        stack: Values = empty((n_images, padded), self.dtype)[:, : self.layout.n_values]
-        return stack
+        coefficients: Values = empty((*stack, padded), self.dtype)[..., : self.layout.n_values]
+        return coefficients
+
+    def _checked_out(self, out: Values, stack: tuple[int, ...], *tail: int) -> Values:
+        # Plans write into it: rows that follow one another, and for an image nothing in between.
+        whole = out[(0,) * len(stack)] if 0 not in stack else out
+        if out.shape != (*stack, *tail) or out.dtype != self.dtype or not whole.flags.c_contiguous:
+            raise ValueError(
+                f"out: {out.dtype} array of shape {out.shape}: need {self.dtype} {(*stack, *tail)} without gaps"
+            )
+        return out
 
     @staticmethod
     def _checked(values: Values, tail: tuple[int, ...]) -> Values:

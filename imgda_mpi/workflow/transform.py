@@ -60,6 +60,7 @@ def _transform(wanted: Curvelet, shape: tuple[int, int], wisdom: Wisdom | None) 
 
 def _kept_wisdom(wanted: Curvelet, shape: tuple[int, int]) -> Wisdom | None:
     """Measured plans from the cache folder, where they are put if they are not there yet; None if they cannot be."""
+    kept = None
     try:
         kept = _cache_file(wanted, shape)
         if not kept.exists():
@@ -73,7 +74,12 @@ def _kept_wisdom(wanted: Curvelet, shape: tuple[int, int]) -> Wisdom | None:
                 _publish(Path(file.name), kept)
         double, single, extended = (text.encode("ascii") for text in json.loads(kept.read_text()))
     except (OSError, RuntimeError, ValueError) as err:
-        log.warning("measured FFT plans cannot be kept (%s): estimated plans are used, which are slower", err)
+        log.warning(
+            "%s: measured FFT plans cannot be kept there (%s): estimated ones are used, which are slower; "
+            "remove a damaged file, or set XDG_CACHE_HOME to a folder that can be written",
+            kept or "the cache folder",
+            err,
+        )
         return None
     return double, single, extended
 

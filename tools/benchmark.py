@@ -1,0 +1,272 @@
+#!/usr/bin/env python3
+"""How fast the curvelet transform is, as ratios measured in one run on one thread.
+
+    taskset -c 0 python tools/benchmark.py                        the table of the README
+    taskset -c 0 python tools/benchmark.py --grids 128x256        other sizes
+    python -m pip install --no-deps curvelets daspy-toolbox       to compare with these packages as well
+
+The FFT limit is the time that pyfftw with measured plans takes for one rfft2 of the image and the inverse FFTs of the
+stored wedges, all at the sizes of `sampling="fast"`, each wedge in memory of its own. Functions that are compared run in
+turn; every number is a median.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
+
+import argparse
+import importlib.util
+import json
+import platform
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyfftw
+
+from imgda_mpi.curvelet import CurveletTransform, Layout
+from imgda_mpi.curvelet.fourier import NO_WISDOM
+
+GRIDS = [(128, 256), (256, 512), (512, 1024), (720, 1440), (1800, 3600)]
+STACK = 50
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--grids", type=lambda text: [grid(part) for part in text.split(",")], default=GRIDS)
+    parser.add_argument("--seconds", type=float, default=6.0, help="of measuring for each row")
+    parser.add_argument("--child", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.child:
+        print(json.dumps(CHILDREN[arguments.child](*arguments.grids)))
+        return
+    print(
+        f"{processor()}; Python {platform.python_version()}, numpy {version('numpy')}, numba {version('numba')}, ",
+        end="",
+    )
+    print(f"pyfftw {version('pyfftw')} (FFTW {pyfftw.fftw_version})\n")
+    speeds(arguments.grids, arguments.seconds)
+    others(arguments.grids, arguments.seconds)
+    builds(arguments.grids)
+
+
+def speeds(grids: list[tuple[int, int]], seconds: float) -> None:
+    """Forward and inverse against the FFT limit, a stack against single calls, float32 against float64."""
+    print("| grid | finest | forward / FFT limit | inverse / FFT limit | stack / single calls | float32 / float64 |")
+    print("|---|---|---|---|---|---|")
+    for shape in grids:
+        for finest in ("wavelets", "curvelets"):
+            transform, single = (measured(shape, finest, dtype) for dtype in (np.float64, np.float32))
+            image = np.random.default_rng(1).standard_normal(shape)
+            values = transform.forward(image)
+            back = transform.inverse(values)
+            image32, values32 = image.astype(np.float32), single.forward(image)
+            limit = fft_limit(transform.layout)
+            forward, inverse, limited, short = medians(
+                seconds,
+                lambda: transform.forward(image, out=values),
+                lambda: transform.inverse(values, out=back),
+                limit,
+                lambda: single.forward(image32, out=values32),
+            )
+            del limit, single, values32
+            stacked = f"{stack_ratio(transform, seconds):.2f}" if image.size * STACK < 30e6 else "-"
+            print(
+                f"| {shape[0]} x {shape[1]} | {finest} | {forward / limited:.2f} | {inverse / limited:.2f} | {stacked} | "
+                f"{short / forward:.2f} |",
+                flush=True,
+            )
+    print()
+
+
+def stack_ratio(transform: CurveletTransform, seconds: float) -> float:
+    """Time of a stack over that of as many single calls, new arrays for each result."""
+    images = np.random.default_rng(2).standard_normal((STACK, *transform.layout.image_shape))
+    together, alone = medians(
+        seconds, lambda: transform.forward(images), lambda: [transform.forward(image) for image in images]
+    )
+    return together / alone
+
+
+def others(grids: list[tuple[int, int]], seconds: float) -> None:
+    """Forward and inverse together of other packages, in multiples of ours."""
+    rows = []
+    for shape in grids:
+        ours = measured(shape, "wavelets", np.float64)
+        image = np.random.default_rng(1).standard_normal(shape)
+        for name, make in (("curvelets (UDCT)", udct), ("daspy-toolbox (FDCT)", daspy)):
+            try:
+                theirs, redundancy = make(shape, image, ours.layout)
+            except ImportError:
+                continue
+            own, other = medians(seconds, lambda: ours.inverse(ours.forward(image)), theirs)
+            rows.append(f"| {shape[0]} x {shape[1]} | {name} | {redundancy:.1f} | {other / own:.1f} |")
+    if rows:
+        print("| grid | package | its real numbers per pixel (ours 3.0-3.2) | its time / ours |\n|---|---|---|---|")
+        print("\n".join(rows), end="\n\n", flush=True)
+
+
+def udct(shape: tuple[int, int], image: Any, layout: Layout) -> tuple[Callable[[], object], float]:
+    """Round trip of the UDCT in the mode whose redundancy is nearest to ours."""
+    from curvelets.numpy import UDCT
+
+    found = []
+    for mode in ("curvelet", "wavelet"):
+        for wedges in (3, 6):
+            other = UDCT(shape, num_scales=3, wedges_per_direction=wedges, high_frequency_mode=mode)
+            found.append((abs(reals(other.forward(image)) / image.size - layout.redundancy), other))
+    other = min(found, key=lambda pair: pair[0])[1]
+    return lambda: other.backward(other.forward(image)), reals(other.forward(image)) / image.size
+
+
+def daspy(shape: tuple[int, int], image: Any, layout: Layout) -> tuple[Callable[[], object], float]:
+    """Round trip of the wrapping transform of daspy-toolbox, finest scale as wavelets."""
+    found = importlib.util.find_spec("daspy")
+    if found is None or found.origin is None:
+        raise ImportError("daspy")
+    # The module alone: the package asks for much that is not needed here.
+    spec = importlib.util.spec_from_file_location("fdct", Path(found.origin).parent / "advanced_tools" / "fdct.py")
+    assert spec is not None
+    assert spec.loader is not None
+    fdct = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(fdct)
+
+    def round_trip() -> object:
+        return fdct.ifdct_wrapping(fdct.fdct_wrapping(image, is_real=True, finest=2), is_real=True)
+
+    return round_trip, reals(fdct.fdct_wrapping(image, is_real=True, finest=2)) / image.size
+
+
+def reals(coefficients: Any) -> int:
+    """Real numbers in nested lists of arrays."""
+    if isinstance(coefficients, list | tuple):
+        return sum(reals(part) for part in coefficients)
+    return int(coefficients.size * (2 if np.iscomplexobj(coefficients) else 1))
+
+
+def builds(grids: list[tuple[int, int]]) -> None:
+    """Time to build a transform and memory beyond image and coefficients, each in a process of its own."""
+    print(
+        "| grid | build, plans measured | build, plans given | build, plans estimated | memory beyond |\n|---|---|---|---|---|"
+    )
+    for shape in grids:
+        first, kept, estimated = child("build", shape)
+        (memory,) = child("memory", shape)
+        print(
+            f"| {shape[0]} x {shape[1]} | {first:.2f} s | {kept:.2f} s | {estimated:.2f} s | {memory:.0f} MB |",
+            flush=True,
+        )
+
+
+def child(what: str, shape: tuple[int, int]) -> list[float]:
+    """What a new process measures."""
+    command = [sys.executable, __file__, "--child", what, "--grids", "{}x{}".format(*shape)]
+    found: list[float] = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    return found
+
+
+def build_times(shape: tuple[int, int]) -> list[float]:
+    """Seconds to build a transform: plans measured, given from before, and estimated."""
+    CurveletTransform((32, 32))  # what is imported on first use
+    wisdom, seconds = NO_WISDOM, []
+    for given in (lambda: NO_WISDOM, lambda: wisdom, lambda: None):
+        start = time.perf_counter()
+        transform = CurveletTransform(shape, wisdom=given())
+        seconds.append(time.perf_counter() - start)
+        wisdom = transform.wisdom or wisdom
+    return seconds
+
+
+def extra_memory(shape: tuple[int, int]) -> list[float]:
+    """MB that a transform and its calls take beyond image and coefficients."""
+    image = np.ones(shape)
+    small = CurveletTransform((64, 64))
+    small.inverse(small.forward(np.ones((64, 64))))
+    before = peak()
+    transform = CurveletTransform(shape)
+    values = transform.forward(image)
+    transform.inverse(values, out=image)
+    return [(peak() - before - values.nbytes) / 1e6]
+
+
+CHILDREN = {"build": build_times, "memory": extra_memory}
+
+
+def measured(shape: tuple[int, int], finest: str, dtype: Any) -> CurveletTransform:
+    """A transform with measured plans."""
+    return CurveletTransform(shape, finest=finest, dtype=dtype, wisdom=NO_WISDOM)
+
+
+def fft_limit(layout: Layout) -> Callable[[], None]:
+    """One rfft2 of the image and the inverse FFTs of the stored wedges, with plans that pyfftw has measured."""
+    effort = ("FFTW_MEASURE",)
+    image, spectrum = real_pair(layout.image_shape)
+    plans = [pyfftw.FFTW(image, spectrum, axes=(0, 1), flags=effort)]
+    shapes: dict[tuple[tuple[int, int], bool], int] = {}
+    for wedge in layout.wedges:
+        shapes[wedge.shape, wedge.is_real] = shapes.get((wedge.shape, wedge.is_real), 0) + 1
+    for (shape, is_real), count in shapes.items():
+        if is_real:
+            real, half = real_pair(shape)
+            plans.append(pyfftw.FFTW(half, real, axes=(0, 1), direction="FFTW_BACKWARD", flags=effort))
+        else:
+            boxes = pyfftw.zeros_aligned((count, *shape), np.complex128)
+            plans.append(pyfftw.FFTW(boxes, boxes, axes=(1, 2), direction="FFTW_BACKWARD", flags=effort))
+            boxes[...] = 0
+    image[...] = np.random.default_rng(1).standard_normal(image.shape)
+
+    def run() -> None:
+        for plan in plans:
+            plan.execute()
+
+    return run
+
+
+def real_pair(shape: tuple[int, int]) -> tuple[Any, Any]:
+    """A real array and one for its half spectrum."""
+    return pyfftw.zeros_aligned(shape), pyfftw.zeros_aligned((shape[0], shape[1] // 2 + 1), np.complex128)
+
+
+def medians(seconds: float, *functions: Callable[[], object]) -> list[float]:
+    """Median time of each function, all of them in turn, five turns at least."""
+    for function in functions:
+        function()
+    times: list[list[float]] = []
+    end = time.perf_counter() + seconds
+    while len(times) < 5 or time.perf_counter() < end:
+        times.append([])
+        for function in functions:
+            start = time.perf_counter()
+            function()
+            times[-1].append(time.perf_counter() - start)
+    return [float(np.median(of_function)) for of_function in zip(*times, strict=True)]
+
+
+def peak() -> int:
+    """Most memory that this process has held so far, bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def processor() -> str:
+    """Name of the processor."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+def grid(text: str) -> tuple[int, int]:
+    """Rows and columns from "720x1440"."""
+    ny, nx = text.split("x")
+    return int(ny), int(nx)
+
+
+if __name__ == "__main__":
+    main()
