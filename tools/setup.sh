@@ -38,7 +38,7 @@ install() { quietly python -m pip install -qq --disable-pip-version-check "$@"; 
 recent() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >"$log" 2>&1; }
 installed_version() { python -c 'import importlib.metadata as m, sys; print(m.version(sys.argv[1]))' "$1" 2>"$log"; }
 imports_work() {
-    python -c 'import h5py, imgda_mpi, matplotlib, mpi4py, netCDF4, numpy, pydantic, pyfftw, scipy, tqdm' >"$log" 2>&1
+    python -c 'import h5py, imgda_mpi, matplotlib, mpi4py, netCDF4, numba, numpy, pydantic, pyfftw, scipy, tqdm' >"$log" 2>&1
 }
 has_parallel_h5py() { python -c 'import h5py, sys; sys.exit(not h5py.get_config().mpi)' >"$log" 2>&1; }
 
@@ -196,6 +196,21 @@ with h5py.File(sys.argv[1], "w", driver="mpio", comm=MPI.COMM_WORLD) as file:
     file.create_dataset("rank", (2,), "i4")[MPI.COMM_WORLD.rank] = MPI.COMM_WORLD.rank' "$log.h5" >"$log" 2>&1
 }
 
+# Compiles the loops, which numba keeps beside the code or in the user's cache; otherwise the ranks of the first job would.
+compile_loops() {
+    quietly python -c '
+import numpy as np
+from imgda_mpi.curvelet import CurveletTransform
+from imgda_mpi.spectral_errors import SampleVariance, add_member
+for dtype in (np.float64, np.float32):
+    transform = CurveletTransform((32, 32), dtype=dtype)
+    values = transform.forward(np.zeros((32, 32)))
+    transform.inverse(values)
+    moments = np.zeros((2, values.size), dtype)
+    add_member(moments, values, 0)
+    SampleVariance(values.size, dtype).add(slice(None), moments, 0, 1)'
+}
+
 # --- The steps ----------------------------------------------------------------------------------------------------
 
 make_environment
@@ -220,6 +235,8 @@ say "installing imgda_mpi and what it needs"
 install --editable "$what"
 # An earlier run that was interrupted can leave packages that pip takes for complete.
 imports_work || install --force-reinstall --editable "$what"
+say "compiling"
+compile_loops
 if [ $parallel = yes ]; then
     provide_parallel_h5py
     ranks_write_together || { tail -n 30 "$log" >&2; stop "two ranks cannot write one file with this h5py and mpirun"; }
