@@ -6,8 +6,8 @@
     python -m pip install --no-deps curvelets daspy-toolbox       to compare with these packages as well
 
 The FFT limit is the time that pyfftw with measured plans takes for one rfft2 of the image and the inverse FFTs of the
-stored wedges, all at the sizes of `sampling="fast"`, each wedge in memory of its own. Functions that are compared run in
-turn; every number is a median.
+stored wedges, all at the sizes of `sampling="fast"`, each wedge in memory of its own. Functions that are compared run
+in turn; every number is a median.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -47,45 +48,43 @@ def main() -> None:
     parser.add_argument("--child", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.child:
-        print(json.dumps(CHILDREN[arguments.child](*arguments.grids)))
+        say(json.dumps(CHILDREN[arguments.child](*arguments.grids)))
         return
-    print(
-        f"{processor()}; Python {platform.python_version()}, numpy {version('numpy')}, numba {version('numba')}, ",
-        end="",
-    )
-    print(f"pyfftw {version('pyfftw')} (FFTW {pyfftw.fftw_version})\n")
+    versions = ", ".join(f"{name} {version(name)}" for name in ("numpy", "numba", "pyfftw"))
+    say(f"{processor()}; Python {platform.python_version()}, {versions} (FFTW {pyfftw.fftw_version})\n")
     speeds(arguments.grids, arguments.seconds)
     others(arguments.grids, arguments.seconds)
     builds(arguments.grids)
 
 
 def speeds(grids: list[tuple[int, int]], seconds: float) -> None:
-    """Forward and inverse against the FFT limit, a stack against single calls, float32 against float64."""
-    print("| grid | finest | forward / FFT limit | inverse / FFT limit | stack / single calls | float32 / float64 |")
-    print("|---|---|---|---|---|---|")
+    """Table of forward and inverse against the FFT limit, a stack against single calls, float32 against float64."""
+    say("| grid | finest | forward / FFT limit | inverse / FFT limit | stack / single calls | float32 / float64 |")
+    say("|---|---|---|---|---|---|")
     for shape in grids:
         for finest in ("wavelets", "curvelets"):
-            transform, single = (measured(shape, finest, dtype) for dtype in (np.float64, np.float32))
-            image = np.random.default_rng(1).standard_normal(shape)
-            values = transform.forward(image)
-            back = transform.inverse(values)
-            image32, values32 = image.astype(np.float32), single.forward(image)
-            limit = fft_limit(transform.layout)
-            forward, inverse, limited, short = medians(
-                seconds,
-                lambda: transform.forward(image, out=values),
-                lambda: transform.inverse(values, out=back),
-                limit,
-                lambda: single.forward(image32, out=values32),
-            )
-            del limit, single, values32
-            stacked = f"{stack_ratio(transform, seconds):.2f}" if image.size * STACK < 30e6 else "-"
-            print(
-                f"| {shape[0]} x {shape[1]} | {finest} | {forward / limited:.2f} | {inverse / limited:.2f} | {stacked} | "
-                f"{short / forward:.2f} |",
-                flush=True,
-            )
-    print()
+            ratios = speed_ratios(shape, finest, seconds)
+            columns = " | ".join("-" if ratio is None else f"{ratio:.2f}" for ratio in ratios)
+            say(f"| {shape[0]} x {shape[1]} | {finest} | {columns} |")
+    say("")
+
+
+def speed_ratios(shape: tuple[int, int], finest: str, seconds: float) -> list[float | None]:
+    """One row of the table; no stack where it would not fit into memory."""
+    transform, single = (measured(shape, finest, dtype) for dtype in (np.float64, np.float32))
+    image = np.random.default_rng(1).standard_normal(shape)
+    values, back = transform.forward(image), np.empty(shape)
+    image32 = image.astype(np.float32)
+    values32 = single.forward(image32)
+    forward, inverse, limit, short = medians(
+        seconds,
+        lambda: transform.forward(image, out=values),
+        lambda: transform.inverse(values, out=back),
+        fft_limit(transform.layout),
+        lambda: single.forward(image32, out=values32),
+    )
+    stack = stack_ratio(transform, seconds) if image.size * STACK < 30e6 else None
+    return [forward / limit, inverse / limit, stack, short / forward]
 
 
 def stack_ratio(transform: CurveletTransform, seconds: float) -> float:
@@ -98,37 +97,45 @@ def stack_ratio(transform: CurveletTransform, seconds: float) -> float:
 
 
 def others(grids: list[tuple[int, int]], seconds: float) -> None:
-    """Forward and inverse together of other packages, in multiples of ours."""
+    """Table of other packages: forward and inverse together, in multiples of ours."""
     rows = []
     for shape in grids:
         ours = measured(shape, "wavelets", np.float64)
-        image = np.random.default_rng(1).standard_normal(shape)
         for name, make in (("curvelets (UDCT)", udct), ("daspy-toolbox (FDCT)", daspy)):
-            try:
-                theirs, redundancy = make(shape, image, ours.layout)
-            except ImportError:
-                continue
-            own, other = medians(seconds, lambda: ours.inverse(ours.forward(image)), theirs)
-            rows.append(f"| {shape[0]} x {shape[1]} | {name} | {redundancy:.1f} | {other / own:.1f} |")
+            with suppress(ImportError):
+                redundancy, ratio = compared(ours, make, seconds)
+                rows.append(f"| {shape[0]} x {shape[1]} | {name} | {redundancy:.1f} | {ratio:.1f} |")
     if rows:
-        print("| grid | package | its real numbers per pixel (ours 3.0-3.2) | its time / ours |\n|---|---|---|---|")
-        print("\n".join(rows), end="\n\n", flush=True)
+        say("| grid | package | its real numbers per pixel (ours 3.0 to 3.2) | its time / ours |\n|---|---|---|---|")
+        say("\n".join(rows) + "\n")
 
 
-def udct(shape: tuple[int, int], image: Any, layout: Layout) -> tuple[Callable[[], object], float]:
+def compared(ours: CurveletTransform, make: Other, seconds: float) -> tuple[float, float]:
+    """Redundancy of another package, and the time of its round trip over ours."""
+    image = np.random.default_rng(1).standard_normal(ours.layout.image_shape)
+    round_trip, redundancy = make(image, ours.layout.redundancy)
+    own, other = medians(seconds, lambda: ours.inverse(ours.forward(image)), round_trip)
+    return redundancy, other / own
+
+
+Other = Callable[[Any, float], tuple[Callable[[], object], float]]
+"""From an image and our redundancy to a round trip of another package and its redundancy."""
+
+
+def udct(image: Any, redundancy: float) -> tuple[Callable[[], object], float]:
     """Round trip of the UDCT in the mode whose redundancy is nearest to ours."""
     from curvelets.numpy import UDCT
 
     found = []
     for mode in ("curvelet", "wavelet"):
         for wedges in (3, 6):
-            other = UDCT(shape, num_scales=3, wedges_per_direction=wedges, high_frequency_mode=mode)
-            found.append((abs(reals(other.forward(image)) / image.size - layout.redundancy), other))
+            other = UDCT(image.shape, num_scales=3, wedges_per_direction=wedges, high_frequency_mode=mode)
+            found.append((abs(reals(other.forward(image)) / image.size - redundancy), other))
     other = min(found, key=lambda pair: pair[0])[1]
     return lambda: other.backward(other.forward(image)), reals(other.forward(image)) / image.size
 
 
-def daspy(shape: tuple[int, int], image: Any, layout: Layout) -> tuple[Callable[[], object], float]:
+def daspy(image: Any, _redundancy: float) -> tuple[Callable[[], object], float]:
     """Round trip of the wrapping transform of daspy-toolbox, finest scale as wavelets."""
     found = importlib.util.find_spec("daspy")
     if found is None or found.origin is None:
@@ -154,17 +161,15 @@ def reals(coefficients: Any) -> int:
 
 
 def builds(grids: list[tuple[int, int]]) -> None:
-    """Time to build a transform and memory beyond image and coefficients, each in a process of its own."""
-    print(
-        "| grid | build, plans measured | build, plans given | build, plans estimated | memory beyond |\n|---|---|---|---|---|"
+    """Table of the time to build a transform and its memory, each in a process of its own."""
+    say(
+        "| grid | build, plans measured | build, plans kept | build, plans estimated | memory beyond image and result |"
     )
+    say("|---|---|---|---|---|")
     for shape in grids:
-        first, kept, estimated = child("build", shape)
+        times = " | ".join(f"{seconds:.2f} s" for seconds in child("build", shape))
         (memory,) = child("memory", shape)
-        print(
-            f"| {shape[0]} x {shape[1]} | {first:.2f} s | {kept:.2f} s | {estimated:.2f} s | {memory:.0f} MB |",
-            flush=True,
-        )
+        say(f"| {shape[0]} x {shape[1]} | {times} | {memory:.0f} MB |")
 
 
 def child(what: str, shape: tuple[int, int]) -> list[float]:
@@ -175,19 +180,25 @@ def child(what: str, shape: tuple[int, int]) -> list[float]:
 
 
 def build_times(shape: tuple[int, int]) -> list[float]:
-    """Seconds to build a transform: plans measured, given from before, and estimated."""
-    CurveletTransform((32, 32))  # what is imported on first use
-    wisdom, seconds = NO_WISDOM, []
-    for given in (lambda: NO_WISDOM, lambda: wisdom, lambda: None):
-        start = time.perf_counter()
-        transform = CurveletTransform(shape, wisdom=given())
-        seconds.append(time.perf_counter() - start)
-        wisdom = transform.wisdom or wisdom
-    return seconds
+    """Seconds to build a transform: plans measured, kept from before, and estimated."""
+    small = CurveletTransform((32, 32))  # what is loaded on first use
+    small.inverse(small.forward(np.ones((32, 32))))
+    first = timed(lambda: measured(shape, "wavelets", np.float64))
+    wisdom = first[1].wisdom
+    kept = timed(lambda: CurveletTransform(shape, wisdom=wisdom))
+    estimated = timed(lambda: CurveletTransform(shape))
+    return [first[0], kept[0], estimated[0]]
+
+
+def timed(make: Callable[[], CurveletTransform]) -> tuple[float, CurveletTransform]:
+    """Seconds that it takes to make something, and that."""
+    start = time.perf_counter()
+    made = make()
+    return time.perf_counter() - start, made
 
 
 def extra_memory(shape: tuple[int, int]) -> list[float]:
-    """MB that a transform and its calls take beyond image and coefficients."""
+    """MB that building a transform, its forward and its inverse take beyond image and coefficients."""
     image = np.ones(shape)
     small = CurveletTransform((64, 64))
     small.inverse(small.forward(np.ones((64, 64))))
@@ -249,6 +260,12 @@ def medians(seconds: float, *functions: Callable[[], object]) -> list[float]:
             function()
             times[-1].append(time.perf_counter() - start)
     return [float(np.median(of_function)) for of_function in zip(*times, strict=True)]
+
+
+def say(text: str) -> None:
+    """One line of output."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
 
 
 def peak() -> int:

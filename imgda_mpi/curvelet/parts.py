@@ -23,7 +23,7 @@ from imgda_mpi.curvelet.fourier import (
     real_fourier,
 )
 from imgda_mpi.curvelet.geometry import Geometry
-from imgda_mpi.curvelet.layout import Chunk, Wedge
+from imgda_mpi.curvelet.layout import Chunk, Layout, Wedge
 from imgda_mpi.curvelet.windows import low_pass
 from imgda_mpi.curvelet.wrapping import coarse_segments, gather, high_pass, scatter, segments_of
 
@@ -38,23 +38,44 @@ class Part(Protocol):
         """Add coefficients to a half spectrum."""
 
 
-def part_of(geometry: Geometry, chunk: Chunk, dtype: np.dtype[Any], image: RealFourier, planner: Planner) -> Part:
-    """The part for a chunk, ``image`` being the FFTs of the whole image."""
+def parts_of(
+    geometry: Geometry, layout: Layout, dtype: np.dtype[Any], image: RealFourier, planner: Planner
+) -> list[Part]:
+    """A part for each chunk, ``image`` being the FFTs of the whole image."""
+    # One place to work for all of them stays in the cache.
+    n_work = max(
+        sum(wedge.stop - wedge.start for wedge in chunk.wedges if not wedge.is_real) for chunk in layout.chunks
+    )
+    work = empty((n_work // 2,), np.result_type(dtype, np.complex64))
+    return [_part(geometry, chunk, dtype, image, planner, work) for chunk in layout.chunks]
+
+
+def _part(
+    geometry: Geometry,
+    chunk: Chunk,
+    dtype: np.dtype[Any],
+    image: RealFourier,
+    planner: Planner,
+    work: ComplexValues,
+) -> Part:
     if chunk.wedges[0].is_real and chunk.wedges[0].scale > 1:
         return FinestWavelets(geometry, dtype, image)
-    return CoarseAndWedges(geometry, chunk, dtype, planner)
+    return CoarseAndWedges(geometry, chunk, dtype, planner, work)
 
 
 class CoarseAndWedges:
     """Complex wedges, and before them the coarsest scale where the chunk begins with it."""
 
-    def __init__(self, geometry: Geometry, chunk: Chunk, dtype: np.dtype[Any], planner: Planner) -> None:
+    def __init__(
+        self, geometry: Geometry, chunk: Chunk, dtype: np.dtype[Any], planner: Planner, work: ComplexValues
+    ) -> None:
         self._coarse = Coarse(geometry, chunk.wedges[0], dtype, planner) if chunk.wedges[0].is_real else None
         wedges = [wedge for wedge in chunk.wedges if not wedge.is_real]
         self._first = chunk.wedges[0].stop - chunk.start if self._coarse else 0
         self._dtype = dtype
         self._complex = np.result_type(dtype, np.complex64)
         self._segments = segments_of(geometry, wedges, dtype)
+        self._work = work[: self._segments.size]
         # Neighbours of one shape go through one plan.
         self._fourier = [
             BoxFourier((len(list(group)), *shape), self._complex, planner)
@@ -74,7 +95,7 @@ class CoarseAndWedges:
         """Add coefficients to a half spectrum."""
         if self._coarse:
             self._coarse.from_coefficients(values[: self._first], spectrum)
-        boxes = empty((self._segments.size,), self._complex)
+        boxes = self._work
         # The forward FFT is the conjugate of the inverse FFT of the conjugate.
         np.conjugate(values[self._first :].view(self._complex), out=boxes)
         self._transform(boxes)

@@ -9,7 +9,7 @@ from imgda_mpi.arrays import Values
 from imgda_mpi.curvelet.fourier import ComplexValues, Planner, Wisdom, aligned, empty, place_for, real_fourier
 from imgda_mpi.curvelet.geometry import Geometry, default_scales
 from imgda_mpi.curvelet.layout import Chunk, layout_of
-from imgda_mpi.curvelet.parts import part_of, self_conjugate
+from imgda_mpi.curvelet.parts import parts_of, self_conjugate
 
 
 class CurveletTransform:
@@ -89,7 +89,7 @@ class CurveletTransform:
         planner = Planner(wisdom)
         self._image = real_fourier(shape, self.dtype, planner)
         self._spectrum = self._image.empty_spectrum()
-        self._parts = [part_of(self.geometry, chunk, self.dtype, self._image, planner) for chunk in self.layout.chunks]
+        self._parts = parts_of(self.geometry, self.layout, self.dtype, self._image, planner)
         self.wisdom = None if wisdom is None else planner.wisdom()
 
     def forward(self, image: Values, out: Values | None = None) -> Values:
