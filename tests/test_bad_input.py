@@ -18,7 +18,7 @@ import pytest
 import xarray
 from launch import ENVIRONMENT, imgda, mpirun, on_ranks, read, restart_files
 
-from imgda_mpi.colm.block_files import has_parallel_hdf5
+from imgda_mpi.colm.hdf5 import has_parallel_hdf5
 
 GLDAS = "observation/GLDAS_NOAH025_3H.A20220602.0600.021.nc4"
 STATE = "model/demo/restart/2022-153-21600/demo_restart_2022-153-21600_lc2005_e000_n00.nc"
@@ -254,23 +254,25 @@ def test_a_disk_that_fills_up_leaves_nothing(case: Path) -> None:
 # One rank fails where the others are already in a collective call on the same file.
 FAILS_ALONE = """
 import sys
-from contextlib import contextmanager
+from h5py import h5f, h5i
 from mpi4py import MPI
 from imgda_mpi.cli import main
-from imgda_mpi.colm import block_files
+from imgda_mpi.colm import colm202x, hdf5
+from imgda_mpi.parallel.ownership import share
 
-whole, calls = block_files._dataset, 0
+whole, calls = hdf5._selection, 0
 
-@contextmanager
-def failing(file, variable, group):
+def failing(dataset, *rest):
     global calls
-    calls += file.mode == sys.argv[2]
-    if MPI.COMM_WORLD.rank == 1 and calls == 1 and file.mode == sys.argv[2]:
+    mode = "r" if h5i.get_file_id(dataset).get_intent() == h5f.ACC_RDONLY else "r+"
+    calls += mode == sys.argv[2]
+    if MPI.COMM_WORLD.rank == 1 and calls == 1 and mode == sys.argv[2]:
         raise OSError("the cable was pulled")
-    with whole(file, variable, group) as dataset:
-        yield dataset
+    return whole(dataset, *rest)
 
-block_files._dataset = failing
+hdf5._selection = failing
+# An even split, with which the two ranks share a file.
+colm202x.share_of_blocks = lambda sizes, n_ranks: share(sum(sizes), n_ranks)
 sys.exit(main(["analyse", sys.argv[1]]))
 """
 

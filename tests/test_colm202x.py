@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,9 +15,12 @@ import pytest
 from launch import differing, read
 from mpi4py import MPI
 
+from imgda_mpi.colm import colm202x
+from imgda_mpi.colm.block_files import share_of_blocks
 from imgda_mpi.colm.colm202x import Colm202xRestart, open_restart
 from imgda_mpi.colm.soil_layers import overlap_weights, volumetric_water
 from imgda_mpi.errors import InputError
+from imgda_mpi.parallel.ownership import share
 
 pytestmark = pytest.mark.restart_io
 
@@ -176,7 +180,12 @@ def test_a_plant_community_build_reads_and_keeps_its_other_sets(shared: Path, tm
 
 
 @pytest.mark.mpi
-def test_any_number_of_ranks_reads_and_writes_the_same(mpi_tmp_path: Path) -> None:
+@pytest.mark.parametrize("split", [share_of_blocks, lambda sizes, n_ranks: share(sum(sizes), n_ranks)])
+def test_any_number_of_ranks_reads_and_writes_the_same(
+    mpi_tmp_path: Path, split: Callable[..., object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Split at the edges of blocks, and evenly, where ranks share files.
+    monkeypatch.setattr(colm202x, "share_of_blocks", split)
     comm = MPI.COMM_WORLD
     if comm.rank == 0:
         from imgda_mpi.example.case import write_example
@@ -228,7 +237,7 @@ def test_a_truncated_block_is_named(demo_copy: Path, length: int) -> None:
     path = state_file(demo_copy)
     path.write_bytes(path.read_bytes()[:length])
     with pytest.raises(InputError, match=rf"{path.name}: found a file that cannot be opened"):
-        reopen(demo_copy)
+        reopen(demo_copy).read_soil()
 
 
 def test_const_files_of_another_case_are_refused(demo_copy: Path, shared: Path) -> None:
@@ -351,7 +360,7 @@ def test_a_missing_variable_is_named(demo_copy: Path) -> None:
     with h5py.File(state_file(demo_copy), "r+") as file:
         del file["wice_soisno"]
     with pytest.raises(InputError, match=r"e000_n00.nc: wice_soisno: found no such variable"):
-        reopen(demo_copy)
+        reopen(demo_copy).read_soil()
 
 
 def test_a_case_without_landdata_is_refused(demo_copy: Path) -> None:

@@ -1,24 +1,24 @@
 """Rows of patch variables in a set of block files, read and edited by the ranks that own the patches.
 
-With an h5py that has MPI, a file is opened by just the ranks that own patches in it, and they read and write
-collectively. Without it the same reads and edits run on rank 0, which scatters and gathers the rows.
+A rank opens the files in which it owns patches and no others. Most files have one owner, who needs nobody for it.
+The owners of a shared file read and write it together through parallel HDF5; where h5py has no MPI the first of
+them opens it for all.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-import h5py
 import numpy as np
 from mpi4py import MPI
 
 from imgda_mpi.arrays import FloatArray, IntArray
-from imgda_mpi.errors import OutputError, reading, writing
+from imgda_mpi.colm.hdf5 import Columns, has_parallel_hdf5, opened
+from imgda_mpi.errors import OutputError, writing
 from imgda_mpi.parallel.failure import same_fate, same_fate_of_collectives
-from imgda_mpi.parallel.ownership import owners_of_range
+from imgda_mpi.parallel.ownership import owners_of_range, share
 from imgda_mpi.parallel.rows import gather_rows, scatter_rows
 
 
@@ -32,26 +32,64 @@ class BlockFile:
 
 
 @dataclass(frozen=True)
-class Columns:
-    """A float64 variable with dimensions (patch,), or the columns ``first:last`` of one with (patch, layer)."""
+class Part:
+    """What a rank has to do with one of the files.
 
-    name: str
-    first: int = 0
-    last: int | None = None
+    Parameters
+    ----------
+    file : int
+        Number of the file.
+    owners : list of int
+        All ranks with patches in the file, ascending.
+    own, in_file : slice
+        The patches that are in this file and the rank's, among the own patches and among those of the file.
+    """
 
-    def empty(self, n_rows: int) -> FloatArray:
-        """Array for so many patches."""
-        return np.empty(n_rows if self.last is None else (n_rows, self.last - self.first))
-
-    def rows(self, start: int, stop: int) -> tuple[slice, ...]:
-        """Selection of patches ``start:stop`` in the file."""
-        patches = slice(start, stop)
-        return (patches,) if self.last is None else (patches, slice(self.first, self.last))
+    file: int
+    owners: list[int]
+    own: slice
+    in_file: slice
 
 
-def has_parallel_hdf5() -> bool:
-    """Whether h5py was built with MPI."""
-    return bool(h5py.get_config().mpi)
+def share_of_blocks(sizes: Sequence[int], n_ranks: int) -> IntArray:
+    """Offsets (n_ranks + 1,) of the patches of each rank: balanced, and at the edges of blocks where they are near.
+
+    A block within one rank needs no other rank to read and write it, which is worth a quarter of a share: no rank
+    owns more than one and a half.
+
+    >>> share_of_blocks([9, 11, 10, 10], 2).tolist()
+    [0, 20, 40]
+    >>> share_of_blocks([30, 10], 2).tolist()
+    [0, 20, 40]
+    """
+    edges = np.cumsum([0, *sizes])
+    even = share(int(edges[-1]), n_ranks)
+    after = np.clip(np.searchsorted(edges, even), 1, edges.size - 1)
+    nearest = np.where(even - edges[after - 1] < edges[after] - even, edges[after - 1], edges[after])
+    return np.where(4 * n_ranks * np.abs(nearest - even) < edges[-1], nearest, even)
+
+
+def parts_of_rank(files: Sequence[BlockFile], offsets: IntArray, rank: int) -> list[Part]:
+    """Files in which a rank owns patches, in the order in which it goes through them.
+
+    Shared files come first. A rank shares two at most, neighbours among the shared ones, one with ranks before and
+    one with ranks after it. Every other of the shared files has its turn first, so that no rank waits for another
+    that is still busy with a third.
+    """
+    first, last = int(offsets[rank]), int(offsets[rank + 1])
+    first_turn: list[Part] = []
+    second_turn: list[Part] = []
+    alone: list[Part] = []
+    turn, other_turn = first_turn, second_turn
+    for number, file in enumerate(files):
+        owners = owners_of_range(offsets, file.start, file.stop)
+        start, stop = max(file.start, first), min(file.stop, last)
+        if start < stop:
+            own, in_file = slice(start - first, stop - first), slice(start - file.start, stop - file.start)
+            (turn if len(owners) > 1 else alone).append(Part(number, owners, own, in_file))
+        if len(owners) > 1:
+            turn, other_turn = other_turn, turn
+    return [*first_turn, *second_turn, *alone]
 
 
 def read_rows(
@@ -64,122 +102,111 @@ def read_rows(
     Raises
     ------
     InputError
-        Where a variable cannot be read.
+        Where a variable is missing, of another shape or type, or cannot be read.
     """
-    if has_parallel_hdf5():
-        with same_fate_of_collectives(comm):
-            return _read(comm, files, offsets, variables)
-    every: dict[str, FloatArray] = {}
-    with same_fate(comm):
-        if comm.rank == 0:
-            every = _read(None, files, offsets[[0, -1]], variables)
-    return {variable.name: scatter_rows(comm, every.get(variable.name), offsets) for variable in variables}
+    own = {variable.name: variable.empty(int(offsets[comm.rank + 1] - offsets[comm.rank])) for variable in variables}
+    with same_fate_of_collectives(comm):
+        for part, group in _own_parts(comm, files, offsets):
+            for name, rows in _read(files[part.file], part, variables, group).items():
+                own[name][part.own] = rows
+    return own
 
 
 def edit_rows(
-    comm: MPI.Intracomm, files: Sequence[BlockFile], offsets: IntArray, edits: Mapping[Columns, FloatArray]
+    comm: MPI.Intracomm,
+    files: Sequence[BlockFile],
+    offsets: IntArray,
+    before: Mapping[str, FloatArray],
+    after: Mapping[Columns, FloatArray],
 ) -> None:
     """Put own rows of some variables into a set of files, read them back and compare.
 
-    Collective over ``comm``. A file that holds these rows already is not touched.
+    Collective over ``comm``.
+
+    Parameters
+    ----------
+    before : own rows by variable name
+        What the files hold now. A file in which nothing changes is not touched.
+    after : own rows
 
     Raises
     ------
     OutputError
         Where a file cannot be written, or does not hold what was written to it.
     """
-    if has_parallel_hdf5():
-        with same_fate_of_collectives(comm):
-            _edit(comm, files, offsets, edits)
-        return
-    every = {variable: gather_rows(comm, rows, offsets) for variable, rows in edits.items()}
-    with same_fate(comm):
-        if comm.rank == 0:
-            _edit(
-                None, files, offsets[[0, -1]], {variable: rows for variable, rows in every.items() if rows is not None}
-            )
+    with same_fate_of_collectives(comm):
+        for part, group in _own_parts(comm, files, offsets):
+            file = files[part.file]
+            rows = {variable: values[part.own] for variable, values in after.items()}
+            changes = any(not _same_bits(before[variable.name][part.own], rows[variable]) for variable in rows)
+            if group.allreduce(changes, op=MPI.LOR) if group else changes:
+                _write(file, part, rows, group)
+            found = _read(file, part, list(rows), group)
+            for variable, expected in rows.items():
+                if not _same_bits(found[variable.name], expected):
+                    raise OutputError(f"{file.path}: {variable.name}: the file does not hold what was written to it")
+
+
+def _own_parts(
+    comm: MPI.Intracomm, files: Sequence[BlockFile], offsets: IntArray
+) -> Iterator[tuple[Part, MPI.Intracomm | None]]:
+    """Own parts of the files, and the communicator of the owners where there are several."""
+    for part in parts_of_rank(files, offsets, comm.rank):
+        if len(part.owners) == 1:
+            yield part, None
+            continue
+        group = comm.Create_group(comm.group.Incl(part.owners), tag=part.file)
+        yield part, group
+        group.Free()
 
 
 def _read(
-    comm: MPI.Intracomm | None, files: Sequence[BlockFile], offsets: IntArray, variables: Sequence[Columns]
+    file: BlockFile, part: Part, variables: Sequence[Columns], group: MPI.Intracomm | None
 ) -> dict[str, FloatArray]:
-    rank = comm.rank if comm else 0
-    own = {variable.name: variable.empty(int(offsets[rank + 1] - offsets[rank])) for variable in variables}
-    for file, mine, group in _own_files(comm, files, offsets):
-        with reading(file.path), _opened(file.path, "r", group) as opened:
-            for variable in variables:
-                with reading(file.path, variable.name), _dataset(opened, variable, group) as dataset:
-                    own[variable.name][mine] = dataset[variable.rows(*_in_file(file, mine, offsets[rank]))]
-    return own
+    """Own rows of one file. Collective over the group of its owners."""
+    if group is None or has_parallel_hdf5():
+        return _read_slice(file, part.in_file, variables, group)
+    every: dict[str, FloatArray] = {}
+    with same_fate(group):
+        if group.rank == 0:
+            every = _read_slice(file, slice(0, file.stop - file.start), variables, None)
+    offsets = _offsets_in_file(part, group)
+    return {variable.name: scatter_rows(group, every.get(variable.name), offsets) for variable in variables}
 
 
-def _edit(
-    comm: MPI.Intracomm | None, files: Sequence[BlockFile], offsets: IntArray, edits: Mapping[Columns, FloatArray]
+def _read_slice(
+    file: BlockFile, patches: slice, variables: Sequence[Columns], group: MPI.Intracomm | None
+) -> dict[str, FloatArray]:
+    n_patch = file.stop - file.start
+    with opened(file.path, "r", group) as block:
+        return {variable.name: block.read(variable, patches, n_patch) for variable in variables}
+
+
+def _write(file: BlockFile, part: Part, edits: Mapping[Columns, FloatArray], group: MPI.Intracomm | None) -> None:
+    """Put own rows into one file. Collective over the group of its owners."""
+    if group is None or has_parallel_hdf5():
+        _write_slice(file, part.in_file, edits, group)
+        return
+    offsets = _offsets_in_file(part, group)
+    every = {variable: gather_rows(group, rows, offsets) for variable, rows in edits.items()}
+    with same_fate(group):
+        if group.rank == 0:
+            whole = {variable: rows for variable, rows in every.items() if rows is not None}
+            _write_slice(file, slice(0, file.stop - file.start), whole, None)
+
+
+def _write_slice(
+    file: BlockFile, patches: slice, edits: Mapping[Columns, FloatArray], group: MPI.Intracomm | None
 ) -> None:
-    rank = comm.rank if comm else 0
-    before = _read(comm, files, offsets, list(edits))
-    for file, mine, group in _own_files(comm, files, offsets):
-        changes = any(not _same_bits(before[variable.name][mine], rows[mine]) for variable, rows in edits.items())
-        if not (group.allreduce(changes, op=MPI.LOR) if group else changes):
-            continue
-        with writing(file.path), _opened(file.path, "r+", group) as opened:
-            for variable, rows in edits.items():
-                with _dataset(opened, variable, group) as dataset:
-                    dataset[variable.rows(*_in_file(file, mine, offsets[rank]))] = rows[mine]
-    after = _read(comm, files, offsets, list(edits))
-    for variable, rows in edits.items():
-        if not _same_bits(after[variable.name], rows):
-            raise OutputError(
-                f"{files[0].path.parent}: {variable.name}: the files do not hold what was written to them"
-            )
+    with writing(file.path), opened(file.path, "r+", group) as block:
+        for variable, rows in edits.items():
+            block.write(variable, patches, rows)
+
+
+def _offsets_in_file(part: Part, group: MPI.Intracomm) -> IntArray:
+    return np.array([0, *group.allgather(part.in_file.stop)], dtype=np.int64)
 
 
 def _same_bits(a: FloatArray, b: FloatArray) -> bool:
     # As integers, so that a NaN on a patch that is no soil equals itself.
     return bool(np.array_equal(np.ascontiguousarray(a).view(np.int64), np.ascontiguousarray(b).view(np.int64)))
-
-
-def _own_files(
-    comm: MPI.Intracomm | None, files: Sequence[BlockFile], offsets: IntArray
-) -> Iterator[tuple[BlockFile, slice, MPI.Intracomm | None]]:
-    """Files with own patches, the own rows in them, and the communicator of all ranks that own patches in them.
-
-    Every rank goes through its files in the same order, so the owners of a file meet without waiting in a circle.
-    """
-    rank = comm.rank if comm else 0
-    for number, file in enumerate(files):
-        owners = owners_of_range(offsets, file.start, file.stop)
-        if rank not in owners:
-            continue
-        first, last = offsets[rank], offsets[rank + 1]
-        mine = slice(int(max(file.start, first) - first), int(min(file.stop, last) - first))
-        if comm is None:
-            yield file, mine, None
-            continue
-        group = comm.Create_group(comm.group.Incl(owners), tag=number)
-        yield file, mine, group
-        group.Free()
-
-
-def _in_file(file: BlockFile, mine: slice, first: int) -> tuple[int, int]:
-    return int(mine.start + first - file.start), int(mine.stop + first - file.start)
-
-
-@contextmanager
-def _opened(path: Path, mode: str, group: MPI.Intracomm | None) -> Iterator[h5py.File]:
-    if group is None or group.size == 1:
-        with h5py.File(path, mode) if group is None else h5py.File(path, mode, driver="mpio", comm=group) as file:
-            yield file
-    else:
-        file = h5py.File(path, mode, driver="mpio", comm=group)
-        yield file
-        # Not after an error: closing waits for all owners, who may be waiting for this one elsewhere.
-        file.close()
-
-
-@contextmanager
-def _dataset(file: h5py.File, variable: Columns, group: MPI.Intracomm | None) -> Iterator[h5py.Dataset]:
-    """The variable in a file; within the block all owners read or write it together."""
-    dataset = file[variable.name]
-    with nullcontext() if group is None else dataset.collective:
-        yield dataset

@@ -5,18 +5,18 @@ States and constants are NetCDF-4 files, one per block of the globe; landdata sa
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
-from typing import Any
 
-import h5py
 import numpy as np
 import numpy.typing as npt
 
 from imgda_mpi.arrays import FloatArray, IntArray
-from imgda_mpi.colm.block_files import Columns
+from imgda_mpi.colm.hdf5 import opened
 from imgda_mpi.colm.patches import PatchMap
 from imgda_mpi.errors import InputError, fault, reading
 from imgda_mpi.grid import Grid
@@ -41,12 +41,28 @@ class CaseFiles:
     time: datetime
     land_cover_year: int
 
-    @property
+    # Thousands of blocks ask for the folders: they are put together once.
+    @cached_property
     def states(self) -> Path:
         """Folder of the restart of this instant."""
         return self.directory / "restart" / stamp(self.time)
 
+    @cached_property
+    def consts(self) -> Path:
+        """Folder of the time-invariant properties."""
+        return self.directory / "restart" / "const"
+
+    @cached_property
+    def landpatch(self) -> Path:
+        """Folder with the cell and class of every patch."""
+        return self.directory / "landdata" / "landpatch" / str(self.land_cover_year)
+
     @property
+    def mesh(self) -> Path:
+        """Latitudes and longitudes of the whole grid, also of a regional run."""
+        return self.directory / "landdata" / "mesh" / str(self.land_cover_year) / "mesh.nc"
+
+    @cached_property
     def prefix(self) -> str:
         """How the names of the states begin."""
         return f"{self.case}_restart_{stamp(self.time)}_lc{self.land_cover_year}_"
@@ -57,49 +73,59 @@ class CaseFiles:
 
     def const(self, block: str) -> Path:
         """Time-invariant properties of one block's patches."""
-        return self.directory / "restart" / "const" / f"{self.case}_restart_const_lc{self.land_cover_year}_{block}.nc"
+        return self.consts / f"{self.case}_restart_const_lc{self.land_cover_year}_{block}.nc"
 
-    @property
-    def mesh(self) -> Path:
-        """Latitudes and longitudes of the whole grid, also of a regional run."""
-        return self.directory / "landdata" / "mesh" / str(self.land_cover_year) / "mesh.nc"
-
-    @property
-    def landpatch(self) -> Path:
-        """Folder with the cell and class of every patch."""
-        return self.directory / "landdata" / "landpatch" / str(self.land_cover_year)
-
-    def of_block(self, block: str) -> tuple[Path, Path, Path, Path]:
-        """State, constants, cells and area fractions of one block's patches."""
-        cells, fractions = (self.landpatch / f"{name}_{block}.nc" for name in ("landpatch", "patchfrac_elm"))
-        return self.state(block), self.const(block), cells, fractions
+    def places(self, block: str) -> tuple[Path, Path]:
+        """Cells and area fractions of one block's patches."""
+        return self.landpatch / f"landpatch_{block}.nc", self.landpatch / f"patchfrac_elm_{block}.nc"
 
 
-def survey(
-    files: CaseFiles, state_variables: Sequence[Columns], const_variables: Sequence[Columns]
-) -> tuple[PatchMap, list[str], list[int]]:
-    """Patches of all blocks, the names of the blocks, and how many patches each has. Not collective.
+PLACE = np.dtype([("element", "i8"), ("weight", "f8"), ("type", "i4"), ("longitude", "f8"), ("latitude", "f8")])
+"""What the files say of a patch's place: element id, area fraction, type, and position, degrees east and north."""
 
-    Parameters
-    ----------
-    state_variables, const_variables : sequence of Columns
-        Variables that every state and const file must have, as float64.
+
+def list_files(files: CaseFiles) -> tuple[list[str], list[str]]:
+    """Names of the blocks, and of all files of the instant. Opens none. Not collective.
 
     Raises
     ------
     InputError
-        Where a file is missing or damaged, or does not match the others.
+        Where a folder or the state or const file of a block is missing.
     """
     with reading(files.directory):
         _check_folders(files)
         blocks = sorted(path.stem.removeprefix("landpatch_") for path in files.landpatch.glob("landpatch_*.nc"))
-        _check_blocks(files, blocks)
-        parts = [_read_block(files, block, state_variables, const_variables) for block in blocks]
-        element, weight, patch_type, longitude, latitude = (np.concatenate(part) for part in zip(*parts, strict=True))
-        grid, cell = _place(files.mesh, element)
-    _check_positions(files, grid, cell, longitude, latitude)
+        with os.scandir(files.states) as entries:
+            states = sorted(entry.name for entry in entries if entry.is_file())
+        _check_blocks(files, blocks, states)
+    return blocks, states
+
+
+def survey(files: CaseFiles, blocks: Sequence[str]) -> list[npt.NDArray[np.void]]:
+    """Places (`PLACE`) of the patches of some blocks, an array for each block. Not collective.
+
+    Raises
+    ------
+    InputError
+        Where a file is missing or damaged, or does not match the others of its block.
+    """
+    with reading(files.directory):
+        return [_read_block(files, block) for block in blocks]
+
+
+def patch_map(files: CaseFiles, places: npt.NDArray[np.void]) -> PatchMap:
+    """Where the patches of all blocks lie in the image. Not collective.
+
+    Raises
+    ------
+    InputError
+        Where their places do not fit the mesh of the case.
+    """
+    with reading(files.mesh):
+        grid, cell = _place(files.mesh, places["element"])
+    _check_positions(files, grid, cell, places["longitude"], places["latitude"])
     try:
-        patches = PatchMap(grid, cell, weight, patch_type)
+        return PatchMap(grid, cell, places["weight"].copy(), places["type"].copy())
     except ValueError as err:
         raise InputError(
             fault(
@@ -110,7 +136,6 @@ def survey(
                 do="the files are damaged: copy them again from the model run",
             )
         ) from err
-    return patches, blocks, [part[0].size for part in parts]
 
 
 def _check_folders(files: CaseFiles) -> None:
@@ -145,7 +170,7 @@ def _check_folders(files: CaseFiles) -> None:
         )
 
 
-def _check_blocks(files: CaseFiles, blocks: Sequence[str]) -> None:
+def _check_blocks(files: CaseFiles, blocks: Sequence[str], states: Sequence[str]) -> None:
     if not blocks:
         raise InputError(
             fault(
@@ -155,46 +180,45 @@ def _check_blocks(files: CaseFiles, blocks: Sequence[str]) -> None:
                 do="model.directory must hold the case's landdata beside its restart folder",
             )
         )
-    for path in [files.state(block) for block in blocks] + [files.const(block) for block in blocks]:
-        if not path.is_file():
-            raise InputError(
-                fault(
-                    path,
-                    found="no such file",
-                    expected=f"one for each of the {len(blocks)} blocks in {files.landpatch}",
-                    do="copy the missing block, or correct model.case and model.land_cover_year",
+    consts = {path.name for path in files.consts.iterdir()} if files.consts.is_dir() else set()
+    for of_block, there in ((files.state, set(states)), (files.const, consts)):
+        for path in map(of_block, blocks):
+            if path.name not in there:
+                raise InputError(
+                    fault(
+                        path,
+                        found="no such file",
+                        expected=f"one for each of the {len(blocks)} blocks in {files.landpatch}",
+                        do="copy the missing block, or correct model.case and model.land_cover_year",
+                    )
                 )
-            )
     known = {files.state(block).name for block in blocks}
-    extra = sorted(path.name for path in files.states.glob(f"{files.prefix}*.nc") if path.name not in known)
+    extra = [name for name in states if name.startswith(files.prefix) and name.endswith(".nc") and name not in known]
     if extra:
         raise InputError(
             fault(
                 files.states / extra[0],
                 found="a block that has no landpatch file",
-                expected=f"the blocks {', '.join(blocks)}",
+                expected=f"one of the {len(blocks)} blocks in {files.landpatch}",
                 do="use the landdata this restart was made with",
             )
         )
 
 
-def _read_block(
-    files: CaseFiles, block: str, state_variables: Sequence[Columns], const_variables: Sequence[Columns]
-) -> tuple[npt.NDArray[Any], ...]:
-    """Element id, area fraction, type, and position (degrees east, north) of the patches of one block."""
-    state, const, cells, fractions = files.of_block(block)
-    with _opened(cells) as file:
-        element, patch_class = (_values(file, name) for name in ("eindex", "settyp"))
+def _read_block(files: CaseFiles, block: str) -> npt.NDArray[np.void]:
+    """Places of the patches of one block."""
+    const, (cells, fractions) = files.const(block), files.places(block)
+    with opened(cells) as file:
+        element, patch_class = file.vector("eindex"), file.vector("settyp")
     n = element.size
-    with _opened(fractions) as file:
-        weight = _values(file, "patchfrac_elm", n)
-    with _opened(const) as file:
-        patch_type, own_class, longitude, latitude = (
-            _values(file, name, n) for name in ("patchtype", "patchclass", "patchlonr", "patchlatr")
-        )
-        _check_variables(file, const_variables, n)
-    with _opened(state) as file:
-        _check_variables(file, state_variables, n)
+    places = np.empty(n, PLACE)
+    places["element"] = element
+    with opened(fractions) as file:
+        places["weight"] = file.vector("patchfrac_elm", n)
+    with opened(const) as file:
+        places["type"], own_class = file.vector("patchtype", n), file.vector("patchclass", n)
+        places["longitude"] = np.degrees(file.vector("patchlonr", n))
+        places["latitude"] = np.degrees(file.vector("patchlatr", n))
     if not np.array_equal(own_class, patch_class):
         raise InputError(
             fault(
@@ -205,7 +229,7 @@ def _read_block(
                 do="use the const files of this case",
             )
         )
-    return element, weight, patch_type, np.degrees(longitude), np.degrees(latitude)
+    return places
 
 
 def _place(mesh: Path, element: IntArray) -> tuple[Grid, IntArray]:
@@ -213,8 +237,8 @@ def _place(mesh: Path, element: IntArray) -> tuple[Grid, IntArray]:
 
     Element ids count cells from 1 along rows from the west, row after row in the order of the mesh file's latitudes.
     """
-    with _opened(mesh) as file:
-        latitude, longitude = (_values(file, name) for name in ("latitude", "longitude"))
+    with opened(mesh) as file:
+        latitude, longitude = file.vector("latitude"), file.vector("longitude")
     try:
         whole = Grid(latitude, longitude)
     except ValueError as err:
@@ -275,72 +299,5 @@ def _check_positions(files: CaseFiles, grid: Grid, cell: IntArray, longitude: Fl
                 f" {longitude[patch]:.2f} E {latitude[patch]:.2f} N",
                 expected=f"near {grid.longitude[column[patch]]:.2f} E {grid.latitude[row[patch]]:.2f} N",
                 do="use the const and landdata files of one and the same case",
-            )
-        )
-
-
-def _opened(path: Path) -> h5py.File:
-    if not path.is_file():
-        raise InputError(fault(path, found="no such file", expected="a NetCDF-4 file", do="copy it from the case"))
-    try:
-        return h5py.File(path, "r")
-    except OSError as err:
-        raise InputError(
-            fault(
-                path,
-                found=f"a file that cannot be opened ({err})",
-                expected="a complete NetCDF-4 file",
-                do="it is truncated or of another format: copy it again from the model run",
-            )
-        ) from err
-
-
-def _values(file: h5py.File, name: str, n_patch: int | None = None) -> npt.NDArray[Any]:
-    """A variable, which must have one value for each patch of the block where their number is given."""
-    dataset = _dataset(file, name)
-    if n_patch is not None:
-        _check_shape(file, name, dataset.shape, (n_patch,))
-    with reading(Path(file.filename), name):
-        return np.asarray(dataset[...])
-
-
-def _check_variables(file: h5py.File, variables: Sequence[Columns], n_patch: int) -> None:
-    for variable in variables:
-        dataset = _dataset(file, variable.name)
-        _check_shape(
-            file, variable.name, dataset.shape, (n_patch,) if variable.last is None else (n_patch, variable.last)
-        )
-        if dataset.dtype != np.float64:
-            raise InputError(
-                fault(
-                    file.filename,
-                    variable.name,
-                    found=f"{dataset.dtype}",
-                    expected="float64",
-                    do="use the model's own files",
-                )
-            )
-
-
-def _dataset(file: h5py.File, name: str) -> h5py.Dataset:
-    with reading(Path(file.filename), name):
-        if name in file:
-            return file[name]
-    raise InputError(
-        fault(
-            file.filename, name, found="no such variable", expected="it in every block", do="use the model's own files"
-        )
-    )
-
-
-def _check_shape(file: h5py.File, name: str, found: tuple[int, ...], expected: tuple[int, ...]) -> None:
-    if found != expected:
-        raise InputError(
-            fault(
-                file.filename,
-                name,
-                found=f"shape {found}",
-                expected=f"{expected} as in the landpatch file of this block",
-                do="state, const and landdata must come from one and the same case",
             )
         )

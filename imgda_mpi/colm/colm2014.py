@@ -21,7 +21,7 @@ from mpi4py import MPI
 
 from imgda_mpi.arrays import FloatArray, IntArray
 from imgda_mpi.colm.patches import PatchMap
-from imgda_mpi.colm.restart import check_soil
+from imgda_mpi.colm.restart import check_soil, own_patches
 from imgda_mpi.colm.soil_layers import N_SNOW, N_SOIL, node_depth
 from imgda_mpi.colm.soil_update import SoilColumns
 from imgda_mpi.errors import InputError, OutputError, fault, writing
@@ -75,6 +75,7 @@ class Colm2014Restart:
     time: datetime
     inputs: list[Path]
     patches: PatchMap
+    all_patches: PatchMap | None
     offsets: IntArray
     comm: MPI.Intracomm
     porosity: FloatArray  # (n_own, 10)
@@ -101,18 +102,18 @@ class Colm2014Restart:
             if self.comm.rank == 0:
                 every = [*(self._soil(at) for at in (LIQUID, ICE, TEMPERATURE)), self._values(AQUIFER, 1)[:, 0]]
         liquid, ice, temperature, aquifer = (scatter_rows(self.comm, values, self.offsets) for values in every)
-        first, last = self.offsets[self.comm.rank : self.comm.rank + 2]
+        first = int(self.offsets[self.comm.rank])
         soil = SoilColumns(
             liquid=liquid,
             ice=ice,
             temperature=temperature,
             porosity=self.porosity,
             residual=np.zeros_like(liquid),  # this version of the model has none
-            is_soil=self.patches.is_soil[first:last],
+            is_soil=self.patches.is_soil,
         )
         with same_fate(self.comm):
             state, const = self.inputs
-            check_soil(soil, lambda patch: (state, int(first) + patch), lambda patch: (const, int(first) + patch))
+            check_soil(soil, lambda patch: (state, first + patch), lambda patch: (const, first + patch))
         return soil, aquifer
 
     def write(self, directory: Path, liquid: FloatArray, aquifer: FloatArray | None) -> list[Path]:
@@ -138,7 +139,7 @@ class Colm2014Restart:
         return [target]
 
     def _values(self, variable: int, width: int) -> FloatArray:
-        n = self.patches.n_patch
+        n = int(self.offsets[-1])
         return _reals(self.state, _state_byte(variable, n), n * width).reshape(n, width)
 
     def _soil(self, variable: int) -> FloatArray:
@@ -169,13 +170,13 @@ def open_restart(restart_file: Path, const_file: Path, time: datetime, comm: MPI
             _check_state(restart_file, layout.n_patch, time)
             patches = _place(const_file, layout)
             porosity = _reals(const_file, layout.porosity, layout.n_patch * N_SOIL).reshape(-1, N_SOIL)
-    patches = comm.bcast(patches)
-    offsets = share(patches.n_patch, comm.size)
+    offsets = share(comm.bcast(patches.n_patch if patches else None), comm.size)
     return Colm2014Restart(
         name=f"CoLM2014 {restart_file.name}",
         time=time,
         inputs=[restart_file, const_file],
-        patches=patches,
+        patches=own_patches(comm, patches, offsets),
+        all_patches=patches,
         offsets=offsets,
         comm=comm,
         porosity=scatter_rows(comm, porosity, offsets),

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import logging
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 from mpi4py import MPI
 
 from imgda_mpi.arrays import FloatArray, IntArray
-from imgda_mpi.colm.block_files import BlockFile, Columns, edit_rows, has_parallel_hdf5, read_rows
-from imgda_mpi.colm.case_files import CaseFiles, stamp, survey
+from imgda_mpi.colm.block_files import BlockFile, edit_rows, read_rows, share_of_blocks
+from imgda_mpi.colm.case_files import PLACE, CaseFiles, list_files, patch_map, stamp, survey
+from imgda_mpi.colm.hdf5 import Columns, has_parallel_hdf5
 from imgda_mpi.colm.patches import PatchMap
-from imgda_mpi.colm.restart import check_soil
+from imgda_mpi.colm.restart import check_soil, own_patches
 from imgda_mpi.colm.soil_layers import N_SNOW, N_SOIL
 from imgda_mpi.colm.soil_update import SoilColumns
 from imgda_mpi.errors import writing
 from imgda_mpi.parallel.failure import same_fate
 from imgda_mpi.parallel.ownership import share
+from imgda_mpi.parallel.rows import gather_rows
 
 log = logging.getLogger(__name__)
 
@@ -41,34 +44,42 @@ class Colm202xRestart:
     time: datetime
     inputs: list[Path]
     patches: PatchMap
+    all_patches: PatchMap | None
     offsets: IntArray
     comm: MPI.Intracomm
     files: CaseFiles
     folder: list[Path]  # all files of this instant
     states: list[BlockFile]
     consts: list[BlockFile]
+    read: dict[str, FloatArray] = field(default_factory=dict)  # own rows of the state, from the first reading on
 
     def room(self) -> int:
         """Bytes that `write` needs: the files, and the edited variables once more in case they deflate less well."""
-        return sum(path.stat().st_size for path in self.folder) + 8 * (N_SOIL + 1) * self.patches.n_patch
+        return sum(path.stat().st_size for path in self.folder) + 8 * (N_SOIL + 1) * int(self.offsets[-1])
 
     def read_soil(self) -> tuple[SoilColumns, FloatArray]:
-        """Soil columns and aquifer storage (n_own,) mm of the own patches. Collective."""
+        """Soil columns and aquifer storage (n_own,) mm of the own patches. Collective.
+
+        The arrays cannot be written to: `write` compares with them.
+        """
         state = read_rows(self.comm, self.states, self.offsets, [LIQUID, ICE, TEMPERATURE, AQUIFER])
         const = read_rows(self.comm, self.consts, self.offsets, [POROSITY, RESIDUAL])
-        first, last = (int(offset) for offset in self.offsets[self.comm.rank : self.comm.rank + 2])
+        first = int(self.offsets[self.comm.rank])
         soil = SoilColumns(
             liquid=state[LIQUID.name],
             ice=state[ICE.name],
             temperature=state[TEMPERATURE.name],
             porosity=const[POROSITY.name],
             residual=const[RESIDUAL.name],
-            is_soil=self.patches.is_soil[first:last],
+            is_soil=self.patches.is_soil,
         )
         with same_fate(self.comm):
             check_soil(
                 soil, lambda patch: _place(self.states, first + patch), lambda patch: _place(self.consts, first + patch)
             )
+        self.read = {variable.name: state[variable.name] for variable in (LIQUID, AQUIFER)}
+        for rows in self.read.values():
+            rows.flags.writeable = False
         return soil, state[AQUIFER.name]
 
     def write(self, directory: Path, liquid: FloatArray, aquifer: FloatArray | None) -> list[Path]:
@@ -77,6 +88,8 @@ class Colm202xRestart:
         Sets that hold no soil water (``_restart_pft_``, ``_restart_urban_``, ...) are copied as they are, so that
         the new folder can take the place of the old one.
         """
+        if not self.read:
+            self.read_soil()
         folder = directory / self.files.states.name
         written = [folder / source.name for source in self.folder]
         with same_fate(self.comm), writing(folder):
@@ -85,7 +98,7 @@ class Colm202xRestart:
                 shutil.copyfile(source, target)
         copies = [BlockFile(folder / file.path.name, file.start, file.stop) for file in self.states]
         edits = {LIQUID: liquid} if aquifer is None else {LIQUID: liquid, AQUIFER: aquifer}
-        edit_rows(self.comm, copies, self.offsets, edits)
+        edit_rows(self.comm, copies, self.offsets, self.read, edits)
         return written
 
 
@@ -94,7 +107,7 @@ def open_restart(
 ) -> Colm202xRestart:
     """A restart whose files have been found, checked against each other, and shared among the ranks.
 
-    Collective over ``comm``; only rank 0 opens files.
+    Collective over ``comm``. Each rank surveys its share of the blocks.
 
     Raises
     ------
@@ -102,28 +115,49 @@ def open_restart(
         Where a file is missing or damaged, of another instant or case, or does not match the others.
     """
     files = CaseFiles(directory, case, time, land_cover_year)
-    found = None
+    listed = None
     with same_fate(comm):
         if comm.rank == 0:
-            surveyed = survey(files, [LIQUID, ICE, TEMPERATURE, AQUIFER], [POROSITY, RESIDUAL])
-            found = (*surveyed, sorted(path for path in files.states.iterdir() if path.is_file()))
-    patches, blocks, sizes, folder = comm.bcast(found)
+            listed = list_files(files)
+    blocks, names = comm.bcast(listed)
     if comm.rank == 0 and comm.size > 1 and not has_parallel_hdf5():
-        log.info("this h5py has no MPI: restart files go through rank 0 (same values, less speed)")
-    ends = np.cumsum(sizes)
-    bounds = [(int(end - size), int(end)) for size, end in zip(sizes, ends, strict=True)]
+        log.info("this h5py has no MPI: a file that ranks share goes through one of them (same values, less speed)")
+    sizes, places = _survey(files, blocks, comm)
+    every = None
+    with same_fate(comm):
+        if places is not None:
+            every = patch_map(files, places)
+    offsets = share_of_blocks(sizes, comm.size)
+    ends = np.cumsum(sizes).tolist()
+    bounds = list(zip([0, *ends[:-1]], ends, strict=True))
+    states = [BlockFile(files.state(block), *bound) for block, bound in zip(blocks, bounds, strict=True)]
+    consts = [BlockFile(files.const(block), *bound) for block, bound in zip(blocks, bounds, strict=True)]
+    folder = [files.states / name for name in names]
+    landdata = [path for block in blocks for path in files.places(block)]
     return Colm202xRestart(
         name=f"CoLM202X case {case} at {stamp(time)}",
         time=time,
-        inputs=[files.mesh, *folder, *(path for block in blocks for path in files.of_block(block)[1:])],
-        patches=patches,
-        offsets=share(int(ends[-1]), comm.size),
+        inputs=[files.mesh, *folder, *(file.path for file in consts), *landdata],
+        patches=own_patches(comm, every, offsets),
+        all_patches=every,
+        offsets=offsets,
         comm=comm,
         files=files,
         folder=folder,
-        states=[BlockFile(files.state(block), *bound) for block, bound in zip(blocks, bounds, strict=True)],
-        consts=[BlockFile(files.const(block), *bound) for block, bound in zip(blocks, bounds, strict=True)],
+        states=states,
+        consts=consts,
     )
+
+
+def _survey(files: CaseFiles, blocks: list[str], comm: MPI.Intracomm) -> tuple[list[int], npt.NDArray[np.void] | None]:
+    """How many patches each block has, and on rank 0 the places of all. Collective over ``comm``."""
+    first, last = share(len(blocks), comm.size)[comm.rank : comm.rank + 2]
+    with same_fate(comm):
+        mine = survey(files, blocks[first:last])
+    parts = comm.allgather([part.size for part in mine])
+    surveyed = np.concatenate([[0], np.cumsum([sum(part) for part in parts])])
+    places = gather_rows(comm, np.concatenate([np.empty(0, PLACE), *mine]), surveyed)
+    return [size for part in parts for size in part], places
 
 
 def _place(files: list[BlockFile], patch: int) -> tuple[Path, int]:

@@ -8,25 +8,31 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
+from mpi4py import MPI
 
-from imgda_mpi.arrays import FloatArray
+from imgda_mpi.arrays import BoolArray, FloatArray, IntArray
 from imgda_mpi.colm.patches import PatchMap
 from imgda_mpi.colm.soil_update import SoilColumns
 from imgda_mpi.errors import InputError, fault
+from imgda_mpi.parallel.rows import scatter_rows
 
 # CoLM writes -1.0e36 where it has no value; anything this large is no soil water and no temperature.
 LARGEST_PLAUSIBLE = 1.0e30
 
 
 class Restart(Protocol):
-    """One instant of the model, spread over ranks: rank r owns the patches ``offsets[r]:offsets[r + 1]``."""
+    """One instant of the model, spread over ranks: rank r owns the patches ``offsets[r]:offsets[r + 1]``.
+
+    ``patches`` are the own ones; their grid is that of the whole image. Rank 0 alone holds the map of ``all_patches``,
+    which is None elsewhere.
+    """
 
     name: str
     time: datetime
     inputs: list[Path]
     patches: PatchMap
-    offsets: npt.NDArray[np.int64]
+    all_patches: PatchMap | None
+    offsets: IntArray
 
     def room(self) -> int:
         """Bytes that `write` needs at most. Not collective."""
@@ -49,6 +55,21 @@ class Restart(Protocol):
         list of Path
             Every file written, the same list on every rank.
         """
+
+
+def own_patches(comm: MPI.Intracomm, every: PatchMap | None, offsets: IntArray) -> PatchMap:
+    """Map of the own patches, on the whole grid. Collective over ``comm``.
+
+    Parameters
+    ----------
+    every : PatchMap on rank 0, None elsewhere
+    offsets : (size + 1,) array
+        Rank r owns the patches ``offsets[r]:offsets[r + 1]``.
+    """
+    grid = comm.bcast(every.grid if every else None)
+    columns = (every.cell, every.weight, every.patch_type) if every else (None, None, None)
+    cell, weight, patch_type = (scatter_rows(comm, values, offsets) for values in columns)
+    return PatchMap(grid, cell, weight, patch_type)
 
 
 Place = Callable[[int], tuple[Path, int]]
@@ -77,9 +98,7 @@ def check_soil(soil: SoilColumns, state: Place, const: Place) -> None:
     _require(drained, soil, "theta_r", soil.residual, "m3 m-3 from 0 to below the porosity", const)
 
 
-def _require(
-    holds: npt.NDArray[np.bool_], soil: SoilColumns, name: str, values: FloatArray, expected: str, place: Place
-) -> None:
+def _require(holds: BoolArray, soil: SoilColumns, name: str, values: FloatArray, expected: str, place: Place) -> None:
     wrong = soil.is_soil[:, None] & ~holds
     if wrong.any():
         patch, layer = (int(index) for index in np.argwhere(wrong)[0])

@@ -36,26 +36,25 @@ def analyse(settings: Settings, comm: MPI.Intracomm) -> None:
     inputs = read_inputs(settings, stages, comm)
     restart, soil = inputs.restart, inputs.soil
     with stages.stage("increment"):
-        increment, wedges = increment_of(settings, inputs, comm)
+        increment, wedges, sent = increment_of(settings, inputs, comm)
         stages.say(f"method {settings.method}")
     with stages.stage("soil"):
-        own = slice(*restart.offsets[comm.rank : comm.rank + 2])
         # Off the observed cells the diagonal update leaves only the leakage of its basis functions.
         wanted = np.where(np.isfinite(inputs.innovation), increment, 0.0)
-        update = update_soil(soil, restart.patches.to_patches(wanted)[own], SURFACE)
+        update = update_soil(soil, restart.patches.to_patches(wanted), SURFACE)
         with same_fate(comm):
             check_bounds(soil, update.liquid)
         aquifer = compensated_aquifer(inputs, update, comm) if settings.soil.compensate == "aquifer" else None
         analysis = surface_image(restart, replace(soil, liquid=update.liquid).surface_moisture(SURFACE), comm)
         drawn = np.zeros_like(inputs.aquifer) if aquifer is None else aquifer - inputs.aquifer
         rows = gather_rows(comm, ledger_rows(soil, update, drawn), restart.offsets)
-        ledger = None if rows is None else WaterLedger(restart.patches, rows)
+        ledger = WaterLedger(restart.all_patches, rows) if restart.all_patches and rows is not None else None
         stages.say(ledger.summary if ledger else "")
     with new_directory(settings.output.directory, comm) as directory:
         with stages.stage("write"):
             written = restart.write(directory / "restart", update.liquid, aquifer)
             stages.say(f"{len(written)} files")
-        result = Analysis(inputs, increment, analysis, wedges, ledger)
+        result = Analysis(inputs, increment, analysis, wedges, ledger, sent)
         diagnostics = write_diagnostics(directory / "diagnostics.nc", result, settings, stages, comm)
         write_manifest(directory, [*written, diagnostics], inputs.files, settings, comm)
     log.info("result in %s", settings.output.directory)

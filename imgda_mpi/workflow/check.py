@@ -7,7 +7,7 @@ import logging
 import numpy as np
 from mpi4py import MPI
 
-from imgda_mpi.colm.block_files import has_parallel_hdf5
+from imgda_mpi.colm.hdf5 import has_parallel_hdf5
 from imgda_mpi.config import Colm202x, Settings
 from imgda_mpi.workflow.console import Stages
 from imgda_mpi.workflow.inputs import read_inputs, room
@@ -24,15 +24,18 @@ def check(settings: Settings, comm: MPI.Intracomm) -> None:
         The first thing that an analysis would stop at.
     """
     inputs = read_inputs(settings, Stages(), comm)
-    if comm.rank != 0:
+    patches = inputs.restart.all_patches
+    if patches is None:  # not on rank 0
         return
-    patches, grid = inputs.restart.patches, inputs.restart.patches.grid
+    grid = patches.grid
     lat, lon = grid.latitude, grid.longitude
     lowest, highest = np.nanquantile(inputs.background, [0, 1])
     log.info("image        %d x %d, %.2f to %.2f N, %.2f to %.2f E", *grid.shape, lat[0], lat[-1], lon[0], lon[-1])
     log.info("background   %d soil patches, %.3f to %.3f m3 m-3", patches.is_soil.sum(), lowest, highest)
     log.info("method       %s", settings.method)
     if isinstance(settings.model, Colm202x):
-        log.info("restart I/O  %s", "parallel HDF5" if has_parallel_hdf5() else "through rank 0 (this h5py has no MPI)")
+        log.info(
+            "restart I/O  %s", "parallel HDF5" if has_parallel_hdf5() else "one rank per file (this h5py has no MPI)"
+        )
     log.info("output       %s (at most %.1f MB)", settings.output.directory, room(inputs.restart) / 1e6)
     log.info("nothing stands in the way of the analysis")

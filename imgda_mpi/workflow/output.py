@@ -44,12 +44,18 @@ def new_directory(final: Path, comm: MPI.Intracomm) -> Iterator[Path]:
     staging = comm.bcast(staging)
     try:
         yield staging
+        paths: list[str] = []
         with same_fate(comm), writing(final):
             if comm.rank == 0:
                 # mkdtemp makes private folders; the result is an ordinary one.
                 staging.chmod(0o777 & ~_umask())
-                for path in [*staging.rglob("*"), staging]:
-                    _sync(path)
+                paths = [str(staging), *map(str, staging.rglob("*"))]
+        paths = comm.bcast(paths)
+        with same_fate(comm), writing(final):
+            for path in paths[comm.rank :: comm.size]:
+                _sync(path)
+        with same_fate(comm), writing(final):
+            if comm.rank == 0:
                 staging.rename(final)
     except BaseException as err:
         # Removing while other ranks may still write is only safe where all ranks have failed alike.
@@ -149,7 +155,7 @@ def _checksum(file: Path) -> str:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
-def _sync(path: Path) -> None:
+def _sync(path: str) -> None:
     # Without this a crash of the machine could leave the final name with unwritten content.
     descriptor = os.open(path, os.O_RDONLY)
     try:

@@ -1,0 +1,168 @@
+"""The model's NetCDF-4 files through HDF5: what is read is as expected, or an `InputError` says what is wrong.
+
+Through h5py's low-level interface, because with thousands of small files its objects for files and variables take
+longer than reading the values.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+from h5py import h5d, h5f, h5p, h5s
+from mpi4py import MPI
+
+from imgda_mpi.arrays import FloatArray
+from imgda_mpi.errors import InputError, fault, reading
+
+
+def has_parallel_hdf5() -> bool:
+    """Whether h5py was built with MPI."""
+    return bool(h5py.get_config().mpi)
+
+
+@dataclass(frozen=True)
+class Columns:
+    """A float64 variable with dimensions (patch,), or the columns ``first:last`` of one with (patch, last)."""
+
+    name: str
+    first: int = 0
+    last: int | None = None
+
+    def shape(self, n_patch: int) -> tuple[int, ...]:
+        """Of the variable in a file with so many patches."""
+        return (n_patch,) if self.last is None else (n_patch, self.last)
+
+    def empty(self, n_rows: int) -> FloatArray:
+        """Array for so many patches."""
+        return np.empty(n_rows if self.last is None else (n_rows, self.last - self.first))
+
+
+@dataclass(frozen=True)
+class OpenFile:
+    """A file that is open, for one rank alone or for a group, whose ranks then read and write together."""
+
+    path: Path
+    file: h5f.FileID
+    transfer: h5p.PropDXID
+
+    def vector(self, name: str, size: int | None = None) -> npt.NDArray[Any]:
+        """All values of a variable with one dimension, of this size where it is given.
+
+        Raises
+        ------
+        InputError
+        """
+        with reading(self.path, name):
+            dataset = self._find(name)
+            self._check_shape(name, dataset.shape, dataset.shape[:1] if size is None else (size,))
+            values = np.empty(dataset.shape, dataset.dtype)
+            dataset.read(h5s.ALL, h5s.ALL, values, dxpl=self.transfer)
+        return values
+
+    def read(self, variable: Columns, patches: slice, n_patch: int) -> FloatArray:
+        """Rows of a variable that has values for ``n_patch`` patches.
+
+        Raises
+        ------
+        InputError
+        """
+        rows = variable.empty(patches.stop - patches.start)
+        with reading(self.path, variable.name):
+            dataset = self._find(variable.name)
+            self._check_shape(variable.name, dataset.shape, variable.shape(n_patch))
+            if dataset.dtype != np.float64:
+                raise InputError(self._fault(variable.name, f"{dataset.dtype}", "float64"))
+            dataset.read(*_selection(dataset, variable, patches, rows), rows, dxpl=self.transfer)
+        return rows
+
+    def write(self, variable: Columns, patches: slice, rows: FloatArray) -> None:
+        """Put rows into a variable.
+
+        Raises
+        ------
+        OSError, RuntimeError
+        """
+        dataset = h5d.open(self.file, variable.name.encode())
+        rows = np.ascontiguousarray(rows)
+        dataset.write(*_selection(dataset, variable, patches, rows), rows, dxpl=self.transfer)
+
+    def _find(self, name: str) -> h5d.DatasetID:
+        try:
+            return h5d.open(self.file, name.encode())
+        except KeyError:
+            if self.file.links.exists(name.encode()):
+                raise  # it is there, but damaged
+            raise InputError(self._fault(name, "no such variable", "it in every block")) from None
+
+    def _check_shape(self, name: str, found: tuple[int, ...], expected: tuple[int, ...]) -> None:
+        if found != expected:
+            raise InputError(
+                fault(
+                    self.path,
+                    name,
+                    found=f"shape {found}",
+                    expected=f"{expected} as in the landpatch file of this block",
+                    do="state, const and landdata must come from one and the same case",
+                )
+            )
+
+    def _fault(self, name: str, found: str, expected: str) -> str:
+        return fault(self.path, name, found=found, expected=expected, do="use the model's own files")
+
+
+def _selection(
+    dataset: h5d.DatasetID, variable: Columns, patches: slice, rows: FloatArray
+) -> tuple[h5s.SpaceID, h5s.SpaceID]:
+    """Where the rows are in memory and in the file."""
+    space = dataset.get_space()
+    space.select_hyperslab((patches.start, variable.first)[: rows.ndim], rows.shape)
+    return h5s.create_simple(rows.shape), space
+
+
+@contextmanager
+def opened(path: Path, mode: str = "r", group: MPI.Intracomm | None = None) -> Iterator[OpenFile]:
+    """A file to read (``r``) or to edit (``r+``). Collective over the group where one is given.
+
+    Raises
+    ------
+    InputError
+        Where it cannot be opened for reading.
+    """
+    access, transfer = h5p.create(h5p.FILE_ACCESS), h5p.create(h5p.DATASET_XFER)
+    access.set_fclose_degree(h5f.CLOSE_STRONG)
+    if group is not None:
+        access.set_fapl_mpio(group, MPI.Info())
+        transfer.set_dxpl_mpio(h5py.h5fd.MPIO_COLLECTIVE)
+    try:
+        file = h5f.open(os.fsencode(path), h5f.ACC_RDONLY if mode == "r" else h5f.ACC_RDWR, access)
+    except FileNotFoundError as err:
+        raise InputError(
+            fault(path, found="no such file", expected="a NetCDF-4 file", do="copy it from the case")
+        ) from err
+    except OSError as err:
+        if mode != "r":
+            raise
+        raise InputError(
+            fault(
+                path,
+                found=f"a file that cannot be opened ({err})",
+                expected="a complete NetCDF-4 file",
+                do="it is truncated or of another format: copy it again from the model run",
+            )
+        ) from err
+    try:
+        yield OpenFile(path, file, transfer)
+    except BaseException:
+        # With a group not after an error: closing waits for the others, who may be waiting for this rank elsewhere.
+        if group is None:
+            file.close()
+        raise
+    file.close()
