@@ -20,7 +20,6 @@ import argparse
 import importlib.util
 import json
 import platform
-import resource
 import subprocess
 import sys
 import time
@@ -269,8 +268,9 @@ def say(text: str) -> None:
 
 
 def peak() -> int:
-    """Most memory that this process has held so far, bytes."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    """Most memory that this process has held so far, bytes (what getrusage says may be that of its parent)."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) * 1024
 
 
 def processor() -> str:

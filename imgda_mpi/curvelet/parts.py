@@ -24,7 +24,7 @@ from imgda_mpi.curvelet.fourier import (
 )
 from imgda_mpi.curvelet.geometry import Geometry
 from imgda_mpi.curvelet.layout import Chunk, Layout, Wedge
-from imgda_mpi.curvelet.windows import low_pass
+from imgda_mpi.curvelet.windows import WedgeWindows, low_pass
 from imgda_mpi.curvelet.wrapping import coarse_segments, gather, high_pass, scatter, segments_of
 
 
@@ -47,34 +47,33 @@ def parts_of(
         sum(wedge.stop - wedge.start for wedge in chunk.wedges if not wedge.is_real) for chunk in layout.chunks
     )
     work = empty((n_work // 2,), np.result_type(dtype, np.complex64))
-    return [_part(geometry, chunk, dtype, image, planner, work) for chunk in layout.chunks]
-
-
-def _part(
-    geometry: Geometry,
-    chunk: Chunk,
-    dtype: np.dtype[Any],
-    image: RealFourier,
-    planner: Planner,
-    work: ComplexValues,
-) -> Part:
-    if chunk.wedges[0].is_real and chunk.wedges[0].scale > 1:
-        return FinestWavelets(geometry, dtype, image)
-    return CoarseAndWedges(geometry, chunk, dtype, planner, work)
+    windows = WedgeWindows(geometry)
+    return [
+        FinestWavelets(geometry, dtype, image)
+        if chunk.wedges[0].is_real and chunk.wedges[0].scale > 1
+        else CoarseAndWedges(geometry, chunk, windows, dtype, planner, work)
+        for chunk in layout.chunks
+    ]
 
 
 class CoarseAndWedges:
     """Complex wedges, and before them the coarsest scale where the chunk begins with it."""
 
     def __init__(
-        self, geometry: Geometry, chunk: Chunk, dtype: np.dtype[Any], planner: Planner, work: ComplexValues
+        self,
+        geometry: Geometry,
+        chunk: Chunk,
+        windows: WedgeWindows,
+        dtype: np.dtype[Any],
+        planner: Planner,
+        work: ComplexValues,
     ) -> None:
         self._coarse = Coarse(geometry, chunk.wedges[0], dtype, planner) if chunk.wedges[0].is_real else None
         wedges = [wedge for wedge in chunk.wedges if not wedge.is_real]
         self._first = chunk.wedges[0].stop - chunk.start if self._coarse else 0
         self._dtype = dtype
         self._complex = np.result_type(dtype, np.complex64)
-        self._segments = segments_of(geometry, wedges, dtype)
+        self._segments = segments_of(geometry, wedges, windows, dtype)
         self._work = work[: self._segments.size]
         # Neighbours of one shape go through one plan.
         self._fourier = [

@@ -38,29 +38,53 @@ def window(geometry: Geometry, scale: int, wedge: int) -> Window:
         rows, columns = (np.arange(-(size // 2), (size + 1) // 2) for size in geometry.shape)
         low = _low_pass(geometry, scale - 1, rows, columns)
         return Window(rows, columns, np.sqrt(1 - low * low))
-    k1, k2, weight = wedge_window(geometry, scale, wedge)
+    k1, k2, weight = WedgeWindows(geometry).of(scale, wedge)
     rows, columns = (np.arange(k.min(initial=0), k.max(initial=0) + 1) for k in (k1, k2))
     box = np.zeros((rows.size, columns.size))
     box[k1 - rows[0], k2 - columns[0]] = weight
     return Window(rows, columns, box)
 
 
-def wedge_window(geometry: Geometry, scale: int, wedge: int) -> tuple[IntArray, IntArray, FloatArray]:
-    """Window of a complex wedge where it is not zero.
+class WedgeWindows:
+    """Windows of the complex wedges where they are not zero, each computed for two wedges that mirror each other.
 
-    Returns
-    -------
-    k1, k2, weight : (n,) arrays
-        Frequencies in ascending order of k1, and of k2 for each k1; not reduced modulo the image.
+    Parameters
+    ----------
+    geometry : Geometry
     """
+
+    def __init__(self, geometry: Geometry) -> None:
+        self._geometry = geometry
+        self._mirrored: dict[tuple[int, int], tuple[IntArray, IntArray, FloatArray]] = {}
+
+    def of(self, scale: int, wedge: int) -> tuple[IntArray, IntArray, FloatArray]:
+        """Window of a wedge.
+
+        Returns
+        -------
+        k1, k2, weight : (n,) arrays
+            Frequencies in ascending order of k1, and of k2 for each k1; not reduced modulo the image.
+        """
+        sector = self._geometry.sector(scale, wedge)
+        k1, k2, weight = self._mirrored.pop((scale, wedge), None) or _wedge_window(self._geometry, scale, wedge)
+        if weight.size:
+            order = np.argsort((k1 - k1.min()) * (int(np.ptp(k2)) + 1) + k2 - k2.min())
+            k1, k2, weight = k1[order], k2[order], weight[order]
+        first = sector.axis * sector.per_side + 1
+        partner = 2 * first + sector.per_side - 1 - wedge
+        if partner > wedge:
+            self._mirrored[scale, partner] = (k1, -k2, weight) if sector.axis == 0 else (-k1, k2, weight)
+        return k1, k2, weight
+
+
+def _wedge_window(geometry: Geometry, scale: int, wedge: int) -> tuple[IntArray, IntArray, FloatArray]:
     sector = geometry.sector(scale, wedge)
     p, s = _points(geometry, scale, wedge)
     radius_p, radius_s = (float(geometry.length(scale, axis) / 2) for axis in (sector.axis, 1 - sector.axis))
     angle = np.arctan2(s / radius_s, p / radius_p)
-    rises = angle < sector.middle
     weight = smooth_step(
         np.where(
-            rises,
+            angle < sector.middle,
             (angle - sector.low) / (sector.middle - sector.low),
             (sector.high - angle) / (sector.high - sector.middle),
         )
@@ -69,10 +93,7 @@ def wedge_window(geometry: Geometry, scale: int, wedge: int) -> tuple[IntArray, 
     inside = np.flatnonzero(weight)
     p, s, weight = p[inside], s[inside], weight[inside]
     # k1 = -p, k2 = -s in the first half of the wedges, k2 = p, k1 = -s in the second.
-    if sector.axis == 0:
-        return -p[::-1], -s[::-1], weight[::-1]
-    order = np.lexsort((p, -s))
-    return -s[order], p[order], weight[order]
+    return (-p, -s, weight) if sector.axis == 0 else (-s, p, weight)
 
 
 def _points(geometry: Geometry, scale: int, wedge: int) -> tuple[IntArray, IntArray]:

@@ -18,7 +18,7 @@ from imgda_mpi.arrays import IntArray, Values
 from imgda_mpi.curvelet.fourier import ComplexValues, padded_spectrum
 from imgda_mpi.curvelet.geometry import Geometry
 from imgda_mpi.curvelet.layout import Wedge
-from imgda_mpi.curvelet.windows import wedge_window, window
+from imgda_mpi.curvelet.windows import WedgeWindows, window
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Segments:
     size: int
 
 
-def segments_of(geometry: Geometry, wedges: Sequence[Wedge], dtype: np.dtype[Any]) -> Segments:
+def segments_of(geometry: Geometry, wedges: Sequence[Wedge], windows: WedgeWindows, dtype: np.dtype[Any]) -> Segments:
     """Segments of complex wedges whose boxes follow each other.
 
     Raises
@@ -53,7 +53,7 @@ def segments_of(geometry: Geometry, wedges: Sequence[Wedge], dtype: np.dtype[Any
     weights: list[Values] = [np.empty(0, dtype)]
     offset, n_weights = 0, 0
     for wedge in wedges:
-        table, weight = _wedge_segments(geometry, wedge)
+        table, weight = _wedge_segments(geometry, wedge, windows)
         table += np.array([offset, 0, n_weights, 0, 0], np.uint64)
         tables.append(table)
         weights.append(weight.astype(dtype))
@@ -76,9 +76,9 @@ def coarse_segments(geometry: Geometry, wedge: Wedge, dtype: np.dtype[Any]) -> S
     return Segments(table[np.argsort(table[:, 0])].astype(np.uint64), weight.ravel(), n1 * here)
 
 
-def _wedge_segments(geometry: Geometry, wedge: Wedge) -> tuple[IntArray, Values]:
+def _wedge_segments(geometry: Geometry, wedge: Wedge, windows: WedgeWindows) -> tuple[IntArray, Values]:
     """Table and weights of one wedge, places counted from its own box."""
-    k1, k2, weight = wedge_window(geometry, wedge.scale, wedge.number)
+    k1, k2, weight = windows.of(wedge.scale, wedge.number)
     if not weight.size:
         raise ValueError(
             f"n_scales={geometry.n_scales}, n_angles={geometry.n_angles}: wedge {wedge.number} of scale {wedge.scale} "
