@@ -66,7 +66,8 @@ class WedgeWindows:
             Frequencies in ascending order of k1, and of k2 for each k1; not reduced modulo the image.
         """
         sector = self._geometry.sector(scale, wedge)
-        k1, k2, weight = self._mirrored.pop((scale, wedge), None) or _wedge_window(self._geometry, scale, wedge)
+        is_known = (scale, wedge) in self._mirrored
+        k1, k2, weight = self._mirrored.pop((scale, wedge)) if is_known else _wedge_window(self._geometry, scale, wedge)
         if weight.size:
             order = np.argsort((k1 - k1.min()) * (int(np.ptp(k2)) + 1) + k2 - k2.min())
             k1, k2, weight = k1[order], k2[order], weight[order]

@@ -12,7 +12,6 @@ import numpy as np
 from imgda_mpi.arrays import BoolArray, FloatArray
 from imgda_mpi.grid import Grid
 from imgda_mpi.images.quality import gross_check
-from imgda_mpi.images.regrid import METHODS
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,6 +95,9 @@ def observed_image(source: SourceImage, grid: Grid, *, method: str, valid_range:
     ValueError
         Where the method is unknown or the range is empty.
     """
+    # Only here, because every rank gets observed images, and only the one that makes them needs sparse matrices.
+    from imgda_mpi.images.regrid import METHODS
+
     if method not in METHODS:
         raise ValueError(f"unknown regridding method {method!r}; known are {', '.join(METHODS)}")
     checked = gross_check(source.values, str(source.path), source.variable, valid_range)

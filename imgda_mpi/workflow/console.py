@@ -9,8 +9,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
-from tqdm import tqdm
-
 log = logging.getLogger(__name__)
 
 Item = TypeVar("Item")
@@ -45,6 +43,8 @@ def progress(items: Sequence[Item], what: str, *, speaks: bool) -> Iterator[Item
     ``speaks`` is true on the one rank that shows anything.
     """
     if speaks and sys.stderr.isatty():
+        from tqdm import tqdm  # where it is used: other ranks need not load it
+
         yield from tqdm(items, desc=what, leave=False)
         return
     said = time.monotonic()

@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from mpi4py import MPI
 
-from imgda_mpi.arrays import FloatArray
+from imgda_mpi.arrays import BoolArray, FloatArray
 from imgda_mpi.colm import colm202x, colm2014
 from imgda_mpi.colm.restart import LARGEST_PLAUSIBLE, Restart
 from imgda_mpi.colm.soil_layers import overlap_weights
 from imgda_mpi.colm.soil_update import SoilColumns
-from imgda_mpi.config import Cf, Colm202x, FieldFile, Settings
+from imgda_mpi.config import Colm202x, FieldFile, Settings
 from imgda_mpi.curvelet import CurveletTransform, Layout
 from imgda_mpi.errors import ConfigError, InputError, fault
-from imgda_mpi.grid import Grid, embed
-from imgda_mpi.images.cf import read_cf
-from imgda_mpi.images.gldas import SURFACE_LAYER, read_gldas
+from imgda_mpi.grid import Grid
 from imgda_mpi.images.image import ObservedImage
-from imgda_mpi.images.netcdf import resolve
 from imgda_mpi.parallel.failure import same_fate
 from imgda_mpi.parallel.rank_grid import RankGrid, choose_grid
 from imgda_mpi.parallel.rows import gather_rows
@@ -88,10 +82,9 @@ def read_inputs(settings: Settings, stages: Stages, comm: MPI.Intracomm) -> Inpu
         innovation = _innovation(background, observation, settings, comm)
         stages.say(_describe(observation, innovation, settings) if observation else "none")
     deviations, transform, ranks = None, None, None
+    deviation_files: list[Path] = []
     if settings.method in ("image", "pointwise"):
-        with same_fate(comm):
-            found = _deviations(settings, grid, land) if comm.rank == 0 else None
-        deviations = comm.bcast(found)
+        deviations, deviation_files = _read_deviations(settings, grid, land, comm)
     if settings.method == "image":
         with stages.stage("transform"):
             transform = make_transform(settings.curvelet, grid.transform_shape(), comm)
@@ -99,7 +92,7 @@ def read_inputs(settings: Settings, stages: Stages, comm: MPI.Intracomm) -> Inpu
                 ranks = _rank_grid(settings, transform.layout, comm.size)
             ny, nx = transform.layout.image_shape
             stages.say(f"{transform.geometry.n_scales} scales on {ny} x {nx}: {transform.layout.n_values} coefficients")
-    files = _files(settings, restart, observation)
+    files = [*restart.inputs, *([observation.path] if observation else []), *deviation_files]
     return Inputs(restart, soil, aquifer, background, observation, innovation, deviations, transform, ranks, files)
 
 
@@ -149,19 +142,9 @@ def _read_observation(settings: Settings, grid: Grid, comm: MPI.Intracomm) -> Ob
     image: ObservedImage | None = None
     with same_fate(comm):
         if comm.rank == 0:
-            read: Callable[..., ObservedImage] = read_gldas
-            if isinstance(wanted, Cf):
-                read = partial(read_cf, variable=wanted.variable, layer=wanted.layer)
-            image = read(
-                wanted.file,
-                grid,
-                wanted.time or settings.model.time,
-                max_time_offset=wanted.max_time_offset,
-                method=wanted.regridding,
-                valid_range=wanted.valid_range,
-            )
-            if isinstance(wanted, Cf) and wanted.layer not in (None, SURFACE_LAYER):
-                log.warning("the observed layer %g-%g m stands for the image's %g-%g m", *wanted.layer, *SURFACE_LAYER)
+            from imgda_mpi.workflow.observation import read_observation  # on the one rank that reads
+
+            image = read_observation(wanted, grid, settings.model.time)
     image = comm.bcast(image)
     return image
 
@@ -203,36 +186,26 @@ def _describe(observation: ObservedImage, innovation: FloatArray, settings: Sett
     return f"{observation.source}{away}: {cells}; {pixel_summary(observation)}"
 
 
-def _deviations(
-    settings: Settings, grid: Grid, land: npt.NDArray[np.bool_]
-) -> tuple[float | FloatArray, float | FloatArray]:
-    background, observation = (
-        _field(wanted, settings, grid, land) if isinstance(wanted, FieldFile) else wanted
-        for wanted in (settings.errors.background, settings.errors.observation)
-    )
-    return background, observation
+def _read_deviations(
+    settings: Settings, grid: Grid, land: BoolArray, comm: MPI.Intracomm
+) -> tuple[tuple[float | FloatArray, float | FloatArray], list[Path]]:
+    """Error standard deviations of background and observation, and the files they are in, the same on every rank."""
+    values: list[float | FloatArray] = []
+    files: list[Path] = []
+    for wanted in (settings.errors.background, settings.errors.observation):
+        if not isinstance(wanted, FieldFile):
+            values.append(wanted)
+            continue
+        found = None
+        with same_fate(comm):
+            if comm.rank == 0:
+                from imgda_mpi.workflow.observation import read_deviation  # on the one rank that reads
 
-
-def _field(wanted: FieldFile, settings: Settings, grid: Grid, land: npt.NDArray[np.bool_]) -> FloatArray:
-    """Standard deviations on the transform's array."""
-    values = read_cf(
-        wanted.file, grid, settings.model.time, variable=wanted.variable, valid_range=(0.0, 1.0)
-    ).values  # fmt: skip
-    lacking = land & ~(values > 0)
-    if lacking.any():
-        raise InputError(
-            fault(
-                wanted.file,
-                wanted.variable,
-                found=f"none on {int(lacking.sum())} of {int(land.sum())} soil cells",
-                expected="a positive standard deviation on every soil cell",
-                do="fill the gaps in the file",
-            )
-        )
-    # Beyond the soil nothing is observed: any value serves, the mean keeps the variances alike.
-    shape = grid.transform_shape()
-    inside = embed(np.where(values > 0, values, 0.0), shape)
-    return np.where(inside > 0, inside, values[land].mean())
+                found = read_deviation(wanted, grid, settings.model.time, land)
+        field, file = comm.bcast(found)
+        values.append(field)
+        files.append(file)
+    return (values[0], values[1]), files
 
 
 def _rank_grid(settings: Settings, layout: Layout, n_ranks: int) -> RankGrid:
@@ -240,10 +213,3 @@ def _rank_grid(settings: Settings, layout: Layout, n_ranks: int) -> RankGrid:
         return choose_grid(layout, settings.errors.n_members, n_ranks, settings.parallel.wedge_groups)
     except ValueError as err:
         raise ConfigError(f"[parallel] {err}; leave it out, or run on more ranks") from None
-
-
-def _files(settings: Settings, restart: Restart, observation: ObservedImage | None) -> list[Path]:
-    fields = (settings.errors.background, settings.errors.observation)
-    used = fields if settings.method in ("image", "pointwise") else ()
-    deviations = [resolve(field.file, settings.model.time) for field in used if isinstance(field, FieldFile)]
-    return [*restart.inputs, *([] if observation is None else [observation.path]), *deviations]

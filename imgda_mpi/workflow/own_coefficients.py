@@ -45,6 +45,9 @@ class OwnCoefficients:
         ends = np.cumsum([0, *counts])
         self._parts = [slice(int(a), int(b)) for a, b in pairwise(ends)]
         self._n_own = int(ends[-1])
+        # For one chunk at a time; new arrays would have to be cleared by the system for each of them.
+        largest = max(chunk.stop - chunk.start for chunk in self._chunks)
+        self._values, self._moments_of_chunk = (empty((n * largest,), transform.dtype) for n in (1, 2))
         self.statistics: list[PieceStatistics] = []
 
     def variances(self, errors: PaperErrors, *, speaks: bool) -> tuple[Values, Values]:
@@ -55,13 +58,8 @@ class OwnCoefficients:
         spectra = [transform.empty_spectrum() for _ in range(max(len(members) for _, members in blocks))]
         rounds = [blocks[first : first + n_groups] for first in range(0, len(blocks), n_groups)]
         for held in progress(rounds, "members", speaks=speaks):
-            own_block = held[self._member_group] if self._member_group < len(held) else None
-            perturbed = self._perturbed(*own_block, errors, spectra) if own_block else None
-            for chunk, part in zip(self._chunks, self._parts, strict=True):
-                moments = self._moments(perturbed, chunk) if perturbed else None
-                received = self._exchange.to_owners(moments, chunk, len(held))
-                for (kind, members), block in zip(held, received, strict=True):
-                    sums[kind].add(part, block, members.start, len(members))
+            self._add_round(held, errors, spectra, sums)
+        del spectra  # before the variances, which take more room
         background, observation = (self._joined(sums.pop(kind).result(errors.n_members)) for kind in KINDS)
         return background, observation
 
@@ -106,6 +104,22 @@ class OwnCoefficients:
         part: Values = self._increments[self._parts[chunk.number - self._chunks[0].number]]
         return part
 
+    def _add_round(
+        self,
+        held: list[tuple[str, range]],
+        errors: PaperErrors,
+        spectra: list[ComplexValues],
+        sums: dict[str, SampleVariance],
+    ) -> None:
+        """Take one block of members of each of the first member groups into the sums of the own coefficients."""
+        own_block = held[self._member_group] if self._member_group < len(held) else None
+        perturbed = self._perturbed(*own_block, errors, spectra) if own_block else None
+        for chunk, part in zip(self._chunks, self._parts, strict=True):
+            moments = self._moments(perturbed, chunk) if perturbed else None
+            received = self._exchange.to_owners(moments, chunk, len(held))
+            for (kind, members), block in zip(held, received, strict=True):
+                sums[kind].add(part, block, members.start, len(members))
+
     def _perturbed(
         self, kind: str, members: range, errors: PaperErrors, spectra: list[ComplexValues]
     ) -> list[ComplexValues]:
@@ -120,11 +134,13 @@ class OwnCoefficients:
 
     def _moments(self, spectra: list[ComplexValues], chunk: Chunk) -> Values:
         """Moments of a chunk over a block of members, those of one owner after those of another: (2 n,)."""
-        bounds = self._grid.bounds(chunk)
-        moments = np.empty(2 * (chunk.stop - chunk.start), self._transform.dtype)
+        n = chunk.stop - chunk.start
+        values: Values = self._values[:n]
+        moments: Values = self._moments_of_chunk[: 2 * n]
+        owners = list(pairwise(self._grid.bounds(chunk)))
         for n_before, spectrum in enumerate(spectra):
-            values = self._coefficients(spectrum, chunk)
-            for first, last in pairwise(bounds):
+            self._transform.to_coefficients(spectrum, chunk, values)
+            for first, last in owners:
                 add_member(moments[2 * first : 2 * last].reshape(2, -1), values[first:last], n_before)
         return moments
 
