@@ -161,7 +161,7 @@ install_libraries() {
         "Debian, Ubuntu:  apt-get install ${packages[*]}" \
         "Fedora, RHEL:    dnf install openmpi-devel hdf5-openmpi-devel gcc python3-devel; module load mpi" \
         "Clusters:        module load an MPI and the parallel HDF5 built with it; set HDF5_DIR to the latter" \
-        "Or leave --parallel-hdf5 out: restart files then go through rank 0, with the same results."
+        "Or leave --parallel-hdf5 out: a restart file that ranks share then goes through one of them, with the same results."
 }
 
 # The h5py wheel, without MPI, beside the parallel one: the tests run with both.

@@ -127,7 +127,7 @@ stage "ruff format" python -m ruff format --check .
 stage "mypy" python -m mypy
 stage "import contracts" lint-imports
 
-# Restart files once more through rank 0 alone, as with the h5py of a plain installation. The runs on one rank share the
+# Restart files once more without shared access, as with the h5py of a plain installation. The runs on one rank share the
 # cores; job control lets the second be interrupted like the first.
 serial_h5py=$imgda_environment/serial-h5py${PYTHONPATH:+:$PYTHONPATH}
 set -m

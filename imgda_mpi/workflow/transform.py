@@ -46,7 +46,10 @@ def make_transform(wanted: Curvelet, shape: tuple[int, int], comm: MPI.Intracomm
             wisdom = _kept_wisdom(wanted, shape)
     wisdom = comm.bcast(wisdom)
     with same_fate(comm):
-        return _transform(wanted, shape, wisdom)
+        transform = _transform(wanted, shape, wisdom)
+        # The first call loads the compiled loops: here, and not in the time of the increment.
+        CurveletTransform((32, 32), dtype=transform.dtype).forward(np.zeros((32, 32)))
+        return transform
 
 
 def _transform(wanted: Curvelet, shape: tuple[int, int], wisdom: Wisdom | None) -> CurveletTransform:
