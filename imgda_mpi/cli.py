@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import math
 import sys
 import traceback
 from collections.abc import Callable
@@ -44,6 +45,25 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("settings", type=Path, help="settings file, TOML")
     check.set_defaults(verb=_check)
 
+    plan = verbs.add_parser(
+        "plan",
+        help="predict memory, messages, work and time of an analysis",
+        description="Predict what an analysis takes of each rank: memory, messages, FFTs, files, time. Runs on one "
+        "process and measures this machine; say what is known of another one.",
+    )
+    plan.add_argument("settings", type=Path, help="settings file, TOML")
+    plan.add_argument(
+        "--ranks", type=_counts, required=True, metavar="N,N,...", help="numbers of ranks, as 64,256,1024"
+    )
+    plan.add_argument("--fft-rate", type=_positive, help="GFlop/s of a core, as plan measures it there")
+    plan.add_argument("--latency", type=_positive, help="microseconds of a message (default: 2)")
+    plan.add_argument("--bandwidth", type=_positive, help="GB/s from rank to rank (default: as memory is copied here)")
+    plan.add_argument(
+        "--file-system", type=_positive, help="GB/s for all ranks together (default: as files are read here)"
+    )
+    plan.add_argument("--memory", type=_positive, help="GB of a rank (default: this machine's by its cores)")
+    plan.set_defaults(verb=_plan)
+
     settings = verbs.add_parser("settings", help="print every key of the settings file with unit, default and meaning")
     settings.set_defaults(verb=_settings)
 
@@ -70,6 +90,23 @@ def _check(arguments: argparse.Namespace) -> int:
     return _on_all_ranks(arguments.settings, check)
 
 
+def _plan(arguments: argparse.Namespace) -> int:
+    from mpi4py import MPI
+
+    from imgda_mpi.config import read_settings
+    from imgda_mpi.workflow.console import configure_logging
+    from imgda_mpi.workflow.plan import Machine, plan
+
+    configure_logging(0)
+    known = (arguments.fft_rate, arguments.latency, arguments.bandwidth, arguments.file_system, arguments.memory)
+
+    def write() -> None:
+        table = plan(read_settings(arguments.settings), arguments.ranks, Machine(*known), MPI.COMM_SELF)
+        sys.stdout.write(f"{table}\n")
+
+    return _alone(write)
+
+
 def _settings(arguments: argparse.Namespace) -> int:
     from imgda_mpi.config import documented
 
@@ -89,6 +126,20 @@ def _example(arguments: argparse.Namespace) -> int:
     return _alone(
         lambda: sys.stdout.write(f"wrote the embedded case; its settings are {write_example(arguments.directory)}\n")
     )
+
+
+def _counts(text: str) -> list[int]:
+    counts = [int(word) for word in text.split(",")]
+    if min(counts) < 1:
+        raise argparse.ArgumentTypeError(f"{text}: needs numbers from 1")
+    return counts
+
+
+def _positive(text: str) -> float:
+    number = float(text)
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text}: needs a number above 0")
+    return number
 
 
 def _alone(work: Callable[[], object]) -> int:

@@ -41,7 +41,7 @@ def demo(example_case: Path, *, before: str = "", after: str = "") -> str:
 
 
 # What tells of the run in the diagnostics; with its dimension.
-OF_THE_RUN = {"stage_time", "rank", "/n_ranks", "/settings"}
+OF_THE_RUN = {"stage_time", "peak_memory", "exchange_bytes", "exchange_messages", "rank", "/n_ranks", "/settings"}
 
 FEW = "[errors]\nn_members = 5\n"
 

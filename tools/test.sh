@@ -131,16 +131,16 @@ stage "import contracts" lint-imports
 # cores; job control lets the second be interrupted like the first.
 serial_h5py=$imgda_environment/serial-h5py${PYTHONPATH:+:$PYTHONPATH}
 set -m
-PYTHONPATH=$serial_h5py pytest_serial serial-h5py 900 -m restart_io tests >"$reports/serial-h5py.log" 2>&1 </dev/null &
+PYTHONPATH=$serial_h5py pytest_serial serial-h5py 1500 -m restart_io tests >"$reports/serial-h5py.log" 2>&1 </dev/null &
 beside=$!
 set +m
-stage "pytest, 1 rank" pytest_serial one 900
+stage "pytest, 1 rank" pytest_serial one 1500
 stage "pytest, 1 rank, h5py without MPI" finish_beside "$reports/serial-h5py.log"
 
 for n in 2 3 4; do
-    stage "pytest, $n ranks" pytest_ranks "ranks-$n" 240 "$n" -m mpi tests
+    stage "pytest, $n ranks" pytest_ranks "ranks-$n" 400 "$n" -m mpi tests
 done
 PYTHONPATH=$serial_h5py stage "pytest, 2 ranks, h5py without MPI" \
-    pytest_ranks serial-h5py-2 240 2 -m "mpi and restart_io" tests
+    pytest_ranks serial-h5py-2 400 2 -m "mpi and restart_io" tests
 
 finish

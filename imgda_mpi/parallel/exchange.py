@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 from mpi4py import MPI
@@ -12,10 +14,23 @@ from imgda_mpi.curvelet import Chunk
 from imgda_mpi.parallel.rank_grid import RankGrid
 
 
+@dataclass
+class Sent:
+    """What this rank has sent to other ranks; a broadcast counts once for each rank that gets it."""
+
+    messages: int = 0
+    n_bytes: int = 0
+
+    def add(self, n_messages: int, n_bytes: int) -> None:
+        """Count messages that have so many bytes in all."""
+        self.messages += n_messages
+        self.n_bytes += n_bytes
+
+
 class CoefficientExchange:
     """Moves the coefficients of one chunk of wedges at a time.
 
-    Making one is collective over ``comm``, and so is `free`.
+    Making one is collective over ``comm``, and so is `free`. ``sent`` counts what goes to other ranks.
 
     Parameters
     ----------
@@ -27,6 +42,7 @@ class CoefficientExchange:
     """
 
     def __init__(self, comm: MPI.Intracomm, grid: RankGrid, dtype: npt.DTypeLike) -> None:
+        self.sent = Sent()
         self._comm, self._grid = comm, grid
         self._dtype = np.dtype(dtype)
         self._type = from_numpy_dtype(self._dtype)
@@ -46,8 +62,11 @@ class CoefficientExchange:
 
         Collective over the ranks of a member group.
         """
-        if self._same_members.size > 1:
-            self._same_members.Bcast(spectrum.view(self._dtype), root=wedge_group)
+        comm = self._same_members
+        if comm.size > 1:
+            comm.Bcast(spectrum.view(self._dtype), root=wedge_group)
+        if comm.rank == wedge_group:
+            self.sent.add(comm.size - 1, (comm.size - 1) * spectrum.nbytes)
 
     def to_owners(self, moments: Values | None, chunk: Chunk, n_holders: int) -> Values:
         """Own part of the moments that the first member groups have of a chunk, (n_holders, 2, n_own).
@@ -71,6 +90,8 @@ class CoefficientExchange:
             [moments, counts if moments is not None else 0 * counts, bounds[:-1], self._type],
             [received, from_each, np.cumsum(from_each) - from_each, self._type],
         )
+        if moments is not None:
+            self._count(np.delete(counts, comm.rank))
         return received
 
     def scatter(self, values: Values | None, chunk: Chunk, member_group: int) -> Values:
@@ -82,6 +103,8 @@ class CoefficientExchange:
         counts = np.diff(bounds)
         own = np.empty(int(counts[comm.rank]), self._dtype)
         comm.Scatterv([values, counts, bounds[:-1], self._type], [own, self._type], root=member_group)
+        if values is not None:
+            self._count(np.delete(counts, member_group))
         return own
 
     def to_root(self, own: Values | None, chunk: Chunk) -> Values | None:
@@ -105,4 +128,10 @@ class CoefficientExchange:
             [whole, counts, places, self._type] if comm.rank == 0 else None,
             root=0,
         )
+        if comm.rank > 0:
+            self._count(np.array([sent.size]))
         return whole
+
+    def _count(self, counts: npt.NDArray[np.int64]) -> None:
+        """Count messages of so many values each; empty ones are none."""
+        self.sent.add(int(np.count_nonzero(counts)), int(counts.sum()) * self._dtype.itemsize)

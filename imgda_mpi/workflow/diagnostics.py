@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import resource
+import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import netCDF4
 import numpy as np
 import numpy.typing as npt
 from mpi4py import MPI
 
 from imgda_mpi import __version__
-from imgda_mpi.arrays import FloatArray
+from imgda_mpi.arrays import FloatArray, IntArray
 from imgda_mpi.colm.ledger import FLAGS, TERMS, WaterLedger
 from imgda_mpi.config import Settings
 from imgda_mpi.errors import writing
+from imgda_mpi.parallel.exchange import Sent
 from imgda_mpi.parallel.failure import same_fate
 from imgda_mpi.workflow.console import Stages
 from imgda_mpi.workflow.inputs import Inputs
 from imgda_mpi.workflow.wedge_statistics import WedgeStatistics
+
+if TYPE_CHECKING:
+    import netCDF4
 
 MOISTURE = "m3 m-3"
 WATER = "kg m-2"
@@ -35,6 +40,7 @@ class Analysis:
     ----------
     increment : as the method gave it, leakage on cells that are not observed included
     analysis : of the analysed restart, after frozen ground and bounds
+    sent : by this rank in the exchange of coefficients
     """
 
     inputs: Inputs
@@ -42,6 +48,7 @@ class Analysis:
     analysis: FloatArray
     wedges: WedgeStatistics | None
     ledger: WaterLedger | None
+    sent: Sent
 
     @property
     def leakage(self) -> float:
@@ -58,9 +65,13 @@ def write_diagnostics(path: Path, result: Analysis, settings: Settings, stages: 
     OutputError
     """
     seconds = comm.gather(list(stages.seconds.values()))
+    used = comm.gather((peak_memory(), result.sent.n_bytes, result.sent.messages))
     with same_fate(comm), writing(path):
         if comm.rank == 0:
             assert seconds is not None
+            assert used is not None
+            import netCDF4  # on the one rank that writes
+
             with netCDF4.Dataset(path, "w", format="NETCDF4") as file:
                 _describe(file, result, settings, comm.size)
                 _write_images(file, result)
@@ -69,8 +80,14 @@ def write_diagnostics(path: Path, result: Analysis, settings: Settings, stages: 
                     _write_wedges(file, result.wedges)
                 if result.ledger is not None:
                     _write_ledger(file, result.ledger)
-                _write_timing(file, list(stages.seconds), np.array(seconds))
+                _write_ranks(file, list(stages.seconds), np.array(seconds), np.array(used, np.int64))
     return path
+
+
+def peak_memory() -> int:
+    """Most bytes that this process has had in memory so far, its libraries included."""
+    # Linux counts in KiB, macOS in bytes.
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def _describe(file: netCDF4.Dataset, result: Analysis, settings: Settings, n_ranks: int) -> None:
@@ -86,6 +103,8 @@ def _describe(file: netCDF4.Dataset, result: Analysis, settings: Settings, n_ran
     file.seed = settings.errors.seed
     file.n_ranks = n_ranks
     file.settings = settings.model_dump_json()
+    if result.inputs.transform is not None:
+        file.fft_plans = "estimated" if result.inputs.transform.wisdom is None else "measured"
     file.increment_leakage_rms = result.leakage
 
 
@@ -161,10 +180,17 @@ def _write_ledger(file: netCDF4.Dataset, ledger: WaterLedger) -> None:
     file.water_ledger_residual = ledger.residual
 
 
-def _write_timing(file: netCDF4.Dataset, stages: list[str], seconds: FloatArray) -> None:
+def _write_ranks(file: netCDF4.Dataset, stages: list[str], seconds: FloatArray, used: IntArray) -> None:
+    """What each rank took: seconds by stage (n_ranks, n_stages), and memory, bytes and messages (n_ranks, 3)."""
     file.createDimension("rank", seconds.shape[0])
     _names(file, "stage", stages)
     _variable(file, "stage_time", ("rank", "stage"), seconds, "wall time of a stage on a rank", "s")
+    for name, values, meaning, units in (
+        ("peak_memory", used[:, 0], "most memory that a rank had before the diagnostics were written", "bytes"),
+        ("exchange_bytes", used[:, 1], "coefficients that a rank sent to other ranks", "bytes"),
+        ("exchange_messages", used[:, 2], "messages with coefficients that a rank sent to other ranks", "1"),
+    ):
+        _variable(file, name, ("rank",), values, meaning, units)
 
 
 def _coordinate(file: netCDF4.Dataset, name: str, values: FloatArray, standard_name: str, units: str) -> None:

@@ -11,35 +11,39 @@ from imgda_mpi.config import Settings
 from imgda_mpi.curvelet import CurveletTransform
 from imgda_mpi.ensemble import PaperErrors
 from imgda_mpi.grid import embed
-from imgda_mpi.parallel.exchange import CoefficientExchange
+from imgda_mpi.parallel.exchange import CoefficientExchange, Sent
 from imgda_mpi.parallel.rank_grid import RankGrid
 from imgda_mpi.workflow.inputs import Inputs
 from imgda_mpi.workflow.own_coefficients import OwnCoefficients
 from imgda_mpi.workflow.wedge_statistics import WedgeStatistics, gather_statistics
 
 
-def increment_of(settings: Settings, inputs: Inputs, comm: MPI.Intracomm) -> tuple[FloatArray, WedgeStatistics | None]:
+def increment_of(
+    settings: Settings, inputs: Inputs, comm: MPI.Intracomm
+) -> tuple[FloatArray, WedgeStatistics | None, Sent]:
     """Increment of the image by the method of the settings. Collective over ``comm``.
 
     Returns
     -------
-    (ny, nx) array, m3 m-3, on every rank; and for method ``image`` WedgeStatistics on rank 0, None elsewhere
+    (ny, nx) array, m3 m-3, on every rank; for method ``image`` WedgeStatistics on rank 0, None elsewhere; and what this
+    rank sent in the exchange of coefficients
     """
     # Where nothing is observed there is no innovation, and no value has to be invented.
     innovation = np.nan_to_num(inputs.innovation, nan=0.0)
     if settings.method == "none":
-        return np.zeros_like(innovation), None
+        return np.zeros_like(innovation), None, Sent()
     if settings.method == "insert":
-        return innovation, None
+        return innovation, None, Sent()
     assert inputs.deviations is not None
     ny, nx = innovation.shape
     embedded = embed(innovation, inputs.restart.patches.grid.transform_shape())
     if inputs.transform is None or inputs.ranks is None:
-        return np.asarray(pointwise_increment(embedded, *inputs.deviations)[:ny, :nx], np.float64), None
+        pointwise = pointwise_increment(embedded, *inputs.deviations)[:ny, :nx]
+        return np.asarray(pointwise, np.float64), None, Sent()
     errors = PaperErrors(*inputs.deviations, settings.errors.n_members, settings.errors.seed, settings.model.time)
-    increment, statistics = image_increment(embedded, errors, inputs.transform, inputs.ranks, comm)
+    increment, statistics, sent = image_increment(embedded, errors, inputs.transform, inputs.ranks, comm)
     image: FloatArray = comm.bcast(None if increment is None else increment[:ny, :nx].astype(np.float64))
-    return image, statistics
+    return image, statistics, sent
 
 
 def image_increment(
@@ -48,7 +52,7 @@ def image_increment(
     transform: CurveletTransform,
     grid: RankGrid,
     comm: MPI.Intracomm,
-) -> tuple[Values | None, WedgeStatistics | None]:
+) -> tuple[Values | None, WedgeStatistics | None, Sent]:
     """Increment of the image by a Kalman update of its curvelet coefficients.
 
     Collective over ``comm``. Every rank perturbs and transforms its members, and the owners of the coefficients compute
@@ -73,12 +77,11 @@ def image_increment(
     own = None
     if place is not None:
         own = OwnCoefficients(transform, grid, exchange, place)
-        variances = own.variances(errors, speaks=comm.rank == 0)
-        own.update(innovation, *variances)
+        own.update(innovation, *own.variances(errors, speaks=comm.rank == 0))
     statistics = gather_statistics(own.statistics if own else [], comm)
     image = _inverse(own, transform, exchange, comm)
     exchange.free()
-    return image, statistics
+    return image, statistics, exchange.sent
 
 
 def _inverse(

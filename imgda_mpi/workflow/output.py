@@ -116,7 +116,7 @@ def write_manifest(
     """
     files = [*inputs, *written]
     with same_fate(comm), reading(directory):
-        mine = [(number, _checksum(files[number])) for number in range(comm.rank, len(files), comm.size)]
+        mine = [(number, checksum(files[number])) for number in range(comm.rank, len(files), comm.size)]
     parts = comm.gather(mine)
     with same_fate(comm), writing(directory):
         if comm.rank == 0:
@@ -150,7 +150,8 @@ def versions() -> dict[str, str]:
     }
 
 
-def _checksum(file: Path) -> str:
+def checksum(file: Path) -> str:
+    """SHA-256 of a file, hexadecimal."""
     with file.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
