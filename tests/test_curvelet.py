@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from imgda_mpi.curvelet import CurveletTransform, Layout
+from imgda_mpi.curvelet import CurveletTransform, Layout, fourier
 from imgda_mpi.curvelet.fourier import NO_WISDOM
 from imgda_mpi.curvelet.geometry import Geometry, default_scales
 from imgda_mpi.curvelet.layout import layout_of
@@ -66,6 +66,51 @@ def test_energy_is_kept_and_the_inverse_gives_the_image_again(
     again = transform.inverse(coefficients)
     assert again.dtype == dtype
     np.testing.assert_allclose(again, image, rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize("block", [300, 512, 1500])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@every_shape
+def test_large_images_in_blocks_have_the_coefficients_of_small_ones(
+    shape: tuple[int, int], dtype: type, block: int, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = CurveletTransform(shape, dtype=dtype)
+    monkeypatch.setattr(fourier, "BLOCK", block)
+    in_blocks = CurveletTransform(shape, dtype=dtype)
+    image = rng.standard_normal(shape).astype(dtype)
+    expected = whole.forward(image)
+    tolerance = 1e-13 if dtype is np.float64 else 1e-5
+    np.testing.assert_allclose(in_blocks.forward(image), expected, rtol=0, atol=tolerance)
+    np.testing.assert_allclose(in_blocks.inverse(expected), image, rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize("shape", [(256, 512), (360, 361), (361, 720)])
+@pytest.mark.parametrize("finest", ["wavelets", "curvelets"])
+def test_large_images_come_back(shape: tuple[int, int], finest: str, rng: np.random.Generator) -> None:
+    transform = CurveletTransform(shape, finest=finest)
+    image = rng.standard_normal(shape)
+    coefficients = transform.forward(image)
+    assert transform.layout.inner(coefficients, coefficients) == pytest.approx(np.square(image).sum(), rel=1e-12)
+    np.testing.assert_allclose(transform.inverse(coefficients), image, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("shape", [(33, 47), (64, 96)])
+def test_results_go_into_the_array_that_is_given(shape: tuple[int, int], rng: np.random.Generator) -> None:
+    transform = CurveletTransform(shape)
+    n_values = transform.layout.n_values
+    images = rng.standard_normal((3, *shape))
+    values, back = np.full((3, n_values), np.nan), np.full((3, *shape), np.nan)
+    assert transform.forward(images, out=values) is values
+    np.testing.assert_array_equal(values, transform.forward(images))
+    assert transform.inverse(values, out=back) is back
+    np.testing.assert_array_equal(back, transform.inverse(values))
+    for wrong in (
+        np.empty((3, n_values + 1)),
+        np.empty((3, n_values), np.float32),
+        np.empty((3, 2 * n_values))[:, ::2],
+    ):
+        with pytest.raises(ValueError, match="out: float"):
+            transform.forward(images, out=wrong)
 
 
 @every_shape

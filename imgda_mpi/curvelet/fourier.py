@@ -166,7 +166,7 @@ class LargeRealFourier(RealFourier):
         self._column_blocks = _blocks(0, n_columns, max(8, BLOCK // ny // 8 * 8))
         self._from_rows, self._to_rows, self._columns = {}, {}, {}
         for n in {_length(block) for block in self._row_blocks}:
-            turned = image[n:0:-1] if n > 1 else image[:1]
+            turned = _turned(image, slice(1, 1 + n))
             self._from_rows[n] = planner.plan(turned, spectrum[:n], (1,), "FORWARD", is_aligned)
             self._to_rows[n] = planner.plan(spectrum[:n], image[:n], (1,), "BACKWARD", is_aligned)
         for n in {_length(block) for block in self._column_blocks}:
@@ -174,10 +174,8 @@ class LargeRealFourier(RealFourier):
 
     def to_spectrum(self, image: Values, spectrum: ComplexValues) -> None:
         """Half spectrum of an image."""
-        ny = image.shape[0]
         for block in self._row_blocks:
-            turned = image[ny - block.start : ny - block.stop : -1] if block.start else image[:1]
-            _execute(self._from_rows[_length(block)], turned, spectrum[block, : self._n_columns])
+            _execute(self._from_rows[_length(block)], _turned(image, block), spectrum[block, : self._n_columns])
         for block in self._column_blocks:
             _execute(self._columns[_length(block)], spectrum[:, block], spectrum[:, block])
 
@@ -232,6 +230,14 @@ def _execute(plan: Any, source: Values | ComplexValues, target: Values | Complex
 
 def _has_aligned_rows(shape: tuple[int, int], dtype: np.dtype[Any]) -> bool:
     return shape[1] * dtype.itemsize % 16 == 0
+
+
+def _turned(image: Values, block: slice) -> Values:
+    """The rows that stand in the place of a block when rows are in the order 0, ny - 1, ..., 1."""
+    ny = image.shape[0]
+    first = -block.start % ny
+    # A single row has the stride of the array, whichever way it is turned: plans insist on equal strides.
+    return image[first : first + 1] if _length(block) == 1 else image[first : ny - block.stop : -1]
 
 
 def _blocks(first: int, last: int, length: int) -> list[slice]:
