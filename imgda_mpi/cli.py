@@ -41,7 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     analyse.add_argument("settings", type=Path, help="settings file, TOML")
     analyse.set_defaults(verb=_analyse)
 
-    check = verbs.add_parser("check", help="check settings and input files without computing or writing anything")
+    check = verbs.add_parser("check", help="check settings and input files without computing or writing a result")
     check.add_argument("settings", type=Path, help="settings file, TOML")
     check.set_defaults(verb=_check)
 

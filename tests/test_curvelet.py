@@ -94,6 +94,30 @@ def test_large_images_come_back(shape: tuple[int, int], finest: str, rng: np.ran
     np.testing.assert_allclose(transform.inverse(coefficients), image, rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("wisdom", [None, fourier.NO_WISDOM])
+@pytest.mark.parametrize("block", [512, 2**16])
+def test_what_is_given_keeps_its_values(
+    wisdom: object, block: int, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fourier, "BLOCK", block)
+    transform = CurveletTransform((64, 96), wisdom=wisdom)
+    image = rng.standard_normal((64, 96))
+    given = image.copy()
+    coefficients = transform.forward(image)
+    np.testing.assert_array_equal(image, given)
+    kept = coefficients.copy()
+    transform.inverse(coefficients)
+    np.testing.assert_array_equal(coefficients, kept)
+
+
+def test_coefficients_of_another_type_are_converted() -> None:
+    transform = CurveletTransform((64, 96))
+    values = np.arange(transform.layout.n_values) % 7
+    expected = transform.inverse(values.astype(float))
+    for dtype in (np.int64, ">f8", np.float32):
+        np.testing.assert_array_equal(transform.inverse(values.astype(dtype)), expected)
+
+
 @pytest.mark.parametrize("shape", [(33, 47), (64, 96)])
 def test_results_go_into_the_array_that_is_given(shape: tuple[int, int], rng: np.random.Generator) -> None:
     transform = CurveletTransform(shape)

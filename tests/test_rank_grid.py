@@ -72,6 +72,12 @@ def test_the_chosen_grid_fits_and_no_other_takes_fewer_steps(n_ranks: int, n_mem
             assert steps(grid, n_blocks) <= steps(other, n_blocks)
 
 
+@pytest.mark.parametrize("chosen", [SMALL, LARGE, layout((360, 720)), layout((720, 1440))])
+def test_every_wedge_group_has_wedges(chosen) -> None:
+    for n_ranks in range(1, 40):
+        assert (np.diff(choose_grid(chosen, 2, n_ranks).wedge_offsets) > 0).all()
+
+
 def test_the_user_may_choose_the_wedge_groups() -> None:
     grid = choose_grid(LARGE, 50, 8, wedge_groups=4)
     assert (grid.member_groups, grid.wedge_groups) == (2, 4)
@@ -79,5 +85,5 @@ def test_the_user_may_choose_the_wedge_groups() -> None:
 
 @pytest.mark.parametrize("wedge_groups", [5, len(SMALL.chunks) + 1])
 def test_more_wedge_groups_than_ranks_or_chunks_are_refused(wedge_groups: int) -> None:
-    with pytest.raises(ValueError, match=rf"wedge_groups={wedge_groups}: needs at most {min(4, len(SMALL.chunks))}"):
+    with pytest.raises(ValueError, match=rf"wedge_groups={wedge_groups}: 4 ranks and these wedges allow \[1, "):
         choose_grid(SMALL, 50, 4, wedge_groups)

@@ -7,7 +7,7 @@
 
 The FFT limit is the time that pyfftw with measured plans takes for one rfft2 of the image and the inverse FFTs of the
 stored wedges, all at the sizes of `sampling="fast"`, each wedge in memory of its own. Functions that are compared run
-in turn; every number is a median.
+in turn, and their times are medians.
 """
 
 from __future__ import annotations

@@ -58,9 +58,13 @@ class Planner:
     ) -> Any:
         """A plan between two arrays, whose contents are lost, or others with the same strides.
 
+        A backward plan may overwrite what it starts from.
+
         Without ``is_aligned`` arrays may start anywhere, otherwise on 16 bytes, which makes faster plans.
         """
-        flags = (self._effort, "FFTW_DESTROY_INPUT", *(() if is_aligned else ("FFTW_UNALIGNED",)))
+        # What a forward plan starts from is the caller's.
+        may_destroy = () if direction == "FORWARD" else ("FFTW_DESTROY_INPUT",)
+        flags = (self._effort, *may_destroy, *(() if is_aligned else ("FFTW_UNALIGNED",)))
         return pyfftw.FFTW(source, target, axes=axes, direction=f"FFTW_{direction}", flags=flags, threads=1)
 
     def wisdom(self) -> Wisdom:

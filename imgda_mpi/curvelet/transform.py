@@ -149,8 +149,9 @@ class CurveletTransform:
             else self._checked_out(out, stack, *self.layout.image_shape)
         )
         for place in np.ndindex(stack):
+            one = np.ascontiguousarray(values[place], self.dtype)
             for chunk in reversed(self.layout.chunks):
-                self.from_coefficients(values[place][chunk.start : chunk.stop], chunk, self._spectrum)
+                self.from_coefficients(one[chunk.start : chunk.stop], chunk, self._spectrum)
             self.to_image(self._spectrum, images[place])
         return images
 

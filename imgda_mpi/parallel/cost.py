@@ -157,7 +157,7 @@ class RankCost:
         of_chunks = self._by_wedge_group([np.full(1, problem.chunk_flops(chunk)) for chunk in chunks])
         innovation = problem.image_flops + of_chunks / self.grid.member_groups
         flops = self.perturbed * problem.image_flops + self.members * of_chunks + innovation
-        flops[0, 0] += problem.image_flops + of_chunks.sum()
+        flops[0, 0] += problem.image_flops + of_chunks[0].sum()
         return np.asarray(flops, np.float64)
 
     @cached_property
@@ -197,10 +197,10 @@ class RankCost:
         problem, chunks = self.problem, self.problem.layout.chunks
         most = min(MEMBERS_PER_BLOCK, problem.n_members)
         innovation = REAL * (problem.n_pixels + math.prod(problem.layout.image_shape))
-        holders = len(self.blocks) if self.n_rounds > 1 else len(self.blocks) - self.idle_in_last_round
         # Of a chunk: moments, values of one member, and what the owner receives from each member group.
         under_way = self._by_wedge_group(
-            [3 * (chunk.stop - chunk.start) + 2 * holders * self.counts[chunk.number] for chunk in chunks], np.maximum
+            [3 * (chunk.stop - chunk.start) + 2 * len(self.blocks) * self.counts[chunk.number] for chunk in chunks],
+            np.maximum,
         )
         noise = math.prod(problem.layout.image_shape)
         # Two kinds of members, mean and squares; at the end the variance of one kind beside them.

@@ -48,6 +48,8 @@ def same_fate_of_collectives(comm: MPI.Intracomm) -> Iterator[None]:
         given_up = time.monotonic() + PATIENCE
         while not arrival.Test():
             if time.monotonic() > given_up:
+                if isinstance(error, ImgdaError):
+                    error.everywhere = False  # what ranks that share a file agreed on is not known to the others
                 raise error
             time.sleep(0.01)
     _agree(comm, error)

@@ -88,16 +88,18 @@ def choose_grid(layout: Layout, n_members: int, n_ranks: int, wedge_groups: int 
     Raises
     ------
     ValueError
-        Where there are fewer ranks than wedge groups wanted, or fewer chunks of wedges.
+        Where there are fewer ranks than wedge groups wanted, or a group would have no wedge.
     """
-    most = min(n_ranks, len(layout.chunks))
-    if wedge_groups and wedge_groups > most:
-        raise ValueError(
-            f"wedge_groups={wedge_groups}: needs at most {most} ({n_ranks} ranks, {len(layout.chunks)} chunks)"
-        )
     n_blocks = len(KINDS) * len(member_blocks(n_members))
-    wanted = [wedge_groups] if wedge_groups else range(1, most + 1)
-    grids = [RankGrid(layout, max(1, min(n_ranks // groups, n_blocks)), groups) for groups in wanted]
+    most = range(1, min(n_ranks, len(layout.chunks)) + 1)
+    grids = [RankGrid(layout, min(n_ranks // groups, n_blocks), groups) for groups in most]
+    # A large chunk can be more than the share of one group, and leave another without any.
+    grids = [grid for grid in grids if (np.diff(grid.wedge_offsets) > 0).all()]
+    if wedge_groups:
+        possible = [grid.wedge_groups for grid in grids]
+        grids = [grid for grid in grids if grid.wedge_groups == wedge_groups]
+        if not grids:
+            raise ValueError(f"wedge_groups={wedge_groups}: {n_ranks} ranks and these wedges allow {possible}")
     # Of equals the one with the fewest wedge groups: it passes on no spectra.
     return min(grids, key=lambda grid: (steps(grid, n_blocks), grid.wedge_groups))
 

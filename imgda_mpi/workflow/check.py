@@ -8,7 +8,7 @@ import numpy as np
 from mpi4py import MPI
 
 from imgda_mpi.colm.hdf5 import has_parallel_hdf5
-from imgda_mpi.config import Colm202x, Settings
+from imgda_mpi.config import Colm202x, Parallel, Settings
 from imgda_mpi.workflow.console import Stages
 from imgda_mpi.workflow.inputs import read_inputs, room
 
@@ -23,7 +23,8 @@ def check(settings: Settings, comm: MPI.Intracomm) -> None:
     ImgdaError
         The first thing that an analysis would stop at.
     """
-    inputs = read_inputs(settings, Stages(), comm)
+    # The ranks of the analysis are not those of this check.
+    inputs = read_inputs(settings.model_copy(update={"parallel": Parallel()}), Stages(), comm)
     patches = inputs.restart.all_patches
     if patches is None:  # not on rank 0
         return

@@ -212,4 +212,4 @@ def _rank_grid(settings: Settings, layout: Layout, n_ranks: int) -> RankGrid:
     try:
         return choose_grid(layout, settings.errors.n_members, n_ranks, settings.parallel.wedge_groups)
     except ValueError as err:
-        raise ConfigError(f"[parallel] {err}; leave it out, or run on more ranks") from None
+        raise ConfigError(f"[parallel] {err}; choose another, or leave it out") from None

@@ -141,7 +141,7 @@ def write_manifest(
 
 def versions() -> dict[str, str]:
     """Versions of what a result depends on."""
-    packages = ("numpy", "scipy", "pyfftw", "mpi4py", "h5py", "netCDF4")
+    packages = ("numpy", "scipy", "numba", "pyfftw", "mpi4py", "h5py", "netCDF4")
     return {
         "python": platform.python_version(),
         **{name: version(name) for name in packages},

@@ -164,7 +164,7 @@ def _forecast(
     try:
         grid = choose_grid(problem.layout, problem.n_members, n_ranks, settings.parallel.wedge_groups)
     except ValueError as err:
-        raise ConfigError(f"[parallel] {err}; leave it out, or plan for more ranks") from None
+        raise ConfigError(f"[parallel] {err}; choose another, or leave it out") from None
     cost = RankCost(problem, grid, n_ranks)
     memory = here.program + float(cost.memory.max())
     return Forecast(cost, memory, predicted_seconds(cost, here, machine, volume))

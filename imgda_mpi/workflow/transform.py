@@ -17,7 +17,8 @@ from mpi4py import MPI
 
 from imgda_mpi.config import Curvelet
 from imgda_mpi.curvelet import CurveletTransform
-from imgda_mpi.curvelet.fourier import NO_WISDOM, Wisdom
+from imgda_mpi.curvelet.fourier import BLOCK, NO_WISDOM, Wisdom
+from imgda_mpi.curvelet.layout import CHUNK
 from imgda_mpi.errors import ConfigError
 from imgda_mpi.parallel.failure import same_fate
 
@@ -47,7 +48,7 @@ def make_transform(wanted: Curvelet, shape: tuple[int, int], comm: MPI.Intracomm
     wisdom = comm.bcast(wisdom)
     with same_fate(comm):
         transform = _transform(wanted, shape, wisdom)
-        # The first call loads the compiled loops: here, and not in the time of the increment.
+        # The first call of a compiled loop loads the compiler's run time: here, not in the time of the increment.
         CurveletTransform((32, 32), dtype=transform.dtype).forward(np.zeros((32, 32)))
         return transform
 
@@ -99,7 +100,8 @@ def _cache_file(wanted: Curvelet, shape: tuple[int, int]) -> Path:
     """Where the plans of this transform are kept: for this processor and this FFTW."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     computer = f"{_processor()} {pyfftw.fftw_version} {pyfftw.__version__}"
-    what = f"{computer} {wanted.model_dump_json()}"
+    # Arrays of other sizes would need plans that the file does not have.
+    what = f"{computer} {BLOCK} {CHUNK} {wanted.model_dump_json()}"
     return cache / "imgda_mpi" / f"fftw-{shape[0]}x{shape[1]}-{hashlib.sha256(what.encode()).hexdigest()[:12]}.json"
 
 
