@@ -17,6 +17,8 @@ from imgda_mpi.errors import ImgdaError
 if TYPE_CHECKING:
     from mpi4py import MPI
 
+    from imgda_mpi.config import Section
+
 log = logging.getLogger(__name__)
 
 BAD_INPUT = 2
@@ -45,6 +47,15 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("settings", type=Path, help="settings file, TOML")
     check.set_defaults(verb=_check)
 
+    compare = verbs.add_parser(
+        "compare",
+        help="compare methods and error models on noisy images of a known truth",
+        description="Makes observations of a known truth with seeded noise, runs every method on the same ones, and "
+        "prints a table of scores. Under mpirun the ranks share the draws.",
+    )
+    compare.add_argument("settings", type=Path, help="settings file, TOML; see `imgda_mpi settings compare`")
+    compare.set_defaults(verb=_compare)
+
     plan = verbs.add_parser(
         "plan",
         help="predict memory, messages, work and time of an analysis",
@@ -65,10 +76,11 @@ def _parser() -> argparse.ArgumentParser:
     plan.set_defaults(verb=_plan)
 
     settings = verbs.add_parser("settings", help="print every key of the settings file with unit, default and meaning")
+    settings.add_argument("of", nargs="?", choices=("analyse", "compare"), default="analyse", help="whose (default: analyse)")
     settings.set_defaults(verb=_settings)
 
-    report = verbs.add_parser("report", help="scores and figure of a finished analysis")
-    report.add_argument("directory", type=Path, help="output folder of the analysis")
+    report = verbs.add_parser("report", help="scores and figures of a finished analysis or comparison")
+    report.add_argument("directory", type=Path, help="output folder of the analysis or comparison")
     report.add_argument("--truth", type=Path, help="NetCDF file with soil_moisture(lat, lon) to compare with")
     report.set_defaults(verb=_report)
 
@@ -79,38 +91,50 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _analyse(arguments: argparse.Namespace) -> int:
+    from imgda_mpi.config import Settings
     from imgda_mpi.workflow.analyse import analyse
 
-    return _on_all_ranks(arguments.settings, analyse)
+    return _on_all_ranks(arguments.settings, Settings, analyse)
 
 
 def _check(arguments: argparse.Namespace) -> int:
+    from imgda_mpi.config import Settings
     from imgda_mpi.workflow.check import check
 
-    return _on_all_ranks(arguments.settings, check)
+    return _on_all_ranks(arguments.settings, Settings, check)
+
+
+def _compare(arguments: argparse.Namespace) -> int:
+    from imgda_mpi.comparison_config import Comparison
+    from imgda_mpi.workflow.compare import compare
+
+    return _on_all_ranks(arguments.settings, Comparison, compare)
 
 
 def _plan(arguments: argparse.Namespace) -> int:
     from mpi4py import MPI
 
-    from imgda_mpi.config import read_settings
-    from imgda_mpi.workflow.console import configure_logging
+    from imgda_mpi.config import Settings
+    from imgda_mpi.console import configure_logging
+    from imgda_mpi.settings_file import read_settings
     from imgda_mpi.workflow.plan import Machine, plan
 
     configure_logging(0)
     known = (arguments.fft_rate, arguments.latency, arguments.bandwidth, arguments.file_system, arguments.memory)
 
     def write() -> None:
-        table = plan(read_settings(arguments.settings), arguments.ranks, Machine(*known), MPI.COMM_SELF)
+        table = plan(read_settings(arguments.settings, Settings), arguments.ranks, Machine(*known), MPI.COMM_SELF)
         sys.stdout.write(f"{table}\n")
 
     return _alone(write)
 
 
 def _settings(arguments: argparse.Namespace) -> int:
-    from imgda_mpi.config import documented
+    from imgda_mpi.comparison_config import Comparison
+    from imgda_mpi.config import Settings
+    from imgda_mpi.settings_file import documented
 
-    sys.stdout.write(documented())
+    sys.stdout.write(documented(Comparison if arguments.of == "compare" else Settings))
     return 0
 
 
@@ -151,13 +175,16 @@ def _alone(work: Callable[[], object]) -> int:
     return 0
 
 
-def _on_all_ranks(settings_file: Path, verb: Callable[..., None]) -> int:
-    """Read the settings on rank 0, run a verb on all ranks, and end them all together whatever happens."""
+def _on_all_ranks(settings_file: Path, kind: type[Section], verb: Callable[..., str | None]) -> int:
+    """Read the settings on rank 0, run a verb on all ranks, and end them all together whatever happens.
+
+    What the verb returns on rank 0 is printed.
+    """
     from mpi4py import MPI
 
-    from imgda_mpi.config import read_settings
+    from imgda_mpi.console import configure_logging
     from imgda_mpi.parallel.failure import same_fate
-    from imgda_mpi.workflow.console import configure_logging
+    from imgda_mpi.settings_file import read_settings
 
     comm = MPI.COMM_WORLD
     configure_logging(comm.rank)
@@ -165,8 +192,10 @@ def _on_all_ranks(settings_file: Path, verb: Callable[..., None]) -> int:
         settings = None
         with same_fate(comm):
             if comm.rank == 0:
-                settings = read_settings(settings_file)
-        verb(comm.bcast(settings), comm)
+                settings = read_settings(settings_file, kind)
+        said = verb(comm.bcast(settings), comm)
+        if said is not None and comm.rank == 0:
+            sys.stdout.write(f"{said}\n")
     except ImgdaError as err:
         if comm.size > 1 and not err.everywhere:
             log.error("%s", err)

@@ -1,14 +1,10 @@
-"""The settings of one analysis: a TOML file, checked in full before anything is computed."""
+"""The settings of one analysis."""
 
 from __future__ import annotations
 
-import difflib
-import json
-import tomllib
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -17,13 +13,9 @@ from pydantic import (
     Discriminator,
     Field,
     Tag,
-    ValidationError,
     ValidationInfo,
     model_validator,
 )
-from pydantic.fields import FieldInfo
-
-from imgda_mpi.errors import ConfigError
 
 
 def _utc(value: datetime) -> datetime:
@@ -158,8 +150,59 @@ class Errors(Section):
     observation: StandardDeviation = key(
         "Of the observation: a number, or {file, variable} for a field", "m3 m-3", default=0.10
     )
+    estimate_observation: bool = key(
+        "Estimate the observation's from the finest scales of the innovation instead; differs it from the one given by "
+        "more than a factor of two, the log warns (method image)",
+        default=False,
+    )
     n_members: int = key("Perturbed members for the background and as many for the observation", default=50, ge=2)
-    seed: int = key("Of the perturbations; the same seed and time give the same analysis", default=0, ge=0, lt=2**64)
+    seed: int = key("Of all random numbers; the same seed and time give the same analysis", default=0, ge=0, lt=2**64)
+
+
+Inflation = Annotated[
+    Annotated[float, Field(gt=0, allow_inf_nan=False), Tag("number")] | Annotated[Literal["innovation"], Tag("word")],
+    Discriminator(lambda value: "word" if isinstance(value, str) else "number"),
+]
+
+
+class Ensemble(Section):
+    """Members of the model, for the error models ensemble and hybrid."""
+
+    localisation: float = key(
+        "Length of the Gaspari-Cohn correlation, 0.21 there and 0 from twice the length on (solver full)",
+        "km",
+        default=1500.0,
+        gt=0,
+        allow_inf_nan=False,
+    )
+    inflation: Inflation = key(
+        'Factor of the members\' variance, or "innovation" to take the one that the innovation asks for', default=1.0
+    )
+    innovation_weight: float = key("Share of the innovation's variances in the error model hybrid", default=0.3, ge=0, le=1)
+
+
+class MemberRestarts(Ensemble):
+    """Restarts of the same case and time as the model's, one folder for each member."""
+
+    kind: Literal["restarts"] = key("What holds the members: restarts or images")
+    directories: tuple[FilePath, ...] = key(
+        "Folders of the members: each stands in the place of model.directory (colm202x), or holds a file of the name of "
+        "model.restart_file (colm2014)",
+        strict=False,
+        min_length=2,
+    )
+
+
+class MemberImages(Ensemble):
+    """A CF NetCDF file with an image of the model's soil moisture for each member."""
+
+    kind: Literal["images"] = key("What holds the members: restarts or images")
+    file: FilePattern = key("CF NetCDF file on the model's grid; %Y %m %d %H %M %j stand for the analysis time")
+    variable: str = key("Name of the soil moisture variable, one dimension of which is named member", min_length=1)
+    layer: Depths | None = key("Top and bottom of the layer to take, where the variable has several", "m", default=None)
+
+
+Members = Annotated[MemberRestarts | MemberImages, Field(discriminator="kind")]
 
 
 class Curvelet(Section):
@@ -188,7 +231,8 @@ class Parallel(Section):
     """How the work is spread over the ranks; the result does not depend on it."""
 
     wedge_groups: int | None = key(
-        "Groups that the wedges are divided among, with the same members each (default: chosen from the ranks)",
+        "Groups that the wedges are divided among, with the same members each, for the error model paper (default: chosen "
+        "from the ranks)",
         default=None,
         ge=1,
     )
@@ -202,21 +246,43 @@ class Output(Section):
     )
 
 
+ErrorModel = Literal["paper", "analytic", "innovation", "ensemble", "hybrid"]
+Solver = Literal["diagonal", "full"]
+Scale = Annotated[int, Field(strict=True, ge=1)]
+Scales = Annotated[tuple[Scale, ...], Field(strict=False, min_length=1)]
+
+WITH_MEMBERS = ("ensemble", "hybrid")
+"""Error models that need members of the model."""
+
+
 class Settings(Section):
     """All settings of one analysis."""
 
-    method: Literal["image", "pointwise", "insert", "none"] = key(
-        "image (curvelet coefficients), pointwise (each cell alone), insert (observation replaces background), none",
+    method: Literal["image", "pointwise", "large_scale", "insert", "none"] = key(
+        "image (curvelet coefficients), pointwise (each cell alone), large_scale (weak constraint of Shen et al. 2024), "
+        "insert (observation replaces background), none",
         default="image",
     )
-    error_model: Literal["paper"] = key(
-        "How coefficient error variances are made: paper (white noise)", default="paper"
+    error_model: ErrorModel = key(
+        "Where error variances come from: paper (white noise, N members), analytic (the same without members), "
+        "innovation (one variance for each scale and direction, from the data), ensemble, hybrid (these two)",
+        default="paper",
+    )
+    solver: Solver = key(
+        "diagonal (each coefficient alone, the paper's) or full (exact for gaps; corrects unobserved land too)",
+        default="diagonal",
+    )
+    scales: Scales | None = key(
+        "Scales that are updated, 1 is the coarsest; for large_scale those of the weak constraint (default: all; for "
+        "large_scale the coarser half)",
+        default=None,
     )
     model: Annotated[Colm202x | Colm2014, Field(discriminator="kind")] = key("The restart to correct")
     observation: Annotated[Gldas | Cf, Field(discriminator="kind")] | None = key(
         "The observed image; optional for method none", default=None
     )
     errors: Errors = key("Error standard deviations", default=Errors())
+    ensemble: Members | None = key("Members, for the error models ensemble and hybrid", default=None)
     curvelet: Curvelet = key("Curvelet transform", default=Curvelet())
     soil: Soil = key("Increment in the soil", default=Soil())
     parallel: Parallel = key("Work on the ranks", default=Parallel())
@@ -228,127 +294,8 @@ class Settings(Section):
             raise ValueError(f"method {self.method!r} needs an [observation] section")
         return self
 
-
-def read_settings(path: Path) -> Settings:
-    """Settings from a TOML file; relative paths in it are relative to the file.
-
-    Raises
-    ------
-    ConfigError
-        Listing everything that is wrong: unknown keys (with the nearest known one), types, ranges, missing keys.
-    """
-    try:
-        with path.open("rb") as file:
-            table = tomllib.load(file)
-    except OSError as err:
-        raise ConfigError(f"{path}: cannot be read ({err.strerror}); give the path of a settings file") from err
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as err:
-        raise ConfigError(f"{path}: is not valid TOML ({err})") from err
-    return check_table(table, path)
-
-
-def check_table(table: dict[str, Any], path: Path) -> Settings:
-    """Settings from what the file ``path`` holds.
-
-    Raises
-    ------
-    ConfigError
-        As `read_settings`.
-    """
-    try:
-        return Settings.model_validate(table, context={"base": path.parent})
-    except ValidationError as err:
-        faults = "\n  ".join(_explain(dict(fault), table) for fault in err.errors())
-        raise ConfigError(f"{path}:\n  {faults}") from None
-
-
-def _explain(fault: dict[str, Any], table: dict[str, Any]) -> str:
-    """One line for one fault that pydantic found."""
-    location = [str(part) for part in fault["loc"]]
-    if not location:
-        return str(fault["ctx"]["error"])
-    fields = _section(location).model_fields
-    # Pydantic puts the chosen member of a union into the location; the user's file has no such level.
-    written = _written(location, table)
-    if fault["type"] in ("extra_forbidden", "missing") and not location[-1].isdigit():
-        name, above = location[-1], written[:-1] if written[-1:] == location[-1:] else written
-    else:
-        name, above = written[-1], written[:-1]
-    where = f"[{'.'.join(above)}] " if above else ""
-    if fault["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(name, fields, n=1)
-        return f"{where}unknown key {name!r}; " + (
-            f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(fields))}"
-        )
-    if fault["type"] == "missing" and not location[-1].isdigit():
-        return f"{where}key {name!r} is missing: {fields[name].description}"
-    if fault["type"].startswith("union_tag"):
-        return f"{where}[{name}] key 'kind' is missing or unknown: {fault['msg']}"
-    said = (
-        "needs two numbers, as [0.0, 0.1]" if fault["type"] in ("tuple_type", "missing", "too_long") else fault["msg"]
-    )
-    described = f" ({fields[name].description})" if name in fields else ""
-    return f"{where}{name} = {fault['input']!r}: {said[0].lower()}{said[1:]}{described}"
-
-
-def _written(location: list[str], table: Any) -> list[str]:
-    """The parts of a location that are keys of the user's file."""
-    parts = []
-    for part in location:
-        if isinstance(table, dict) and part in table:
-            parts.append(part)
-            table = table[part]
-    return parts
-
-
-def _section(location: list[str]) -> type[Section]:
-    """The section that the last part of a location belongs to."""
-    sections: list[type[Section]] = [Settings]
-    for part in location[:-1]:
-        chosen = [section for section in sections if _kind(section) == part]
-        below = [sub for s in sections if part in s.model_fields for sub in _sections(s.model_fields[part].annotation)]
-        sections = chosen or below or sections
-    return sections[0]
-
-
-def _sections(annotation: Any) -> Iterator[type[Section]]:
-    """The sections that a type annotation names."""
-    if isinstance(annotation, type) and issubclass(annotation, Section):
-        yield annotation
-    for argument in get_args(annotation):
-        yield from _sections(argument)
-
-
-def _kind(section: type[Section]) -> str | None:
-    return get_args(section.model_fields["kind"].annotation)[0] if "kind" in section.model_fields else None
-
-
-def documented() -> str:
-    """Every key with its documentation, unit and default, in the form of a settings file."""
-    lines = [
-        "# Settings of imgda_mpi. A key that is commented out shows its default; the others must be given.",
-        "# Of two sections of one name choose one. Paths are relative to this file; times without a zone are UTC.",
-    ]
-    tables: list[str] = []
-    for name, field in Settings.model_fields.items():
-        sections = list(_sections(field.annotation))
-        for section in sections:
-            keys = sorted(section.model_fields.items(), key=lambda item: item[0] != "kind")
-            tables += ["", f"# {(section.__doc__ or '').splitlines()[0]}", f"[{name}]"]
-            tables += [line for key_name, key_field in keys for line in _document(key_name, key_field)]
-        if not sections:
-            lines += _document(name, field)
-    return "\n".join(lines + tables) + "\n"
-
-
-def _document(name: str, field: FieldInfo) -> list[str]:
-    if not field.is_required():
-        return [f"# {field.description}", f"# {name} = {_toml(field.default)}"]
-    value = f'"{get_args(field.annotation)[0]}"' if name == "kind" else "..."
-    return [f"# {field.description}", f"{name} = {value}"]
-
-
-def _toml(value: Any) -> str:
-    if value is None:
-        return "(not set)"
-    return json.dumps(list(value) if isinstance(value, tuple) else value)
+    @model_validator(mode="after")
+    def _members_needed(self) -> Settings:
+        if self.method == "image" and self.error_model in WITH_MEMBERS and self.ensemble is None:
+            raise ValueError(f"error_model {self.error_model!r} needs an [ensemble] section")
+        return self

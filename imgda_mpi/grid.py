@@ -49,6 +49,13 @@ class Grid:
         """Rows and columns, (ny, nx)."""
         return self.latitude.size, self.longitude.size
 
+    def has_cells_of(self, other: Grid) -> bool:
+        """Whether the centres agree within a hundredth of a cell: coordinates are often in single precision."""
+        return self.shape == other.shape and all(
+            bool(np.abs(a - b).max() <= 0.01 * np.abs(np.diff(b)).min())
+            for a, b in ((self.latitude, other.latitude), (self.longitude, other.longitude))
+        )
+
     @property
     def is_periodic(self) -> bool:
         """Whether the columns go once around the globe."""

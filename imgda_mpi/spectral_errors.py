@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numba
 import numpy as np
@@ -10,7 +11,7 @@ import numpy.typing as npt
 from scipy.fft import next_fast_len
 
 from imgda_mpi.arrays import FloatArray, Values
-from imgda_mpi.curvelet import CurveletTransform
+from imgda_mpi.curvelet import CurveletTransform, Wedge
 from imgda_mpi.curvelet.windows import Window, window
 
 MEMBERS_PER_BLOCK = 5
@@ -124,7 +125,9 @@ class SampleVariance:
         return variance
 
 
-def expected_variance(transform: CurveletTransform, sd: float | FloatArray) -> FloatArray:
+def expected_variance(
+    transform: CurveletTransform, sd: float | FloatArray, wedges: Sequence[Wedge] | None = None
+) -> FloatArray:
     """Variance of each coefficient for errors that are uncorrelated between pixels: eq. 8 for N to infinity.
 
     Parameters
@@ -132,10 +135,12 @@ def expected_variance(transform: CurveletTransform, sd: float | FloatArray) -> F
     transform : CurveletTransform
     sd : float or (ny, nx) array
         Standard deviation of the errors, m3 m-3.
+    wedges : sequence of Wedge, optional
+        Of the transform's layout, following one another; all of them unless given.
 
     Returns
     -------
-    (n_values,) array
+    (n_values,) array, or as many as the wedges have
         sum_x sd(x)^2 |phi(x)|^2 with the coefficient's curvelet phi, (m3 m-3)2, in both slots of a complex one.
 
     Raises
@@ -153,9 +158,11 @@ def expected_variance(transform: CurveletTransform, sd: float | FloatArray) -> F
     sd = np.asarray(sd, dtype=np.float64)
     if sd.shape not in ((), layout.image_shape):
         raise ValueError(f"sd has shape {sd.shape}: need a number or {layout.image_shape}")
-    variance = np.empty(layout.n_values)
+    wedges = layout.wedges if wedges is None else wedges
+    first = wedges[0].start
+    variance = np.empty(wedges[-1].stop - first)
     spectrum = np.fft.fft2(np.square(sd)) / sd.size if sd.ndim else None
-    for wedge in layout.wedges:
+    for wedge in wedges:
         part = window(transform.geometry, wedge.scale, wedge.number)
         if spectrum is None:
             # No wedge holds a frequency twice, not even as an alias, so that q = 0 is the only multiple of N.
@@ -163,7 +170,7 @@ def expected_variance(transform: CurveletTransform, sd: float | FloatArray) -> F
         else:
             of_wedge = _positions(part, spectrum, wedge.shape)
         of_wedge /= math.prod(wedge.shape)
-        variance[wedge.start : wedge.stop] = of_wedge.ravel() if wedge.is_real else np.repeat(of_wedge, 2)
+        variance[wedge.start - first : wedge.stop - first] = of_wedge.ravel() if wedge.is_real else np.repeat(of_wedge, 2)
     return variance
 
 

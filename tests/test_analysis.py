@@ -8,7 +8,7 @@ from members import RunningVariance
 
 from imgda_mpi.analysis import coefficient_increment, gain, pointwise_increment
 from imgda_mpi.curvelet import CurveletTransform
-from imgda_mpi.ensemble import perturbation
+from imgda_mpi.perturbations import perturbation
 from imgda_mpi.spectral_errors import expected_variance
 
 SHAPE = (32, 33)

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imgda_mpi.config import Colm202x, FieldFile, check_table, documented, read_settings
+from imgda_mpi.config import Colm202x, FieldFile, Settings
+from imgda_mpi.settings_file import check_table, documented, read_settings
 from imgda_mpi.errors import ConfigError
 from imgda_mpi.images.netcdf import resolve
 
@@ -33,7 +34,7 @@ def settings_file(folder: Path, text: str) -> Path:
 
 
 def test_defaults_are_the_papers(tmp_path: Path) -> None:
-    settings = read_settings(settings_file(tmp_path, CASE))
+    settings = read_settings(settings_file(tmp_path, CASE), Settings)
     assert (settings.method, settings.error_model) == ("image", "paper")
     errors = settings.errors
     assert (errors.n_members, errors.background, errors.observation) == (50, 0.15, 0.10)
@@ -42,7 +43,7 @@ def test_defaults_are_the_papers(tmp_path: Path) -> None:
 
 
 def test_paths_are_relative_to_the_settings_file(tmp_path: Path) -> None:
-    settings = read_settings(settings_file(tmp_path, CASE))
+    settings = read_settings(settings_file(tmp_path, CASE), Settings)
     assert isinstance(settings.model, Colm202x)
     assert settings.model.directory == tmp_path / "model" / "demo"
     assert settings.output.directory == tmp_path / "out"
@@ -51,7 +52,7 @@ def test_paths_are_relative_to_the_settings_file(tmp_path: Path) -> None:
 def test_times_are_utc_whatever_their_zone(tmp_path: Path) -> None:
     expected = datetime(2022, 6, 2, 6, tzinfo=UTC)
     for written in ("2022-06-02T06:00:00Z", "2022-06-02T06:00:00", "2022-06-02T14:00:00+08:00"):
-        settings = read_settings(settings_file(tmp_path, CASE.replace("2022-06-02T06:00:00Z", written)))
+        settings = read_settings(settings_file(tmp_path, CASE.replace("2022-06-02T06:00:00Z", written)), Settings)
         assert settings.model.time == expected
         assert settings.model.time.tzinfo == UTC
     assert expected.astimezone(timezone(timedelta(hours=8))).hour == 14
@@ -59,7 +60,7 @@ def test_times_are_utc_whatever_their_zone(tmp_path: Path) -> None:
 
 def test_a_field_of_standard_deviations_can_stand_for_a_number(tmp_path: Path) -> None:
     text = CASE + '[errors]\nbackground = {file = "sb.nc", variable = "sb"}\n'
-    errors = read_settings(settings_file(tmp_path, text)).errors
+    errors = read_settings(settings_file(tmp_path, text), Settings).errors
     assert errors.background == FieldFile(file=tmp_path / "sb.nc", variable="sb")
 
 
@@ -112,35 +113,35 @@ def test_a_field_of_standard_deviations_can_stand_for_a_number(tmp_path: Path) -
 def test_what_is_wrong_is_named_with_what_is_right(tmp_path: Path, change: tuple[str, str], message: str) -> None:
     text = CASE.replace(*change) if change[0] else CASE + change[1]
     with pytest.raises(ConfigError, match=message):
-        read_settings(settings_file(tmp_path, text))
+        read_settings(settings_file(tmp_path, text), Settings)
 
 
 def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
-        read_settings(settings_file(tmp_path, CASE + "[errors]\nseeds = 1\nn_members = 0\n[curvelet]\nangles = 3\n"))
+        read_settings(settings_file(tmp_path, CASE + "[errors]\nseeds = 1\nn_members = 0\n[curvelet]\nangles = 3\n"), Settings)
     assert len(str(caught.value).splitlines()) == 4
 
 
 def test_a_method_that_observes_needs_an_observation(tmp_path: Path) -> None:
     without = CASE[: CASE.index("[observation]")] + CASE[CASE.index("[output]") :]
     with pytest.raises(ConfigError, match=r"method 'image' needs an \[observation\] section"):
-        read_settings(settings_file(tmp_path, without))
-    assert read_settings(settings_file(tmp_path, 'method = "none"\n' + without)).observation is None
+        read_settings(settings_file(tmp_path, without), Settings)
+    assert read_settings(settings_file(tmp_path, 'method = "none"\n' + without), Settings).observation is None
 
 
 @pytest.mark.parametrize("text", ["[model", "a = \x00", "x = 2022-99-99"])
 def test_what_is_not_toml_is_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(ConfigError, match="not valid TOML"):
-        read_settings(settings_file(tmp_path, text))
+        read_settings(settings_file(tmp_path, text), Settings)
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"nothing.toml: cannot be read \(No such file"):
-        read_settings(tmp_path / "nothing.toml")
+        read_settings(tmp_path / "nothing.toml", Settings)
 
 
 def test_every_key_is_documented_with_its_default(tmp_path: Path) -> None:
-    text = documented()
+    text = documented(Settings)
     for line in ("# n_members = 50", "# background = 0.15", '# method = "image"', "# n_scales = (not set)"):
         assert line in text.splitlines()
     # What is written there is TOML once one kind of model and of observation is chosen.
@@ -178,7 +179,7 @@ def test_any_value_gives_settings_or_a_message(where: tuple[str, str], value: ob
     section, name = where
     (table.setdefault(section, {}) if section else table)[name] = value
     try:
-        settings = check_table(table, Path("case.toml"))
+        settings = check_table(table, Path("case.toml"), Settings)
     except ConfigError as err:
         message = str(err)
         assert message.startswith("case.toml:\n  ")
@@ -189,6 +190,6 @@ def test_any_value_gives_settings_or_a_message(where: tuple[str, str], value: ob
 def test_a_percent_sign_in_the_folder_is_no_field_of_a_time(tmp_path: Path) -> None:
     folder = tmp_path / "50%done"
     folder.mkdir()
-    observation = read_settings(settings_file(folder, CASE)).observation
+    observation = read_settings(settings_file(folder, CASE), Settings).observation
     assert observation is not None
     assert resolve(observation.file, datetime(2022, 6, 2, 6, tzinfo=UTC)) == folder / "obs" / "GLDAS.A20220602.0600.nc4"

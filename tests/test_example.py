@@ -12,7 +12,8 @@ import pytest
 from launch import load
 from netCDF4 import Dataset, num2date
 
-from imgda_mpi.config import read_settings
+from imgda_mpi.config import Settings
+from imgda_mpi.settings_file import read_settings
 from imgda_mpi.errors import OutputError
 from imgda_mpi.example import geography
 from imgda_mpi.example.case import SEED, write_example
@@ -386,7 +387,7 @@ def test_random_field_has_the_correlation_asked_for(rng: np.random.Generator, le
 
 
 def test_settings_point_to_the_files(example: Path) -> None:
-    settings = read_settings(example / "case.toml")
+    settings = read_settings(example / "case.toml", Settings)
     assert settings.method == "image"
     assert settings.model.directory == example / "model/demo"
     assert settings.model.time == datetime(2022, 6, 2, 6, tzinfo=UTC)

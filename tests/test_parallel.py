@@ -9,14 +9,14 @@ import pytest
 from mpi4py import MPI
 
 from imgda_mpi.curvelet import Chunk, CurveletTransform
-from imgda_mpi.ensemble import PaperErrors
+from imgda_mpi.error_models.paper import PaperErrors
 from imgda_mpi.errors import ImgdaError, InputError
 from imgda_mpi.parallel.exchange import CoefficientExchange
 from imgda_mpi.parallel.failure import same_fate
 from imgda_mpi.parallel.ownership import share
 from imgda_mpi.parallel.rank_grid import RankGrid
 from imgda_mpi.parallel.rows import gather_rows, scatter_rows
-from imgda_mpi.workflow.increment import image_increment
+from imgda_mpi.solvers.diagonal import diagonal_increment
 
 COMMS = [pytest.param(MPI.COMM_SELF, id="self"), pytest.param(MPI.COMM_WORLD, id="world", marks=pytest.mark.mpi)]
 
@@ -107,9 +107,9 @@ def test_increment_has_the_same_bits_on_every_grid_of_ranks(comm: MPI.Intracomm,
     transform = CurveletTransform((96, 130), dtype=dtype)
     innovation = np.random.default_rng(1).standard_normal((96, 130))
     errors = PaperErrors(0.15, 0.10, n_members, 3, datetime(2022, 6, 1, tzinfo=UTC))
-    alone, of_wedges, _ = image_increment(innovation, errors, transform, RankGrid(LAYOUT, 1, 1), MPI.COMM_SELF)
+    alone, of_wedges, _ = diagonal_increment(innovation, errors, transform, RankGrid(LAYOUT, 1, 1), MPI.COMM_SELF)
     for grid in grids(comm):
-        image, statistics, _ = image_increment(innovation, errors, transform, grid, comm)
+        image, statistics, _ = diagonal_increment(innovation, errors, transform, grid, comm)
         right = comm.rank > 0 or (
             np.array_equal(image, alone)
             and all(np.array_equal(statistics.values[name], values) for name, values in of_wedges.values.items())

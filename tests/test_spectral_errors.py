@@ -11,7 +11,7 @@ from scipy import stats
 
 from imgda_mpi.analysis import gain
 from imgda_mpi.curvelet import CurveletTransform
-from imgda_mpi.ensemble import perturbation
+from imgda_mpi.perturbations import perturbation
 from imgda_mpi.spectral_errors import MEMBERS_PER_BLOCK, SampleVariance, add_member, expected_variance, member_blocks
 
 TIME = datetime(2022, 6, 1, tzinfo=UTC)

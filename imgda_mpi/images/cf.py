@@ -29,6 +29,8 @@ from imgda_mpi.images.units import to_volumetric
 
 Layer = tuple[float, float]  # top and bottom, m below the surface
 
+MEMBER_NAMES = ("member", "ensemble", "realization")
+
 METRES = {"m": 1.0, "metre": 1.0, "meter": 1.0, "meters": 1.0, "cm": 0.01, "mm": 0.001}
 LAYER_TOLERANCE = 1e-4  # m: bounds in single precision
 
@@ -43,6 +45,7 @@ def read_cf(
     max_time_offset: float = math.inf,
     method: str = "bilinear",
     valid_range: tuple[float, float] = VALID_RANGE,
+    member: int | None = None,
 ) -> ObservedImage:
     """One soil-moisture image of a CF file on the model grid.
 
@@ -66,6 +69,8 @@ def read_cf(
         Regridding; a cell is observed where valid pixels hold at least half of its weight.
     valid_range : tuple of two floats
         Values outside are rejected and counted, m3 m-3.
+    member : int or None
+        Which index of the dimension named member (or ensemble, realization) to take, where the variable has one.
 
     Returns
     -------
@@ -86,16 +91,50 @@ def read_cf(
     """
     if layer is not None and not 0.0 <= layer[0] < layer[1]:
         raise ValueError(f"layer {layer} must be top and bottom in m, top < bottom")
-    source = _read_source(resolve(path, time), time, variable, layer, max_time_offset)
+    source = _read_source(resolve(path, time), time, variable, layer, max_time_offset, member)
     return observed_image(source, grid, method=method, valid_range=valid_range)
 
 
-def _read_source(path: Path, time: datetime, name: str, layer: Layer | None, max_time_offset: float) -> SourceImage:
+def count_members(path: Path | str, time: datetime, variable: str) -> int:
+    """Members that a variable of a CF file has along the dimension that is named so.
+
+    Raises
+    ------
+    InputError
+        Where the file is missing or damaged, or the variable has no such dimension.
+    """
+    file = resolve(path, time)
+    with opened(file) as dataset:
+        found = find_variable(file, dataset, variable)
+        name = _member_dimension(found)
+        if name is None:
+            raise InputError(
+                fault(
+                    file,
+                    variable,
+                    found=f"dimensions {', '.join(found.dimensions)}",
+                    expected=f"one named {', '.join(MEMBER_NAMES)}",
+                    do="rename the dimension of the members",
+                )
+            )
+        return len(dataset.dimensions[name])
+
+
+def _member_dimension(variable: netCDF4.Variable[Any]) -> str | None:
+    return next((name for name in variable.dimensions if name.lower() in MEMBER_NAMES), None)
+
+
+def _read_source(
+    path: Path, time: datetime, name: str, layer: Layer | None, max_time_offset: float, member: int | None
+) -> SourceImage:
     with opened(path) as dataset:
         variable = find_variable(path, dataset, name)
         source_grid, (row_dimension, column_dimension) = horizontal_grid(path, dataset, variable)
         found_time, time_dimension, step = nearest_step(path, dataset, variable, time, max_time_offset)
         chosen = {} if time_dimension is None else {time_dimension: step}
+        along_members = _member_dimension(variable)
+        if along_members is not None and member is not None:
+            chosen[along_members] = _checked_member(path, dataset, variable, along_members, member)
         others = [d for d in variable.dimensions if d not in {row_dimension, column_dimension, *chosen}]
         chosen_layer, chosen_others = _choose_layer(path, dataset, variable, others, layer)
         chosen |= chosen_others
@@ -114,6 +153,23 @@ def _read_source(path: Path, time: datetime, name: str, layer: Layer | None, max
         time=found_time or time.astimezone(UTC),
         time_is_stated=found_time is None,
     )
+
+
+def _checked_member(
+    path: Path, dataset: netCDF4.Dataset, variable: netCDF4.Variable[Any], dimension: str, member: int
+) -> int:
+    size = len(dataset.dimensions[dimension])
+    if not 0 <= member < size:
+        raise InputError(
+            fault(
+                path,
+                variable.name,
+                found=f"{size} members",
+                expected=f"one of number {member}",
+                do=f"choose from 0 to {size - 1}",
+            )
+        )
+    return member
 
 
 def _choose_layer(

@@ -12,7 +12,7 @@ import numpy as np
 from imgda_mpi.arrays import FloatArray, IntArray
 from imgda_mpi.curvelet import Chunk, Layout
 from imgda_mpi.curvelet.fourier import padded_spectrum
-from imgda_mpi.ensemble import KINDS
+from imgda_mpi.perturbations import ENSEMBLES
 from imgda_mpi.parallel.ownership import share
 from imgda_mpi.parallel.rank_grid import RankGrid
 from imgda_mpi.spectral_errors import MEMBERS_PER_BLOCK, member_blocks
@@ -104,7 +104,7 @@ class RankCost:
     @cached_property
     def blocks(self) -> list[list[range]]:
         """Blocks of members, of both kinds, that each member group transforms."""
-        every = [block for _ in KINDS for block in member_blocks(self.problem.n_members)]
+        every = [block for _ in ENSEMBLES for block in member_blocks(self.problem.n_members)]
         return [every[group :: self.grid.member_groups] for group in range(self.grid.member_groups)]
 
     @property

@@ -30,7 +30,8 @@ class Sent:
 class CoefficientExchange:
     """Moves the coefficients of one chunk of wedges at a time.
 
-    Making one is collective over ``comm``, and so is `free`. ``sent`` counts what goes to other ranks.
+    Making one is collective over ``comm``, and so is `free`. ``sent`` counts what goes to other ranks; ``same_members``
+    are the ranks of a member group.
 
     Parameters
     ----------
@@ -48,12 +49,12 @@ class CoefficientExchange:
         self._type = from_numpy_dtype(self._dtype)
         place = grid.place(comm.rank)
         member_group, wedge_group = place or (MPI.UNDEFINED, MPI.UNDEFINED)
-        self._same_members = comm.Split(member_group)
+        self.same_members = comm.Split(member_group)
         self._same_wedges = comm.Split(wedge_group)
 
     def free(self) -> None:
         """Give the communicators back."""
-        for comm in (self._same_members, self._same_wedges):
+        for comm in (self.same_members, self._same_wedges):
             if comm != MPI.COMM_NULL:
                 comm.Free()
 
@@ -62,7 +63,7 @@ class CoefficientExchange:
 
         Collective over the ranks of a member group.
         """
-        comm = self._same_members
+        comm = self.same_members
         if comm.size > 1:
             comm.Bcast(spectrum.view(self._dtype), root=wedge_group)
         if comm.rank == wedge_group:

@@ -9,7 +9,7 @@ import numpy as np
 
 from imgda_mpi.arrays import IntArray
 from imgda_mpi.curvelet import Chunk, Layout, Piece
-from imgda_mpi.ensemble import KINDS
+from imgda_mpi.perturbations import ENSEMBLES
 from imgda_mpi.parallel.ownership import share_by_cost
 from imgda_mpi.spectral_errors import MEMBERS_PER_BLOCK, member_blocks
 
@@ -90,7 +90,7 @@ def choose_grid(layout: Layout, n_members: int, n_ranks: int, wedge_groups: int 
     ValueError
         Where there are fewer ranks than wedge groups wanted, or a group would have no wedge.
     """
-    n_blocks = len(KINDS) * len(member_blocks(n_members))
+    n_blocks = len(ENSEMBLES) * len(member_blocks(n_members))
     most = range(1, min(n_ranks, len(layout.chunks)) + 1)
     grids = [RankGrid(layout, min(n_ranks // groups, n_blocks), groups) for groups in most]
     # A large chunk can be more than the share of one group, and leave another without any.
@@ -102,6 +102,15 @@ def choose_grid(layout: Layout, n_members: int, n_ranks: int, wedge_groups: int 
             raise ValueError(f"wedge_groups={wedge_groups}: {n_ranks} ranks and these wedges allow {possible}")
     # Of equals the one with the fewest wedge groups: it passes on no spectra.
     return min(grids, key=lambda grid: (steps(grid, n_blocks), grid.wedge_groups))
+
+
+def whole_wedges(layout: Layout, n_ranks: int) -> RankGrid:
+    """The most wedge groups for so many ranks, without member groups: every rank owns whole wedges.
+
+    For error models whose variances are those of whole wedges.
+    """
+    grids = [RankGrid(layout, 1, groups) for groups in range(min(n_ranks, len(layout.chunks)), 0, -1)]
+    return next(grid for grid in grids if (np.diff(grid.wedge_offsets) > 0).all())
 
 
 def steps(grid: RankGrid, n_blocks: int) -> float:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import netCDF4
-import numpy as np
 
 from imgda_mpi.arrays import FloatArray
 from imgda_mpi.errors import InputError, fault
@@ -80,19 +79,11 @@ def _image(path: Path, file: netCDF4.Dataset, name: str) -> tuple[FloatArray, Gr
 
 def _on_grid(path: Path, file: netCDF4.Dataset, name: str, grid: Grid) -> FloatArray:
     image, own = _image(path, file, name)
-    if not _same(own, grid):
+    if not own.has_cells_of(grid):
         raise InputError(
             fault(path, name, found=_describe(own), expected=_describe(grid), do="remap it to the grid of the analysis")
         )
     return image
-
-
-def _same(one: Grid, other: Grid) -> bool:
-    """Whether the centres agree within a hundredth of a cell: coordinates are often in single precision."""
-    return one.shape == other.shape and all(
-        bool(np.abs(a - b).max() <= 0.01 * np.abs(np.diff(b)).min())
-        for a, b in ((one.latitude, other.latitude), (one.longitude, other.longitude))
-    )
 
 
 def _describe(grid: Grid) -> str:

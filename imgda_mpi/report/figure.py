@@ -58,7 +58,7 @@ def draw_analysis(saved: SavedAnalysis, figure_file: Path) -> Figure:
     """
     shown = _around_greenwich(saved)
     land = np.isfinite(shown.background)
-    south, north = _land_latitudes(shown.grid, land)
+    south, north = land_latitudes(shown.grid, land)
     figure = Figure(figsize=(WIDTH, _height(shown.grid, north - south)), dpi=DOTS_PER_INCH, layout="constrained")
     panels = figure.subplots(2, 2, sharex=True, sharey=True)
     images = {
@@ -67,13 +67,13 @@ def draw_analysis(saved: SavedAnalysis, figure_file: Path) -> Figure:
         "(c) Analysis": shown.analysis,
     }
     for panel, (title, image) in zip(panels.flat, images.items(), strict=False):
-        moisture = _draw_panel(panel, title, shown.grid, land, image)
+        moisture = draw_panel(panel, title, shown.grid, land, image)
         moisture.set(cmap=MOISTURE_COLOURS, clim=MOISTURE_LIMITS)
     extend = _ends_beyond(np.stack(list(images.values())), MOISTURE_LIMITS)
     _colour_bar(figure, panels[1, 0], moisture, f"Soil moisture, 0-10 cm ({UNIT})", extend)
 
     limits = _symmetric_limits(shown.increment)
-    increment = _draw_panel(panels[1, 1], "(d) Increment", shown.grid, land, shown.increment)
+    increment = draw_panel(panels[1, 1], "(d) Increment", shown.grid, land, shown.increment)
     increment.set(cmap=INCREMENT_COLOURS, clim=limits)
     extend = _ends_beyond(shown.increment, limits)
     _colour_bar(figure, panels[1, 1], increment, f"Analysis minus background ({UNIT})", extend)
@@ -101,7 +101,7 @@ def _stretch(grid: Grid) -> float:
     return 1.0 if grid.is_periodic else 1.0 / float(np.cos(np.radians(min(75.0, abs(grid.latitude.mean())))))
 
 
-def _land_latitudes(grid: Grid, land: BoolArray) -> tuple[float, float]:
+def land_latitudes(grid: Grid, land: BoolArray) -> tuple[float, float]:
     """Latitudes between which there is land, with a margin: an Antarctic without soil is not drawn."""
     rows = np.flatnonzero(land.any(axis=1)) if land.any() else np.arange(land.shape[0])
     edges = grid.latitude_edges
@@ -115,7 +115,8 @@ def _height(grid: Grid, latitudes: float) -> float:
     return 2 * PANEL_WIDTH * float(np.clip(shape, 0.3, 1.3)) + SURROUNDINGS
 
 
-def _draw_panel(panel: Axes, title: str, grid: Grid, land: BoolArray, image: FloatArray) -> QuadMesh:
+def draw_panel(panel: Axes, title: str, grid: Grid, land: BoolArray, image: FloatArray) -> QuadMesh:
+    """A map of an image (ny, nx), land without a value in white; colours are set by the caller."""
     edges = grid.longitude_edges, grid.latitude_edges
     panel.set_facecolor(OCEAN)
     panel.pcolormesh(*edges, np.where(land, 0.0, np.nan), cmap=UNOBSERVED, rasterized=True)

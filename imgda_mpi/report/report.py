@@ -5,20 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 
 from imgda_mpi.errors import InputError, fault
+from imgda_mpi.report.comparison import comparison_table, read_comparison
+from imgda_mpi.report.comparison_figure import draw_images, draw_spectra
 from imgda_mpi.report.diagnostics import read_diagnostics, read_truth
 from imgda_mpi.report.figure import draw_analysis
 from imgda_mpi.report.table import score_table
 
 
 def report(directory: Path, truth: Path | None = None) -> str:
-    """Draw ``figure.png`` from the ``diagnostics.nc`` of an output folder; returns the table of scores.
+    """Draw ``figure.png`` from what an output folder holds, for a comparison ``spectra.png`` too; returns the scores.
 
     Parameters
     ----------
     directory : Path
-        Output folder of an analysis.
+        Output folder of an analysis or of a comparison.
     truth : Path or None
-        CF NetCDF file with the true image ``soil_moisture(lat, lon)`` on the same grid, where it is known.
+        CF NetCDF file with the true image ``soil_moisture(lat, lon)`` on the same grid, where it is known; a comparison
+        has its own.
 
     Returns
     -------
@@ -32,12 +35,18 @@ def report(directory: Path, truth: Path | None = None) -> str:
     OutputError
         Where the figure cannot be written.
     """
+    comparison = directory / "comparison.nc"
+    if comparison.is_file():
+        saved_comparison = read_comparison(comparison)
+        draw_images(saved_comparison, directory / "figure.png")
+        draw_spectra(saved_comparison, directory / "spectra.png")
+        return comparison_table(saved_comparison)
     if not (directory / "diagnostics.nc").is_file():
         raise InputError(
             fault(
                 directory,
-                found="no diagnostics.nc",
-                expected="the output folder of an analysis",
+                found="no diagnostics.nc and no comparison.nc",
+                expected="the output folder of an analysis or a comparison",
                 do="give the output.directory of its settings",
             )
         )

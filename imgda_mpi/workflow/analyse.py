@@ -15,11 +15,12 @@ from imgda_mpi.config import Settings
 from imgda_mpi.parallel.failure import same_fate
 from imgda_mpi.parallel.rows import gather_rows
 from imgda_mpi.report.table import score_line
-from imgda_mpi.workflow.console import Stages
+from imgda_mpi.console import Stages
 from imgda_mpi.workflow.diagnostics import Analysis, write_diagnostics
 from imgda_mpi.workflow.increment import increment_of
-from imgda_mpi.workflow.inputs import SURFACE, Inputs, read_inputs, surface_image
+from imgda_mpi.workflow.inputs import Inputs, read_inputs
 from imgda_mpi.workflow.output import new_directory, write_manifest
+from imgda_mpi.workflow.surface import SURFACE, surface_image
 
 log = logging.getLogger(__name__)
 
@@ -36,11 +37,10 @@ def analyse(settings: Settings, comm: MPI.Intracomm) -> None:
     inputs = read_inputs(settings, stages, comm)
     restart, soil = inputs.restart, inputs.soil
     with stages.stage("increment"):
-        increment, wedges, sent = increment_of(settings, inputs, comm)
-        stages.say(f"method {settings.method}")
+        increment = increment_of(settings, inputs, comm)
+        stages.say(increment.summary)
     with stages.stage("soil"):
-        # Off the observed cells the diagonal update leaves only the leakage of its basis functions.
-        wanted = np.where(np.isfinite(inputs.innovation), increment, 0.0)
+        wanted = np.where(increment.applied, increment.image, 0.0)
         update = update_soil(soil, restart.patches.to_patches(wanted), SURFACE)
         with same_fate(comm):
             check_bounds(soil, update.liquid)
@@ -54,9 +54,9 @@ def analyse(settings: Settings, comm: MPI.Intracomm) -> None:
         with stages.stage("write"):
             written = restart.write(directory / "restart", update.liquid, aquifer)
             stages.say(f"{len(written)} files")
-        result = Analysis(inputs, increment, analysis, wedges, ledger, sent)
+        result = Analysis(inputs, increment, analysis, ledger)
         diagnostics = write_diagnostics(directory / "diagnostics.nc", result, settings, stages, comm)
-        write_manifest(directory, [*written, diagnostics], inputs.files, settings, comm)
+        write_manifest(directory, [*written, diagnostics], inputs.files, settings, settings.errors.seed, comm)
     log.info("result in %s", settings.output.directory)
     if inputs.observation is not None:
         scores = score_line(inputs.background, analysis, inputs.observation.values)

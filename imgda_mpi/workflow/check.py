@@ -9,7 +9,7 @@ from mpi4py import MPI
 
 from imgda_mpi.colm.hdf5 import has_parallel_hdf5
 from imgda_mpi.config import Colm202x, Parallel, Settings
-from imgda_mpi.workflow.console import Stages
+from imgda_mpi.console import Stages
 from imgda_mpi.workflow.inputs import read_inputs, room
 
 log = logging.getLogger(__name__)
@@ -33,7 +33,8 @@ def check(settings: Settings, comm: MPI.Intracomm) -> None:
     lowest, highest = np.nanquantile(inputs.background, [0, 1])
     log.info("image        %d x %d, %.2f to %.2f N, %.2f to %.2f E", *grid.shape, lat[0], lat[-1], lon[0], lon[-1])
     log.info("background   %d soil patches, %.3f to %.3f m3 m-3", patches.is_soil.sum(), lowest, highest)
-    log.info("method       %s", settings.method)
+    how = f", {settings.error_model}/{settings.solver}" if settings.method == "image" else ""
+    log.info("method       %s%s", settings.method, how)
     if isinstance(settings.model, Colm202x):
         log.info(
             "restart I/O  %s", "parallel HDF5" if has_parallel_hdf5() else "one rank per file (this h5py has no MPI)"

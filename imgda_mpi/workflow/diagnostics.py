@@ -17,11 +17,12 @@ from imgda_mpi.arrays import FloatArray, IntArray
 from imgda_mpi.colm.ledger import FLAGS, TERMS, WaterLedger
 from imgda_mpi.config import Settings
 from imgda_mpi.errors import writing
-from imgda_mpi.parallel.exchange import Sent
 from imgda_mpi.parallel.failure import same_fate
-from imgda_mpi.workflow.console import Stages
+from imgda_mpi.console import Stages
+from imgda_mpi.workflow.increment import Increment
 from imgda_mpi.workflow.inputs import Inputs
-from imgda_mpi.workflow.wedge_statistics import WedgeStatistics
+from imgda_mpi.workflow.netcdf_file import write_coordinate, write_names, write_variable
+from imgda_mpi.solvers.wedge_statistics import WedgeStatistics
 
 if TYPE_CHECKING:
     import netCDF4
@@ -34,27 +35,24 @@ WEDGE_UNITS = {"gain": "1"}
 
 @dataclass(frozen=True)
 class Analysis:
-    """What an analysis came to: images (ny, nx) in m3 m-3 on every rank; wedge statistics and ledger on rank 0.
+    """What an analysis came to: images (ny, nx) in m3 m-3 on every rank; the ledger on rank 0.
 
     Parameters
     ----------
-    increment : as the method gave it, leakage on cells that are not observed included
+    increment : as the method gave it
     analysis : of the analysed restart, after frozen ground and bounds
-    sent : by this rank in the exchange of coefficients
     """
 
     inputs: Inputs
-    increment: FloatArray
+    increment: Increment
     analysis: FloatArray
-    wedges: WedgeStatistics | None
     ledger: WaterLedger | None
-    sent: Sent
 
     @property
-    def leakage(self) -> float:
-        """Root mean square increment on soil cells that were not observed, m3 m-3; it is not applied."""
+    def unseen(self) -> float:
+        """Root mean square increment that the method gave on soil cells that were not observed, m3 m-3."""
         unseen = np.isfinite(self.inputs.background) & ~np.isfinite(self.inputs.innovation)
-        return float(np.sqrt(np.mean(self.increment[unseen] ** 2))) if unseen.any() else 0.0
+        return float(np.sqrt(np.mean(self.increment.image[unseen] ** 2))) if unseen.any() else 0.0
 
 
 def write_diagnostics(path: Path, result: Analysis, settings: Settings, stages: Stages, comm: MPI.Intracomm) -> Path:
@@ -65,7 +63,7 @@ def write_diagnostics(path: Path, result: Analysis, settings: Settings, stages: 
     OutputError
     """
     seconds = comm.gather(list(stages.seconds.values()))
-    used = comm.gather((peak_memory(), result.sent.n_bytes, result.sent.messages))
+    used = comm.gather((peak_memory(), result.increment.sent.n_bytes, result.increment.sent.messages))
     with same_fate(comm), writing(path):
         if comm.rank == 0:
             assert seconds is not None
@@ -76,8 +74,8 @@ def write_diagnostics(path: Path, result: Analysis, settings: Settings, stages: 
                 _describe(file, result, settings, comm.size)
                 _write_images(file, result)
                 _write_counts(file, result)
-                if result.wedges is not None:
-                    _write_wedges(file, result.wedges)
+                if result.increment.wedges is not None:
+                    _write_wedges(file, result.increment.wedges)
                 if result.ledger is not None:
                     _write_ledger(file, result.ledger)
                 _write_ranks(file, list(stages.seconds), np.array(seconds), np.array(used, np.int64))
@@ -97,7 +95,6 @@ def _describe(file: netCDF4.Dataset, result: Analysis, settings: Settings, n_ran
     file.references = "Bai et al. 2026, Geosci. Model Dev. 19, 4977"
     file.restart = result.inputs.restart.name
     file.method = settings.method
-    file.error_model = settings.error_model
     file.analysis_time = f"{settings.model.time:%Y-%m-%dT%H:%M:%SZ}"
     file.observation_source = result.inputs.observation.source if result.inputs.observation else "none"
     file.seed = settings.errors.seed
@@ -105,7 +102,24 @@ def _describe(file: netCDF4.Dataset, result: Analysis, settings: Settings, n_ran
     file.settings = settings.model_dump_json()
     if result.inputs.transform is not None:
         file.fft_plans = "estimated" if result.inputs.transform.wisdom is None else "measured"
-    file.increment_leakage_rms = result.leakage
+    _describe_update(file, result, settings)
+
+
+def _describe_update(file: netCDF4.Dataset, result: Analysis, settings: Settings) -> None:
+    """What error model and solver say of themselves."""
+    increment = result.increment
+    # Off the observed cells the diagonal solver leaves only the leakage of its basis functions, which is not applied.
+    file.setncattr("increment_leakage_rms" if increment.iterations is None else "increment_unseen_rms", result.unseen)
+    if settings.method == "image":
+        file.error_model, file.solver = settings.error_model, settings.solver
+        file.scales = "all" if settings.scales is None else ", ".join(map(str, settings.scales))
+    if increment.observation_sd is not None:
+        file.estimated_observation_error = increment.observation_sd
+    if increment.inflation is not None:
+        file.inflation_by_innovation, file.inflation_by_innovation_standard_error = increment.inflation
+    if increment.expected is not None:
+        file.solver_iterations, file.solver_residual = increment.iterations, increment.residual
+        file.setncatts({f"expected_error_{name}": value for name, value in vars(increment.expected).items()})
 
 
 def _write_images(file: netCDF4.Dataset, result: Analysis) -> None:
@@ -115,8 +129,8 @@ def _write_images(file: netCDF4.Dataset, result: Analysis) -> None:
     when = file.createVariable("time", "f8", ())
     when.setncatts({"standard_name": "time", "units": "seconds since 1970-01-01 00:00:00", "calendar": "standard"})
     when[...] = result.inputs.restart.time.timestamp()
-    _coordinate(file, "lat", grid.latitude, "latitude", "degrees_north")
-    _coordinate(file, "lon", grid.longitude, "longitude", "degrees_east")
+    write_coordinate(file, "lat", grid.latitude, "latitude", "degrees_north")
+    write_coordinate(file, "lon", grid.longitude, "longitude", "degrees_east")
     observed = result.inputs.observation.values if result.inputs.observation else np.full(grid.shape, np.nan)
     land = np.isfinite(result.inputs.background)
     for name, image, meaning in (
@@ -127,16 +141,19 @@ def _write_images(file: netCDF4.Dataset, result: Analysis) -> None:
         ("increment", result.analysis - result.inputs.background, "analysis minus background"),
         (
             "proposed_increment",
-            np.where(land, result.increment, np.nan),
+            np.where(land, result.increment.image, np.nan),
             "increment before bounds, frozen ground, mask",
         ),
     ):
-        _variable(file, name, ("lat", "lon"), image, meaning, MOISTURE)
+        write_variable(file, name, ("lat", "lon"), image, meaning, MOISTURE)
         file[name].coordinates = "time"
+    if result.inputs.members is not None:
+        meaning = f"standard deviation over {result.inputs.members.n_members} members of the model"
+        write_variable(file, "ensemble_spread", ("lat", "lon"), result.inputs.members.spread, meaning, MOISTURE)
     if result.ledger is None:
         return
     for name, meaning in TERMS.items():
-        _variable(file, f"water_{name}", ("lat", "lon"), result.ledger.cells(name), f"cell mean: {meaning}", WATER)
+        write_variable(file, f"water_{name}", ("lat", "lon"), result.ledger.cells(name), f"cell mean: {meaning}", WATER)
         file[f"water_{name}"].global_mean = result.ledger.globe(name)
 
 
@@ -158,23 +175,23 @@ def _write_counts(file: netCDF4.Dataset, result: Analysis) -> None:
 def _write_wedges(file: netCDF4.Dataset, wedges: WedgeStatistics) -> None:
     file.createDimension("coefficient_group", wedges.scale.size)
     dims = ("coefficient_group",)
-    _variable(file, "scale", dims, wedges.scale, "curvelet scale, 1 is the coarsest", "1")
-    _variable(file, "wedge", dims, wedges.wedge, "wedge within its scale", "1")
+    write_variable(file, "scale", dims, wedges.scale, "curvelet scale, 1 is the coarsest", "1")
+    write_variable(file, "wedge", dims, wedges.wedge, "wedge within its scale", "1")
     for name, values in wedges.values.items():
         field, kind = name.rsplit("_", 1)
         meaning = (
             f"{'mean' if kind == 'mean' else 'standard deviation'} over positions of the {field.replace('_', ' ')}"
         )
-        _variable(file, name, dims, values, meaning, WEDGE_UNITS.get(field, "m6 m-6"))
+        write_variable(file, name, dims, values, meaning, WEDGE_UNITS.get(field, "m6 m-6"))
 
 
 def _write_ledger(file: netCDF4.Dataset, ledger: WaterLedger) -> None:
     file.createDimension("patch", ledger.patches.n_patch)
     for name, meaning in TERMS.items():
-        _variable(file, f"patch_water_{name}", ("patch",), ledger.term(name), meaning, WATER)
+        write_variable(file, f"patch_water_{name}", ("patch",), ledger.term(name), meaning, WATER)
     for name, meaning in FLAGS.items():
-        _variable(file, f"patch_{name}", ("patch",), ledger.flag(name).astype(np.int8), f"1 where {meaning}", "1")
-    _variable(
+        write_variable(file, f"patch_{name}", ("patch",), ledger.flag(name).astype(np.int8), f"1 where {meaning}", "1")
+    write_variable(
         file, "patch_cell", ("patch",), ledger.patches.cell, "index of the patch's cell: row * n_lon + column", "1"
     )
     file.water_ledger_residual = ledger.residual
@@ -183,47 +200,19 @@ def _write_ledger(file: netCDF4.Dataset, ledger: WaterLedger) -> None:
 def _write_ranks(file: netCDF4.Dataset, stages: list[str], seconds: FloatArray, used: IntArray) -> None:
     """What each rank took: seconds by stage (n_ranks, n_stages), and memory, bytes and messages (n_ranks, 3)."""
     file.createDimension("rank", seconds.shape[0])
-    _names(file, "stage", stages)
-    _variable(file, "stage_time", ("rank", "stage"), seconds, "wall time of a stage on a rank", "s")
+    write_names(file, "stage", stages)
+    write_variable(file, "stage_time", ("rank", "stage"), seconds, "wall time of a stage on a rank", "s")
     for name, values, meaning, units in (
         ("peak_memory", used[:, 0], "most memory that a rank had before the diagnostics were written", "bytes"),
         ("exchange_bytes", used[:, 1], "coefficients that a rank sent to other ranks", "bytes"),
         ("exchange_messages", used[:, 2], "messages with coefficients that a rank sent to other ranks", "1"),
     ):
-        _variable(file, name, ("rank",), values, meaning, units)
-
-
-def _coordinate(file: netCDF4.Dataset, name: str, values: FloatArray, standard_name: str, units: str) -> None:
-    _variable(file, name, (name,), values, standard_name, units)
-    file[name].standard_name = standard_name
-
-
-def _variable(
-    file: netCDF4.Dataset, name: str, dims: tuple[str, ...], values: npt.NDArray[Any], meaning: str, units: str
-) -> None:
-    fill = np.nan if values.dtype.kind == "f" and dims != (name,) else None
-    variable = file.createVariable(name, values.dtype, dims, zlib=True, complevel=1, fill_value=fill)
-    variable.long_name = meaning
-    variable.units = units
-    variable[:] = values
-
-
-def _names(file: netCDF4.Dataset, dim: str, names: list[str]) -> None:
-    """A dimension whose coordinates are words.
-
-    Characters, not strings: current HDF5 libraries crash when a file with variable-length strings is opened twice.
-    """
-    characters = np.array(names, dtype="S")
-    file.createDimension(dim, len(names))
-    file.createDimension(f"{dim}_length", characters.itemsize)
-    variable = file.createVariable(dim, "S1", (dim, f"{dim}_length"))
-    variable._Encoding = "ascii"
-    variable[:] = characters
+        write_variable(file, name, ("rank",), values, meaning, units)
 
 
 def _table(file: netCDF4.Dataset, dim: str, columns: dict[str, Any], meaning: str) -> None:
     reasons = list(next(iter(columns.values())))
-    _names(file, dim, reasons)
+    write_names(file, dim, reasons)
     for name, counts in columns.items():
         values = np.array([counts[reason] for reason in reasons], dtype=np.int64)
-        _variable(file, name, (dim,), values, f"number of {meaning} by reason", "1")
+        write_variable(file, name, (dim,), values, f"number of {meaning} by reason", "1")

@@ -1,100 +1,196 @@
-"""The increment of the image: by curvelet coefficients over all ranks, or cell by cell."""
+"""The increment of the image, by the method, error model and solver of the settings."""
 
 from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from mpi4py import MPI
 
-from imgda_mpi.analysis import pointwise_increment
-from imgda_mpi.arrays import FloatArray, Values
+from imgda_mpi.analysis import Innovation, large_scale_increment, pointwise_increment
+from imgda_mpi.arrays import BoolArray, FloatArray
 from imgda_mpi.config import Settings
 from imgda_mpi.curvelet import CurveletTransform
-from imgda_mpi.ensemble import PaperErrors
+from imgda_mpi.error_models.analytic import AnalyticErrors
+from imgda_mpi.error_models.ensemble import EnsembleErrors, spread_error_ratio
+from imgda_mpi.error_models.hybrid import HybridErrors
+from imgda_mpi.error_models.innovation import InnovationErrors
+from imgda_mpi.error_models.paper import PaperErrors
+from imgda_mpi.errors import ConfigError
 from imgda_mpi.grid import embed
-from imgda_mpi.parallel.exchange import CoefficientExchange, Sent
-from imgda_mpi.parallel.rank_grid import RankGrid
+from imgda_mpi.localisation import Localisation
+from imgda_mpi.parallel.exchange import Sent
+from imgda_mpi.parallel.failure import same_fate
+from imgda_mpi.perturbations import random_signs
+from imgda_mpi.solvers.diagonal import diagonal_increment
+from imgda_mpi.solvers.full import ExpectedErrors, FullUpdate
+from imgda_mpi.solvers.observation_error import estimated_observation_sd
+from imgda_mpi.solvers.wedge_powers import wedge_filter
+from imgda_mpi.solvers.wedge_statistics import WedgeStatistics
 from imgda_mpi.workflow.inputs import Inputs
-from imgda_mpi.workflow.own_coefficients import OwnCoefficients
-from imgda_mpi.workflow.wedge_statistics import WedgeStatistics, gather_statistics
+
+log = logging.getLogger(__name__)
+
+ErrorModel = PaperErrors | AnalyticErrors | InnovationErrors | EnsembleErrors | HybridErrors
+
+N_SIGNS = 4  # random images that the expected errors are estimated from
 
 
-def increment_of(
-    settings: Settings, inputs: Inputs, comm: MPI.Intracomm
-) -> tuple[FloatArray, WedgeStatistics | None, Sent]:
-    """Increment of the image by the method of the settings. Collective over ``comm``.
-
-    Returns
-    -------
-    (ny, nx) array, m3 m-3, on every rank; for method ``image`` WedgeStatistics on rank 0, None elsewhere; and what this
-    rank sent in the exchange of coefficients
-    """
-    # Where nothing is observed there is no innovation, and no value has to be invented.
-    innovation = np.nan_to_num(inputs.innovation, nan=0.0)
-    if settings.method == "none":
-        return np.zeros_like(innovation), None, Sent()
-    if settings.method == "insert":
-        return innovation, None, Sent()
-    assert inputs.deviations is not None
-    ny, nx = innovation.shape
-    embedded = embed(innovation, inputs.restart.patches.grid.transform_shape())
-    if inputs.transform is None or inputs.ranks is None:
-        pointwise = pointwise_increment(embedded, *inputs.deviations)[:ny, :nx]
-        return np.asarray(pointwise, np.float64), None, Sent()
-    errors = PaperErrors(*inputs.deviations, settings.errors.n_members, settings.errors.seed, settings.model.time)
-    increment, statistics, sent = image_increment(embedded, errors, inputs.transform, inputs.ranks, comm)
-    image: FloatArray = comm.bcast(None if increment is None else increment[:ny, :nx].astype(np.float64))
-    return image, statistics, sent
-
-
-def image_increment(
-    innovation: FloatArray,
-    errors: PaperErrors,
-    transform: CurveletTransform,
-    grid: RankGrid,
-    comm: MPI.Intracomm,
-) -> tuple[Values | None, WedgeStatistics | None, Sent]:
-    """Increment of the image by a Kalman update of its curvelet coefficients.
-
-    Collective over ``comm``. Every rank perturbs and transforms its members, and the owners of the coefficients compute
-    their variances from all members, their gain, and their increment. The bits are the same on any grid of ranks.
+@dataclass(frozen=True, eq=False)
+class Increment:
+    """What a method makes of the observed image.
 
     Parameters
     ----------
-    innovation : (ny, nx) array, m3 m-3
-        Observation minus background, 0 where nothing is observed; the same on every rank.
-    errors : PaperErrors
-    transform : CurveletTransform
-        Of images of this shape.
-    grid : RankGrid
-        Who has which members and coefficients; of ``comm.size`` ranks or fewer.
-
-    Returns
-    -------
-    (ny, nx) array, m3 m-3, and WedgeStatistics on rank 0, None elsewhere.
+    image : increment on the grid, (ny, nx) m3 m-3, on every rank
+    applied : cells that it is to be given to, (ny, nx) bool: what is observed, with the full solver all land
+    summary : in a few words
+    wedges : on rank 0, None elsewhere and for methods without a transform
+    sent : by this rank in the exchange of coefficients
+    observation_sd : estimated standard deviation of the observation errors, m3 m-3, None where it is prescribed
+    inflation : factor of the members' variance that the innovation asks for, and its standard error; None without members
+    iterations, residual, expected : of the full solver, None elsewhere
     """
-    exchange = CoefficientExchange(comm, grid, transform.dtype)
-    place = grid.place(comm.rank)
-    own = None
-    if place is not None:
-        own = OwnCoefficients(transform, grid, exchange, place)
-        own.update(innovation, *own.variances(errors, speaks=comm.rank == 0))
-    statistics = gather_statistics(own.statistics if own else [], comm)
-    image = _inverse(own, transform, exchange, comm)
-    exchange.free()
-    return image, statistics, exchange.sent
+
+    image: FloatArray
+    applied: BoolArray
+    summary: str
+    wedges: WedgeStatistics | None = None
+    sent: Sent = field(default_factory=Sent)
+    observation_sd: float | None = None
+    inflation: tuple[float, float] | None = None
+    iterations: int | None = None
+    residual: float | None = None
+    expected: ExpectedErrors | None = None
 
 
-def _inverse(
-    own: OwnCoefficients | None, transform: CurveletTransform, exchange: CoefficientExchange, comm: MPI.Intracomm
-) -> Values | None:
-    """Image of the increments of all ranks, on rank 0, which has one chunk of them at a time."""
-    spectrum = transform.empty_spectrum() if comm.rank == 0 else None
-    for chunk in reversed(transform.layout.chunks):
-        values = exchange.to_root(own.increment(chunk) if own else None, chunk)
-        if spectrum is not None and values is not None:
-            transform.from_coefficients(values, chunk, spectrum)
-    if spectrum is None:
-        return None
-    image = np.empty(transform.layout.image_shape, transform.dtype)
-    transform.to_image(spectrum, image)
-    return image
+def increment_of(settings: Settings, inputs: Inputs, comm: MPI.Intracomm) -> Increment:
+    """Increment of the image by the method of the settings. Collective over ``comm``.
+
+    Raises
+    ------
+    ImgdaError
+    """
+    # Where nothing is observed there is no innovation, and no value has to be invented.
+    values = np.nan_to_num(inputs.innovation, nan=0.0)
+    observed = np.isfinite(inputs.innovation)
+    if settings.method == "none":
+        return Increment(np.zeros_like(values), observed, "method none")
+    if settings.method == "insert":
+        return Increment(values, observed, "method insert")
+    assert inputs.deviations is not None
+    background_sd, observation_sd = inputs.deviations
+    shape = inputs.restart.patches.grid.transform_shape()
+    innovation = Innovation(embed(values, shape), embed(observed, shape), observation_sd)
+    ny, nx = values.shape
+    if settings.method == "pointwise":
+        image = pointwise_increment(innovation.values, background_sd, observation_sd)[:ny, :nx]
+        return Increment(np.asarray(image, np.float64), observed, "method pointwise")
+    assert inputs.transform is not None
+    if settings.method == "large_scale":
+        image = _large_scale(innovation, background_sd, inputs.transform, settings)[:ny, :nx]
+        return Increment(np.asarray(image, np.float64), observed, "method large_scale")
+    return _image_increment(settings, inputs, innovation, comm)
+
+
+def _image_increment(settings: Settings, inputs: Inputs, innovation: Innovation, comm: MPI.Intracomm) -> Increment:
+    transform, observed = inputs.transform, np.isfinite(inputs.innovation)
+    assert transform is not None
+    (ny, nx), land = observed.shape, np.isfinite(inputs.background)
+    estimate = None
+    if settings.errors.estimate_observation and observed.any():
+        estimate = _estimated_sd(innovation, transform, comm)
+        innovation = replace(innovation, observation_sd=estimate)
+    inflation = None
+    if inputs.members is not None:
+        spread = embed(np.nan_to_num(inputs.members.spread), innovation.values.shape)
+        inflation = spread_error_ratio(innovation, spread)
+    errors = error_model(settings, inputs, innovation, inflation)
+    name = f"method image, {settings.error_model}/{settings.solver}"
+    if settings.solver == "diagonal":
+        assert inputs.ranks is not None
+        increment, statistics, sent = diagonal_increment(
+            innovation, errors, transform, inputs.ranks, comm, settings.scales
+        )
+        image = comm.bcast(None if increment is None else increment[:ny, :nx].astype(np.float64))
+        return Increment(image, observed, name, statistics, sent, estimate, inflation)
+    update = FullUpdate(innovation, errors, transform, comm, settings.scales)
+    signs = [
+        random_signs(innovation.values.shape, seed=settings.errors.seed, time=settings.model.time, member=1 + number)
+        for number in range(N_SIGNS)
+    ]
+    statistics = update.statistics  # by all ranks
+    return Increment(
+        image=update.increment[:ny, :nx],
+        applied=land,
+        summary=f"{name}: {update.iterations} iterations, residual {update.residual:.1e}",
+        wedges=statistics if comm.rank == 0 else None,
+        observation_sd=estimate,
+        inflation=inflation,
+        iterations=update.iterations,
+        residual=update.residual,
+        expected=update.expected_errors(embed(land, innovation.values.shape), signs),
+    )
+
+
+def error_model(
+    settings: Settings, inputs: Inputs, innovation: Innovation, inflation: tuple[float, float] | None
+) -> ErrorModel:
+    """The error model of the settings, with what this rank holds of it."""
+    assert inputs.deviations is not None
+    errors, time = settings.errors, settings.model.time
+    if settings.error_model == "paper":
+        observation = innovation.observation_sd
+        return PaperErrors(inputs.deviations[0], observation, errors.n_members, errors.seed, time)
+    if settings.error_model == "analytic":
+        return AnalyticErrors(inputs.deviations[0])
+    from_innovation = InnovationErrors(errors.seed, time)
+    if settings.error_model == "innovation":
+        return from_innovation
+    assert settings.ensemble is not None
+    assert inputs.members is not None
+    assert inflation is not None
+    wanted, members, grid = settings.ensemble, inputs.members, inputs.restart.patches.grid
+    factor = inflation[0] if wanted.inflation == "innovation" else float(wanted.inflation)
+    shape = innovation.values.shape
+    ensemble = EnsembleErrors(
+        {member: embed(np.sqrt(factor) * anomaly, shape) for member, anomaly in members.anomalies.items()},
+        members.n_members,
+        Localisation(grid, 1000.0 * wanted.localisation) if settings.solver == "full" else None,
+        grid.shape,
+    )
+    if settings.error_model == "ensemble":
+        return ensemble
+    return HybridErrors(ensemble, from_innovation, wanted.innovation_weight)
+
+
+def _estimated_sd(innovation: Innovation, transform: CurveletTransform, comm: MPI.Intracomm) -> float:
+    """Estimated standard deviation of the observation errors; warns where it is far from the one prescribed."""
+    estimate, reason = 0.0, ""
+    try:
+        estimate = estimated_observation_sd(innovation, transform, comm)
+    except ValueError as err:  # on every rank
+        reason = str(err)
+    with same_fate(comm):
+        if reason:
+            raise ConfigError(f"[errors] estimate_observation: {reason}; set errors.observation instead")
+    prescribed = float(np.sqrt(innovation.observation_variance[innovation.observed].mean()))
+    if comm.rank == 0 and not 0.5 <= estimate / prescribed <= 2.0:
+        log.warning(
+            "the innovation's finest scales say %.3f m3 m-3 for the observation errors, errors.observation says %.3f: "
+            "the estimate is used",
+            estimate,
+            prescribed,
+        )
+    return estimate
+
+
+def _large_scale(
+    innovation: Innovation, background_sd: float | FloatArray, transform: CurveletTransform, settings: Settings
+) -> FloatArray:
+    scales = settings.scales or range(1, transform.geometry.n_scales // 2 + 1)
+    wanted = np.array([float(wedge.scale in scales) for wedge in transform.layout.wedges])
+    # The constraint knows one standard deviation of each kind: of fields the root mean square.
+    sd = (float(np.sqrt(np.mean(np.square(values)))) for values in (background_sd, innovation.observation_sd))
+    return np.asarray(large_scale_increment(innovation.values, *sd, wedge_filter(transform, wanted)))

@@ -10,27 +10,23 @@ import numpy as np
 from mpi4py import MPI
 
 from imgda_mpi.arrays import BoolArray, FloatArray
-from imgda_mpi.colm import colm202x, colm2014
 from imgda_mpi.colm.restart import LARGEST_PLAUSIBLE, Restart
-from imgda_mpi.colm.soil_layers import overlap_weights
 from imgda_mpi.colm.soil_update import SoilColumns
-from imgda_mpi.config import Colm202x, FieldFile, Settings
+from imgda_mpi.config import WITH_MEMBERS, FieldFile, Settings
+from imgda_mpi.console import Stages
 from imgda_mpi.curvelet import CurveletTransform, Layout
 from imgda_mpi.errors import ConfigError, InputError, fault
 from imgda_mpi.grid import Grid
+from imgda_mpi.error_models.ensemble import holder_of_coefficients, holder_of_images
 from imgda_mpi.images.image import ObservedImage
 from imgda_mpi.parallel.failure import same_fate
-from imgda_mpi.parallel.rank_grid import RankGrid, choose_grid
-from imgda_mpi.parallel.rows import gather_rows
-from imgda_mpi.workflow.console import Stages
+from imgda_mpi.parallel.rank_grid import RankGrid, choose_grid, whole_wedges
+from imgda_mpi.workflow.members import Members, read_members
 from imgda_mpi.workflow.output import check_output
+from imgda_mpi.workflow.surface import SURFACE, open_restart, surface_image
 from imgda_mpi.workflow.transform import make_transform
 
 log = logging.getLogger(__name__)
-
-SURFACE = overlap_weights(0.0, 0.1)
-"""Share of the soil layers in the image: 0-10 cm."""
-
 
 @dataclass(frozen=True)
 class Inputs:
@@ -42,7 +38,9 @@ class Inputs:
     innovation : observation minus background, NaN where there is no observation or no soil
     deviations : error standard deviations of background and observation, numbers or arrays of the transform's shape;
         None where the method has no errors
-    transform, ranks : the transform and who works on what of it; None where the method has none
+    transform : None where the method has none
+    ranks : who works on which coefficients for the diagonal solver; None elsewhere
+    members : of the model, None where the error model has none
     files : every file that decides the result
     """
 
@@ -55,6 +53,7 @@ class Inputs:
     deviations: tuple[float | FloatArray, float | FloatArray] | None
     transform: CurveletTransform | None
     ranks: RankGrid | None
+    members: Members | None
     files: list[Path]
 
 
@@ -67,7 +66,7 @@ def read_inputs(settings: Settings, stages: Stages, comm: MPI.Intracomm) -> Inpu
         On every rank: the first thing that an analysis would stop at.
     """
     with stages.stage("restart"):
-        restart = _open_restart(settings, comm)
+        restart = open_restart(settings.model, comm)
         grid = restart.patches.grid
         check_output(settings.output.directory, lambda: room(restart), comm)
         soil, aquifer = restart.read_soil()
@@ -81,43 +80,37 @@ def read_inputs(settings: Settings, stages: Stages, comm: MPI.Intracomm) -> Inpu
         observation = _read_observation(settings, grid, comm)
         innovation = _innovation(background, observation, settings, comm)
         stages.say(_describe(observation, innovation, settings) if observation else "none")
-    deviations, transform, ranks = None, None, None
+    deviations, transform, ranks, members = None, None, None, None
     deviation_files: list[Path] = []
-    if settings.method in ("image", "pointwise"):
+    if settings.method in ("image", "pointwise", "large_scale"):
         deviations, deviation_files = _read_deviations(settings, grid, land, comm)
-    if settings.method == "image":
+    if settings.method in ("image", "large_scale"):
         with stages.stage("transform"):
             transform = make_transform(settings.curvelet, grid.transform_shape(), comm)
             with same_fate(comm):
+                _check_scales(settings, transform)
                 ranks = _rank_grid(settings, transform.layout, comm.size)
             ny, nx = transform.layout.image_shape
             stages.say(f"{transform.geometry.n_scales} scales on {ny} x {nx}: {transform.layout.n_values} coefficients")
-    files = [*restart.inputs, *([observation.path] if observation else []), *deviation_files]
-    return Inputs(restart, soil, aquifer, background, observation, innovation, deviations, transform, ranks, files)
+    if settings.method == "image" and settings.error_model in WITH_MEMBERS:
+        with stages.stage("members"):
+            members = _read_members(settings, grid, land, ranks, comm)
+            stages.say(f"{members.n_members} members, spread {np.sqrt(np.nanmean(members.spread**2)):.4f} m3 m-3")
+    files = [
+        *restart.inputs,
+        *([observation.path] if observation else []),
+        *deviation_files,
+        *(members.files if members else []),
+    ]
+    return Inputs(
+        restart, soil, aquifer, background, observation, innovation, deviations, transform, ranks, members, files
+    )
 
 
 def room(restart: Restart) -> int:
     """Bytes that the restart and its diagnostics need at most, these before they are deflated. Not collective."""
     ny, nx = restart.patches.grid.shape
     return restart.room() + 8 * (12 * ny * nx + 12 * int(restart.offsets[-1])) + 1_000_000
-
-
-def surface_image(restart: Restart, moisture: FloatArray, comm: MPI.Intracomm) -> FloatArray:
-    """Image of the own patches' surface moisture (n_own,), (ny, nx) on every rank. Collective over ``comm``.
-
-    Rank 0 averages over all patches, so that the sums do not depend on who owns which.
-    """
-    every = gather_rows(comm, moisture, restart.offsets)
-    patches = restart.all_patches
-    image: FloatArray = comm.bcast(patches.to_image(every) if patches and every is not None else None)
-    return image
-
-
-def _open_restart(settings: Settings, comm: MPI.Intracomm) -> Restart:
-    model = settings.model
-    if isinstance(model, Colm202x):
-        return colm202x.open_restart(model.directory, model.case, model.time, model.land_cover_year, comm)
-    return colm2014.open_restart(model.restart_file, model.const_file, model.time, comm)
 
 
 def _check_aquifer(restart: Restart, soil: SoilColumns, aquifer: FloatArray) -> None:
@@ -208,8 +201,33 @@ def _read_deviations(
     return (values[0], values[1]), files
 
 
-def _rank_grid(settings: Settings, layout: Layout, n_ranks: int) -> RankGrid:
+def _check_scales(settings: Settings, transform: CurveletTransform) -> None:
+    n_scales = transform.geometry.n_scales
+    unknown = [scale for scale in settings.scales or () if scale > n_scales]
+    if unknown:
+        raise ConfigError(f"scales = {list(settings.scales or ())}: this transform has the scales 1 to {n_scales}")
+    if settings.errors.estimate_observation and n_scales < 3:
+        raise ConfigError(f"[errors] estimate_observation: needs three scales, this transform has {n_scales}")
+
+
+def _rank_grid(settings: Settings, layout: Layout, n_ranks: int) -> RankGrid | None:
+    if settings.method != "image" or settings.solver != "diagonal":
+        return None
+    if settings.error_model != "paper":
+        return whole_wedges(layout, n_ranks)
     try:
         return choose_grid(layout, settings.errors.n_members, n_ranks, settings.parallel.wedge_groups)
     except ValueError as err:
         raise ConfigError(f"[parallel] {err}; choose another, or leave it out") from None
+
+
+def _read_members(
+    settings: Settings, grid: Grid, land: BoolArray, ranks: RankGrid | None, comm: MPI.Intracomm
+) -> Members:
+    """The members, each on the rank that works on it."""
+    assert settings.ensemble is not None
+
+    def holder(member: int) -> int:
+        return holder_of_images(member, comm.size) if ranks is None else holder_of_coefficients(member, ranks)
+
+    return read_members(settings.ensemble, settings.model, grid, land, holder, comm)

@@ -17,7 +17,7 @@ import h5py
 from mpi4py import MPI
 
 from imgda_mpi import __version__
-from imgda_mpi.config import Settings
+from imgda_mpi.config import Section
 from imgda_mpi.errors import OutputError, fault, reading, writing
 from imgda_mpi.parallel.failure import same_fate
 
@@ -108,7 +108,12 @@ def _check_free(final: Path, bytes_needed: int) -> None:
 
 
 def write_manifest(
-    directory: Path, written: Sequence[Path], inputs: Sequence[Path], settings: Settings, comm: MPI.Intracomm
+    directory: Path,
+    written: Sequence[Path],
+    inputs: Sequence[Path],
+    settings: Section,
+    seed: int | str,
+    comm: MPI.Intracomm,
 ) -> None:
     """Write ``manifest.json``: checksums of all files, settings in force, versions. Collective over ``comm``.
 
@@ -130,7 +135,7 @@ def write_manifest(
             manifest = {
                 "program": f"imgda_mpi {__version__}",
                 "settings": json.loads(settings.model_dump_json()),
-                "seed": settings.errors.seed,
+                "seed": seed,
                 "versions": versions(),
                 "ranks": comm.size,
                 "inputs": entries[: len(inputs)],

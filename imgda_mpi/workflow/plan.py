@@ -17,7 +17,7 @@ from imgda_mpi.errors import ConfigError, reading
 from imgda_mpi.parallel.cost import REAL, Problem, RankCost
 from imgda_mpi.parallel.rank_grid import choose_grid
 from imgda_mpi.workflow.calibration import Calibration, calibrate, load_program
-from imgda_mpi.workflow.console import Stages
+from imgda_mpi.console import Stages
 from imgda_mpi.workflow.inputs import Inputs, read_inputs, room
 
 COLUMNS = {
@@ -136,6 +136,11 @@ def plan(settings: Settings, ranks: Sequence[int], machine: Machine, comm: MPI.I
     """
     if settings.method != "image":
         raise ConfigError(f'method = "{settings.method}": plan is for "image", the others have no work to share out')
+    if (settings.error_model, settings.solver) != ("paper", "diagonal"):
+        raise ConfigError(
+            f'error_model = "{settings.error_model}", solver = "{settings.solver}": plan predicts the members\' work of '
+            '"paper" with "diagonal" only; plan that: analytic and innovation take less time and about as much memory'
+        )
     start, stages = load_program(settings), Stages()
     inputs = read_inputs(settings.model_copy(update={"parallel": Parallel()}), stages, comm)
     problem, volume = problem_of(settings, inputs), _volume(inputs)

@@ -1,8 +1,7 @@
-"""White noise for the ensemble of perturbed images."""
+"""Random images: white noise for the ensembles of perturbed images, and signs to probe matrices with."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -11,7 +10,10 @@ import numpy.typing as npt
 from imgda_mpi.arrays import FloatArray, Values
 
 # Part of the generator's key: numbers must not change, or every ensemble changes with them.
-KINDS = {"background": 0, "observation": 1}
+KINDS = {"background": 0, "observation": 1, "signs": 2}
+
+ENSEMBLES = ("background", "observation")
+"""Kinds of perturbed members, in the order in which they are worked on."""
 
 
 def perturbation(
@@ -37,7 +39,7 @@ def perturbation(
     time : datetime
         Of the analysis, with a time zone; fractions of a second do not count.
     kind : str
-        ``background`` or ``observation``: what is perturbed.
+        ``background`` or ``observation``: what is perturbed; ``signs`` for `random_signs`.
     member : int
         Number of the member, from 0.
     dtype : dtype
@@ -77,29 +79,22 @@ def perturbation(
     return generator.standard_normal(shape)
 
 
-@dataclass(frozen=True)
-class PaperErrors:
-    """White perturbations of the background and of the observation (Bai et al. 2026, section 3.3).
+def random_signs(shape: tuple[int, int], *, seed: int, time: datetime, member: int) -> FloatArray:
+    """Random image of +1 and -1 to probe a matrix A with: E[v (A v)] is the diagonal of A (Hutchinson 1990).
 
     Parameters
     ----------
-    background, observation : float or (ny, nx) array
-        Standard deviations in physical space, m3 m-3.
-    n_members : int
-        Members for the background and as many for the observation.
-    seed : int
-    time : datetime
-        Analysis time; the perturbations are keyed by it.
+    shape, seed, time, member
+        As of `perturbation`.
+
+    Returns
+    -------
+    (ny, nx) array
+
+    Raises
+    ------
+    ValueError
+        See `perturbation`.
     """
-
-    background: float | FloatArray
-    observation: float | FloatArray
-    n_members: int
-    seed: int
-    time: datetime
-
-    def deviation(self, kind: str, member: int, shape: tuple[int, int], dtype: npt.DTypeLike) -> Values:
-        """What perturbs a member, (ny, nx) m3 m-3."""
-        noise = perturbation(shape, seed=self.seed, time=self.time, kind=kind, member=member, dtype=dtype)
-        noise *= self.background if kind == "background" else self.observation
-        return noise
+    noise = perturbation(shape, seed=seed, time=time, kind="signs", member=member)
+    return np.where(noise < 0, -1.0, 1.0)

@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from imgda_mpi.analysis import coefficient_increment
 from imgda_mpi.arrays import FloatArray, Values
-from imgda_mpi.curvelet import Chunk, CurveletTransform
+from imgda_mpi.console import progress
+from imgda_mpi.curvelet import Chunk, CurveletTransform, Wedge
 from imgda_mpi.curvelet.fourier import ComplexValues, empty
-from imgda_mpi.ensemble import KINDS, PaperErrors
 from imgda_mpi.parallel.exchange import CoefficientExchange
 from imgda_mpi.parallel.rank_grid import RankGrid
-from imgda_mpi.spectral_errors import SampleVariance, add_member, member_blocks
-from imgda_mpi.workflow.console import progress
-from imgda_mpi.workflow.wedge_statistics import PieceStatistics, piece_statistics
+from imgda_mpi.solvers.wedge_powers import WedgePowers
+from imgda_mpi.solvers.wedge_statistics import PieceStatistics, piece_statistics
+from imgda_mpi.spectral_errors import SampleVariance, add_member, expected_variance, member_blocks
+
+
+class Members(Protocol):
+    """An ensemble as far as its variances need it."""
+
+    @property
+    def n_members(self) -> int:
+        """Of each kind."""
+
+    def deviation(self, kind: str, member: int, shape: tuple[int, int], dtype: npt.DTypeLike) -> Values:
+        """What distinguishes a member, (ny, nx) m3 m-3."""
 
 
 class OwnCoefficients:
@@ -50,18 +64,57 @@ class OwnCoefficients:
         self._values, self._moments_of_chunk = (empty((n * largest,), transform.dtype) for n in (1, 2))
         self.statistics: list[PieceStatistics] = []
 
-    def variances(self, errors: PaperErrors, *, speaks: bool) -> tuple[Values, Values]:
-        """B and R of the own coefficients (eqs. 7 and 8), (n_own,) (m3 m-3)2. Collective over the rectangle."""
+    @property
+    def powers(self) -> WedgePowers:
+        """Powers of wedges by all ranks, where there are no member groups. Making it is not collective."""
+        return WedgePowers(self._transform, self._exchange.same_members)
+
+    def wedges(self) -> Iterator[tuple[int, Wedge, slice]]:
+        """Number in the layout, and place in the own arrays, of each wedge, where there are no member groups."""
+        number = {wedge: place for place, wedge in enumerate(self._transform.layout.wedges)}
+        first = self._chunks[0].start
+        for chunk in self._chunks:
+            for wedge in chunk.wedges:
+                yield number[wedge], wedge, slice(wedge.start - first, wedge.stop - first)
+
+    def spread_out(self, by_wedge: FloatArray) -> Values:
+        """One number for each wedge, (n_wedges,), at all its own coefficients, (n_own,)."""
+        own = np.empty(self._n_own, self._transform.dtype)
+        for number, _, place in self.wedges():
+            own[place] = by_wedge[number]
+        return own
+
+    def expected_variance(self, sd: FloatArray) -> Values:
+        """Of the own coefficients, (n_own,) (m3 m-3)2, where there are no member groups: see `spectral_errors`."""
+        return expected_variance(self._transform, sd, [wedge for _, wedge, _ in self.wedges()]).astype(
+            self._transform.dtype
+        )
+
+    def sample_variances(self, errors: Members, kinds: Sequence[str]) -> list[Values]:
+        """Variances over members of the own coefficients (eqs. 7 and 8), of each kind. Collective over the rectangle.
+
+        Returns
+        -------
+        list of (n_own,) arrays
+            (m3 m-3)2
+        """
         transform, n_groups = self._transform, self._grid.member_groups
-        blocks = [(kind, members) for kind in KINDS for members in member_blocks(errors.n_members)]
-        sums = {kind: SampleVariance(self._n_own, transform.dtype) for kind in KINDS}
+        blocks = [(kind, members) for kind in kinds for members in member_blocks(errors.n_members)]
+        sums = {kind: SampleVariance(self._n_own, transform.dtype) for kind in kinds}
         spectra = [transform.empty_spectrum() for _ in range(max(len(members) for _, members in blocks))]
         rounds = [blocks[first : first + n_groups] for first in range(0, len(blocks), n_groups)]
-        for held in progress(rounds, "members", speaks=speaks):
+        for held in progress(rounds, "members", speaks=(self._member_group, self._wedge_group) == (0, 0)):
             self._add_round(held, errors, spectra, sums)
         del spectra  # before the variances, which take more room
-        background, observation = (self._joined(sums.pop(kind).result(errors.n_members)) for kind in KINDS)
-        return background, observation
+        return [self._joined(sums.pop(kind).result(errors.n_members)) for kind in kinds]
+
+    def clear_scales_but(self, scales: Sequence[int], variances: Values) -> None:
+        """Set the own variances (n_own,) of all other scales to 0, in place."""
+        for chunk, part in zip(self._chunks, self._parts, strict=True):
+            first = part.start - (chunk.start + int(self._grid.bounds(chunk)[self._member_group]))
+            for piece in self._grid.pieces(chunk, self._member_group):
+                if piece.wedge.scale not in scales:
+                    variances[first + piece.start : first + piece.stop] = 0
 
     def update(self, innovation: FloatArray, background: Values, observation: Values) -> None:
         """Increments of the own coefficients, and statistics of the own pieces. Collective over the rectangle.
@@ -107,7 +160,7 @@ class OwnCoefficients:
     def _add_round(
         self,
         held: list[tuple[str, range]],
-        errors: PaperErrors,
+        errors: Members,
         spectra: list[ComplexValues],
         sums: dict[str, SampleVariance],
     ) -> None:
@@ -121,7 +174,7 @@ class OwnCoefficients:
                 sums[kind].add(part, block, members.start, len(members))
 
     def _perturbed(
-        self, kind: str, members: range, errors: PaperErrors, spectra: list[ComplexValues]
+        self, kind: str, members: range, errors: Members, spectra: list[ComplexValues]
     ) -> list[ComplexValues]:
         """Spectra of the perturbations of a block's members; ranks with the same members share the work."""
         shape, dtype, n_groups = self._transform.layout.image_shape, self._transform.dtype, self._grid.wedge_groups

@@ -1,0 +1,1 @@
+"""What a careful user would do without curvelets: methods to compare with."""

@@ -1,0 +1,72 @@
+"""Error model ``innovation``: one background error variance for each wedge, from the innovation itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+
+from imgda_mpi.analysis import Innovation
+from imgda_mpi.arrays import FloatArray, Values
+from imgda_mpi.error_models.analytic import masked_variance, observation_variances
+from imgda_mpi.parallel.image_rows import ImageRows
+from imgda_mpi.perturbations import random_signs
+from imgda_mpi.solvers.full import ObservedSystem, WedgeCovariance
+from imgda_mpi.solvers.own_coefficients import OwnCoefficients
+from imgda_mpi.solvers.wedge_powers import WedgePowers
+from imgda_mpi.wedge_variances import innovation_variances, likelier_variances
+
+N_STEPS = 3  # towards the most likely variances: more of them fit the noise in wedges of few modes
+STEP_TOLERANCE = 0.1  # of the systems solved in a step
+
+
+@dataclass(frozen=True)
+class InnovationErrors:
+    """Background errors with a variance for each scale and direction, such that the innovation is as expected.
+
+    Parameters
+    ----------
+    seed : int
+    time : datetime
+        Analysis time; the random signs of the full solver are keyed by both.
+    """
+
+    seed: int
+    time: datetime
+
+    def variances(self, own: OwnCoefficients, innovation: Innovation) -> tuple[Values, Values]:
+        """B = b_w S and R of the own coefficients. Collective over the rectangle of ranks.
+
+        S is the variance of a coefficient for white errors of variance 1 on the observed pixels.
+        """
+        observed = masked_variance(own, 1.0, innovation)
+        of_wedges = wedge_variances(own.powers, innovation)
+        return own.spread_out(of_wedges) * observed, observation_variances(own, observed, innovation)
+
+    def covariance(self, rows: ImageRows, powers: WedgePowers, innovation: Innovation) -> WedgeCovariance:
+        """B = C^T diag(b_w) C. Collective.
+
+        The variances start from the closed form, which counts what coasts and gaps spread from one wedge to others
+        twice, and take a few steps towards the most likely ones.
+        """
+        variances = wedge_variances(powers, innovation)
+        signs = random_signs(innovation.values.shape, seed=self.seed, time=self.time, member=0) * innovation.observed
+        for _ in range(N_STEPS):
+            system = ObservedSystem(rows, WedgeCovariance(rows, powers, variances), innovation)
+            weighted, probed = (
+                rows.whole(system.solve(image[rows.own], STEP_TOLERANCE).values)
+                for image in (innovation.values, signs)
+            )
+            # Random signs have the traces of the expectation for their mean; one image has many pixels.
+            expected = powers.of(signs, probed)
+            variances = likelier_variances(variances, powers.of(weighted), expected, powers.scale)
+        return WedgeCovariance(rows, powers, variances)
+
+
+def wedge_variances(powers: WedgePowers, innovation: Innovation) -> FloatArray:
+    """b_w in closed form, (n_wedges,) (m3 m-3)2. Collective over the ranks of ``powers``."""
+    observed = powers.norms * np.count_nonzero(innovation.observed)
+    noise = powers.norms * innovation.noise_power
+    return innovation_variances(powers.of(innovation.values), observed, noise, powers.scale)
+

@@ -1,0 +1,174 @@
+"""An image that is shared out among ranks by blocks of rows, and what they do to it together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from mpi4py import MPI
+
+from imgda_mpi.arrays import FloatArray, IntArray
+from imgda_mpi.curvelet.fourier import Planner, empty
+from imgda_mpi.parallel.ownership import share
+
+BLOCK = 2**15  # numbers in a block of rows or columns
+
+Spectrum = npt.NDArray[np.complex128]
+Pass = Callable[[FloatArray | Spectrum], Any]
+
+
+class ImageRows:
+    """Rows of images of one shape on the ranks of a communicator.
+
+    Blocks of rows are never divided, nor are blocks of columns of a spectrum, and a rank has whole blocks: so the bits
+    of all results are those of one rank. A small image is a single block, which rank 0 has; the other ranks have no
+    rows then, and no part in the work.
+
+    Parameters
+    ----------
+    comm : MPI.Intracomm
+    shape : (ny, nx)
+
+    Attributes
+    ----------
+    own : slice
+        Rows of this rank.
+    own_columns : slice
+        Columns of the half spectrum of an image that this rank multiplies.
+    """
+
+    def __init__(self, comm: MPI.Intracomm, shape: tuple[int, int]) -> None:
+        self.comm, self.shape = comm, shape
+        ny, nx = shape
+        self._row_blocks, self._rows = _blocks(ny, nx, comm.size)
+        self._column_blocks, self._columns = _blocks(nx // 2 + 1, ny, comm.size)
+        self.own, self.own_columns = (
+            slice(*offsets[comm.rank : comm.rank + 2].tolist()) for offsets in (self._rows, self._columns)
+        )
+        # Places to work: new arrays would have to be cleared by the system each time.
+        self._half = np.empty((self.own.stop - self.own.start, nx // 2 + 1), np.complex128)
+        self._full = np.empty((ny, self.own_columns.stop - self.own_columns.start), np.complex128)
+        # Estimated plans depend on the size of a block alone.
+        planner, half = Planner(None), nx // 2 + 1
+        self._from_rows, self._to_rows, self._forward, self._backward = {}, {}, {}, {}
+        for n in {_length(block) for block in self._row_blocks}:
+            self._from_rows[n] = _pass(planner, empty((n, nx), float), empty((n, half), complex), 1, "FORWARD")
+            self._to_rows[n] = _pass(planner, empty((n, half), complex), empty((n, nx), float), 1, "BACKWARD")
+        for n in {_length(block) for block in self._column_blocks}:
+            for passes, direction in ((self._forward, "FORWARD"), (self._backward, "BACKWARD")):
+                passes[n] = _pass(planner, empty((ny, n), complex), empty((ny, n), complex), 0, direction)
+
+    def whole(self, rows: FloatArray) -> FloatArray:
+        """The image (ny, nx) on every rank from the own rows of each. Collective."""
+        image = np.empty(self.shape)
+        counts = np.diff(self._rows) * self.shape[1]
+        self.comm.Allgatherv([np.ascontiguousarray(rows), MPI.DOUBLE], [image, counts, MPI.DOUBLE])
+        return image
+
+    def sum(self, parts: Mapping[int, FloatArray], n_parts: int) -> FloatArray:
+        """Own rows of the sum of images. Collective.
+
+        Parameters
+        ----------
+        parts : mapping from the number of an image to it, (ny, nx)
+            Rank r holds the images r, r + size, ...
+        n_parts : int
+            Images of all ranks: they are added in the order of their numbers.
+        """
+        counts = np.diff(self._rows) * self.shape[1]
+        total = np.zeros((self.own.stop - self.own.start, self.shape[1]))
+        received = np.empty_like(total)
+        for number in range(n_parts):
+            root = number % self.comm.size
+            sent = [parts[number], counts, MPI.DOUBLE] if root == self.comm.rank else None
+            self.comm.Scatterv(sent, received, root=root)
+            total += received
+        return total
+
+    def inner(self, a: FloatArray, b: FloatArray) -> float:
+        """Inner product of two images, of which each rank has its rows. Collective; the same on every rank."""
+        parts = np.zeros(len(self._row_blocks))
+        for number, block in enumerate(self._row_blocks):
+            if self.own.start <= block.start < self.own.stop:
+                own = slice(block.start - self.own.start, block.stop - self.own.start)
+                parts[number] = np.sum(a[own] * b[own])
+        # Every block is on one rank: to the others' zeros nothing is added that could be rounded.
+        self.comm.Allreduce(MPI.IN_PLACE, parts)
+        return float(np.sum(parts))
+
+    def filter(self, rows: FloatArray, factors: FloatArray) -> FloatArray:
+        """Multiply an image's spectrum by real factors. Collective.
+
+        Parameters
+        ----------
+        rows : (n_own, nx) array
+        factors : (ny, n_own_columns) array
+            For the own columns of the half spectrum.
+
+        Returns
+        -------
+        (n_own, nx) array
+        """
+        half, columns = self._half, self._full
+        for block in self._own_blocks(self._row_blocks, self.own):
+            half[block] = self._from_rows[_length(block)](rows[block])
+        self._turn(half, self._rows, columns, self._columns)
+        for block in self._own_blocks(self._column_blocks, self.own_columns):
+            spectrum = self._forward[_length(block)](columns[:, block])
+            spectrum *= factors[:, block]
+            columns[:, block] = self._backward[_length(block)](spectrum)
+        self._turn(columns.T, self._columns, half.T, self._rows)
+        result = np.empty_like(rows)
+        for block in self._own_blocks(self._row_blocks, self.own):
+            result[block] = self._to_rows[_length(block)](half[block])
+        result /= self.shape[0] * self.shape[1]
+        return result
+
+    def _turn(self, mine: Spectrum, my_rows: IntArray, theirs: Spectrum, their_columns: IntArray) -> None:
+        """From own rows of all columns (n_own, n) to all rows of the own columns (n_all, n_own_columns)."""
+        if self.comm.size == 1:
+            theirs[...] = mine
+            return
+        sent = [np.ascontiguousarray(mine[:, first:last]).reshape(-1) for first, last in pairwise(their_columns.tolist())]
+        received = np.empty(theirs.shape, np.complex128)
+        self.comm.Alltoallv(
+            [np.concatenate(sent), [part.size for part in sent], MPI.C_DOUBLE_COMPLEX],
+            [received, np.diff(my_rows) * theirs.shape[1], MPI.C_DOUBLE_COMPLEX],
+        )
+        theirs[...] = received
+
+    @staticmethod
+    def _own_blocks(blocks: list[slice], own: slice) -> list[slice]:
+        """The blocks of this rank, counted from its first row or column."""
+        return [
+            slice(block.start - own.start, block.stop - own.start)
+            for block in blocks
+            if own.start <= block.start < own.stop
+        ]
+
+
+def _pass(planner: Planner, source: Any, target: Any, axis: int, direction: str) -> Pass:
+    """Unnormalised FFTs of a block along an axis; the result is overwritten by the next call."""
+    plan = planner.plan(source, target, (axis,), direction)
+
+    def run(values: FloatArray | Spectrum) -> Any:
+        source[...] = values
+        plan.execute()
+        return target
+
+    return run
+
+
+def _length(block: slice) -> int:
+    return int(block.stop - block.start)
+
+
+def _blocks(n: int, length: int, size: int) -> tuple[list[slice], IntArray]:
+    """Blocks of ``n`` rows of a length, and the offsets (size + 1,) of the rows of each rank."""
+    step = max(1, BLOCK // length)
+    blocks = [slice(first, min(first + step, n)) for first in range(0, n, step)]
+    ends = np.array([0, *(block.stop for block in blocks)])
+    return blocks, ends[share(len(blocks), size)]

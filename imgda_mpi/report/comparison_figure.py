@@ -1,0 +1,73 @@
+"""Figures of a saved comparison: what the methods make of one image, and the errors that each scale has left."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from imgda_mpi.errors import writing
+from imgda_mpi.report.comparison import SavedComparison
+from imgda_mpi.report.figure import DOTS_PER_INCH, MOISTURE_COLOURS, MOISTURE_LIMITS, UNIT, draw_panel, land_latitudes
+
+MOST_PANELS = 9
+WIDTH = 12.0  # inches
+ROW_HEIGHT = 2.35
+
+
+def draw_images(saved: SavedComparison, figure_file: Path) -> Figure:
+    """Background, truth, observation, and the analysis of each method, for the first draw; writes the picture.
+
+    Raises
+    ------
+    OutputError
+        Where the picture cannot be written.
+    """
+    land = np.isfinite(saved.images["background"]) & np.isfinite(saved.images["truth"])
+    wanted = [number for number in saved.shown() if saved.names[number] != "none"]
+    titles = {name: name.capitalize() for name in ("background", "truth", "observation")}
+    for number in wanted[: MOST_PANELS - 3]:
+        titles[saved.names[number]] = f"{saved.names[number]}, ubRMSE {saved.ubrmse[number, 0, 0]:.4f}"
+    n_rows = -(-len(titles) // 3)
+    figure = Figure(figsize=(WIDTH, ROW_HEIGHT * n_rows + 0.9), dpi=DOTS_PER_INCH, layout="constrained")
+    panels = figure.subplots(n_rows, 3, sharex=True, sharey=True, squeeze=False)
+    for panel in panels.flat[len(titles) :]:
+        panel.set_visible(False)
+    for letter, panel, (name, title) in zip("abcdefghi", panels.flat, titles.items(), strict=False):
+        image = np.where(land, saved.images[name], np.nan)
+        mesh = draw_panel(panel, f"({letter}) {title}", saved.grid, land, image)
+        mesh.set(cmap=MOISTURE_COLOURS, clim=MOISTURE_LIMITS)
+    panels[0, 0].set_ylim(*land_latitudes(saved.grid, land))
+    bar = figure.colorbar(mesh, ax=panels, orientation="horizontal", extend="both", aspect=60, shrink=0.6, pad=0.02)
+    bar.set_label(f"Soil moisture ({UNIT})", fontsize=9)
+    bar.ax.tick_params(labelsize=8)
+    with writing(figure_file):
+        figure.savefig(figure_file)
+    return figure
+
+
+def draw_spectra(saved: SavedComparison, figure_file: Path) -> Figure:
+    """Root mean square error at each scale, mean over draws, of every method; writes the picture.
+
+    Raises
+    ------
+    OutputError
+        Where the picture cannot be written.
+    """
+    figure = Figure(figsize=(7.0, 4.2), dpi=DOTS_PER_INCH, layout="constrained")
+    axes = figure.subplots()
+    scales = np.arange(1, saved.spectrum.shape[2] + 1)
+    for number in saved.shown():
+        style = {"color": "black", "linestyle": "--"} if saved.names[number] == "none" else {}
+        label = "background" if saved.names[number] == "none" else saved.names[number]
+        axes.plot(scales, saved.spectrum[number].mean(axis=0), marker="o", markersize=4, label=label, **style)
+    axes.set_xticks(scales)
+    axes.set_ylim(bottom=0)
+    axes.set_xlabel("Curvelet scale (1 is the coarsest)")
+    axes.set_ylabel(f"Root mean square error ({UNIT})")
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
+    with writing(figure_file):
+        figure.savefig(figure_file)
+    return figure

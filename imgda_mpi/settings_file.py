@@ -1,0 +1,143 @@
+"""Settings as a TOML file: read, checked in full before anything is computed, and documented."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
+
+from imgda_mpi.config import Section
+from imgda_mpi.errors import ConfigError
+
+Kind = TypeVar("Kind", bound=Section)
+
+
+def read_settings(path: Path, kind: type[Kind]) -> Kind:
+    """Settings of a kind from a TOML file; relative paths in it are relative to the file.
+
+    Raises
+    ------
+    ConfigError
+        Listing everything that is wrong: unknown keys (with the nearest known one), types, ranges, missing keys.
+    """
+    try:
+        with path.open("rb") as file:
+            table = tomllib.load(file)
+    except OSError as err:
+        raise ConfigError(f"{path}: cannot be read ({err.strerror}); give the path of a settings file") from err
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as err:
+        raise ConfigError(f"{path}: is not valid TOML ({err})") from err
+    return check_table(table, path, kind)
+
+
+def check_table(table: dict[str, Any], path: Path, kind: type[Kind]) -> Kind:
+    """Settings from what the file ``path`` holds.
+
+    Raises
+    ------
+    ConfigError
+        As `read_settings`.
+    """
+    try:
+        return kind.model_validate(table, context={"base": path.parent})
+    except ValidationError as err:
+        faults = "\n  ".join(_explain(dict(fault), table, kind) for fault in err.errors())
+        raise ConfigError(f"{path}:\n  {faults}") from None
+
+
+def _explain(fault: dict[str, Any], table: dict[str, Any], kind: type[Section]) -> str:
+    """One line for one fault that pydantic found."""
+    location = [str(part) for part in fault["loc"]]
+    if not location:
+        return str(fault["ctx"]["error"])
+    fields = _section(location, kind).model_fields
+    # Pydantic puts the chosen member of a union into the location; the user's file has no such level.
+    written = _written(location, table)
+    if fault["type"] in ("extra_forbidden", "missing") and not location[-1].isdigit():
+        name, above = location[-1], written[:-1] if written[-1:] == location[-1:] else written
+    else:
+        name, above = written[-1], written[:-1]
+    where = f"[{'.'.join(above)}] " if above else ""
+    if fault["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(name, fields, n=1)
+        return f"{where}unknown key {name!r}; " + (
+            f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(fields))}"
+        )
+    if fault["type"] == "missing" and not location[-1].isdigit():
+        return f"{where}key {name!r} is missing: {fields[name].description}"
+    if fault["type"].startswith("union_tag"):
+        return f"{where}[{name}] key 'kind' is missing or unknown: {fault['msg']}"
+    said = (
+        "needs two numbers, as [0.0, 0.1]" if fault["type"] in ("tuple_type", "missing", "too_long") else fault["msg"]
+    )
+    described = f" ({fields[name].description})" if name in fields else ""
+    return f"{where}{name} = {fault['input']!r}: {said[0].lower()}{said[1:]}{described}"
+
+
+def _written(location: list[str], table: Any) -> list[str]:
+    """The parts of a location that are keys of the user's file."""
+    parts = []
+    for part in location:
+        if isinstance(table, dict) and part in table:
+            parts.append(part)
+            table = table[part]
+    return parts
+
+
+def _section(location: list[str], kind: type[Section]) -> type[Section]:
+    """The section that the last part of a location belongs to."""
+    sections: list[type[Section]] = [kind]
+    for part in location[:-1]:
+        chosen = [section for section in sections if _kind(section) == part]
+        below = [sub for s in sections if part in s.model_fields for sub in _sections(s.model_fields[part].annotation)]
+        sections = chosen or below or sections
+    return sections[0]
+
+
+def _sections(annotation: Any) -> Iterator[type[Section]]:
+    """The sections that a type annotation names."""
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _sections(argument)
+
+
+def _kind(section: type[Section]) -> str | None:
+    return get_args(section.model_fields["kind"].annotation)[0] if "kind" in section.model_fields else None
+
+
+def documented(kind: type[Section]) -> str:
+    """Every key with its documentation, unit and default, in the form of a settings file."""
+    lines = [
+        "# Settings of imgda_mpi. A key that is commented out shows its default; the others must be given.",
+        "# Of two sections of one name choose one. Paths are relative to this file; times without a zone are UTC.",
+    ]
+    tables: list[str] = []
+    for name, field in kind.model_fields.items():
+        sections = list(_sections(field.annotation))
+        for section in sections:
+            keys = sorted(section.model_fields.items(), key=lambda item: item[0] != "kind")
+            tables += ["", f"# {(section.__doc__ or '').splitlines()[0]}", f"[{name}]"]
+            tables += [line for key_name, key_field in keys for line in _document(key_name, key_field)]
+        if not sections:
+            lines += _document(name, field)
+    return "\n".join(lines + tables) + "\n"
+
+
+def _document(name: str, field: FieldInfo) -> list[str]:
+    if not field.is_required():
+        return [f"# {field.description}", f"# {name} = {_toml(field.default)}"]
+    value = f'"{get_args(field.annotation)[0]}"' if name == "kind" else "..."
+    return [f"# {field.description}", f"{name} = {value}"]
+
+
+def _toml(value: Any) -> str:
+    if value is None:
+        return "(not set)"
+    return json.dumps(list(value) if isinstance(value, tuple) else value)

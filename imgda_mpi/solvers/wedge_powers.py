@@ -1,0 +1,105 @@
+"""Powers of wedges: sums of squared coefficients over the positions of each, by ranks that share the wedges out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+
+import numpy as np
+from mpi4py import MPI
+
+from imgda_mpi.arrays import FloatArray, IntArray, Values
+from imgda_mpi.curvelet import CurveletTransform, Wedge
+from imgda_mpi.curvelet.fourier import empty
+from imgda_mpi.parallel.ownership import share_by_cost
+
+
+class WedgePowers:
+    """Inner products of two images, wedge by wedge.
+
+    Each wedge is transformed and summed up by one rank, so that the bits do not depend on the number of ranks.
+
+    Parameters
+    ----------
+    transform : CurveletTransform
+    comm : MPI.Intracomm
+    """
+
+    def __init__(self, transform: CurveletTransform, comm: MPI.Intracomm) -> None:
+        self.transform, self._comm = transform, comm
+        chunks = transform.layout.chunks
+        offsets = share_by_cost([chunk.stop - chunk.start for chunk in chunks], comm.size)
+        self._first, last = offsets[comm.rank : comm.rank + 2].tolist()
+        self._chunks = chunks[self._first : last]
+
+    @property
+    def scale(self) -> IntArray:
+        """Scale of each wedge, (n_wedges,)."""
+        return np.array([wedge.scale for wedge in self.transform.layout.wedges])
+
+    @cached_property
+    def norms(self) -> FloatArray:
+        """Power of white noise of variance 1, for each pixel of the image, (n_wedges,). Collective at first use."""
+        impulse = np.zeros(self.transform.layout.image_shape)
+        impulse[0, 0] = 1.0
+        return self.of(impulse)
+
+    def of(self, image: FloatArray, other: FloatArray | None = None) -> FloatArray:
+        """Inner products of the coefficients of two images, or of one with itself. Collective.
+
+        Parameters
+        ----------
+        image, other : (ny, nx) arrays
+            The same on every rank.
+
+        Returns
+        -------
+        (n_wedges,) array
+            Complex wedges count twice, for their opposite half: the sum over all wedges is that over the pixels.
+        """
+        powers = np.zeros(len(self.transform.layout.wedges))
+        others = self.coefficients(image if other is None else other)
+        for (number, wedge, values), (_, _, factors) in zip(self.coefficients(image), others, strict=True):
+            power = float(np.sum(np.multiply(values, factors, dtype=np.float64)))
+            powers[number] = power if wedge.is_real else 2 * power
+        # Every wedge is on one rank: to the others' zeros nothing is added that could be rounded.
+        self._comm.Allreduce(MPI.IN_PLACE, powers)
+        return powers
+
+    def coefficients(self, image: FloatArray) -> Iterator[tuple[int, Wedge, Values]]:
+        """Number, wedge and coefficients (stop - start,) of an image (ny, nx), of the own wedges. Not collective."""
+        spectrum = self.transform.empty_spectrum()
+        self.transform.to_spectrum(image.astype(self.transform.dtype), spectrum)
+        number = sum(len(chunk.wedges) for chunk in self.transform.layout.chunks[: self._first])
+        for chunk in self._chunks:
+            values: Values = empty((chunk.stop - chunk.start,), self.transform.dtype)
+            self.transform.to_coefficients(spectrum, chunk, values)
+            for wedge in chunk.wedges:
+                yield number, wedge, values[wedge.start - chunk.start : wedge.stop - chunk.start]
+                number += 1
+
+
+def wedge_filter(transform: CurveletTransform, factors: FloatArray) -> FloatArray:
+    """Real factors of the half spectrum by which C^T diag(w) C multiplies an image, w one factor for each wedge.
+
+    Coefficients of a wedge are samples of a filtered image, dense enough that no frequency meets another: weighted
+    alike and put together again they filter it twice, and nothing else.
+
+    Parameters
+    ----------
+    transform : CurveletTransform
+    factors : (n_wedges,) array
+
+    Returns
+    -------
+    (ny, nx // 2 + 1) array
+        Not below 0.
+    """
+    layout = transform.layout
+    impulse = np.zeros(layout.image_shape, transform.dtype)
+    impulse[0, 0] = 1.0
+    coefficients = transform.forward(impulse)
+    for wedge, factor in zip(layout.wedges, factors, strict=True):
+        coefficients[wedge.start : wedge.stop] *= factor
+    # Rounding, seen beside the largest factor, must not make a covariance indefinite.
+    return np.maximum(np.fft.rfft2(transform.inverse(coefficients).astype(np.float64)).real, 0.0)
