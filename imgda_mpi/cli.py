@@ -76,7 +76,9 @@ def _parser() -> argparse.ArgumentParser:
     plan.set_defaults(verb=_plan)
 
     settings = verbs.add_parser("settings", help="print every key of the settings file with unit, default and meaning")
-    settings.add_argument("of", nargs="?", choices=("analyse", "compare"), default="analyse", help="whose (default: analyse)")
+    settings.add_argument(
+        "of", nargs="?", choices=("analyse", "compare"), default="analyse", help="whose (default: analyse)"
+    )
     settings.set_defaults(verb=_settings)
 
     report = verbs.add_parser("report", help="scores and figures of a finished analysis or comparison")

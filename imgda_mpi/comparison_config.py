@@ -55,7 +55,9 @@ class Members(Section):
     )
     innovation_weight: float = key("Share of the innovation's variances in hybrid", default=0.3, ge=0, le=1)
     letkf_lengths: Lengths = key(
-        "Lengths that letkf is tried with; the best is found with the truth, and marked", "km", default=(600.0, 800.0, 1000.0, 1200.0, 1400.0)
+        "Lengths that letkf is tried with; the best is found with the truth, and marked",
+        "km",
+        default=(600.0, 800.0, 1000.0, 1200.0, 1400.0),
     )
 
 
@@ -77,7 +79,9 @@ class Comparison(Section):
     time: Instant = key("Of the images, and part of the key of all random numbers", "UTC")
     noise: float = key("Standard deviation of the noise in the observations", "m3 m-3", gt=0, le=1)
     seeds: int = key("Draws of the noise, for each truth", default=10, ge=1)
-    grid: Annotated[tuple[Size, Size], Field(strict=False)] = key("Rows and columns of the global grid", default=(128, 256))
+    grid: Annotated[tuple[Size, Size], Field(strict=False)] = key(
+        "Rows and columns of the global grid", default=(128, 256)
+    )
     interpolation_lengths: Lengths = key(
         "Lengths that optimal_interpolation is tried with; the best is found with the truth, and marked",
         "km",

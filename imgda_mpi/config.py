@@ -178,7 +178,7 @@ class Ensemble(Section):
     inflation: Inflation = key(
         'Factor of the members\' variance, or "innovation" to take the one that the innovation asks for', default=1.0
     )
-    innovation_weight: float = key("Share of the innovation's variances in the error model hybrid", default=0.3, ge=0, le=1)
+    innovation_weight: float = key("Share of the innovation's variances in error model hybrid", default=0.3, ge=0, le=1)
 
 
 class MemberRestarts(Ensemble):
@@ -231,7 +231,7 @@ class Parallel(Section):
     """How the work is spread over the ranks; the result does not depend on it."""
 
     wedge_groups: int | None = key(
-        "Groups that the wedges are divided among, with the same members each, for the error model paper (default: chosen "
+        "Groups that the wedges are divided among, with the same members each, in error model paper (default: chosen "
         "from the ranks)",
         default=None,
         ge=1,
@@ -259,7 +259,7 @@ class Settings(Section):
     """All settings of one analysis."""
 
     method: Literal["image", "pointwise", "large_scale", "insert", "none"] = key(
-        "image (curvelet coefficients), pointwise (each cell alone), large_scale (weak constraint of Shen et al. 2024), "
+        "image (curvelet coefficients), pointwise (each cell alone), large_scale (weak constraint, Shen et al. 2024), "
         "insert (observation replaces background), none",
         default="image",
     )
@@ -269,7 +269,7 @@ class Settings(Section):
         default="paper",
     )
     solver: Solver = key(
-        "diagonal (each coefficient alone, the paper's) or full (exact for gaps; corrects unobserved land too)",
+        "diagonal (each coefficient alone) or full (exact for gaps; corrects unobserved land too)",
         default="diagonal",
     )
     scales: Scales | None = key(

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
+import numpy.typing as npt
 from scipy.fft import next_fast_len
 
 from imgda_mpi.arrays import FloatArray
+
+Number = TypeVar("Number", bound=np.generic)
 
 SMALLEST = 32  # rows or columns of an image that can be transformed
 
@@ -113,7 +117,7 @@ class Grid:
         )
 
 
-def embed(image: FloatArray, shape: tuple[int, int]) -> FloatArray:
+def embed(image: npt.NDArray[Number], shape: tuple[int, int]) -> npt.NDArray[Number]:
     """The image in the top left corner of an array of zeros of the given shape."""
     padded = np.zeros(shape, dtype=image.dtype)
     padded[: image.shape[0], : image.shape[1]] = image

@@ -35,9 +35,7 @@ def chord(grid: Grid) -> FloatArray:
     """
     latitude, longitude = np.meshgrid(np.radians(grid.latitude), np.radians(grid.longitude), indexing="ij")
     circle = np.cos(latitude)
-    return EARTH_RADIUS * np.stack(
-        [circle * np.cos(longitude), circle * np.sin(longitude), np.sin(latitude)], axis=-1
-    )
+    return EARTH_RADIUS * np.stack([circle * np.cos(longitude), circle * np.sin(longitude), np.sin(latitude)], axis=-1)
 
 
 class Localisation:

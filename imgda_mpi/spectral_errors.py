@@ -170,7 +170,9 @@ def expected_variance(
         else:
             of_wedge = _positions(part, spectrum, wedge.shape)
         of_wedge /= math.prod(wedge.shape)
-        variance[wedge.start - first : wedge.stop - first] = of_wedge.ravel() if wedge.is_real else np.repeat(of_wedge, 2)
+        variance[wedge.start - first : wedge.stop - first] = (
+            of_wedge.ravel() if wedge.is_real else np.repeat(of_wedge, 2)
+        )
     return variance
 
 

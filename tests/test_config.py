@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imgda_mpi.config import Colm202x, FieldFile, Settings
-from imgda_mpi.settings_file import check_table, documented, read_settings
 from imgda_mpi.errors import ConfigError
 from imgda_mpi.images.netcdf import resolve
+from imgda_mpi.settings_file import check_table, documented, read_settings
 
 CASE = """
 [model]
@@ -118,7 +118,9 @@ def test_what_is_wrong_is_named_with_what_is_right(tmp_path: Path, change: tuple
 
 def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
-        read_settings(settings_file(tmp_path, CASE + "[errors]\nseeds = 1\nn_members = 0\n[curvelet]\nangles = 3\n"), Settings)
+        read_settings(
+            settings_file(tmp_path, CASE + "[errors]\nseeds = 1\nn_members = 0\n[curvelet]\nangles = 3\n"), Settings
+        )
     assert len(str(caught.value).splitlines()) == 4
 
 

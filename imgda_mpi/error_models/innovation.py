@@ -55,8 +55,7 @@ class InnovationErrors:
         for _ in range(N_STEPS):
             system = ObservedSystem(rows, WedgeCovariance(rows, powers, variances), innovation)
             weighted, probed = (
-                rows.whole(system.solve(image[rows.own], STEP_TOLERANCE).values)
-                for image in (innovation.values, signs)
+                rows.whole(system.solve(image[rows.own], STEP_TOLERANCE).values) for image in (innovation.values, signs)
             )
             # Random signs have the traces of the expectation for their mean; one image has many pixels.
             expected = powers.of(signs, probed)
@@ -69,4 +68,3 @@ def wedge_variances(powers: WedgePowers, innovation: Innovation) -> FloatArray:
     observed = powers.norms * np.count_nonzero(innovation.observed)
     noise = powers.norms * innovation.noise_power
     return innovation_variances(powers.of(innovation.values), observed, noise, powers.scale)
-

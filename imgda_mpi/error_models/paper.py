@@ -54,5 +54,5 @@ class PaperErrors:
         shape = innovation.values.shape
         total = np.zeros(len(powers.scale))
         for member in range(self.n_members):
-            total += powers.of(self.deviation("background", member, shape, np.float64))
+            total += powers.of(self.deviation("background", member, shape, np.float64).astype(np.float64))
         return WedgeCovariance(rows, powers, total / (self.n_members * innovation.values.size * powers.norms))

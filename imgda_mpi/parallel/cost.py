@@ -12,9 +12,9 @@ import numpy as np
 from imgda_mpi.arrays import FloatArray, IntArray
 from imgda_mpi.curvelet import Chunk, Layout
 from imgda_mpi.curvelet.fourier import padded_spectrum
-from imgda_mpi.perturbations import ENSEMBLES
 from imgda_mpi.parallel.ownership import share
 from imgda_mpi.parallel.rank_grid import RankGrid
+from imgda_mpi.perturbations import ENSEMBLES
 from imgda_mpi.spectral_errors import MEMBERS_PER_BLOCK, member_blocks
 
 REAL = 8  # bytes of a number outside of the transform

@@ -49,7 +49,7 @@ class CoefficientExchange:
         self._type = from_numpy_dtype(self._dtype)
         place = grid.place(comm.rank)
         member_group, wedge_group = place or (MPI.UNDEFINED, MPI.UNDEFINED)
-        self.same_members = comm.Split(member_group)
+        self.same_members = MPI.Intracomm(comm.Split(member_group))
         self._same_wedges = comm.Split(wedge_group)
 
     def free(self) -> None:

@@ -53,7 +53,10 @@ class ImageRows:
         self._full = np.empty((ny, self.own_columns.stop - self.own_columns.start), np.complex128)
         # Estimated plans depend on the size of a block alone.
         planner, half = Planner(None), nx // 2 + 1
-        self._from_rows, self._to_rows, self._forward, self._backward = {}, {}, {}, {}
+        self._from_rows: dict[int, Pass] = {}
+        self._to_rows: dict[int, Pass] = {}
+        self._forward: dict[int, Pass] = {}
+        self._backward: dict[int, Pass] = {}
         for n in {_length(block) for block in self._row_blocks}:
             self._from_rows[n] = _pass(planner, empty((n, nx), float), empty((n, half), complex), 1, "FORWARD")
             self._to_rows[n] = _pass(planner, empty((n, half), complex), empty((n, nx), float), 1, "BACKWARD")
@@ -132,7 +135,9 @@ class ImageRows:
         if self.comm.size == 1:
             theirs[...] = mine
             return
-        sent = [np.ascontiguousarray(mine[:, first:last]).reshape(-1) for first, last in pairwise(their_columns.tolist())]
+        sent = [
+            np.ascontiguousarray(mine[:, first:last]).reshape(-1) for first, last in pairwise(their_columns.tolist())
+        ]
         received = np.empty(theirs.shape, np.complex128)
         self.comm.Alltoallv(
             [np.concatenate(sent), [part.size for part in sent], MPI.C_DOUBLE_COMPLEX],

@@ -9,8 +9,8 @@ import numpy as np
 
 from imgda_mpi.arrays import IntArray
 from imgda_mpi.curvelet import Chunk, Layout, Piece
-from imgda_mpi.perturbations import ENSEMBLES
 from imgda_mpi.parallel.ownership import share_by_cost
+from imgda_mpi.perturbations import ENSEMBLES
 from imgda_mpi.spectral_errors import MEMBERS_PER_BLOCK, member_blocks
 
 

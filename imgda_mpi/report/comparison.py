@@ -67,7 +67,11 @@ def read_comparison(path: Path) -> SavedComparison:
     """
     with reading(path), netCDF4.Dataset(path) as file:
         try:
-            values = {name: np.ma.filled(variable[...].astype(np.float64), np.nan) if variable.dtype != "S1" else None for name, variable in file.variables.items()}
+            values = {
+                name: np.ma.filled(variable[...].astype(np.float64), np.nan)
+                for name, variable in file.variables.items()
+                if variable.dtype != "S1"  # words
+            }
             names = [str(name) for name in file["method"][:]]
             images = {name: values[name] for name in ("background", "truth", "observation")}
             images |= dict(zip(names, values["analysis"], strict=True))
@@ -111,18 +115,20 @@ def comparison_table(saved: SavedComparison) -> str:
             cells += [_with_error(difference, "+.4f"), f"{100 * np.mean(difference <= 0):.0f} %"]
         lines.append([*cells, f"{np.median(saved.seconds[number]):.3f}"])
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    table = [
-        "  ".join([line[0].ljust(widths[0]), *(word.rjust(width) for word, width in zip(line[1:], widths[1:], strict=True))])
+    rows = [
+        "  ".join(
+            [line[0].ljust(widths[0]), *(word.rjust(width) for word, width in zip(line[1:], widths[1:], strict=True))]
+        )
         for line in lines
     ]
     all_land, observed, unseen = saved.n_cells
     notes = [
-        f"{n_draws} draws of noise {saved.noise:g} m3 m-3; SCC and bias on all {all_land} land cells, ubRMSE in m3 m-3 on "
-        f"them, on {observed} observed and {unseen} unseen ones; mean +- standard error over draws, median time",
+        f"{n_draws} draws of noise {saved.noise:g} m3 m-3; SCC and bias on all {all_land} land cells, ubRMSE in m3 m-3 "
+        f"on them, on {observed} observed and {unseen} unseen ones; mean +- standard error over draws, median time",
     ]
     if any(saved.is_tuned(number) for number in saved.shown()):
         notes.append("* its length is the best of those tried, found with the truth: no method of practice")
-    return "\n".join([*notes[:1], "", *table, *notes[1:]])
+    return "\n".join([notes[0], "", *rows, *notes[1:]])
 
 
 def _mean(values: FloatArray) -> float:

@@ -11,9 +11,9 @@ from imgda_mpi.errors import writing
 from imgda_mpi.report.comparison import SavedComparison
 from imgda_mpi.report.figure import DOTS_PER_INCH, MOISTURE_COLOURS, MOISTURE_LIMITS, UNIT, draw_panel, land_latitudes
 
-MOST_PANELS = 9
+MOST_PANELS = 15
 WIDTH = 12.0  # inches
-ROW_HEIGHT = 2.35
+ROW_HEIGHT = 1.95
 
 
 def draw_images(saved: SavedComparison, figure_file: Path) -> Figure:
@@ -34,7 +34,7 @@ def draw_images(saved: SavedComparison, figure_file: Path) -> Figure:
     panels = figure.subplots(n_rows, 3, sharex=True, sharey=True, squeeze=False)
     for panel in panels.flat[len(titles) :]:
         panel.set_visible(False)
-    for letter, panel, (name, title) in zip("abcdefghi", panels.flat, titles.items(), strict=False):
+    for letter, panel, (name, title) in zip("abcdefghijklmno", panels.flat, titles.items(), strict=False):
         image = np.where(land, saved.images[name], np.nan)
         mesh = draw_panel(panel, f"({letter}) {title}", saved.grid, land, image)
         mesh.set(cmap=MOISTURE_COLOURS, clim=MOISTURE_LIMITS)
@@ -59,9 +59,10 @@ def draw_spectra(saved: SavedComparison, figure_file: Path) -> Figure:
     axes = figure.subplots()
     scales = np.arange(1, saved.spectrum.shape[2] + 1)
     for number in saved.shown():
-        style = {"color": "black", "linestyle": "--"} if saved.names[number] == "none" else {}
-        label = "background" if saved.names[number] == "none" else saved.names[number]
-        axes.plot(scales, saved.spectrum[number].mean(axis=0), marker="o", markersize=4, label=label, **style)
+        name = saved.names[number]
+        (line,) = axes.plot(scales, saved.spectrum[number].mean(axis=0), marker="o", markersize=4, label=name)
+        if name == "none":
+            line.set(color="black", linestyle="--", label="none (background)")
     axes.set_xticks(scales)
     axes.set_ylim(bottom=0)
     axes.set_xlabel("Curvelet scale (1 is the coarsest)")

@@ -28,21 +28,15 @@ MAX_ITERATIONS = 1000
 
 
 class Covariance(Protocol):
-    """Background error covariance B of images, of which each rank has its rows (n_own, nx).
-
-    Attributes
-    ----------
-    variance : (n_own, nx) array
-        Its diagonal, (m3 m-3)2.
-    wedge_variances : (n_wedges,) array or None
-        Of a coefficient whose curvelet has norm 1, where the covariance is made of them, (m3 m-3)2.
-    """
+    """Background error covariance B of images, of which each rank has its rows (n_own, nx)."""
 
     @property
-    def variance(self) -> FloatArray: ...
+    def variance(self) -> FloatArray:
+        """Its diagonal, (n_own, nx) (m3 m-3)2."""
 
     @property
-    def wedge_variances(self) -> FloatArray | None: ...
+    def wedge_variances(self) -> FloatArray | None:
+        """Of a coefficient whose curvelet has norm 1, (n_wedges,) (m3 m-3)2; None where B is not made of them."""
 
     def apply(self, rows: FloatArray) -> FloatArray:
         """B times an image, (n_own, nx). Collective."""

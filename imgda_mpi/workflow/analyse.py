@@ -12,10 +12,10 @@ from imgda_mpi.arrays import FloatArray
 from imgda_mpi.colm.ledger import WaterLedger, ledger_rows
 from imgda_mpi.colm.soil_update import SoilUpdate, check_bounds, compensate_aquifer, update_soil
 from imgda_mpi.config import Settings
+from imgda_mpi.console import Stages
 from imgda_mpi.parallel.failure import same_fate
 from imgda_mpi.parallel.rows import gather_rows
 from imgda_mpi.report.table import score_line
-from imgda_mpi.console import Stages
 from imgda_mpi.workflow.diagnostics import Analysis, write_diagnostics
 from imgda_mpi.workflow.increment import increment_of
 from imgda_mpi.workflow.inputs import Inputs, read_inputs

@@ -18,13 +18,13 @@ from imgda_mpi.curvelet import CurveletTransform
 from imgda_mpi.curvelet.fourier import empty
 from imgda_mpi.error_models.paper import PaperErrors
 from imgda_mpi.parallel.cost import Problem
+from imgda_mpi.solvers.wedge_statistics import piece_statistics
 from imgda_mpi.spectral_errors import MEMBERS_PER_BLOCK, SampleVariance, add_member
 from imgda_mpi.workflow.diagnostics import peak_memory
 from imgda_mpi.workflow.inputs import Inputs
 from imgda_mpi.workflow.output import checksum
 from imgda_mpi.workflow.surface import SURFACE
 from imgda_mpi.workflow.transform import make_transform
-from imgda_mpi.solvers.wedge_statistics import piece_statistics
 
 SAMPLE = 200_000  # patches whose update is timed
 SAMPLE_BYTES = 50_000_000  # of files whose checksums are timed

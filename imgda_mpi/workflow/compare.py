@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,7 +46,7 @@ class Images:
     @property
     def land(self) -> BoolArray:
         """Cells that all images have, (ny, nx)."""
-        return np.isfinite(np.stack([self.background, *self.truths])).all(axis=0)
+        return np.asarray(np.isfinite(np.stack([self.background, *self.truths])).all(axis=0))
 
 
 def compare(settings: Comparison, comm: MPI.Intracomm) -> str | None:
@@ -74,7 +73,7 @@ def compare(settings: Comparison, comm: MPI.Intracomm) -> str | None:
     with stages.stage("transform"):
         transform = make_transform(settings.curvelet, grid.transform_shape(), comm)
     with stages.stage("methods"):
-        alone = comm.Split(comm.rank)
+        alone = MPI.Intracomm(comm.Split(comm.rank))
         with same_fate(comm):
             methods = Methods(settings, grid, transform, images.land, alone)
             own = range(comm.rank, n_draws, comm.size)
@@ -103,8 +102,8 @@ def compare(settings: Comparison, comm: MPI.Intracomm) -> str | None:
 
 def global_grid(shape: tuple[int, int]) -> Grid:
     """Equal steps of latitude and longitude, from north to south and from 180 W to 180 E."""
-    rows, columns = (np.arange(n) + 0.5 for n in shape)
-    return Grid(90.0 - 180.0 / shape[0] * rows, -180.0 + 360.0 / shape[1] * columns)
+    rows, columns = (np.linspace(0.5 / n, 1 - 0.5 / n, n) for n in shape)
+    return Grid(90.0 - 180.0 * rows, -180.0 + 360.0 * columns)
 
 
 def swaths(shape: tuple[int, int], wanted: Swaths) -> BoolArray:
@@ -117,7 +116,7 @@ def swaths(shape: tuple[int, int], wanted: Swaths) -> BoolArray:
 
 
 def _read(settings: Comparison, grid: Grid, comm: MPI.Intracomm) -> Images:
-    images = None
+    images: Images | None = None
     with same_fate(comm):
         if comm.rank == 0:
             images = _read_members(settings, grid) if settings.members else _read_pair(settings, grid)
@@ -127,8 +126,8 @@ def _read(settings: Comparison, grid: Grid, comm: MPI.Intracomm) -> Images:
                     f"found {np.count_nonzero(images.land)} common cells of background and truth, {observed} of them "
                     "observed, expected some; check [background], [truth] and [coverage]"
                 )
-    images = comm.bcast(images)
-    return images
+    everywhere: Images = comm.bcast(images)
+    return everywhere
 
 
 def _read_pair(settings: Comparison, grid: Grid) -> Images:

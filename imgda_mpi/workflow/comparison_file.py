@@ -23,9 +23,7 @@ SCORES = {
 }
 
 
-def write_comparison(
-    path: Path, settings: Comparison, grid: Grid, outcomes: list[list[Outcome]], first: Draw
-) -> None:
+def write_comparison(path: Path, settings: Comparison, grid: Grid, outcomes: list[list[Outcome]], first: Draw) -> None:
     """Write the outcomes of all draws, in their order. Not collective.
 
     Raises
@@ -61,9 +59,7 @@ def write_comparison(
         spectra = np.array([[of_draw[number].spectrum for of_draw in outcomes] for number in range(len(names))])
         meaning = "root mean square error that a curvelet scale carries"
         write_variable(file, "error_spectrum", ("method", "draw", "scale"), spectra, meaning, MOISTURE)
-        observation = np.where(
-            first.innovation.observed, first.background + first.innovation.values, np.nan
-        )
+        observation = np.where(first.innovation.observed, first.background + first.innovation.values, np.nan)
         for name, image, meaning in (
             ("background", first.background, "soil moisture of the background, first draw"),
             ("truth", first.truth, "soil moisture that is taken for the truth, first draw"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from mpi4py import MPI
@@ -114,16 +115,15 @@ class Methods:
         analysis = draw.background + image
         observed = draw.innovation.observed
         where = (self._land, observed, self._land & ~observed)
-        compared = {
-            region: scores(analysis, draw.truth, cells) for region, cells in zip(REGIONS, where, strict=True)
-        }
+        compared = {region: scores(analysis, draw.truth, cells) for region, cells in zip(REGIONS, where, strict=True)}
         return Outcome(name, analysis, compared, seconds, self._error_spectrum(analysis - draw.truth))
 
     def _error_spectrum(self, error: FloatArray) -> FloatArray:
         shape = self._transform.layout.image_shape
         powers = self._powers.of(embed(np.where(self._land, error, 0.0), shape))
         scale, n = self._powers.scale, np.count_nonzero(self._land)
-        return np.sqrt(np.array([powers[scale == one].sum() / n for one in np.unique(scale)]))
+        spectrum: FloatArray = np.sqrt(np.array([powers[scale == one].sum() / n for one in np.unique(scale)]))
+        return spectrum
 
     def _variants(self, method: str, draw: Draw) -> Iterator[tuple[str, Callable[[], FloatArray]]]:
         """The method, or one for each length that it is tried with."""
@@ -132,17 +132,16 @@ class Methods:
             for length in self._settings.interpolation_lengths:
                 yield (
                     f"{method} {length:g} km",
-                    lambda km=length: interpolation_increment(given, self._land, grid, 1000.0 * km),
+                    partial(interpolation_increment, given, self._land, grid, 1000.0 * length),
                 )
         elif method == "letkf":
             assert self._settings.members is not None
+            assert draw.anomalies is not None
             for length in self._settings.members.letkf_lengths:
-                yield (
-                    f"{method} {length:g} km",
-                    lambda km=length: letkf_increment(given, draw.anomalies, self._land, grid, 1000.0 * km),
-                )
+                increment = partial(letkf_increment, given, draw.anomalies, self._land, grid, 1000.0 * length)
+                yield f"{method} {length:g} km", increment
         else:
-            yield method, lambda: self._increment(method, draw)
+            yield method, partial(self._increment, method, draw)
 
     def _increment(self, method: str, draw: Draw) -> FloatArray:
         """Increment of a method that has no length to be tried, of the transform's shape or the grid's."""

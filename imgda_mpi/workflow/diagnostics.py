@@ -9,20 +9,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 from mpi4py import MPI
 
 from imgda_mpi import __version__
 from imgda_mpi.arrays import FloatArray, IntArray
 from imgda_mpi.colm.ledger import FLAGS, TERMS, WaterLedger
 from imgda_mpi.config import Settings
+from imgda_mpi.console import Stages
 from imgda_mpi.errors import writing
 from imgda_mpi.parallel.failure import same_fate
-from imgda_mpi.console import Stages
+from imgda_mpi.solvers.wedge_statistics import WedgeStatistics
 from imgda_mpi.workflow.increment import Increment
 from imgda_mpi.workflow.inputs import Inputs
 from imgda_mpi.workflow.netcdf_file import write_coordinate, write_names, write_variable
-from imgda_mpi.solvers.wedge_statistics import WedgeStatistics
 
 if TYPE_CHECKING:
     import netCDF4

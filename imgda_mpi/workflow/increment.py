@@ -49,7 +49,7 @@ class Increment:
     wedges : on rank 0, None elsewhere and for methods without a transform
     sent : by this rank in the exchange of coefficients
     observation_sd : estimated standard deviation of the observation errors, m3 m-3, None where it is prescribed
-    inflation : factor of the members' variance that the innovation asks for, and its standard error; None without members
+    inflation : factor of the members' variance that the innovation asks for, and its standard error; None without
     iterations, residual, expected : of the full solver, None elsewhere
     """
 
@@ -108,6 +108,8 @@ def _image_increment(settings: Settings, inputs: Inputs, innovation: Innovation,
         inflation = spread_error_ratio(innovation, spread)
     errors = error_model(settings, inputs, innovation, inflation)
     name = f"method image, {settings.error_model}/{settings.solver}"
+    if inflation is not None:
+        name += f", innovation asks for {inflation[0]:.2f}+-{inflation[1]:.2f} of the members' variance"
     if settings.solver == "diagonal":
         assert inputs.ranks is not None
         increment, statistics, sent = diagonal_increment(
@@ -192,5 +194,5 @@ def _large_scale(
     scales = settings.scales or range(1, transform.geometry.n_scales // 2 + 1)
     wanted = np.array([float(wedge.scale in scales) for wedge in transform.layout.wedges])
     # The constraint knows one standard deviation of each kind: of fields the root mean square.
-    sd = (float(np.sqrt(np.mean(np.square(values)))) for values in (background_sd, innovation.observation_sd))
-    return np.asarray(large_scale_increment(innovation.values, *sd, wedge_filter(transform, wanted)))
+    s_b, s_o = (float(np.sqrt(np.mean(np.square(sd)))) for sd in (background_sd, innovation.observation_sd))
+    return np.asarray(large_scale_increment(innovation.values, s_b, s_o, wedge_filter(transform, wanted)), np.float64)

@@ -15,9 +15,9 @@ from imgda_mpi.colm.soil_update import SoilColumns
 from imgda_mpi.config import WITH_MEMBERS, FieldFile, Settings
 from imgda_mpi.console import Stages
 from imgda_mpi.curvelet import CurveletTransform, Layout
+from imgda_mpi.error_models.ensemble import holder_of_coefficients, holder_of_images
 from imgda_mpi.errors import ConfigError, InputError, fault
 from imgda_mpi.grid import Grid
-from imgda_mpi.error_models.ensemble import holder_of_coefficients, holder_of_images
 from imgda_mpi.images.image import ObservedImage
 from imgda_mpi.parallel.failure import same_fate
 from imgda_mpi.parallel.rank_grid import RankGrid, choose_grid, whole_wedges
@@ -27,6 +27,7 @@ from imgda_mpi.workflow.surface import SURFACE, open_restart, surface_image
 from imgda_mpi.workflow.transform import make_transform
 
 log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class Inputs:

@@ -65,11 +65,11 @@ def read_members(
     InputError
         Where a file is missing or damaged, or is not what the settings say.
     """
-    alone = comm.Split(comm.rank)
-    n_members, read = len(wanted.directories) if isinstance(wanted, MemberRestarts) else 0, _restart_reader
-    if isinstance(wanted, MemberImages):
-        n_members, read = _count_images(wanted, model.time, comm), _image_reader
-    of_member = read(wanted, model, grid, alone)
+    alone = MPI.Intracomm(comm.Split(comm.rank))
+    if isinstance(wanted, MemberRestarts):
+        n_members, of_member = len(wanted.directories), _restart_reader(wanted, model, grid, alone)
+    else:
+        n_members, of_member = _count_images(wanted, model.time, comm), _image_reader(wanted, model, grid)
     mine: dict[int, tuple[FloatArray, list[Path]]] = {}
     with same_fate(comm):
         for member in range(n_members):
@@ -85,7 +85,8 @@ def read_members(
         mean += difference / (member + 1)
         squares += difference * np.where(land, image - mean, 0.0)
     anomalies = {member: np.where(land, image - mean, 0.0) for member, (image, _) in mine.items()}
-    files = sorted({file for part in comm.allgather([paths for _, paths in mine.values()]) for paths in part for file in paths})
+    own_files = [file for _, paths in mine.values() for file in paths]
+    files = sorted({file for part in comm.allgather(own_files) for file in part})
     return Members(anomalies, np.where(land, np.sqrt(squares / (n_members - 1)), np.nan), n_members, files)
 
 
@@ -111,11 +112,19 @@ def _restart_reader(wanted: MemberRestarts, model: Model, grid: Grid, alone: MPI
     return read
 
 
-def _image_reader(wanted: MemberImages, model: Model, grid: Grid, alone: MPI.Intracomm) -> Reader:
+def _image_reader(wanted: MemberImages, model: Model, grid: Grid) -> Reader:
     from imgda_mpi.images.cf import read_cf  # on the ranks that read
 
     def read(member: int) -> tuple[FloatArray, list[Path]]:
-        image = read_cf(wanted.file, grid, model.time, variable=wanted.variable, layer=wanted.layer, member=member, valid_range=POSSIBLE)
+        image = read_cf(
+            wanted.file,
+            grid,
+            model.time,
+            variable=wanted.variable,
+            layer=wanted.layer,
+            member=member,
+            valid_range=POSSIBLE,
+        )
         return image.values, [image.path]
 
     return read
@@ -130,7 +139,9 @@ def _count_images(wanted: MemberImages, time: datetime, comm: MPI.Intracomm) -> 
             n_members = count_members(wanted.file, time, wanted.variable)
             if n_members < 2:
                 raise InputError(
-                    fault(wanted.file, wanted.variable, found=f"{n_members} member", expected="2 or more", do="add some")
+                    fault(
+                        wanted.file, wanted.variable, found=f"{n_members} member", expected="2 or more", do="add some"
+                    )
                 )
     return int(comm.bcast(n_members))
 

@@ -13,11 +13,11 @@ from mpi4py import MPI
 
 from imgda_mpi.colm.colm202x import Colm202xRestart
 from imgda_mpi.config import FieldFile, Parallel, Settings
+from imgda_mpi.console import Stages
 from imgda_mpi.errors import ConfigError, reading
 from imgda_mpi.parallel.cost import REAL, Problem, RankCost
 from imgda_mpi.parallel.rank_grid import choose_grid
 from imgda_mpi.workflow.calibration import Calibration, calibrate, load_program
-from imgda_mpi.console import Stages
 from imgda_mpi.workflow.inputs import Inputs, read_inputs, room
 
 COLUMNS = {
@@ -138,8 +138,8 @@ def plan(settings: Settings, ranks: Sequence[int], machine: Machine, comm: MPI.I
         raise ConfigError(f'method = "{settings.method}": plan is for "image", the others have no work to share out')
     if (settings.error_model, settings.solver) != ("paper", "diagonal"):
         raise ConfigError(
-            f'error_model = "{settings.error_model}", solver = "{settings.solver}": plan predicts the members\' work of '
-            '"paper" with "diagonal" only; plan that: analytic and innovation take less time and about as much memory'
+            f'error_model = "{settings.error_model}", solver = "{settings.solver}": plan predicts '
+            '"paper" with "diagonal" alone; take those numbers for a rough upper bound of analytic and innovation'
         )
     start, stages = load_program(settings), Stages()
     inputs = read_inputs(settings.model_copy(update={"parallel": Parallel()}), stages, comm)
