@@ -61,7 +61,7 @@ def towards_scale(values: FloatArray, modes: FloatArray, scale: IntArray) -> Flo
     for one in np.unique(scale):
         of_scale = scale == one
         n, total = modes[of_scale], modes[of_scale].sum()
-        mean = (n * values[of_scale]).sum() / total if total > 0 else 0.0
+        mean = (n * values[of_scale]).sum() / total if total > 0 else values[of_scale].mean()
         drawn[of_scale] = (n * values[of_scale] + PRIOR_MODES * mean) / (n + PRIOR_MODES)
     return drawn
 
