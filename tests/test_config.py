@@ -69,7 +69,10 @@ def test_a_field_of_standard_deviations_can_stand_for_a_number(tmp_path: Path) -
     [
         (("", "[curvelet]\nnscales = 3\n"), r"\[curvelet\] unknown key 'nscales'; did you mean 'n_scales'\?"),
         (("", "[errors]\nn_member = 3\n"), r"\[errors\] unknown key 'n_member'; did you mean 'n_members'\?"),
-        (("", "[errors]\nxyz = 3\n"), r"\[errors\] unknown key 'xyz'; known are background, n_members"),
+        (
+            ("", "[errors]\nxyz = 3\n"),
+            r"\[errors\] unknown key 'xyz'; known are background, estimate_observation, n_members",
+        ),
         (("", "[errors]\nn_members = 1\n"), r"\[errors\] n_members = 1: input should be greater than or equal to 2"),
         (("", "[errors]\nn_members = 2.5\n"), r"\[errors\] n_members = 2.5: input should be a valid integer"),
         (("", "[errors]\nbackground = -0.1\n"), r"\[errors\] background = -0.1: input should be greater than 0"),

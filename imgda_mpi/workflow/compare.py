@@ -11,6 +11,7 @@ from mpi4py import MPI
 
 from imgda_mpi.analysis import Innovation
 from imgda_mpi.arrays import BoolArray, FloatArray
+from imgda_mpi.baselines.optimal_interpolation import MOST_PIXELS
 from imgda_mpi.comparison_config import Comparison, Swaths
 from imgda_mpi.console import Stages, progress
 from imgda_mpi.errors import ConfigError, InputError, fault
@@ -125,6 +126,11 @@ def _read(settings: Comparison, grid: Grid, comm: MPI.Intracomm) -> Images:
                 raise ConfigError(
                     f"found {np.count_nonzero(images.land)} common cells of background and truth, {observed} of them "
                     "observed, expected some; check [background], [truth] and [coverage]"
+                )
+            if "optimal_interpolation" in settings.methods and observed > MOST_PIXELS:
+                raise ConfigError(
+                    f"methods: found optimal_interpolation with {observed} observed cells, expected at most {MOST_PIXELS}, "
+                    "for its matrix is dense; leave it out, or set a coarser grid"
                 )
     everywhere: Images = comm.bcast(images)
     return everywhere
