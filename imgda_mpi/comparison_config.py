@@ -51,9 +51,9 @@ class Members(Section):
     layer: Depths | None = key("Top and bottom of the layer to take, where the variable has several", "m", default=None)
     background_member: int = key("Number of the member that is the background, from 0", default=0, ge=0)
     localisation: float = key(
-        "Length of the Gaspari-Cohn correlation of ensemble/full and hybrid/full", "km", default=1500.0, gt=0
+        "Length of the Gaspari-Cohn correlation of ensemble/full and hybrid/full", "km", default=1800.0, gt=0
     )
-    innovation_weight: float = key("Share of the innovation's variances in hybrid", default=0.3, ge=0, le=1)
+    innovation_weight: float = key("Share of the innovation's variances in hybrid", default=0.1, ge=0, le=1)
     letkf_lengths: Lengths = key(
         "Lengths that letkf is tried with; the best is found with the truth, and marked",
         "km",

@@ -171,14 +171,14 @@ class Ensemble(Section):
     localisation: float = key(
         "Length of the Gaspari-Cohn correlation, 0.21 there and 0 from twice the length on (solver full)",
         "km",
-        default=1500.0,
+        default=1800.0,
         gt=0,
         allow_inf_nan=False,
     )
     inflation: Inflation = key(
         'Factor of the members\' variance, or "innovation" to take the one that the innovation asks for', default=1.0
     )
-    innovation_weight: float = key("Share of the innovation's variances in error model hybrid", default=0.3, ge=0, le=1)
+    innovation_weight: float = key("Share of the innovation's variances in error model hybrid", default=0.1, ge=0, le=1)
 
 
 class MemberRestarts(Ensemble):
@@ -186,7 +186,7 @@ class MemberRestarts(Ensemble):
 
     kind: Literal["restarts"] = key("What holds the members: restarts or images")
     directories: tuple[FilePath, ...] = key(
-        "Folders of the members: each stands in the place of model.directory (colm202x), or holds a file of the name of "
+        "Folders of the members: each stands in the place of model.directory (colm202x), or holds a file named as "
         "model.restart_file (colm2014)",
         strict=False,
         min_length=2,

@@ -149,9 +149,10 @@ def test_every_key_is_documented_with_its_default(tmp_path: Path) -> None:
     text = documented(Settings)
     for line in ("# n_members = 50", "# background = 0.15", '# method = "image"', "# n_scales = (not set)"):
         assert line in text.splitlines()
-    # What is written there is TOML once one kind of model and of observation is chosen.
+    # What is written there is TOML once one kind of model, of observation and of members is chosen.
     chosen = text.replace("= ...", '= "..."').split("\n\n")
-    tomllib.loads("\n\n".join(part for part in chosen if "CoLM2014" not in part and "Any CF" not in part))
+    others = ("CoLM2014", "Any CF", "with an image of the model")
+    tomllib.loads("\n\n".join(part for part in chosen if not any(other in part for other in others)))
     lines = text.splitlines()
     keys = [number for number, line in enumerate(lines) if " = " in line]
     assert len(keys) > 30
@@ -168,10 +169,11 @@ TOML = st.recursive(
 KEYS = [
     (section, name)
     for section, names in {
-        "": ["method", "error_model", "model", "observation", "errors", "output"],
+        "": ["method", "error_model", "solver", "scales", "model", "observation", "errors", "ensemble", "output"],
         "model": ["kind", "directory", "case", "time", "land_cover_year"],
         "observation": ["kind", "file", "time", "max_time_offset", "valid_range", "allow_empty", "regridding"],
-        "errors": ["background", "observation", "n_members", "seed"],
+        "errors": ["background", "observation", "estimate_observation", "n_members", "seed"],
+        "ensemble": ["kind", "directories", "file", "variable", "layer", "localisation", "inflation"],
         "curvelet": ["n_scales", "n_angles", "finest"],
     }.items()
     for name in names

@@ -11,12 +11,12 @@ from mpi4py import MPI
 from imgda_mpi.analysis import Innovation, large_scale_increment, pointwise_increment
 from imgda_mpi.curvelet import CurveletTransform
 from imgda_mpi.error_models.analytic import AnalyticErrors
-from imgda_mpi.error_models.ensemble import EnsembleErrors, holder_of_coefficients, spread_error_ratio
+from imgda_mpi.error_models.ensemble import EnsembleErrors, spread_error_ratio
 from imgda_mpi.error_models.hybrid import HybridErrors
 from imgda_mpi.error_models.innovation import InnovationErrors
 from imgda_mpi.error_models.paper import PaperErrors
 from imgda_mpi.parallel.exchange import CoefficientExchange
-from imgda_mpi.parallel.rank_grid import RankGrid, whole_wedges
+from imgda_mpi.parallel.rank_grid import RankGrid, holder_of_coefficients, whole_wedges
 from imgda_mpi.solvers.diagonal import diagonal_increment
 from imgda_mpi.solvers.own_coefficients import OwnCoefficients
 from imgda_mpi.solvers.wedge_powers import wedge_filter

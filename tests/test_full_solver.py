@@ -12,7 +12,7 @@ from imgda_mpi.analysis import Innovation, pointwise_increment
 from imgda_mpi.conjugate_gradients import conjugate_gradients
 from imgda_mpi.curvelet import CurveletTransform
 from imgda_mpi.error_models.analytic import AnalyticErrors
-from imgda_mpi.error_models.ensemble import EnsembleErrors, holder_of_images
+from imgda_mpi.error_models.ensemble import EnsembleErrors
 from imgda_mpi.error_models.hybrid import HybridErrors
 from imgda_mpi.error_models.innovation import InnovationErrors
 from imgda_mpi.errors import ImgdaError
@@ -20,6 +20,7 @@ from imgda_mpi.grid import Grid, embed
 from imgda_mpi.localisation import Localisation
 from imgda_mpi.parallel import image_rows
 from imgda_mpi.parallel.image_rows import ImageRows
+from imgda_mpi.parallel.rank_grid import holder_of_images
 from imgda_mpi.perturbations import random_signs
 from imgda_mpi.solvers import full
 from imgda_mpi.solvers.full import Covariance, FullUpdate, WedgeCovariance

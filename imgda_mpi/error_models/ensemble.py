@@ -15,11 +15,10 @@ from imgda_mpi.error_models.analytic import masked_variance, observation_varianc
 from imgda_mpi.grid import embed
 from imgda_mpi.localisation import Localisation
 from imgda_mpi.parallel.image_rows import ImageRows
-from imgda_mpi.parallel.rank_grid import RankGrid
 from imgda_mpi.solvers.full import diagonal_preconditioner
 from imgda_mpi.solvers.own_coefficients import OwnCoefficients
 from imgda_mpi.solvers.wedge_powers import WedgePowers
-from imgda_mpi.spectral_errors import MEMBERS_PER_BLOCK, member_blocks
+from imgda_mpi.spectral_errors import member_blocks
 
 SMOOTHING = 5  # positions of a wedge in each direction
 
@@ -32,7 +31,7 @@ class EnsembleErrors:
     ----------
     anomalies : mapping from the number of a member to an (ny, nx) array
         Member minus the mean of all, 0 off the land, times the root of the inflation, m3 m-3: of the members that this
-        rank holds, see `holder_of_coefficients` and `holder_of_images`.
+        rank holds, see `parallel.rank_grid`.
     n_members : int
         Of all ranks.
     localisation : Localisation or None
@@ -108,16 +107,6 @@ class EnsembleCovariance:
         shape = self._rows.shape
         embedded = {number: embed(part, shape) for number, part in parts.items()}
         return self._rows.sum(embedded, self._n_blocks) / self._divisor
-
-
-def holder_of_images(member: int, n_ranks: int) -> int:
-    """Rank that holds a member for the full solver: blocks of members go round."""
-    return member // MEMBERS_PER_BLOCK % n_ranks
-
-
-def holder_of_coefficients(member: int, grid: RankGrid) -> int:
-    """Rank that holds a member for the diagonal solver, where the ranks transform the members of a block in turn."""
-    return member % MEMBERS_PER_BLOCK % grid.wedge_groups
 
 
 def spread_error_ratio(innovation: Innovation, spread: FloatArray) -> tuple[float, float]:

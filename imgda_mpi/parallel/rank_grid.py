@@ -113,6 +113,16 @@ def whole_wedges(layout: Layout, n_ranks: int) -> RankGrid:
     return next(grid for grid in grids if (np.diff(grid.wedge_offsets) > 0).all())
 
 
+def holder_of_images(member: int, n_ranks: int) -> int:
+    """Rank that holds the image of a member where images are added up: blocks of members go round the ranks."""
+    return member // MEMBERS_PER_BLOCK % n_ranks
+
+
+def holder_of_coefficients(member: int, grid: RankGrid) -> int:
+    """Rank that holds it where it is transformed on a grid of whole wedges: the members of a block go round."""
+    return member % MEMBERS_PER_BLOCK % grid.wedge_groups
+
+
 def steps(grid: RankGrid, n_blocks: int) -> float:
     """Work of the busiest rank in units of the transform of one block of members.
 

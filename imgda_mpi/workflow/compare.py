@@ -129,8 +129,8 @@ def _read(settings: Comparison, grid: Grid, comm: MPI.Intracomm) -> Images:
                 )
             if "optimal_interpolation" in settings.methods and observed > MOST_PIXELS:
                 raise ConfigError(
-                    f"methods: found optimal_interpolation with {observed} observed cells, expected at most {MOST_PIXELS}, "
-                    "for its matrix is dense; leave it out, or set a coarser grid"
+                    f"methods: found optimal_interpolation with {observed} observed cells, expected at most "
+                    f"{MOST_PIXELS}, for its matrix is dense; leave it out, or set a coarser grid"
                 )
     everywhere: Images = comm.bcast(images)
     return everywhere

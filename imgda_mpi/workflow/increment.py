@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from mpi4py import MPI
@@ -13,13 +14,10 @@ from imgda_mpi.arrays import BoolArray, FloatArray
 from imgda_mpi.config import Settings
 from imgda_mpi.curvelet import CurveletTransform
 from imgda_mpi.error_models.analytic import AnalyticErrors
-from imgda_mpi.error_models.ensemble import EnsembleErrors, spread_error_ratio
-from imgda_mpi.error_models.hybrid import HybridErrors
 from imgda_mpi.error_models.innovation import InnovationErrors
 from imgda_mpi.error_models.paper import PaperErrors
 from imgda_mpi.errors import ConfigError
 from imgda_mpi.grid import embed
-from imgda_mpi.localisation import Localisation
 from imgda_mpi.parallel.exchange import Sent
 from imgda_mpi.parallel.failure import same_fate
 from imgda_mpi.perturbations import random_signs
@@ -30,9 +28,13 @@ from imgda_mpi.solvers.wedge_powers import wedge_filter
 from imgda_mpi.solvers.wedge_statistics import WedgeStatistics
 from imgda_mpi.workflow.inputs import Inputs
 
-log = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from imgda_mpi.error_models.ensemble import EnsembleErrors
+    from imgda_mpi.error_models.hybrid import HybridErrors
 
-ErrorModel = PaperErrors | AnalyticErrors | InnovationErrors | EnsembleErrors | HybridErrors
+    ErrorModel = PaperErrors | AnalyticErrors | InnovationErrors | EnsembleErrors | HybridErrors
+
+log = logging.getLogger(__name__)
 
 N_SIGNS = 4  # random images that the expected errors are estimated from
 
@@ -104,6 +106,8 @@ def _image_increment(settings: Settings, inputs: Inputs, innovation: Innovation,
         innovation = replace(innovation, observation_sd=estimate)
     inflation = None
     if inputs.members is not None:
+        from imgda_mpi.error_models.ensemble import spread_error_ratio  # most analyses have no members
+
         spread = embed(np.nan_to_num(inputs.members.spread), innovation.values.shape)
         inflation = spread_error_ratio(innovation, spread)
     errors = error_model(settings, inputs, innovation, inflation)
@@ -150,6 +154,10 @@ def error_model(
     from_innovation = InnovationErrors(errors.seed, time)
     if settings.error_model == "innovation":
         return from_innovation
+    from imgda_mpi.error_models.ensemble import EnsembleErrors
+    from imgda_mpi.error_models.hybrid import HybridErrors
+    from imgda_mpi.localisation import Localisation
+
     assert settings.ensemble is not None
     assert inputs.members is not None
     assert inflation is not None

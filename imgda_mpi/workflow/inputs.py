@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from mpi4py import MPI
@@ -15,16 +16,23 @@ from imgda_mpi.colm.soil_update import SoilColumns
 from imgda_mpi.config import WITH_MEMBERS, FieldFile, Settings
 from imgda_mpi.console import Stages
 from imgda_mpi.curvelet import CurveletTransform, Layout
-from imgda_mpi.error_models.ensemble import holder_of_coefficients, holder_of_images
 from imgda_mpi.errors import ConfigError, InputError, fault
 from imgda_mpi.grid import Grid
 from imgda_mpi.images.image import ObservedImage
 from imgda_mpi.parallel.failure import same_fate
-from imgda_mpi.parallel.rank_grid import RankGrid, choose_grid, whole_wedges
-from imgda_mpi.workflow.members import Members, read_members
+from imgda_mpi.parallel.rank_grid import (
+    RankGrid,
+    choose_grid,
+    holder_of_coefficients,
+    holder_of_images,
+    whole_wedges,
+)
 from imgda_mpi.workflow.output import check_output
 from imgda_mpi.workflow.surface import SURFACE, open_restart, surface_image
 from imgda_mpi.workflow.transform import make_transform
+
+if TYPE_CHECKING:
+    from imgda_mpi.workflow.members import Members
 
 log = logging.getLogger(__name__)
 
@@ -226,6 +234,8 @@ def _read_members(
     settings: Settings, grid: Grid, land: BoolArray, ranks: RankGrid | None, comm: MPI.Intracomm
 ) -> Members:
     """The members, each on the rank that works on it."""
+    from imgda_mpi.workflow.members import read_members  # most analyses have none
+
     assert settings.ensemble is not None
 
     def holder(member: int) -> int:
