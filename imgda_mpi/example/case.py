@@ -42,6 +42,32 @@ file = "observation/{FILE_PATTERN}"
 directory = "analysis"
 """
 
+COMPARISON = f"""\
+# Methods compared on noisy images of the embedded case's truth: run after its analysis, which saved the background.
+
+methods = ["none", "pointwise", "pointwise_fitted", "large_scale", "paper", "innovation/diagonal", "innovation/full"]
+time = {TIME:%Y-%m-%dT%H:%M:%SZ}
+noise = 0.10                    # m3 m-3
+seeds = 5
+
+[background]
+kind = "cf"
+file = "analysis/diagnostics.nc"
+variable = "background"
+
+[truth]
+kind = "cf"
+file = "truth.nc"
+variable = "soil_moisture"
+max_time_offset = inf           # the file has no time
+
+[coverage]
+kind = "swaths"                 # remove this section to see all land
+
+[output]
+directory = "comparison"
+"""
+
 
 def write_example(directory: Path) -> Path:
     """Write the example case: about 30 MB in a few seconds, the same bytes every time.
@@ -49,7 +75,7 @@ def write_example(directory: Path) -> Path:
     Parameters
     ----------
     directory : Path
-        New or empty. Gets ``model/``, ``observation/``, ``truth.nc`` and ``case.toml``.
+        New or empty. Gets ``model/``, ``observation/``, ``truth.nc``, ``case.toml`` and ``compare.toml``.
 
     Returns
     -------
@@ -83,6 +109,7 @@ def write_example(directory: Path) -> Path:
     _write_truth(directory / "truth.nc", surface)
     settings = directory / "case.toml"
     settings.write_text(SETTINGS)
+    (directory / "compare.toml").write_text(COMPARISON)
     return settings
 
 
