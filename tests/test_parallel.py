@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from mpi4py import MPI
 
+from imgda_mpi.analysis import Innovation
 from imgda_mpi.curvelet import Chunk, CurveletTransform
 from imgda_mpi.error_models.paper import PaperErrors
 from imgda_mpi.errors import ImgdaError, InputError
@@ -105,7 +106,8 @@ def test_a_spectrum_is_the_same_on_all_ranks_with_the_same_members(comm: MPI.Int
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_increment_has_the_same_bits_on_every_grid_of_ranks(comm: MPI.Intracomm, n_members: int, dtype: type) -> None:
     transform = CurveletTransform((96, 130), dtype=dtype)
-    innovation = np.random.default_rng(1).standard_normal((96, 130))
+    values = np.random.default_rng(1).standard_normal((96, 130))
+    innovation = Innovation(values, np.ones(values.shape, bool), 0.10)
     errors = PaperErrors(0.15, 0.10, n_members, 3, datetime(2022, 6, 1, tzinfo=UTC))
     alone, of_wedges, _ = diagonal_increment(innovation, errors, transform, RankGrid(LAYOUT, 1, 1), MPI.COMM_SELF)
     for grid in grids(comm):
