@@ -40,7 +40,13 @@ class Swaths(Section):
     kind: Literal["full", "swaths"] = key("full (all land) or swaths", default="full")
     period: int = key("Columns from swath to swath", default=22, ge=1)
     width: int = key("Columns of a swath", default=9, ge=1)
-    slope: float = key("Columns that a swath moves to the left from row to row", default=0.35)
+    slope: float = key("Columns that a swath moves to the left from row to row", default=0.35, allow_inf_nan=False)
+
+    @model_validator(mode="after")
+    def _with_gaps(self) -> Swaths:
+        if self.width > self.period:
+            raise ValueError(f"width = {self.width}: at most the period, {self.period}; all land is kind = 'full'")
+        return self
 
 
 class Members(Section):
@@ -98,6 +104,14 @@ class Comparison(Section):
     errors: AssumedErrors = key("Assumed errors", default=AssumedErrors())
     curvelet: Curvelet = key("Curvelet transform", default=Curvelet())
     output: Output = key("Result")
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Comparison:
+        for name in ("methods", "interpolation_lengths"):
+            given = getattr(self, name)
+            if len(set(given)) < len(given):
+                raise ValueError(f"{name} = {list(given)}: each may be given once")
+        return self
 
     @model_validator(mode="after")
     def _one_kind_of_truth(self) -> Comparison:

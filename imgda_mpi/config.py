@@ -151,8 +151,8 @@ class Errors(Section):
         "Of the observation: a number, or {file, variable} for a field", "m3 m-3", default=0.10
     )
     estimate_observation: bool = key(
-        "Estimate the observation's from the finest scales of the innovation instead; differs it from the one given by "
-        "more than a factor of two, the log warns (method image)",
+        "Estimate the observation's from the finest scales of the innovation; the log warns where the given one "
+        "is off by more than a factor of two (method image)",
         default=False,
     )
     n_members: int = key("Perturbed members for the background and as many for the observation", default=50, ge=2)
@@ -197,7 +197,10 @@ class MemberImages(Ensemble):
     """A CF NetCDF file with an image of the model's soil moisture for each member."""
 
     kind: Literal["images"] = key("What holds the members: restarts or images")
-    file: FilePattern = key("CF NetCDF file on the model's grid; %Y %m %d %H %M %j stand for the analysis time")
+    file: FilePattern = key(
+        "CF NetCDF file, regridded bilinearly where its grid is not the model's; %Y %m %d %H %M %j stand for the "
+        "analysis time"
+    )
     variable: str = key("Name of the soil moisture variable, one dimension of which is named member", min_length=1)
     layer: Depths | None = key("Top and bottom of the layer to take, where the variable has several", "m", default=None)
 
@@ -292,6 +295,13 @@ class Settings(Section):
     def _observation_needed(self) -> Settings:
         if self.observation is None and self.method != "none":
             raise ValueError(f"method {self.method!r} needs an [observation] section")
+        return self
+
+    @model_validator(mode="after")
+    def _of_images_alone(self) -> Settings:
+        given = [name for name in ("error_model", "solver") if name in self.model_fields_set]
+        if self.method != "image" and given:
+            raise ValueError(f"{' and '.join(given)}: for method 'image' only, found method {self.method!r}; remove")
         return self
 
     @model_validator(mode="after")

@@ -61,6 +61,12 @@ class Grid:
         )
 
     @property
+    def has_equal_columns(self) -> bool:
+        """Whether the columns are equally spaced, to a hundredth."""
+        step = np.diff(self.longitude)
+        return bool(np.ptp(step) <= 0.01 * step.mean())
+
+    @property
     def is_periodic(self) -> bool:
         """Whether the columns go once around the globe."""
         step = np.diff(self.longitude)

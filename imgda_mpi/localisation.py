@@ -59,7 +59,7 @@ class Localisation:
 
     def __init__(self, grid: Grid, length: float) -> None:
         step = np.diff(grid.longitude)
-        if np.ptp(step) > 0.01 * step.mean():
+        if not grid.has_equal_columns:
             raise ValueError("columns must be equally spaced in longitude")
         if not length > 0:
             raise ValueError(f"length={length}: needs a length above 0 m")

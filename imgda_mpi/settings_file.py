@@ -73,9 +73,11 @@ def _explain(fault: dict[str, Any], table: dict[str, Any], kind: type[Section]) 
         return f"{where}key {name!r} is missing: {fields[name].description}"
     if fault["type"].startswith("union_tag"):
         return f"{where}[{name}] key 'kind' is missing or unknown: {fault['msg']}"
-    said = (
-        "needs two numbers, as [0.0, 0.1]" if fault["type"] in ("tuple_type", "missing", "too_long") else fault["msg"]
-    )
+    said = fault["msg"]
+    if fault["type"] in ("tuple_type", "missing", "too_long"):
+        # Tuples of any length are written with dots.
+        is_list = name in fields and "..." in str(fields[name].annotation)
+        said = "needs a list, as [...]" if is_list else "needs two numbers, as [0.0, 0.1]"
     described = f" ({fields[name].description})" if name in fields else ""
     return f"{where}{name} = {fault['input']!r}: {said[0].lower()}{said[1:]}{described}"
 
@@ -123,7 +125,8 @@ def documented(kind: type[Section]) -> str:
         sections = list(_sections(field.annotation))
         for section in sections:
             keys = sorted(section.model_fields.items(), key=lambda item: item[0] != "kind")
-            tables += ["", f"# {(section.__doc__ or '').splitlines()[0]}", f"[{name}]"]
+            optional = "" if field.is_required() else " May be left out."
+            tables += ["", f"# {(section.__doc__ or '').splitlines()[0]}{optional}", f"[{name}]"]
             tables += [line for key_name, key_field in keys for line in _document(key_name, key_field)]
         if not sections:
             lines += _document(name, field)

@@ -94,7 +94,7 @@ def test_a_comparison_is_reported_as_table_and_figures(pair: str, tmp_path: Path
     assert done.returncode == 0, done.stderr
     assert done.stdout == table
     assert "innovation/full" in table
-    assert "unseen" in table
+    assert "all land, all of it observed" in table
     assert (folder / "figure.png").stat().st_size > 20_000
     assert (folder / "spectra.png").stat().st_size > 5_000
     assert (folder / "manifest.json").exists()
@@ -179,6 +179,9 @@ def test_every_key_is_documented() -> None:
         ({"methods": ["magic"]}, "magic"),
         ({"methods": []}, "methods"),
         ({"noise": 0.0}, "noise"),
+        ({"methods": ["paper", "paper"]}, "each may be given once"),
+        ({"coverage": {"kind": "swaths", "width": 30}}, "width = 30: at most the period, 22"),
+        ({"methods": "paper"}, r"needs a list, as \[...\]"),
         ({"seed": 3}, "unknown key 'seed'; did you mean 'seeds'"),
     ],
 )

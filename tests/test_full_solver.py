@@ -15,6 +15,7 @@ from imgda_mpi.error_models.analytic import AnalyticErrors
 from imgda_mpi.error_models.ensemble import EnsembleErrors
 from imgda_mpi.error_models.hybrid import HybridErrors
 from imgda_mpi.error_models.innovation import InnovationErrors
+from imgda_mpi.error_models.paper import PaperErrors
 from imgda_mpi.errors import ImgdaError
 from imgda_mpi.grid import Grid, embed
 from imgda_mpi.localisation import Localisation
@@ -124,6 +125,11 @@ def test_uncorrelated_errors_give_the_pointwise_update(transform: CurveletTransf
     given = innovation()
     update = FullUpdate(given, AnalyticErrors(0.15), transform, SELF)
     np.testing.assert_allclose(update.increment, pointwise_increment(given.values, 0.15, 0.05), rtol=0, atol=1e-12)
+    field = np.linspace(0.01, 0.3, land().size).reshape(SHAPE)
+    for errors in (AnalyticErrors(field), PaperErrors(field, 0.05, 2, 0, TIME)):
+        update = FullUpdate(given, errors, transform, SELF)
+        np.testing.assert_allclose(update.increment, pointwise_increment(given.values, field, 0.05), atol=1e-12)
+        assert update.iterations <= 1
 
 
 def test_the_increment_fades_out_far_from_every_observation() -> None:

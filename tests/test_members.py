@@ -150,11 +150,13 @@ def test_the_embedded_case_is_better_with_variances_of_its_own(example_case: Pat
         ('error_model = "ensemble"', "error_model 'ensemble' needs an [ensemble] section"),
         ("scales = [1, 9]", "scales = [1, 9]: this transform has the scales 1 to 4"),
         ("scales = []", "scales"),
+        ('method = "pointwise"\nsolver = "full"', "solver: for method 'image' only, found method 'pointwise'"),
         ('solver = "exact"', "solver"),
     ],
 )
 def test_settings_that_do_not_go_together_are_refused(text: str, said: str, example_case: Path, tmp_path: Path) -> None:
-    done = imgda("check", settings_file(tmp_path, demo(example_case, before=f'method = "image"\n{text}'), "bad"))
+    before = text if "method" in text else f'method = "image"\n{text}'
+    done = imgda("check", settings_file(tmp_path, demo(example_case, before=before), "bad"))
     assert done.returncode == 2
     assert said in done.stderr
 
@@ -167,6 +169,13 @@ def test_a_member_of_another_case_or_without_files_is_refused(
     assert done.returncode == 2
     assert "m9" in done.stderr
     assert not (tmp_path / "missing").exists()
+
+
+def test_members_that_are_all_alike_are_refused(example_case: Path, ensemble: Path, tmp_path: Path) -> None:
+    text = chosen(example_case, "ensemble", "full", with_restarts(ensemble, 2)).replace("/m1", "/m0")
+    done = imgda("analyse", settings_file(tmp_path, text, "alike"), ranks=2)
+    assert done.returncode == 2
+    assert "2 members that are all alike" in done.stderr
 
 
 def test_images_without_members_are_refused(example: Path, example_case: Path, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from mpi4py import MPI
 from imgda_mpi.analysis import Innovation
 from imgda_mpi.curvelet import CurveletTransform
 from imgda_mpi.error_models.innovation import InnovationErrors, wedge_variances
+from imgda_mpi.errors import ConfigError
 from imgda_mpi.parallel.image_rows import ImageRows
 from imgda_mpi.solvers.observation_error import estimated_observation_sd
 from imgda_mpi.solvers.wedge_powers import WedgePowers, wedge_filter
@@ -153,5 +154,12 @@ def test_observation_errors_are_estimated(transform: CurveletTransform, sd: floa
 
 def test_too_little_to_estimate_observation_errors_from_is_said(transform: CurveletTransform) -> None:
     nothing = Innovation(np.zeros(SHAPE), np.zeros(SHAPE, bool), 0.1)
-    with pytest.raises(ValueError, match="too few pixels are observed"):
+    with pytest.raises(ConfigError, match="too few pixels are observed") as caught:
         estimated_observation_sd(nothing, transform, SELF)
+    assert caught.value.everywhere
+    row, column = np.indices(SHAPE)
+    smooth = Innovation(np.sin(2 * np.pi * row / SHAPE[0]) + np.cos(2 * np.pi * column / SHAPE[1]), row >= 0, 0.1)
+    with pytest.raises(ConfigError, match="too smooth at its finest scales to hold any noise"):
+        estimated_observation_sd(smooth, transform, SELF)
+    with pytest.raises(ConfigError, match="the transform has 2 scales, it takes three"):
+        estimated_observation_sd(smooth, CurveletTransform(SHAPE, 2), SELF)

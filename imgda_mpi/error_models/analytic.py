@@ -9,7 +9,7 @@ import numpy as np
 from imgda_mpi.analysis import Innovation
 from imgda_mpi.arrays import FloatArray, Values
 from imgda_mpi.parallel.image_rows import ImageRows
-from imgda_mpi.solvers.full import WedgeCovariance
+from imgda_mpi.solvers.full import WhiteCovariance
 from imgda_mpi.solvers.own_coefficients import OwnCoefficients
 from imgda_mpi.solvers.wedge_powers import WedgePowers
 
@@ -47,7 +47,6 @@ class AnalyticErrors:
         background = masked_variance(own, sd, innovation) if sd.ndim else observed * float(sd) ** 2
         return background, observation_variances(own, observed, innovation)
 
-    def covariance(self, rows: ImageRows, powers: WedgePowers, innovation: Innovation) -> WedgeCovariance:
-        """B of images: uncorrelated errors, of the mean variance where it is a field. Collective."""
-        mean = float(np.mean(np.square(self.background)))
-        return WedgeCovariance(rows, powers, np.full(len(powers.scale), mean))
+    def covariance(self, rows: ImageRows, powers: WedgePowers, innovation: Innovation) -> WhiteCovariance:
+        """B of images: with it the full solver is the pointwise update."""
+        return WhiteCovariance(rows, self.background)

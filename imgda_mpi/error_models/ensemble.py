@@ -35,7 +35,7 @@ class EnsembleErrors:
     n_members : int
         Of all ranks.
     localisation : Localisation or None
-        None for the diagonal solver.
+        None for the diagonal solver, and where no member is held.
     image_shape : (ny, nx)
         Of the image in the top left corner of the array, which is that of the localisation.
     """
@@ -63,7 +63,6 @@ class EnsembleErrors:
 
     def covariance(self, rows: ImageRows, powers: WedgePowers, innovation: Innovation) -> EnsembleCovariance:
         """B = 1/(N-1) sum_i diag(a_i) L diag(a_i). Collective."""
-        assert self.localisation is not None
         return EnsembleCovariance(rows, self)
 
 
@@ -74,7 +73,6 @@ class EnsembleCovariance:
     """
 
     def __init__(self, rows: ImageRows, errors: EnsembleErrors) -> None:
-        assert errors.localisation is not None
         self._rows, self._localisation = rows, errors.localisation
         ny, nx = self._shape = errors.image_shape
         self._n_blocks, self._divisor = len(member_blocks(errors.n_members)), errors.n_members - 1
@@ -91,12 +89,11 @@ class EnsembleCovariance:
         """B times an image, (n_own, nx). Collective."""
         ny, nx = self._shape
         image = self._rows.whole(rows)[:ny, :nx]
-        return self._sum_of_blocks(
-            {
-                number: (block * self._localisation.apply(block * image)).sum(axis=0)
-                for number, block in self._blocks.items()
-            }
-        )
+        parts = {}
+        for number, block in self._blocks.items():
+            assert self._localisation is not None
+            parts[number] = (block * self._localisation.apply(block * image)).sum(axis=0)
+        return self._sum_of_blocks(parts)
 
     def preconditioner(self, noise: FloatArray) -> Callable[[FloatArray], FloatArray]:
         """The inverse of the diagonal."""

@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-import numpy as np
 import numpy.typing as npt
 
 from imgda_mpi.analysis import Innovation
 from imgda_mpi.arrays import FloatArray, Values
 from imgda_mpi.parallel.image_rows import ImageRows
 from imgda_mpi.perturbations import ENSEMBLES, perturbation
-from imgda_mpi.solvers.full import WedgeCovariance
+from imgda_mpi.solvers.full import WhiteCovariance
 from imgda_mpi.solvers.own_coefficients import OwnCoefficients
 from imgda_mpi.solvers.wedge_powers import WedgePowers
 
@@ -49,10 +48,6 @@ class PaperErrors:
         background, observation = own.sample_variances(self, ENSEMBLES)
         return background, observation
 
-    def covariance(self, rows: ImageRows, powers: WedgePowers, innovation: Innovation) -> WedgeCovariance:
-        """B of images, from the members' mean power in each wedge. Collective."""
-        shape = innovation.values.shape
-        total = np.zeros(len(powers.scale))
-        for member in range(self.n_members):
-            total += powers.of(self.deviation("background", member, shape, np.float64).astype(np.float64))
-        return WedgeCovariance(rows, powers, total / (self.n_members * innovation.values.size * powers.norms))
+    def covariance(self, rows: ImageRows, powers: WedgePowers, innovation: Innovation) -> WhiteCovariance:
+        """B of images: what the members' covariance tends to."""
+        return WhiteCovariance(rows, self.background)

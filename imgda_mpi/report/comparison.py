@@ -15,6 +15,8 @@ from imgda_mpi.grid import Grid
 REFERENCE = "pointwise"
 """Method that the others are compared with, draw by draw."""
 
+ROUNDING = 1e-7  # m3 m-3: methods that do the same are not worse than one another
+
 
 @dataclass(frozen=True, eq=False)
 class SavedComparison:
@@ -23,6 +25,7 @@ class SavedComparison:
     Parameters
     ----------
     names : methods, with their length where several are tried
+    n_truths : each has as many draws, one after the other
     n_cells : by region
     seconds : (n_methods, n_draws)
     spectrum : (n_methods, n_draws, n_scales), m3 m-3
@@ -31,6 +34,7 @@ class SavedComparison:
 
     names: list[str]
     noise: float
+    n_truths: int
     n_cells: IntArray
     scc: FloatArray
     ubrmse: FloatArray
@@ -48,6 +52,10 @@ class SavedComparison:
             if kind not in best or self._mean(number) < self._mean(best[kind]):
                 best[kind] = number
         return sorted(best.values())
+
+    def independent(self, of_draws: FloatArray) -> FloatArray:
+        """Independent numbers from those of all draws (n_draws,): where there are several truths, the mean of each."""
+        return of_draws if self.n_truths == 1 else of_draws.reshape(self.n_truths, -1).mean(axis=1)
 
     def is_tuned(self, number: int) -> bool:
         """Whether a length of the method was chosen with the truth."""
@@ -78,6 +86,7 @@ def read_comparison(path: Path) -> SavedComparison:
             return SavedComparison(
                 names=names,
                 noise=float(file.noise),
+                n_truths=int(file.n_truths),
                 n_cells=values["n_cells"].astype(np.int64),
                 scc=values["scc"],
                 ubrmse=values["ubrmse"],
@@ -92,7 +101,7 @@ def read_comparison(path: Path) -> SavedComparison:
 
 
 def comparison_table(saved: SavedComparison) -> str:
-    """Scores of every method, mean and standard error over the draws.
+    """Scores of every method, mean and standard error, on all land, on observed and on unseen land.
 
     Returns
     -------
@@ -100,51 +109,59 @@ def comparison_table(saved: SavedComparison) -> str:
         Without a newline at its end.
     """
     n_draws = saved.ubrmse.shape[1]
-    reference = saved.names.index(REFERENCE) if REFERENCE in saved.names else None
-    against = "" if reference is None else f"minus {REFERENCE}"
-    heading = ["method", "SCC", "ubRMSE", "bias", "observed", "unseen"]
-    heading += ["time s"] if reference is None else [against, "not worse", "time s"]
-    lines = [heading]
-    for number in saved.shown():
-        name = saved.names[number] + (" *" if saved.is_tuned(number) else "")
-        of_method = saved.ubrmse[number]
-        cells = [name, f"{_mean(saved.scc[number, :, 0]):.3f}", _with_error(of_method[:, 0])]
-        cells += [f"{_mean(saved.bias[number, :, 0]):+.4f}", *(_with_error(of_method[:, region]) for region in (1, 2))]
-        if reference is not None:
-            difference = of_method[:, 0] - saved.ubrmse[reference, :, 0]
-            cells += [_with_error(difference, "+.4f"), f"{100 * np.mean(difference <= 0):.0f} %"]
-        lines.append([*cells, f"{np.median(saved.seconds[number]):.3f}"])
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    rows = [
-        "  ".join(
-            [line[0].ljust(widths[0]), *(word.rjust(width) for word, width in zip(line[1:], widths[1:], strict=True))]
-        )
-        for line in lines
+    of_what = "over the truths, means of their draws" if saved.n_truths > 1 else "over the draws"
+    blocks = [
+        f"{n_draws} draws of noise {saved.noise:g} m3 m-3, {saved.n_truths} truth(s): mean +- standard error "
+        f"{of_what}, ubRMSE and bias in m3 m-3, median time in s"
     ]
-    all_land, observed, unseen = saved.n_cells
-    notes = [
-        f"{n_draws} draws of noise {saved.noise:g} m3 m-3; SCC and bias on all {all_land} land cells, ubRMSE in m3 m-3 "
-        f"on them, on {observed} observed and {unseen} unseen ones; mean +- standard error over draws, median time",
-    ]
+    all_land, _, unseen = saved.n_cells
+    if unseen == 0:
+        blocks.append(_region(saved, 0, f"all land, all of it observed ({all_land} cells)"))
+    else:
+        names = ("all land", "observed land", "unseen land")
+        blocks += [_region(saved, n, f"{name} ({saved.n_cells[n]} cells)") for n, name in enumerate(names)]
     if any(saved.is_tuned(number) for number in saved.shown()):
-        notes.append("* its length is the best of those tried, found with the truth: no method of practice")
-    return "\n".join([notes[0], "", *rows, *notes[1:]])
+        blocks.append("* its length is the best of those tried, found with the truth: no method of practice")
+    return "\n\n".join(blocks)
 
 
-def _mean(values: FloatArray) -> float:
-    return float(np.mean(values))
+def _region(saved: SavedComparison, region: int, title: str) -> str:
+    """Scores on the cells of a region."""
+    reference = saved.names.index(REFERENCE) if REFERENCE in saved.names else None
+    paired = [] if reference is None else [f"ubRMSE - {REFERENCE}", "draws not worse"]
+    lines = [[title, "SCC", "ubRMSE", "bias", *paired, "time"]]
+    for number in saved.shown():
+        ubrmse = saved.ubrmse[number, :, region]
+        cells = [
+            _with_error(saved.independent(saved.scc[number, :, region])),
+            _with_error(saved.independent(ubrmse), ".5f"),
+            _with_error(saved.independent(saved.bias[number, :, region]), "+.4f"),
+        ]
+        if reference is not None:
+            difference = ubrmse - saved.ubrmse[reference, :, region]
+            cells += [
+                _with_error(saved.independent(difference), "+.5f"),
+                f"{100 * np.mean(difference <= ROUNDING):.0f} %",
+            ]
+        name = saved.names[number] + (" *" if saved.is_tuned(number) else "")
+        lines.append([name, *cells, f"{np.median(saved.seconds[number]):.3f}"])
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join(
+        "  ".join([line[0].ljust(widths[0]), *(word.rjust(w) for word, w in zip(line[1:], widths[1:], strict=True))])
+        for line in lines
+    )
 
 
 def _with_error(values: FloatArray, form: str = ".4f") -> str:
     """Mean and standard error.
 
     >>> _with_error(np.array([0.1, 0.3]))
-    '0.2000+-0.1000'
+    '0.2000+-0.10000'
     >>> _with_error(np.array([np.nan, np.nan]))
     '-'
     """
     if np.isnan(values).all():
         return "-"
     if values.size < 2:
-        return format(_mean(values), form)
-    return f"{format(_mean(values), form)}+-{values.std(ddof=1) / np.sqrt(values.size):.4f}"
+        return format(float(np.mean(values)), form)
+    return f"{format(float(np.mean(values)), form)}+-{values.std(ddof=1) / np.sqrt(values.size):.5f}"

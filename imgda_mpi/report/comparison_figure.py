@@ -11,7 +11,7 @@ from imgda_mpi.errors import writing
 from imgda_mpi.report.comparison import SavedComparison
 from imgda_mpi.report.figure import DOTS_PER_INCH, MOISTURE_COLOURS, MOISTURE_LIMITS, UNIT, draw_panel, land_latitudes
 
-MOST_PANELS = 15
+MOST_PANELS = 18
 WIDTH = 12.0  # inches
 ROW_HEIGHT = 1.95
 
@@ -34,10 +34,14 @@ def draw_images(saved: SavedComparison, figure_file: Path) -> Figure:
     panels = figure.subplots(n_rows, 3, sharex=True, sharey=True, squeeze=False)
     for panel in panels.flat[len(titles) :]:
         panel.set_visible(False)
-    for letter, panel, (name, title) in zip("abcdefghijklmno", panels.flat, titles.items(), strict=False):
+    for letter, panel, (name, title) in zip("abcdefghijklmnopqr", panels.flat, titles.items(), strict=False):
         image = np.where(land, saved.images[name], np.nan)
         mesh = draw_panel(panel, f"({letter}) {title}", saved.grid, land, image)
         mesh.set(cmap=MOISTURE_COLOURS, clim=MOISTURE_LIMITS)
+    figure.suptitle(
+        f"First of {saved.ubrmse.shape[1]} draws, noise {saved.noise:g} {UNIT}; white: land without observation",
+        fontsize=10,
+    )
     panels[0, 0].set_ylim(*land_latitudes(saved.grid, land))
     bar = figure.colorbar(mesh, ax=panels, orientation="horizontal", extend="both", aspect=60, shrink=0.6, pad=0.02)
     bar.set_label(f"Soil moisture ({UNIT})", fontsize=9)
@@ -63,6 +67,7 @@ def draw_spectra(saved: SavedComparison, figure_file: Path) -> Figure:
         (line,) = axes.plot(scales, saved.spectrum[number].mean(axis=0), marker="o", markersize=4, label=name)
         if name == "none":
             line.set(color="black", linestyle="--", label="none (background)")
+    axes.set_title(f"Mean of {saved.ubrmse.shape[1]} draws, noise {saved.noise:g} {UNIT}", fontsize=10)
     axes.set_xticks(scales)
     axes.set_ylim(bottom=0)
     axes.set_xlabel("Curvelet scale (1 is the coarsest)")

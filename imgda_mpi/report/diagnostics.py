@@ -42,9 +42,11 @@ def read_diagnostics(path: Path) -> SavedAnalysis:
         observation, analysis, increment = (
             _on_grid(path, file, name, grid) for name in ("observation", "analysis", "increment")
         )
+        how = [str(getattr(file, name)) for name in ("error_model", "solver") if name in file.ncattrs()]
         title, method, time, source = (
             _attribute(path, file, name) for name in ("title", "method", "analysis_time", "observation_source")
         )
+    method = ", ".join([method, *(["/".join(how)] if how else [])])
     return SavedAnalysis(grid, background, observation, analysis, increment, title, method, time, source)
 
 

@@ -86,6 +86,29 @@ class WedgeCovariance:
         return lambda rows: self._rows.filter(rows, factors)
 
 
+class WhiteCovariance:
+    """Errors without correlation between pixels: B = diag(s_b^2).
+
+    Parameters
+    ----------
+    rows : ImageRows
+    sd : float or (ny, nx) array
+        Their standard deviation s_b, m3 m-3.
+    """
+
+    def __init__(self, rows: ImageRows, sd: float | FloatArray) -> None:
+        self.variance = np.broadcast_to(np.square(np.asarray(sd, np.float64)), rows.shape)[rows.own]
+        self.wedge_variances = None
+
+    def apply(self, rows: FloatArray) -> FloatArray:
+        """B times an image, (n_own, nx)."""
+        return self.variance * rows
+
+    def preconditioner(self, noise: FloatArray) -> Callable[[FloatArray], FloatArray]:
+        """The exact inverse."""
+        return diagonal_preconditioner(self.variance, noise)
+
+
 class SumCovariance:
     """Sum of covariances."""
 
@@ -220,7 +243,7 @@ class FullUpdate:
 
     @cached_property
     def statistics(self) -> WedgeStatistics:
-        """Variances, gain and powers of each wedge, as of the diagonal solver. Collective at first use."""
+        """Powers of each wedge, and what is known of its variances, as if all was observed. Collective at first use."""
         layout = self._powers.transform.layout
         n_values = np.array([wedge.stop - wedge.start for wedge in layout.wedges])
         norms = self._powers.norms * self._innovation.values.size / n_values
@@ -252,13 +275,14 @@ class FullUpdate:
         rows = self._rows
         sums = np.zeros(4)
         masks = [self._innovation.observed & land, land & ~self._innovation.observed]
+        for place, mask in enumerate(masks):
+            sums[2 * place] = len(signs) * rows.inner(self._covariance.variance, mask[rows.own].astype(np.float64))
         for image in signs:
             own = image[rows.own] * land[rows.own]
             before = self._covariance.apply(own)
             solved = self._system.solve(before, tolerance=0.01).values
             after = before - self._covariance.apply(solved)
             for place, mask in enumerate(masks):
-                sums[2 * place] += rows.inner(self._covariance.variance, mask[rows.own].astype(np.float64))
                 sums[2 * place + 1] += rows.inner(own * mask[rows.own], after)
         counts = len(signs) * np.repeat([np.count_nonzero(mask) for mask in masks], 2)
         means = np.divide(sums, counts, out=np.full(4, np.nan), where=counts > 0)

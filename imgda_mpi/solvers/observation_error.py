@@ -10,6 +10,7 @@ from mpi4py import MPI
 from imgda_mpi.analysis import Innovation
 from imgda_mpi.arrays import IntArray
 from imgda_mpi.curvelet import CurveletTransform
+from imgda_mpi.errors import ConfigError
 from imgda_mpi.solvers.wedge_powers import WedgePowers
 from imgda_mpi.spectral_errors import expected_variance
 from imgda_mpi.wedge_variances import noise_variance
@@ -18,6 +19,7 @@ QUANTILE = 0.25
 OF_COMPLEX = -math.log(1 - QUANTILE)  # that quantile of |c|^2 over its mean, for Gaussian c
 OF_REAL = 0.101531  # the same for real c: chi-square with one degree of freedom
 SEEN = 0.5  # of the most that any position of the wedge has of its curvelet on observed pixels
+SMALLEST = 0.001  # m3 m-3: no soil moisture is observed that well
 BINS = np.geomspace(1e-10, 1e2, 2401)  # (m3 m-3)2, steps of one percent
 
 
@@ -30,10 +32,13 @@ def estimated_observation_sd(innovation: Innovation, transform: CurveletTransfor
 
     Raises
     ------
-    ValueError
-        Where there are fewer than three scales, or too few pixels are observed to see them.
+    ConfigError
+        On every rank: where there are fewer than three scales, where too few pixels are observed to see them, or where
+        they hold no noise.
     """
     layout, n_scales = transform.layout, transform.geometry.n_scales
+    if n_scales < 3:
+        raise _no_estimate(f"the transform has {n_scales} scales, it takes three")
     observed = innovation.observed.astype(np.float64)
     counts = np.zeros((n_scales + 1, BINS.size - 1), np.int64)
     for _, wedge, values in WedgePowers(transform, comm).coefficients(innovation.values):
@@ -46,10 +51,19 @@ def estimated_observation_sd(innovation: Innovation, transform: CurveletTransfor
     comm.Allreduce(MPI.IN_PLACE, counts)
     finest = range(max(1, n_scales - 2), n_scales + 1)
     if not all(counts[scale].any() for scale in finest):
-        raise ValueError("too few pixels are observed to estimate the observation errors")
+        raise _no_estimate("too few pixels are observed")
     of_mean = [OF_REAL if transform.geometry.is_real(scale) else OF_COMPLEX for scale in finest]
     powers = [_quartile(counts[scale]) for scale in finest]
-    return math.sqrt(noise_variance(np.array(powers) / of_mean))
+    variance = noise_variance(np.array(powers) / of_mean)
+    if variance < SMALLEST**2:
+        raise _no_estimate("the innovation is too smooth at its finest scales to hold any noise")
+    return math.sqrt(variance)
+
+
+def _no_estimate(reason: str) -> ConfigError:
+    error = ConfigError(f"[errors] estimate_observation: {reason}; set errors.observation instead")
+    error.everywhere = True  # every rank has seen the same
+    return error
 
 
 def _quartile(counts: IntArray) -> float:

@@ -58,8 +58,9 @@ class WedgePowers:
             Complex wedges count twice, for their opposite half: the sum over all wedges is that over the pixels.
         """
         powers = np.zeros(len(self.transform.layout.wedges))
-        others = self.coefficients(image if other is None else other)
-        for (number, wedge, values), (_, _, factors) in zip(self.coefficients(image), others, strict=True):
+        others = None if other is None else self.coefficients(other)
+        for number, wedge, values in self.coefficients(image):
+            factors = values if others is None else next(others)[2]
             power = float(np.sum(np.multiply(values, factors, dtype=np.float64)))
             powers[number] = power if wedge.is_real else 2 * power
         # Every wedge is on one rank: to the others' zeros nothing is added that could be rounded.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,7 +67,8 @@ def compare(settings: Comparison, comm: MPI.Intracomm) -> str | None:
         The output folder does not exist then.
     """
     stages, grid = Stages(), global_grid(settings.grid)
-    check_output(settings.output.directory, lambda: 10_000_000, comm)
+    n_images = len(settings.methods) + len(settings.interpolation_lengths) + 10
+    check_output(settings.output.directory, lambda: 8 * n_images * math.prod(settings.grid) + 1_000_000, comm)
     with stages.stage("images"):
         images = _read(settings, grid, comm)
         n_draws = len(images.truths) * settings.seeds
@@ -194,4 +196,4 @@ def _draw(settings: Comparison, images: Images, number: int) -> Draw:
     if images.are_members:
         members = np.stack([image for other, image in enumerate(images.truths) if other != which])
         anomalies = np.where(land, members - members.mean(axis=0), 0.0)
-    return Draw(truth, images.background, Innovation(values, observed, assumed), anomalies, seed)
+    return Draw(truth, images.background, Innovation(values, observed, assumed), anomalies, number, seed)

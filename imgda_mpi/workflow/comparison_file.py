@@ -36,6 +36,7 @@ def write_comparison(path: Path, settings: Comparison, grid: Grid, outcomes: lis
         file.title = "Comparison of methods on noisy images of a known truth"
         file.source = f"imgda_mpi {__version__}"
         file.noise = settings.noise
+        file.n_truths = len(outcomes) // settings.seeds
         file.settings = settings.model_dump_json()
         file.createDimension("draw", len(outcomes))
         file.createDimension("scale", outcomes[0][0].spectrum.size)
@@ -66,7 +67,7 @@ def write_comparison(path: Path, settings: Comparison, grid: Grid, outcomes: lis
             ("observation", observation, "noisy image of the truth, first draw"),
         ):
             write_variable(file, name, ("lat", "lon"), image, meaning, MOISTURE)
-        analyses = np.stack([outcome.analysis for outcome in outcomes[0]])
+        analyses = np.stack([outcome.analysis for outcome in outcomes[0] if outcome.analysis is not None])
         write_variable(
             file, "analysis", ("method", "lat", "lon"), analyses, "soil moisture of each analysis, first draw", MOISTURE
         )

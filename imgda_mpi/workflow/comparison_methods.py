@@ -42,6 +42,7 @@ class Draw:
     truth, background : m3 m-3, NaN off the land
     innovation : on the grid
     anomalies : (n_members, ny, nx) of members without the truth, 0 off the land, m3 m-3; None without members
+    number : of the draw, from 0
     seed : of the noise, and of random numbers that a method draws
     """
 
@@ -49,6 +50,7 @@ class Draw:
     background: FloatArray
     innovation: Innovation
     anomalies: FloatArray | None
+    number: int
     seed: int
 
 
@@ -59,14 +61,14 @@ class Outcome:
     Parameters
     ----------
     name : the method, with its length where several are tried
-    analysis : (ny, nx) m3 m-3
+    analysis : (ny, nx) m3 m-3; None but for the first draw
     scores : against the truth, by region
     seconds : for the increment
     spectrum : (n_scales,) root mean square of the error of the analysis that each scale carries, m3 m-3
     """
 
     name: str
-    analysis: FloatArray
+    analysis: FloatArray | None
     scores: dict[str, Scores]
     seconds: float
     spectrum: FloatArray
@@ -116,7 +118,8 @@ class Methods:
         observed = draw.innovation.observed
         where = (self._land, observed, self._land & ~observed)
         compared = {region: scores(analysis, draw.truth, cells) for region, cells in zip(REGIONS, where, strict=True)}
-        return Outcome(name, analysis, compared, seconds, self._error_spectrum(analysis - draw.truth))
+        spectrum = self._error_spectrum(analysis - draw.truth)
+        return Outcome(name, analysis if draw.number == 0 else None, compared, seconds, spectrum)
 
     def _error_spectrum(self, error: FloatArray) -> FloatArray:
         shape = self._transform.layout.image_shape

@@ -116,8 +116,9 @@ def _describe_update(file: netCDF4.Dataset, result: Analysis, settings: Settings
         file.estimated_observation_error = increment.observation_sd
     if increment.inflation is not None:
         file.inflation_by_innovation, file.inflation_by_innovation_standard_error = increment.inflation
-    if increment.expected is not None:
+    if increment.iterations is not None:
         file.solver_iterations, file.solver_residual = increment.iterations, increment.residual
+    if increment.expected is not None:
         file.setncatts({f"expected_error_{name}": value for name, value in vars(increment.expected).items()})
 
 

@@ -19,7 +19,6 @@ from imgda_mpi.error_models.paper import PaperErrors
 from imgda_mpi.errors import ConfigError
 from imgda_mpi.grid import embed
 from imgda_mpi.parallel.exchange import Sent
-from imgda_mpi.parallel.failure import same_fate
 from imgda_mpi.perturbations import random_signs
 from imgda_mpi.solvers.diagonal import diagonal_increment
 from imgda_mpi.solvers.full import ExpectedErrors, FullUpdate
@@ -52,7 +51,7 @@ class Increment:
     sent : by this rank in the exchange of coefficients
     observation_sd : estimated standard deviation of the observation errors, m3 m-3, None where it is prescribed
     inflation : factor of the members' variance that the innovation asks for, and its standard error; None without
-    iterations, residual, expected : of the full solver, None elsewhere
+    iterations, residual, expected : of the full solver, None elsewhere; errors are expected of all scales together only
     """
 
     image: FloatArray
@@ -77,8 +76,8 @@ def increment_of(settings: Settings, inputs: Inputs, comm: MPI.Intracomm) -> Inc
     # Where nothing is observed there is no innovation, and no value has to be invented.
     values = np.nan_to_num(inputs.innovation, nan=0.0)
     observed = np.isfinite(inputs.innovation)
-    if settings.method == "none":
-        return Increment(np.zeros_like(values), observed, "method none")
+    if settings.method == "none" or not observed.any():
+        return Increment(np.zeros_like(values), observed, f"method {settings.method}, no increment")
     if settings.method == "insert":
         return Increment(values, observed, "method insert")
     assert inputs.deviations is not None
@@ -101,7 +100,7 @@ def _image_increment(settings: Settings, inputs: Inputs, innovation: Innovation,
     assert transform is not None
     (ny, nx), land = observed.shape, np.isfinite(inputs.background)
     estimate = None
-    if settings.errors.estimate_observation and observed.any():
+    if settings.errors.estimate_observation:
         estimate = _estimated_sd(innovation, transform, comm)
         innovation = replace(innovation, observation_sd=estimate)
     inflation = None
@@ -127,16 +126,18 @@ def _image_increment(settings: Settings, inputs: Inputs, innovation: Innovation,
         for number in range(N_SIGNS)
     ]
     statistics = update.statistics  # by all ranks
+    # They would be those of an update of all scales.
+    expected = update.expected_errors(embed(land, innovation.values.shape), signs) if settings.scales is None else None
     return Increment(
         image=update.increment[:ny, :nx],
         applied=land,
-        summary=f"{name}: {update.iterations} iterations, residual {update.residual:.1e}",
+        summary=f"{name}: {update.iterations} iterations, residual {update.residual:.1e}{_expectation(expected)}",
         wedges=statistics if comm.rank == 0 else None,
         observation_sd=estimate,
         inflation=inflation,
         iterations=update.iterations,
         residual=update.residual,
-        expected=update.expected_errors(embed(land, innovation.values.shape), signs),
+        expected=expected,
     )
 
 
@@ -163,11 +164,18 @@ def error_model(
     assert inflation is not None
     wanted, members, grid = settings.ensemble, inputs.members, inputs.restart.patches.grid
     factor = inflation[0] if wanted.inflation == "innovation" else float(wanted.inflation)
+    if np.isnan(factor):
+        error = ConfigError(
+            "[ensemble] inflation: the members do not differ where something is observed; give a number"
+        )
+        error.everywhere = True  # every rank has seen the same
+        raise error
     shape = innovation.values.shape
     ensemble = EnsembleErrors(
         {member: embed(np.sqrt(factor) * anomaly, shape) for member, anomaly in members.anomalies.items()},
         members.n_members,
-        Localisation(grid, 1000.0 * wanted.localisation) if settings.solver == "full" else None,
+        # It is large, and needed where there are members alone.
+        Localisation(grid, 1000.0 * wanted.localisation) if settings.solver == "full" and members.anomalies else None,
         grid.shape,
     )
     if settings.error_model == "ensemble":
@@ -175,16 +183,16 @@ def error_model(
     return HybridErrors(ensemble, from_innovation, wanted.innovation_weight)
 
 
+def _expectation(expected: ExpectedErrors | None) -> str:
+    if expected is None:
+        return ""
+    unseen = "" if np.isnan(expected.analysis_unseen) else f", {expected.analysis_unseen:.3f} on unseen land"
+    return f"; expected error {expected.analysis_observed:.3f} m3 m-3{unseen}"
+
+
 def _estimated_sd(innovation: Innovation, transform: CurveletTransform, comm: MPI.Intracomm) -> float:
     """Estimated standard deviation of the observation errors; warns where it is far from the one prescribed."""
-    estimate, reason = 0.0, ""
-    try:
-        estimate = estimated_observation_sd(innovation, transform, comm)
-    except ValueError as err:  # on every rank
-        reason = str(err)
-    with same_fate(comm):
-        if reason:
-            raise ConfigError(f"[errors] estimate_observation: {reason}; set errors.observation instead")
+    estimate = estimated_observation_sd(innovation, transform, comm)
     prescribed = float(np.sqrt(innovation.observation_variance[innovation.observed].mean()))
     if comm.rank == 0 and not 0.5 <= estimate / prescribed <= 2.0:
         log.warning(

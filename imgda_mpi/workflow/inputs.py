@@ -102,15 +102,28 @@ def read_inputs(settings: Settings, stages: Stages, comm: MPI.Intracomm) -> Inpu
             ny, nx = transform.layout.image_shape
             stages.say(f"{transform.geometry.n_scales} scales on {ny} x {nx}: {transform.layout.n_values} coefficients")
     if settings.method == "image" and settings.error_model in WITH_MEMBERS:
+        with same_fate(comm):
+            if settings.solver == "full" and not grid.has_equal_columns:
+                raise ConfigError('solver = "full" with members needs columns of equal width; set solver = "diagonal"')
         with stages.stage("members"):
             members = _read_members(settings, grid, land, ranks, comm)
+            with same_fate(comm):
+                if not np.nanmax(members.spread) > 0:
+                    raise InputError(
+                        fault(
+                            "[ensemble]",
+                            found=f"{members.n_members} members that are all alike",
+                            expected="members that differ",
+                            do="give each member its own folder or image",
+                        )
+                    )
             stages.say(f"{members.n_members} members, spread {np.sqrt(np.nanmean(members.spread**2)):.4f} m3 m-3")
     files = [
         *restart.inputs,
         *([observation.path] if observation else []),
         *deviation_files,
-        *(members.files if members else []),
     ]
+    files += [file for file in (members.files if members else []) if file not in set(files)]
     return Inputs(
         restart, soil, aquifer, background, observation, innovation, deviations, transform, ranks, members, files
     )

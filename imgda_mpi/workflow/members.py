@@ -113,9 +113,9 @@ def _restart_reader(wanted: MemberRestarts, model: Model, grid: Grid, alone: MPI
 
 
 def _image_reader(wanted: MemberImages, model: Model, grid: Grid) -> Reader:
-    from imgda_mpi.images.cf import read_cf  # on the ranks that read
-
     def read(member: int) -> tuple[FloatArray, list[Path]]:
+        from imgda_mpi.images.cf import read_cf  # on the ranks that read
+
         image = read_cf(
             wanted.file,
             grid,

@@ -139,7 +139,7 @@ def plan(settings: Settings, ranks: Sequence[int], machine: Machine, comm: MPI.I
     if (settings.error_model, settings.solver) != ("paper", "diagonal"):
         raise ConfigError(
             f'error_model = "{settings.error_model}", solver = "{settings.solver}": plan predicts '
-            '"paper" with "diagonal" alone; take those numbers for a rough upper bound of analytic and innovation'
+            '"paper" with "diagonal" alone'
         )
     start, stages = load_program(settings), Stages()
     inputs = read_inputs(settings.model_copy(update={"parallel": Parallel()}), stages, comm)
