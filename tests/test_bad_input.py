@@ -41,7 +41,8 @@ def edit(settings: Path, old: str, new: str) -> None:
 
 def leftovers(case: Path) -> list[str]:
     """What is beside the inputs of the case."""
-    return sorted({path.name for path in case.parent.iterdir()} - {"model", "observation", "truth.nc", "case.toml"})
+    inputs = {"model", "observation", "truth.nc", "case.toml", "compare.toml"}
+    return sorted({path.name for path in case.parent.iterdir()} - inputs)
 
 
 def misspell(case: Path) -> None:
