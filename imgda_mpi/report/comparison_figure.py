@@ -38,10 +38,8 @@ def draw_images(saved: SavedComparison, figure_file: Path) -> Figure:
         image = np.where(land, saved.images[name], np.nan)
         mesh = draw_panel(panel, f"({letter}) {title}", saved.grid, land, image)
         mesh.set(cmap=MOISTURE_COLOURS, clim=MOISTURE_LIMITS)
-    figure.suptitle(
-        f"First of {saved.ubrmse.shape[1]} draws, noise {saved.noise:g} {UNIT}; white: land without observation",
-        fontsize=10,
-    )
+    gaps = "; white: land without observation" if saved.n_cells[2] else ""
+    figure.suptitle(f"Draw 1 of {saved.ubrmse.shape[1]}, noise {saved.noise:g} {UNIT}{gaps}", fontsize=10)
     panels[0, 0].set_ylim(*land_latitudes(saved.grid, land))
     bar = figure.colorbar(mesh, ax=panels, orientation="horizontal", extend="both", aspect=60, shrink=0.6, pad=0.02)
     bar.set_label(f"Soil moisture ({UNIT})", fontsize=9)

@@ -20,7 +20,7 @@ from imgda_mpi.conjugate_gradients import Solution, conjugate_gradients
 from imgda_mpi.curvelet import CurveletTransform
 from imgda_mpi.errors import ImgdaError
 from imgda_mpi.parallel.image_rows import ImageRows
-from imgda_mpi.solvers.wedge_powers import WedgePowers, wedge_filter
+from imgda_mpi.solvers.wedge_powers import WedgePowers, scale_filter, wedge_filter
 from imgda_mpi.solvers.wedge_statistics import WedgeStatistics
 
 TOLERANCE = 1e-3  # of the residual; ten times less changes an increment by less than 1e-4 m3 m-3
@@ -237,8 +237,7 @@ class FullUpdate:
         self.iterations, self.residual = solution.iterations, solution.residual
         increment = self._covariance.apply(solution.values)
         if scales is not None:
-            wanted = np.isin(self._powers.scale, scales).astype(np.float64)
-            increment = self._rows.filter(increment, wedge_filter(transform, wanted)[:, self._rows.own_columns])
+            increment = self._rows.filter(increment, scale_filter(transform, scales)[:, self._rows.own_columns])
         self.increment = self._rows.whole(increment)
 
     @cached_property

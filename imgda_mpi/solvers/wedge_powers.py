@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import cached_property
 
 import numpy as np
@@ -104,3 +104,8 @@ def wedge_filter(transform: CurveletTransform, factors: FloatArray) -> FloatArra
         coefficients[wedge.start : wedge.stop] *= factor
     # Rounding, seen beside the largest factor, must not make a covariance indefinite.
     return np.maximum(np.fft.rfft2(transform.inverse(coefficients).astype(np.float64)).real, 0.0)
+
+
+def scale_filter(transform: CurveletTransform, scales: Collection[int]) -> FloatArray:
+    """The `wedge_filter` that keeps the part of an image that some scales carry, 1 being the coarsest."""
+    return wedge_filter(transform, np.array([float(wedge.scale in scales) for wedge in transform.layout.wedges]))

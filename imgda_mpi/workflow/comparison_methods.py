@@ -16,18 +16,15 @@ from imgda_mpi.baselines.letkf import letkf_increment
 from imgda_mpi.baselines.optimal_interpolation import interpolation_increment
 from imgda_mpi.comparison_config import Comparison
 from imgda_mpi.curvelet import CurveletTransform
-from imgda_mpi.error_models.analytic import AnalyticErrors
+from imgda_mpi.error_models.choose import choose_error_model
 from imgda_mpi.error_models.ensemble import EnsembleErrors
-from imgda_mpi.error_models.hybrid import HybridErrors
-from imgda_mpi.error_models.innovation import InnovationErrors
-from imgda_mpi.error_models.paper import PaperErrors
 from imgda_mpi.grid import Grid, embed
 from imgda_mpi.localisation import Localisation
 from imgda_mpi.parallel.rank_grid import RankGrid
 from imgda_mpi.solvers.diagonal import diagonal_increment
 from imgda_mpi.solvers.full import FullUpdate
 from imgda_mpi.solvers.observation_error import estimated_observation_sd
-from imgda_mpi.solvers.wedge_powers import WedgePowers, wedge_filter
+from imgda_mpi.solvers.wedge_powers import WedgePowers, scale_filter
 from imgda_mpi.verify.scores import Scores, scores
 
 REGIONS = ("all land", "observed", "unseen")
@@ -162,37 +159,33 @@ class Methods:
         shape = self._transform.layout.image_shape
         innovation = Innovation(embed(given.values, shape), embed(given.observed, shape), given.observation_sd)
         if method == "large_scale":
-            coarse = self._transform.geometry.n_scales // 2
-            low_pass = wedge_filter(self._transform, (self._powers.scale <= coarse).astype(np.float64))
+            coarse = range(1, self._transform.geometry.n_scales // 2 + 1)
+            low_pass = scale_filter(self._transform, coarse)
             sd = float(np.asarray(given.observation_sd))
             return np.asarray(large_scale_increment(innovation.values, assumed.background, sd, low_pass))
         if assumed.estimate_observation:
             estimate = estimated_observation_sd(innovation, self._transform, self._alone)
             innovation = replace(innovation, observation_sd=estimate)
         model, _, solver = method.partition("/")
-        errors = self._error_model(model, draw, innovation)
+        members = self._settings.members
+        errors = choose_error_model(
+            model,
+            innovation,
+            background_sd=assumed.background,
+            n_members=assumed.n_members,
+            seed=draw.seed,
+            time=self._settings.time,
+            ensemble=self._ensemble(draw),
+            innovation_weight=members.innovation_weight if members else 0.0,
+        )
         if solver == "full":
             return FullUpdate(innovation, errors, self._transform, self._alone).increment
         image, _, _ = diagonal_increment(innovation, errors, self._transform, self._ranks, self._alone)
         return np.asarray(image)
 
-    def _error_model(
-        self, model: str, draw: Draw, innovation: Innovation
-    ) -> PaperErrors | AnalyticErrors | InnovationErrors | EnsembleErrors | HybridErrors:
-        assumed, when = self._settings.errors, self._settings.time
-        if model == "paper":
-            sd = float(np.asarray(innovation.observation_sd))
-            return PaperErrors(assumed.background, sd, assumed.n_members, draw.seed, when)
-        if model == "analytic":
-            return AnalyticErrors(assumed.background)
-        from_innovation = InnovationErrors(draw.seed, when)
-        if model == "innovation":
-            return from_innovation
-        assert draw.anomalies is not None
-        assert self._settings.members is not None
+    def _ensemble(self, draw: Draw) -> EnsembleErrors | None:
+        if draw.anomalies is None:
+            return None
         shape = self._transform.layout.image_shape
         members = {number: embed(anomaly, shape) for number, anomaly in enumerate(draw.anomalies)}
-        ensemble = EnsembleErrors(members, len(members), self._localisation, self._grid.shape)
-        if model == "ensemble":
-            return ensemble
-        return HybridErrors(ensemble, from_innovation, self._settings.members.innovation_weight)
+        return EnsembleErrors(members, len(members), self._localisation, self._grid.shape)

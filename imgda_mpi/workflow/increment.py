@@ -13,9 +13,7 @@ from imgda_mpi.analysis import Innovation, large_scale_increment, pointwise_incr
 from imgda_mpi.arrays import BoolArray, FloatArray
 from imgda_mpi.config import Settings
 from imgda_mpi.curvelet import CurveletTransform
-from imgda_mpi.error_models.analytic import AnalyticErrors
-from imgda_mpi.error_models.innovation import InnovationErrors
-from imgda_mpi.error_models.paper import PaperErrors
+from imgda_mpi.error_models.choose import choose_error_model
 from imgda_mpi.errors import ConfigError
 from imgda_mpi.grid import embed
 from imgda_mpi.parallel.exchange import Sent
@@ -23,15 +21,12 @@ from imgda_mpi.perturbations import random_signs
 from imgda_mpi.solvers.diagonal import diagonal_increment
 from imgda_mpi.solvers.full import ExpectedErrors, FullUpdate
 from imgda_mpi.solvers.observation_error import estimated_observation_sd
-from imgda_mpi.solvers.wedge_powers import wedge_filter
+from imgda_mpi.solvers.wedge_powers import scale_filter
 from imgda_mpi.solvers.wedge_statistics import WedgeStatistics
 from imgda_mpi.workflow.inputs import Inputs
 
 if TYPE_CHECKING:
     from imgda_mpi.error_models.ensemble import EnsembleErrors
-    from imgda_mpi.error_models.hybrid import HybridErrors
-
-    ErrorModel = PaperErrors | AnalyticErrors | InnovationErrors | EnsembleErrors | HybridErrors
 
 log = logging.getLogger(__name__)
 
@@ -109,7 +104,17 @@ def _image_increment(settings: Settings, inputs: Inputs, innovation: Innovation,
 
         spread = embed(np.nan_to_num(inputs.members.spread), innovation.values.shape)
         inflation = spread_error_ratio(innovation, spread)
-    errors = error_model(settings, inputs, innovation, inflation)
+    assert inputs.deviations is not None
+    errors = choose_error_model(
+        settings.error_model,
+        innovation,
+        background_sd=inputs.deviations[0],
+        n_members=settings.errors.n_members,
+        seed=settings.errors.seed,
+        time=settings.model.time,
+        ensemble=_ensemble(settings, inputs, innovation, inflation),
+        innovation_weight=settings.ensemble.innovation_weight if settings.ensemble else 0.0,
+    )
     name = f"method image, {settings.error_model}/{settings.solver}"
     if inflation is not None:
         name += f", innovation asks for {inflation[0]:.2f}+-{inflation[1]:.2f} of the members' variance"
@@ -141,27 +146,15 @@ def _image_increment(settings: Settings, inputs: Inputs, innovation: Innovation,
     )
 
 
-def error_model(
+def _ensemble(
     settings: Settings, inputs: Inputs, innovation: Innovation, inflation: tuple[float, float] | None
-) -> ErrorModel:
-    """The error model of the settings, with what this rank holds of it."""
-    assert inputs.deviations is not None
-    errors, time = settings.errors, settings.model.time
-    if settings.error_model == "paper":
-        observation = innovation.observation_sd
-        return PaperErrors(inputs.deviations[0], observation, errors.n_members, errors.seed, time)
-    if settings.error_model == "analytic":
-        return AnalyticErrors(inputs.deviations[0])
-    from_innovation = InnovationErrors(errors.seed, time)
-    if settings.error_model == "innovation":
-        return from_innovation
+) -> EnsembleErrors | None:
+    """Background errors by the members that this rank holds; None without members."""
+    if settings.ensemble is None or inputs.members is None or inflation is None:
+        return None
     from imgda_mpi.error_models.ensemble import EnsembleErrors
-    from imgda_mpi.error_models.hybrid import HybridErrors
     from imgda_mpi.localisation import Localisation
 
-    assert settings.ensemble is not None
-    assert inputs.members is not None
-    assert inflation is not None
     wanted, members, grid = settings.ensemble, inputs.members, inputs.restart.patches.grid
     factor = inflation[0] if wanted.inflation == "innovation" else float(wanted.inflation)
     if np.isnan(factor):
@@ -171,16 +164,13 @@ def error_model(
         error.everywhere = True  # every rank has seen the same
         raise error
     shape = innovation.values.shape
-    ensemble = EnsembleErrors(
+    return EnsembleErrors(
         {member: embed(np.sqrt(factor) * anomaly, shape) for member, anomaly in members.anomalies.items()},
         members.n_members,
         # It is large, and needed where there are members alone.
         Localisation(grid, 1000.0 * wanted.localisation) if settings.solver == "full" and members.anomalies else None,
         grid.shape,
     )
-    if settings.error_model == "ensemble":
-        return ensemble
-    return HybridErrors(ensemble, from_innovation, wanted.innovation_weight)
 
 
 def _expectation(expected: ExpectedErrors | None) -> str:
@@ -208,7 +198,6 @@ def _large_scale(
     innovation: Innovation, background_sd: float | FloatArray, transform: CurveletTransform, settings: Settings
 ) -> FloatArray:
     scales = settings.scales or range(1, transform.geometry.n_scales // 2 + 1)
-    wanted = np.array([float(wedge.scale in scales) for wedge in transform.layout.wedges])
     # The constraint knows one standard deviation of each kind: of fields the root mean square.
     s_b, s_o = (float(np.sqrt(np.mean(np.square(sd)))) for sd in (background_sd, innovation.observation_sd))
-    return np.asarray(large_scale_increment(innovation.values, s_b, s_o, wedge_filter(transform, wanted)), np.float64)
+    return np.asarray(large_scale_increment(innovation.values, s_b, s_o, scale_filter(transform, scales)), np.float64)
