@@ -12,7 +12,7 @@ from scipy.fft import next_fast_len
 
 from imgda_mpi.arrays import FloatArray, Values
 from imgda_mpi.curvelet import CurveletTransform, Wedge
-from imgda_mpi.curvelet.windows import Window, window
+from imgda_mpi.curvelet.windows import WedgeWindows, Window, window
 
 MEMBERS_PER_BLOCK = 5
 """Part of what the variance is, to the bit: members are taken together in blocks of this size, whoever does it."""
@@ -159,11 +159,11 @@ def expected_variance(
     if sd.shape not in ((), layout.image_shape):
         raise ValueError(f"sd has shape {sd.shape}: need a number or {layout.image_shape}")
     wedges = layout.wedges if wedges is None else wedges
-    first = wedges[0].start
+    first, windows = wedges[0].start, WedgeWindows(transform.geometry)
     variance = np.empty(wedges[-1].stop - first)
     spectrum = np.fft.fft2(np.square(sd)) / sd.size if sd.ndim else None
     for wedge in wedges:
-        part = window(transform.geometry, wedge.scale, wedge.number)
+        part = window(transform.geometry, wedge.scale, wedge.number, windows)
         if spectrum is None:
             # No wedge holds a frequency twice, not even as an alias, so that q = 0 is the only multiple of N.
             of_wedge = np.full(wedge.shape, float(np.square(sd) * np.square(part.weight).sum()))
@@ -185,7 +185,11 @@ def _positions(part: Window, spectrum: npt.NDArray[np.complex128], shape: tuple[
     autocorrelation = np.fft.irfft2(squared, padded)
     q1, q2 = (np.arange(-size, size + 1) for size in reach)
     product = autocorrelation[np.ix_(q1, q2)] * spectrum[np.ix_(q1 % spectrum.shape[0], q2 % spectrum.shape[1])]
-    wrapped = np.zeros(shape, dtype=np.complex128)
-    np.add.at(wrapped, np.ix_(q1 % shape[0], q2 % shape[1]), product)
+    # Onto the n1 x n2 differences that the positions tell apart.
+    starts = [-size % n for size, n in zip(reach, shape, strict=True)]
+    turns = [-(-(start + 2 * size + 1) // n) for start, size, n in zip(starts, reach, shape, strict=True)]
+    laid_out = np.zeros((turns[0] * shape[0], turns[1] * shape[1]), dtype=np.complex128)
+    laid_out[starts[0] : starts[0] + q1.size, starts[1] : starts[1] + q2.size] = product
+    wrapped = laid_out.reshape(turns[0], shape[0], turns[1], shape[1]).sum(axis=(0, 2))
     # A sum of squares: what is below zero, far from any error, is rounding.
-    return np.maximum(np.fft.ifft2(wrapped).real * wrapped.size, 0.0)
+    return np.asarray(np.maximum(np.fft.ifft2(wrapped).real * wrapped.size, 0.0))

@@ -29,8 +29,11 @@ class Window:
     weight: FloatArray
 
 
-def window(geometry: Geometry, scale: int, wedge: int) -> Window:
-    """Window of a wedge; for a real scale that of its one array."""
+def window(geometry: Geometry, scale: int, wedge: int, windows: WedgeWindows | None = None) -> Window:
+    """Window of a wedge; for a real scale that of its one array.
+
+    Give the same ``windows`` for all wedges of a scale in turn: those that mirror each other are computed once then.
+    """
     if geometry.is_real(scale):
         if scale == 1:
             rows, columns = (_symmetric(math.floor(geometry.length(1, axis) / 2)) for axis in (0, 1))
@@ -38,7 +41,7 @@ def window(geometry: Geometry, scale: int, wedge: int) -> Window:
         rows, columns = (np.arange(-(size // 2), (size + 1) // 2) for size in geometry.shape)
         low = _low_pass(geometry, scale - 1, rows, columns)
         return Window(rows, columns, np.sqrt(1 - low * low))
-    k1, k2, weight = WedgeWindows(geometry).of(scale, wedge)
+    k1, k2, weight = (windows or WedgeWindows(geometry)).of(scale, wedge)
     rows, columns = (np.arange(k.min(initial=0), k.max(initial=0) + 1) for k in (k1, k2))
     box = np.zeros((rows.size, columns.size))
     box[k1 - rows[0], k2 - columns[0]] = weight
