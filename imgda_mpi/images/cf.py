@@ -29,6 +29,8 @@ from imgda_mpi.images.units import to_volumetric
 
 Layer = tuple[float, float]  # top and bottom, m below the surface
 
+POSSIBLE = (0.0, 1.0)  # m3 m-3: a model may hold more water than an observation can be trusted with
+
 MEMBER_NAMES = ("member", "ensemble", "realization")
 
 METRES = {"m": 1.0, "metre": 1.0, "meter": 1.0, "meters": 1.0, "cm": 0.01, "mm": 0.001}
@@ -93,6 +95,19 @@ def read_cf(
         raise ValueError(f"layer {layer} must be top and bottom in m, top < bottom")
     source = _read_source(resolve(path, time), time, variable, layer, max_time_offset, member)
     return observed_image(source, grid, method=method, valid_range=valid_range)
+
+
+def read_member(
+    path: Path | str, grid: Grid, time: datetime, *, variable: str, layer: Layer | None, member: int
+) -> ObservedImage:
+    """The image of one member of the model on the model grid; arguments as of `read_cf`.
+
+    Raises
+    ------
+    InputError
+        See `read_cf`.
+    """
+    return read_cf(path, grid, time, variable=variable, layer=layer, member=member, valid_range=POSSIBLE)
 
 
 def count_members(path: Path | str, time: datetime, variable: str) -> int:

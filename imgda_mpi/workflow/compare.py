@@ -25,8 +25,6 @@ from imgda_mpi.workflow.transform import make_transform
 
 log = logging.getLogger(__name__)
 
-POSSIBLE = (0.0, 1.0)  # m3 m-3, of a member: a model may hold more water than an observation is trusted with
-
 
 @dataclass(frozen=True, eq=False)
 class Images:
@@ -152,7 +150,7 @@ def _read_pair(settings: Comparison, grid: Grid) -> Images:
 
 
 def _read_members(settings: Comparison, grid: Grid) -> Images:
-    from imgda_mpi.images.cf import count_members, read_cf
+    from imgda_mpi.images.cf import count_members, read_member
 
     wanted = settings.members
     assert wanted is not None
@@ -168,15 +166,7 @@ def _read_members(settings: Comparison, grid: Grid) -> Images:
             )
         )
     read = [
-        read_cf(
-            wanted.file,
-            grid,
-            settings.time,
-            variable=wanted.variable,
-            layer=wanted.layer,
-            member=member,
-            valid_range=POSSIBLE,
-        )
+        read_member(wanted.file, grid, settings.time, variable=wanted.variable, layer=wanted.layer, member=member)
         for member in range(n_members)
     ]
     background = read.pop(wanted.background_member)

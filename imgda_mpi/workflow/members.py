@@ -17,8 +17,6 @@ from imgda_mpi.grid import Grid
 from imgda_mpi.parallel.failure import same_fate
 from imgda_mpi.workflow.surface import SURFACE, Model, open_restart, surface_image
 
-POSSIBLE = (0.0, 1.0)  # m3 m-3: a model may hold more water than an observation can be trusted with
-
 
 @dataclass(frozen=True, eq=False)
 class Members:
@@ -114,17 +112,9 @@ def _restart_reader(wanted: MemberRestarts, model: Model, grid: Grid, alone: MPI
 
 def _image_reader(wanted: MemberImages, model: Model, grid: Grid) -> Reader:
     def read(member: int) -> tuple[FloatArray, list[Path]]:
-        from imgda_mpi.images.cf import read_cf  # on the ranks that read
+        from imgda_mpi.images.cf import read_member  # on the ranks that read
 
-        image = read_cf(
-            wanted.file,
-            grid,
-            model.time,
-            variable=wanted.variable,
-            layer=wanted.layer,
-            member=member,
-            valid_range=POSSIBLE,
-        )
+        image = read_member(wanted.file, grid, model.time, variable=wanted.variable, layer=wanted.layer, member=member)
         return image.values, [image.path]
 
     return read
