@@ -17,7 +17,7 @@ from imgda_mpi.errors import ImgdaError
 if TYPE_CHECKING:
     from mpi4py import MPI
 
-    from imgda_mpi.config import Section
+    from imgda_mpi.fields import Section
 
 log = logging.getLogger(__name__)
 
@@ -58,19 +58,12 @@ def _parser() -> argparse.ArgumentParser:
 
     plan = verbs.add_parser(
         "plan",
-        help="predict memory, messages, work and time of an analysis",
-        description="Predict what an analysis takes of each rank: memory, messages, FFTs, files, time. Runs on one "
-        "process and measures this machine; say what is known of another one.",
+        help="predict memory, messages, work and files of an analysis",
+        description="Predict what an analysis takes of each rank: memory, messages, FFTs, files. Runs on one process.",
     )
     plan.add_argument("settings", type=Path, help="settings file, TOML")
     plan.add_argument(
         "--ranks", type=_counts, required=True, metavar="N,N,...", help="numbers of ranks, as 64,256,1024"
-    )
-    plan.add_argument("--fft-rate", type=_positive, help="GFlop/s of a core, as plan measures it there")
-    plan.add_argument("--latency", type=_positive, help="microseconds of a message (default: 2)")
-    plan.add_argument("--bandwidth", type=_positive, help="GB/s from rank to rank (default: as memory is copied here)")
-    plan.add_argument(
-        "--file-system", type=_positive, help="GB/s for all ranks together (default: as files are read here)"
     )
     plan.add_argument("--memory", type=_positive, help="GB of a rank (default: this machine's by its cores)")
     plan.set_defaults(verb=_plan)
@@ -119,13 +112,12 @@ def _plan(arguments: argparse.Namespace) -> int:
     from imgda_mpi.config import Settings
     from imgda_mpi.console import configure_logging
     from imgda_mpi.settings_file import read_settings
-    from imgda_mpi.workflow.plan import Machine, plan
+    from imgda_mpi.workflow.plan import plan
 
     configure_logging(0)
-    known = (arguments.fft_rate, arguments.latency, arguments.bandwidth, arguments.file_system, arguments.memory)
 
     def write() -> None:
-        table = plan(read_settings(arguments.settings, Settings), arguments.ranks, Machine(*known), MPI.COMM_SELF)
+        table = plan(read_settings(arguments.settings, Settings), arguments.ranks, arguments.memory, MPI.COMM_SELF)
         sys.stdout.write(f"{table}\n")
 
     return _alone(write)
@@ -177,10 +169,10 @@ def _alone(work: Callable[[], object]) -> int:
     return 0
 
 
-def _on_all_ranks(settings_file: Path, kind: type[Section], verb: Callable[..., str | None]) -> int:
+def _on_all_ranks(settings_file: Path, kind: type[Section], verb: Callable[..., object]) -> int:
     """Read the settings on rank 0, run a verb on all ranks, and end them all together whatever happens.
 
-    What the verb returns on rank 0 is printed.
+    Text that the verb returns on rank 0 is printed.
     """
     from mpi4py import MPI
 
@@ -196,7 +188,7 @@ def _on_all_ranks(settings_file: Path, kind: type[Section], verb: Callable[..., 
             if comm.rank == 0:
                 settings = read_settings(settings_file, kind)
         said = verb(comm.bcast(settings), comm)
-        if said is not None and comm.rank == 0:
+        if isinstance(said, str) and comm.rank == 0:
             sys.stdout.write(f"{said}\n")
     except ImgdaError as err:
         if comm.size > 1 and not err.everywhere:

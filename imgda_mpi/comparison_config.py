@@ -6,28 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from imgda_mpi.config import Cf, Curvelet, Depths, FilePattern, Gldas, Instant, Output, Section, key
-
-Method = Literal[
-    "none",
-    "insert",
-    "pointwise",
-    "pointwise_fitted",
-    "large_scale",
-    "paper",
-    "analytic",
-    "innovation/diagonal",
-    "innovation/full",
-    "ensemble/diagonal",
-    "ensemble/full",
-    "hybrid/diagonal",
-    "hybrid/full",
-    "letkf",
-    "optimal_interpolation",
-]
-
-OF_MEMBERS = ("ensemble/diagonal", "ensemble/full", "hybrid/diagonal", "hybrid/full", "letkf")
-"""Methods that need members of the model."""
+from imgda_mpi.config import Cf, Curvelet, Gldas, NoiseEstimate, Output
+from imgda_mpi.fields import Depths, FilePattern, Instant, Section, key
+from imgda_mpi.method_config import NEEDS_MEMBERS, ComparedMethod
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Lengths = Annotated[tuple[Positive, ...], Field(strict=False, min_length=1)]
@@ -49,39 +30,35 @@ class Swaths(Section):
         return self
 
 
-class Members(Section):
+class MembersInFile(Section):
     """Images of members of the model: one is the background, every other in turn the truth and left out."""
 
     file: FilePattern = key("CF NetCDF file; %Y %m %d %H %M %j stand for the time")
     variable: str = key("Name of the soil moisture variable, one dimension of which is named member", min_length=1)
     layer: Depths | None = key("Top and bottom of the layer to take, where the variable has several", "m", default=None)
     background_member: int = key("Number of the member that is the background, from 0", default=0, ge=0)
-    localisation: float = key(
-        "Length of the Gaspari-Cohn correlation of ensemble/full and hybrid/full", "km", default=1800.0, gt=0
-    )
-    innovation_weight: float = key("Share of the innovation's variances in hybrid", default=0.1, ge=0, le=1)
     letkf_lengths: Lengths = key(
-        "Lengths that letkf is tried with; the best is found with the truth, and marked",
+        "Lengths that letkf is tried with if it is given by its name; the best is found with the truth, and marked",
         "km",
         default=(600.0, 800.0, 1000.0, 1200.0, 1400.0),
     )
 
 
-class AssumedErrors(Section):
-    """What the methods assume of the errors."""
+class AssumedErrors(NoiseEstimate):
+    """What the methods assume of the observation's errors."""
 
-    background: float = key("Standard deviation of the background errors", "m3 m-3", default=0.15, gt=0, le=1)
     observation: float | None = key(
-        "Standard deviation of the observation errors (default: that of the noise)", "m3 m-3", default=None, gt=0, le=1
+        "Standard deviation (default: that of the noise)", "m3 m-3", default=None, gt=0, le=1
     )
-    estimate_observation: bool = key("Estimate it from the innovation instead, for methods with wedges", default=False)
-    n_members: int = key("Perturbed members of each kind for paper", default=50, ge=2)
 
 
 class Comparison(Section):
     """All settings of one comparison."""
 
-    methods: Annotated[tuple[Method, ...], Field(strict=False, min_length=1)] = key("Methods to compare, see README")
+    methods: Annotated[tuple[ComparedMethod, ...], Field(strict=False, min_length=1)] = key(
+        "Methods to compare, each by its name, as innovation/full, or with keys of its own, as "
+        '{kind = "paper", n_members = 20}'
+    )
     time: Instant = key("Of the images, and part of the key of all random numbers", "UTC")
     noise: float = key("Standard deviation of the noise in the observations", "m3 m-3", gt=0, le=1)
     seeds: int = key("Draws of the noise, for each truth", default=10, ge=1)
@@ -89,7 +66,8 @@ class Comparison(Section):
         "Rows and columns of the global grid", default=(128, 256)
     )
     interpolation_lengths: Lengths = key(
-        "Lengths that optimal_interpolation is tried with; the best is found with the truth, and marked",
+        "Lengths that optimal_interpolation is tried with if it is given by its name; the best is found with the "
+        "truth, and marked",
         "km",
         default=(500.0, 650.0, 800.0, 1000.0),
     )
@@ -99,16 +77,24 @@ class Comparison(Section):
     truth: Annotated[Gldas | Cf, Field(discriminator="kind")] | None = key(
         "What is taken for the truth; not with [members]", default=None
     )
-    members: Members | None = key("Background, truths and members in one file", default=None)
+    members: MembersInFile | None = key("Background, truths and members in one file", default=None)
     coverage: Swaths = key("Pixels that are observed", default=Swaths())
     errors: AssumedErrors = key("Assumed errors", default=AssumedErrors())
     curvelet: Curvelet = key("Curvelet transform", default=Curvelet())
     output: Output = key("Result")
 
+    @property
+    def labels(self) -> list[str]:
+        """Of the methods: their keys are named where several have the same name."""
+        labels = [method.label for method in self.methods]
+        return [
+            label if labels.count(label) == 1 else method.full_label
+            for label, method in zip(labels, self.methods, strict=True)
+        ]
+
     @model_validator(mode="after")
     def _each_once(self) -> Comparison:
-        for name in ("methods", "interpolation_lengths"):
-            given = getattr(self, name)
+        for name, given in (("methods", self.labels), ("interpolation_lengths", self.interpolation_lengths)):
             if len(set(given)) < len(given):
                 raise ValueError(f"{name} = {list(given)}: each may be given once")
         return self
@@ -118,7 +104,7 @@ class Comparison(Section):
         given = (self.background is not None, self.truth is not None, self.members is not None)
         if given not in ((True, True, False), (False, False, True)):
             raise ValueError("needs either [background] and [truth], or [members]")
-        needing = [method for method in self.methods if method in OF_MEMBERS]
+        needing = [method.label for method in self.methods if method.kind in NEEDS_MEMBERS]
         if needing and self.members is None:
             raise ValueError(f"methods {', '.join(needing)} need [members]")
         return self

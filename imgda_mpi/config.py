@@ -2,73 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Discriminator,
-    Field,
-    Tag,
-    ValidationInfo,
-    model_validator,
-)
+from pydantic import Field, model_validator
 
-
-def _utc(value: datetime) -> datetime:
-    """Times without a zone are UTC, as in CoLM's file names."""
-    try:
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-    except OverflowError as err:
-        raise ValueError(f"{value} is out of range") from err
-
-
-def _below_settings_file(path: Path, info: ValidationInfo) -> Path:
-    base: Path = (info.context or {}).get("base", Path())
-    return base / _home(path)
-
-
-def _pattern_below_settings_file(path: Path, info: ValidationInfo) -> Path:
-    """A path with strftime fields; the folder of the settings file has none, whatever its name."""
-    base = (info.context or {}).get("base", Path())
-    return Path(str(base).replace("%", "%%")) / _home(path)
-
-
-def _home(path: Path) -> Path:
-    try:
-        return path.expanduser()
-    except RuntimeError as err:
-        raise ValueError(f"{path}: {err}") from err
-
-
-def _ascending(value: tuple[float, float] | None) -> tuple[float, float] | None:
-    if value is not None and not value[0] < value[1]:
-        raise ValueError("the first number must be below the second")
-    return value
-
-
-FilePath = Annotated[Path, Field(strict=False), AfterValidator(_below_settings_file)]
-FilePattern = Annotated[Path, Field(strict=False), AfterValidator(_pattern_below_settings_file)]
-Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
-Range = Annotated[tuple[Number, Number], Field(strict=False), AfterValidator(_ascending)]
-Depth = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0)]
-Depths = Annotated[tuple[Depth, Depth], Field(strict=False), AfterValidator(_ascending)]
-Instant = Annotated[datetime, AfterValidator(_utc)]
-
-
-class Section(BaseModel):
-    """A table of the settings file: unknown keys are errors, values do not change once read."""
-
-    # Strict: true is no number, "1" is no seed. What TOML has no type for is converted: see Written and Range.
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, ser_json_inf_nan="strings")
-
-
-def key(description: str, unit: str | None = None, **limits: Any) -> Any:
-    """One key with its line of documentation; without ``default`` it must be given."""
-    return Field(description=f"{description} [{unit}]" if unit else description, **limits)
+from imgda_mpi.fields import Depths, FilePath, FilePattern, Instant, Range, Section, StandardDeviation, key
+from imgda_mpi.method_config import NEEDS_MEMBERS, Method, Paper
 
 
 class Colm202x(Section):
@@ -128,60 +67,26 @@ class Cf(Observation):
     )
 
 
-class FieldFile(Section):
-    """A field of standard deviations in a CF NetCDF file; every soil cell must have a value."""
+class NoiseEstimate(Section):
+    """What the errors of the observation are taken to be."""
 
-    file: FilePattern = key("CF NetCDF file")
-    variable: str = key("Name of the variable")
-
-
-StandardDeviation = Annotated[
-    Annotated[float, Field(gt=0, le=1), Tag("number")] | Annotated[FieldFile, Tag("field")],
-    Discriminator(lambda value: "field" if isinstance(value, dict | FieldFile) else "number"),
-]
-
-
-class Errors(Section):
-    """Error standard deviations in physical space, and how their coefficients' variances are estimated."""
-
-    background: StandardDeviation = key(
-        "Of the background: a number, or {file, variable} for a field", "m3 m-3", default=0.15
-    )
-    observation: StandardDeviation = key(
-        "Of the observation: a number, or {file, variable} for a field", "m3 m-3", default=0.10
-    )
     estimate_observation: bool = key(
-        "Estimate the observation's from the finest scales of the innovation; the log warns where the given one "
-        "is off by more than a factor of two (method image)",
+        "Estimate the observation's from the finest scales of the innovation, for methods with an error model; the log "
+        "warns where the given one is off by more than a factor of two",
         default=False,
     )
-    n_members: int = key("Perturbed members for the background and as many for the observation", default=50, ge=2)
+
+
+class Errors(NoiseEstimate):
+    """Errors of the observation, and the seed of all random numbers."""
+
+    observation: StandardDeviation = key(
+        "Standard deviation of the observation's: a number, or {file, variable} for a field", "m3 m-3", default=0.10
+    )
     seed: int = key("Of all random numbers; the same seed and time give the same analysis", default=0, ge=0, lt=2**64)
 
 
-Inflation = Annotated[
-    Annotated[float, Field(gt=0, allow_inf_nan=False), Tag("number")] | Annotated[Literal["innovation"], Tag("word")],
-    Discriminator(lambda value: "word" if isinstance(value, str) else "number"),
-]
-
-
-class Ensemble(Section):
-    """Members of the model, for the error models ensemble and hybrid."""
-
-    localisation: float = key(
-        "Length of the Gaspari-Cohn correlation, 0.21 there and 0 from twice the length on (solver full)",
-        "km",
-        default=1800.0,
-        gt=0,
-        allow_inf_nan=False,
-    )
-    inflation: Inflation = key(
-        'Factor of the members\' variance, or "innovation" to take the one that the innovation asks for', default=1.0
-    )
-    innovation_weight: float = key("Share of the innovation's variances in error model hybrid", default=0.1, ge=0, le=1)
-
-
-class MemberRestarts(Ensemble):
+class MemberRestarts(Section):
     """Restarts of the same case and time as the model's, one folder for each member."""
 
     kind: Literal["restarts"] = key("What holds the members: restarts or images")
@@ -193,7 +98,7 @@ class MemberRestarts(Ensemble):
     )
 
 
-class MemberImages(Ensemble):
+class MemberImages(Section):
     """A CF NetCDF file with an image of the model's soil moisture for each member."""
 
     kind: Literal["images"] = key("What holds the members: restarts or images")
@@ -234,7 +139,7 @@ class Parallel(Section):
     """How the work is spread over the ranks; the result does not depend on it."""
 
     wedge_groups: int | None = key(
-        "Groups that the wedges are divided among, with the same members each, in error model paper (default: chosen "
+        "Groups that the wedges are divided among, with the same members each, in method paper (default: chosen "
         "from the ranks)",
         default=None,
         ge=1,
@@ -249,43 +154,18 @@ class Output(Section):
     )
 
 
-ErrorModel = Literal["paper", "analytic", "innovation", "ensemble", "hybrid"]
-Solver = Literal["diagonal", "full"]
-Scale = Annotated[int, Field(strict=True, ge=1)]
-Scales = Annotated[tuple[Scale, ...], Field(strict=False, min_length=1)]
-
-WITH_MEMBERS = ("ensemble", "hybrid")
-"""Error models that need members of the model."""
-
-
 class Settings(Section):
     """All settings of one analysis."""
 
-    method: Literal["image", "pointwise", "large_scale", "insert", "none"] = key(
-        "image (curvelet coefficients), pointwise (each cell alone), large_scale (weak constraint, Shen et al. 2024), "
-        "insert (observation replaces background), none",
-        default="image",
-    )
-    error_model: ErrorModel = key(
-        "Where error variances come from: paper (white noise, N members), analytic (the same without members), "
-        "innovation (one variance for each scale and direction, from the data), ensemble, hybrid (these two)",
-        default="paper",
-    )
-    solver: Solver = key(
-        "diagonal (each coefficient alone) or full (exact for gaps; corrects unobserved land too)",
-        default="diagonal",
-    )
-    scales: Scales | None = key(
-        "Scales that are updated, 1 is the coarsest; for large_scale those of the weak constraint (default: all; for "
-        "large_scale the coarser half)",
-        default=None,
+    method: Method = key(
+        "Name of a method, as innovation/full, or a section [method] with kind and keys of its own", default=Paper()
     )
     model: Annotated[Colm202x | Colm2014, Field(discriminator="kind")] = key("The restart to correct")
     observation: Annotated[Gldas | Cf, Field(discriminator="kind")] | None = key(
         "The observed image; optional for method none", default=None
     )
-    errors: Errors = key("Error standard deviations", default=Errors())
-    ensemble: Members | None = key("Members, for the error models ensemble and hybrid", default=None)
+    errors: Errors = key("Errors of the observation", default=Errors())
+    ensemble: Members | None = key("Members of the model, for the methods that need them", default=None)
     curvelet: Curvelet = key("Curvelet transform", default=Curvelet())
     soil: Soil = key("Increment in the soil", default=Soil())
     parallel: Parallel = key("Work on the ranks", default=Parallel())
@@ -293,19 +173,12 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def _observation_needed(self) -> Settings:
-        if self.observation is None and self.method != "none":
-            raise ValueError(f"method {self.method!r} needs an [observation] section")
-        return self
-
-    @model_validator(mode="after")
-    def _of_images_alone(self) -> Settings:
-        given = [name for name in ("error_model", "solver") if name in self.model_fields_set]
-        if self.method != "image" and given:
-            raise ValueError(f"{' and '.join(given)}: for method 'image' only, found method {self.method!r}; remove")
+        if self.observation is None and self.method.kind != "none":
+            raise ValueError(f"method {self.method.kind!r} needs an [observation] section")
         return self
 
     @model_validator(mode="after")
     def _members_needed(self) -> Settings:
-        if self.method == "image" and self.error_model in WITH_MEMBERS and self.ensemble is None:
-            raise ValueError(f"error_model {self.error_model!r} needs an [ensemble] section")
+        if self.method.kind in NEEDS_MEMBERS and self.ensemble is None:
+            raise ValueError(f"method {self.method.kind!r} needs an [ensemble] section")
         return self

@@ -98,11 +98,37 @@ class Localisation:
         -------
         (n, ny, nx) array
         """
+        return self._product(self._waves, images)
+
+    @property
+    def noise_shape(self) -> tuple[int, int]:
+        """Shape of the white images for `root`: of a region with more columns than the grid has."""
+        return self._waves.shape[1], self._period
+
+    def root(self, white: FloatArray) -> FloatArray:
+        """The symmetric root of L times white noise: noise with the correlations L.
+
+        Parameters
+        ----------
+        white : (n, *noise_shape) array
+            Standard normal.
+
+        Returns
+        -------
+        (n, ny, nx) array
+        """
+        values, vectors = np.linalg.eigh(self._waves)
+        # On a region the closed array has correlations that are not quite positive definite.
+        roots = (vectors * np.sqrt(np.maximum(values, 0.0))[:, None, :]) @ vectors.transpose(0, 2, 1)
+        return self._product(roots, white)
+
+    def _product(self, matrices: FloatArray, images: FloatArray) -> FloatArray:
+        """Matrices of the zonal waves (n_waves, ny, ny) times images."""
         n = images.shape[0]
         spectra = scipy.fft.rfft(images, n=self._period, axis=2)
         # (waves, rows, n): real matrices times complex columns, as real columns side by side.
         columns = np.moveaxis(spectra[:, :, : self._waves.shape[0]], (0, 1, 2), (2, 1, 0))
-        product = self._waves @ np.concatenate([columns.real, columns.imag], axis=2)
+        product = matrices @ np.concatenate([columns.real, columns.imag], axis=2)
         spectra[...] = 0
         spectra[:, :, : self._waves.shape[0]] = np.moveaxis(
             product[:, :, :n] + 1j * product[:, :, n:], (0, 1, 2), (2, 1, 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -10,10 +11,14 @@ import numpy.typing as npt
 from imgda_mpi.arrays import FloatArray, Values
 
 # Part of the generator's key: numbers must not change, or every ensemble changes with them.
-KINDS = {"background": 0, "observation": 1, "signs": 2}
+KINDS = {"background": 0, "observation": 1, "signs": 2, "sample": 3}
 
 ENSEMBLES = ("background", "observation")
 """Kinds of perturbed members, in the order in which they are worked on."""
+
+
+IMAGES_OF_PART, IMAGES_OF_SAMPLE = 2**24, 2**32
+"""White images that a part of a sample, and a sample, may be made of."""
 
 
 def perturbation(
@@ -39,7 +44,7 @@ def perturbation(
     time : datetime
         Of the analysis, with a time zone; fractions of a second do not count.
     kind : str
-        ``background`` or ``observation``: what is perturbed; ``signs`` for `random_signs`.
+        ``background`` or ``observation``: what is perturbed; ``signs`` for `random_signs`, ``sample`` for `Sample`.
     member : int
         Number of the member, from 0.
     dtype : dtype
@@ -98,3 +103,33 @@ def random_signs(shape: tuple[int, int], *, seed: int, time: datetime, member: i
     """
     noise = perturbation(shape, seed=seed, time=time, kind="signs", member=member)
     return np.where(noise < 0, -1.0, 1.0)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Key of one sample of random errors, and the white noise that it is made of.
+
+    Parameters
+    ----------
+    seed, time
+        As of `perturbation`.
+    number : int
+        Of the sample, from 0.
+    first : int
+        Number of the first white image.
+    """
+
+    seed: int
+    time: datetime
+    number: int
+    first: int = 0
+
+    def white(self, shape: tuple[int, int], image: int = 0) -> FloatArray:
+        """A standard normal image, independent of those of other numbers and samples, the same on every rank."""
+        member = self.number * IMAGES_OF_SAMPLE + self.first + image
+        noise = perturbation(shape, seed=self.seed, time=self.time, kind="sample", member=member)
+        return noise.astype(np.float64, copy=False)
+
+    def part(self, number: int) -> Sample:
+        """Key of one of up to 256 independent parts of the sample."""
+        return replace(self, first=number * IMAGES_OF_PART)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import logging
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,8 +13,11 @@ from typing import Any, TypeVar, get_args
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
-from imgda_mpi.config import Section
 from imgda_mpi.errors import ConfigError
+from imgda_mpi.fields import Section
+from imgda_mpi.old_keys import renamed
+
+log = logging.getLogger(__name__)
 
 Kind = TypeVar("Kind", bound=Section)
 
@@ -44,6 +48,10 @@ def check_table(table: dict[str, Any], path: Path, kind: type[Kind]) -> Kind:
     ConfigError
         As `read_settings`.
     """
+    table, moved = renamed(table)
+    if moved:
+        said = ", ".join(f"{old} is {new}" for old, new in moved.items())
+        log.warning("%s: keys of the method have a place of their own now, see `imgda_mpi settings`: %s", path, said)
     try:
         return kind.model_validate(table, context={"base": path.parent})
     except ValidationError as err:
@@ -54,8 +62,8 @@ def check_table(table: dict[str, Any], path: Path, kind: type[Kind]) -> Kind:
 def _explain(fault: dict[str, Any], table: dict[str, Any], kind: type[Section]) -> str:
     """One line for one fault that pydantic found."""
     location = [str(part) for part in fault["loc"]]
-    if not location:
-        return str(fault["ctx"]["error"])
+    if not location or (fault["type"] == "value_error" and isinstance(fault["input"], dict)):
+        return str(fault["ctx"]["error"])  # of a section as a whole
     fields = _section(location, kind).model_fields
     # Pydantic puts the chosen member of a union into the location; the user's file has no such level.
     written = _written(location, table)

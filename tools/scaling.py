@@ -189,7 +189,7 @@ def measured(diagnostics: Path) -> Measurement:
         return Measurement(
             shape=(len(file.dimensions["lat"]), len(file.dimensions["lon"])),
             ranks=int(file.n_ranks),
-            members=int(json.loads(file.settings)["errors"]["n_members"]),
+            members=int(json.loads(file.settings)["method"]["n_members"]),
             stages={name: float(by_rank[name].max()) if name in by_rank else math.nan for name in STAGES},
             total=float(sum(by_rank.values()).max()),
         )

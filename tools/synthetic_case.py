@@ -115,7 +115,8 @@ file = "observation.nc"
 variable = "soil_moisture"
 layer = [0.0, 0.1]
 
-[errors]
+[method]
+kind = "paper"
 n_members = {members}
 
 [output]

@@ -12,9 +12,12 @@ from mpi4py import MPI
 
 from imgda_mpi.arrays import FloatArray, IntArray
 from imgda_mpi.curvelet.fourier import Planner, empty
+from imgda_mpi.parallel.exchange import Sent
 from imgda_mpi.parallel.ownership import share
 
 BLOCK = 2**15  # numbers in a block of rows or columns
+
+REAL = 8  # bytes
 
 Spectrum = npt.NDArray[np.complex128]
 Pass = Callable[[FloatArray | Spectrum], Any]
@@ -38,13 +41,15 @@ class ImageRows:
         Rows of this rank.
     own_columns : slice
         Columns of the half spectrum of an image that this rank multiplies.
+    sent : Sent
+        By this rank to others; the single numbers of inner products do not count.
     """
 
     def __init__(self, comm: MPI.Intracomm, shape: tuple[int, int]) -> None:
-        self.comm, self.shape = comm, shape
+        self.comm, self.shape, self.sent = comm, shape, Sent()
         ny, nx = shape
-        self._row_blocks, self._rows = _blocks(ny, nx, comm.size)
-        self._column_blocks, self._columns = _blocks(nx // 2 + 1, ny, comm.size)
+        self._row_blocks, self._rows = blocks_of(ny, nx, comm.size)
+        self._column_blocks, self._columns = blocks_of(nx // 2 + 1, ny, comm.size)
         self.own, self.own_columns = (
             slice(*offsets[comm.rank : comm.rank + 2].tolist()) for offsets in (self._rows, self._columns)
         )
@@ -69,6 +74,7 @@ class ImageRows:
         image = np.empty(self.shape)
         counts = np.diff(self._rows) * self.shape[1]
         self.comm.Allgatherv([np.ascontiguousarray(rows), MPI.DOUBLE], [image, counts, MPI.DOUBLE])
+        self._count(np.full(self.comm.size - 1, rows.nbytes))
         return image
 
     def sum(self, parts: Mapping[int, FloatArray], n_parts: int) -> FloatArray:
@@ -88,6 +94,8 @@ class ImageRows:
             root = number % self.comm.size
             sent = [parts[number], counts, MPI.DOUBLE] if root == self.comm.rank else None
             self.comm.Scatterv(sent, received, root=root)
+            if root == self.comm.rank:
+                self._count(np.delete(REAL * counts, root))
             total += received
         return total
 
@@ -144,6 +152,11 @@ class ImageRows:
             [received, np.diff(my_rows) * theirs.shape[1], MPI.C_DOUBLE_COMPLEX],
         )
         theirs[...] = received
+        self._count(np.delete([part.nbytes for part in sent], self.comm.rank))
+
+    def _count(self, n_bytes: IntArray) -> None:
+        """Count messages of so many bytes each; empty ones are none."""
+        self.sent.add(int(np.count_nonzero(n_bytes)), int(n_bytes.sum()))
 
     @staticmethod
     def _own_blocks(blocks: list[slice], own: slice) -> list[slice]:
@@ -171,7 +184,7 @@ def _length(block: slice) -> int:
     return int(block.stop - block.start)
 
 
-def _blocks(n: int, length: int, size: int) -> tuple[list[slice], IntArray]:
+def blocks_of(n: int, length: int, size: int) -> tuple[list[slice], IntArray]:
     """Blocks of ``n`` rows of a length, and the offsets (size + 1,) of the rows of each rank."""
     step = max(1, BLOCK // length)
     blocks = [slice(first, min(first + step, n)) for first in range(0, n, step)]

@@ -17,7 +17,7 @@ from imgda_mpi.arrays import BoolArray, FloatArray
 from imgda_mpi.errors import writing
 from imgda_mpi.grid import Grid
 from imgda_mpi.report.diagnostics import SavedAnalysis
-from imgda_mpi.report.table import before_and_after, change
+from imgda_mpi.verify.scores import before_and_after, change
 
 # The same limits in every figure, so that figures can be compared, m3 m-3.
 MOISTURE_LIMITS = (0.0, 0.5)

@@ -75,3 +75,33 @@ def _correlation(e: FloatArray, r: FloatArray) -> float:
         return float("nan")
     e, r = e - e.mean(), r - r.mean()
     return float(np.clip(np.mean(e * r) / np.sqrt(np.mean(e**2) * np.mean(r**2)), -1.0, 1.0))
+
+
+def before_and_after(background: FloatArray, analysis: FloatArray, reference: FloatArray) -> tuple[Scores, Scores]:
+    """Scores of background and analysis against a reference, over the same cells: those where all three are finite.
+
+    Parameters
+    ----------
+    background, analysis, reference : (ny, nx) array
+        Soil moisture in m3 m-3, NaN where missing.
+    """
+    where = np.isfinite(background) & np.isfinite(analysis)
+    return scores(background, reference, where), scores(analysis, reference, where)
+
+
+def score_line(before: Scores, after: Scores) -> str:
+    """Scores before -> after in one line."""
+    return (
+        f"SCC {change(before.scc, after.scc, '.3f')}, ubRMSE {change(before.ubrmse, after.ubrmse, '.4f')} m3 m-3, "
+        f"bias {change(before.bias, after.bias, '+.4f')} m3 m-3 over {before.n_cells} cells of equal weight"
+    )
+
+
+def change(before: float, after: float, form: str, arrow: str = "->") -> str:
+    """A score before and after.
+
+    >>> change(0.4, float("nan"), ".2f")
+    '0.40 -> -'
+    """
+    first, second = ("-" if np.isnan(score) else format(score, form) for score in (before, after))
+    return f"{first} {arrow} {second}"

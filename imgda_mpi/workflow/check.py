@@ -10,7 +10,7 @@ from mpi4py import MPI
 from imgda_mpi.colm.hdf5 import has_parallel_hdf5
 from imgda_mpi.config import Colm202x, Parallel, Settings
 from imgda_mpi.console import Stages
-from imgda_mpi.workflow.inputs import read_inputs, room
+from imgda_mpi.workflow.preparation import prepare, room
 
 log = logging.getLogger(__name__)
 
@@ -24,20 +24,19 @@ def check(settings: Settings, comm: MPI.Intracomm) -> None:
         The first thing that an analysis would stop at.
     """
     # The ranks of the analysis are not those of this check.
-    inputs = read_inputs(settings.model_copy(update={"parallel": Parallel()}), Stages(), comm)
-    patches = inputs.restart.all_patches
+    prepared = prepare(settings.model_copy(update={"parallel": Parallel()}), Stages(), comm)
+    patches = prepared.restart.all_patches
     if patches is None:  # not on rank 0
         return
     grid = patches.grid
     lat, lon = grid.latitude, grid.longitude
-    lowest, highest = np.nanquantile(inputs.background, [0, 1])
+    lowest, highest = np.nanquantile(prepared.problem.background, [0, 1])
     log.info("image        %d x %d, %.2f to %.2f N, %.2f to %.2f E", *grid.shape, lat[0], lat[-1], lon[0], lon[-1])
     log.info("background   %d soil patches, %.3f to %.3f m3 m-3", patches.is_soil.sum(), lowest, highest)
-    how = f", {settings.error_model}/{settings.solver}" if settings.method == "image" else ""
-    log.info("method       %s%s", settings.method, how)
+    log.info("method       %s", prepared.method.name)
     if isinstance(settings.model, Colm202x):
         log.info(
             "restart I/O  %s", "parallel HDF5" if has_parallel_hdf5() else "one rank per file (this h5py has no MPI)"
         )
-    log.info("output       %s (at most %.1f MB)", settings.output.directory, room(inputs.restart) / 1e6)
+    log.info("output       %s (at most %.1f MB)", settings.output.directory, room(prepared.restart) / 1e6)
     log.info("nothing stands in the way of the analysis")

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 
 import numpy as np
 from mpi4py import MPI
 
-from imgda_mpi.analysis import Innovation
 from imgda_mpi.arrays import BoolArray, FloatArray
-from imgda_mpi.baselines.optimal_interpolation import MOST_PIXELS
 from imgda_mpi.comparison_config import Comparison, Swaths
 from imgda_mpi.console import Stages, progress
-from imgda_mpi.errors import ConfigError, InputError, fault
+from imgda_mpi.curvelet import CurveletTransform
+from imgda_mpi.errors import ConfigError
 from imgda_mpi.grid import Grid
+from imgda_mpi.methods.method import Method
+from imgda_mpi.methods.registry import make_method
 from imgda_mpi.parallel.failure import same_fate
 from imgda_mpi.perturbations import perturbation
-from imgda_mpi.workflow.comparison_methods import Draw, Methods
+from imgda_mpi.problem import Members, Observations, Problem
+from imgda_mpi.verify.experiment import Experiment
+from imgda_mpi.workflow.comparison_images import Images, read_images
 from imgda_mpi.workflow.output import check_output, new_directory, write_manifest
 from imgda_mpi.workflow.transform import make_transform
 
@@ -27,26 +31,18 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
-class Images:
-    """Soil moisture on the common grid, (ny, nx) m3 m-3, NaN where missing.
+class Draw:
+    """One draw of the noise: a problem whose truth is known.
 
     Parameters
     ----------
-    background : image
-    truths : images that are the truth in turn
-    are_members : whether the truths are members of one ensemble
-    files : that were read
+    problem : Problem
+    truth : (ny, nx) array
+        m3 m-3, NaN off the land.
     """
 
-    background: FloatArray
-    truths: list[FloatArray]
-    are_members: bool
-    files: list[Path]
-
-    @property
-    def land(self) -> BoolArray:
-        """Cells that all images have, (ny, nx)."""
-        return np.asarray(np.isfinite(np.stack([self.background, *self.truths])).all(axis=0))
+    problem: Problem
+    truth: FloatArray
 
 
 def compare(settings: Comparison, comm: MPI.Intracomm) -> str | None:
@@ -68,20 +64,28 @@ def compare(settings: Comparison, comm: MPI.Intracomm) -> str | None:
     n_images = len(settings.methods) + len(settings.interpolation_lengths) + 10
     check_output(settings.output.directory, lambda: 8 * n_images * math.prod(settings.grid) + 1_000_000, comm)
     with stages.stage("images"):
-        images = _read(settings, grid, comm)
+        images = read_images(settings, grid, comm)
+        observed = images.land & swaths(grid.shape, settings.coverage)
+        with same_fate(comm):
+            _check_common(images.land, observed)
         n_draws = len(images.truths) * settings.seeds
         stages.say(f"{np.count_nonzero(images.land)} cells, {n_draws} draws")
     with stages.stage("transform"):
         transform = make_transform(settings.curvelet, grid.transform_shape(), comm)
+    draw = partial(make_draw, settings, images, grid, observed)
     with stages.stage("methods"):
+        with same_fate(comm):
+            methods = dict(named_methods(settings, transform))
+            for method in methods.values():
+                method.check(grid, draw(0).problem.observations)
         alone = MPI.Intracomm(comm.Split(comm.rank))
         with same_fate(comm):
-            methods = Methods(settings, grid, transform, images.land, alone)
+            experiment = Experiment(methods, transform, alone)
             own = range(comm.rank, n_draws, comm.size)
-            outcomes = [
-                methods.outcomes(_draw(settings, images, number))
-                for number in progress(own, "draws", speaks=comm.rank == 0)
-            ]
+            outcomes = []
+            for number in progress(own, "draws", speaks=comm.rank == 0):
+                drawn = draw(number)
+                outcomes.append(experiment.run(drawn.problem, drawn.truth, keep_images=number == 0))
         alone.Free()
         every = comm.gather(outcomes)
     table = None
@@ -93,12 +97,27 @@ def compare(settings: Comparison, comm: MPI.Intracomm) -> str | None:
                 from imgda_mpi.workflow.comparison_file import write_comparison
 
                 in_order = [every[number % comm.size][number // comm.size] for number in range(n_draws)]
-                write_comparison(written[0], settings, grid, in_order, _draw(settings, images, 0))
+                write_comparison(written[0], settings, in_order, draw(0).problem, draw(0).truth)
                 table = comparison_table(read_comparison(written[0]))
                 written[1].write_text(f"{table}\n")
         write_manifest(directory, written, images.files, settings, f"0 to {settings.seeds - 1}", comm)
     log.info("result in %s", settings.output.directory)
     return table
+
+
+def named_methods(settings: Comparison, transform: CurveletTransform) -> Iterator[tuple[str, Method]]:
+    """The methods, each with the name that it has in the table; those without a length of their own with each one."""
+    lengths = {"optimal_interpolation": ("length", settings.interpolation_lengths)}
+    if settings.members is not None:
+        lengths["letkf"] = ("localisation", settings.members.letkf_lengths)
+    for label, wanted in zip(settings.labels, settings.methods, strict=True):
+        parameters = wanted.parameters
+        key, tried = lengths.get(wanted.kind, ("", ()))
+        if not tried:
+            yield label, make_method(wanted.kind, parameters, transform, expect_errors=False)
+        for length in (parameters[key],) if key in wanted.model_fields_set else tried:
+            method = make_method(wanted.kind, parameters | {key: length}, transform)
+            yield method.name, method
 
 
 def global_grid(shape: tuple[int, int]) -> Grid:
@@ -116,74 +135,30 @@ def swaths(shape: tuple[int, int], wanted: Swaths) -> BoolArray:
     return np.asarray(place % wanted.period < wanted.width)
 
 
-def _read(settings: Comparison, grid: Grid, comm: MPI.Intracomm) -> Images:
-    images: Images | None = None
-    with same_fate(comm):
-        if comm.rank == 0:
-            images = _read_members(settings, grid) if settings.members else _read_pair(settings, grid)
-            observed = int(np.count_nonzero(images.land & swaths(grid.shape, settings.coverage)))
-            if not observed:
-                raise ConfigError(
-                    f"found {np.count_nonzero(images.land)} common cells of background and truth, {observed} of them "
-                    "observed, expected some; check [background], [truth] and [coverage]"
-                )
-            if "optimal_interpolation" in settings.methods and observed > MOST_PIXELS:
-                raise ConfigError(
-                    f"methods: found optimal_interpolation with {observed} observed cells, expected at most "
-                    f"{MOST_PIXELS}, for its matrix is dense; leave it out, or set a coarser grid"
-                )
-    everywhere: Images = comm.bcast(images)
-    return everywhere
-
-
-def _read_pair(settings: Comparison, grid: Grid) -> Images:
-    from imgda_mpi.workflow.observation import read_observation
-
-    assert settings.background is not None
-    assert settings.truth is not None
-    background, truth = (
-        read_observation(wanted, grid, settings.time) for wanted in (settings.background, settings.truth)
-    )
-    log.info("background: %s", background.source)
-    log.info("truth: %s", truth.source)
-    return Images(background.values, [truth.values], False, [background.path, truth.path])
-
-
-def _read_members(settings: Comparison, grid: Grid) -> Images:
-    from imgda_mpi.images.cf import count_members, read_member
-
-    wanted = settings.members
-    assert wanted is not None
-    n_members = count_members(wanted.file, settings.time, wanted.variable)
-    if wanted.background_member >= n_members or n_members < 4:
-        raise InputError(
-            fault(
-                wanted.file,
-                wanted.variable,
-                found=f"{n_members} members",
-                expected=f"4 or more, number {wanted.background_member} among them",
-                do="add members, or set members.background_member",
-            )
-        )
-    read = [
-        read_member(wanted.file, grid, settings.time, variable=wanted.variable, layer=wanted.layer, member=member)
-        for member in range(n_members)
-    ]
-    background = read.pop(wanted.background_member)
-    return Images(background.values, [image.values for image in read], True, [background.path])
-
-
-def _draw(settings: Comparison, images: Images, number: int) -> Draw:
+def make_draw(settings: Comparison, images: Images, grid: Grid, observed: BoolArray, number: int) -> Draw:
     """Draw of a number: the truths in turn, for each of them all seeds."""
     which, seed = divmod(number, settings.seeds)
     land, truth = images.land, images.truths[which]
-    observed = land & swaths(land.shape, settings.coverage)
     # Observation errors of one truth must not be those of another.
     noise = perturbation(land.shape, seed=seed, time=settings.time, kind="observation", member=1_000_000 + which)
-    values = np.where(observed, truth + settings.noise * noise - images.background, 0.0)
+    values = np.where(observed, truth + settings.noise * noise, 0.0)
     assumed = settings.errors.observation or settings.noise
-    anomalies = None
-    if images.are_members:
-        members = np.stack([image for other, image in enumerate(images.truths) if other != which])
-        anomalies = np.where(land, members - members.mean(axis=0), 0.0)
-    return Draw(truth, images.background, Innovation(values, observed, assumed), anomalies, number, seed)
+    observations = Observations(values, observed, assumed, settings.errors.estimate_observation)
+    members = _members_but(which, images) if images.are_members else None
+    return Draw(Problem(grid, images.background, land, observations, members, settings.time, seed), truth)
+
+
+def _members_but(which: int, images: Images) -> Members:
+    """All members but the one that is the truth."""
+    others = np.stack([image for other, image in enumerate(images.truths) if other != which])
+    anomalies = np.where(images.land, others - others.mean(axis=0), 0.0)
+    spread = np.where(images.land, others.std(axis=0, ddof=1), np.nan)
+    return Members(dict(enumerate(anomalies)), spread, len(others))
+
+
+def _check_common(land: BoolArray, observed: BoolArray) -> None:
+    if not observed.any():
+        raise ConfigError(
+            f"found {np.count_nonzero(land)} common cells of background and truth, 0 of them observed, expected some; "
+            "check [background], [truth] and [coverage]"
+        )

@@ -8,10 +8,11 @@ import netCDF4
 import numpy as np
 
 from imgda_mpi import __version__
+from imgda_mpi.arrays import FloatArray
 from imgda_mpi.comparison_config import Comparison
 from imgda_mpi.errors import writing
-from imgda_mpi.grid import Grid
-from imgda_mpi.workflow.comparison_methods import REGIONS, Draw, Outcome
+from imgda_mpi.problem import Problem
+from imgda_mpi.verify.experiment import REGIONS, Outcome
 from imgda_mpi.workflow.netcdf_file import write_coordinate, write_names, write_variable
 
 MOISTURE = "m3 m-3"
@@ -23,14 +24,16 @@ SCORES = {
 }
 
 
-def write_comparison(path: Path, settings: Comparison, grid: Grid, outcomes: list[list[Outcome]], first: Draw) -> None:
-    """Write the outcomes of all draws, in their order. Not collective.
+def write_comparison(
+    path: Path, settings: Comparison, outcomes: list[list[Outcome]], problem: Problem, truth: FloatArray
+) -> None:
+    """Write the outcomes of all draws, in their order, and the first draw's images. Not collective.
 
     Raises
     ------
     OutputError
     """
-    names = [outcome.name for outcome in outcomes[0]]
+    names, grid = [outcome.name for outcome in outcomes[0]], problem.grid
     with writing(path), netCDF4.Dataset(path, "w", format="NETCDF4") as file:
         file.Conventions = "CF-1.11"
         file.title = "Comparison of methods on noisy images of a known truth"
@@ -60,10 +63,10 @@ def write_comparison(path: Path, settings: Comparison, grid: Grid, outcomes: lis
         spectra = np.array([[of_draw[number].spectrum for of_draw in outcomes] for number in range(len(names))])
         meaning = "root mean square error that a curvelet scale carries"
         write_variable(file, "error_spectrum", ("method", "draw", "scale"), spectra, meaning, MOISTURE)
-        observation = np.where(first.innovation.observed, first.background + first.innovation.values, np.nan)
+        observation = np.where(problem.observations.observed, problem.background + problem.innovation.values, np.nan)
         for name, image, meaning in (
-            ("background", first.background, "soil moisture of the background, first draw"),
-            ("truth", first.truth, "soil moisture that is taken for the truth, first draw"),
+            ("background", problem.background, "soil moisture of the background, first draw"),
+            ("truth", truth, "soil moisture that is taken for the truth, first draw"),
             ("observation", observation, "noisy image of the truth, first draw"),
         ):
             write_variable(file, name, ("lat", "lon"), image, meaning, MOISTURE)

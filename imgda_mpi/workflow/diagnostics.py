@@ -16,12 +16,12 @@ from imgda_mpi.arrays import FloatArray, IntArray
 from imgda_mpi.colm.ledger import FLAGS, TERMS, WaterLedger
 from imgda_mpi.config import Settings
 from imgda_mpi.console import Stages
+from imgda_mpi.distributed.wedge_statistics import WedgeStatistics
 from imgda_mpi.errors import writing
+from imgda_mpi.methods.method import Increment
 from imgda_mpi.parallel.failure import same_fate
-from imgda_mpi.solvers.wedge_statistics import WedgeStatistics
-from imgda_mpi.workflow.increment import Increment
-from imgda_mpi.workflow.inputs import Inputs
 from imgda_mpi.workflow.netcdf_file import write_coordinate, write_names, write_variable
+from imgda_mpi.workflow.preparation import Prepared
 
 if TYPE_CHECKING:
     import netCDF4
@@ -32,26 +32,25 @@ WATER = "kg m-2"
 WEDGE_UNITS = {"gain": "1"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Analysis:
     """What an analysis came to: images (ny, nx) in m3 m-3 on every rank; the ledger on rank 0.
 
     Parameters
     ----------
-    increment : as the method gave it
-    analysis : of the analysed restart, after frozen ground and bounds
+    prepared : Prepared
+        What it started from.
+    increment : Increment
+        As the method gave it.
+    analysis : (ny, nx) array
+        Of the analysed restart, after frozen ground and bounds.
+    ledger : WaterLedger or None
     """
 
-    inputs: Inputs
+    prepared: Prepared
     increment: Increment
     analysis: FloatArray
     ledger: WaterLedger | None
-
-    @property
-    def unseen(self) -> float:
-        """Root mean square increment that the method gave on soil cells that were not observed, m3 m-3."""
-        unseen = np.isfinite(self.inputs.background) & ~np.isfinite(self.inputs.innovation)
-        return float(np.sqrt(np.mean(self.increment.image[unseen] ** 2))) if unseen.any() else 0.0
 
 
 def write_diagnostics(path: Path, result: Analysis, settings: Settings, stages: Stages, comm: MPI.Intracomm) -> Path:
@@ -64,9 +63,7 @@ def write_diagnostics(path: Path, result: Analysis, settings: Settings, stages: 
     seconds = comm.gather(list(stages.seconds.values()))
     used = comm.gather((peak_memory(), result.increment.sent.n_bytes, result.increment.sent.messages))
     with same_fate(comm), writing(path):
-        if comm.rank == 0:
-            assert seconds is not None
-            assert used is not None
+        if seconds is not None and used is not None:
             import netCDF4  # on the one rank that writes
 
             with netCDF4.Dataset(path, "w", format="NETCDF4") as file:
@@ -87,69 +84,62 @@ def peak_memory() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
+def memory_in_use() -> int:
+    """Bytes that this process has in memory now; where the system does not tell, the most it has had."""
+    try:
+        resident = next(line for line in Path("/proc/self/status").read_text().splitlines() if "VmRSS" in line)
+    except (OSError, StopIteration):
+        return peak_memory()
+    return int(resident.split()[1]) * 1024
+
+
 def _describe(file: netCDF4.Dataset, result: Analysis, settings: Settings, n_ranks: int) -> None:
     file.Conventions = "CF-1.11"
     file.title = "Image assimilation of surface soil moisture into CoLM"
     file.source = f"imgda_mpi {__version__}"
     file.references = "Bai et al. 2026, Geosci. Model Dev. 19, 4977"
-    file.restart = result.inputs.restart.name
-    file.method = settings.method
+    file.restart = result.prepared.restart.name
     file.analysis_time = f"{settings.model.time:%Y-%m-%dT%H:%M:%SZ}"
-    file.observation_source = result.inputs.observation.source if result.inputs.observation else "none"
+    file.observation_source = result.prepared.observation.source if result.prepared.observation else "none"
     file.seed = settings.errors.seed
     file.n_ranks = n_ranks
     file.settings = settings.model_dump_json()
-    if result.inputs.transform is not None:
-        file.fft_plans = "estimated" if result.inputs.transform.wisdom is None else "measured"
-    _describe_update(file, result, settings)
-
-
-def _describe_update(file: netCDF4.Dataset, result: Analysis, settings: Settings) -> None:
-    """What error model and solver say of themselves."""
-    increment = result.increment
-    # Off the observed cells the diagonal solver leaves only the leakage of its basis functions, which is not applied.
-    file.setncattr("increment_leakage_rms" if increment.iterations is None else "increment_unseen_rms", result.unseen)
-    if settings.method == "image":
-        file.error_model, file.solver = settings.error_model, settings.solver
-        file.scales = "all" if settings.scales is None else ", ".join(map(str, settings.scales))
-    if increment.observation_sd is not None:
-        file.estimated_observation_error = increment.observation_sd
-    if increment.inflation is not None:
-        file.inflation_by_innovation, file.inflation_by_innovation_standard_error = increment.inflation
-    if increment.iterations is not None:
-        file.solver_iterations, file.solver_residual = increment.iterations, increment.residual
-    if increment.expected is not None:
-        file.setncatts({f"expected_error_{name}": value for name, value in vars(increment.expected).items()})
+    if result.prepared.transform is not None:
+        file.fft_plans = "estimated" if result.prepared.transform.wisdom is None else "measured"
+    facts = result.increment.facts
+    file.setncatts({**result.prepared.method.labels, **{name: fact.value for name, fact in facts.items()}})
+    file.facts = "\n".join(f"{name} [{fact.unit}]: {fact.meaning}" for name, fact in facts.items())
 
 
 def _write_images(file: netCDF4.Dataset, result: Analysis) -> None:
-    grid = result.inputs.restart.patches.grid
+    problem = result.prepared.problem
+    grid = problem.grid
     file.createDimension("lat", grid.shape[0])
     file.createDimension("lon", grid.shape[1])
     when = file.createVariable("time", "f8", ())
     when.setncatts({"standard_name": "time", "units": "seconds since 1970-01-01 00:00:00", "calendar": "standard"})
-    when[...] = result.inputs.restart.time.timestamp()
+    when[...] = result.prepared.restart.time.timestamp()
     write_coordinate(file, "lat", grid.latitude, "latitude", "degrees_north")
     write_coordinate(file, "lon", grid.longitude, "longitude", "degrees_east")
-    observed = result.inputs.observation.values if result.inputs.observation else np.full(grid.shape, np.nan)
-    land = np.isfinite(result.inputs.background)
+    observation = result.prepared.observation
+    observed = observation.values if observation else np.full(grid.shape, np.nan)
     for name, image, meaning in (
-        ("background", result.inputs.background, "soil moisture at 0-10 cm before the analysis"),
+        ("background", problem.background, "soil moisture at 0-10 cm before the analysis"),
         ("observation", observed, "observed soil moisture at 0-10 cm on the model grid"),
-        ("innovation", result.inputs.innovation, "observation minus background"),
+        ("innovation", observed - problem.background, "observation minus background"),
         ("analysis", result.analysis, "soil moisture at 0-10 cm after the analysis"),
-        ("increment", result.analysis - result.inputs.background, "analysis minus background"),
+        ("increment", result.analysis - problem.background, "analysis minus background"),
         (
             "proposed_increment",
-            np.where(land, result.increment.image, np.nan),
+            np.where(problem.land, result.increment.image, np.nan),
             "increment before bounds, frozen ground, mask",
         ),
     ):
         write_variable(file, name, ("lat", "lon"), image, meaning, MOISTURE)
         file[name].coordinates = "time"
-    if result.inputs.members is not None:
-        meaning = f"standard deviation over {result.inputs.members.n_members} members of the model"
-        write_variable(file, "ensemble_spread", ("lat", "lon"), result.inputs.members.spread, meaning, MOISTURE)
+    if problem.members is not None:
+        meaning = f"standard deviation over {problem.members.n_members} members of the model"
+        write_variable(file, "ensemble_spread", ("lat", "lon"), problem.members.spread, meaning, MOISTURE)
     if result.ledger is None:
         return
     for name, meaning in TERMS.items():
@@ -159,13 +149,9 @@ def _write_images(file: netCDF4.Dataset, result: Analysis) -> None:
 
 def _write_counts(file: netCDF4.Dataset, result: Analysis) -> None:
     """Numbers per reason: of the observation's pixels and cells, and of patches and cells with a flag."""
-    if result.inputs.observation is not None:
-        _table(
-            file,
-            "pixel_reason",
-            {"pixel_count": result.inputs.observation.counts},
-            "pixels and cells of the observation",
-        )
+    if result.prepared.observation is not None:
+        counts = {"pixel_count": result.prepared.observation.counts}
+        _table(file, "pixel_reason", counts, "pixels and cells of the observation")
     if result.ledger is not None:
         patches = {name: result.ledger.n_patches(name) for name in FLAGS}
         cells = {name: result.ledger.n_cells(name) for name in FLAGS}

@@ -1,9 +1,8 @@
-"""The members of the model that the error models ``ensemble`` and ``hybrid`` take the background errors from."""
+"""The members of the model that methods take the background errors from."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -15,26 +14,8 @@ from imgda_mpi.config import MemberImages, MemberRestarts
 from imgda_mpi.errors import InputError, fault
 from imgda_mpi.grid import Grid
 from imgda_mpi.parallel.failure import same_fate
+from imgda_mpi.problem import Members
 from imgda_mpi.workflow.surface import SURFACE, Model, open_restart, surface_image
-
-
-@dataclass(frozen=True, eq=False)
-class Members:
-    """Images of an ensemble of the model.
-
-    Parameters
-    ----------
-    anomalies : by its number, of each member that this rank holds: member minus the mean of all, (ny, nx) m3 m-3, 0 off
-        the land
-    spread : standard deviation over members, (ny, nx) m3 m-3, NaN off the land; the same on every rank
-    n_members : of all ranks
-    files : every file read, the same list on every rank
-    """
-
-    anomalies: dict[int, FloatArray]
-    spread: FloatArray
-    n_members: int
-    files: list[Path]
 
 
 def read_members(
@@ -44,8 +25,8 @@ def read_members(
     land: BoolArray,
     holder: Callable[[int], int],
     comm: MPI.Intracomm,
-) -> Members:
-    """Read the members, each by the rank that holds it. Collective over ``comm``.
+) -> tuple[Members, list[Path]]:
+    """The members, each read by the rank that holds it, and every file read. Collective over ``comm``.
 
     Parameters
     ----------
@@ -61,7 +42,7 @@ def read_members(
     Raises
     ------
     InputError
-        Where a file is missing or damaged, or is not what the settings say.
+        Where a file is missing or damaged, or is not what the settings say, or all members are alike.
     """
     alone = MPI.Intracomm(comm.Split(comm.rank))
     if isinstance(wanted, MemberRestarts):
@@ -85,7 +66,18 @@ def read_members(
     anomalies = {member: np.where(land, image - mean, 0.0) for member, (image, _) in mine.items()}
     own_files = [file for _, paths in mine.values() for file in paths]
     files = sorted({file for part in comm.allgather(own_files) for file in part})
-    return Members(anomalies, np.where(land, np.sqrt(squares / (n_members - 1)), np.nan), n_members, files)
+    spread = np.where(land, np.sqrt(squares / (n_members - 1)), np.nan)
+    with same_fate(comm):
+        if not np.nanmax(spread) > 0:
+            raise InputError(
+                fault(
+                    files[0],
+                    found=f"{n_members} members that are all alike",
+                    expected="members that differ",
+                    do="give each member its own folder or image",
+                )
+            )
+    return Members(anomalies, spread, n_members), files
 
 
 Reader = Callable[[int], tuple[FloatArray, list[Path]]]

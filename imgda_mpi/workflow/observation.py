@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from imgda_mpi.arrays import BoolArray, FloatArray
-from imgda_mpi.config import Cf, FieldFile, Gldas
+from imgda_mpi.config import Cf, Gldas
 from imgda_mpi.errors import InputError, fault
-from imgda_mpi.grid import Grid, embed
+from imgda_mpi.fields import FieldFile
+from imgda_mpi.grid import Grid
 from imgda_mpi.images.cf import read_cf
 from imgda_mpi.images.gldas import SURFACE_LAYER, read_gldas
 from imgda_mpi.images.image import ObservedImage
@@ -22,7 +23,7 @@ from imgda_mpi.images.netcdf import resolve
 log = logging.getLogger(__name__)
 
 
-def read_observation(wanted: Gldas | Cf, grid: Grid, time: datetime) -> ObservedImage:
+def read_image(wanted: Gldas | Cf, grid: Grid, time: datetime) -> ObservedImage:
     """The observed image on the model grid. Not collective.
 
     Raises
@@ -46,7 +47,7 @@ def read_observation(wanted: Gldas | Cf, grid: Grid, time: datetime) -> Observed
 
 
 def read_deviation(wanted: FieldFile, grid: Grid, time: datetime, land: BoolArray) -> tuple[FloatArray, Path]:
-    """Standard deviations on the transform's array, m3 m-3, and the file that they are in. Not collective.
+    """Standard deviations on the grid, m3 m-3, and the file that they are in. Not collective.
 
     Raises
     ------
@@ -66,5 +67,4 @@ def read_deviation(wanted: FieldFile, grid: Grid, time: datetime, land: BoolArra
             )
         )
     # Beyond the soil nothing is observed: any value serves, the mean keeps the variances alike.
-    inside = embed(np.where(values > 0, values, 0.0), grid.transform_shape())
-    return np.where(inside > 0, inside, values[land].mean()), resolve(wanted.file, time)
+    return np.where(values > 0, values, values[land].mean()), resolve(wanted.file, time)

@@ -17,8 +17,8 @@ import h5py
 from mpi4py import MPI
 
 from imgda_mpi import __version__
-from imgda_mpi.config import Section
 from imgda_mpi.errors import OutputError, fault, reading, writing
+from imgda_mpi.fields import Section
 from imgda_mpi.parallel.failure import same_fate
 
 

@@ -2,56 +2,47 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
-
 import numpy as np
 
-from imgda_mpi.analysis import Innovation
 from imgda_mpi.arrays import FloatArray, Values
-from imgda_mpi.error_models.analytic import masked_variance, observation_variances
+from imgda_mpi.covariances.covariance import CovarianceErrors
+from imgda_mpi.covariances.noise import masked_variance, observation_variances
+from imgda_mpi.covariances.system import ObservedSystem
+from imgda_mpi.covariances.wedge import WedgeCovariance
+from imgda_mpi.distributed.own_coefficients import OwnWedges
+from imgda_mpi.distributed.wedge_powers import WedgePowers
 from imgda_mpi.parallel.image_rows import ImageRows
 from imgda_mpi.perturbations import random_signs
-from imgda_mpi.solvers.full import ObservedSystem, WedgeCovariance
-from imgda_mpi.solvers.own_coefficients import OwnCoefficients
-from imgda_mpi.solvers.wedge_powers import WedgePowers
+from imgda_mpi.problem import Observations, Problem
 from imgda_mpi.wedge_variances import innovation_variances, likelier_variances
 
 N_STEPS = 3  # towards the most likely variances: more of them fit the noise in wedges of few modes
 STEP_TOLERANCE = 0.1  # of the systems solved in a step
 
 
-@dataclass(frozen=True)
-class InnovationErrors:
-    """Background errors with a variance for each scale and direction, such that the innovation is as expected.
+class InnovationErrors(CovarianceErrors):
+    """Background errors with a variance for each scale and direction, such that the innovation is as expected."""
 
-    Parameters
-    ----------
-    seed : int
-    time : datetime
-        Analysis time; the random signs of the full solver are keyed by both.
-    """
+    name = "innovation"
 
-    seed: int
-    time: datetime
-
-    def variances(self, own: OwnCoefficients, innovation: Innovation) -> tuple[Values, Values]:
+    def variances(self, own: OwnWedges, problem: Problem) -> tuple[Values, Values]:
         """B = b_w S and R of the own coefficients. Collective over the rectangle of ranks.
 
         S is the variance of a coefficient for white errors of variance 1 on the observed pixels.
         """
-        observed = masked_variance(own, 1.0, innovation)
-        of_wedges = wedge_variances(own.powers, innovation)
-        return own.spread_out(of_wedges) * observed, observation_variances(own, observed, innovation)
+        observed = masked_variance(own, 1.0, problem.observations)
+        of_wedges = wedge_variances(own.powers(), problem.innovation)
+        return own.spread_out(of_wedges) * observed, observation_variances(own, observed, problem.observations)
 
-    def covariance(self, rows: ImageRows, powers: WedgePowers, innovation: Innovation) -> WedgeCovariance:
+    def covariance(self, rows: ImageRows, powers: WedgePowers, problem: Problem) -> WedgeCovariance:
         """B = C^T diag(b_w) C. Collective.
 
         The variances start from the closed form, which counts what coasts and gaps spread from one wedge to others
         twice, and take a few steps towards the most likely ones.
         """
+        innovation = problem.innovation
         variances = wedge_variances(powers, innovation)
-        signs = random_signs(innovation.values.shape, seed=self.seed, time=self.time, member=0) * innovation.observed
+        signs = innovation.apply(random_signs(rows.shape, seed=problem.seed, time=problem.time, member=0))
         for _ in range(N_STEPS):
             system = ObservedSystem(rows, WedgeCovariance(rows, powers, variances), innovation)
             weighted, probed = (
@@ -63,7 +54,7 @@ class InnovationErrors:
         return WedgeCovariance(rows, powers, variances)
 
 
-def wedge_variances(powers: WedgePowers, innovation: Innovation) -> FloatArray:
+def wedge_variances(powers: WedgePowers, innovation: Observations) -> FloatArray:
     """b_w in closed form, (n_wedges,) (m3 m-3)2. Collective over the ranks of ``powers``."""
     observed = powers.norms * np.count_nonzero(innovation.observed)
     noise = powers.norms * innovation.noise_power

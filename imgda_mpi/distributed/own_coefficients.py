@@ -12,16 +12,16 @@ import numpy.typing as npt
 from imgda_mpi.analysis import coefficient_increment
 from imgda_mpi.arrays import FloatArray, Values
 from imgda_mpi.console import progress
-from imgda_mpi.curvelet import Chunk, CurveletTransform, Wedge
+from imgda_mpi.curvelet import Chunk, CurveletTransform, Piece, Wedge
 from imgda_mpi.curvelet.fourier import ComplexValues, empty
+from imgda_mpi.distributed.wedge_powers import WedgePowers
+from imgda_mpi.distributed.wedge_statistics import PieceStatistics, piece_statistics
 from imgda_mpi.parallel.exchange import CoefficientExchange
 from imgda_mpi.parallel.rank_grid import RankGrid
-from imgda_mpi.solvers.wedge_powers import WedgePowers
-from imgda_mpi.solvers.wedge_statistics import PieceStatistics, piece_statistics
 from imgda_mpi.spectral_errors import SampleVariance, add_member, expected_variance, member_blocks
 
 
-class Members(Protocol):
+class Perturbations(Protocol):
     """An ensemble as far as its variances need it."""
 
     @property
@@ -33,7 +33,7 @@ class Members(Protocol):
 
 
 class OwnCoefficients:
-    """The part of the coefficients that this rank owns, from their error variances to their increments.
+    """The part of the coefficients that this rank owns, whole wedges or not: from members to variances and increments.
 
     Members go in rounds of one block for each member group. Of a block's members only the spectra are held; chunk after
     chunk of their coefficients is computed, reduced to its moments over the block while it is in the cache, and passed
@@ -51,7 +51,7 @@ class OwnCoefficients:
     def __init__(
         self, transform: CurveletTransform, grid: RankGrid, exchange: CoefficientExchange, place: tuple[int, int]
     ) -> None:
-        self._transform, self._grid, self._exchange = transform, grid, exchange
+        self.transform, self._grid, self._exchange = transform, grid, exchange
         self._member_group, self._wedge_group = place
         self._chunks = grid.chunks(self._wedge_group)
         # The own parts of the chunks follow each other in the own arrays.
@@ -62,35 +62,8 @@ class OwnCoefficients:
         # For one chunk at a time; new arrays would have to be cleared by the system for each of them.
         largest = max(chunk.stop - chunk.start for chunk in self._chunks)
         self._values, self._moments_of_chunk = (empty((n * largest,), transform.dtype) for n in (1, 2))
-        self.statistics: list[PieceStatistics] = []
 
-    @property
-    def powers(self) -> WedgePowers:
-        """Powers of wedges by all ranks, where there are no member groups. Making it is not collective."""
-        return WedgePowers(self._transform, self._exchange.same_members)
-
-    def wedges(self) -> Iterator[tuple[int, Wedge, slice]]:
-        """Number in the layout, and place in the own arrays, of each wedge, where there are no member groups."""
-        number = {wedge: place for place, wedge in enumerate(self._transform.layout.wedges)}
-        first = self._chunks[0].start
-        for chunk in self._chunks:
-            for wedge in chunk.wedges:
-                yield number[wedge], wedge, slice(wedge.start - first, wedge.stop - first)
-
-    def spread_out(self, by_wedge: FloatArray) -> Values:
-        """One number for each wedge, (n_wedges,), at all its own coefficients, (n_own,)."""
-        own = np.empty(self._n_own, self._transform.dtype)
-        for number, _, place in self.wedges():
-            own[place] = by_wedge[number]
-        return own
-
-    def expected_variance(self, sd: FloatArray) -> Values:
-        """Of the own coefficients, (n_own,) (m3 m-3)2, where there are no member groups: see `spectral_errors`."""
-        return expected_variance(self._transform, sd, [wedge for _, wedge, _ in self.wedges()]).astype(
-            self._transform.dtype
-        )
-
-    def sample_variances(self, errors: Members, kinds: Sequence[str]) -> list[Values]:
+    def sample_variances(self, members: Perturbations, kinds: Sequence[str]) -> list[Values]:
         """Variances over members of the own coefficients (eqs. 7 and 8), of each kind. Collective over the rectangle.
 
         Returns
@@ -98,25 +71,26 @@ class OwnCoefficients:
         list of (n_own,) arrays
             (m3 m-3)2
         """
-        transform, n_groups = self._transform, self._grid.member_groups
-        blocks = [(kind, members) for kind in kinds for members in member_blocks(errors.n_members)]
-        sums = {kind: SampleVariance(self._n_own, transform.dtype) for kind in kinds}
-        spectra = [transform.empty_spectrum() for _ in range(max(len(members) for _, members in blocks))]
+        n_members, n_groups = members.n_members, self._grid.member_groups
+        blocks = [(kind, block) for kind in kinds for block in member_blocks(n_members)]
+        sums = {kind: SampleVariance(self._n_own, self.transform.dtype) for kind in kinds}
+        spectra = [self.transform.empty_spectrum() for _ in range(max(len(block) for _, block in blocks))]
         rounds = [blocks[first : first + n_groups] for first in range(0, len(blocks), n_groups)]
         for held in progress(rounds, "members", speaks=(self._member_group, self._wedge_group) == (0, 0)):
-            self._add_round(held, errors, spectra, sums)
+            self._add_round(held, members, spectra, sums)
         del spectra  # before the variances, which take more room
-        return [self._joined(sums.pop(kind).result(errors.n_members)) for kind in kinds]
+        return [self._joined(sums.pop(kind).result(n_members)) for kind in kinds]
 
     def clear_scales_but(self, scales: Sequence[int], variances: Values) -> None:
         """Set the own variances (n_own,) of all other scales to 0, in place."""
         for chunk, part in zip(self._chunks, self._parts, strict=True):
-            first = part.start - (chunk.start + int(self._grid.bounds(chunk)[self._member_group]))
-            for piece in self._grid.pieces(chunk, self._member_group):
+            for piece, place in self._pieces(chunk, part):
                 if piece.wedge.scale not in scales:
-                    variances[first + piece.start : first + piece.stop] = 0
+                    variances[place] = 0
 
-    def update(self, innovation: FloatArray, background: Values, observation: Values) -> None:
+    def update(
+        self, innovation: FloatArray, background: Values, observation: Values
+    ) -> tuple[Values, list[PieceStatistics]]:
         """Increments of the own coefficients, and statistics of the own pieces. Collective over the rectangle.
 
         Parameters
@@ -124,66 +98,69 @@ class OwnCoefficients:
         innovation : (ny, nx) array, m3 m-3
         background, observation : (n_own,) arrays
             B and R of the own coefficients, (m3 m-3)2.
+
+        Returns
+        -------
+        (n_own,) array, m3 m-3, and a list
         """
         n_groups = self._grid.member_groups
-        spectrum = self._transform.empty_spectrum()
-        self._transform.to_spectrum(innovation, spectrum)
+        spectrum = self.transform.empty_spectrum()
+        self.transform.to_spectrum(innovation, spectrum)
         # Ranks that have the same chunks transform them in turn.
         transformed = {
             chunk.number: self._coefficients(spectrum, chunk)
             for turn, chunk in enumerate(self._chunks)
             if turn % n_groups == self._member_group
         }
-        self._increments = np.empty(self._n_own, self._transform.dtype)
+        increments, statistics = np.empty(self._n_own, self.transform.dtype), []
         for turn, (chunk, part) in enumerate(zip(self._chunks, self._parts, strict=True)):
             own = self._exchange.scatter(transformed.pop(chunk.number, None), chunk, turn % n_groups)
-            self._increments[part] = coefficient_increment(own, background[part], observation[part])
-            first = part.start - (chunk.start + int(self._grid.bounds(chunk)[self._member_group]))
-            for piece in self._grid.pieces(chunk, self._member_group):
-                place = slice(first + piece.start, first + piece.stop)
-                values = (
-                    background[place],
-                    observation[place],
-                    own[place.start - part.start : place.stop - part.start],
-                )
-                self.statistics.append(
-                    piece_statistics(self._transform.layout, piece, *values, self._increments[place])
-                )
+            increments[part] = coefficient_increment(own, background[part], observation[part])
+            for piece, place in self._pieces(chunk, part):
+                of_chunk = slice(place.start - part.start, place.stop - part.start)
+                values = background[place], observation[place], own[of_chunk], increments[place]
+                statistics.append(piece_statistics(self.transform.layout, piece, *values))
+        return increments, statistics
 
-    def increment(self, chunk: Chunk) -> Values | None:
-        """Own part of a chunk's increments, (n,) m3 m-3, None where this rank's wedge group has not the chunk."""
+    def of_chunk(self, own: Values, chunk: Chunk) -> Values | None:
+        """A chunk's part (n,) of own values (n_own,), None where this rank's wedge group has not the chunk."""
         if self._grid.wedge_group(chunk) != self._wedge_group:
             return None
-        part: Values = self._increments[self._parts[chunk.number - self._chunks[0].number]]
-        return part
+        return own[self._parts[chunk.number - self._chunks[0].number]]
+
+    def _pieces(self, chunk: Chunk, part: slice) -> Iterator[tuple[Piece, slice]]:
+        """The own pieces of a chunk, and their places in the own arrays."""
+        first = part.start - (chunk.start + int(self._grid.bounds(chunk)[self._member_group]))
+        for piece in self._grid.pieces(chunk, self._member_group):
+            yield piece, slice(first + piece.start, first + piece.stop)
 
     def _add_round(
         self,
         held: list[tuple[str, range]],
-        errors: Members,
+        members: Perturbations,
         spectra: list[ComplexValues],
         sums: dict[str, SampleVariance],
     ) -> None:
         """Take one block of members of each of the first member groups into the sums of the own coefficients."""
         own_block = held[self._member_group] if self._member_group < len(held) else None
-        perturbed = self._perturbed(*own_block, errors, spectra) if own_block else None
+        perturbed = self._perturbed(*own_block, members, spectra) if own_block else None
         for chunk, part in zip(self._chunks, self._parts, strict=True):
             moments = self._moments(perturbed, chunk) if perturbed else None
             received = self._exchange.to_owners(moments, chunk, len(held))
-            for (kind, members), block in zip(held, received, strict=True):
-                sums[kind].add(part, block, members.start, len(members))
+            for (kind, of_block), block in zip(held, received, strict=True):
+                sums[kind].add(part, block, of_block.start, len(of_block))
 
     def _perturbed(
-        self, kind: str, members: range, errors: Members, spectra: list[ComplexValues]
+        self, kind: str, block: range, members: Perturbations, spectra: list[ComplexValues]
     ) -> list[ComplexValues]:
         """Spectra of the perturbations of a block's members; ranks with the same members share the work."""
-        shape, dtype, n_groups = self._transform.layout.image_shape, self._transform.dtype, self._grid.wedge_groups
-        for turn, (member, spectrum) in enumerate(zip(members, spectra, strict=False)):
+        shape, dtype, n_groups = self.transform.layout.image_shape, self.transform.dtype, self._grid.wedge_groups
+        for turn, (member, spectrum) in enumerate(zip(block, spectra, strict=False)):
             if turn % n_groups == self._wedge_group:
-                self._transform.to_spectrum(errors.deviation(kind, member, shape, dtype), spectrum)
-        for turn, spectrum in enumerate(spectra[: len(members)]):
+                self.transform.to_spectrum(members.deviation(kind, member, shape, dtype), spectrum)
+        for turn, spectrum in enumerate(spectra[: len(block)]):
             self._exchange.share_spectrum(spectrum, turn % n_groups)
-        return spectra[: len(members)]
+        return spectra[: len(block)]
 
     def _moments(self, spectra: list[ComplexValues], chunk: Chunk) -> Values:
         """Moments of a chunk over a block of members, those of one owner after those of another: (2 n,)."""
@@ -192,19 +169,60 @@ class OwnCoefficients:
         moments: Values = self._moments_of_chunk[: 2 * n]
         owners = list(pairwise(self._grid.bounds(chunk)))
         for n_before, spectrum in enumerate(spectra):
-            self._transform.to_coefficients(spectrum, chunk, values)
+            self.transform.to_coefficients(spectrum, chunk, values)
             for first, last in owners:
                 add_member(moments[2 * first : 2 * last].reshape(2, -1), values[first:last], n_before)
         return moments
 
     def _coefficients(self, spectrum: ComplexValues, chunk: Chunk) -> Values:
-        values: Values = empty((chunk.stop - chunk.start,), self._transform.dtype)
-        self._transform.to_coefficients(spectrum, chunk, values)
+        values: Values = empty((chunk.stop - chunk.start,), self.transform.dtype)
+        self.transform.to_coefficients(spectrum, chunk, values)
         return values
 
     def _joined(self, variance: Values) -> Values:
         """The same with the variance of a complex coefficient, that of both its parts together, in both slots."""
         for chunk, part in zip(self._chunks, self._parts, strict=True):
             start = chunk.start + int(self._grid.bounds(chunk)[self._member_group])
-            self._transform.layout.join_parts(variance[part], start)
+            self.transform.layout.join_parts(variance[part], start)
         return variance
+
+
+class OwnWedges(OwnCoefficients):
+    """Own coefficients of a grid of ranks without member groups: whole wedges, which have powers and filters.
+
+    Raises
+    ------
+    ValueError
+        Where the grid has member groups, which divide wedges.
+    """
+
+    def __init__(
+        self, transform: CurveletTransform, grid: RankGrid, exchange: CoefficientExchange, place: tuple[int, int]
+    ) -> None:
+        if grid.member_groups != 1:
+            raise ValueError(f"{grid.member_groups} member groups divide wedges: needs a grid with one")
+        super().__init__(transform, grid, exchange, place)
+
+    def powers(self) -> WedgePowers:
+        """Powers of wedges by all ranks that own some. Collective over the rectangle."""
+        return WedgePowers(self.transform, self._exchange.same_members)
+
+    def wedges(self) -> Iterator[tuple[int, Wedge, slice]]:
+        """Number in the layout, and place in the own arrays, of each own wedge."""
+        number = {wedge: place for place, wedge in enumerate(self.transform.layout.wedges)}
+        first = self._chunks[0].start
+        for chunk in self._chunks:
+            for wedge in chunk.wedges:
+                yield number[wedge], wedge, slice(wedge.start - first, wedge.stop - first)
+
+    def spread_out(self, by_wedge: FloatArray) -> Values:
+        """One number for each wedge, (n_wedges,), at all its own coefficients, (n_own,)."""
+        own = np.empty(self._n_own, self.transform.dtype)
+        for number, _, place in self.wedges():
+            own[place] = by_wedge[number]
+        return own
+
+    def expected_variance(self, sd: FloatArray) -> Values:
+        """Of the own coefficients, (n_own,) (m3 m-3)2, for white errors of a field (ny, nx): see `spectral_errors`."""
+        wedges = [wedge for _, wedge, _ in self.wedges()]
+        return expected_variance(self.transform, sd, wedges).astype(self.transform.dtype)

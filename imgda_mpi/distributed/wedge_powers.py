@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from functools import cached_property
 
 import numpy as np
 from mpi4py import MPI
@@ -17,12 +16,20 @@ from imgda_mpi.parallel.ownership import share_by_cost
 class WedgePowers:
     """Inner products of two images, wedge by wedge.
 
-    Each wedge is transformed and summed up by one rank, so that the bits do not depend on the number of ranks.
+    Each wedge is transformed and summed up by one rank, so that the bits do not depend on the number of ranks. Making
+    one is collective.
 
     Parameters
     ----------
     transform : CurveletTransform
     comm : MPI.Intracomm
+
+    Attributes
+    ----------
+    norms : (n_wedges,) array
+        Power of white noise of variance 1, for each pixel of the image.
+    scale : (n_wedges,) array
+        Scale of each wedge.
     """
 
     def __init__(self, transform: CurveletTransform, comm: MPI.Intracomm) -> None:
@@ -31,18 +38,10 @@ class WedgePowers:
         offsets = share_by_cost([chunk.stop - chunk.start for chunk in chunks], comm.size)
         self._first, last = offsets[comm.rank : comm.rank + 2].tolist()
         self._chunks = chunks[self._first : last]
-
-    @property
-    def scale(self) -> IntArray:
-        """Scale of each wedge, (n_wedges,)."""
-        return np.array([wedge.scale for wedge in self.transform.layout.wedges])
-
-    @cached_property
-    def norms(self) -> FloatArray:
-        """Power of white noise of variance 1, for each pixel of the image, (n_wedges,). Collective at first use."""
-        impulse = np.zeros(self.transform.layout.image_shape)
+        self.scale: IntArray = np.array([wedge.scale for wedge in transform.layout.wedges])
+        impulse = np.zeros(transform.layout.image_shape)
         impulse[0, 0] = 1.0
-        return self.of(impulse)
+        self.norms = self.of(impulse)
 
     def of(self, image: FloatArray, other: FloatArray | None = None) -> FloatArray:
         """Inner products of the coefficients of two images, or of one with itself. Collective.

@@ -1,4 +1,4 @@
-"""What an analysis takes of each rank: memory, messages, bytes, FFTs. Arithmetic, no communicator."""
+"""What the diagonal solver with perturbed members takes of each rank."""
 
 from __future__ import annotations
 
@@ -10,102 +10,57 @@ from itertools import pairwise
 import numpy as np
 
 from imgda_mpi.arrays import FloatArray, IntArray
-from imgda_mpi.curvelet import Chunk, Layout
-from imgda_mpi.curvelet.fourier import padded_spectrum
 from imgda_mpi.parallel.ownership import share
 from imgda_mpi.parallel.rank_grid import RankGrid
 from imgda_mpi.perturbations import ENSEMBLES
+from imgda_mpi.planning.case import PATCH_LEDGER, PATCH_UPDATE, REAL, Case
 from imgda_mpi.spectral_errors import MEMBERS_PER_BLOCK, member_blocks
 
-REAL = 8  # bytes of a number outside of the transform
-
-# Bytes of a patch, counted from the arrays that are alive together.
-PATCH_READ = 430  # on its owner: five arrays of 10 layers, the aquifer, cell, weight, type
-PATCH_UPDATE = 530  # on its owner, during the update of the soil
-PATCH_LEDGER = 100  # on rank 0, from the update on: its place, and its row of the ledger
-
 
 @dataclass(frozen=True)
-class Problem:
-    """An analysis as far as its cost depends on it.
-
-    Parameters
-    ----------
-    layout : Layout
-        Of the transform.
-    itemsize : int
-        Bytes of a coefficient.
-    n_members : int
-        Of each kind.
-    n_pixels, n_patch : int
-        Of the image on the model grid, and of the restart.
-    n_fields : int
-        Standard deviations that are fields.
-    """
-
-    layout: Layout
-    itemsize: int
-    n_members: int
-    n_pixels: int
-    n_patch: int
-    n_fields: int
-
-    @property
-    def spectrum_bytes(self) -> int:
-        """Of the half spectrum of an image."""
-        return 2 * self.itemsize * math.prod(padded_spectrum(self.layout.image_shape))
-
-    @property
-    def image_flops(self) -> float:
-        """Of the FFT of an image."""
-        return real_flops(math.prod(self.layout.image_shape))
-
-    def chunk_flops(self, chunk: Chunk) -> float:
-        """Of the FFTs of a chunk's wedges."""
-        return sum((real_flops if wedge.is_real else complex_flops)(math.prod(wedge.shape)) for wedge in chunk.wedges)
-
-    @property
-    def places_bytes(self) -> int:
-        """Of the map of all patches, which rank 0 holds: cell, weight, type."""
-        return 20 * self.n_patch
-
-    def inputs_bytes(self, n_patch: int) -> int:
-        """Of all that a rank with so many patches holds from the inputs to the end."""
-        embedded = math.prod(self.layout.image_shape)
-        return PATCH_READ * n_patch + REAL * (3 * self.n_pixels + self.n_fields * embedded)
-
-
-def real_flops(n: int) -> float:
-    """Floating point operations of a real FFT of n numbers, as usually counted."""
-    return 2.5 * n * math.log2(n)
-
-
-def complex_flops(n: int) -> float:
-    """Floating point operations of a complex FFT of n numbers, as usually counted."""
-    return 5.0 * n * math.log2(n)
-
-
-@dataclass(frozen=True)
-class RankCost:
+class MembersCost:
     """What an analysis takes of each rank of a rectangle; arrays (member_groups, wedge_groups), rank 0 first.
 
     Parameters
     ----------
-    problem : Problem
+    case : Case
     grid : RankGrid
     n_ranks : int
         Ranks of the job, which share the patches; the rectangle may have fewer.
     """
 
-    problem: Problem
+    case: Case
     grid: RankGrid
     n_ranks: int
 
     @cached_property
     def blocks(self) -> list[list[range]]:
         """Blocks of members, of both kinds, that each member group transforms."""
-        every = [block for _ in ENSEMBLES for block in member_blocks(self.problem.n_members)]
+        every = [block for _ in ENSEMBLES for block in member_blocks(self.case.n_members)]
         return [every[group :: self.grid.member_groups] for group in range(self.grid.member_groups)]
+
+    @property
+    def groups(self) -> str:
+        """Member groups x wedge groups."""
+        return f"{self.grid.member_groups} x {self.grid.wedge_groups}"
+
+    @property
+    def idle(self) -> int:
+        """Ranks that have no part in the coefficients."""
+        return self.n_ranks - self.grid.size
+
+    @property
+    def remarks(self) -> list[str]:
+        """Ranks that do nothing, or nothing in the last round, in sentences."""
+        said = []
+        if self.idle:
+            said.append(f"{self.idle} of them have no part in the coefficients; {self.grid.size} ranks do as well")
+        if self.idle_in_last_round:
+            said.append(
+                f"in the last of {self.n_rounds} rounds {self.idle_in_last_round} of {self.grid.member_groups} member "
+                "groups have no members"
+            )
+        return said
 
     @property
     def n_rounds(self) -> int:
@@ -138,32 +93,32 @@ class RankCost:
     @cached_property
     def counts(self) -> list[IntArray]:
         """Values that each member group owns of each chunk, (member_groups,)."""
-        return [np.diff(self.grid.bounds(chunk)) for chunk in self.problem.layout.chunks]
+        return [np.diff(self.grid.bounds(chunk)) for chunk in self.case.layout.chunks]
 
     @cached_property
     def own(self) -> IntArray:
         """Coefficients that a rank owns."""
-        return self._by_wedge_group([self.counts[chunk.number] for chunk in self.problem.layout.chunks])
+        return self._by_wedge_group([self.counts[chunk.number] for chunk in self.case.layout.chunks])
 
     @cached_property
     def transformed_share(self) -> FloatArray:
         """Share of a member's coefficients that a wedge group computes, (wedge_groups,)."""
-        return np.asarray(self.own.sum(axis=0) / self.problem.layout.n_values)
+        return np.asarray(self.own.sum(axis=0) / self.case.layout.n_values)
 
     @cached_property
     def flops(self) -> FloatArray:
         """Of the FFTs, those of the innovation and on rank 0 of the inverse included."""
-        problem, chunks = self.problem, self.problem.layout.chunks
-        of_chunks = self._by_wedge_group([np.full(1, problem.chunk_flops(chunk)) for chunk in chunks])
-        innovation = problem.image_flops + of_chunks / self.grid.member_groups
-        flops = self.perturbed * problem.image_flops + self.members * of_chunks + innovation
-        flops[0, 0] += problem.image_flops + of_chunks[0].sum()
+        case, chunks = self.case, self.case.layout.chunks
+        of_chunks = self._by_wedge_group([np.full(1, case.chunk_flops(chunk)) for chunk in chunks])
+        innovation = case.image_flops + of_chunks / self.grid.member_groups
+        flops = self.perturbed * case.image_flops + self.members * of_chunks + innovation
+        flops[0, 0] += case.image_flops + of_chunks[0].sum()
         return np.asarray(flops, np.float64)
 
     @cached_property
     def sent(self) -> tuple[IntArray, IntArray]:
         """Messages and bytes that a rank sends to others in the exchange of coefficients."""
-        grid, problem = self.grid, self.problem
+        grid, case = self.grid, self.case
         rounds = np.array([len(blocks) for blocks in self.blocks])
         messages, values = np.zeros((2, grid.member_groups, grid.wedge_groups), np.int64)
         for group in range(grid.wedge_groups):
@@ -179,37 +134,37 @@ class RankCost:
         values[0, 0] -= self.own[0, 0]
         messages[0, 0] -= sum(int(self.counts[chunk.number][0] > 0) for chunk in grid.chunks(0))
         spectra = self.perturbed * (grid.wedge_groups - 1)
-        return messages + spectra, problem.itemsize * values + spectra * problem.spectrum_bytes
+        return messages + spectra, case.itemsize * values + spectra * case.spectrum_bytes
 
     @cached_property
     def memory(self) -> IntArray:
         """Bytes of the arrays that are alive when most are: the transform and the program itself come on top."""
-        problem = self.problem
-        n_own = -(-problem.n_patch // self.n_ranks)
-        held = np.full(self.own.shape, problem.inputs_bytes(n_own))
-        held[0, 0] += problem.places_bytes
-        update = np.full(self.own.shape, PATCH_UPDATE * n_own + 2 * REAL * problem.n_pixels)
-        update[0, 0] += PATCH_LEDGER * problem.n_patch + 3 * REAL * problem.n_pixels
+        case = self.case
+        n_own = -(-case.n_patch // self.n_ranks)
+        held = np.full(self.own.shape, case.inputs_bytes(n_own))
+        held[0, 0] += case.places_bytes
+        update = np.full(self.own.shape, PATCH_UPDATE * n_own + 2 * REAL * case.n_pixels)
+        update[0, 0] += PATCH_LEDGER * case.n_patch + 3 * REAL * case.n_pixels
         return np.asarray(held + np.maximum(self._variances_bytes(), update))
 
     def _variances_bytes(self) -> IntArray:
         """Of the innovation, the spectra of a block, the sums over members, and the largest chunk under way."""
-        problem, chunks = self.problem, self.problem.layout.chunks
-        most = min(MEMBERS_PER_BLOCK, problem.n_members)
-        innovation = REAL * (problem.n_pixels + math.prod(problem.layout.image_shape))
+        case, chunks = self.case, self.case.layout.chunks
+        most = min(MEMBERS_PER_BLOCK, case.n_members)
+        innovation = REAL * (case.n_pixels + math.prod(case.layout.image_shape))
         # Of a chunk: moments, values of one member, and what the owner receives from each member group.
         under_way = self._by_wedge_group(
             [3 * (chunk.stop - chunk.start) + 2 * len(self.blocks) * self.counts[chunk.number] for chunk in chunks],
             np.maximum,
         )
-        noise = math.prod(problem.layout.image_shape)
+        noise = math.prod(case.layout.image_shape)
         # Two kinds of members, mean and squares; at the end the variance of one kind beside them.
         sums = 4 * self.own + np.maximum(np.maximum(under_way, noise) + most * self._spectrum_values, self.own)
-        return np.asarray(innovation + problem.itemsize * sums)
+        return np.asarray(innovation + case.itemsize * sums)
 
     @property
     def _spectrum_values(self) -> int:
-        return self.problem.spectrum_bytes // self.problem.itemsize
+        return self.case.spectrum_bytes // self.case.itemsize
 
     def _by_wedge_group(self, of_chunks: list[IntArray] | list[FloatArray], join: np.ufunc = np.add) -> IntArray:
         """Sum, or else, over the chunks of each wedge group of (member_groups,) or (1,) arrays."""

@@ -1,1 +1,0 @@
-"""What a careful user would do without curvelets: methods to compare with."""

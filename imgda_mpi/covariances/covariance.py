@@ -1,0 +1,144 @@
+"""What a background error covariance B is: for the diagonal solver, for the full solver, and to draw samples from."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import ClassVar, Generic, Protocol, TypeVar
+
+import numpy as np
+
+from imgda_mpi.arrays import FloatArray, Values
+from imgda_mpi.curvelet import Layout
+from imgda_mpi.distributed.own_coefficients import OwnCoefficients, OwnWedges
+from imgda_mpi.distributed.wedge_powers import WedgePowers
+from imgda_mpi.parallel.image_rows import ImageRows
+from imgda_mpi.parallel.rank_grid import RankGrid, whole_wedges
+from imgda_mpi.perturbations import Sample
+from imgda_mpi.problem import Fact, Problem
+
+
+class Covariance(Protocol):
+    """B of images, of which each rank has its rows (n_own, nx)."""
+
+    @property
+    def variance(self) -> FloatArray:
+        """Its diagonal, (n_own, nx) (m3 m-3)2."""
+
+    @property
+    def coefficient_variances(self) -> FloatArray | None:
+        """Of a coefficient whose curvelet has norm 1, (n_wedges,) (m3 m-3)2; None where B is not made of them."""
+
+    def apply(self, rows: FloatArray) -> FloatArray:
+        """B times an image, (n_own, nx). Collective."""
+
+    def preconditioner(self, noise: FloatArray) -> Callable[[FloatArray], FloatArray]:
+        """An approximation of (B + diag(noise))^-1, positive definite, with noise (n_own, nx). Collective."""
+
+    def draw(self, sample: Sample) -> FloatArray:
+        """A sample of errors with this covariance, (n_own, nx) m3 m-3. Collective."""
+
+
+Own = TypeVar("Own", bound=OwnCoefficients)
+
+
+class ErrorModel(ABC, Generic[Own]):
+    """How B is found for a problem on the array of the transform.
+
+    Attributes
+    ----------
+    name : str
+    needs_members : bool
+        Whether the problem must have members of the model.
+    coefficients : type
+        What a rank owns for the diagonal solver: `OwnWedges`, or `OwnCoefficients` where member groups divide them.
+    """
+
+    name: ClassVar[str]
+    needs_members: ClassVar[bool] = False
+    coefficients: type[Own]
+
+    def facts(self, problem: Problem) -> dict[str, Fact]:
+        """What the problem says of the model. Not collective.
+
+        Raises
+        ------
+        ConfigError
+            Where the model cannot be made for the problem.
+        """
+        return {}
+
+    @abstractmethod
+    def rank_grid(self, layout: Layout, n_ranks: int, wedge_groups: int | None) -> RankGrid:
+        """Who has which members and coefficients for the diagonal solver.
+
+        Raises
+        ------
+        ValueError
+            Where so many wedge groups are not possible.
+        """
+
+    @abstractmethod
+    def variances(self, own: Own, problem: Problem) -> tuple[Values, Values]:
+        """B and R of the own coefficients, (n_own,) (m3 m-3)2. Collective over the rectangle of ranks.
+
+        B + R is above 0, and both slots of a complex coefficient have the same.
+        """
+
+
+class WedgeErrors(ErrorModel[OwnWedges]):
+    """Error models whose variances are found wedge by wedge."""
+
+    coefficients = OwnWedges
+
+    def rank_grid(self, layout: Layout, n_ranks: int, wedge_groups: int | None) -> RankGrid:
+        """Ranks that have whole wedges."""
+        return whole_wedges(layout, n_ranks)
+
+
+class CovarianceErrors(WedgeErrors):
+    """Error models that the full solver knows too."""
+
+    @abstractmethod
+    def covariance(self, rows: ImageRows, powers: WedgePowers, problem: Problem) -> Covariance:
+        """B of images. Collective."""
+
+
+class SumCovariance:
+    """Weighted sum of covariances.
+
+    Parameters
+    ----------
+    parts : sequence of (weight, Covariance)
+        None of them a sum itself.
+    """
+
+    coefficient_variances = None
+
+    def __init__(self, parts: Sequence[tuple[float, Covariance]]) -> None:
+        self._parts = parts
+
+    @property
+    def variance(self) -> FloatArray:
+        """Its diagonal, (n_own, nx) (m3 m-3)2."""
+        return np.asarray(sum(weight * part.variance for weight, part in self._parts))
+
+    def apply(self, rows: FloatArray) -> FloatArray:
+        """B times an image, (n_own, nx). Collective."""
+        return np.asarray(sum(weight * part.apply(rows) for weight, part in self._parts))
+
+    def preconditioner(self, noise: FloatArray) -> Callable[[FloatArray], FloatArray]:
+        """The inverse of the diagonal."""
+        return diagonal_preconditioner(self.variance, noise)
+
+    def draw(self, sample: Sample) -> FloatArray:
+        """Sum of independent samples of the parts, (n_own, nx) m3 m-3. Collective."""
+        drawn = [np.sqrt(weight) * part.draw(sample.part(n)) for n, (weight, part) in enumerate(self._parts)]
+        return np.asarray(sum(drawn))
+
+
+def diagonal_preconditioner(variance: FloatArray, noise: FloatArray) -> Callable[[FloatArray], FloatArray]:
+    """Division by variance + noise; 1 where both are 0."""
+    total = variance + noise
+    inverse = np.divide(1.0, total, out=np.ones_like(total), where=total > 0)
+    return lambda rows: inverse * rows

@@ -1,0 +1,51 @@
+"""Error model ``hybrid``: the localised ensemble and the wedges' variances from the innovation, side by side."""
+
+from __future__ import annotations
+
+from imgda_mpi.arrays import Values
+from imgda_mpi.covariances.covariance import CovarianceErrors, SumCovariance
+from imgda_mpi.covariances.ensemble import EnsembleErrors
+from imgda_mpi.covariances.innovation import InnovationErrors
+from imgda_mpi.distributed.own_coefficients import OwnWedges
+from imgda_mpi.distributed.wedge_powers import WedgePowers
+from imgda_mpi.parallel.image_rows import ImageRows
+from imgda_mpi.problem import Fact, Problem
+
+
+class HybridErrors(CovarianceErrors):
+    """B = (1 - alpha) B_ensemble + alpha B_innovation (Hamill and Snyder 2000, Mon. Weather Rev. 128, 2905).
+
+    Parameters
+    ----------
+    localisation, inflation
+        Of the ensemble: see `EnsembleErrors`.
+    innovation_weight : float
+        alpha, 0 to 1.
+    """
+
+    name = "hybrid"
+    needs_members = True
+
+    def __init__(self, localisation: float, inflation: float | str, innovation_weight: float) -> None:
+        self._parts: list[tuple[float, CovarianceErrors]] = [
+            (1 - innovation_weight, EnsembleErrors(localisation, inflation)),
+            (innovation_weight, InnovationErrors()),
+        ]
+
+    def facts(self, problem: Problem) -> dict[str, Fact]:
+        """What the problem says of the parts: see `EnsembleErrors`."""
+        return {name: fact for _, errors in self._parts for name, fact in errors.facts(problem).items()}
+
+    def variances(self, own: OwnWedges, problem: Problem) -> tuple[Values, Values]:
+        """B and R of the own coefficients. Collective over the rectangle of ranks."""
+        found = [(weight, *errors.variances(own, problem)) for weight, errors in self._parts]
+        _, total, observation = found[0]
+        total *= found[0][0]
+        for weight, background, _ in found[1:]:
+            background *= weight
+            total += background
+        return total, observation
+
+    def covariance(self, rows: ImageRows, powers: WedgePowers, problem: Problem) -> SumCovariance:
+        """B of images. Collective."""
+        return SumCovariance([(weight, errors.covariance(rows, powers, problem)) for weight, errors in self._parts])

@@ -1,0 +1,69 @@
+"""The linear system of a Kalman update on the observed pixels."""
+
+from __future__ import annotations
+
+from imgda_mpi.arrays import FloatArray
+from imgda_mpi.conjugate_gradients import Solution, conjugate_gradients
+from imgda_mpi.covariances.covariance import Covariance
+from imgda_mpi.errors import ImgdaError
+from imgda_mpi.parallel.failure import same_fate
+from imgda_mpi.parallel.image_rows import ImageRows
+from imgda_mpi.problem import Observations
+
+TOLERANCE = 1e-3  # of the residual; ten times less changes an increment by less than 1e-4 m3 m-3
+MAX_ITERATIONS = 1000
+
+
+class ObservedSystem:
+    """The matrix S = H B H^T + R, to be solved for any number of innovations.
+
+    Parameters
+    ----------
+    rows : ImageRows
+    covariance : Covariance
+    observations : Observations
+        H and R, on the whole image.
+    """
+
+    def __init__(self, rows: ImageRows, covariance: Covariance, observations: Observations) -> None:
+        self._rows, self._covariance = rows, covariance
+        self._observations = observations.rows(rows.own)
+        self._noise = self._observations.noise
+        self._invert = covariance.preconditioner(self._noise)
+
+    def solve(self, innovation: FloatArray, tolerance: float = TOLERANCE) -> Solution:
+        """S^-1 d for the own rows (n_own, nx) of d, 0 where nothing is observed. Collective.
+
+        Raises
+        ------
+        ImgdaError
+            On every rank: where the iteration does not come to an end.
+        """
+        observations = self._observations
+        solution = conjugate_gradients(
+            self._apply,
+            innovation,
+            lambda residual: observations.apply(self._invert(observations.adjoint(residual))),
+            self._rows.inner,
+            tolerance=tolerance,
+            max_iterations=MAX_ITERATIONS,
+        )
+        with same_fate(self._rows.comm):
+            if not solution.residual <= tolerance:
+                raise ImgdaError(
+                    f"the full solver: found a residual of {solution.residual:.2g} after {solution.iterations} "
+                    f"iterations, expected {tolerance:g}; observation errors far below the background's make it slow: "
+                    "give larger ones, or take the diagonal solver"
+                )
+        return solution
+
+    def increment(self, solution: FloatArray) -> FloatArray:
+        """B H^T z of a solution z: the most likely increment, own rows (n_own, nx). Collective."""
+        return self._covariance.apply(self._observations.adjoint(solution))
+
+    def apply(self, image: FloatArray) -> FloatArray:
+        """H x of an image's own rows (n_own, nx)."""
+        return self._observations.apply(image)
+
+    def _apply(self, rows: FloatArray) -> FloatArray:
+        return self._observations.apply(self.increment(rows)) + self._noise * rows

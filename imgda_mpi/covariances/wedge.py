@@ -1,0 +1,51 @@
+"""B with one variance for each wedge of the curvelet transform."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from imgda_mpi.arrays import FloatArray
+from imgda_mpi.distributed.wedge_powers import WedgePowers, wedge_filter
+from imgda_mpi.parallel.image_rows import ImageRows
+from imgda_mpi.perturbations import Sample
+
+
+class WedgeCovariance:
+    """B = C^T diag(b_w) C with one variance for each wedge: a filter, the same everywhere.
+
+    Parameters
+    ----------
+    rows : ImageRows
+    powers : WedgePowers
+    variances : (n_wedges,) array
+        b_w, (m3 m-3)2.
+    """
+
+    def __init__(self, rows: ImageRows, powers: WedgePowers, variances: FloatArray) -> None:
+        self._rows = rows
+        self.coefficient_variances = variances
+        self._factors = wedge_filter(powers.transform, variances)[:, rows.own_columns]
+        self._variance = float(np.sum(variances * powers.norms))
+
+    @property
+    def variance(self) -> FloatArray:
+        """Its diagonal, (n_own, nx) (m3 m-3)2."""
+        return np.full((self._rows.own.stop - self._rows.own.start, self._rows.shape[1]), self._variance)
+
+    def apply(self, rows: FloatArray) -> FloatArray:
+        """B times an image, (n_own, nx). Collective."""
+        return self._rows.filter(rows, self._factors)
+
+    def preconditioner(self, noise: FloatArray) -> Callable[[FloatArray], FloatArray]:
+        """The exact inverse for the mean of the noise where there is any: again a filter. Collective."""
+        total = self._rows.inner(noise, np.ones_like(noise))
+        mean = self._rows.inner(noise, noise) / total if total > 0 else 1.0
+        factors = 1.0 / (self._factors + mean)
+        return lambda rows: self._rows.filter(rows, factors)
+
+    def draw(self, sample: Sample) -> FloatArray:
+        """White noise through the root of the filter, (n_own, nx) m3 m-3. Collective."""
+        white = sample.white(self._rows.shape)
+        return self._rows.filter(white[self._rows.own], np.sqrt(self._factors))

@@ -1,0 +1,1 @@
+"""Methods: a problem in, an increment out."""

@@ -1,0 +1,187 @@
+"""The full solver: the Kalman update on the observed pixels, exact for gaps and for the frame's redundancy.
+
+With H that picks the observed pixels, the innovation d, the background error covariance B of images and R of the
+observation, the increment is B H^T z with (H B H^T + R) z = H d.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from mpi4py import MPI
+
+from imgda_mpi.analysis import gain
+from imgda_mpi.arrays import FloatArray
+from imgda_mpi.covariances.covariance import Covariance, CovarianceErrors
+from imgda_mpi.covariances.system import ObservedSystem
+from imgda_mpi.curvelet import CurveletTransform
+from imgda_mpi.distributed.wedge_powers import WedgePowers, scale_filter
+from imgda_mpi.distributed.wedge_statistics import WedgeStatistics
+from imgda_mpi.errors import ConfigError
+from imgda_mpi.grid import Grid
+from imgda_mpi.methods.coefficients import CoefficientUpdate
+from imgda_mpi.methods.method import Increment, made
+from imgda_mpi.parallel.image_rows import ImageRows
+from imgda_mpi.perturbations import random_signs
+from imgda_mpi.problem import Fact, Observations, Problem
+
+N_SIGNS = 4  # random images that the expected errors are estimated from
+EXPECTED_TOLERANCE = 0.01  # of the systems solved for them
+
+
+class FullUpdate(CoefficientUpdate):
+    """All observed pixels together; land that was not observed gets what B carries there.
+
+    Parameters
+    ----------
+    errors : CovarianceErrors
+    transform : CurveletTransform
+    scales : collection of int, optional
+        Of the most likely increment the part that these scales carry is applied.
+    expect_errors : bool
+        Whether to say what errors are to be expected, which takes as many solutions again.
+    """
+
+    solver = "full"
+
+    def __init__(
+        self,
+        errors: CovarianceErrors,
+        transform: CurveletTransform,
+        scales: Collection[int] | None = None,
+        *,
+        expect_errors: bool = True,
+    ) -> None:
+        super().__init__(errors, transform, scales)
+        self._covariance_of = errors.covariance
+        # They would be those of an update of all scales.
+        self._expects = expect_errors and scales is None
+
+    def check(self, grid: Grid, observations: Observations) -> None:
+        """Refuse what `CoefficientUpdate` refuses, and columns on which members cannot be localised.
+
+        Raises
+        ------
+        ConfigError
+        """
+        super().check(grid, observations)
+        if self.needs_members and not grid.has_equal_columns:
+            raise ConfigError("the full solver with members needs columns of equal width; take the diagonal solver")
+
+    def _update(
+        self, problem: Problem, embedded: Problem, summary: str, facts: Mapping[str, Fact], comm: MPI.Intracomm
+    ) -> Increment:
+        (ny, nx), innovation = problem.grid.shape, embedded.innovation
+        rows, powers = ImageRows(comm, embedded.land.shape), WedgePowers(self._transform, comm)
+        covariance = self._covariance_of(rows, powers, embedded)
+        system = ObservedSystem(rows, covariance, innovation)
+        solution = system.solve(innovation.values[rows.own])
+        increment = system.increment(solution.values)
+        if self._scales is not None:
+            increment = rows.filter(increment, scale_filter(self._transform, self._scales)[:, rows.own_columns])
+        image = rows.whole(increment)
+        statistics = wedge_statistics(powers, covariance, innovation, image)
+        summary += f": {solution.iterations} iterations, residual {solution.residual:.1e}"
+        facts = {
+            **facts,
+            "solver_iterations": Fact(solution.iterations, "1", "of the conjugate gradients"),
+            "solver_residual": Fact(solution.residual, "1", "of the conjugate gradients, relative to the innovation"),
+        }
+        if self._expects:
+            signs = [
+                random_signs(rows.shape, seed=problem.seed, time=problem.time, member=1 + n) for n in range(N_SIGNS)
+            ]
+            expected = expected_errors(rows, covariance, system, embedded, signs)
+            facts |= {
+                f"expected_error_{name}": Fact(value, "m3 m-3", f"root mean square error to be expected: {where}")
+                for (name, value), where in zip(expected._asdict().items(), REGIONS, strict=True)
+            }
+            unseen = "" if np.isnan(expected.analysis_unseen) else f", {expected.analysis_unseen:.3f} on unseen land"
+            summary += f"; expected error {expected.analysis_observed:.3f} m3 m-3{unseen}"
+        return made(
+            problem,
+            image[:ny, :nx],
+            summary,
+            facts,
+            unseen_too=True,
+            wedges=statistics if comm.rank == 0 else None,
+            sent=rows.sent,
+        )
+
+
+class ExpectedErrors(NamedTuple):
+    """Root mean square error to be expected of background and analysis, m3 m-3, NaN where there is no such pixel.
+
+    Parameters
+    ----------
+    background_observed, analysis_observed : over the observed pixels
+    background_unseen, analysis_unseen : over the land that was not observed
+    """
+
+    background_observed: float
+    analysis_observed: float
+    background_unseen: float
+    analysis_unseen: float
+
+
+REGIONS = (
+    "background, observed cells",
+    "analysis, observed cells",
+    "background, land not observed",
+    "analysis, land not observed",
+)
+
+
+def expected_errors(
+    rows: ImageRows, covariance: Covariance, system: ObservedSystem, problem: Problem, signs: Sequence[FloatArray]
+) -> ExpectedErrors:
+    """What errors are to be expected if B and R are right. Collective.
+
+    The variance of the analysis is the diagonal of A = B - B H^T S^-1 H B, of which random signs v give an
+    estimate v (A v) in every pixel; its means over many pixels have a relative error of about the square root of 2
+    over the number of signs and of independent patches.
+
+    Parameters
+    ----------
+    rows, covariance, system
+        S = H B H^T + R and its B, on the rows.
+    problem : Problem
+        On the array of the rows.
+    signs : sequence of (ny, nx) arrays
+        See `random_signs`.
+    """
+    land, observed, sums = problem.land, problem.observations.observed, np.zeros(4)
+    masks = [observed & land, land & ~observed]
+    for place, mask in enumerate(masks):
+        sums[2 * place] = len(signs) * rows.inner(covariance.variance, mask[rows.own].astype(np.float64))
+    for image in signs:
+        own = image[rows.own] * land[rows.own]
+        before = covariance.apply(own)
+        solved = system.solve(system.apply(before), EXPECTED_TOLERANCE).values
+        after = before - system.increment(solved)
+        for place, mask in enumerate(masks):
+            sums[2 * place + 1] += rows.inner(own * mask[rows.own], after)
+    counts = len(signs) * np.repeat([np.count_nonzero(mask) for mask in masks], 2)
+    means = np.divide(sums, counts, out=np.full(4, np.nan), where=counts > 0)
+    return ExpectedErrors(*np.sqrt(np.maximum(means, 0.0)).tolist())
+
+
+def wedge_statistics(
+    powers: WedgePowers, covariance: Covariance, innovation: Observations, increment: FloatArray
+) -> WedgeStatistics:
+    """Powers of each wedge, and what is known of its variances, as if all was observed. Collective."""
+    layout = powers.transform.layout
+    n_values = np.array([wedge.stop - wedge.start for wedge in layout.wedges])
+    norms = powers.norms * innovation.values.size / n_values
+    values = {
+        "innovation_power_mean": powers.of(innovation.values) / n_values,
+        "increment_power_mean": powers.of(increment) / n_values,
+        "observation_variance_mean": norms * float(innovation.variance.mean()),
+    }
+    if covariance.coefficient_variances is not None:
+        values["background_variance_mean"] = norms * covariance.coefficient_variances
+        values["gain_mean"] = gain(values["background_variance_mean"], values["observation_variance_mean"])
+    number = np.array([wedge.number for wedge in layout.wedges])
+    return WedgeStatistics(powers.scale, number, values)

@@ -1,0 +1,109 @@
+"""The local ensemble transform Kalman filter: each cell with the observations around it."""
+
+from __future__ import annotations
+
+import numpy as np
+from mpi4py import MPI
+
+from imgda_mpi.arrays import BoolArray, FloatArray
+from imgda_mpi.grid import Grid
+from imgda_mpi.localisation import chord, gaspari_cohn
+from imgda_mpi.methods.method import Increment, Method, made
+from imgda_mpi.parallel.ownership import share
+from imgda_mpi.parallel.rank_grid import holder_of_images
+from imgda_mpi.problem import Observations, Problem, members_of
+
+
+class Letkf(Method):
+    """The update of the ensemble's mean, given to the background.
+
+    Parameters
+    ----------
+    localisation : float
+        Length of the Gaspari-Cohn correlation by which the observations' weights fall off with distance, km.
+    """
+
+    needs_members = True
+
+    def __init__(self, localisation: float) -> None:
+        self._length = 1000.0 * localisation
+        self.name = f"letkf {localisation:g} km"
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The method without its length."""
+        return {"method": "letkf"}
+
+    def _increment(self, problem: Problem, comm: MPI.Intracomm) -> Increment:
+        members = members_of(problem)
+        held = members.anomalies
+        anomalies = np.stack(
+            [
+                comm.bcast(held.get(member), root=holder_of_images(member, comm.size))
+                for member in range(members.n_members)
+            ]
+        )
+        # Each rank has its share of the cells; no cell's increment depends on another's.
+        cells = np.argwhere(problem.land)
+        first, last = share(len(cells), comm.size)[comm.rank : comm.rank + 2]
+        own = np.zeros(problem.land.shape, bool)
+        own[tuple(cells[first:last].T)] = True
+        mine = letkf_increment(problem.innovation, anomalies, own, problem.grid, self._length)
+        image = np.zeros(problem.land.shape)
+        for rank, part in enumerate(comm.allgather(mine[own])):
+            first, last = share(len(cells), comm.size)[rank : rank + 2]
+            image[tuple(cells[first:last].T)] = part
+        return made(problem, image, f"method {self.name}", unseen_too=True)
+
+
+def letkf_increment(
+    innovation: Observations, anomalies: FloatArray, land: BoolArray, grid: Grid, length: float
+) -> FloatArray:
+    """Increment of the mean of an ensemble, cell by cell.
+
+    Parameters
+    ----------
+    innovation : Observations
+        Observation minus background, on the grid.
+    anomalies : (n_members, ny, nx) array
+        Members minus their mean, m3 m-3.
+    land : (ny, nx) array of bool
+        Cells that are corrected.
+    grid : Grid
+    length : float
+        Of the Gaspari-Cohn correlation by which the observations' weights fall off with distance, m.
+
+    Returns
+    -------
+    (ny, nx) array
+        m3 m-3, 0 off the land.
+
+    Notes
+    -----
+    Hunt, Kostelich, Szunyogh (2007), Physica D 230, 112: with X the anomalies of a cell and Y those of the observed
+    pixels around it, the increment is X ((N-1) I + Y^T R^-1 Y)^-1 Y^T R^-1 d, the inverse of R multiplied by the
+    correlation (Hunt et al., section 3.2).
+    """
+    from scipy.spatial import cKDTree  # where it is used: few runs need it
+
+    places = chord(grid)
+    where = places[innovation.observed]
+    y, d = anomalies[:, innovation.observed].T, innovation.values[innovation.observed]
+    precision = 1.0 / innovation.variance[innovation.observed]
+    increment = np.zeros(land.shape)
+    if not where.size:
+        return increment
+    cells = np.argwhere(land)
+    n_members = anomalies.shape[0]
+    identity = (n_members - 1) * np.eye(n_members)
+    around = cKDTree(where).query_ball_point(places[land], 2 * length, return_sorted=True)
+    for (row, column), near in zip(cells, around, strict=True):
+        if not near:
+            continue
+        distance = np.sqrt(np.square(where[near] - places[row, column]).sum(axis=1))
+        weight = gaspari_cohn(distance / length) * precision[near]
+        of_near = y[near]
+        weighted = of_near * weight[:, None]
+        weights = np.linalg.solve(identity + weighted.T @ of_near, weighted.T @ d[near])
+        increment[row, column] = anomalies[:, row, column] @ weights
+    return increment

@@ -1,0 +1,143 @@
+"""What every method of an analysis is: a problem in, an increment out."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import ClassVar
+
+import numpy as np
+from mpi4py import MPI
+
+from imgda_mpi.arrays import BoolArray, FloatArray
+from imgda_mpi.curvelet import CurveletTransform
+from imgda_mpi.distributed.wedge_statistics import WedgeStatistics
+from imgda_mpi.errors import ConfigError
+from imgda_mpi.grid import Grid
+from imgda_mpi.parallel.exchange import Sent
+from imgda_mpi.parallel.rank_grid import holder_of_images
+from imgda_mpi.problem import Fact, Observations, Problem
+
+
+@dataclass(frozen=True, eq=False)
+class Increment:
+    """What a method makes of a problem.
+
+    Parameters
+    ----------
+    image : (ny, nx) array
+        Increment on the grid, m3 m-3, on every rank.
+    applied : (ny, nx) array of bool
+        Cells that it is to be given to.
+    summary : str
+        In a few words, for the log.
+    facts : mapping from a name to a Fact
+    wedges : WedgeStatistics or None
+        On rank 0, None elsewhere and for methods without a transform.
+    sent : Sent
+        By this rank in the exchange of coefficients.
+    """
+
+    image: FloatArray
+    applied: BoolArray
+    summary: str
+    facts: Mapping[str, Fact]
+    wedges: WedgeStatistics | None
+    sent: Sent
+
+
+class Method(ABC):
+    """A way from a background and observations to an increment, made for one grid and one number of ranks.
+
+    Attributes
+    ----------
+    name : str
+        For the log.
+    needs_transform : bool
+        Of the class: whether it is made with a curvelet transform.
+    needs_members : bool
+        Whether the problem must have members.
+    """
+
+    name: str
+    needs_transform: ClassVar[bool] = False
+    needs_members: bool = False
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """What names it in a saved result."""
+        return {"method": self.name}
+
+    def check(self, grid: Grid, observations: Observations) -> None:  # noqa: B027 (most have nothing to refuse)
+        """Refuse what the method cannot work with, before members are read. Not collective.
+
+        Raises
+        ------
+        ConfigError
+        """
+
+    def holder(self, member: int, n_ranks: int) -> int:
+        """Rank that has to hold a member of the model."""
+        return holder_of_images(member, n_ranks)
+
+    def increment(self, problem: Problem, comm: MPI.Intracomm) -> Increment:
+        """Increment of the image; the same bits on any number of ranks. Collective over ``comm``.
+
+        Raises
+        ------
+        ImgdaError
+            On every rank.
+        """
+        if not problem.observations.observed.any():
+            return nothing(problem, self.name)
+        return self._increment(problem, comm)
+
+    @abstractmethod
+    def _increment(self, problem: Problem, comm: MPI.Intracomm) -> Increment:
+        """Of a problem in which something is observed. Collective."""
+
+
+def nothing(problem: Problem, name: str) -> Increment:
+    """No increment."""
+    return made(problem, np.zeros_like(problem.background), f"method {name}, no increment")
+
+
+def made(
+    problem: Problem,
+    image: FloatArray,
+    summary: str,
+    facts: Mapping[str, Fact] = MappingProxyType({}),
+    *,
+    unseen_too: bool = False,
+    wedges: WedgeStatistics | None = None,
+    sent: Sent | None = None,
+) -> Increment:
+    """An increment for the observed cells, or with ``unseen_too`` for all land.
+
+    Off the observed cells it is what the background errors have in common with those there, or, where it is not
+    applied, the leakage of a transform's basis functions; a fact says how large it is.
+    """
+    observed = problem.observations.observed
+    unseen = problem.land & ~observed
+    rms = float(np.sqrt(np.mean(image[unseen] ** 2))) if unseen.any() else 0.0
+    if unseen_too:
+        name, meaning = "increment_unseen_rms", "increment of the land that was not observed"
+    else:
+        name, meaning = "increment_leakage_rms", "increment off the observed cells, not applied"
+    applied = problem.land if unseen_too else observed
+    facts = {name: Fact(rms, "m3 m-3", meaning), **facts}
+    return Increment(image, applied, summary, facts, wedges, sent or Sent())
+
+
+def check_scales(scales: Collection[int], transform: CurveletTransform) -> None:
+    """Refuse scales that a transform has not.
+
+    Raises
+    ------
+    ConfigError
+    """
+    n_scales = transform.geometry.n_scales
+    if any(scale > n_scales for scale in scales):
+        raise ConfigError(f"scales = {list(scales)}: this transform has the scales 1 to {n_scales}")

@@ -1,0 +1,1 @@
+"""What an analysis takes of each rank: memory, messages, FFTs. Arithmetic, no communicator."""

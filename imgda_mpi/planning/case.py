@@ -1,0 +1,110 @@
+"""An analysis as far as its cost depends on it, and what a cost is."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Protocol
+
+from imgda_mpi.arrays import FloatArray, IntArray
+from imgda_mpi.curvelet import Chunk, Layout
+from imgda_mpi.curvelet.fourier import padded_spectrum
+
+REAL = 8  # bytes of a number outside of the transform
+
+# Bytes of a patch, counted from the arrays that are alive together.
+PATCH_READ = 430  # on its owner: five arrays of 10 layers, the aquifer, cell, weight, type
+PATCH_UPDATE = 530  # on its owner, during the update of the soil
+PATCH_LEDGER = 100  # on rank 0, from the update on: its place, and its row of the ledger
+
+
+@dataclass(frozen=True)
+class Case:
+    """An analysis as far as its cost depends on it.
+
+    Parameters
+    ----------
+    layout : Layout
+        Of the transform.
+    itemsize : int
+        Bytes of a coefficient.
+    n_members : int
+        Of each kind, or of the model.
+    n_pixels, n_patch : int
+        Of the image on the model grid, and of the restart.
+    n_fields : int
+        Standard deviations that are fields.
+    """
+
+    layout: Layout
+    itemsize: int
+    n_members: int
+    n_pixels: int
+    n_patch: int
+    n_fields: int
+
+    @property
+    def spectrum_bytes(self) -> int:
+        """Of the half spectrum of an image."""
+        return 2 * self.itemsize * math.prod(padded_spectrum(self.layout.image_shape))
+
+    @property
+    def image_flops(self) -> float:
+        """Of the FFT of an image."""
+        return real_flops(math.prod(self.layout.image_shape))
+
+    def chunk_flops(self, chunk: Chunk) -> float:
+        """Of the FFTs of a chunk's wedges."""
+        return sum((real_flops if wedge.is_real else complex_flops)(math.prod(wedge.shape)) for wedge in chunk.wedges)
+
+    @property
+    def places_bytes(self) -> int:
+        """Of the map of all patches, which rank 0 holds: cell, weight, type."""
+        return 20 * self.n_patch
+
+    def inputs_bytes(self, n_patch: int) -> int:
+        """Of all that a rank with so many patches holds from the inputs to the end."""
+        embedded = math.prod(self.layout.image_shape)
+        return PATCH_READ * n_patch + REAL * (3 * self.n_pixels + self.n_fields * embedded)
+
+
+def real_flops(n: int) -> float:
+    """Floating point operations of a real FFT of n numbers, as usually counted."""
+    return 2.5 * n * math.log2(n)
+
+
+def complex_flops(n: int) -> float:
+    """Floating point operations of a complex FFT of n numbers, as usually counted."""
+    return 5.0 * n * math.log2(n)
+
+
+class Cost(Protocol):
+    """What an analysis takes of each rank; arrays of one number for each rank of the rectangle, rank 0 first."""
+
+    @property
+    def n_ranks(self) -> int:
+        """Ranks of the job."""
+
+    @property
+    def groups(self) -> str:
+        """How the work is divided, in a few characters."""
+
+    @property
+    def idle(self) -> int:
+        """Ranks that have no part in it."""
+
+    @property
+    def memory(self) -> IntArray:
+        """Bytes of the arrays that are alive when most are: the transform and the program itself come on top."""
+
+    @property
+    def sent(self) -> tuple[IntArray, IntArray]:
+        """Messages and bytes that a rank sends to others."""
+
+    @property
+    def flops(self) -> FloatArray:
+        """Floating point operations of the FFTs, as usually counted."""
+
+    @property
+    def remarks(self) -> list[str]:
+        """What speaks against this number of ranks, in sentences."""

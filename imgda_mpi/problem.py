@@ -1,0 +1,182 @@
+"""What every method of an analysis takes: a background, what was observed, and the members of the model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import NamedTuple
+
+import numpy as np
+
+from imgda_mpi.arrays import BoolArray, FloatArray
+from imgda_mpi.grid import Grid, embed
+
+ErrorSd = float | FloatArray
+"""Standard deviation of errors, m3 m-3, above 0: a number, or an (ny, nx) field."""
+
+
+class Fact(NamedTuple):
+    """A number that a method found on its way."""
+
+    value: float | int
+    unit: str
+    meaning: str
+
+
+@dataclass(frozen=True, eq=False)
+class Observations:
+    """One observed image y = H x + e of an image x, with white errors e of variance R = s_o^2.
+
+    H picks the observed pixels; what it gives is an image that is 0 elsewhere. Methods know it by `apply` and `adjoint`
+    alone, and R by `noise`.
+
+    Parameters
+    ----------
+    values : (ny, nx) array
+        y, or after `minus` the innovation y - H x, m3 m-3; 0 where nothing is observed.
+    observed : (ny, nx) array of bool
+    sd : float or (ny, nx) array
+        s_o, m3 m-3, above 0.
+    estimate_sd : bool
+        Whether methods that can shall estimate s_o from the innovation instead.
+    """
+
+    values: FloatArray
+    observed: BoolArray
+    sd: ErrorSd
+    estimate_sd: bool = False
+
+    def apply(self, image: FloatArray) -> FloatArray:
+        """H x, (ny, nx), of an image x."""
+        return np.asarray(self.observed * image)
+
+    def adjoint(self, values: FloatArray) -> FloatArray:
+        """H^T z, (ny, nx), of values z where something is observed."""
+        return np.asarray(self.observed * values)
+
+    @property
+    def noise(self) -> FloatArray:
+        """R, (ny, nx) (m3 m-3)2, 0 where nothing is observed."""
+        return self.variance * self.observed
+
+    @property
+    def variance(self) -> FloatArray:
+        """s_o^2 everywhere, (ny, nx) (m3 m-3)2, as if all was observed."""
+        return np.broadcast_to(np.square(np.asarray(self.sd, np.float64)), self.values.shape)
+
+    @property
+    def noise_power(self) -> float:
+        """Expected sum of the squared observation errors over the observed pixels, (m3 m-3)2."""
+        return float(self.variance[self.observed].sum())
+
+    def minus(self, image: FloatArray) -> Observations:
+        """Y - H x for an image x, (ny, nx): the innovation if x is the background."""
+        return replace(self, values=np.where(self.observed, self.values - image, 0.0))
+
+    def rows(self, own: slice) -> Observations:
+        """What is observed of some rows of the image."""
+        sd = self.sd[own] if isinstance(self.sd, np.ndarray) else self.sd
+        return replace(self, values=self.values[own], observed=self.observed[own], sd=sd)
+
+
+@dataclass(frozen=True, eq=False)
+class Members:
+    """Images of an ensemble of the model.
+
+    Parameters
+    ----------
+    anomalies : mapping from the number of a member to an (ny, nx) array
+        Of the members that this rank holds (`Method.holder`): member minus the mean of all, m3 m-3, 0 off the land.
+    spread : (ny, nx) array
+        Standard deviation over members, m3 m-3, NaN off the land; the same on every rank.
+    n_members : int
+        Of all ranks.
+    """
+
+    anomalies: Mapping[int, FloatArray]
+    spread: FloatArray
+    n_members: int
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """An analysis to be made; images are the same on every rank.
+
+    Parameters
+    ----------
+    grid : Grid
+        Of the images.
+    background : (ny, nx) array
+        x_b, m3 m-3, NaN off the land.
+    land : (ny, nx) array of bool
+        Cells that can be corrected.
+    observations : Observations
+        On cells of the land.
+    members : Members or None
+    time : datetime
+        Of the analysis; with the seed the key of all random numbers.
+    seed : int
+    """
+
+    grid: Grid
+    background: FloatArray
+    land: BoolArray
+    observations: Observations
+    members: Members | None
+    time: datetime
+    seed: int
+
+    @property
+    def innovation(self) -> Observations:
+        """Y - H x_b with the same H and R."""
+        return self.observations.minus(self.background)
+
+    def embedded(self, shape: tuple[int, int]) -> Problem:
+        """The same in the top left corner of larger images, on which nothing more is land or observed.
+
+        The members stay on the grid.
+        """
+        if shape == self.land.shape:
+            return self
+        given = self.observations
+        observations = Observations(
+            embed(given.values, shape),
+            embed(given.observed, shape),
+            embedded_sd(given.sd, self.land, shape),
+            given.estimate_sd,
+        )
+        background, land = embed(self.background, shape), embed(self.land, shape)
+        return replace(self, background=background, land=land, observations=observations)
+
+
+def members_of(problem: Problem) -> Members:
+    """The members of a problem that must have some.
+
+    Raises
+    ------
+    ValueError
+        Where it has none.
+    """
+    if problem.members is None:
+        raise ValueError("the problem has no members of the model")
+    return problem.members
+
+
+def embedded_sd(sd: ErrorSd, land: BoolArray, shape: tuple[int, int]) -> ErrorSd:
+    """Standard deviations on a larger image: beyond the given one their mean over the land, which keeps them alike.
+
+    Parameters
+    ----------
+    sd : float or (ny, nx) array
+        m3 m-3
+    land : array of bool
+        Of the image's shape, or already embedded.
+    shape : (ny, nx)
+        Of the larger image.
+    """
+    if not isinstance(sd, np.ndarray):
+        return sd
+    ny, nx = sd.shape
+    inside = embed(sd, shape)
+    return np.where(inside > 0, inside, sd[land[:ny, :nx]].mean())

@@ -1,0 +1,85 @@
+"""Methods on a problem whose truth is known: timed and scored."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from mpi4py import MPI
+
+from imgda_mpi.arrays import FloatArray
+from imgda_mpi.curvelet import CurveletTransform
+from imgda_mpi.distributed.wedge_powers import WedgePowers
+from imgda_mpi.grid import embed
+from imgda_mpi.methods.method import Method
+from imgda_mpi.problem import Problem
+from imgda_mpi.verify.scores import Scores, scores
+
+REGIONS = ("all land", "observed", "unseen")
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What a method came to on one problem.
+
+    Parameters
+    ----------
+    name : str
+    analysis : (ny, nx) array or None
+        m3 m-3; None where it is not kept.
+    scores : mapping from a region to Scores
+        Against the truth.
+    seconds : float
+        For the increment.
+    spectrum : (n_scales,) array
+        Root mean square of the error of the analysis that each scale carries, m3 m-3.
+    """
+
+    name: str
+    analysis: FloatArray | None
+    scores: Mapping[str, Scores]
+    seconds: float
+    spectrum: FloatArray
+
+
+class Experiment:
+    """Methods that are tried on problems on one grid. Making one is collective over ``comm``, and so is `run`.
+
+    Parameters
+    ----------
+    methods : mapping from a name to a Method
+    transform : CurveletTransform
+        Of the scales by which errors are told apart.
+    comm : MPI.Intracomm
+    """
+
+    def __init__(self, methods: Mapping[str, Method], transform: CurveletTransform, comm: MPI.Intracomm) -> None:
+        self._methods, self._comm = methods, comm
+        self._powers = WedgePowers(transform, comm)
+
+    def run(self, problem: Problem, truth: FloatArray, *, keep_images: bool) -> list[Outcome]:
+        """Every method on a problem with the truth (ny, nx), m3 m-3.
+
+        Raises
+        ------
+        ImgdaError
+        """
+        return [self._outcome(name, method, problem, truth, keep_images) for name, method in self._methods.items()]
+
+    def _outcome(self, name: str, method: Method, problem: Problem, truth: FloatArray, keep_images: bool) -> Outcome:
+        start = time.perf_counter()
+        increment = method.increment(problem, self._comm)
+        seconds = time.perf_counter() - start
+        analysis = problem.background + np.where(increment.applied, increment.image, 0.0)
+        land, observed = problem.land, problem.observations.observed
+        where = zip(REGIONS, (land, observed, land & ~observed), strict=True)
+        compared = {region: scores(analysis, truth, cells) for region, cells in where}
+        spectrum = self._error_spectrum(np.where(land, analysis - truth, 0.0), int(np.count_nonzero(land)))
+        return Outcome(name, analysis if keep_images else None, compared, seconds, spectrum)
+
+    def _error_spectrum(self, error: FloatArray, n_cells: int) -> FloatArray:
+        powers, scale = self._powers.of(embed(error, self._powers.transform.layout.image_shape)), self._powers.scale
+        of_scales = np.array([powers[scale == one].sum() / n_cells for one in np.unique(scale)])
+        return np.asarray(np.sqrt(of_scales))
