@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 import scipy.fft
 
@@ -117,10 +119,15 @@ class Localisation:
         -------
         (n, ny, nx) array
         """
+        return self._product(self._roots, white)
+
+    @cached_property
+    def _roots(self) -> FloatArray:
+        """Symmetric roots of the matrices of the zonal waves: only who draws samples needs them."""
         values, vectors = np.linalg.eigh(self._waves)
         # On a region the closed array has correlations that are not quite positive definite.
-        roots = (vectors * np.sqrt(np.maximum(values, 0.0))[:, None, :]) @ vectors.transpose(0, 2, 1)
-        return self._product(roots, white)
+        roots: FloatArray = (vectors * np.sqrt(np.maximum(values, 0.0))[:, None, :]) @ vectors.transpose(0, 2, 1)
+        return roots
 
     def _product(self, matrices: FloatArray, images: FloatArray) -> FloatArray:
         """Matrices of the zonal waves (n_waves, ny, ny) times images."""

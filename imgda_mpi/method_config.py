@@ -110,6 +110,10 @@ class OfCoefficients(OfKind):
 class White(Prescribed, OfCoefficients):
     """Curvelet methods with white background errors, for the diagonal solver alone."""
 
+    solver: Literal["diagonal", "full"] = key(
+        "diagonal; full would be a pointwise update, which is method pointwise", default="diagonal"
+    )
+
     @property
     def label(self) -> str:
         """The error model."""

@@ -6,7 +6,7 @@ import difflib
 import json
 import logging
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -15,7 +15,7 @@ from pydantic.fields import FieldInfo
 
 from imgda_mpi.errors import ConfigError
 from imgda_mpi.fields import Section
-from imgda_mpi.old_keys import renamed
+from imgda_mpi.old_keys import MOVED, renamed
 
 log = logging.getLogger(__name__)
 
@@ -74,11 +74,15 @@ def _explain(fault: dict[str, Any], table: dict[str, Any], kind: type[Section]) 
     where = f"[{'.'.join(above)}] " if above else ""
     if fault["type"] == "extra_forbidden":
         near = difflib.get_close_matches(name, fields, n=1)
-        return f"{where}unknown key {name!r}; " + (
-            f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(fields))}"
-        )
+        known = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(fields))}"
+        moved = MOVED.get((".".join(above), name))
+        return f"{where}unknown key {name!r}; " + (f"it is {moved!r} in [method] now" if moved else known)
     if fault["type"] == "missing" and not location[-1].isdigit():
         return f"{where}key {name!r} is missing: {fields[name].description}"
+    # A short form stands for a section that the file does not have.
+    given = _given(fault["loc"], table)
+    if fault["type"] == "union_tag_invalid" and isinstance(given, str):
+        return f"{where}{name} = {given!r}: known are {fault['ctx']['expected_tags']}"
     if fault["type"].startswith("union_tag"):
         return f"{where}[{name}] key 'kind' is missing or unknown: {fault['msg']}"
     said = fault["msg"]
@@ -87,7 +91,18 @@ def _explain(fault: dict[str, Any], table: dict[str, Any], kind: type[Section]) 
         is_list = name in fields and "..." in str(fields[name].annotation)
         said = "needs a list, as [...]" if is_list else "needs two numbers, as [0.0, 0.1]"
     described = f" ({fields[name].description})" if name in fields else ""
-    return f"{where}{name} = {fault['input']!r}: {said[0].lower()}{said[1:]}{described}"
+    shown = given if isinstance(given, str) else fault["input"]
+    return f"{where}{name} = {shown!r}: {said[0].lower()}{said[1:]}{described}"
+
+
+def _given(location: Sequence[str | int], table: Any) -> Any:
+    """What the user's file holds at a location, as far as it goes there."""
+    for part in location:
+        if isinstance(table, dict) and part in table:
+            table = table[part]
+        elif isinstance(table, list) and isinstance(part, int):
+            table = table[part]
+    return table
 
 
 def _written(location: list[str], table: Any) -> list[str]:
@@ -130,13 +145,17 @@ def documented(kind: type[Section]) -> str:
     ]
     tables: list[str] = []
     for name, field in kind.model_fields.items():
-        sections = list(_sections(field.annotation))
+        sections, is_list = list(_sections(field.annotation)), "..." in str(field.annotation)
         for section in sections:
             keys = sorted(section.model_fields.items(), key=lambda item: item[0] != "kind")
             optional = "" if field.is_required() else " May be left out."
-            tables += ["", f"# {(section.__doc__ or '').splitlines()[0]}{optional}", f"[{name}]"]
+            heading = f"[[{name}]]" if is_list else f"[{name}]"
+            tables += ["", f"# {(section.__doc__ or '').splitlines()[0]}{optional}", heading]
             tables += [line for key_name, key_field in keys for line in _document(key_name, key_field)]
-        if not sections:
+        short = getattr(field.default, "label", None)
+        if short is not None:
+            lines += [f"# {field.description}", f"# {name} = {_toml(short)}"]
+        elif not sections or is_list:
             lines += _document(name, field)
     return "\n".join(lines + tables) + "\n"
 

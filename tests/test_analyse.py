@@ -37,13 +37,13 @@ def demo(example_case: Path, *, before: str = "", after: str = "") -> str:
     text = text[: text.index("[output]")]
     for path in ("model/demo", "observation/GLDAS"):
         text = text.replace(f'"{path}', f'"{example_case.parent / path}')
-    return text.replace('method = "image"', before or 'method = "image"') + after
+    return text.replace('method = "paper"', before or 'method = "paper"') + after
 
 
 # What tells of the run in the diagnostics; with its dimension.
 OF_THE_RUN = {"stage_time", "peak_memory", "exchange_bytes", "exchange_messages", "rank", "/n_ranks", "/settings"}
 
-FEW = "[errors]\nn_members = 5\n"
+FEW = 'method = {kind = "paper", n_members = 5}'
 
 
 def images(output: Path) -> dict[str, np.ndarray]:
@@ -51,16 +51,16 @@ def images(output: Path) -> dict[str, np.ndarray]:
 
 
 def test_any_number_of_ranks_writes_the_same_bits(example_case: Path, tmp_path: Path) -> None:
-    alone = run(tmp_path, demo(example_case, after=FEW), "alone")
+    alone = run(tmp_path, demo(example_case, before=FEW), "alone")
     for ranks in (1, 2, 3, 4, 7):
-        together = run(tmp_path, demo(example_case, after=FEW), f"on{ranks}", ranks=ranks)
+        together = run(tmp_path, demo(example_case, before=FEW), f"on{ranks}", ranks=ranks)
         assert same_restart(alone, together), f"{ranks} ranks"
         assert differing(alone / "diagnostics.nc", together / "diagnostics.nc") <= OF_THE_RUN, f"{ranks} ranks"
 
 
 def test_more_ranks_than_members_write_the_same_bits(example_case: Path, tmp_path: Path) -> None:
     # Three members of each kind and seven ranks: one is left without a member.
-    text = demo(example_case, after="[errors]\nn_members = 3\n")
+    text = demo(example_case, before='method = {kind = "paper", n_members = 3}')
     alone = run(tmp_path, text, "alone")
     for ranks in (4, 7):
         assert same_restart(alone, run(tmp_path, text, f"on{ranks}", ranks=ranks))
@@ -70,7 +70,7 @@ def test_an_h5py_without_mpi_writes_the_same_bits(example_case: Path, tmp_path: 
     other = Path(sys.prefix) / "serial-h5py"
     if not other.is_dir():
         pytest.skip(f"needs a second h5py, without MPI, in {other}")
-    text = demo(example_case, after=FEW)
+    text = demo(example_case, before=FEW)
     here = run(tmp_path, text, "here", ranks=3)
     there = run(tmp_path, text, "there", ranks=3, PYTHONPATH=str(other))
     assert "with MPI" not in json.loads((there / "manifest.json").read_text())["versions"]["hdf5"]
@@ -78,9 +78,9 @@ def test_an_h5py_without_mpi_writes_the_same_bits(example_case: Path, tmp_path: 
 
 
 def test_the_seed_decides(example_case: Path, tmp_path: Path) -> None:
-    first = run(tmp_path, demo(example_case, after=FEW), "first")
-    again = run(tmp_path, demo(example_case, after=FEW), "again")
-    other = run(tmp_path, demo(example_case, after=FEW + "seed = 1\n"), "other")
+    first = run(tmp_path, demo(example_case, before=FEW), "first")
+    again = run(tmp_path, demo(example_case, before=FEW), "again")
+    other = run(tmp_path, demo(example_case, before=FEW, after="[errors]\nseed = 1\n"), "other")
     assert same_restart(first, again)
     assert not same_restart(first, other)
 
@@ -126,7 +126,7 @@ def free_cells(output: Path) -> np.ndarray:
 
 
 def test_the_analysed_restart_gives_the_analysed_image_again(example_case: Path, tmp_path: Path) -> None:
-    output = run(tmp_path, demo(example_case, after=FEW))
+    output = run(tmp_path, demo(example_case, before=FEW))
     seen, free = images(output), free_cells(output)
     np.testing.assert_allclose(
         seen["analysis"][free], (seen["background"] + seen["proposed_increment"])[free], atol=1e-12
@@ -141,7 +141,7 @@ def test_the_analysed_restart_gives_the_analysed_image_again(example_case: Path,
 
 
 def test_unobserved_land_keeps_its_water(example_case: Path, tmp_path: Path) -> None:
-    output = run(tmp_path, demo(example_case, after=FEW))
+    output = run(tmp_path, demo(example_case, before=FEW))
     seen = images(output)
     unseen = np.isfinite(seen["background"]) & ~np.isfinite(seen["innovation"])
     assert unseen.sum() > 0
@@ -151,7 +151,7 @@ def test_unobserved_land_keeps_its_water(example_case: Path, tmp_path: Path) -> 
 @pytest.mark.restart_io
 @pytest.mark.parametrize("compensate", ["none", "aquifer"])
 def test_the_water_ledger_closes_on_the_files(example_case: Path, tmp_path: Path, compensate: str) -> None:
-    output = run(tmp_path, demo(example_case, after=FEW + f'[soil]\ncompensate = "{compensate}"\n'), ranks=2)
+    output = run(tmp_path, demo(example_case, before=FEW + f'[soil]\ncompensate = "{compensate}"\n'), ranks=2)
     diagnostics = output / "diagnostics.nc"
     term = {name: read(diagnostics, f"patch_water_{name}") for name in
             ("before", "requested", "frozen", "clamped", "after", "aquifer")}  # fmt: skip
@@ -174,13 +174,13 @@ def test_a_uniform_field_of_standard_deviations_is_the_number(example_case: Path
     field = xarray.full_like(truth.soil_moisture, 0.15).rename("sb")
     field.attrs = {"units": "m3 m-3"}
     field.to_netcdf(tmp_path / "sb.nc")
-    number = run(tmp_path, demo(example_case, after=FEW), "number")
-    text = demo(example_case, after=FEW + f'background = {{file = "{tmp_path}/sb.nc", variable = "sb"}}\n')
+    number = run(tmp_path, demo(example_case, before=FEW), "number")
+    text = demo(example_case, before=FEW + f'background = {{file = "{tmp_path}/sb.nc", variable = "sb"}}\n')
     assert same_restart(number, run(tmp_path, text, "field"))
 
 
 def test_the_diagnostics_open_in_xarray(example_case: Path, tmp_path: Path) -> None:
-    output = run(tmp_path, demo(example_case, after=FEW), ranks=2)
+    output = run(tmp_path, demo(example_case, before=FEW), ranks=2)
     with xarray.open_dataset(output / "diagnostics.nc") as saved:
         assert saved.analysis.units == "m3 m-3"
         assert saved.stage_time.dims == ("rank", "stage")
@@ -201,7 +201,7 @@ def test_the_diagnostics_can_be_opened_again_in_the_same_process(example_case: P
 def test_the_manifest_has_checksums_settings_and_versions(example_case: Path, tmp_path: Path) -> None:
     import hashlib
 
-    output = run(tmp_path, demo(example_case, after=FEW), ranks=3)
+    output = run(tmp_path, demo(example_case, before=FEW), ranks=3)
     manifest = json.loads((output / "manifest.json").read_text())
     assert {entry["file"] for entry in manifest["outputs"]} == {*restart_files(output), "diagnostics.nc"}
     for entry in manifest["outputs"]:
@@ -209,7 +209,7 @@ def test_the_manifest_has_checksums_settings_and_versions(example_case: Path, tm
     for entry in manifest["inputs"]:
         assert hashlib.sha256(Path(entry["file"]).read_bytes()).hexdigest() == entry["sha256"]
     assert any("GLDAS" in entry["file"] for entry in manifest["inputs"])
-    assert manifest["settings"]["errors"]["n_members"] == 5
+    assert manifest["settings"]["method"]["n_members"] == 5
     assert manifest["ranks"] == 3
 
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from members import RunningVariance
 
-from imgda_mpi.analysis import coefficient_increment, gain, pointwise_increment
+from imgda_mpi.analysis import coefficient_increment, gain
 from imgda_mpi.curvelet import CurveletTransform
+from imgda_mpi.methods.simple import pointwise_increment
 from imgda_mpi.perturbations import perturbation
 from imgda_mpi.spectral_errors import expected_variance
 

@@ -29,7 +29,8 @@ CONST = "model/demo/restart/const/demo_restart_const_lc2005_e000_n00.nc"
 def case(example_case: Path, tmp_path: Path) -> Path:
     """The settings file of a copy of the embedded case that a test may damage."""
     settings = Path(shutil.copytree(example_case.parent, tmp_path / "case")) / "case.toml"
-    settings.write_text(settings.read_text() + "[errors]\nn_members = 3\n")
+    few = settings.read_text().replace('method = "paper"', 'method = {kind = "paper", n_members = 3}')
+    settings.write_text(few + "[errors]\nseed = 0\n")
     return settings
 
 
@@ -126,9 +127,9 @@ def write_where_nobody_may(case: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "expected"),
     [
-        (misspell, "case.toml:\n  [errors] unknown key 'n_member'; did you mean 'n_members'?"),
-        (wrong_type, "[errors] n_members = 'three': input should be a valid integer"),
-        (out_of_range, "[errors] n_members = 0: input should be greater than or equal to 2"),
+        (misspell, "case.toml:\n  [method] unknown key 'n_member'; did you mean 'n_members'?"),
+        (wrong_type, "[method] n_members = 'three': input should be a valid integer"),
+        (out_of_range, "[method] n_members = 0: input should be greater than or equal to 2"),
         (too_many_scales, "[curvelet] n_scales=12"),
         (lose_a_block, f"{STATE}: found no such file, expected one for each of the"),
         (truncate_a_block, f"{STATE}: found a file that cannot be opened"),

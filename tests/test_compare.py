@@ -35,7 +35,7 @@ def pair(example: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("pair")
     settings = folder / "none.toml"
     text = (example / "case.toml").read_text().replace('"model/', f'"{example}/model/')
-    text = text.replace('"observation/', f'"{example}/observation/').replace('method = "image"', 'method = "none"')
+    text = text.replace('"observation/', f'"{example}/observation/').replace('method = "paper"', 'method = "none"')
     settings.write_text(text.replace('"analysis"', f'"{folder / "none"}"'))
     done = imgda("analyse", settings)
     assert done.returncode == 0, done.stderr

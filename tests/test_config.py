@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imgda_mpi.config import Colm202x, FieldFile, Settings
+from imgda_mpi.config import Colm202x, Settings
 from imgda_mpi.errors import ConfigError
+from imgda_mpi.fields import FieldFile
 from imgda_mpi.images.netcdf import resolve
+from imgda_mpi.method_config import Paper
 from imgda_mpi.settings_file import check_table, documented, read_settings
 
 CASE = """
@@ -25,6 +27,8 @@ file = "obs/GLDAS.A%Y%m%d.%H%M.nc4"
 [output]
 directory = "out"
 """
+PAPER = '[method]\nkind = "paper"\n'
+MEMBERS = '[ensemble]\nkind = "restarts"\ndirectories = ["m1", "m2"]\n'
 
 
 def settings_file(folder: Path, text: str) -> Path:
@@ -35,9 +39,8 @@ def settings_file(folder: Path, text: str) -> Path:
 
 def test_defaults_are_the_papers(tmp_path: Path) -> None:
     settings = read_settings(settings_file(tmp_path, CASE), Settings)
-    assert (settings.method, settings.error_model) == ("image", "paper")
-    errors = settings.errors
-    assert (errors.n_members, errors.background, errors.observation) == (50, 0.15, 0.10)
+    assert settings.method == Paper(kind="paper", solver="diagonal", scales=None, background_error=0.15, n_members=50)
+    assert settings.errors.observation == 0.10
     assert settings.observation is not None
     assert settings.observation.regridding == "bilinear"
 
@@ -59,28 +62,78 @@ def test_times_are_utc_whatever_their_zone(tmp_path: Path) -> None:
 
 
 def test_a_field_of_standard_deviations_can_stand_for_a_number(tmp_path: Path) -> None:
-    text = CASE + '[errors]\nbackground = {file = "sb.nc", variable = "sb"}\n'
-    errors = read_settings(settings_file(tmp_path, text), Settings).errors
-    assert errors.background == FieldFile(file=tmp_path / "sb.nc", variable="sb")
+    text = CASE + '[method]\nkind = "paper"\nbackground_error = {file = "sb.nc", variable = "sb"}\n'
+    method = read_settings(settings_file(tmp_path, text), Settings).method
+    assert method.parameters["background_error"] == FieldFile(file=tmp_path / "sb.nc", variable="sb")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('method = "image"', 'method = "paper"'),
+        ('error_model = "innovation"\nsolver = "full"', 'method = "innovation/full"'),
+        ('error_model = "analytic"\nscales = [1, 2]', 'method = {kind = "analytic", scales = [1, 2]}'),
+        ('method = "pointwise"\n[errors]\nbackground = 0.2', 'method = {kind = "pointwise", background_error = 0.2}'),
+        ('method = "large_scale"\nscales = [1]', 'method = {kind = "large_scale", scales = [1]}'),
+        ("[errors]\nbackground = 0.2\nn_members = 7", 'method = {kind="paper", background_error=0.2, n_members=7}'),
+        # What the method has no use for was passed over before, too.
+        ('error_model = "innovation"\n[errors]\nbackground = 0.2\nn_members = 7', 'method = "innovation"'),
+        (
+            f'error_model = "hybrid"\n{MEMBERS}localisation = 900.0\ninnovation_weight = 0.3\ninflation = "innovation"',
+            'method = {kind="hybrid", localisation=900.0, innovation_weight=0.3, inflation="innovation"}\n' + MEMBERS,
+        ),
+        (f'error_model = "ensemble"\n{MEMBERS}innovation_weight = 0.3', f'method = "ensemble"\n{MEMBERS}'),
+    ],
+)
+def test_settings_of_before_are_those_of_today(
+    old: str, new: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    before, today = (read_settings(settings_file(tmp_path, f"{text}\n{CASE}"), Settings) for text in (old, new))
+    assert before == today
+    (said,) = (record.message for record in caplog.records)
+    assert "keys of the method have a place of their own now" in said
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('error_model = "paper"\nsolver = "full"', "paper/full would be a pointwise update: set method = 'pointwise'"),
+        ('method = "analytic/full"', "analytic/full would be a pointwise update: set method = 'pointwise'"),
+        ('method = "pointwise"\nsolver = "full"', "unknown key 'solver'; it is 'solver' in [method] now"),
+        ('[errors]\nn_members = 3\n[method]\nkind = "paper"', "unknown key 'n_members'; it is 'n_members' in [method]"),
+        (
+            '[errors]\nbackground = 3\n[method]\nkind = "paper"',
+            "'background'; it is 'background_error' in [method] now",
+        ),
+        ('error_model = "paper"\n[method]\nkind = "paper"', "unknown key 'error_model'; it is 'kind' in [method] now"),
+        ('[method]\nsolver = "full"', "[method] key 'kind' is missing or unknown"),
+        ('[method]\nkind = "letkf"', "method 'letkf' needs an [ensemble] section"),
+        ('method = "optimal_interpolation"', "method = 'optimal_interpolation': known are 'none', 'insert'"),
+    ],
+)
+def test_settings_that_are_no_method_are_refused_with_those_to_use(text: str, said: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read_settings(settings_file(tmp_path, f"{text}\n{CASE}"), Settings)
+    assert said in str(caught.value)
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         (("", "[curvelet]\nnscales = 3\n"), r"\[curvelet\] unknown key 'nscales'; did you mean 'n_scales'\?"),
-        (("", "[errors]\nn_member = 3\n"), r"\[errors\] unknown key 'n_member'; did you mean 'n_members'\?"),
+        (("", f"{PAPER}n_member = 3\n"), r"\[method\] unknown key 'n_member'; did you mean 'n_members'\?"),
         (
             ("", "[errors]\nxyz = 3\n"),
-            r"\[errors\] unknown key 'xyz'; known are background, estimate_observation, n_members",
+            r"\[errors\] unknown key 'xyz'; known are estimate_observation, observation, seed",
         ),
-        (("", "[errors]\nn_members = 1\n"), r"\[errors\] n_members = 1: input should be greater than or equal to 2"),
-        (("", "[errors]\nn_members = 2.5\n"), r"\[errors\] n_members = 2.5: input should be a valid integer"),
-        (("", "[errors]\nbackground = -0.1\n"), r"\[errors\] background = -0.1: input should be greater than 0"),
-        (("", "[errors]\nbackground = 15\n"), r"\[errors\] background = 15: input should be less than or equal to 1"),
-        (("", "[errors]\nbackground = {file = 'a.nc'}\n"), r"\[errors.background\] key 'variable' is missing"),
+        (("", f"{PAPER}n_members = 1\n"), r"\[method\] n_members = 1: input should be greater than or equal to 2"),
+        (("", f"{PAPER}n_members = 2.5\n"), r"\[method\] n_members = 2.5: input should be a valid integer"),
+        (("", "[errors]\nobservation = -0.1\n"), r"\[errors\] observation = -0.1: input should be greater than 0"),
+        (("", "[errors]\nobservation = 15\n"), r"\[errors\] observation = 15: input should be less than or equal to 1"),
+        (("", "[errors]\nobservation = {file = 'a.nc'}\n"), r"\[errors.observation\] key 'variable' is missing"),
         (("", '[curvelet]\nfinest = "wavlets"\n'), r"finest = 'wavlets': input should be 'wavelets' or 'curvelets'"),
         (("[model]", 'methd = "none"\n[model]'), r"unknown key 'methd'; did you mean 'method'\?"),
-        (("[model]", 'method = "enkf"\n[model]'), r"method = 'enkf': input should be 'image', 'pointwise'"),
+        (("[model]", 'method = "enkf"\n[model]'), r"method = 'enkf': known are 'none', 'insert', 'pointwise'"),
         (('case = "demo"\n', ""), r"\[model\] key 'case' is missing: Name of the case"),
         (('kind = "colm202x"', 'kind = "clm"'), r"\[model\] key 'kind' is missing or unknown"),
         (('kind = "gldas"\n', ""), r"\[observation\] key 'kind' is missing or unknown"),
@@ -97,7 +150,7 @@ def test_a_field_of_standard_deviations_can_stand_for_a_number(tmp_path: Path) -
             ("[observation]", "[observation]\nmax_time_offset = -1"),
             r"max_time_offset = -1: .* greater than or equal to 0",
         ),
-        (("", "[errors]\nbackground = true\n"), r"\[errors\] background = True: input should be a valid number"),
+        (("", "[errors]\nobservation = true\n"), r"\[errors\] observation = True: input should be a valid number"),
         (("", '[errors]\nseed = "1"\n'), r"\[errors\] seed = '1': input should be a valid integer"),
         (("", f"[errors]\nseed = {2**64}\n"), r"\[errors\] seed = .*: input should be less than"),
         (("time = 2022-06-02T06:00:00Z", "time = 2022"), r"\[model\] time = 2022: input should be a valid datetime"),
@@ -122,14 +175,15 @@ def test_what_is_wrong_is_named_with_what_is_right(tmp_path: Path, change: tuple
 def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         read_settings(
-            settings_file(tmp_path, CASE + "[errors]\nseeds = 1\nn_members = 0\n[curvelet]\nangles = 3\n"), Settings
+            settings_file(tmp_path, CASE + f"{PAPER}n_members = 0\n[errors]\nseeds = 1\n[curvelet]\nangles = 3\n"),
+            Settings,
         )
     assert len(str(caught.value).splitlines()) == 4
 
 
 def test_a_method_that_observes_needs_an_observation(tmp_path: Path) -> None:
     without = CASE[: CASE.index("[observation]")] + CASE[CASE.index("[output]") :]
-    with pytest.raises(ConfigError, match=r"method 'image' needs an \[observation\] section"):
+    with pytest.raises(ConfigError, match=r"method 'paper' needs an \[observation\] section"):
         read_settings(settings_file(tmp_path, without), Settings)
     assert read_settings(settings_file(tmp_path, 'method = "none"\n' + without), Settings).observation is None
 
@@ -147,12 +201,11 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
 
 def test_every_key_is_documented_with_its_default(tmp_path: Path) -> None:
     text = documented(Settings)
-    for line in ("# n_members = 50", "# background = 0.15", '# method = "image"', "# n_scales = (not set)"):
+    for line in ("# n_members = 50", "# background_error = 0.15", '# method = "paper"', "# n_scales = (not set)"):
         assert line in text.splitlines()
-    # What is written there is TOML once one kind of model, of observation and of members is chosen.
-    chosen = text.replace("= ...", '= "..."').split("\n\n")
-    others = ("CoLM2014", "Any CF", "with an image of the model")
-    tomllib.loads("\n\n".join(part for part in chosen if not any(other in part for other in others)))
+    # What is written there is TOML once one kind of each section is chosen.
+    chosen = {part.split("\n")[1]: part for part in text.replace("= ...", '= "..."').split("\n\n")[1:]}
+    assert len(tomllib.loads("\n\n".join(chosen.values()))) == len(chosen)
     lines = text.splitlines()
     keys = [number for number, line in enumerate(lines) if " = " in line]
     assert len(keys) > 30
@@ -172,6 +225,7 @@ KEYS = [
         "": ["method", "error_model", "solver", "scales", "model", "observation", "errors", "ensemble", "output"],
         "model": ["kind", "directory", "case", "time", "land_cover_year"],
         "observation": ["kind", "file", "time", "max_time_offset", "valid_range", "allow_empty", "regridding"],
+        "method": ["kind", "solver", "scales", "background_error", "n_members"],
         "errors": ["background", "observation", "estimate_observation", "n_members", "seed"],
         "ensemble": ["kind", "directories", "file", "variable", "layer", "localisation", "inflation"],
         "curvelet": ["n_scales", "n_angles", "finest"],

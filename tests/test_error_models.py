@@ -2,37 +2,39 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from mpi4py import MPI
+from problems import COMMS, SELF, agree, members_of_images, problem_of
 
-from imgda_mpi.analysis import Innovation, large_scale_increment, pointwise_increment
+from imgda_mpi.covariances.analytic import AnalyticErrors
+from imgda_mpi.covariances.covariance import ErrorModel
+from imgda_mpi.covariances.ensemble import EnsembleErrors, spread_error_ratio
+from imgda_mpi.covariances.hybrid import HybridErrors
+from imgda_mpi.covariances.innovation import InnovationErrors
+from imgda_mpi.covariances.paper import PaperErrors
 from imgda_mpi.curvelet import CurveletTransform
-from imgda_mpi.error_models.analytic import AnalyticErrors
-from imgda_mpi.error_models.ensemble import EnsembleErrors, spread_error_ratio
-from imgda_mpi.error_models.hybrid import HybridErrors
-from imgda_mpi.error_models.innovation import InnovationErrors
-from imgda_mpi.error_models.paper import PaperErrors
+from imgda_mpi.distributed.wedge_powers import wedge_filter
+from imgda_mpi.errors import ConfigError
+from imgda_mpi.methods.diagonal import DiagonalUpdate
+from imgda_mpi.methods.simple import large_scale_increment, pointwise_increment
 from imgda_mpi.parallel.exchange import CoefficientExchange
 from imgda_mpi.parallel.rank_grid import RankGrid, holder_of_coefficients, whole_wedges
-from imgda_mpi.solvers.diagonal import diagonal_increment
-from imgda_mpi.solvers.own_coefficients import OwnCoefficients
-from imgda_mpi.solvers.wedge_powers import wedge_filter
+from imgda_mpi.problem import Observations, Problem
 from imgda_mpi.spectral_errors import expected_variance
 
 SHAPE = (64, 96)
-TIME = datetime(2022, 6, 1, tzinfo=UTC)
-SELF = MPI.COMM_SELF
-COMMS = [pytest.param(SELF, id="self"), pytest.param(MPI.COMM_WORLD, id="world", marks=pytest.mark.mpi)]
-MODELS = ("paper", "analytic", "innovation", "ensemble", "hybrid")
+MODELS = {
+    "paper": lambda: PaperErrors(0.15, 20),
+    "analytic": lambda: AnalyticErrors(0.15),
+    "innovation": InnovationErrors,
+    "ensemble": lambda: EnsembleErrors(1000.0),
+    "hybrid": lambda: HybridErrors(1000.0, 1.0, 0.4),
+}
 
 N_MEMBERS = 12
-
-
-def agree(comm: MPI.Intracomm, holds: bool) -> bool:
-    return bool(comm.allreduce(bool(holds), op=MPI.LAND))
 
 
 def anomalies() -> np.ndarray:
@@ -45,22 +47,10 @@ def anomalies() -> np.ndarray:
     return members - members.mean(axis=0)
 
 
-def model(name: str, held: dict[int, np.ndarray]) -> object:
-    ensemble = EnsembleErrors(held, N_MEMBERS, None, SHAPE)
-    innovation = InnovationErrors(1, TIME)
-    return {
-        "paper": PaperErrors(0.15, 0.10, 20, 1, TIME),
-        "analytic": AnalyticErrors(0.15),
-        "innovation": innovation,
-        "ensemble": ensemble,
-        "hybrid": HybridErrors(ensemble, innovation, 0.4),
-    }[name]
-
-
-def given(observed: np.ndarray | None = None) -> Innovation:
-    rng = np.random.default_rng(9)
-    observed = np.ones(SHAPE, bool) if observed is None else observed
-    return Innovation(np.where(observed, anomalies()[0] + 0.1 * rng.standard_normal(SHAPE), 0.0), observed, 0.10)
+def given(observed: np.ndarray | None = None, held: dict[int, np.ndarray] | None = None) -> Problem:
+    every, noise = anomalies(), 0.1 * np.random.default_rng(9).standard_normal(SHAPE)
+    members = members_of_images(dict(enumerate(every)) if held is None else held, N_MEMBERS, every)
+    return problem_of(every[0] + noise, observed, members=members)
 
 
 def half() -> np.ndarray:
@@ -72,15 +62,16 @@ def transform(request: pytest.FixtureRequest) -> CurveletTransform:
     return CurveletTransform(SHAPE, 4, finest=request.param)
 
 
-def alone(transform: CurveletTransform) -> OwnCoefficients:
+def variances(errors: ErrorModel, transform: CurveletTransform, problem: Problem) -> tuple[np.ndarray, np.ndarray]:
     grid = RankGrid(transform.layout, 1, 1)
-    return OwnCoefficients(transform, grid, CoefficientExchange(SELF, grid, transform.dtype), (0, 0))
+    own = errors.coefficients(transform, grid, CoefficientExchange(SELF, grid, transform.dtype), (0, 0))
+    return errors.variances(own, problem)
 
 
-def increment(name: str, innovation: Innovation, transform: CurveletTransform, **options: object) -> np.ndarray:
-    errors = model(name, dict(enumerate(anomalies())))
-    grid = RankGrid(transform.layout, 1, 1)
-    return diagonal_increment(innovation, errors, transform, grid, SELF, **options)[0]
+def increment(
+    errors: ErrorModel, problem: Problem, transform: CurveletTransform, scales: list[int] | None = None
+) -> np.ndarray:
+    return DiagonalUpdate(errors, transform, RankGrid(transform.layout, 1, 1), scales).increment(problem, SELF).image
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -88,7 +79,7 @@ def increment(name: str, innovation: Innovation, transform: CurveletTransform, *
 def test_variances_are_possible_and_alike_in_both_slots(
     name: str, observed: np.ndarray | None, transform: CurveletTransform
 ) -> None:
-    b, r = model(name, dict(enumerate(anomalies()))).variances(alone(transform), given(observed))
+    b, r = variances(MODELS[name](), transform, given(observed))
     layout = transform.layout
     assert b.shape == r.shape == (layout.n_values,)
     assert b.min() >= 0
@@ -102,15 +93,14 @@ def test_variances_are_possible_and_alike_in_both_slots(
 
 @pytest.mark.parametrize("name", MODELS)
 def test_an_increment_is_never_larger_than_the_innovation(name: str, transform: CurveletTransform) -> None:
-    innovation = given()
-    size = np.square(increment(name, innovation, transform)).sum()
-    assert 0 < size < np.square(innovation.values).sum()
+    problem = given()
+    size = np.square(increment(MODELS[name](), problem, transform)).sum()
+    assert 0 < size < np.square(problem.innovation.values).sum()
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_scales_are_updated_alone(name: str, transform: CurveletTransform) -> None:
-    innovation = given(half())
-    parts = [increment(name, innovation, transform, scales=scales) for scales in ([1, 2], [3, 4], None)]
+    parts = [increment(MODELS[name](), given(half()), transform, scales) for scales in ([1, 2], [3, 4], None)]
     np.testing.assert_allclose(parts[0] + parts[1], parts[2], rtol=0, atol=1e-13)
     assert np.abs(parts[0]).max() > 0
     assert np.abs(parts[1]).max() > 0
@@ -118,37 +108,46 @@ def test_scales_are_updated_alone(name: str, transform: CurveletTransform) -> No
 
 @pytest.mark.parametrize("name", MODELS)
 def test_nothing_observed_is_no_increment(name: str, transform: CurveletTransform) -> None:
-    nothing = Innovation(np.zeros(SHAPE), np.zeros(SHAPE, bool), 0.1)
-    assert not np.abs(increment(name, nothing, transform)).any()
+    nothing = given(np.zeros(SHAPE, bool))
+    assert not np.abs(increment(MODELS[name](), nothing, transform)).any()
+    b, r = variances(MODELS[name](), transform, nothing)
+    assert (b >= 0).all()
+    assert (r > 0).all()
 
 
 @pytest.mark.parametrize("comm", COMMS)
 @pytest.mark.parametrize("name", [name for name in MODELS if name != "paper"])
 def test_bits_do_not_depend_on_the_ranks(comm: MPI.Intracomm, name: str) -> None:
-    transform, innovation = CurveletTransform(SHAPE, 4), given(half())
-    expected = increment(name, innovation, transform)
-    grid = whole_wedges(transform.layout, comm.size)
-    held = {n: image for n, image in enumerate(anomalies()) if holder_of_coefficients(n, grid) == comm.rank}
-    found, _, _ = diagonal_increment(innovation, model(name, held), transform, grid, comm)
-    assert agree(comm, comm.rank > 0 or np.array_equal(found, expected))
+    transform = CurveletTransform(SHAPE, 4)
+    alone = DiagonalUpdate(MODELS[name](), transform, RankGrid(transform.layout, 1, 1))
+    shared = DiagonalUpdate(MODELS[name](), transform, whole_wedges(transform.layout, comm.size))
+    held = {n: image for n, image in enumerate(anomalies()) if shared.holder(n, comm.size) == comm.rank}
+    found, expected = shared.increment(given(half(), held), comm), alone.increment(given(half()), SELF)
+    assert agree(comm, np.array_equal(found.image, expected.image))
+    assert agree(comm, np.array_equal(found.applied, half()))
+    assert agree(comm, found.facts == expected.facts)
+
+
+def test_members_are_held_where_they_are_transformed() -> None:
+    transform = CurveletTransform(SHAPE, 4)
+    grid = whole_wedges(transform.layout, 3)
+    method = DiagonalUpdate(EnsembleErrors(1000.0), transform, grid)
+    assert method.needs_members
+    assert [method.holder(n, 3) for n in range(7)] == [holder_of_coefficients(n, grid) for n in range(7)]
 
 
 def test_analytic_is_what_paper_tends_to(transform: CurveletTransform) -> None:
-    innovation = given()
-    limit = increment("analytic", innovation, transform)
-    np.testing.assert_allclose(limit, pointwise_increment(innovation.values, 0.15, 0.10), rtol=0, atol=1e-13)
-    grid = RankGrid(transform.layout, 1, 1)
-    distance = [
-        np.abs(diagonal_increment(innovation, PaperErrors(0.15, 0.10, n, 1, TIME), transform, grid, SELF)[0] - limit)
-        for n in (10, 160)
-    ]
+    problem = given()
+    limit = increment(AnalyticErrors(0.15), problem, transform)
+    np.testing.assert_allclose(limit, pointwise_increment(problem.innovation.values, 0.15, 0.10), rtol=0, atol=1e-13)
+    distance = [np.abs(increment(PaperErrors(0.15, n), problem, transform) - limit) for n in (10, 160)]
     assert distance[1].std() < 0.4 * distance[0].std()
 
 
 def test_analytic_knows_gaps_and_fields(transform: CurveletTransform) -> None:
     background, noise, observed = np.linspace(0.05, 0.3, half().size).reshape(SHAPE), 0.1, half()
-    innovation = Innovation(np.zeros(SHAPE), observed, np.full(SHAPE, noise))
-    b, r = AnalyticErrors(background).variances(alone(transform), innovation)
+    problem = problem_of(np.zeros(SHAPE), observed, np.full(SHAPE, noise))
+    b, r = variances(AnalyticErrors(background), transform, problem)
     np.testing.assert_allclose(b, expected_variance(transform, background * observed), rtol=1e-12, atol=1e-18)
     np.testing.assert_allclose(r, expected_variance(transform, noise * observed), rtol=1e-9, atol=1e-18)
 
@@ -156,9 +155,8 @@ def test_analytic_knows_gaps_and_fields(transform: CurveletTransform) -> None:
 def test_innovation_variances_are_wedge_by_wedge_in_proportion_to_what_is_observed(
     transform: CurveletTransform,
 ) -> None:
-    innovation = given(half())
-    b, _ = model("innovation", {}).variances(alone(transform), innovation)
-    seen = expected_variance(transform, innovation.observed.astype(float))
+    b, _ = variances(InnovationErrors(), transform, given(half()))
+    seen = expected_variance(transform, half().astype(float))
     for wedge in transform.layout.wedges:
         part = slice(wedge.start, wedge.stop)
         share = b[part] / np.maximum(seen[part], 1e-12 * seen.max())
@@ -167,7 +165,7 @@ def test_innovation_variances_are_wedge_by_wedge_in_proportion_to_what_is_observ
 
 
 def test_ensemble_knows_where_the_members_differ(transform: CurveletTransform) -> None:
-    b, _ = model("ensemble", dict(enumerate(anomalies()))).variances(alone(transform), given())
+    b, _ = variances(EnsembleErrors(1000.0), transform, given())
     wedge = transform.layout.wedge(1, 1)
     coarse = b[wedge.start : wedge.stop].reshape(wedge.shape)
     quiet, loud = np.array_split(coarse.mean(axis=0), 2)
@@ -178,26 +176,37 @@ def test_ensemble_knows_where_the_members_differ(transform: CurveletTransform) -
 
 
 def test_hybrid_is_the_weighted_sum(transform: CurveletTransform) -> None:
-    held, innovation = dict(enumerate(anomalies())), given(half())
     of_members, of_wedges, both = (
-        model(name, held).variances(alone(transform), innovation)[0] for name in ("ensemble", "innovation", "hybrid")
+        variances(MODELS[name](), transform, given(half()))[0] for name in ("ensemble", "innovation", "hybrid")
     )
     np.testing.assert_allclose(both, 0.6 * of_members + 0.4 * of_wedges, rtol=1e-12, atol=1e-18)
+
+
+def test_inflation_multiplies_the_members_variance(transform: CurveletTransform) -> None:
+    problem = given()
+    plain, twice = (variances(EnsembleErrors(1000.0, factor), transform, problem)[0] for factor in (1.0, 2.0))
+    np.testing.assert_allclose(twice, 2 * plain, rtol=1e-12, atol=1e-18)
+    factor = EnsembleErrors(1000.0).facts(problem)["inflation_by_innovation"].value
+    by_innovation = variances(EnsembleErrors(1000.0, "innovation"), transform, problem)[0]
+    np.testing.assert_allclose(by_innovation, factor * plain, rtol=1e-12, atol=1e-18)
+    alike = replace(problem, members=replace(problem.members, spread=np.zeros(SHAPE)))
+    with pytest.raises(ConfigError, match="the members do not differ where something is observed"):
+        EnsembleErrors(1000.0, "innovation").facts(alike)
 
 
 def test_spread_is_held_against_the_innovation() -> None:
     rng = np.random.default_rng(3)
     observed = half()
     noise = np.where(observed, 0.3 * rng.standard_normal(SHAPE), 0.0)
-    ratio, error = spread_error_ratio(Innovation(noise, observed, 0.1), np.full(SHAPE, 0.2))
+    ratio, error = spread_error_ratio(Observations(noise, observed, 0.1), np.full(SHAPE, 0.2))
     assert ratio == pytest.approx((0.3**2 - 0.1**2) / 0.2**2, abs=4 * error * 0.3**2 / (0.2**2 + 0.1**2))
     assert 0 < error < 0.1
-    assert spread_error_ratio(Innovation(0 * noise, observed, 0.1), np.full(SHAPE, 0.2))[0] == 0
-    assert np.isnan(spread_error_ratio(Innovation(0 * noise, ~observed & observed, 0.1), np.zeros(SHAPE))).all()
+    assert spread_error_ratio(Observations(0 * noise, observed, 0.1), np.full(SHAPE, 0.2))[0] == 0
+    assert np.isnan(spread_error_ratio(Observations(0 * noise, ~observed & observed, 0.1), np.zeros(SHAPE))).all()
 
 
 def test_large_scale_is_the_minimum_of_its_cost(transform: CurveletTransform) -> None:
-    d = given(half()).values
+    d = given(half()).innovation.values
     wanted = np.array([float(wedge.scale <= 2) for wedge in transform.layout.wedges])
     found = large_scale_increment(d, 0.15, 0.10, wedge_filter(transform, wanted))
 

@@ -388,7 +388,7 @@ def test_random_field_has_the_correlation_asked_for(rng: np.random.Generator, le
 
 def test_settings_point_to_the_files(example: Path) -> None:
     settings = read_settings(example / "case.toml", Settings)
-    assert settings.method == "image"
+    assert settings.method.label == "paper"
     assert settings.model.directory == example / "model/demo"
     assert settings.model.time == datetime(2022, 6, 2, 6, tzinfo=UTC)
     assert Path(f"{settings.model.time:{settings.observation.file}}") == gldas_file(example)

@@ -2,73 +2,64 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from mpi4py import MPI
+from problems import COMMS, SELF, agree, members_of_images, problem_of
 
-from imgda_mpi.analysis import Innovation, pointwise_increment
 from imgda_mpi.conjugate_gradients import conjugate_gradients
+from imgda_mpi.covariances import system
+from imgda_mpi.covariances.covariance import Covariance, CovarianceErrors, diagonal_preconditioner
+from imgda_mpi.covariances.ensemble import EnsembleErrors
+from imgda_mpi.covariances.hybrid import HybridErrors
+from imgda_mpi.covariances.innovation import InnovationErrors
+from imgda_mpi.covariances.system import ObservedSystem
+from imgda_mpi.covariances.wedge import WedgeCovariance
 from imgda_mpi.curvelet import CurveletTransform
-from imgda_mpi.error_models.analytic import AnalyticErrors
-from imgda_mpi.error_models.ensemble import EnsembleErrors
-from imgda_mpi.error_models.hybrid import HybridErrors
-from imgda_mpi.error_models.innovation import InnovationErrors
-from imgda_mpi.error_models.paper import PaperErrors
+from imgda_mpi.distributed.wedge_powers import WedgePowers
 from imgda_mpi.errors import ImgdaError
-from imgda_mpi.grid import Grid, embed
+from imgda_mpi.grid import Grid
 from imgda_mpi.localisation import Localisation
+from imgda_mpi.methods.full import FullUpdate, expected_errors
+from imgda_mpi.methods.simple import pointwise_increment
 from imgda_mpi.parallel import image_rows
 from imgda_mpi.parallel.image_rows import ImageRows
 from imgda_mpi.parallel.rank_grid import holder_of_images
-from imgda_mpi.perturbations import random_signs
-from imgda_mpi.solvers import full
-from imgda_mpi.solvers.full import Covariance, FullUpdate, WedgeCovariance
-from imgda_mpi.solvers.wedge_powers import WedgePowers
+from imgda_mpi.perturbations import Sample, random_signs
+from imgda_mpi.problem import Members, Problem
 
 SHAPE = (32, 48)
 GRID = Grid(np.linspace(50, 20, 21), np.linspace(70, 130, 31))  # in the corner of the array
-TIME = datetime(2022, 6, 1, tzinfo=UTC)
-SELF = MPI.COMM_SELF
-COMMS = [pytest.param(SELF, id="self"), pytest.param(MPI.COMM_WORLD, id="world", marks=pytest.mark.mpi)]
-
-
-def agree(comm: MPI.Intracomm, holds: bool) -> bool:
-    return bool(comm.allreduce(bool(holds), op=MPI.LAND))
+MODELS: dict[str, Callable[[], CovarianceErrors]] = {
+    "innovation": InnovationErrors,
+    "ensemble": lambda: EnsembleErrors(1200.0),
+    "hybrid": lambda: HybridErrors(1200.0, 1.0, 0.3),
+}
 
 
 def land() -> np.ndarray:
-    inside = np.indices(GRID.shape)
-    return embed((inside[0] - 10) ** 2 + (inside[1] - 15) ** 2 < 120, SHAPE)
+    """On the grid."""
+    row, column = np.indices(GRID.shape)
+    return (row - 10) ** 2 + (column - 15) ** 2 < 120
 
 
-def innovation(sd: float | np.ndarray = 0.05) -> Innovation:
-    row, column = np.indices(SHAPE)
-    smooth = 0.1 * np.sin(row / 5) * np.cos(column / 7)
-    noise = np.random.default_rng(4).standard_normal(SHAPE)
-    observed = land() & ((row + column) % 9 < 6)
-    return Innovation(np.where(observed, smooth + sd * noise, 0.0), observed, sd)
-
-
-def ensemble(comm: MPI.Intracomm) -> EnsembleErrors:
-    members = np.random.default_rng(5).standard_normal((7, *GRID.shape)).cumsum(axis=2) * 0.02
-    anomalies = [embed(image, SHAPE) * land() for image in members - members.mean(axis=0)]
+def members(comm: MPI.Intracomm) -> Members:
+    drawn = np.random.default_rng(5).standard_normal((7, *GRID.shape)).cumsum(axis=2) * 0.02
+    anomalies = (drawn - drawn.mean(axis=0)) * land()
     held = {n: image for n, image in enumerate(anomalies) if holder_of_images(n, comm.size) == comm.rank}
-    return EnsembleErrors(held, 7, Localisation(GRID, 1.2e6), GRID.shape)
+    return members_of_images(held, 7, anomalies)
 
 
-def models(comm: MPI.Intracomm) -> dict[str, object]:
-    from_innovation = InnovationErrors(3, TIME)
-    return {
-        "analytic": AnalyticErrors(0.15),
-        "innovation": from_innovation,
-        "ensemble": ensemble(comm),
-        "hybrid": HybridErrors(ensemble(comm), from_innovation, 0.3),
-    }
-
-
-MODELS = list(models(SELF))
+def given(sd: float | np.ndarray = 0.05, comm: MPI.Intracomm = SELF) -> Problem:
+    """A problem on the grid."""
+    row, column = np.indices(GRID.shape)
+    smooth = 0.1 * np.sin(row / 5) * np.cos(column / 7)
+    noise = np.random.default_rng(4).standard_normal(GRID.shape)
+    observed = land() & ((row + column) % 9 < 6)
+    return problem_of(smooth + sd * noise, observed, sd, land=land(), grid=GRID, members=members(comm))
 
 
 @pytest.fixture(scope="module")
@@ -80,13 +71,13 @@ def dense(covariance: Covariance) -> np.ndarray:
     return np.array([covariance.apply(unit).ravel() for unit in np.eye(np.prod(SHAPE)).reshape(-1, *SHAPE)])
 
 
-def covariance_of(name: str, transform: CurveletTransform, given: Innovation) -> Covariance:
-    return models(SELF)[name].covariance(ImageRows(SELF, SHAPE), WedgePowers(transform, SELF), given)
+def covariance_of(name: str, transform: CurveletTransform, problem: Problem) -> Covariance:
+    return MODELS[name]().covariance(ImageRows(SELF, SHAPE), WedgePowers(transform, SELF), problem.embedded(SHAPE))
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_every_covariance_is_symmetric_and_has_no_negative_direction(name: str, transform: CurveletTransform) -> None:
-    covariance = covariance_of(name, transform, innovation())
+    covariance = covariance_of(name, transform, given())
     matrix = dense(covariance)
     np.testing.assert_allclose(matrix, matrix.T, rtol=0, atol=1e-15)
     assert np.linalg.eigvalsh(matrix).min() > -1e-9 * np.trace(matrix)
@@ -94,42 +85,102 @@ def test_every_covariance_is_symmetric_and_has_no_negative_direction(name: str, 
 
 
 @pytest.mark.parametrize("name", MODELS)
+def test_samples_have_the_covariance(name: str, transform: CurveletTransform) -> None:
+    covariance = covariance_of(name, transform, given())
+    n = 1500
+    samples = np.array([covariance.draw(Sample(1, given().time, number)).ravel() for number in range(n)])
+    expected, found = dense(covariance), samples.T @ samples / n
+    # The standard error of a sample covariance: sqrt((b_ij^2 + b_ii b_jj) / n) for Gaussian samples.
+    variance = expected.diagonal()
+    error = np.sqrt((expected**2 + np.outer(variance, variance)) / n)
+    assert error.max() > 0
+    departure = np.abs(found - expected) / np.maximum(error, 1e-6 * error.max())
+    assert np.quantile(departure, 0.999) < 3.6
+    assert np.sqrt(np.mean(departure[error > 1e-3 * error.max()] ** 2)) == pytest.approx(1.0, abs=0.1)
+
+
+@pytest.mark.parametrize("comm", COMMS)
+def test_samples_do_not_depend_on_the_ranks(comm: MPI.Intracomm, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(image_rows, "BLOCK", 150)
+    transform, sample = CurveletTransform(SHAPE, 3), Sample(1, given().time, 2)
+    for model in MODELS.values():
+        alone, shared = (
+            rows.whole(
+                model().covariance(rows, WedgePowers(transform, of), given(comm=of).embedded(SHAPE)).draw(sample)
+            )
+            for of in (SELF, comm)
+            for rows in [ImageRows(of, SHAPE)]
+        )
+        assert agree(comm, np.array_equal(alone, shared))
+
+
+@pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("sd", [0.05, "field"])
-def test_increment_is_that_of_the_dense_matrices(
-    name: str, sd: float | str, transform: CurveletTransform, monkeypatch: pytest.MonkeyPatch
+def test_a_system_is_made_once_and_solved_for_any_innovation(
+    name: str, sd: float | str, transform: CurveletTransform
 ) -> None:
-    monkeypatch.setattr(full, "TOLERANCE", 1e-9)
-    monkeypatch.setattr(full.ObservedSystem.solve, "__defaults__", (1e-9,))
-    given = innovation(np.linspace(0.02, 0.2, np.prod(SHAPE)).reshape(SHAPE) if sd == "field" else sd)
-    b = dense(covariance_of(name, transform, given))
-    h = given.observed.ravel()
-    s = b[np.ix_(h, h)] + np.diag(given.observation_variance.ravel()[h])
-    expected = (b[:, h] @ np.linalg.solve(s, given.values.ravel()[h])).reshape(SHAPE)
-    update = FullUpdate(given, models(SELF)[name], transform, SELF)
-    np.testing.assert_allclose(update.increment, expected, rtol=0, atol=1e-8)
-    assert update.residual <= 1e-9
+    problem = given(np.linspace(0.02, 0.2, np.prod(GRID.shape)).reshape(GRID.shape) if sd == "field" else sd)
+    observations = problem.embedded(SHAPE).innovation
+    covariance = covariance_of(name, transform, problem)
+    b, h = dense(covariance), observations.observed.ravel()
+    s = b[np.ix_(h, h)] + np.diag(observations.noise.ravel()[h])
+    solver = ObservedSystem(ImageRows(SELF, SHAPE), covariance, observations)
+    for d in (observations.values, observations.apply(np.random.default_rng(6).standard_normal(SHAPE))):
+        expected = (b[:, h] @ np.linalg.solve(s, d.ravel()[h])).reshape(SHAPE)
+        solution = solver.solve(d, 1e-9)
+        assert solution.residual <= 1e-9
+        np.testing.assert_allclose(solver.increment(solution.values), expected, rtol=0, atol=1e-7 * np.abs(d).max())
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_method_gives_the_increment_of_its_system(name: str, transform: CurveletTransform) -> None:
+    problem = given()
+    observations, covariance = problem.embedded(SHAPE).innovation, covariance_of(name, transform, problem)
+    solver = ObservedSystem(ImageRows(SELF, SHAPE), covariance, observations)
+    exact = solver.increment(solver.solve(observations.values, 1e-9).values)[: GRID.shape[0], : GRID.shape[1]]
+    increment = FullUpdate(MODELS[name](), transform).increment(problem, SELF)
+    np.testing.assert_allclose(increment.image, exact, rtol=0, atol=1e-3)
+    assert np.array_equal(increment.applied, land())
+    assert 0 < increment.facts["solver_residual"].value <= system.TOLERANCE
+    assert increment.facts["increment_unseen_rms"].value > 0
+    assert ("inflation_by_innovation" in increment.facts) == (name != "innovation")
 
 
 def test_localised_covariance_is_the_schur_product_with_the_sample_covariance(transform: CurveletTransform) -> None:
-    errors = ensemble(SELF)
     ny, nx = GRID.shape
-    members = np.array([errors.anomalies[n][:ny, :nx].ravel() for n in range(7)])
-    correlation = errors.localisation.apply(np.eye(ny * nx).reshape(-1, ny, nx)).reshape(ny * nx, -1)
-    expected = np.cov(members, rowvar=False) * correlation
-    matrix = dense(covariance_of("ensemble", transform, innovation())).reshape(*SHAPE, *SHAPE)
+    images = np.array([members(SELF).anomalies[n].ravel() for n in range(7)])
+    correlation = Localisation(GRID, 1.2e6).apply(np.eye(ny * nx).reshape(-1, ny, nx)).reshape(ny * nx, -1)
+    expected = np.cov(images, rowvar=False) * correlation
+    matrix = dense(covariance_of("ensemble", transform, given())).reshape(*SHAPE, *SHAPE)
     np.testing.assert_allclose(matrix[:ny, :nx, :ny, :nx].reshape(ny * nx, -1), expected, rtol=0, atol=1e-10)
     assert not matrix[ny:].any()
 
 
-def test_uncorrelated_errors_give_the_pointwise_update(transform: CurveletTransform) -> None:
-    given = innovation()
-    update = FullUpdate(given, AnalyticErrors(0.15), transform, SELF)
-    np.testing.assert_allclose(update.increment, pointwise_increment(given.values, 0.15, 0.05), rtol=0, atol=1e-12)
-    field = np.linspace(0.01, 0.3, land().size).reshape(SHAPE)
-    for errors in (AnalyticErrors(field), PaperErrors(field, 0.05, 2, 0, TIME)):
-        update = FullUpdate(given, errors, transform, SELF)
-        np.testing.assert_allclose(update.increment, pointwise_increment(given.values, field, 0.05), atol=1e-12)
-        assert update.iterations <= 1
+class White:
+    """Errors without correlation between pixels."""
+
+    coefficient_variances = None
+
+    def __init__(self, sd: np.ndarray) -> None:
+        self.variance = sd**2
+
+    def apply(self, rows: np.ndarray) -> np.ndarray:
+        return self.variance * rows
+
+    def preconditioner(self, noise: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+        return diagonal_preconditioner(self.variance, noise)
+
+    def draw(self, sample: Sample) -> np.ndarray:
+        return np.sqrt(self.variance) * sample.white(SHAPE)
+
+
+def test_uncorrelated_errors_give_the_pointwise_update() -> None:
+    observations, field = given().embedded(SHAPE).innovation, np.linspace(0.01, 0.3, np.prod(SHAPE)).reshape(SHAPE)
+    solver = ObservedSystem(ImageRows(SELF, SHAPE), White(field), observations)
+    solution = solver.solve(observations.values)
+    assert solution.iterations == 1
+    expected = pointwise_increment(observations.values, field, 0.05)
+    np.testing.assert_allclose(solver.increment(solution.values), expected, rtol=0, atol=1e-12)
 
 
 def test_the_increment_fades_out_far_from_every_observation() -> None:
@@ -141,78 +192,91 @@ def test_the_increment_fades_out_far_from_every_observation() -> None:
     powers, rows = WedgePowers(transform, SELF), ImageRows(SELF, shape)
     covariance = WedgeCovariance(rows, powers, 0.1 ** powers.scale.astype(float))
 
-    class Known:
-        def covariance(self, *_: object) -> WedgeCovariance:
-            return covariance
-
-    increment = FullUpdate(Innovation(values, observed, 0.05), Known(), transform, SELF).increment
+    solver = ObservedSystem(rows, covariance, problem_of(values, observed, 0.05).innovation)
+    increment = solver.increment(solver.solve(values).values)
     assert increment[30, 20] == pytest.approx(0.1, abs=0.01)
     assert increment[30, 33] > 0.03  # next to what is observed
     assert np.abs(increment[:, 90:130]).max() < 0.01
 
 
 def test_a_perfect_background_is_left_alone(transform: CurveletTransform) -> None:
-    noise = 0.1 * np.random.default_rng(7).standard_normal(SHAPE)
-    given = Innovation(np.where(land(), noise, 0.0), land(), 0.1)
-    kept = FullUpdate(given, InnovationErrors(0, TIME), transform, SELF).increment
+    noise = 0.1 * np.random.default_rng(7).standard_normal(GRID.shape)
+    problem = problem_of(noise, land(), 0.1, land=land(), grid=GRID)
+    kept = FullUpdate(InnovationErrors(), transform).increment(problem, SELF).image
     # The prescribed 0.15 would take over two thirds of the noise.
     assert np.sqrt(np.mean(kept[land()] ** 2)) < 0.25 * 0.1
 
 
-def test_scales_are_the_part_of_the_increment_that_they_carry(transform: CurveletTransform) -> None:
-    given, errors = innovation(), InnovationErrors(0, TIME)
-    parts = [FullUpdate(given, errors, transform, SELF, scales).increment for scales in ([1], [2, 3], None)]
+def test_scales_are_the_part_of_the_increment_that_they_carry() -> None:
+    transform = CurveletTransform(SHAPE, 3, finest="curvelets")
+    problem = problem_of(np.random.default_rng(1).standard_normal(SHAPE).cumsum(axis=1) * 0.02)
+    parts = [
+        FullUpdate(InnovationErrors(), transform, scales).increment(problem, SELF).image
+        for scales in ([1], [2, 3], None)
+    ]
     np.testing.assert_allclose(parts[0] + parts[1], parts[2], rtol=0, atol=1e-13)
     np.testing.assert_allclose(parts[0], transform.reconstruct(parts[2], 1), rtol=0, atol=1e-13)
 
 
 def test_expected_errors_are_the_diagonal_of_the_analysis_covariance(transform: CurveletTransform) -> None:
-    given = innovation()
-    b = dense(covariance_of("innovation", transform, given))
-    h = given.observed.ravel()
+    problem = given().embedded(SHAPE)
+    observations, covariance, rows = problem.innovation, covariance_of("innovation", transform, given()), None
+    b, h, rows = dense(covariance), observations.observed.ravel(), ImageRows(SELF, SHAPE)
     s = b[np.ix_(h, h)] + 0.05**2 * np.eye(h.sum())
     a = (b - b[:, h] @ np.linalg.solve(s, b[h])).diagonal()
-    update = FullUpdate(given, InnovationErrors(3, TIME), transform, SELF)
-    signs = [random_signs(SHAPE, seed=1, time=TIME, member=n) for n in range(200)]
-    found = update.expected_errors(land(), signs)
-    unseen = (land() & ~given.observed).ravel()
+    signs = [random_signs(SHAPE, seed=1, time=problem.time, member=n) for n in range(200)]
+    found = expected_errors(rows, covariance, ObservedSystem(rows, covariance, observations), problem, signs)
+    unseen = (problem.land & ~observations.observed).ravel()
     assert found.background_observed == pytest.approx(np.sqrt(b.diagonal()[h].mean()), rel=1e-9)
     assert found.analysis_observed == pytest.approx(np.sqrt(a[h].mean()), rel=0.06)
     assert found.analysis_unseen == pytest.approx(np.sqrt(a[unseen].mean()), rel=0.06)
     assert found.analysis_observed < found.analysis_unseen < found.background_unseen
-    everything_seen = FullUpdate(Innovation(given.values, land(), 0.05), InnovationErrors(3, TIME), transform, SELF)
-    assert np.isnan(everything_seen.expected_errors(land(), signs[:1]).analysis_unseen)
+    everything = replace(problem, land=observations.observed)
+    seen = expected_errors(rows, covariance, ObservedSystem(rows, covariance, observations), everything, signs[:1])
+    assert np.isnan(seen.analysis_unseen)
 
 
-def test_nothing_observed_is_no_increment(transform: CurveletTransform) -> None:
-    nothing = Innovation(np.zeros(SHAPE), np.zeros(SHAPE, bool), 0.1)
-    for name in MODELS:
-        update = FullUpdate(nothing, models(SELF)[name], transform, SELF)
-        assert not update.increment.any()
-        assert update.iterations == 0
+def test_expected_errors_are_worked_out_where_they_are_wanted(transform: CurveletTransform) -> None:
+    wanted = FullUpdate(InnovationErrors(), transform).increment(given(), SELF)
+    without = FullUpdate(InnovationErrors(), transform, expect_errors=False).increment(given(), SELF)
+    assert "expected_error_analysis_unseen" in wanted.facts
+    assert "expected error" in wanted.summary
+    assert not any(name.startswith("expected_error") for name in without.facts)
+    assert np.array_equal(wanted.image, without.image)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_nothing_observed_is_no_increment(name: str, transform: CurveletTransform) -> None:
+    nothing = problem_of(np.zeros(GRID.shape), np.zeros(GRID.shape, bool), grid=GRID, members=members(SELF))
+    assert not FullUpdate(MODELS[name](), transform).increment(nothing, SELF).image.any()
+    covariance = covariance_of(name, transform, nothing)
+    solution = ObservedSystem(ImageRows(SELF, SHAPE), covariance, nothing.embedded(SHAPE).innovation).solve(
+        np.zeros(SHAPE)
+    )
+    assert (solution.iterations, solution.values.any()) == (0, False)
 
 
 def test_an_iteration_without_end_is_an_error(transform: CurveletTransform, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(full, "MAX_ITERATIONS", 2)
+    monkeypatch.setattr(system, "MAX_ITERATIONS", 2)
     with pytest.raises(ImgdaError, match=r"found a residual of .* after 2 iterations") as caught:
-        FullUpdate(innovation(0.001), ensemble(SELF), transform, SELF)
+        FullUpdate(MODELS["ensemble"](), transform).increment(given(0.001), SELF)
     assert caught.value.everywhere
 
 
 @pytest.mark.parametrize("comm", COMMS)
 @pytest.mark.parametrize("block", [150, 2**15])
-def test_bits_do_not_depend_on_the_ranks(comm: MPI.Intracomm, block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("scales", [None, [1, 3]])
+def test_bits_do_not_depend_on_the_ranks(
+    comm: MPI.Intracomm, block: int, scales: list[int] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(image_rows, "BLOCK", block)
-    transform, given = CurveletTransform(SHAPE, 3, finest="curvelets"), innovation()
-    signs = [random_signs(SHAPE, seed=1, time=TIME, member=0)]
-    for name in MODELS:
-        alone = FullUpdate(given, models(SELF)[name], transform, SELF, [1, 3])
-        shared = FullUpdate(given, models(comm)[name], transform, comm, [1, 3])
-        assert agree(comm, np.array_equal(alone.increment, shared.increment))
-        assert agree(comm, (alone.iterations, alone.residual) == (shared.iterations, shared.residual))
-        assert agree(comm, alone.expected_errors(land(), signs) == shared.expected_errors(land(), signs))
-        own, theirs = alone.statistics.values, shared.statistics.values
-        assert agree(comm, all(np.array_equal(own[key], theirs[key]) for key in own))
+    transform = CurveletTransform(SHAPE, 3, finest="curvelets")
+    for model in MODELS.values():
+        alone, shared = (FullUpdate(model(), transform, scales).increment(given(comm=of), of) for of in (SELF, comm))
+        assert agree(comm, np.array_equal(alone.image, shared.image))
+        assert agree(comm, alone.facts == shared.facts)
+        own, theirs = (increment.wedges and increment.wedges.values for increment in (alone, shared))
+        assert agree(comm, comm.rank > 0 or all(np.array_equal(own[key], theirs[key]) for key in own))
 
 
 def test_conjugate_gradients_solve_in_as_many_steps_as_there_are_eigenvalues(rng: np.random.Generator) -> None:

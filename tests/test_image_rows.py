@@ -5,21 +5,20 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from mpi4py import MPI
+from problems import COMMS, agree
 
+from imgda_mpi.curvelet import CurveletTransform
 from imgda_mpi.parallel import image_rows
 from imgda_mpi.parallel.image_rows import ImageRows
+from imgda_mpi.planning.case import Case
+from imgda_mpi.planning.full import FullCost
 
-COMMS = [pytest.param(MPI.COMM_SELF, id="self"), pytest.param(MPI.COMM_WORLD, id="world", marks=pytest.mark.mpi)]
 SHAPES = [(32, 40), (45, 62), (64, 33)]
 
 
 @pytest.fixture(params=[100, 2**15], ids=["many blocks", "one block"])
 def _block(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(image_rows, "BLOCK", request.param)
-
-
-def agree(comm: MPI.Intracomm, holds: bool) -> bool:
-    return bool(comm.allreduce(bool(holds), op=MPI.LAND))
 
 
 @pytest.mark.usefixtures("_block")
@@ -54,3 +53,23 @@ def test_inner_products_and_sums_have_the_bits_of_one_rank(comm: MPI.Intracomm, 
     for image in images:
         expected += image
     assert agree(comm, np.array_equal(total, expected))
+
+
+@pytest.mark.usefixtures("_block")
+@pytest.mark.parametrize("comm", COMMS)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_what_is_sent_is_what_a_plan_says(comm: MPI.Intracomm, shape: tuple[int, int]) -> None:
+    case = Case(CurveletTransform(shape).layout, 8, 7, shape[0] * shape[1], 1000, 0)
+    cost, rows = FullCost(case, comm.size, True, shape), ImageRows(comm, shape)
+    image = np.zeros(shape)[rows.own]
+    factors = np.ones((shape[0], shape[1] // 2 + 1))[:, rows.own_columns]
+    steps = (
+        (lambda: rows.filter(image, factors), cost.filter_sent),
+        (lambda: rows.whole(image), cost.whole_sent),
+        (lambda: rows.sum({n: np.zeros(shape) for n in range(comm.rank, 2, comm.size)}, 2), cost.sum_sent),
+    )
+    for step, (messages, n_bytes) in steps:
+        before = (rows.sent.messages, rows.sent.n_bytes)
+        step()
+        found = (rows.sent.messages - before[0], rows.sent.n_bytes - before[1])
+        assert agree(comm, found == (messages[comm.rank], n_bytes[comm.rank]))

@@ -38,8 +38,7 @@ def with_restarts(ensemble: Path, n: int = N_MEMBERS) -> str:
 
 
 def chosen(example_case: Path, model: str, solver: str, after: str = "") -> str:
-    before = f'method = "image"\nerror_model = "{model}"\nsolver = "{solver}"'
-    return demo(example_case, before=before, after=after)
+    return demo(example_case, before=f'method = "{model}/{solver}"', after=after)
 
 
 @pytest.mark.parametrize("solver", ["diagonal", "full"])
@@ -57,15 +56,16 @@ def test_members_on_any_number_of_ranks_give_the_same_bits(
     assert (np.abs(seen["increment"][np.isfinite(seen["innovation"])]) > 1e-4).mean() > 0.5
 
 
-@pytest.mark.parametrize("solver", ["diagonal", "full"])
-@pytest.mark.parametrize("model", ["paper", "analytic", "innovation"])
-def test_every_model_and_solver_on_any_number_of_ranks(
-    model: str, solver: str, example_case: Path, tmp_path: Path
-) -> None:
-    text = chosen(example_case, model, solver, "[errors]\nn_members = 5\nestimate_observation = true\n")
+@pytest.mark.parametrize("method", ["paper", "analytic", "innovation/diagonal", "innovation/full", "letkf"])
+def test_every_method_on_any_number_of_ranks(method: str, example_case: Path, ensemble: Path, tmp_path: Path) -> None:
+    before = 'method = {kind = "paper", n_members = 5}' if method == "paper" else f'method = "{method}"'
+    estimate = "[errors]\nestimate_observation = true\n" if method != "letkf" else with_restarts(ensemble)
+    text = demo(example_case, before=before, after=estimate)
     alone, together = run(tmp_path, text, "alone"), run(tmp_path, text, "on3", ranks=3)
     assert same_restart(alone, together)
     assert differing(alone / "diagnostics.nc", together / "diagnostics.nc") <= OF_THE_RUN
+    increment = images(alone)["increment"]
+    assert np.nanmax(np.abs(increment)) > 0.01
 
 
 def test_spread_and_its_check_are_in_the_diagnostics(example_case: Path, ensemble: Path, tmp_path: Path) -> None:
@@ -87,15 +87,19 @@ def test_inflation_by_the_innovation_multiplies_the_variance(
     example_case: Path, ensemble: Path, tmp_path: Path
 ) -> None:
     # With observation errors of 0.10 the innovation would leave no room for any of the background.
-    members = "[errors]\nobservation = 0.02\n" + with_restarts(ensemble)
-    by_innovation = run(tmp_path, chosen(example_case, "ensemble", "diagonal", f'{members}inflation = "innovation"\n'))
-    with netCDF4.Dataset(by_innovation / "diagnostics.nc") as file:
+    after = "[errors]\nobservation = 0.02\n" + with_restarts(ensemble)
+
+    def of(inflation: object, name: str) -> Path:
+        method = f'method = {{kind = "ensemble", inflation = {inflation}}}'
+        return run(tmp_path, demo(example_case, before=method, after=after), name) / "diagnostics.nc"
+
+    by_innovation = of('"innovation"', "by_innovation")
+    with netCDF4.Dataset(by_innovation) as file:
         factor = float(file.inflation_by_innovation)
+        assert "inflation_by_innovation [1]: factor of the members' variance" in file.facts
     assert factor > 0
-    given = run(tmp_path, chosen(example_case, "ensemble", "diagonal", f"{members}inflation = {factor!r}\n"), "given")
-    plain = run(tmp_path, chosen(example_case, "ensemble", "diagonal", members), "plain")
     one, two, three = (
-        read(folder / "diagnostics.nc", "background_variance_mean") for folder in (by_innovation, given, plain)
+        read(file, "background_variance_mean") for file in (by_innovation, of(repr(factor), "given"), of(1.0, "plain"))
     )
     np.testing.assert_allclose(one, two, rtol=1e-9)
     np.testing.assert_allclose(one, factor * three, rtol=1e-9)
@@ -147,16 +151,15 @@ def test_the_embedded_case_is_better_with_variances_of_its_own(example_case: Pat
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('error_model = "ensemble"', "error_model 'ensemble' needs an [ensemble] section"),
-        ("scales = [1, 9]", "scales = [1, 9]: this transform has the scales 1 to 4"),
-        ("scales = []", "scales"),
-        ('method = "pointwise"\nsolver = "full"', "solver: for method 'image' only, found method 'pointwise'"),
-        ('solver = "exact"', "solver"),
+        ('method = "ensemble"', "method 'ensemble' needs an [ensemble] section"),
+        ('method = {kind = "paper", scales = [1, 9]}', "scales = [1, 9]: this transform has the scales 1 to 4"),
+        ('method = {kind = "paper", scales = []}', "scales"),
+        ('method = "pointwise/full"', "unknown key 'solver'"),
+        ('method = "innovation/exact"', "method = 'innovation/exact': input should be 'diagonal' or 'full'"),
     ],
 )
 def test_settings_that_do_not_go_together_are_refused(text: str, said: str, example_case: Path, tmp_path: Path) -> None:
-    before = text if "method" in text else f'method = "image"\n{text}'
-    done = imgda("check", settings_file(tmp_path, demo(example_case, before=before), "bad"))
+    done = imgda("check", settings_file(tmp_path, demo(example_case, before=text), "bad"))
     assert done.returncode == 2
     assert said in done.stderr
 

@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import numpy as np
 import pytest
 from mpi4py import MPI
+from problems import COMMS, agree, problem_of
 
-from imgda_mpi.analysis import Innovation
+from imgda_mpi.covariances.paper import PaperErrors
 from imgda_mpi.curvelet import Chunk, CurveletTransform
-from imgda_mpi.error_models.paper import PaperErrors
+from imgda_mpi.distributed.own_coefficients import OwnWedges
 from imgda_mpi.errors import ImgdaError, InputError
+from imgda_mpi.methods.diagonal import diagonal_increment
 from imgda_mpi.parallel.exchange import CoefficientExchange
 from imgda_mpi.parallel.failure import same_fate
 from imgda_mpi.parallel.ownership import share
 from imgda_mpi.parallel.rank_grid import RankGrid
 from imgda_mpi.parallel.rows import gather_rows, scatter_rows
-from imgda_mpi.solvers.diagonal import diagonal_increment
-
-COMMS = [pytest.param(MPI.COMM_SELF, id="self"), pytest.param(MPI.COMM_WORLD, id="world", marks=pytest.mark.mpi)]
-
-
-def agree(comm: MPI.Intracomm, holds: bool) -> bool:
-    """Whether something holds on every rank: a test must not fail on one rank alone, or the others wait for it."""
-    return bool(comm.allreduce(holds, op=MPI.LAND))
 
 
 @pytest.mark.parametrize("comm", COMMS)
@@ -106,17 +98,22 @@ def test_a_spectrum_is_the_same_on_all_ranks_with_the_same_members(comm: MPI.Int
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_increment_has_the_same_bits_on_every_grid_of_ranks(comm: MPI.Intracomm, n_members: int, dtype: type) -> None:
     transform = CurveletTransform((96, 130), dtype=dtype)
-    values = np.random.default_rng(1).standard_normal((96, 130))
-    innovation = Innovation(values, np.ones(values.shape, bool), 0.10)
-    errors = PaperErrors(0.15, 0.10, n_members, 3, datetime(2022, 6, 1, tzinfo=UTC))
-    alone, of_wedges, _ = diagonal_increment(innovation, errors, transform, RankGrid(LAYOUT, 1, 1), MPI.COMM_SELF)
+    problem, errors = problem_of(np.random.default_rng(1).standard_normal((96, 130))), PaperErrors(0.15, n_members)
+    alone, of_wedges, _ = diagonal_increment(problem, errors, transform, RankGrid(LAYOUT, 1, 1), MPI.COMM_SELF)
     for grid in grids(comm):
-        image, statistics, _ = diagonal_increment(innovation, errors, transform, grid, comm)
+        image, statistics, _ = diagonal_increment(problem, errors, transform, grid, comm)
         right = comm.rank > 0 or (
             np.array_equal(image, alone)
             and all(np.array_equal(statistics.values[name], values) for name, values in of_wedges.values.items())
         )
         assert agree(comm, right)
+
+
+def test_wedges_are_not_divided_by_member_groups() -> None:
+    transform, grid = CurveletTransform((96, 130)), RankGrid(LAYOUT, 2, 1)
+    exchange = CoefficientExchange(MPI.COMM_SELF, RankGrid(LAYOUT, 1, 1), np.float64)
+    with pytest.raises(ValueError, match="2 member groups divide wedges"):
+        OwnWedges(transform, grid, exchange, (0, 0))
 
 
 @pytest.mark.parametrize("comm", COMMS)

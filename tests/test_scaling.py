@@ -87,7 +87,7 @@ def test_measurement_is_the_largest_over_ranks_and_passes_over_unknown_stages(tm
     names = ["restart", "tuning", "write"]
     with netCDF4.Dataset(tmp_path / "diagnostics.nc", "w") as file:
         file.n_ranks = 2
-        file.settings = '{"errors": {"n_members": 6}}'
+        file.settings = '{"method": {"n_members": 6}}'
         for name, size in {"lat": 40, "lon": 80, "rank": 2, "stage": 3, "length": 7}.items():
             file.createDimension(name, size)
         file.createVariable("stage", "S1", ("stage", "length"))._Encoding = "ascii"

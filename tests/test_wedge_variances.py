@@ -1,23 +1,19 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import numpy as np
 import pytest
-from mpi4py import MPI
+from problems import SELF, problem_of
 
-from imgda_mpi.analysis import Innovation
+from imgda_mpi.covariances.innovation import InnovationErrors, wedge_variances
+from imgda_mpi.covariances.noise import estimated_observation_sd
 from imgda_mpi.curvelet import CurveletTransform
-from imgda_mpi.error_models.innovation import InnovationErrors, wedge_variances
+from imgda_mpi.distributed.wedge_powers import WedgePowers, wedge_filter
 from imgda_mpi.errors import ConfigError
 from imgda_mpi.parallel.image_rows import ImageRows
-from imgda_mpi.solvers.observation_error import estimated_observation_sd
-from imgda_mpi.solvers.wedge_powers import WedgePowers, wedge_filter
+from imgda_mpi.problem import Observations
 from imgda_mpi.wedge_variances import innovation_variances, likelier_variances, noise_variance, towards_scale
 
 SHAPE = (96, 144)
-SELF = MPI.COMM_SELF
-TIME = datetime(2022, 6, 1, tzinfo=UTC)
 
 
 @pytest.fixture(params=["wavelets", "curvelets"])
@@ -66,7 +62,7 @@ def test_closed_form_finds_the_variances_of_a_coherent_error(
         [
             wedge_variances(
                 powers,
-                Innovation(coherent(transform, true, rng) + 0.02 * rng.standard_normal(SHAPE), everywhere, 0.02),
+                Observations(coherent(transform, true, rng) + 0.02 * rng.standard_normal(SHAPE), everywhere, 0.02),
             )
             for _ in range(60)
         ],
@@ -83,7 +79,7 @@ def test_closed_form_finds_the_variances_of_a_coherent_error(
 
 
 def test_a_perfect_background_has_no_error_variance(transform: CurveletTransform, rng: np.random.Generator) -> None:
-    noise = Innovation(0.1 * rng.standard_normal(SHAPE), np.ones(SHAPE, bool), 0.1)
+    noise = Observations(0.1 * rng.standard_normal(SHAPE), np.ones(SHAPE, bool), 0.1)
     found = wedge_variances(WedgePowers(transform, SELF), noise)
     assert found.min() >= 0
     assert np.average(found) < 0.1 * 0.1**2
@@ -99,10 +95,10 @@ def test_gaps_spread_no_power_in_the_most_likely_variances(rng: np.random.Genera
     closed, likely = [], []
     for seed in range(8):
         error = coherent(transform, true, rng) + 0.003 * rng.standard_normal(SHAPE)
-        innovation = Innovation(np.where(observed, error, 0.0), observed, 0.003)
-        closed.append(wedge_variances(powers, innovation)[finest].mean())
-        covariance = InnovationErrors(seed, TIME).covariance(rows, powers, innovation)
-        likely.append(covariance.wedge_variances[finest].mean())
+        problem = problem_of(error, observed, 0.003, seed=seed)
+        closed.append(wedge_variances(powers, problem.innovation)[finest].mean())
+        covariance = InnovationErrors().covariance(rows, powers, problem)
+        likely.append(covariance.coefficient_variances[finest].mean())
     expected = true[finest].mean()
     # The edges of the swaths put power of the coarse scales into the finest: the closed form takes it for its own.
     assert np.mean(closed) > 1.5 * expected
@@ -148,18 +144,16 @@ def test_observation_errors_are_estimated(transform: CurveletTransform, sd: floa
     observed = np.indices(SHAPE)[1] > 20
     values = np.where(observed, background + sd * rng.standard_normal(SHAPE), 0.0)
     # What is prescribed is not used.
-    estimate = estimated_observation_sd(Innovation(values, observed, 5.0), transform, SELF)
+    estimate = estimated_observation_sd(Observations(values, observed, 5.0), WedgePowers(transform, SELF), SELF)
     assert estimate == pytest.approx(sd, rel=0.15)
 
 
 def test_too_little_to_estimate_observation_errors_from_is_said(transform: CurveletTransform) -> None:
-    nothing = Innovation(np.zeros(SHAPE), np.zeros(SHAPE, bool), 0.1)
+    nothing = Observations(np.zeros(SHAPE), np.zeros(SHAPE, bool), 0.1)
     with pytest.raises(ConfigError, match="too few pixels are observed") as caught:
-        estimated_observation_sd(nothing, transform, SELF)
+        estimated_observation_sd(nothing, WedgePowers(transform, SELF), SELF)
     assert caught.value.everywhere
     row, column = np.indices(SHAPE)
-    smooth = Innovation(np.sin(2 * np.pi * row / SHAPE[0]) + np.cos(2 * np.pi * column / SHAPE[1]), row >= 0, 0.1)
+    smooth = Observations(np.sin(2 * np.pi * row / SHAPE[0]) + np.cos(2 * np.pi * column / SHAPE[1]), row >= 0, 0.1)
     with pytest.raises(ConfigError, match="too smooth at its finest scales to hold any noise"):
-        estimated_observation_sd(smooth, transform, SELF)
-    with pytest.raises(ConfigError, match="the transform has 2 scales, it takes three"):
-        estimated_observation_sd(smooth, CurveletTransform(SHAPE, 2), SELF)
+        estimated_observation_sd(smooth, WedgePowers(transform, SELF), SELF)

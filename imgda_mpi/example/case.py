@@ -26,7 +26,7 @@ SETTINGS = f"""\
 # The embedded example: correct the model's soil moisture with an observed image.
 # Paths are relative to this file. Every other setting has a default.
 
-method = "image"                # Kalman update of curvelet coefficients
+method = "paper"                # Kalman update of curvelet coefficients, Bai et al. (2026)
 
 [model]                         # the restart to correct
 kind = "colm202x"
