@@ -55,6 +55,20 @@ def progress(items: Sequence[Item], what: str, *, speaks: bool) -> Iterator[Item
             log.info("%s: %d of %d rounds", what, number + 1, len(items))
 
 
+def columns(lines: Sequence[Sequence[str]], alignment: str) -> str:
+    """Words in columns; ``alignment`` has for each column < or >.
+
+    >>> print(columns([("a", "b"), ("long", "3.14")], "<>"))
+    a        b
+    long  3.14
+    """
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    cells = [
+        [f"{word:{side}{width}}" for word, side, width in zip(line, alignment, widths, strict=True)] for line in lines
+    ]
+    return "\n".join("  ".join(line) for line in cells)
+
+
 def configure_logging(rank: int) -> None:
     """Rank 0 tells what happens, other ranks only what is wrong (with their number)."""
     handler = logging.StreamHandler(sys.stderr)

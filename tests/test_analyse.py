@@ -151,7 +151,7 @@ def test_unobserved_land_keeps_its_water(example_case: Path, tmp_path: Path) -> 
 @pytest.mark.restart_io
 @pytest.mark.parametrize("compensate", ["none", "aquifer"])
 def test_the_water_ledger_closes_on_the_files(example_case: Path, tmp_path: Path, compensate: str) -> None:
-    output = run(tmp_path, demo(example_case, before=FEW + f'[soil]\ncompensate = "{compensate}"\n'), ranks=2)
+    output = run(tmp_path, demo(example_case, before=FEW, after=f'[soil]\ncompensate = "{compensate}"\n'), ranks=2)
     diagnostics = output / "diagnostics.nc"
     term = {name: read(diagnostics, f"patch_water_{name}") for name in
             ("before", "requested", "frozen", "clamped", "after", "aquifer")}  # fmt: skip
@@ -175,7 +175,9 @@ def test_a_uniform_field_of_standard_deviations_is_the_number(example_case: Path
     field.attrs = {"units": "m3 m-3"}
     field.to_netcdf(tmp_path / "sb.nc")
     number = run(tmp_path, demo(example_case, before=FEW), "number")
-    text = demo(example_case, before=FEW + f'background = {{file = "{tmp_path}/sb.nc", variable = "sb"}}\n')
+    field_file = f'{{file = "{tmp_path}/sb.nc", variable = "sb"}}'
+    method = f'method = {{kind = "paper", n_members = 5, background_error = {field_file}}}'
+    text = demo(example_case, before=method)
     assert same_restart(number, run(tmp_path, text, "field"))
 
 

@@ -5,10 +5,11 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 from members import RunningVariance
+from problems import SELF, problem_of
 
 from imgda_mpi.analysis import coefficient_increment, gain
 from imgda_mpi.curvelet import CurveletTransform
-from imgda_mpi.methods.simple import pointwise_increment
+from imgda_mpi.methods.simple import Pointwise
 from imgda_mpi.perturbations import perturbation
 from imgda_mpi.spectral_errors import expected_variance
 
@@ -67,7 +68,7 @@ def test_expected_variances_of_uniform_errors_give_the_pointwise_blend(
     innovation = rng.standard_normal(SHAPE)
     b, r = expected_variance(transform, 0.15), expected_variance(transform, 0.10)
     increment = transform.inverse(coefficient_increment(transform.forward(innovation), b, r))
-    blend = pointwise_increment(innovation, 0.15, 0.10)
+    blend = 0.15**2 / (0.15**2 + 0.10**2) * innovation
     np.testing.assert_allclose(increment, blend, rtol=0, atol=1e-13)
 
 
@@ -85,21 +86,21 @@ def test_ensemble_gain_approaches_the_pointwise_one_with_the_number_of_members(
         if member + 1 in (100, 1600):
             b, r = (variance.result() for variance in variances.values())
             increment = transform.inverse(coefficient_increment(transform.forward(innovation), b, r))
-            departures[member + 1] = increment - pointwise_increment(innovation, 0.15, 0.10)
+            departures[member + 1] = increment - 0.15**2 / (0.15**2 + 0.10**2) * innovation
     # Sampling noise of the gain falls with the root of the number of members, here to a quarter.
     assert departures[1600].std() / departures[100].std() == pytest.approx(0.25, abs=0.03)
     slope = (departures[1600] * innovation).sum() / np.square(innovation).sum()
     assert abs(slope) < 0.005
 
 
-def test_pointwise_increment_is_the_scalar_kalman_update() -> None:
+def test_pointwise_is_the_scalar_kalman_update() -> None:
     innovation = np.array([[1.0, -2.0], [0.5, 0.0]])
     background_sd = np.array([[0.3, 0.4], [0.0, 0.1]])
-    observation_sd = np.array([[0.4, 0.3], [0.1, 0.0]])
-    np.testing.assert_allclose(
-        pointwise_increment(innovation, background_sd, observation_sd), [[0.36, -1.28], [0.0, 0.0]], rtol=1e-15
-    )
-    np.testing.assert_allclose(pointwise_increment(innovation, 0.3, 0.4), 0.36 * innovation, rtol=1e-15)
+    problem = problem_of(innovation, sd=np.array([[0.4, 0.3], [0.1, 0.2]]))
+    found = Pointwise(background_sd).increment(problem, SELF).image
+    np.testing.assert_allclose(found, [[0.36, -1.28], [0.0, 0.0]], rtol=1e-15)
+    uniform = Pointwise(0.3).increment(problem_of(innovation, sd=0.4), SELF).image
+    np.testing.assert_allclose(uniform, 0.36 * innovation, rtol=1e-15)
 
 
 def test_impossible_variances_are_counted() -> None:

@@ -16,10 +16,9 @@ from imgda_mpi.covariances.hybrid import HybridErrors
 from imgda_mpi.covariances.innovation import InnovationErrors
 from imgda_mpi.covariances.paper import PaperErrors
 from imgda_mpi.curvelet import CurveletTransform
-from imgda_mpi.distributed.wedge_powers import wedge_filter
 from imgda_mpi.errors import ConfigError
 from imgda_mpi.methods.diagonal import DiagonalUpdate
-from imgda_mpi.methods.simple import large_scale_increment, pointwise_increment
+from imgda_mpi.methods.simple import LargeScale
 from imgda_mpi.parallel.exchange import CoefficientExchange
 from imgda_mpi.parallel.rank_grid import RankGrid, holder_of_coefficients, whole_wedges
 from imgda_mpi.problem import Observations, Problem
@@ -139,7 +138,7 @@ def test_members_are_held_where_they_are_transformed() -> None:
 def test_analytic_is_what_paper_tends_to(transform: CurveletTransform) -> None:
     problem = given()
     limit = increment(AnalyticErrors(0.15), problem, transform)
-    np.testing.assert_allclose(limit, pointwise_increment(problem.innovation.values, 0.15, 0.10), rtol=0, atol=1e-13)
+    np.testing.assert_allclose(limit, 0.15**2 / (0.15**2 + 0.10**2) * problem.innovation.values, rtol=0, atol=1e-13)
     distance = [np.abs(increment(PaperErrors(0.15, n), problem, transform) - limit) for n in (10, 160)]
     assert distance[1].std() < 0.4 * distance[0].std()
 
@@ -207,8 +206,7 @@ def test_spread_is_held_against_the_innovation() -> None:
 
 def test_large_scale_is_the_minimum_of_its_cost(transform: CurveletTransform) -> None:
     d = given(half()).innovation.values
-    wanted = np.array([float(wedge.scale <= 2) for wedge in transform.layout.wedges])
-    found = large_scale_increment(d, 0.15, 0.10, wedge_filter(transform, wanted))
+    found = LargeScale(transform, 0.15, [1, 2]).increment(given(half()), SELF).image
 
     def cost(x: np.ndarray) -> float:
         misfit = transform.forward(d - x)

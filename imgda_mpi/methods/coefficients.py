@@ -48,12 +48,7 @@ class CoefficientUpdate(Method):
         return {"method": "image", "error_model": self._errors.name, "solver": self.solver, "scales": scales}
 
     def check(self, grid: Grid, observations: Observations) -> None:
-        """Refuse scales that the transform has not, and an estimate for which it has too few.
-
-        Raises
-        ------
-        ConfigError
-        """
+        """Refuse scales that the transform has not, and an estimate for which it has too few: see `Method.check`."""
         check_scales(self._scales or (), self._transform)
         n_scales = self._transform.geometry.n_scales
         if observations.estimate_sd and n_scales < 3:

@@ -7,7 +7,6 @@ observation, the increment is B H^T z with (H B H^T + R) z = H d.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import NamedTuple
 
 import numpy as np
 from mpi4py import MPI
@@ -60,12 +59,7 @@ class FullUpdate(CoefficientUpdate):
         self._expects = expect_errors and scales is None
 
     def check(self, grid: Grid, observations: Observations) -> None:
-        """Refuse what `CoefficientUpdate` refuses, and columns on which members cannot be localised.
-
-        Raises
-        ------
-        ConfigError
-        """
+        """Refuse what `CoefficientUpdate` refuses, and columns on which members cannot be localised."""
         super().check(grid, observations)
         if self.needs_members and not grid.has_equal_columns:
             raise ConfigError("the full solver with members needs columns of equal width; take the diagonal solver")
@@ -94,12 +88,11 @@ class FullUpdate(CoefficientUpdate):
                 random_signs(rows.shape, seed=problem.seed, time=problem.time, member=1 + n) for n in range(N_SIGNS)
             ]
             expected = expected_errors(rows, covariance, system, embedded, signs)
-            facts |= {
-                f"expected_error_{name}": Fact(value, "m3 m-3", f"root mean square error to be expected: {where}")
-                for (name, value), where in zip(expected._asdict().items(), REGIONS, strict=True)
-            }
-            unseen = "" if np.isnan(expected.analysis_unseen) else f", {expected.analysis_unseen:.3f} on unseen land"
-            summary += f"; expected error {expected.analysis_observed:.3f} m3 m-3{unseen}"
+            meaning = "root mean square error to be expected if B and R are right"
+            facts |= {f"expected_error_{name}": Fact(value, "m3 m-3", meaning) for name, value in expected.items()}
+            unseen = expected["analysis_unseen"]
+            on_unseen = "" if np.isnan(unseen) else f", {unseen:.3f} on unseen land"
+            summary += f"; expected error {expected['analysis_observed']:.3f} m3 m-3{on_unseen}"
         return made(
             problem,
             image[:ny, :nx],
@@ -111,32 +104,9 @@ class FullUpdate(CoefficientUpdate):
         )
 
 
-class ExpectedErrors(NamedTuple):
-    """Root mean square error to be expected of background and analysis, m3 m-3, NaN where there is no such pixel.
-
-    Parameters
-    ----------
-    background_observed, analysis_observed : over the observed pixels
-    background_unseen, analysis_unseen : over the land that was not observed
-    """
-
-    background_observed: float
-    analysis_observed: float
-    background_unseen: float
-    analysis_unseen: float
-
-
-REGIONS = (
-    "background, observed cells",
-    "analysis, observed cells",
-    "background, land not observed",
-    "analysis, land not observed",
-)
-
-
 def expected_errors(
     rows: ImageRows, covariance: Covariance, system: ObservedSystem, problem: Problem, signs: Sequence[FloatArray]
-) -> ExpectedErrors:
+) -> dict[str, float]:
     """What errors are to be expected if B and R are right. Collective.
 
     The variance of the analysis is the diagonal of A = B - B H^T S^-1 H B, of which random signs v give an
@@ -151,6 +121,12 @@ def expected_errors(
         On the array of the rows.
     signs : sequence of (ny, nx) arrays
         See `random_signs`.
+
+    Returns
+    -------
+    dict
+        Root mean square errors, m3 m-3, of background and analysis over the observed pixels and over the land that was
+        not observed; NaN where there is no such pixel.
     """
     land, observed, sums = problem.land, problem.observations.observed, np.zeros(4)
     masks = [observed & land, land & ~observed]
@@ -165,7 +141,8 @@ def expected_errors(
             sums[2 * place + 1] += rows.inner(own * mask[rows.own], after)
     counts = len(signs) * np.repeat([np.count_nonzero(mask) for mask in masks], 2)
     means = np.divide(sums, counts, out=np.full(4, np.nan), where=counts > 0)
-    return ExpectedErrors(*np.sqrt(np.maximum(means, 0.0)).tolist())
+    names = ("background_observed", "analysis_observed", "background_unseen", "analysis_unseen")
+    return dict(zip(names, np.sqrt(np.maximum(means, 0.0)).tolist(), strict=True))
 
 
 def wedge_statistics(

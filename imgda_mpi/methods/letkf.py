@@ -21,6 +21,12 @@ class Letkf(Method):
     ----------
     localisation : float
         Length of the Gaspari-Cohn correlation by which the observations' weights fall off with distance, km.
+
+    Notes
+    -----
+    Hunt, Kostelich, Szunyogh (2007), Physica D 230, 112: with X the anomalies of a cell and Y those of the observed
+    pixels around it, the increment is X ((N-1) I + Y^T R^-1 Y)^-1 Y^T R^-1 d, the inverse of R multiplied by the
+    correlation (Hunt et al., section 3.2).
     """
 
     needs_members = True
@@ -59,7 +65,7 @@ class Letkf(Method):
 def letkf_increment(
     innovation: Observations, anomalies: FloatArray, land: BoolArray, grid: Grid, length: float
 ) -> FloatArray:
-    """Increment of the mean of an ensemble, cell by cell.
+    """Increment (ny, nx), m3 m-3, of the cells of ``land``, 0 elsewhere.
 
     Parameters
     ----------
@@ -68,21 +74,9 @@ def letkf_increment(
     anomalies : (n_members, ny, nx) array
         Members minus their mean, m3 m-3.
     land : (ny, nx) array of bool
-        Cells that are corrected.
     grid : Grid
     length : float
-        Of the Gaspari-Cohn correlation by which the observations' weights fall off with distance, m.
-
-    Returns
-    -------
-    (ny, nx) array
-        m3 m-3, 0 off the land.
-
-    Notes
-    -----
-    Hunt, Kostelich, Szunyogh (2007), Physica D 230, 112: with X the anomalies of a cell and Y those of the observed
-    pixels around it, the increment is X ((N-1) I + Y^T R^-1 Y)^-1 Y^T R^-1 d, the inverse of R multiplied by the
-    correlation (Hunt et al., section 3.2).
+        Of the correlation, m.
     """
     from scipy.spatial import cKDTree  # where it is used: few runs need it
 

@@ -16,7 +16,9 @@ MOST_PIXELS = 12_000  # observed ones: the matrix has 1.2 GB
 
 
 class OptimalInterpolation(Method):
-    """For comparisons of few pixels; each rank does all of it.
+    """B = s_b^2 exp(-distance / length), s_b^2 being the innovation's variance without the noise's.
+
+    For comparisons of few pixels: each rank does all of it.
 
     Parameters
     ----------
@@ -29,12 +31,7 @@ class OptimalInterpolation(Method):
         self.name = f"optimal_interpolation {length:g} km"
 
     def check(self, grid: Grid, observations: Observations) -> None:
-        """Refuse more pixels than a dense matrix is made for.
-
-        Raises
-        ------
-        ConfigError
-        """
+        """Refuse more pixels than a dense matrix is made for: see `Method.check`."""
         n = int(np.count_nonzero(observations.observed))
         if n > MOST_PIXELS:
             raise ConfigError(
@@ -48,23 +45,7 @@ class OptimalInterpolation(Method):
 
 
 def interpolation_increment(innovation: Observations, land: BoolArray, grid: Grid, length: float) -> FloatArray:
-    """Increment with B = s_b^2 exp(-distance / length), s_b^2 being the innovation's variance without the noise's.
-
-    Parameters
-    ----------
-    innovation : Observations
-        Observation minus background, on the grid.
-    land : (ny, nx) array of bool
-        Cells that are corrected.
-    grid : Grid
-    length : float
-        m.
-
-    Returns
-    -------
-    (ny, nx) array
-        m3 m-3, 0 off the land.
-    """
+    """Increment (ny, nx), m3 m-3, of the cells of ``land``, 0 elsewhere; the length in m."""
     import scipy.linalg  # where it is used: few runs need it
     from scipy.spatial.distance import cdist
 

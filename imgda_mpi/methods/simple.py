@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 
 import numpy as np
-import numpy.typing as npt
 from mpi4py import MPI
 
 from imgda_mpi.analysis import gain
-from imgda_mpi.arrays import FloatArray, Values
 from imgda_mpi.curvelet import CurveletTransform
 from imgda_mpi.distributed.wedge_powers import scale_filter
 from imgda_mpi.grid import Grid
@@ -36,7 +34,7 @@ class Insert(Method):
 
 
 class Pointwise(Method):
-    """A prescribed gain for each cell.
+    """A prescribed gain for each cell, s_b^2 / (s_b^2 + s_o^2): the baseline.
 
     Parameters
     ----------
@@ -51,7 +49,7 @@ class Pointwise(Method):
 
     def _increment(self, problem: Problem, comm: MPI.Intracomm) -> Increment:
         innovation = problem.innovation
-        image = pointwise_increment(innovation.values, self._background_error, innovation.sd)
+        image = gain(np.square(self._background_error), np.square(innovation.sd)) * innovation.values
         return made(problem, np.asarray(image, np.float64), f"method {self.name}")
 
 
@@ -68,7 +66,7 @@ class PointwiseFitted(Method):
 
 
 class LargeScale(Method):
-    """The large scales of the image as a weak constraint (Shen et al. 2024).
+    """The large scales of the image as a weak constraint.
 
     Parameters
     ----------
@@ -77,6 +75,12 @@ class LargeScale(Method):
         Standard deviation of the background errors s_b, m3 m-3.
     scales : collection of int, optional
         Scales of the constraint, 1 being the coarsest; the coarser half unless given.
+
+    Notes
+    -----
+    Shen et al. (2024), Geosci. Model Dev. 17, 3447, take only large-scale structure from the image. With white errors
+    the cost |x - x_b|^2 / s_b^2 + |C_L (y - x)|^2 / s_o^2, C_L being these scales of the transform, has its minimum,
+    frequency by frequency, at x - x_b = s_b^2 w (y - x_b) / (s_b^2 w + s_o^2) with w the factors of C_L^T C_L.
     """
 
     name = "large_scale"
@@ -89,12 +93,7 @@ class LargeScale(Method):
         self._scales = scales or range(1, transform.geometry.n_scales // 2 + 1)
 
     def check(self, grid: Grid, observations: Observations) -> None:
-        """Refuse scales that the transform has not.
-
-        Raises
-        ------
-        ConfigError
-        """
+        """Refuse scales that the transform has not: see `Method.check`."""
         check_scales(self._scales, self._transform)
 
     def _increment(self, problem: Problem, comm: MPI.Intracomm) -> Increment:
@@ -103,61 +102,6 @@ class LargeScale(Method):
         background_sd = embedded_sd(self._background_error, problem.land, shape)
         # The constraint knows one standard deviation of each kind: of fields the root mean square.
         s_b, s_o = (float(np.sqrt(np.mean(np.square(sd)))) for sd in (background_sd, innovation.sd))
-        low_pass = scale_filter(self._transform, self._scales)
-        image = large_scale_increment(innovation.values, s_b, s_o, low_pass)[:ny, :nx]
-        return made(problem, np.asarray(image, np.float64), f"method {self.name}")
-
-
-def pointwise_increment(innovation: Values, background_sd: npt.ArrayLike, observation_sd: npt.ArrayLike) -> Values:
-    """Increment of an image without any transform, s_b^2 / (s_b^2 + s_o^2) (y - x_b): the baseline.
-
-    Parameters
-    ----------
-    innovation : (ny, nx) array
-        y - x_b, m3 m-3.
-    background_sd, observation_sd : scalars or (ny, nx) arrays
-        Error standard deviations s_b and s_o, m3 m-3.
-
-    Returns
-    -------
-    (ny, nx) array
-        m3 m-3.
-
-    Raises
-    ------
-    ValueError
-        See `gain`.
-    """
-    return gain(np.square(background_sd), np.square(observation_sd)) * innovation
-
-
-def large_scale_increment(
-    innovation: Values, background_sd: float, observation_sd: float, low_pass: FloatArray
-) -> Values:
-    """Increment of an image by the variational weak constraint on its large scales.
-
-    Parameters
-    ----------
-    innovation : (ny, nx) array
-        y - x_b, m3 m-3, 0 where nothing is observed.
-    background_sd, observation_sd : float
-        Error standard deviations s_b and s_o, m3 m-3.
-    low_pass : (ny, nx // 2 + 1) array
-        Factors of the half spectrum by which C_L^T C_L multiplies an image, C_L being the large scales of the
-        transform.
-
-    Returns
-    -------
-    (ny, nx) array
-        m3 m-3.
-
-    Notes
-    -----
-    Shen et al. (2024), Geosci. Model Dev. 17, 3447, take only large-scale structure from the image, as a weak
-    constraint. With white errors the cost |x - x_b|^2 / s_b^2 + |C_L (y - x)|^2 / s_o^2 has its minimum, frequency by
-    frequency, at x - x_b = s_b^2 w (y - x_b) / (s_b^2 w + s_o^2) with w the low pass.
-    """
-    weighted = background_sd**2 * low_pass
-    spectrum = np.fft.rfft2(innovation) * (weighted / (weighted + observation_sd**2))
-    increment: Values = np.fft.irfft2(spectrum, s=innovation.shape)
-    return increment
+        weighted = s_b**2 * scale_filter(self._transform, self._scales)
+        spectrum = np.fft.rfft2(innovation.values) * (weighted / (weighted + s_o**2))
+        return made(problem, np.fft.irfft2(spectrum, s=shape)[:ny, :nx], f"method {self.name}")

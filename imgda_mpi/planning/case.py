@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+
 from imgda_mpi.arrays import FloatArray, IntArray
 from imgda_mpi.curvelet import Chunk, Layout
 from imgda_mpi.curvelet.fourier import padded_spectrum
@@ -29,7 +31,7 @@ class Case:
     itemsize : int
         Bytes of a coefficient.
     n_members : int
-        Of each kind, or of the model.
+        Perturbed ones of each kind.
     n_pixels, n_patch : int
         Of the image on the model grid, and of the restart.
     n_fields : int
@@ -66,6 +68,15 @@ class Case:
         """Of all that a rank with so many patches holds from the inputs to the end."""
         embedded = math.prod(self.layout.image_shape)
         return PATCH_READ * n_patch + REAL * (3 * self.n_pixels + self.n_fields * embedded)
+
+    def memory(self, n_ranks: int, increment: IntArray) -> IntArray:
+        """Most bytes of a rank, from those it needs for the increment, rank 0 first; the soil may take more."""
+        n_own = -(-self.n_patch // n_ranks)
+        held = np.full(increment.shape, self.inputs_bytes(n_own))
+        update = np.full(increment.shape, PATCH_UPDATE * n_own + 2 * REAL * self.n_pixels)
+        held.flat[0] += self.places_bytes
+        update.flat[0] += PATCH_LEDGER * self.n_patch + 3 * REAL * self.n_pixels
+        return np.asarray(held + np.maximum(increment, update))
 
 
 def real_flops(n: int) -> float:

@@ -13,7 +13,7 @@ from imgda_mpi.arrays import FloatArray, IntArray
 from imgda_mpi.parallel.ownership import share
 from imgda_mpi.parallel.rank_grid import RankGrid
 from imgda_mpi.perturbations import ENSEMBLES
-from imgda_mpi.planning.case import PATCH_LEDGER, PATCH_UPDATE, REAL, Case
+from imgda_mpi.planning.case import REAL, Case
 from imgda_mpi.spectral_errors import MEMBERS_PER_BLOCK, member_blocks
 
 
@@ -139,13 +139,7 @@ class MembersCost:
     @cached_property
     def memory(self) -> IntArray:
         """Bytes of the arrays that are alive when most are: the transform and the program itself come on top."""
-        case = self.case
-        n_own = -(-case.n_patch // self.n_ranks)
-        held = np.full(self.own.shape, case.inputs_bytes(n_own))
-        held[0, 0] += case.places_bytes
-        update = np.full(self.own.shape, PATCH_UPDATE * n_own + 2 * REAL * case.n_pixels)
-        update[0, 0] += PATCH_LEDGER * case.n_patch + 3 * REAL * case.n_pixels
-        return np.asarray(held + np.maximum(self._variances_bytes(), update))
+        return self.case.memory(self.n_ranks, self._variances_bytes())
 
     def _variances_bytes(self) -> IntArray:
         """Of the innovation, the spectra of a block, the sums over members, and the largest chunk under way."""

@@ -9,6 +9,7 @@ import netCDF4
 import numpy as np
 
 from imgda_mpi.arrays import FloatArray, IntArray
+from imgda_mpi.console import columns
 from imgda_mpi.errors import reading
 from imgda_mpi.grid import Grid
 
@@ -145,11 +146,7 @@ def _region(saved: SavedComparison, region: int, title: str) -> str:
             ]
         name = saved.names[number] + (" *" if saved.is_tuned(number) else "")
         lines.append([name, *cells, f"{np.median(saved.seconds[number]):.3f}"])
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return "\n".join(
-        "  ".join([line[0].ljust(widths[0]), *(word.rjust(w) for word, w in zip(line[1:], widths[1:], strict=True))])
-        for line in lines
-    )
+    return columns(lines, "<" + ">" * (len(lines[0]) - 1))
 
 
 def _with_error(values: FloatArray, form: str = ".4f") -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from imgda_mpi.arrays import FloatArray
+from imgda_mpi.console import columns
 from imgda_mpi.verify.scores import Scores, before_and_after, change
 
 HEADING = "Soil moisture, 0-10 cm, every cell alike: background -> analysis"
@@ -25,12 +26,7 @@ def score_table(rows: Mapping[str, tuple[FloatArray, FloatArray, FloatArray]]) -
         Without a newline at its end; ``-`` where there is no score.
     """
     lines = [COLUMNS, *(_cells(name, *before_and_after(*images)) for name, images in rows.items())]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    table = [
-        "  ".join([line[0].ljust(widths[0]), *(text.rjust(w) for text, w in zip(line[1:], widths[1:], strict=True))])
-        for line in lines
-    ]
-    return "\n".join([HEADING, *table])
+    return f"{HEADING}\n{columns(lines, '<' + '>' * (len(COLUMNS) - 1))}"
 
 
 def _cells(name: str, before: Scores, after: Scores) -> tuple[str, ...]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -28,21 +27,6 @@ from imgda_mpi.workflow.output import check_output, new_directory, write_manifes
 from imgda_mpi.workflow.transform import make_transform
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, eq=False)
-class Draw:
-    """One draw of the noise: a problem whose truth is known.
-
-    Parameters
-    ----------
-    problem : Problem
-    truth : (ny, nx) array
-        m3 m-3, NaN off the land.
-    """
-
-    problem: Problem
-    truth: FloatArray
 
 
 def compare(settings: Comparison, comm: MPI.Intracomm) -> str | None:
@@ -77,15 +61,14 @@ def compare(settings: Comparison, comm: MPI.Intracomm) -> str | None:
         with same_fate(comm):
             methods = dict(named_methods(settings, transform))
             for method in methods.values():
-                method.check(grid, draw(0).problem.observations)
+                method.check(grid, draw(0)[0].observations)
         alone = MPI.Intracomm(comm.Split(comm.rank))
         with same_fate(comm):
             experiment = Experiment(methods, transform, alone)
             own = range(comm.rank, n_draws, comm.size)
             outcomes = []
             for number in progress(own, "draws", speaks=comm.rank == 0):
-                drawn = draw(number)
-                outcomes.append(experiment.run(drawn.problem, drawn.truth, keep_images=number == 0))
+                outcomes.append(experiment.run(*draw(number), keep_images=number == 0))
         alone.Free()
         every = comm.gather(outcomes)
     table = None
@@ -97,7 +80,7 @@ def compare(settings: Comparison, comm: MPI.Intracomm) -> str | None:
                 from imgda_mpi.workflow.comparison_file import write_comparison
 
                 in_order = [every[number % comm.size][number // comm.size] for number in range(n_draws)]
-                write_comparison(written[0], settings, in_order, draw(0).problem, draw(0).truth)
+                write_comparison(written[0], settings, in_order, *draw(0))
                 table = comparison_table(read_comparison(written[0]))
                 written[1].write_text(f"{table}\n")
         write_manifest(directory, written, images.files, settings, f"0 to {settings.seeds - 1}", comm)
@@ -135,8 +118,10 @@ def swaths(shape: tuple[int, int], wanted: Swaths) -> BoolArray:
     return np.asarray(place % wanted.period < wanted.width)
 
 
-def make_draw(settings: Comparison, images: Images, grid: Grid, observed: BoolArray, number: int) -> Draw:
-    """Draw of a number: the truths in turn, for each of them all seeds."""
+def make_draw(
+    settings: Comparison, images: Images, grid: Grid, observed: BoolArray, number: int
+) -> tuple[Problem, FloatArray]:
+    """The problem of a draw and its truth (ny, nx), m3 m-3: the truths in turn, for each of them all seeds."""
     which, seed = divmod(number, settings.seeds)
     land, truth = images.land, images.truths[which]
     # Observation errors of one truth must not be those of another.
@@ -145,7 +130,7 @@ def make_draw(settings: Comparison, images: Images, grid: Grid, observed: BoolAr
     assumed = settings.errors.observation or settings.noise
     observations = Observations(values, observed, assumed, settings.errors.estimate_observation)
     members = _members_but(which, images) if images.are_members else None
-    return Draw(Problem(grid, images.background, land, observations, members, settings.time, seed), truth)
+    return Problem(grid, images.background, land, observations, members, settings.time, seed), truth
 
 
 def _members_but(which: int, images: Images) -> Members:
