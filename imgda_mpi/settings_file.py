@@ -98,7 +98,8 @@ def _explain(fault: dict[str, Any], table: dict[str, Any], kind: type[Section]) 
 def _given(location: Sequence[str | int], table: Any) -> Any:
     """What the user's file holds at a location, as far as it goes there."""
     for part in location:
-        if (isinstance(table, dict) and part in table) or (isinstance(table, list) and isinstance(part, int)):
+        table = dict(enumerate(table)) if isinstance(table, list) else table
+        if isinstance(table, dict) and part in table:
             table = table[part]
     return table
 

@@ -5,6 +5,7 @@ from itertools import pairwise, product
 from pathlib import Path
 
 import numpy as np
+import pyfftw
 import pytest
 
 from imgda_mpi.curvelet import CurveletTransform, Layout, fourier
@@ -408,3 +409,13 @@ def test_wrong_array_or_wedge_is_refused() -> None:
         transform.layout.scale(4)
     with pytest.raises(ValueError, match="modes=0: needs 1 to 3"):
         transform.reconstruct(np.zeros((64, 90)), modes=0)
+
+
+def test_a_caller_keeps_what_fftw_knows_for_it() -> None:
+    pyfftw.forget_wisdom()
+    pyfftw.builders.fft(np.zeros(105), planner_effort="FFTW_MEASURE")
+    own = pyfftw.export_wisdom()
+    CurveletTransform((32, 48), wisdom=NO_WISDOM)
+    CurveletTransform((32, 48))
+    assert pyfftw.export_wisdom() == own
+    pyfftw.forget_wisdom()

@@ -60,13 +60,12 @@ def test_inner_products_and_sums_have_the_bits_of_one_rank(comm: MPI.Intracomm, 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_what_is_sent_is_what_a_plan_says(comm: MPI.Intracomm, shape: tuple[int, int]) -> None:
     case = Case(CurveletTransform(shape).layout, 8, 7, shape[0] * shape[1], 1000, 0)
-    cost, rows = FullCost(case, comm.size, True, shape), ImageRows(comm, shape)
+    cost, rows = FullCost(case, comm.size), ImageRows(comm, shape)
     image = np.zeros(shape)[rows.own]
     factors = np.ones((shape[0], shape[1] // 2 + 1))[:, rows.own_columns]
     steps = (
         (lambda: rows.filter(image, factors), cost.filter_sent),
         (lambda: rows.whole(image), cost.whole_sent),
-        (lambda: rows.sum({n: np.zeros(shape) for n in range(comm.rank, 2, comm.size)}, 2), cost.sum_sent),
     )
     for step, (messages, n_bytes) in steps:
         before = (rows.sent.messages, rows.sent.n_bytes)

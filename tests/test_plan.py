@@ -117,29 +117,23 @@ def test_memory_of_a_rank_does_not_grow_with_the_members() -> None:
     assert np.array_equal(cost(3, n_members=20).memory, cost(3, n_members=80).memory)
 
 
-@pytest.mark.parametrize(("has_wedges", "members_shape"), [(True, None), (False, (60, 90)), (True, (60, 90))])
-def test_the_full_solver_divides_its_work(has_wedges: bool, members_shape: tuple[int, int] | None) -> None:
-    case = planned((360, 720))
-    alone, shared = (FullCost(case, n, has_wedges, members_shape) for n in (1, 4))
+def test_the_full_solver_divides_its_work() -> None:
+    case = planned((360, 720), 0)
+    alone, shared = FullCost(case, 1), FullCost(case, 4)
     assert alone.rows.tolist() == [360]
     assert shared.rows.sum() == 360
     assert shared.columns.sum() == 361
     assert shared.wedges.sum() == case.layout.n_values
-    assert shared.members.sum() == (N_MEMBERS if members_shape else 0)
     assert not alone.sent[0].any()
     assert shared.sent[0].min() > 0
     assert shared.flops.max() < alone.flops[0] < 1.5 * shared.flops.sum()
     assert shared.memory.max() < alone.memory[0]
-    # Every block of members is one more part of the sums.
-    more = FullCost(planned((360, 720), 2 * N_MEMBERS), 4, has_wedges, members_shape)
-    assert (more.sent[1].sum() > shared.sent[1].sum()) == (members_shape is not None)
 
 
 def test_ranks_beyond_what_there_is_to_do_are_idle() -> None:
-    case = planned((32, 64))
-    few = FullCost(case, 200, True, None)
+    few = FullCost(planned((32, 64), 0), 200)
     assert few.idle == 200 - np.count_nonzero(few.rows + few.wedges)
-    assert few.remarks == [f"{few.idle} of them have no rows, no wedges and no members"]
+    assert few.remarks == [f"{few.idle} of them have neither rows nor wedges"]
 
 
 def test_memory_and_files_of_the_full_solver_are_those_of_real_runs(case: Case) -> None:
@@ -184,4 +178,4 @@ def test_methods_without_coefficients_are_refused(example_case: Path) -> None:
     settings.write_text(example_case.read_text().replace('method = "paper"', 'method = "pointwise"'))
     done = imgda("plan", settings, "--ranks", "4")
     assert done.returncode == 2
-    assert 'error: method "pointwise": plan is for paper, innovation/full' in done.stderr
+    assert 'error: method "pointwise": plan is for paper and innovation/full' in done.stderr

@@ -30,7 +30,7 @@ BLOCK = 2**16  # complex numbers in a block: 1 MiB in double precision, a usual 
 
 
 class Planner:
-    """Makes FFTW plans for one thread: estimated, or measured as far as they are not known yet.
+    """Makes FFTW plans for one thread, in a ``with`` block: estimated, or measured as far as they are not known yet.
 
     An estimated plan depends on the shape alone. A measured one is much faster on large arrays, but which one wins
     depends on timing, and so do the last bits of what it computes: give the same `wisdom` to get the same plans.
@@ -42,11 +42,18 @@ class Planner:
     """
 
     def __init__(self, wisdom: Wisdom | None) -> None:
-        # FFTW's memory belongs to the process. Emptied, it cannot hand an estimated plan something measured elsewhere.
-        pyfftw.forget_wisdom()
+        self._given = NO_WISDOM if wisdom is None else wisdom
         self._effort = "FFTW_ESTIMATE" if wisdom is None else "FFTW_MEASURE"
-        if wisdom is not None:
-            pyfftw.import_wisdom(wisdom)
+
+    def __enter__(self) -> Planner:
+        # FFTW's memory belongs to the process. Emptied, it cannot hand an estimated plan something measured elsewhere;
+        # whoever else uses it gets it back.
+        self._of_others: Wisdom = pyfftw.export_wisdom()
+        _set_wisdom(self._given)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        _set_wisdom(self._of_others)
 
     def plan(
         self,
@@ -71,6 +78,12 @@ class Planner:
         """All that is known after the plans were made."""
         known: Wisdom = pyfftw.export_wisdom()
         return known
+
+
+def _set_wisdom(wisdom: Wisdom) -> None:
+    pyfftw.forget_wisdom()
+    if wisdom != NO_WISDOM:
+        pyfftw.import_wisdom(wisdom)
 
 
 def empty(shape: tuple[int, ...], dtype: npt.DTypeLike) -> Any:

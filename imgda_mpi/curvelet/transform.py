@@ -86,11 +86,11 @@ class CurveletTransform:
         n_scales = default_scales(shape) if n_scales is None else n_scales
         self.geometry = Geometry(shape, n_scales, n_angles, finest, sampling)
         self.layout = layout_of(self.geometry)
-        planner = Planner(wisdom)
-        self._image = real_fourier(shape, self.dtype, planner)
-        self._spectrum = self._image.empty_spectrum()
-        self._parts = parts_of(self.geometry, self.layout, self.dtype, self._image, planner)
-        self.wisdom = None if wisdom is None else planner.wisdom()
+        with Planner(wisdom) as planner:
+            self._image = real_fourier(shape, self.dtype, planner)
+            self._spectrum = self._image.empty_spectrum()
+            self._parts = parts_of(self.geometry, self.layout, self.dtype, self._image, planner)
+            self.wisdom = None if wisdom is None else planner.wisdom()
 
     def forward(self, image: Values, out: Values | None = None) -> Values:
         """Coefficients of an image, or of each image of a stack.

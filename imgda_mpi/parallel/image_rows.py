@@ -57,17 +57,18 @@ class ImageRows:
         self._half = np.empty((self.own.stop - self.own.start, nx // 2 + 1), np.complex128)
         self._full = np.empty((ny, self.own_columns.stop - self.own_columns.start), np.complex128)
         # Estimated plans depend on the size of a block alone.
-        planner, half = Planner(None), nx // 2 + 1
+        half = nx // 2 + 1
         self._from_rows: dict[int, Pass] = {}
         self._to_rows: dict[int, Pass] = {}
         self._forward: dict[int, Pass] = {}
         self._backward: dict[int, Pass] = {}
-        for n in {_length(block) for block in self._row_blocks}:
-            self._from_rows[n] = _pass(planner, empty((n, nx), float), empty((n, half), complex), 1, "FORWARD")
-            self._to_rows[n] = _pass(planner, empty((n, half), complex), empty((n, nx), float), 1, "BACKWARD")
-        for n in {_length(block) for block in self._column_blocks}:
-            for passes, direction in ((self._forward, "FORWARD"), (self._backward, "BACKWARD")):
-                passes[n] = _pass(planner, empty((ny, n), complex), empty((ny, n), complex), 0, direction)
+        with Planner(None) as planner:
+            for n in {_length(block) for block in self._row_blocks}:
+                self._from_rows[n] = _pass(planner, empty((n, nx), float), empty((n, half), complex), 1, "FORWARD")
+                self._to_rows[n] = _pass(planner, empty((n, half), complex), empty((n, nx), float), 1, "BACKWARD")
+            for n in {_length(block) for block in self._column_blocks}:
+                for passes, direction in ((self._forward, "FORWARD"), (self._backward, "BACKWARD")):
+                    passes[n] = _pass(planner, empty((ny, n), complex), empty((ny, n), complex), 0, direction)
 
     def whole(self, rows: FloatArray) -> FloatArray:
         """The image (ny, nx) on every rank from the own rows of each. Collective."""

@@ -40,14 +40,11 @@ class Analysed:
         The analysed restart.
     scores : (Scores, Scores) or None
         Of background and analysis against the observation that was assimilated; None without one.
-    transform : CurveletTransform or None
-        For the next analysis on this grid; None where the method has none.
     """
 
     directory: Path
     files: list[Path]
     scores: tuple[Scores, Scores] | None
-    transform: CurveletTransform | None
 
 
 def analyse(
@@ -104,7 +101,7 @@ def analyse(
     if prepared.observation is not None:
         scores = before_and_after(problem.background, analysis, prepared.observation.values)
         log.info("against the observation: %s", score_line(*scores))
-    return Analysed(final, [final / file.relative_to(directory) for file in written], scores, prepared.transform)
+    return Analysed(final, [final / file.relative_to(directory) for file in written], scores)
 
 
 def compensated_aquifer(before: FloatArray, update: SoilUpdate, comm: MPI.Intracomm) -> FloatArray:

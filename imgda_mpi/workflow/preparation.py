@@ -83,11 +83,17 @@ def prepare(
     ------
     ImgdaError
         On every rank: the first thing that an analysis would stop at.
+    ValueError
+        On every rank: where the restart given is of another time, or the transform of images of another shape.
     """
     time = settings.model.time
     with stages.stage("restart"):
         restart = restart or open_restart(settings.model, comm)
         opened, grid = restart, restart.patches.grid
+        if restart.time != time:
+            raise ValueError(f"a restart of {restart.time}, expected one of {time}")
+        if transform is not None and transform.layout.image_shape != grid.transform_shape():
+            raise ValueError(f"a transform of {transform.layout.image_shape}, expected {grid.transform_shape()}")
         check_output(settings.output.directory, lambda: room(opened), comm)
         soil, aquifer = restart.read_soil()
         if settings.soil.compensate == "aquifer":
