@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from imgda_mpi.config import Cf, Curvelet, Gldas, NoiseEstimate, Output
 from imgda_mpi.fields import Depths, FilePattern, Instant, Section, key
-from imgda_mpi.method_config import NEEDS_MEMBERS, ComparedMethod
+from imgda_mpi.method_config import ComparedMethod, OfMembers
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Lengths = Annotated[tuple[Positive, ...], Field(strict=False, min_length=1)]
@@ -104,7 +104,7 @@ class Comparison(Section):
         given = (self.background is not None, self.truth is not None, self.members is not None)
         if given not in ((True, True, False), (False, False, True)):
             raise ValueError("needs either [background] and [truth], or [members]")
-        needing = [method.label for method in self.methods if method.kind in NEEDS_MEMBERS]
+        needing = [method.label for method in self.methods if isinstance(method, OfMembers)]
         if needing and self.members is None:
             raise ValueError(f"methods {', '.join(needing)} need [members]")
         return self

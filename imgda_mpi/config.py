@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from imgda_mpi.fields import Depths, FilePath, FilePattern, Instant, Range, Section, StandardDeviation, key
-from imgda_mpi.method_config import NEEDS_MEMBERS, Method, Paper
+from imgda_mpi.method_config import Method, OfMembers, Paper
 
 
 class Colm202x(Section):
@@ -179,6 +179,6 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def _members_needed(self) -> Settings:
-        if self.method.kind in NEEDS_MEMBERS and self.ensemble is None:
+        if isinstance(self.method, OfMembers) and self.ensemble is None:
             raise ValueError(f"method {self.method.kind!r} needs an [ensemble] section")
         return self

@@ -49,6 +49,10 @@ class Prescribed(Section):
     )
 
 
+class OfMembers(OfKind):
+    """Methods that need members of the model."""
+
+
 class Nothing(OfKind):
     """The background as it is."""
 
@@ -80,7 +84,7 @@ class LargeScale(Prescribed, OfKind):
     scales: Scales | None = key("Scales of the constraint, 1 is the coarsest (default: the coarser half)", default=None)
 
 
-class Letkf(OfKind):
+class Letkf(OfMembers):
     """The local ensemble transform Kalman filter, cell by cell; needs members."""
 
     kind: Literal["letkf"] = key("Name of the method")
@@ -145,7 +149,7 @@ class Innovation(OfCoefficients):
     kind: Literal["innovation"] = key("Name of the method")
 
 
-class Ensemble(OfCoefficients):
+class Ensemble(OfCoefficients, OfMembers):
     """Curvelet coefficients with the spread of members of the model."""
 
     kind: Literal["ensemble"] = key("Name of the method")
@@ -173,9 +177,6 @@ class OptimalInterpolation(OfKind):
 
     kind: Literal["optimal_interpolation"] = key("Name of the method")
     length: float = key("Of the exponential correlation", "km", default=500.0, gt=0, allow_inf_nan=False)
-
-
-NEEDS_MEMBERS = ("letkf", "ensemble", "hybrid")
 
 
 def _short_form(value: Any) -> Any:

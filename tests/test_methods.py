@@ -15,7 +15,7 @@ from imgda_mpi.curvelet import CurveletTransform
 from imgda_mpi.errors import ConfigError
 from imgda_mpi.fields import FieldFile
 from imgda_mpi.grid import Grid
-from imgda_mpi.method_config import NEEDS_MEMBERS, ComparedMethod, OfCoefficients, OfKind
+from imgda_mpi.method_config import ComparedMethod, OfCoefficients, OfKind, OfMembers
 from imgda_mpi.methods.method import Method
 from imgda_mpi.methods.registry import ERROR_MODELS, METHODS, load, make_method, needs_transform
 from imgda_mpi.methods.simple import Insert, LargeScale, Pointwise, PointwiseFitted
@@ -69,7 +69,7 @@ def test_every_kind_of_the_registry_has_a_section_with_the_arguments_of_its_clas
 @pytest.mark.parametrize("name", NAMES)
 def test_what_a_method_needs_is_known_from_its_section(name: str) -> None:
     made = method(name, grid_of(GLOBE))
-    assert made.needs_members == (name.partition("/")[0] in NEEDS_MEMBERS)
+    assert made.needs_members == issubclass(SECTIONS[name.partition("/")[0]], OfMembers)
     assert made.labels["method"] in made.name
 
 
