@@ -33,13 +33,10 @@ class Observations:
 
     Parameters
     ----------
-    values : (ny, nx) array
-        y, or after `minus` the innovation y - H x, m3 m-3; 0 where nothing is observed.
-    observed : (ny, nx) array of bool
-    sd : float or (ny, nx) array
-        s_o, m3 m-3, above 0.
-    estimate_sd : bool
-        Whether methods that can shall estimate s_o from the innovation instead.
+    values : y, or after `minus` the innovation y - H x, (ny, nx) m3 m-3; 0 where nothing is observed
+    observed : (ny, nx) of bool
+    sd : s_o, a number or (ny, nx), m3 m-3, above 0
+    estimate_sd : whether methods that can shall estimate s_o from the innovation instead
     """
 
     values: FloatArray
@@ -86,12 +83,10 @@ class Members:
 
     Parameters
     ----------
-    anomalies : mapping from the number of a member to an (ny, nx) array
-        Of the members that this rank holds (`Method.holder`): member minus the mean of all, m3 m-3, 0 off the land.
-    spread : (ny, nx) array
-        Standard deviation over members, m3 m-3, NaN off the land; the same on every rank.
-    n_members : int
-        Of all ranks.
+    anomalies : by its number, of each member that this rank holds (`Method.holder`): member minus the mean of all,
+        (ny, nx) m3 m-3, 0 off the land
+    spread : standard deviation over members, (ny, nx) m3 m-3, NaN off the land; the same on every rank
+    n_members : of all ranks
     """
 
     anomalies: Mapping[int, FloatArray]
@@ -105,18 +100,12 @@ class Problem:
 
     Parameters
     ----------
-    grid : Grid
-        Of the images.
-    background : (ny, nx) array
-        x_b, m3 m-3, NaN off the land.
-    land : (ny, nx) array of bool
-        Cells that can be corrected.
-    observations : Observations
-        On cells of the land.
-    members : Members or None
-    time : datetime
-        Of the analysis; with the seed the key of all random numbers.
-    seed : int
+    grid : of the images
+    background : x_b, (ny, nx) m3 m-3, NaN off the land
+    land : cells that can be corrected, (ny, nx)
+    observations : on cells of the land
+    members : of the model, None where the method needs none
+    time, seed : of the analysis: the key of all random numbers
     """
 
     grid: Grid
@@ -166,14 +155,7 @@ def members_of(problem: Problem) -> Members:
 def embedded_sd(sd: ErrorSd, land: BoolArray, shape: tuple[int, int]) -> ErrorSd:
     """Standard deviations on a larger image: beyond the given one their mean over the land, which keeps them alike.
 
-    Parameters
-    ----------
-    sd : float or (ny, nx) array
-        m3 m-3
-    land : array of bool
-        Of the image's shape, or already embedded.
-    shape : (ny, nx)
-        Of the larger image.
+    The land, of bool, has the given image's shape or is already embedded.
     """
     if not isinstance(sd, np.ndarray):
         return sd

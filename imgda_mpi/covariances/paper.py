@@ -51,12 +51,9 @@ class PerturbedMembers:
 
     Parameters
     ----------
-    background, observation : float or (ny, nx) array
-        Standard deviations s_b and s_o, m3 m-3.
-    n_members : int
-        Of each kind.
-    seed, time : int, datetime
-        Key of the noise.
+    background, observation : standard deviations s_b and s_o, numbers or (ny, nx), m3 m-3
+    n_members : of each kind
+    seed, time : key of the noise
     """
 
     background: ErrorSd

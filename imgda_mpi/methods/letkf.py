@@ -35,30 +35,17 @@ class Letkf(Method):
         self._length = 1000.0 * localisation
         self.name = f"letkf {localisation:g} km"
 
-    @property
-    def labels(self) -> dict[str, str]:
-        """The method without its length."""
-        return {"method": "letkf"}
-
     def _increment(self, problem: Problem, comm: MPI.Intracomm) -> Increment:
         members = members_of(problem)
-        held = members.anomalies
-        anomalies = np.stack(
-            [
-                comm.bcast(held.get(member), root=holder_of_images(member, comm.size))
-                for member in range(members.n_members)
-            ]
-        )
-        # Each rank has its share of the cells; no cell's increment depends on another's.
-        cells = np.argwhere(problem.land)
-        first, last = share(len(cells), comm.size)[comm.rank : comm.rank + 2]
+        every = [
+            comm.bcast(members.anomalies.get(number), root=holder_of_images(number, comm.size))
+            for number in range(members.n_members)
+        ]
+        # Each rank has its share of the cells, whose increments do not depend on one another.
+        first, last = share(np.count_nonzero(problem.land), comm.size)[comm.rank : comm.rank + 2]
         own = np.zeros(problem.land.shape, bool)
-        own[tuple(cells[first:last].T)] = True
-        mine = letkf_increment(problem.innovation, anomalies, own, problem.grid, self._length)
-        image = np.zeros(problem.land.shape)
-        for rank, part in enumerate(comm.allgather(mine[own])):
-            first, last = share(len(cells), comm.size)[rank : rank + 2]
-            image[tuple(cells[first:last].T)] = part
+        own[tuple(np.argwhere(problem.land)[first:last].T)] = True
+        image = comm.allreduce(letkf_increment(problem.innovation, np.stack(every), own, problem.grid, self._length))
         return made(problem, image, f"method {self.name}", unseen_too=True)
 
 

@@ -27,17 +27,12 @@ class Increment:
 
     Parameters
     ----------
-    image : (ny, nx) array
-        Increment on the grid, m3 m-3, on every rank.
-    applied : (ny, nx) array of bool
-        Cells that it is to be given to.
-    summary : str
-        In a few words, for the log.
-    facts : mapping from a name to a Fact
-    wedges : WedgeStatistics or None
-        On rank 0, None elsewhere and for methods without a transform.
-    sent : Sent
-        By this rank in the exchange of coefficients.
+    image : increment on the grid, (ny, nx) m3 m-3, on every rank
+    applied : cells that it is to be given to, (ny, nx) of bool
+    summary : in a few words, for the log
+    facts : numbers found on the way, by their names
+    wedges : on rank 0, None elsewhere and for methods without a transform
+    sent : by this rank to others
     """
 
     image: FloatArray
@@ -53,12 +48,9 @@ class Method(ABC):
 
     Attributes
     ----------
-    name : str
-        For the log.
-    needs_transform : bool
-        Of the class: whether it is made with a curvelet transform.
-    needs_members : bool
-        Whether the problem must have members.
+    name : for the log
+    needs_transform : of the class: whether it is made with a curvelet transform
+    needs_members : whether the problem must have members
     """
 
     name: str
@@ -132,12 +124,7 @@ def made(
 
 
 def check_scales(scales: Collection[int], transform: CurveletTransform) -> None:
-    """Refuse scales that a transform has not.
-
-    Raises
-    ------
-    ConfigError
-    """
+    """Refuse scales that a transform has not, by a `ConfigError`."""
     n_scales = transform.geometry.n_scales
     if any(scale > n_scales for scale in scales):
         raise ConfigError(f"scales = {list(scales)}: this transform has the scales 1 to {n_scales}")

@@ -40,9 +40,9 @@ def make_method(
     kind: str,
     parameters: Mapping[str, Any],
     transform: CurveletTransform | None = None,
-    *,
     n_ranks: int = 1,
     wedge_groups: int | None = None,
+    *,
     expect_errors: bool = True,
 ) -> Method:
     """The method of a kind.

@@ -26,15 +26,11 @@ class Outcome:
 
     Parameters
     ----------
-    name : str
-    analysis : (ny, nx) array or None
-        m3 m-3; None where it is not kept.
-    scores : mapping from a region to Scores
-        Against the truth.
-    seconds : float
-        For the increment.
-    spectrum : (n_scales,) array
-        Root mean square of the error of the analysis that each scale carries, m3 m-3.
+    name : of the method
+    analysis : (ny, nx) m3 m-3; None where it is not kept
+    scores : against the truth, by region
+    seconds : for the increment
+    spectrum : (n_scales,) root mean square of the error of the analysis that each scale carries, m3 m-3
     """
 
     name: str

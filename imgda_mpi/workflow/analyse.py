@@ -34,12 +34,9 @@ class Analysed:
 
     Parameters
     ----------
-    directory : Path
-        Of the result.
-    files : list of Path
-        The analysed restart.
-    scores : (Scores, Scores) or None
-        Of background and analysis against the observation that was assimilated; None without one.
+    directory : of the result
+    files : the analysed restart
+    scores : of background and analysis against the observation that was assimilated; None without one
     """
 
     directory: Path

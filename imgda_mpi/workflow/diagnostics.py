@@ -38,13 +38,9 @@ class Analysis:
 
     Parameters
     ----------
-    prepared : Prepared
-        What it started from.
-    increment : Increment
-        As the method gave it.
-    analysis : (ny, nx) array
-        Of the analysed restart, after frozen ground and bounds.
-    ledger : WaterLedger or None
+    prepared : what it started from
+    increment : as the method gave it
+    analysis : of the analysed restart, after frozen ground and bounds
     """
 
     prepared: Prepared

@@ -39,17 +39,11 @@ class Prepared:
 
     Parameters
     ----------
-    restart : Restart
-    soil, aquifer : SoilColumns, (n_own,) array
-        Of the own patches; the aquifer store in mm.
-    observation : ObservedImage or None
-        None where the method needs none and the settings name none.
-    method : Method
-    transform : CurveletTransform or None
-        None where the method has none.
+    restart, soil, aquifer : soil and aquifer store, (n_own,) mm, of the own patches
+    observation : None where the method needs none and the settings name none
+    method, transform : the method, and its transform where it has one
     problem : Problem
-    files : list of Path
-        Every file that decides the result.
+    files : every file that decides the result
     """
 
     restart: Restart
@@ -109,8 +103,10 @@ def prepare(
         if observation is not None and settings.observation is not None:
             _check_observed(observation, observed, settings.observation.allow_empty, comm)
         stages.say(_describe(observation, observed, time) if observation else "none")
-    parameters, error_files = _with_fields(settings.method.parameters, grid, time, land, comm)
-    (sd,), noise_files = _fields([settings.errors.observation], grid, time, land, comm)
+    given, error_files = _read_fields(
+        {**settings.method.parameters, "observation": settings.errors.observation}, grid, time, land, comm
+    )
+    sd = given.pop("observation")
     observations = Observations(np.where(observed, values, 0.0), observed, sd, settings.errors.estimate_observation)
     kind = settings.method.kind
     if needs_transform(kind) and transform is None:
@@ -119,7 +115,10 @@ def prepare(
             ny, nx = transform.layout.image_shape
             stages.say(f"{transform.geometry.n_scales} scales on {ny} x {nx}: {transform.layout.n_values} coefficients")
     with same_fate(comm):
-        method = _make_method(kind, parameters, transform, comm.size, settings.parallel.wedge_groups)
+        try:
+            method = make_method(kind, given, transform, comm.size, settings.parallel.wedge_groups)
+        except ValueError as err:
+            raise ConfigError(f"[parallel] {err}; choose another, or leave it out") from None
         method.check(grid, observations)
     members: Members | None = None
     member_files: list[Path] = []
@@ -132,7 +131,7 @@ def prepare(
             spread = np.sqrt(np.nanmean(members.spread**2))
             stages.say(f"{members.n_members} members, spread {spread:.4f} m3 m-3")
     problem = Problem(grid, background, land, observations, members, time, settings.errors.seed)
-    files = [*restart.inputs, *([observation.path] if observation else []), *error_files, *noise_files]
+    files = [*restart.inputs, *([observation.path] if observation else []), *error_files]
     files += [file for file in member_files if file not in set(files)]
     return Prepared(restart, soil, aquifer, observation, method, transform, problem, files)
 
@@ -208,20 +207,12 @@ def _describe(observation: ObservedImage, observed: BoolArray, time: datetime) -
     return f"{observation.source}{away}: {observed.sum()} soil cells observed; {pixel_summary(observation)}"
 
 
-def _with_fields(
-    parameters: dict[str, Any], grid: Grid, time: datetime, land: BoolArray, comm: MPI.Intracomm
+def _read_fields(
+    values: dict[str, Any], grid: Grid, time: datetime, land: BoolArray, comm: MPI.Intracomm
 ) -> tuple[dict[str, Any], list[Path]]:
-    """Parameters of a method with fields in the place of the files that hold them, and these files."""
-    values, files = _fields(list(parameters.values()), grid, time, land, comm)
-    return dict(zip(parameters, values, strict=True)), files
-
-
-def _fields(
-    values: list[Any], grid: Grid, time: datetime, land: BoolArray, comm: MPI.Intracomm
-) -> tuple[list[Any], list[Path]]:
     """Values with fields in the place of the files that hold them, the same on every rank, and these files."""
-    read, files = list(values), []
-    for place, wanted in enumerate(values):
+    read, files = dict(values), []
+    for name, wanted in values.items():
         if not isinstance(wanted, FieldFile):
             continue
         found: tuple[ErrorSd, Path] | None = None
@@ -230,19 +221,6 @@ def _fields(
                 from imgda_mpi.workflow.observation import read_deviation  # on the one rank that reads
 
                 found = read_deviation(wanted, grid, time, land)
-        read[place], file = comm.bcast(found)
+        read[name], file = comm.bcast(found)
         files.append(file)
     return read, files
-
-
-def _make_method(
-    kind: str,
-    parameters: dict[str, Any],
-    transform: CurveletTransform | None,
-    n_ranks: int,
-    wedge_groups: int | None,
-) -> Method:
-    try:
-        return make_method(kind, parameters, transform, n_ranks=n_ranks, wedge_groups=wedge_groups)
-    except ValueError as err:
-        raise ConfigError(f"[parallel] {err}; choose another, or leave it out") from None
