@@ -42,7 +42,7 @@ class Letkf(Method):
             for number in range(members.n_members)
         ]
         # Each rank has its share of the cells, whose increments do not depend on one another.
-        first, last = share(np.count_nonzero(problem.land), comm.size)[comm.rank : comm.rank + 2]
+        first, last = share(int(np.count_nonzero(problem.land)), comm.size)[comm.rank : comm.rank + 2]
         own = np.zeros(problem.land.shape, bool)
         own[tuple(np.argwhere(problem.land)[first:last].T)] = True
         image = comm.allreduce(letkf_increment(problem.innovation, np.stack(every), own, problem.grid, self._length))
