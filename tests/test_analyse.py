@@ -6,14 +6,22 @@ import json
 import lzma
 import shutil
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
 import pytest
 import xarray
 from launch import differing, imgda, python, read, restart_files, same_restart
+from mpi4py import MPI
 
+from imgda_mpi.config import Output, Settings
+from imgda_mpi.curvelet import CurveletTransform
+from imgda_mpi.settings_file import read_settings
 from imgda_mpi.verify.scores import scores
+from imgda_mpi.workflow.analyse import analyse
+from imgda_mpi.workflow.surface import open_restart
+from imgda_mpi.workflow.transform import make_transform
 
 IMAGES = ("background", "observation", "innovation", "analysis", "increment", "proposed_increment")
 
@@ -25,10 +33,13 @@ def settings_file(folder: Path, text: str, name: str) -> Path:
 
 
 def run(folder: Path, text: str, name: str = "analysis", ranks: int = 0, **environment: str) -> Path:
-    """Output folder of an analysis that has to succeed."""
-    done = imgda("analyse", settings_file(folder, text, name), ranks=ranks, **environment)
-    assert done.returncode == 0, done.stderr
-    return folder / name
+    """Output folder of an analysis that has to succeed: in this process, or with ``ranks`` as a command of its own."""
+    path = settings_file(folder, text, name)
+    if ranks:
+        done = imgda("analyse", path, ranks=ranks, **environment)
+        assert done.returncode == 0, done.stderr
+        return folder / name
+    return analyse(read_settings(path, Settings), MPI.COMM_SELF).directory
 
 
 def demo(example_case: Path, *, before: str = "", after: str = "") -> str:
@@ -48,6 +59,26 @@ FEW = 'method = {kind = "paper", n_members = 5}'
 
 def images(output: Path) -> dict[str, np.ndarray]:
     return {name: read(output / "diagnostics.nc", name) for name in IMAGES}
+
+
+def test_a_loop_keeps_its_transform_and_its_restart(example_case: Path, tmp_path: Path) -> None:
+    settings = read_settings(settings_file(tmp_path, demo(example_case, before=FEW), "first"), Settings)
+    first = analyse(settings, MPI.COMM_SELF)
+    restart = open_restart(settings.model, MPI.COMM_SELF)
+    transform = make_transform(settings.curvelet, restart.patches.grid.transform_shape(), MPI.COMM_SELF)
+    kept = {"transform": transform, "restart": restart}
+    again = settings.model_copy(update={"output": Output(directory=tmp_path / "again")})
+    second = analyse(again, MPI.COMM_SELF, **kept)
+    assert same_restart(first.directory, second.directory)
+    assert second.files == [path for path in restart_files(tmp_path / "again").values() if path in second.files]
+    assert len(second.files) > 1
+    assert first.scores == second.scores
+    assert second.scores[1].ubrmse < second.scores[0].ubrmse
+    later = settings.model.model_copy(update={"time": settings.model.time + timedelta(hours=6)})
+    with pytest.raises(ValueError, match="a restart of 2022-06-02 06:00"):
+        analyse(again.model_copy(update={"model": later}), MPI.COMM_SELF, **kept)
+    with pytest.raises(ValueError, match=r"a transform of \(64, 64\), expected \(128, 256\)"):
+        analyse(again, MPI.COMM_SELF, transform=CurveletTransform((64, 64)))
 
 
 def test_any_number_of_ranks_writes_the_same_bits(example_case: Path, tmp_path: Path) -> None:
