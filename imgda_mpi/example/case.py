@@ -126,19 +126,15 @@ def _write_truth(path: Path, surface: FloatArray) -> None:
     """The true image as CF NetCDF, NaN where there is no soil."""
     with Dataset(path, "w", format="NETCDF4") as file:
         file.setncatts({"Conventions": "CF-1.8", "title": "True soil moisture of the embedded example of imgda_mpi"})
-        for name, values, units in (
-            ("lat", GRID.latitude, "degrees_north"),
-            ("lon", GRID.longitude, "degrees_east"),
+        for name, standard_name, units, values in (
+            ("lat", "latitude", "degrees_north", GRID.latitude),
+            ("lon", "longitude", "degrees_east", GRID.longitude),
         ):
             file.createDimension(name, values.size)
             coordinate = file.createVariable(name, "f8", (name,))
-            coordinate.setncatts({"units": units, "standard_name": "latitude" if name == "lat" else "longitude"})
+            coordinate.setncatts({"units": units, "standard_name": standard_name})
             coordinate[:] = values
         moisture = file.createVariable("soil_moisture", "f8", ("lat", "lon"), zlib=True, fill_value=np.nan)
-        moisture.setncatts(
-            {
-                "units": "m3 m-3",
-                "long_name": "mean volumetric water content of 0-10 cm over the soil patches of the cell",
-            }
-        )
+        moisture.units = "m3 m-3"
+        moisture.long_name = "mean volumetric water content of 0-10 cm over the soil patches of the cell"
         moisture[:] = surface

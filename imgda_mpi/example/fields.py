@@ -8,7 +8,7 @@ from imgda_mpi.arrays import FloatArray
 from imgda_mpi.colm.soil_layers import node_depth
 from imgda_mpi.example.geography import wetness
 from imgda_mpi.example.random_field import correlated_field
-from imgda_mpi.example.soil import Soil, make_soil
+from imgda_mpi.example.soil import Soil
 from imgda_mpi.example.tiles import GRID, Tiles
 
 SURFACE_DEPTH = 0.3
@@ -20,7 +20,7 @@ def true_surface(rng: np.random.Generator) -> FloatArray:
 
     Latitude belts and regions, and weather on three scales.
     """
-    belts = wetness(GRID.latitude[:, None], GRID.longitude[None, :])
+    belts = wetness(GRID.latitude[:, None], GRID.longitude)
     weather = sum(
         spread * correlated_field(rng, GRID.shape, length) for spread, length in ((0.08, 8.0), (0.09, 4.0), (0.06, 2.0))
     )
@@ -35,7 +35,7 @@ def true_moisture(rng: np.random.Generator, tiles: Tiles, soil: Soil) -> FloatAr
     deep = 0.5 * surface + 0.2 + 0.06 * tiles.at_patches(correlated_field(rng, GRID.shape, 10.0))
     # Forest floors are a little wetter than open ground, and no two patches are alike.
     cover = np.where(tiles.patch_class <= 5, 0.02, np.where(tiles.patch_class == 16, -0.02, 0.0))
-    variety = cover + 0.02 * rng.standard_normal(tiles.n_patch)
+    variety = cover + 0.02 * rng.standard_normal(tiles.cell.size)
     depth = 1.0 - np.exp(-node_depth / SURFACE_DEPTH)
     upper = surface + variety + 0.04 * drying
     saturation = upper[:, None] + (deep - upper)[:, None] * depth
@@ -50,7 +50,7 @@ def model_moisture(rng: np.random.Generator, truth: FloatArray, tiles: Tiles, so
     """
     coherent = 0.095 * correlated_field(rng, GRID.shape, 6.5) + 0.04 * correlated_field(rng, GRID.shape, 1.5)
     error = tiles.at_patches(coherent) - 0.010
-    weak_contrast = -0.35 * (truth - truth[tiles.is_soil].mean())
+    weak_contrast = -0.35 * (truth - truth[tiles.patch_type == 0].mean())
     fade = np.exp(-node_depth / (2.0 * SURFACE_DEPTH))
     return bounded(truth + (error[:, None] + weak_contrast) * fade, soil)
 
@@ -68,11 +68,16 @@ def bounded(moisture: FloatArray, soil: Soil) -> FloatArray:
 
 
 def make_soil_map(rng: np.random.Generator, tiles: Tiles) -> Soil:
-    """Texture of the patches: sandy deserts, clayey tropics, peaty north; the same for all patches of a cell."""
+    """Texture of the patches: sandy deserts, clayey tropics, peaty north; the same for all patches of a cell.
+
+    Organic matter fades downwards. Fractions are rounded to a tenth of a percent, as in soil maps; the files compress
+    much better for it.
+    """
     latitude = GRID.latitude[:, None]
-    climate = wetness(latitude, GRID.longitude[None, :])
+    climate = wetness(latitude, GRID.longitude)
     sand = 0.50 - 0.25 * climate + 0.09 * correlated_field(rng, GRID.shape, 6.0)
     clay = 0.16 + 0.12 * climate + 0.05 * correlated_field(rng, GRID.shape, 6.0)
     organic = 0.005 + 0.04 * climate * (0.4 + np.exp(-(((latitude - 60.0) / 15.0) ** 2)))
-    fractions = (np.clip(sand, 0.12, 0.75), np.clip(clay, 0.05, 0.38), np.broadcast_to(organic, GRID.shape))
-    return make_soil(*(tiles.at_patches(image) for image in fractions))
+    images = np.clip(sand, 0.12, 0.75), np.clip(clay, 0.05, 0.38), organic
+    sand, clay, organic = (tiles.at_patches(image) for image in images)
+    return Soil(sand.round(3), clay.round(3), (organic[:, None] * np.exp(-node_depth / 0.5)).round(3))

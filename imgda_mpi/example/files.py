@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from netCDF4 import Dataset
 
+from imgda_mpi.example.tiles import Tiles
+
 CASE = "demo"
 TIME = datetime(2022, 6, 2, 6, tzinfo=UTC)
 STAMP = f"{TIME:%Y-%j}-{TIME.hour * 3600:05d}"
@@ -22,8 +24,11 @@ CREATE_TIME = f"{TIME:%Y%m%d-%H:%M:%S} UTC+00:00"
 MISSING = -1.0e36
 """What CoLM writes where a variable has no meaning."""
 
-Variable = tuple[Sequence[str], npt.NDArray[Any]]
-"""Names of the dimensions, and the values."""
+Values = npt.NDArray[Any] | np.generic | float
+"""An array, or one number for all of it."""
+
+Variable = tuple[Sequence[str], Values]
+"""Names of the dimensions, and values that broadcast to them."""
 
 
 def write_file(
@@ -41,31 +46,37 @@ def write_file(
             file.createDimension(name, size)
         # All definitions first: switching between defining and writing is what takes time.
         for name, (axes, values) in variables.items():
+            dtype, shape = np.asarray(values).dtype, [dimensions[axis] for axis in axes]
             if deflate and len(axes) > 1:
-                file.createVariable(
-                    name, values.dtype, axes, zlib=True, complevel=1, shuffle=False, chunksizes=values.shape
-                )
+                file.createVariable(name, dtype, axes, zlib=True, complevel=1, shuffle=False, chunksizes=shape)
             else:
-                file.createVariable(name, values.dtype, axes, contiguous=True)
+                file.createVariable(name, dtype, axes, contiguous=True)
         for name, (_, values) in variables.items():
-            file.variables[name][...] = values
+            file[name][...] = values
 
 
-def block_name(block: int) -> str:
-    """CoLM's name of a 90-degree block by its west and south edge.
+def write_blocks(
+    stem: Path,
+    tiles: Tiles,
+    dimensions: Mapping[str, int],
+    variables: Mapping[str, Values],
+    axes: Mapping[str, Sequence[str]],
+) -> None:
+    """Write variables of the patches, a file for each block.
 
-    >>> [block_name(block) for block in (0, 3, 6)]
-    ['w180_s90', 'e090_s90', 'e000_n00']
+    Parameters
+    ----------
+    stem : Path
+        The files' name before that of the block.
+    variables : mapping
+        Values of all patches, or one for all.
+    axes : mapping
+        Dimensions beside ``patch`` of the variables that have any.
     """
-    west, south = block_edges(block)
-    return f"{'w' if west < 0 else 'e'}{abs(west):03d}_{'s' if south < 0 else 'n'}{abs(south):02d}"
-
-
-def block_edges(block: int) -> tuple[int, int]:
-    """West and south edge of a block, degrees."""
-    return -180 + 90 * (block % 4), -90 + 90 * (block // 4)
-
-
-def scalar(value: float) -> Variable:
-    """A variable without dimensions."""
-    return (), np.array(value)
+    for block, patches in tiles.blocks.items():
+        mine = {
+            name: (("patch", *axes.get(name, ())), values[patches] if isinstance(values, np.ndarray) else values)
+            for name, values in variables.items()
+        }
+        sizes = {"patch": patches.stop - patches.start, **dimensions}
+        write_file(stem.with_name(f"{stem.name}_{block}.nc"), sizes, mine)

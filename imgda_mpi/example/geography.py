@@ -216,7 +216,4 @@ def _within(places: tuple[Place, ...], latitude: FloatArray, longitude: FloatArr
 
 
 def _sum(places: tuple[Place, ...], latitude: FloatArray, longitude: FloatArray) -> FloatArray:
-    total = np.zeros(np.broadcast_shapes(latitude.shape, longitude.shape))
-    for place in places:
-        total += place.strength * np.exp(-_distance(place, latitude, longitude))
-    return total
+    return np.asarray(sum(place.strength * np.exp(-_distance(place, latitude, longitude)) for place in places))

@@ -7,74 +7,46 @@ from pathlib import Path
 import numpy as np
 
 from imgda_mpi.arrays import FloatArray
-from imgda_mpi.example.files import LAND_COVER_YEAR, block_edges, block_name, scalar, write_file
+from imgda_mpi.example.files import LAND_COVER_YEAR, Variable, write_file
 from imgda_mpi.example.tiles import BLOCK_SIZE, GRID, PIXELS, Tiles, block_of
 
-N_BLOCK_ROWS, N_BLOCK_COLUMNS = 180 // BLOCK_SIZE, 360 // BLOCK_SIZE
+YEAR = str(LAND_COVER_YEAR)
 
 
 def write_landdata(directory: Path, tiles: Tiles) -> None:
     """Write ``landdata/`` below the folder of the case; blocks without land have no files."""
     landdata = directory / "landdata"
-    _write_blocks(landdata / "block.nc")
-    _write_pixels(landdata / "pixel.nc")
-    _write_mesh(landdata / "mesh" / str(LAND_COVER_YEAR) / "mesh.nc", tiles)
-    for block in np.unique(tiles.block):
-        _write_elements(landdata, int(block), tiles)
-        _write_patches(landdata, int(block), tiles)
+    blocks = _edges(np.arange(-90.0, 91.0, BLOCK_SIZE), np.arange(-180.0, 181.0, BLOCK_SIZE))
+    write_file(landdata / "block.nc", {"longitude": 360 // BLOCK_SIZE, "latitude": 180 // BLOCK_SIZE}, blocks)
+    pixels = _edges(PIXELS.latitude_edges[::-1], PIXELS.longitude_edges)
+    # The last is the east edge, once around: the model's longitudes end where they begin.
+    ends = {"edges": ((), -90.0), "edgen": ((), 90.0), "edgew": ((), -180.0), "edgee": ((), -180.0)}
+    sizes = {"latitude": PIXELS.latitude.size, "longitude": PIXELS.longitude.size}
+    write_file(landdata / "pixel.nc", sizes, {**ends, **pixels})
+    _write_mesh(landdata / "mesh" / YEAR / "mesh.nc", tiles)
+    for block, patches in tiles.blocks.items():
+        _write_block(landdata, block, tiles, patches)
 
 
-def _write_blocks(path: Path) -> None:
-    edges = [block_edges(block) for block in range(N_BLOCK_ROWS * N_BLOCK_COLUMNS)]
-    west = np.array([edge[0] for edge in edges[:N_BLOCK_COLUMNS]], dtype=np.float64)
-    south = np.array([edge[1] for edge in edges[::N_BLOCK_COLUMNS]], dtype=np.float64)
-    write_file(
-        path,
-        {"longitude": west.size, "latitude": south.size},
-        {
-            "lat_s": (("latitude",), south),
-            "lat_n": (("latitude",), south + BLOCK_SIZE),
-            "lon_w": (("longitude",), west),
-            "lon_e": (("longitude",), _eastern(west + BLOCK_SIZE)),
-        },
-    )
-
-
-def _write_pixels(path: Path) -> None:
-    latitude, longitude = PIXELS.latitude_edges[::-1], PIXELS.longitude_edges
-    write_file(
-        path,
-        {"latitude": latitude.size - 1, "longitude": longitude.size - 1},
-        {
-            "edges": scalar(-90.0),
-            "edgen": scalar(90.0),
-            "edgew": scalar(-180.0),
-            "edgee": scalar(-180.0),  # once around: the model's longitudes end where they begin
-            "lat_s": (("latitude",), latitude[:-1]),
-            "lat_n": (("latitude",), latitude[1:]),
-            "lon_w": (("longitude",), longitude[:-1]),
-            "lon_e": (("longitude",), _eastern(longitude[1:])),
-        },
-    )
-
-
-def _eastern(longitude: FloatArray) -> FloatArray:
-    """East edges in -180..180, where the date line is -180."""
-    return np.where(longitude >= 180.0, longitude - 360.0, longitude)
+def _edges(latitude: FloatArray, longitude: FloatArray) -> dict[str, Variable]:
+    """Edges of rows from the south and of columns, degrees; the date line is 180 W from either side."""
+    return {
+        "lat_s": (("latitude",), latitude[:-1]),
+        "lat_n": (("latitude",), latitude[1:]),
+        "lon_w": (("longitude",), longitude[:-1]),
+        "lon_e": (("longitude",), np.append(longitude[1:-1], -180.0)),
+    }
 
 
 def _write_mesh(path: Path, tiles: Tiles) -> None:
-    elements = np.bincount(block_of(np.unique(tiles.cell)), minlength=N_BLOCK_ROWS * N_BLOCK_COLUMNS)
+    """The cells' centres, and the number of elements in each block."""
+    shape = 180 // BLOCK_SIZE, 360 // BLOCK_SIZE
+    elements = np.bincount(block_of(np.unique(tiles.cell)), minlength=shape[0] * shape[1]).reshape(shape)
     write_file(
         path,
+        {"xblk": shape[1], "yblk": shape[0], "longitude": GRID.longitude.size, "latitude": GRID.latitude.size},
         {
-            "xblk": N_BLOCK_COLUMNS,
-            "yblk": N_BLOCK_ROWS,
-            "longitude": GRID.longitude.size,
-            "latitude": GRID.latitude.size,
-        },
-        {
-            "nelm_blk": (("yblk", "xblk"), elements.reshape(N_BLOCK_ROWS, N_BLOCK_COLUMNS).astype(np.int32)),
+            "nelm_blk": (("yblk", "xblk"), elements.astype(np.int32)),
             "longitude": (("longitude",), GRID.longitude),
             "latitude": (("latitude",), GRID.latitude),
         },
@@ -82,55 +54,38 @@ def _write_mesh(path: Path, tiles: Tiles) -> None:
     )
 
 
-def _write_elements(landdata: Path, block: int, tiles: Tiles) -> None:
-    """Which pixels make an element: in ``mesh`` one by one, in ``landelm`` as a range."""
-    patches = tiles.in_block(block)
-    element, first = np.unique(tiles.element_id[patches], return_index=True)
-    n_pixels = np.add.reduceat(tiles.n_pixels[patches], first).astype(np.int32)
-    start = tiles.first_pixel[patches][0]
-    pixels = slice(start, start + n_pixels.sum())
-    # The model numbers pixels from 1, eastward and northward.
-    column, row = tiles.pixel_column[pixels] + 1, PIXELS.latitude.size - tiles.pixel_row[pixels]
+def _write_block(landdata: Path, block: str, tiles: Tiles, patches: slice) -> None:
+    """Pixels of the elements, in ``mesh`` one by one, and of the patches; each patch's share of its element's area."""
+    # The model numbers elements from 1 in the order of the cells, pixels from 1 eastward and northward.
+    element_of_patch = tiles.cell[patches] + 1
+    element, first, inverse = np.unique(element_of_patch, return_index=True, return_inverse=True)
+    first_pixel, n_pixels = tiles.first_pixel[patches], tiles.n_pixels[patches]
+    n_of_element = np.add.reduceat(n_pixels, first)
+    pixels = slice(first_pixel[0], first_pixel[0] + n_pixels.sum())
+    place = np.stack([tiles.pixel_column[pixels] + 1, PIXELS.latitude.size - tiles.pixel_row[pixels]], axis=1)
     write_file(
-        landdata / "mesh" / str(LAND_COVER_YEAR) / f"mesh_{block_name(block)}.nc",
-        {"element": element.size, "ncoor": 2, "pixel": row.size},
+        landdata / "mesh" / YEAR / f"mesh_{block}.nc",
+        {"element": element.size, "ncoor": 2, "pixel": len(place)},
         {
             "elmindex": (("element",), element),
-            "elmnpxl": (("element",), n_pixels),
-            "elmpixels": (("pixel", "ncoor"), np.stack([column, row], axis=1).astype(np.int32)),
+            "elmnpxl": (("element",), n_of_element.astype(np.int32)),
+            "elmpixels": (("pixel", "ncoor"), place.astype(np.int32)),
         },
     )
+    start = first_pixel - first_pixel[first][inverse] + 1
+    # Sets of pixels: the element they lie in, their range of its pixels (from 1), their type.
+    for kind, ids, begin, end, set_type in (
+        ("landelm", element, 1, n_of_element, 0),
+        ("landpatch", element_of_patch, start, start + n_pixels - 1, tiles.patch_class[patches]),
+    ):
+        numbers = {"ipxstt": begin, "ipxend": end, "settyp": set_type}
+        write_file(
+            landdata / kind / YEAR / f"{kind}_{block}.nc",
+            {kind: ids.size},
+            {"eindex": ((kind,), ids), **{name: ((kind,), np.asarray(n, np.int32)) for name, n in numbers.items()}},
+        )
     write_file(
-        landdata / "landelm" / str(LAND_COVER_YEAR) / f"landelm_{block_name(block)}.nc",
-        {"landelm": element.size},
-        {
-            "eindex": (("landelm",), element),
-            "ipxstt": (("landelm",), np.ones(element.size, dtype=np.int32)),
-            "ipxend": (("landelm",), n_pixels),
-            "settyp": (("landelm",), np.zeros(element.size, dtype=np.int32)),
-        },
-    )
-
-
-def _write_patches(landdata: Path, block: int, tiles: Tiles) -> None:
-    """Each patch's element, its range of the element's pixels, and its share of the element's area."""
-    patches = tiles.in_block(block)
-    element = tiles.element_id[patches]
-    _, first, inverse = np.unique(element, return_index=True, return_inverse=True)
-    start = tiles.first_pixel[patches] - tiles.first_pixel[patches][first][inverse] + 1
-    directory = landdata / "landpatch" / str(LAND_COVER_YEAR)
-    write_file(
-        directory / f"landpatch_{block_name(block)}.nc",
-        {"landpatch": element.size},
-        {
-            "eindex": (("landpatch",), element),
-            "ipxstt": (("landpatch",), start.astype(np.int32)),
-            "ipxend": (("landpatch",), (start + tiles.n_pixels[patches] - 1).astype(np.int32)),
-            "settyp": (("landpatch",), tiles.patch_class[patches].astype(np.int32)),
-        },
-    )
-    write_file(
-        directory / f"patchfrac_elm_{block_name(block)}.nc",
-        {"patch": element.size},
+        landdata / "landpatch" / YEAR / f"patchfrac_elm_{block}.nc",
+        {"patch": element_of_patch.size},
         {"patchfrac_elm": (("patch",), tiles.fraction[patches])},
     )

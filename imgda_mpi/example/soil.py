@@ -7,10 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from imgda_mpi.arrays import FloatArray
-from imgda_mpi.colm.soil_layers import N_SOIL, node_depth
+from imgda_mpi.example.files import Values
 
 DENSITY_MINERAL = 2650.0  # kg m-3
 AIR_ENTRY = 10.0  # mm of suction up to which the soil stays saturated
+
+# By the model's soil class 1..12 (coarse to fine), class 0 unused: shape of the infiltration curve.
+INFILTRATION = np.array([1.0, 0.30, 0.28, 0.25, 0.23, 0.22, 0.20, 0.18, 0.10, 0.09, 0.15, 0.08, 0.05])
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,8 @@ class Soil:
     Notes
     -----
     The relations are straight lines through the values in const files that the model wrote itself (from its
-    global soil data by pedotransfer functions), close enough for plausible numbers.
+    global soil data by pedotransfer functions), close enough for plausible numbers. What follows from sand and clay
+    alone is (n_patch, 1): the same in all layers.
     """
 
     sand: FloatArray
@@ -46,58 +50,54 @@ class Soil:
 
     @property
     def residual(self) -> FloatArray:
-        """Water that does not drain, theta_r, (n_patch, 10) m3 m-3."""
-        return _all_layers(0.03 + 0.12 * self.clay)
+        """Water that does not drain, theta_r, (n_patch, 1) m3 m-3."""
+        return 0.03 + 0.12 * self.clay[:, None]
 
     @property
     def alpha(self) -> FloatArray:
-        """Parameter alpha of van Genuchten, (n_patch, 10) mm-1."""
-        return _all_layers(0.008 + 0.0223 * self.sand)
+        """Parameter alpha of van Genuchten, (n_patch, 1) mm-1."""
+        return 0.008 + 0.0223 * self.sand[:, None]
 
     @property
     def n(self) -> FloatArray:
-        """Exponent n of van Genuchten, (n_patch, 10)."""
-        return _all_layers(1.25 + 0.39 * self.sand)
+        """Exponent n of van Genuchten, (n_patch, 1)."""
+        return 1.25 + 0.39 * self.sand[:, None]
 
     @property
     def saturated_conductivity(self) -> FloatArray:
-        """Hydraulic conductivity of the saturated soil, (n_patch, 10) mm s-1."""
-        return _all_layers(10.0 ** (-3.155 + 1.382 * self.sand))
+        """Hydraulic conductivity of the saturated soil, (n_patch, 1) mm s-1."""
+        return np.asarray(10.0 ** (-3.155 + 1.382 * self.sand[:, None]))
 
-    def suction(self, saturation: FloatArray) -> FloatArray:
-        """Matric potential, (n_patch, 10) mm, at a degree of saturation (0..1)."""
-        m = 1.0 - 1.0 / self.n
-        scale, _ = self.air_entry()
-        return np.asarray(-(((saturation * scale) ** (-1.0 / m) - 1.0) ** (1.0 / self.n)) / self.alpha)
+    def suction_and_conductivity(self, saturation: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Matric potential, mm, and hydraulic conductivity, mm s-1, at a degree of saturation (0..1).
 
-    def conductivity(self, saturation: FloatArray) -> FloatArray:
-        """Hydraulic conductivity, (n_patch, 10) mm s-1, at a degree of saturation (0..1), van Genuchten-Mualem."""
+        All (n_patch, 10); van Genuchten-Mualem.
+        """
         m = 1.0 - 1.0 / self.n
         scale, full = self.air_entry()
-        relative = np.sqrt(saturation) * ((1.0 - (1.0 - (saturation * scale) ** (1.0 / m)) ** m) / full) ** 2
-        return np.asarray(self.saturated_conductivity * relative)
+        content = saturation * scale
+        suction = -((content ** (-1.0 / m) - 1.0) ** (1.0 / self.n)) / self.alpha
+        relative = np.sqrt(saturation) * ((1.0 - (1.0 - content ** (1.0 / m)) ** m) / full) ** 2
+        return suction, self.saturated_conductivity * relative
 
     def air_entry(self) -> tuple[FloatArray, FloatArray]:
-        """The model's ``sc_vgm`` and ``fc_vgm``, (n_patch, 10): van Genuchten-Mualem cut off at the air entry."""
+        """The model's ``sc_vgm`` and ``fc_vgm``, (n_patch, 1): van Genuchten-Mualem cut off at the air entry."""
         m = 1.0 - 1.0 / self.n
         scale = (1.0 + (AIR_ENTRY * self.alpha) ** self.n) ** (-m)
         return scale, 1.0 - (1.0 - scale ** (1.0 / m)) ** m
 
 
-def make_soil(sand: FloatArray, clay: FloatArray, surface_organic: FloatArray) -> Soil:
-    """Soil of texture (n_patch,) with organic matter that fades downwards.
+def soil_variables(soil: Soil) -> dict[str, Values]:
+    """What the soil is made of, and how it holds and conducts water and heat, in the order of the model's file.
 
-    Fractions are rounded to a tenth of a percent, as in soil maps; the files compress much better for it.
+    Arrays (n_patch,) of the whole soil, (n_patch, 1) or (n_patch, 10) of its layers.
     """
-    return Soil(sand.round(3), clay.round(3), (surface_organic[:, None] * np.exp(-node_depth / 0.5)).round(3))
-
-
-def composition_variables(soil: Soil) -> dict[str, FloatArray]:
-    """What the soil is made of and how much water it holds, (n_patch, 10) each, in the order of the model's file."""
-    sand, clay = _all_layers(soil.sand), _all_layers(soil.clay)
+    sand, clay = soil.sand[:, None], soil.clay[:, None]
     solid = 1.0 - soil.porosity
     one = np.ones_like(sand)
     at_field_capacity = (1.0 + (330.0 * soil.alpha) ** soil.n) ** (1.0 / soil.n - 1.0)
+    scale, full = soil.air_entry()
+    soil_class = np.clip(np.rint(0.6 + 30.0 * soil.clay), 1, 12).astype(np.int32)
     return {
         "vf_quartz": 0.889 * sand,
         "vf_gravels": 0.04 * one,
@@ -115,25 +115,14 @@ def composition_variables(soil: Soil) -> dict[str, FloatArray]:
         "psi0": -AIR_ENTRY * one,
         "bsw": 3.1 + 15.75 * clay,
         "theta_r": soil.residual,
-    }
-
-
-def retention_variables(soil: Soil) -> dict[str, FloatArray]:
-    """Parameters of van Genuchten-Mualem, (n_patch, 10) each, in the order of the model's file."""
-    scale, full = soil.air_entry()
-    return {
+        "BVIC": INFILTRATION[soil_class],
         "alpha_vgm": soil.alpha,
-        "L_vgm": np.full_like(soil.alpha, 0.5),
+        "L_vgm": 0.5 * one,
         "n_vgm": soil.n,
         "sc_vgm": scale,
         "fc_vgm": full,
-    }
-
-
-def transport_variables(soil: Soil) -> dict[str, FloatArray]:
-    """Conduction of water and heat, (n_patch, 10) each, in the order of the model's file."""
-    sand = _all_layers(soil.sand)
-    return {
+        "soiltext": soil_class,
+        **dict.fromkeys(("vic_b_infilt", "vic_Dsmax", "vic_Ds", "vic_Ws", "vic_c"), 0.0),
         "hksati": soil.saturated_conductivity,
         "csol": 2.0e6 - 2.0e5 * soil.organic,
         "k_solids": 3.0 + 3.333 * sand,
@@ -143,7 +132,3 @@ def transport_variables(soil: Soil) -> dict[str, FloatArray]:
         "BA_alpha": np.where(sand > 0.4, 0.24, 0.2),
         "BA_beta": np.where(sand > 0.4, 26.0, 10.0),
     }
-
-
-def _all_layers(values: FloatArray) -> FloatArray:
-    return np.repeat(values[:, None], N_SOIL, axis=1)

@@ -7,10 +7,11 @@ an element are a patch, and the patch's weight is its share of the element's are
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
-from imgda_mpi.arrays import BoolArray, FloatArray, IntArray
+from imgda_mpi.arrays import FloatArray, IntArray
 from imgda_mpi.example import geography
 from imgda_mpi.example.random_field import correlated_field
 from imgda_mpi.grid import Grid
@@ -38,7 +39,7 @@ BLOCK_SIZE = 90
 
 # IGBP land-cover classes.
 WETLAND, URBAN, ICE, WATER = 11, 13, 15, 17
-PATCH_TYPE = np.zeros(18, dtype=np.int32)
+PATCH_TYPE = np.zeros(18, dtype=np.int64)
 PATCH_TYPE[[URBAN, WETLAND, ICE, WATER]] = 1, 2, 3, 4
 
 # Land cover by climate (tropical, temperate, boreal, polar) and wetness (five steps from dry to wet):
@@ -57,99 +58,68 @@ class Tiles:
         Place of the land pixels on the pixel grid, rows from the north.
     first_pixel, n_pixels : (n_patch,) array
         Pixels of each patch.
-    block : (n_patch,) array
-        Number of the patch's block, south-west first, eastward, then northward.
     cell : (n_patch,) array
         row * 256 + column of the patch's grid cell.
     patch_class : (n_patch,) array
         IGBP class.
-    area : (n_patch,) array
-        Area of the patch's pixels, any unit.
     """
 
     pixel_row: IntArray
     pixel_column: IntArray
     first_pixel: IntArray
     n_pixels: IntArray
-    block: IntArray
     cell: IntArray
     patch_class: IntArray
-    area: FloatArray
-
-    @property
-    def n_patch(self) -> int:
-        """Number of patches."""
-        return self.cell.size
-
-    @property
-    def element_id(self) -> IntArray:
-        """CoLM's number of the patch's element: nlon * (j - 1) + i, i from the west, j from the north, from 1."""
-        return self.cell + 1
 
     @property
     def patch_type(self) -> IntArray:
         """0 soil, 1 urban, 2 wetland, 3 land ice, 4 lake."""
-        return PATCH_TYPE[self.patch_class].astype(np.int64)
-
-    @property
-    def is_soil(self) -> BoolArray:
-        """Patches whose soil water is assimilated."""
-        return np.asarray(self.patch_type == 0)
+        return PATCH_TYPE[self.patch_class]
 
     @property
     def fraction(self) -> FloatArray:
         """Share of each patch in its element; the sum over an element is 1."""
-        return np.asarray(self.area / np.bincount(self.cell, weights=self.area)[self.cell])
+        area = self._area_sum(1.0)
+        return np.asarray(area / np.bincount(self.cell, weights=area)[self.cell])
 
     @property
     def latitude(self) -> FloatArray:
         """Latitude of the patches' centroids, degrees."""
-        return self._pixel_mean(PIXELS.latitude[self.pixel_row])
+        return self._area_sum(PIXELS.latitude[self.pixel_row]) / self._area_sum(1.0)
 
     @property
     def longitude(self) -> FloatArray:
         """Longitude of the patches' centroids, degrees."""
-        return self._pixel_mean(PIXELS.longitude[self.pixel_column])
+        return self._area_sum(PIXELS.longitude[self.pixel_column]) / self._area_sum(1.0)
 
-    def in_block(self, block: int) -> slice:
-        """The patches of a block; they follow one another."""
-        first, last = np.searchsorted(self.block, [block, block + 1])
-        return slice(int(first), int(last))
+    @property
+    def blocks(self) -> dict[str, slice]:
+        """The patches of every block with land, which follow one another, under CoLM's name of the block."""
+        numbers, first = np.unique(block_of(self.cell), return_index=True)
+        bounds = [*first.tolist(), self.cell.size]
+        return {block_name(n): slice(*ends) for n, ends in zip(numbers.tolist(), pairwise(bounds), strict=True)}
 
     def at_patches(self, image: FloatArray) -> FloatArray:
         """Value of its cell for each patch, (n_patch,)."""
         return image.ravel()[self.cell]
 
-    def _pixel_mean(self, values: FloatArray) -> FloatArray:
-        weight = PIXELS.cell_area[self.pixel_row, 0]
-        return np.asarray(np.add.reduceat(values * weight, self.first_pixel) / self.area)
+    def _area_sum(self, values: FloatArray | float) -> FloatArray:
+        """Sum over each patch's pixels of values times area."""
+        return np.add.reduceat(values * PIXELS.cell_area[self.pixel_row, 0], self.first_pixel)
 
 
 def make_tiles(rng: np.random.Generator) -> Tiles:
     """Elements are the cells at least half of which is land; their pixels get a land-cover class each."""
-    land = geography.is_land(PIXELS.latitude[:, None], PIXELS.longitude[None, :])
-    in_cell = land.reshape(N_ROWS, PIXELS_PER_CELL, N_COLUMNS, PIXELS_PER_CELL).sum(axis=(1, 3))
-    element = in_cell * 2 >= PIXELS_PER_CELL**2
+    land = geography.is_land(PIXELS.latitude[:, None], PIXELS.longitude)
+    # Another view of the same array: pixels of cells that are no elements are taken out of it.
+    in_cell = land.reshape(N_ROWS, PIXELS_PER_CELL, N_COLUMNS, PIXELS_PER_CELL)
+    in_cell &= in_cell.mean(axis=(1, 3), keepdims=True) >= 0.5
     row, column = np.nonzero(land)
     cell = row // PIXELS_PER_CELL * N_COLUMNS + column // PIXELS_PER_CELL
-    row, column, cell = (values[element.ravel()[cell]] for values in (row, column, cell))
-    block = block_of(cell)
-    classes = _land_cover(rng, cell, PIXELS.latitude[row], PIXELS.longitude[column])
-    order = np.lexsort((classes, cell, block))
-    row, column, cell, block, classes = (values[order] for values in (row, column, cell, block, classes))
-    is_first = np.ones(cell.size, dtype=bool)
-    is_first[1:] = (np.diff(cell) != 0) | (np.diff(classes) != 0)
-    first = np.flatnonzero(is_first)
-    return Tiles(
-        pixel_row=row,
-        pixel_column=column,
-        first_pixel=first,
-        n_pixels=np.diff(np.append(first, cell.size)),
-        block=block[first],
-        cell=cell[first],
-        patch_class=classes[first],
-        area=np.add.reduceat(PIXELS.cell_area[row, 0], first),
-    )
+    patch = np.stack([block_of(cell), cell, _land_cover(rng, cell, PIXELS.latitude[row], PIXELS.longitude[column])])
+    order = np.lexsort(patch[::-1])
+    (_, cell, cover), first, n_pixels = np.unique(patch[:, order], axis=1, return_index=True, return_counts=True)
+    return Tiles(row[order], column[order], first, n_pixels, cell, cover)
 
 
 def block_of(cell: IntArray) -> IntArray:
@@ -159,9 +129,20 @@ def block_of(cell: IntArray) -> IntArray:
     return from_south * (360 // BLOCK_SIZE) + column * 360 // N_COLUMNS // BLOCK_SIZE
 
 
+def block_name(block: int) -> str:
+    """CoLM's name of a block by its west and south edge.
+
+    >>> [block_name(block) for block in (0, 3, 6)]
+    ['w180_s90', 'e090_s90', 'e000_n00']
+    """
+    row, column = divmod(block, 360 // BLOCK_SIZE)
+    west, south = BLOCK_SIZE * column - 180, BLOCK_SIZE * row - 90
+    return f"{'w' if west < 0 else 'e'}{abs(west):03d}_{'s' if south < 0 else 'n'}{abs(south):02d}"
+
+
 def _land_cover(rng: np.random.Generator, cell: IntArray, latitude: FloatArray, longitude: FloatArray) -> IntArray:
     """IGBP class of the pixels, (n_pixel,): by climate and wetness, with the patchiness of real landscapes."""
-    of_cells = GRID.latitude[:, None], GRID.longitude[None, :]
+    of_cells = GRID.latitude[:, None], GRID.longitude
     wetness = geography.wetness(*of_cells) + 0.06 * correlated_field(rng, GRID.shape, 4.0)
     height = geography.elevation(*of_cells) + 450.0 * correlated_field(rng, GRID.shape, 4.0)
     cold = np.abs(latitude - 4.0) + height.ravel()[cell] / 150.0
@@ -169,8 +150,10 @@ def _land_cover(rng: np.random.Generator, cell: IntArray, latitude: FloatArray, 
     cold += 2.0 * rng.standard_normal(cell.size)
     wet = wetness.ravel()[cell] + 0.08 * rng.standard_normal(cell.size)
     cover = _COVER[np.digitize(cold, (22.0, 49.0, 66.0)), np.digitize(wet, (0.15, 0.30, 0.42, 0.55))]
-    is_swamp = rng.random(cell.size) < geography.wetland_share(latitude, longitude)
-    cover = np.where(is_swamp, WETLAND, cover)
-    cover = np.where(geography.is_city(latitude, longitude), URBAN, cover)
-    cover = np.where(geography.is_ice(latitude, longitude), ICE, cover)
-    return np.where(geography.is_lake(latitude, longitude), WATER, cover)
+    special = {
+        WATER: geography.is_lake(latitude, longitude),
+        ICE: geography.is_ice(latitude, longitude),
+        URBAN: geography.is_city(latitude, longitude),
+        WETLAND: rng.random(cell.size) < geography.wetland_share(latitude, longitude),
+    }
+    return np.select(list(special.values()), list(special), cover)
