@@ -6,6 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+BUGS = (NotImplementedError, RecursionError)
+"""Kinds of RuntimeError that say nothing of a file."""
+
 
 class ImgdaError(Exception):
     """Base of every error whose message is meant for the user; the command ends with status 2.
@@ -39,20 +42,25 @@ def fault(path: Path | str, variable: str | None = None, *, found: str, expected
 
 
 @contextmanager
-def reading(path: Path, variable: str | None = None) -> Iterator[None]:
-    """Turn what the system or a file library reports of a file it cannot read into an `InputError`."""
+def reading(
+    path: Path,
+    variable: str | None = None,
+    *,
+    found: str = "what cannot be read",
+    expected: str = "a whole file",
+    do: str = "check permissions, or copy it again from the model run: it may be damaged",
+) -> Iterator[None]:
+    """Turn what the system or a file library reports of a file it cannot read into an `InputError`.
+
+    It goes around one call into the system or the library and nothing else: from other code the same types are bugs.
+    """
     try:
         yield
-    except (OSError, KeyError, RuntimeError) as err:  # h5py raises all three where a file is damaged
-        raise InputError(
-            fault(
-                path,
-                variable,
-                found=f"what cannot be read ({err})",
-                expected="a whole file",
-                do="check permissions, or copy it again from the model run: it may be damaged",
-            )
-        ) from err
+    except BUGS:
+        raise
+    # Where a file is damaged h5py raises the first three, netCDF4 the last for its names.
+    except (OSError, KeyError, RuntimeError, UnicodeDecodeError) as err:
+        raise InputError(fault(path, variable, found=f"{found} ({err})", expected=expected, do=do)) from err
 
 
 @contextmanager
@@ -60,6 +68,8 @@ def writing(path: Path) -> Iterator[None]:
     """Turn a refusal to write (full disk, quota, permission) into an `OutputError`."""
     try:
         yield
+    except BUGS:
+        raise
     except (OSError, RuntimeError) as err:  # netCDF4 raises RuntimeError where HDF5 cannot write
         raise OutputError(
             fault(path, found=str(err), expected="to write the result", do="check space, quota and permissions")

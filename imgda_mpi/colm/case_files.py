@@ -92,12 +92,12 @@ def list_files(files: CaseFiles) -> tuple[list[str], list[str]]:
     InputError
         Where a folder or the state or const file of a block is missing.
     """
-    with reading(files.directory):
-        _check_folders(files)
+    _check_folders(files)
+    with reading(files.landpatch):
         blocks = sorted(path.stem.removeprefix("landpatch_") for path in files.landpatch.glob("landpatch_*.nc"))
-        with os.scandir(files.states) as entries:
-            states = sorted(entry.name for entry in entries if entry.is_file())
-        _check_blocks(files, blocks, states)
+    with reading(files.states), os.scandir(files.states) as entries:
+        states = sorted(entry.name for entry in entries if entry.is_file())
+    _check_blocks(files, blocks, states)
     return blocks, states
 
 
@@ -109,8 +109,7 @@ def survey(files: CaseFiles, blocks: Sequence[str]) -> list[npt.NDArray[np.void]
     InputError
         Where a file is missing or damaged, or does not match the others of its block.
     """
-    with reading(files.directory):
-        return [_read_block(files, block) for block in blocks]
+    return [_read_block(files, block) for block in blocks]
 
 
 def patch_map(files: CaseFiles, places: npt.NDArray[np.void]) -> PatchMap:
@@ -121,8 +120,7 @@ def patch_map(files: CaseFiles, places: npt.NDArray[np.void]) -> PatchMap:
     InputError
         Where their places do not fit the mesh of the case.
     """
-    with reading(files.mesh):
-        grid, cell = _place(files.mesh, places["element"])
+    grid, cell = _place(files.mesh, places["element"])
     _check_positions(files, grid, cell, places["longitude"], places["latitude"])
     try:
         return PatchMap(grid, cell, places["weight"].copy(), places["type"].copy())
@@ -138,8 +136,16 @@ def patch_map(files: CaseFiles, places: npt.NDArray[np.void]) -> PatchMap:
         ) from err
 
 
+def _names(folder: Path) -> list[str] | None:
+    """Sorted names of what is in a folder; None where there is no such folder."""
+    with reading(folder):
+        return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else None
+
+
 def _check_folders(files: CaseFiles) -> None:
-    if not files.directory.is_dir():
+    with reading(files.directory):
+        is_there = files.directory.is_dir()
+    if not is_there:
         raise InputError(
             fault(
                 files.directory,
@@ -148,8 +154,9 @@ def _check_folders(files: CaseFiles) -> None:
                 do="correct model.directory",
             )
         )
-    if not files.states.is_dir():
-        there = sorted(path.name for path in files.states.parent.glob("*-*-*")) if files.states.parent.is_dir() else []
+    names = _names(files.states)
+    if names is None:
+        there = [name for name in _names(files.states.parent) or () if name.count("-") >= 2]
         raise InputError(
             fault(
                 files.states,
@@ -158,7 +165,6 @@ def _check_folders(files: CaseFiles) -> None:
                 do="correct model.time, model.directory, or run the model to that time",
             )
         )
-    names = sorted(path.name for path in files.states.iterdir())
     if not any(name.startswith(files.prefix) for name in names):
         raise InputError(
             fault(
@@ -180,8 +186,7 @@ def _check_blocks(files: CaseFiles, blocks: Sequence[str], states: Sequence[str]
                 do="model.directory must hold the case's landdata beside its restart folder",
             )
         )
-    consts = {path.name for path in files.consts.iterdir()} if files.consts.is_dir() else set()
-    for of_block, there in ((files.state, set(states)), (files.const, consts)):
+    for of_block, there in ((files.state, set(states)), (files.const, set(_names(files.consts) or ()))):
         for path in map(of_block, blocks):
             if path.name not in there:
                 raise InputError(

@@ -60,10 +60,10 @@ class OpenFile:
         ------
         InputError
         """
+        dataset, shape, dtype = self._find(name)
+        self._check_shape(name, shape, shape[:1] if size is None else (size,))
+        values = np.empty(shape, dtype)
         with reading(self.path, name):
-            dataset = self._find(name)
-            self._check_shape(name, dataset.shape, dataset.shape[:1] if size is None else (size,))
-            values = np.empty(dataset.shape, dataset.dtype)
             dataset.read(h5s.ALL, h5s.ALL, values, dxpl=self.transfer)
         return values
 
@@ -75,11 +75,11 @@ class OpenFile:
         InputError
         """
         rows = variable.empty(patches.stop - patches.start)
+        dataset, shape, dtype = self._find(variable.name)
+        self._check_shape(variable.name, shape, variable.shape(n_patch))
+        if dtype != np.float64:
+            raise InputError(self._fault(variable.name, f"{dtype}", "float64"))
         with reading(self.path, variable.name):
-            dataset = self._find(variable.name)
-            self._check_shape(variable.name, dataset.shape, variable.shape(n_patch))
-            if dataset.dtype != np.float64:
-                raise InputError(self._fault(variable.name, f"{dataset.dtype}", "float64"))
             dataset.read(*_selection(dataset, variable, patches, rows), rows, dxpl=self.transfer)
         return rows
 
@@ -94,13 +94,15 @@ class OpenFile:
         rows = np.ascontiguousarray(rows)
         dataset.write(*_selection(dataset, variable, patches, rows), rows, dxpl=self.transfer)
 
-    def _find(self, name: str) -> h5d.DatasetID:
-        try:
-            return h5d.open(self.file, name.encode())
-        except KeyError:
-            if self.file.links.exists(name.encode()):
-                raise  # it is there, but damaged
-            raise InputError(self._fault(name, "no such variable", "it in every block")) from None
+    def _find(self, name: str) -> tuple[h5d.DatasetID, tuple[int, ...], np.dtype[Any]]:
+        """A variable, its shape and type."""
+        with reading(self.path, name):
+            is_there = self.file.links.exists(name.encode())
+        if not is_there:
+            raise InputError(self._fault(name, "no such variable", "it in every block"))
+        with reading(self.path, name):
+            dataset = h5d.open(self.file, name.encode())
+            return dataset, dataset.shape, dataset.dtype
 
     def _check_shape(self, name: str, found: tuple[int, ...], expected: tuple[int, ...]) -> None:
         if found != expected:

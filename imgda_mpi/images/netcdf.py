@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,14 @@ import netCDF4
 import numpy as np
 
 from imgda_mpi.arrays import FloatArray
-from imgda_mpi.errors import InputError, fault
+from imgda_mpi.errors import InputError, fault, reading
 from imgda_mpi.grid import Grid
 
 CALENDARS = ("standard", "gregorian", "proleptic_gregorian")
 STEP_TEXT = "%Y-%m-%d %H:%M UTC"
+
+in_library = partial(reading, found="a file that cannot be read", expected="a whole NetCDF file", do="fetch it again")
+"""`reading` around one call into the NetCDF library."""
 
 
 def resolve(path: Path | str, time: datetime) -> Path:
@@ -37,7 +41,7 @@ def resolve(path: Path | str, time: datetime) -> Path:
 
 @contextmanager
 def opened(path: Path) -> Iterator[netCDF4.Dataset]:
-    """The open file; what the NetCDF library reports while it is open becomes an `InputError`."""
+    """The open file; what is read from it goes through `in_library`."""
     if not path.is_file():
         raise InputError(
             fault(
@@ -47,18 +51,17 @@ def opened(path: Path) -> Iterator[netCDF4.Dataset]:
                 do="correct the path, or ask for a time that has a file (observation.time)",
             )
         )
+    with in_library(path):
+        dataset = netCDF4.Dataset(path)
     try:
-        with warnings.catch_warnings(), netCDF4.Dataset(path) as dataset:
+        with warnings.catch_warnings():
             # netCDF4 only warns where it cannot apply a missing_value; the fill would then pass as a value.
             warnings.filterwarnings("error", message=".*not used since it")
             _check_size(path, dataset)
             yield dataset
-    except (OSError, RuntimeError) as err:
-        raise InputError(
-            fault(
-                path, found=f"a file that cannot be read ({err})", expected="a whole NetCDF file", do="fetch it again"
-            )
-        ) from err
+    finally:
+        with in_library(path):
+            dataset.close()
 
 
 def _siblings(path: Path) -> str:
@@ -73,8 +76,9 @@ def _check_size(path: Path, dataset: netCDF4.Dataset) -> None:
     """Refuse a cut classic file: the library reads the lost part of it as zeros, and zero is dry soil."""
     if not dataset.data_model.startswith("NETCDF3"):
         return
-    needed = sum(int(v.size) * v.dtype.itemsize for v in dataset.variables.values())
-    size = path.stat().st_size
+    with in_library(path):
+        needed = sum(int(v.size) * v.dtype.itemsize for v in dataset.variables.values())
+        size = path.stat().st_size
     if size < needed:
         raise InputError(
             fault(path, found=f"{size} bytes", expected=f"at least {needed} for its variables", do="fetch it again")
@@ -93,7 +97,8 @@ def find_variable(path: Path, dataset: netCDF4.Dataset, name: str) -> netCDF4.Va
 
 def text_attribute(variable: netCDF4.Variable[Any], name: str) -> str:
     """An attribute as stripped text, empty where it is absent."""
-    return str(getattr(variable, name, "")).strip()
+    with in_library(Path(variable.group().filepath())):
+        return str(getattr(variable, name, "")).strip()
 
 
 def read_values(path: Path, variable: netCDF4.Variable[Any], index: Any = ...) -> FloatArray:
@@ -103,7 +108,8 @@ def read_values(path: Path, variable: netCDF4.Variable[Any], index: Any = ...) -
             fault(path, variable.name, found=f"type {variable.dtype}", expected="numbers", do="name another variable")
         )
     try:
-        masked = np.ma.asarray(variable[index])
+        with in_library(path):
+            masked = np.ma.asarray(variable[index])
     except Warning as err:
         message = " ".join(str(err).split())
         raise InputError(
@@ -194,8 +200,9 @@ def horizontal_grid(
     longitude = _coordinate(path, dataset, variable, LONGITUDE)
     if latitude.dimensions == longitude.dimensions:
         raise _not_rectilinear(path, variable, f"a list of points along {latitude.dimensions[0]}")
+    rows, columns = read_values(path, latitude), read_values(path, longitude)
     try:
-        grid = Grid(read_values(path, latitude), read_values(path, longitude))
+        grid = Grid(rows, columns)
     except ValueError as err:
         raise InputError(
             fault(

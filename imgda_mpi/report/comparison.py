@@ -10,11 +10,15 @@ import numpy as np
 
 from imgda_mpi.arrays import FloatArray, IntArray
 from imgda_mpi.console import columns
-from imgda_mpi.errors import reading
+from imgda_mpi.errors import InputError, fault, reading
 from imgda_mpi.grid import Grid
 
 REFERENCE = "pointwise"
 """Method that the others are compared with, draw by draw."""
+
+IMAGES = ("background", "truth", "observation")
+NUMBERS = ("n_cells", "scc", "ubrmse", "bias", "time_taken", "error_spectrum", "lat", "lon", *IMAGES, "analysis")
+"""Variables of the file."""
 
 ROUNDING = 1e-7  # m3 m-3: methods that do the same are not worse than one another
 
@@ -75,30 +79,28 @@ def read_comparison(path: Path) -> SavedComparison:
         Where the file is missing or damaged, or is no comparison.
     """
     with reading(path), netCDF4.Dataset(path) as file:
-        try:
-            values = {
-                name: np.ma.filled(variable[...].astype(np.float64), np.nan)
-                for name, variable in file.variables.items()
-                if variable.dtype != "S1"  # words
-            }
-            names = [str(name) for name in file["method"][:]]
-            images = {name: values[name] for name in ("background", "truth", "observation")}
-            images |= dict(zip(names, values["analysis"], strict=True))
-            return SavedComparison(
-                names=names,
-                noise=float(file.noise),
-                n_truths=int(file.n_truths),
-                n_cells=values["n_cells"].astype(np.int64),
-                scc=values["scc"],
-                ubrmse=values["ubrmse"],
-                bias=values["bias"],
-                seconds=values["time_taken"],
-                spectrum=values["error_spectrum"],
-                grid=Grid(values["lat"], values["lon"]),
-                images=images,
-            )
-        except (AttributeError, IndexError) as err:
-            raise KeyError(f"no comparison: {err}") from err
+        found = {name: variable[...] for name, variable in file.variables.items()}
+        found |= {name: file.getncattr(name) for name in file.ncattrs()}
+    missing = [name for name in (*NUMBERS, "method", "noise", "n_truths") if name not in found]
+    if missing:
+        raise InputError(
+            fault(path, found=f"no {', '.join(missing)}", expected="a comparison", do="give the file of a comparison")
+        )
+    values = {name: np.ma.filled(found[name].astype(np.float64), np.nan) for name in NUMBERS}
+    names = [str(name) for name in found["method"]]
+    return SavedComparison(
+        names=names,
+        noise=float(found["noise"]),
+        n_truths=int(found["n_truths"]),
+        n_cells=values["n_cells"].astype(np.int64),
+        scc=values["scc"],
+        ubrmse=values["ubrmse"],
+        bias=values["bias"],
+        seconds=values["time_taken"],
+        spectrum=values["error_spectrum"],
+        grid=Grid(values["lat"], values["lon"]),
+        images={name: values[name] for name in IMAGES} | dict(zip(names, values["analysis"], strict=True)),
+    )
 
 
 def comparison_table(saved: SavedComparison) -> str:

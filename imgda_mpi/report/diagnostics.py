@@ -10,7 +10,7 @@ import netCDF4
 from imgda_mpi.arrays import FloatArray
 from imgda_mpi.errors import InputError, fault
 from imgda_mpi.grid import Grid
-from imgda_mpi.images.netcdf import find_variable, horizontal_grid, opened, read_values, text_attribute
+from imgda_mpi.images.netcdf import find_variable, horizontal_grid, in_library, opened, read_values, text_attribute
 from imgda_mpi.images.units import to_volumetric
 
 
@@ -42,10 +42,12 @@ def read_diagnostics(path: Path) -> SavedAnalysis:
         observation, analysis, increment = (
             _on_grid(path, file, name, grid) for name in ("observation", "analysis", "increment")
         )
-        how = [str(getattr(file, name)) for name in ("error_model", "solver") if name in file.ncattrs()]
-        title, method, time, source = (
-            _attribute(path, file, name) for name in ("title", "method", "analysis_time", "observation_source")
-        )
+        with in_library(path):
+            attributes = {name: str(file.getncattr(name)) for name in file.ncattrs()}
+    how = [attributes[name] for name in ("error_model", "solver") if name in attributes]
+    title, method, time, source = (
+        _attribute(path, attributes, name) for name in ("title", "method", "analysis_time", "observation_source")
+    )
     method = ", ".join([method, *(["/".join(how)] if how else [])])
     return SavedAnalysis(grid, background, observation, analysis, increment, title, method, time, source)
 
@@ -93,9 +95,9 @@ def _describe(grid: Grid) -> str:
     return f"a grid of {ny} x {nx} from {lat[0]:g} N, {lon[0]:g} E to {lat[-1]:g} N, {lon[-1]:g} E"
 
 
-def _attribute(path: Path, file: netCDF4.Dataset, name: str) -> str:
-    if name not in file.ncattrs():
+def _attribute(path: Path, attributes: dict[str, str], name: str) -> str:
+    if name not in attributes:
         raise InputError(
             fault(path, found=f"no attribute {name}", expected="a diagnostics file", do="give the file of an analysis")
         )
-    return str(file.getncattr(name))
+    return attributes[name]

@@ -120,7 +120,7 @@ def write_manifest(
     The files are read by all ranks, each its share; rank 0 writes.
     """
     files = [*inputs, *written]
-    with same_fate(comm), reading(directory):
+    with same_fate(comm):
         mine = [(number, checksum(files[number])) for number in range(comm.rank, len(files), comm.size)]
     parts = comm.gather(mine)
     with same_fate(comm), writing(directory):
@@ -157,7 +157,7 @@ def versions() -> dict[str, str]:
 
 def checksum(file: Path) -> str:
     """SHA-256 of a file, hexadecimal."""
-    with file.open("rb") as opened:
+    with reading(file), file.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
 

@@ -1,0 +1,193 @@
+"""A damaged file is an error of the input that names it; a bug on the way to its values comes out as what it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import h5py
+import netCDF4
+import numpy as np
+import pytest
+from mpi4py import MPI
+
+from imgda_mpi.colm import case_files, hdf5
+from imgda_mpi.colm.case_files import CaseFiles, list_files, patch_map, survey
+from imgda_mpi.errors import InputError, OutputError, reading, writing
+from imgda_mpi.fields import Section
+from imgda_mpi.grid import Grid
+from imgda_mpi.images import cf, netcdf
+from imgda_mpi.report import comparison, diagnostics
+from imgda_mpi.workflow import output
+
+NOON = datetime(2022, 6, 3, 12, tzinfo=UTC)
+GRID = Grid(10.0 + np.arange(6.0), 100.0 + np.arange(8.0))
+BUGS = (KeyError, NotImplementedError, RuntimeError, TypeError)
+
+
+def image_file(path: Path) -> Path:
+    """A NetCDF-4 file with variable sm on GRID, deflated and with checksums."""
+    with netCDF4.Dataset(path, "w") as file:
+        for name, values, units in (
+            ("lat", GRID.latitude, "degrees_north"),
+            ("lon", GRID.longitude, "degrees_east"),
+        ):
+            file.createDimension(name, values.size)
+            file.createVariable(name, "f8", (name,))[:] = values
+            file[name].units = units
+        file.createVariable("sm", "f8", ("lat", "lon"), zlib=True, fletcher32=True)[:] = 0.3
+        file["sm"].units = "m3 m-3"
+    return path
+
+
+def vector_file(path: Path) -> Path:
+    with h5py.File(path, "w") as file:
+        file.create_dataset("values", data=np.arange(1000.0), chunks=(1000,), compression="gzip", fletcher32=True)
+    return path
+
+
+def comparison_file(path: Path) -> Path:
+    image_file(path)
+    with netCDF4.Dataset(path, "r+") as file:
+        file.setncatts({"noise": 0.03, "n_truths": 1})
+        file.createDimension("method", 1)
+        file.createVariable("method", "S1", ("method",))[:] = b"m"
+        for name in {*comparison.NUMBERS} - {"lat", "lon"}:
+            file.createVariable(name, "f8", ("method", "lat", "lon"))[:] = 0.3
+    return path
+
+
+def flip_a_byte(path: Path, name: str) -> None:
+    """Damage the values of a variable, and nothing else."""
+    with h5py.File(path) as file:
+        chunk = file[name].id.get_chunk_info(0)
+    whole = bytearray(path.read_bytes())
+    whole[chunk.byte_offset + chunk.size // 2] ^= 0xFF
+    path.write_bytes(whole)
+
+
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def read_vector(path: Path) -> None:
+    with hdf5.opened(path) as file:
+        file.vector("values")
+
+
+def read_columns(path: Path) -> None:
+    with hdf5.opened(path) as file:
+        file.read(hdf5.Columns("values"), slice(0, 10), 1000)
+
+
+def read_image(path: Path) -> None:
+    cf.read_cf(path, GRID, NOON, variable="sm")
+
+
+def raising(error: type[Exception]) -> Callable[..., None]:
+    def fail(*_: object, **__: object) -> None:
+        raise error("a bug")
+
+    return fail
+
+
+@pytest.mark.parametrize("bug", [NotImplementedError, RecursionError, TypeError])
+@pytest.mark.parametrize("guard", [reading, writing])
+def test_what_no_library_says_of_a_file_passes(guard: Callable[[Path], None], bug: type[Exception]) -> None:
+    with pytest.raises(bug, match="a bug"), guard(Path("a.nc")):
+        raise bug("a bug")
+
+
+@pytest.mark.parametrize("error", [OSError, RuntimeError])
+def test_what_a_library_says_of_a_file_names_it(error: type[Exception]) -> None:
+    with pytest.raises(InputError, match=r"a.nc: wa: found what cannot be read \(lost\)"), reading(Path("a.nc"), "wa"):
+        raise error("lost")
+    with pytest.raises(OutputError, match=r"a.nc: found lost"), writing(Path("a.nc")):
+        raise error("lost")
+
+
+@pytest.mark.parametrize("bug", BUGS)
+@pytest.mark.parametrize(
+    ("module", "function", "call"),
+    [
+        (case_files, "_check_folders", lambda files, _: list_files(files)),
+        (case_files, "_check_blocks", lambda files, _: list_files(files)),
+        (case_files, "_read_block", lambda files, _: survey(files, ["e000_n00"])),
+        (case_files.np, "degrees", lambda files, _: survey(files, ["e000_n00"])),
+        (case_files, "_place", lambda files, _: patch_map(files, np.empty(1, case_files.PLACE))),
+        (hdf5.OpenFile, "_check_shape", lambda _, folder: read_vector(vector_file(folder / "a.nc"))),
+        (hdf5.Columns, "shape", lambda _, folder: read_columns(vector_file(folder / "a.nc"))),
+        (cf, "find_variable", lambda _, folder: read_image(image_file(folder / "a.nc"))),
+        (cf, "to_volumetric", lambda _, folder: read_image(image_file(folder / "a.nc"))),
+        (diagnostics, "_image", lambda _, folder: diagnostics.read_diagnostics(image_file(folder / "a.nc"))),
+        (comparison, "Grid", lambda _, folder: comparison.read_comparison(comparison_file(folder / "a.nc"))),
+    ],
+)
+def test_a_bug_of_ours_is_not_a_damaged_file(
+    example: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    bug: type[Exception],
+    module: object,
+    function: str,
+    call: Callable[[CaseFiles, Path], object],
+) -> None:
+    files = CaseFiles(example / "model" / "demo", "demo", datetime(2022, 6, 2, 6, tzinfo=UTC), 2005)
+    monkeypatch.setattr(module, function, raising(bug))
+    with pytest.raises(bug, match="a bug"):
+        call(files, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("make", "read", "cut", "damaged"),
+    [
+        (vector_file, read_vector, "found a file that cannot be opened", "values: found what cannot be read"),
+        (vector_file, read_columns, "found a file that cannot be opened", "values: found what cannot be read"),
+        (image_file, read_image, "found a file that cannot be read", "found a file that cannot be read"),
+        (comparison_file, comparison.read_comparison, "found what cannot be read", "found what cannot be read"),
+    ],
+)
+def test_a_damaged_file_is_named(
+    tmp_path: Path, make: Callable[[Path], Path], read: Callable[[Path], object], cut: str, damaged: str
+) -> None:
+    path = make(tmp_path / "a.nc")
+    read(path)
+    flip_a_byte(path, "values" if make is vector_file else "sm")
+    with pytest.raises(InputError, match=f"a.nc: {damaged}"):
+        read(path)
+    truncate(path)
+    with pytest.raises(InputError, match=f"a.nc: {cut}"):
+        read(path)
+
+
+def test_an_attribute_that_cannot_be_read_names_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Damaged:
+        def __init__(self, group: netCDF4.Dataset) -> None:
+            self.group = lambda: group
+
+        def __getattr__(self, name: str) -> str:
+            raise RuntimeError("NetCDF: HDF error")
+
+    path = image_file(tmp_path / "soil moisture, 100 %.nc")
+    with (
+        netcdf.opened(path) as file,
+        pytest.raises(InputError, match=r"soil moisture, 100 %.nc: found a file that cannot be read \(NetCDF: HDF"),
+    ):
+        netcdf.text_attribute(Damaged(file), "units")
+
+
+def test_another_file_is_no_comparison(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"a.nc: found no n_cells, .*, n_truths, expected a comparison"):
+        comparison.read_comparison(image_file(tmp_path / "a.nc"))
+
+
+def test_a_missing_variable_is_not_a_damaged_one(tmp_path: Path) -> None:
+    with hdf5.opened(vector_file(tmp_path / "a.nc")) as file, pytest.raises(InputError, match="wa: found no such var"):
+        file.vector("wa")
+
+
+def test_the_manifest_names_the_file_that_cannot_be_read(tmp_path: Path) -> None:
+    whole = image_file(tmp_path / "a.nc")
+    with pytest.raises(InputError, match=r"gone.nc: found what cannot be read"):
+        output.write_manifest(tmp_path, [], [whole, tmp_path / "gone.nc"], Section(), 0, MPI.COMM_SELF)
