@@ -31,14 +31,22 @@ class OutputError(ImgdaError):
     """The result cannot be written."""
 
 
-def fault(path: Path | str, variable: str | None = None, *, found: str, expected: str, do: str) -> str:
-    """One message in the form that every input error has.
+def fault(
+    path: Path | str,
+    variable: str | None = None,
+    *,
+    found: str,
+    expected: str,
+    do: str,
+    kind: type[ImgdaError] = InputError,
+) -> ImgdaError:
+    """The error of a kind, with one message in the form that all of files have.
 
     >>> fault("a.nc", "porsl", found="75 patches", expected="76", do="use the const files of this restart")
-    'a.nc: porsl: found 75 patches, expected 76; use the const files of this restart'
+    InputError('a.nc: porsl: found 75 patches, expected 76; use the const files of this restart')
     """
     where = f"{path}: {variable}" if variable else f"{path}"
-    return f"{where}: found {found}, expected {expected}; {do}"
+    return kind(f"{where}: found {found}, expected {expected}; {do}")
 
 
 @contextmanager
@@ -60,7 +68,7 @@ def reading(
         raise
     # Where a file is damaged h5py raises the first three, netCDF4 the last for its names.
     except (OSError, KeyError, RuntimeError, UnicodeDecodeError) as err:
-        raise InputError(fault(path, variable, found=f"{found} ({err})", expected=expected, do=do)) from err
+        raise fault(path, variable, found=f"{found} ({err})", expected=expected, do=do) from err
 
 
 @contextmanager
@@ -71,6 +79,10 @@ def writing(path: Path) -> Iterator[None]:
     except BUGS:
         raise
     except (OSError, RuntimeError) as err:  # netCDF4 raises RuntimeError where HDF5 cannot write
-        raise OutputError(
-            fault(path, found=str(err), expected="to write the result", do="check space, quota and permissions")
+        raise fault(
+            path,
+            found=str(err),
+            expected="to write the result",
+            do="check space, quota and permissions",
+            kind=OutputError,
         ) from err

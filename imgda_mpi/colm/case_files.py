@@ -18,7 +18,7 @@ import numpy.typing as npt
 from imgda_mpi.arrays import FloatArray, IntArray
 from imgda_mpi.colm.hdf5 import opened
 from imgda_mpi.colm.patches import PatchMap
-from imgda_mpi.errors import InputError, fault, reading
+from imgda_mpi.errors import fault, reading
 from imgda_mpi.grid import Grid
 
 
@@ -125,14 +125,12 @@ def patch_map(files: CaseFiles, places: npt.NDArray[np.void]) -> PatchMap:
     try:
         return PatchMap(grid, cell, places["weight"].copy(), places["type"].copy())
     except ValueError as err:
-        raise InputError(
-            fault(
-                files.landpatch / "patchfrac_elm_*.nc",
-                "patchfrac_elm",
-                found=f"{err}",
-                expected="area fractions of 0 or more",
-                do="the files are damaged: copy them again from the model run",
-            )
+        raise fault(
+            files.landpatch / "patchfrac_elm_*.nc",
+            "patchfrac_elm",
+            found=f"{err}",
+            expected="area fractions of 0 or more",
+            do="the files are damaged: copy them again from the model run",
         ) from err
 
 
@@ -146,67 +144,55 @@ def _check_folders(files: CaseFiles) -> None:
     with reading(files.directory):
         is_there = files.directory.is_dir()
     if not is_there:
-        raise InputError(
-            fault(
-                files.directory,
-                found="no such folder",
-                expected="the case's output folder, with restart/ and landdata/",
-                do="correct model.directory",
-            )
+        raise fault(
+            files.directory,
+            found="no such folder",
+            expected="the case's output folder, with restart/ and landdata/",
+            do="correct model.directory",
         )
     names = _names(files.states)
     if names is None:
         there = [name for name in _names(files.states.parent) or () if name.count("-") >= 2]
-        raise InputError(
-            fault(
-                files.states,
-                found=f"no such folder (there are: {', '.join(there) or 'none'})",
-                expected="the restart of the analysis time",
-                do="correct model.time, model.directory, or run the model to that time",
-            )
+        raise fault(
+            files.states,
+            found=f"no such folder (there are: {', '.join(there) or 'none'})",
+            expected="the restart of the analysis time",
+            do="correct model.time, model.directory, or run the model to that time",
         )
     if not any(name.startswith(files.prefix) for name in names):
-        raise InputError(
-            fault(
-                files.states,
-                found=f"files named like {names[0]}" if names else "an empty folder",
-                expected=f"{files.prefix}<block>.nc",
-                do="correct model.case or model.land_cover_year",
-            )
+        raise fault(
+            files.states,
+            found=f"files named like {names[0]}" if names else "an empty folder",
+            expected=f"{files.prefix}<block>.nc",
+            do="correct model.case or model.land_cover_year",
         )
 
 
 def _check_blocks(files: CaseFiles, blocks: Sequence[str], states: Sequence[str]) -> None:
     if not blocks:
-        raise InputError(
-            fault(
-                files.landpatch,
-                found="no landpatch_<block>.nc",
-                expected="one for every block with land",
-                do="model.directory must hold the case's landdata beside its restart folder",
-            )
+        raise fault(
+            files.landpatch,
+            found="no landpatch_<block>.nc",
+            expected="one for every block with land",
+            do="model.directory must hold the case's landdata beside its restart folder",
         )
     for of_block, there in ((files.state, set(states)), (files.const, set(_names(files.consts) or ()))):
         for path in map(of_block, blocks):
             if path.name not in there:
-                raise InputError(
-                    fault(
-                        path,
-                        found="no such file",
-                        expected=f"one for each of the {len(blocks)} blocks in {files.landpatch}",
-                        do="copy the missing block, or correct model.case and model.land_cover_year",
-                    )
+                raise fault(
+                    path,
+                    found="no such file",
+                    expected=f"one for each of the {len(blocks)} blocks in {files.landpatch}",
+                    do="copy the missing block, or correct model.case and model.land_cover_year",
                 )
     known = {files.state(block).name for block in blocks}
     extra = [name for name in states if name.startswith(files.prefix) and name.endswith(".nc") and name not in known]
     if extra:
-        raise InputError(
-            fault(
-                files.states / extra[0],
-                found="a block that has no landpatch file",
-                expected=f"one of the {len(blocks)} blocks in {files.landpatch}",
-                do="use the landdata this restart was made with",
-            )
+        raise fault(
+            files.states / extra[0],
+            found="a block that has no landpatch file",
+            expected=f"one of the {len(blocks)} blocks in {files.landpatch}",
+            do="use the landdata this restart was made with",
         )
 
 
@@ -225,14 +211,12 @@ def _read_block(files: CaseFiles, block: str) -> npt.NDArray[np.void]:
         places["longitude"] = np.degrees(file.vector("patchlonr", n))
         places["latitude"] = np.degrees(file.vector("patchlatr", n))
     if not np.array_equal(own_class, patch_class):
-        raise InputError(
-            fault(
-                const,
-                "patchclass",
-                found="other land cover classes",
-                expected=f"those of {cells}",
-                do="use the const files of this case",
-            )
+        raise fault(
+            const,
+            "patchclass",
+            found="other land cover classes",
+            expected=f"those of {cells}",
+            do="use the const files of this case",
         )
     return places
 
@@ -247,17 +231,15 @@ def _place(mesh: Path, element: IntArray) -> tuple[Grid, IntArray]:
     try:
         whole = Grid(latitude, longitude)
     except ValueError as err:
-        raise InputError(
-            fault(mesh, found=f"{err}", expected="rows and columns of a grid", do="single points cannot be an image")
+        raise fault(
+            mesh, found=f"{err}", expected="rows and columns of a grid", do="single points cannot be an image"
         ) from err
     if element.min() < 1 or element.max() > latitude.size * longitude.size:
-        raise InputError(
-            fault(
-                mesh,
-                found=f"{latitude.size} x {longitude.size} cells and element ids {element.min()}..{element.max()}",
-                expected="ids within the grid",
-                do="unstructured and catchment meshes have no rows and columns and cannot be treated as an image",
-            )
+        raise fault(
+            mesh,
+            found=f"{latitude.size} x {longitude.size} cells and element ids {element.min()}..{element.max()}",
+            expected="ids within the grid",
+            do="unstructured and catchment meshes have no rows and columns and cannot be treated as an image",
         )
     row, column = np.divmod(element - 1, longitude.size)
     west, width = _columns_in_use(np.unique(column), longitude.size, whole.is_periodic)
@@ -296,13 +278,11 @@ def _check_positions(files: CaseFiles, grid: Grid, cell: IntArray, longitude: Fl
     outside = ~((np.abs(latitude - grid.latitude[row]) <= height) & (np.abs(east) <= width))
     if outside.any():
         patch = int(np.flatnonzero(outside)[0])
-        raise InputError(
-            fault(
-                files.const("*"),
-                "patchlonr, patchlatr",
-                found=f"{int(outside.sum())} patches outside their cell, the first at"
-                f" {longitude[patch]:.2f} E {latitude[patch]:.2f} N",
-                expected=f"near {grid.longitude[column[patch]]:.2f} E {grid.latitude[row[patch]]:.2f} N",
-                do="use the const and landdata files of one and the same case",
-            )
+        raise fault(
+            files.const("*"),
+            "patchlonr, patchlatr",
+            found=f"{int(outside.sum())} patches outside their cell, the first at"
+            f" {longitude[patch]:.2f} E {latitude[patch]:.2f} N",
+            expected=f"near {grid.longitude[column[patch]]:.2f} E {grid.latitude[row[patch]]:.2f} N",
+            do="use the const and landdata files of one and the same case",
         )

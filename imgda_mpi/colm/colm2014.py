@@ -24,7 +24,7 @@ from imgda_mpi.colm.patches import PatchMap
 from imgda_mpi.colm.restart import check_soil, own_patches
 from imgda_mpi.colm.soil_layers import N_SNOW, N_SOIL, node_depth
 from imgda_mpi.colm.soil_update import SoilColumns
-from imgda_mpi.errors import InputError, OutputError, fault, writing
+from imgda_mpi.errors import OutputError, fault, writing
 from imgda_mpi.grid import Grid
 from imgda_mpi.parallel.failure import same_fate
 from imgda_mpi.parallel.ownership import share
@@ -198,9 +198,7 @@ def _integers(path: Path, start: int, count: int) -> IntArray:
 def _record_lengths(path: Path) -> list[int]:
     """Lengths in bytes of the records of a Fortran sequential file."""
     if not path.is_file():
-        raise InputError(
-            fault(path, found="no such file", expected="a restart file of CoLM2014", do="correct its name")
-        )
+        raise fault(path, found="no such file", expected="a restart file of CoLM2014", do="correct its name")
     size = path.stat().st_size
     lengths: list[int] = []
     position = 0
@@ -211,14 +209,12 @@ def _record_lengths(path: Path) -> list[int]:
             length = int.from_bytes(marker, "little", signed=True)
             file.seek(position + MARKER + max(length, 0))
             if length < 0 or len(marker) < MARKER or file.read(MARKER) != marker:
-                raise InputError(
-                    fault(
-                        path,
-                        f"record {len(lengths) + 1}",
-                        found=f"a length of {length} bytes that its end does not repeat, in a file of {size} bytes",
-                        expected="little-endian Fortran records",
-                        do="the file is truncated or of another format: copy it again from the model run",
-                    )
+                raise fault(
+                    path,
+                    f"record {len(lengths) + 1}",
+                    found=f"a length of {length} bytes that its end does not repeat, in a file of {size} bytes",
+                    expected="little-endian Fortran records",
+                    do="the file is truncated or of another format: copy it again from the model run",
                 )
             lengths.append(length)
             position += length + 2 * MARKER
@@ -238,14 +234,12 @@ def _const_layout(path: Path) -> _Layout:
         layout = _Layout(n_patch, n_lat, n_lon, MARKER, positions, depths)
         if n_lat * n_lon == n_cells and _coordinates_fit(path, layout):
             return layout
-    raise InputError(
-        fault(
-            path,
-            "ixy_patch, jxy_patch, dlat, dlon, lats, lons",
-            found=f"records of {lengths[0]} and {lengths[1]} bytes with {n_patch} patches whose positions fit no grid",
-            expected="the patches of a grid of lats and lons",
-            do="the file is damaged or of another version of the model",
-        )
+    raise fault(
+        path,
+        "ixy_patch, jxy_patch, dlat, dlon, lats, lons",
+        found=f"records of {lengths[0]} and {lengths[1]} bytes with {n_patch} patches whose positions fit no grid",
+        expected="the patches of a grid of lats and lons",
+        do="the file is damaged or of another version of the model",
     )
 
 
@@ -261,13 +255,11 @@ def _count_patches(path: Path, lengths: Sequence[int]) -> int:
             with np.errstate(invalid="ignore"):  # other numbers read as reals may be anything
                 if (np.abs(depths - node_depth) < 1e-9).all():
                     return n_patch
-    raise InputError(
-        fault(
-            path,
-            found=f"records of {lengths} bytes without the depths of the soil layers",
-            expected="the two records of a const file of CoLM2014",
-            do="name the <site>-rstTimeConst file; other versions of the model cannot be read",
-        )
+    raise fault(
+        path,
+        found=f"records of {lengths} bytes without the depths of the soil layers",
+        expected="the two records of a const file of CoLM2014",
+        do="name the <site>-rstTimeConst file; other versions of the model cannot be read",
     )
 
 
@@ -303,14 +295,12 @@ def _place(path: Path, layout: _Layout) -> PatchMap:
     number = np.arange(1, n + 1)
     counted = int((last - first + 1)[first > 0].sum())
     if counted != n or (number < first[cell]).any() or (number > last[cell]).any():
-        raise InputError(
-            fault(
-                path,
-                "spatch_xy, epatch_xy",
-                found=f"{counted} patches in the cells' ranges, not those of ixy_patch and jxy_patch",
-                expected=f"each of the {n} patches in the range of its cell",
-                do="the file is damaged: copy it again from the model run",
-            )
+        raise fault(
+            path,
+            "spatch_xy, epatch_xy",
+            found=f"{counted} patches in the cells' ranges, not those of ixy_patch and jxy_patch",
+            expected=f"each of the {n} patches in the range of its cell",
+            do="the file is damaged: copy it again from the model run",
         )
     weight = _reals(path, after_places + 8 * n_cells, n)
     patch_type = _integers(path, layout.depths - 4 * n, n)
@@ -320,14 +310,12 @@ def _place(path: Path, layout: _Layout) -> PatchMap:
     try:
         return PatchMap(Grid(latitude, longitude), cell, weight, patch_type)
     except ValueError as err:
-        raise InputError(
-            fault(
-                path,
-                "lats, lons, wtxy_patch",
-                found=f"values that make no grid ({err})",
-                expected="a latitude-longitude grid and the areas of its patches",
-                do="the file is damaged: copy it again from the model run",
-            )
+        raise fault(
+            path,
+            "lats, lons, wtxy_patch",
+            found=f"values that make no grid ({err})",
+            expected="a latitude-longitude grid and the areas of its patches",
+            do="the file is damaged: copy it again from the model run",
         ) from err
 
 
@@ -336,27 +324,23 @@ def _check_state(path: Path, n_patch: int, time: datetime) -> None:
     expected = DATE_BYTES + 8 * STATE_REALS * n_patch
     if lengths != [expected]:
         n_found, rest = divmod(lengths[0] - DATE_BYTES, 8 * STATE_REALS) if len(lengths) == 1 else (0, 1)
-        raise InputError(
-            fault(
-                path,
-                found=f"records of {lengths} bytes" if rest else f"{n_found} patches",
-                expected=f"one record of {expected} bytes" if rest else f"the const file's {n_patch}",
-                do="it is not the state file, or of a version of the model with other variables"
-                if rest
-                else "use the const file of the same case",
-            )
+        raise fault(
+            path,
+            found=f"records of {lengths} bytes" if rest else f"{n_found} patches",
+            expected=f"one record of {expected} bytes" if rest else f"the const file's {n_patch}",
+            do="it is not the state file, or of a version of the model with other variables"
+            if rest
+            else "use the const file of the same case",
         )
     year, day, second = (int(value) for value in _integers(path, MARKER, 3))
     plausible = 1 <= year <= 9999 and 1 <= day <= 366 and 0 <= second <= 86400
     if not plausible or datetime(year, 1, 1, tzinfo=UTC) + timedelta(days=day - 1, seconds=second) != time:
-        raise InputError(
-            fault(
-                path,
-                "year, day, second",
-                found=f"{year}, {day}, {second}",
-                expected=f"the instant of the analysis, {time:%Y-%m-%d %H:%M:%S} (day {time:%j} of the year)",
-                do="use the restart of that instant, or correct the time",
-            )
+        raise fault(
+            path,
+            "year, day, second",
+            found=f"{year}, {day}, {second}",
+            expected=f"the instant of the analysis, {time:%Y-%m-%d %H:%M:%S} (day {time:%j} of the year)",
+            do="use the restart of that instant, or correct the time",
         )
 
 

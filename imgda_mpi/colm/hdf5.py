@@ -20,7 +20,7 @@ from h5py import h5d, h5f, h5p, h5s
 from mpi4py import MPI
 
 from imgda_mpi.arrays import FloatArray
-from imgda_mpi.errors import InputError, fault, reading
+from imgda_mpi.errors import ImgdaError, fault, reading
 
 
 def has_parallel_hdf5() -> bool:
@@ -78,7 +78,7 @@ class OpenFile:
         dataset, shape, dtype = self._find(variable.name)
         self._check_shape(variable.name, shape, variable.shape(n_patch))
         if dtype != np.float64:
-            raise InputError(self._fault(variable.name, f"{dtype}", "float64"))
+            raise self._fault(variable.name, f"{dtype}", "float64")
         with reading(self.path, variable.name):
             dataset.read(*_selection(dataset, variable, patches, rows), rows, dxpl=self.transfer)
         return rows
@@ -99,24 +99,22 @@ class OpenFile:
         with reading(self.path, name):
             is_there = self.file.links.exists(name.encode())
         if not is_there:
-            raise InputError(self._fault(name, "no such variable", "it in every block"))
+            raise self._fault(name, "no such variable", "it in every block")
         with reading(self.path, name):
             dataset = h5d.open(self.file, name.encode())
             return dataset, dataset.shape, dataset.dtype
 
     def _check_shape(self, name: str, found: tuple[int, ...], expected: tuple[int, ...]) -> None:
         if found != expected:
-            raise InputError(
-                fault(
-                    self.path,
-                    name,
-                    found=f"shape {found}",
-                    expected=f"{expected} as in the landpatch file of this block",
-                    do="state, const and landdata must come from one and the same case",
-                )
+            raise fault(
+                self.path,
+                name,
+                found=f"shape {found}",
+                expected=f"{expected} as in the landpatch file of this block",
+                do="state, const and landdata must come from one and the same case",
             )
 
-    def _fault(self, name: str, found: str, expected: str) -> str:
+    def _fault(self, name: str, found: str, expected: str) -> ImgdaError:
         return fault(self.path, name, found=found, expected=expected, do="use the model's own files")
 
 
@@ -146,19 +144,15 @@ def opened(path: Path, mode: str = "r", group: MPI.Intracomm | None = None) -> I
     try:
         file = h5f.open(os.fsencode(path), h5f.ACC_RDONLY if mode == "r" else h5f.ACC_RDWR, access)
     except FileNotFoundError as err:
-        raise InputError(
-            fault(path, found="no such file", expected="a NetCDF-4 file", do="copy it from the case")
-        ) from err
+        raise fault(path, found="no such file", expected="a NetCDF-4 file", do="copy it from the case") from err
     except OSError as err:
         if mode != "r":
             raise
-        raise InputError(
-            fault(
-                path,
-                found=f"a file that cannot be opened ({err})",
-                expected="a complete NetCDF-4 file",
-                do="it is truncated or of another format: copy it again from the model run",
-            )
+        raise fault(
+            path,
+            found=f"a file that cannot be opened ({err})",
+            expected="a complete NetCDF-4 file",
+            do="it is truncated or of another format: copy it again from the model run",
         ) from err
     try:
         yield OpenFile(path, file, transfer)

@@ -13,7 +13,7 @@ from mpi4py import MPI
 from imgda_mpi.arrays import BoolArray, FloatArray, IntArray
 from imgda_mpi.colm.patches import PatchMap
 from imgda_mpi.colm.soil_update import SoilColumns
-from imgda_mpi.errors import InputError, fault
+from imgda_mpi.errors import fault
 from imgda_mpi.parallel.rows import scatter_rows
 
 # CoLM writes -1.0e36 where it has no value; anything this large is no soil water and no temperature.
@@ -103,13 +103,11 @@ def _require(holds: BoolArray, soil: SoilColumns, name: str, values: FloatArray,
     if wrong.any():
         patch, layer = (int(index) for index in np.argwhere(wrong)[0])
         file, number = place(patch)
-        raise InputError(
-            fault(
-                file,
-                name,
-                found=f"{values[patch, layer]:g} in soil layer {layer + 1} of patch {number}"
-                f" ({int(wrong.any(axis=1).sum())} such patches)",
-                expected=f"{expected} on every soil patch",
-                do="the file is damaged or of another case: use one that the model wrote in full",
-            )
+        raise fault(
+            file,
+            name,
+            found=f"{values[patch, layer]:g} in soil layer {layer + 1} of patch {number}"
+            f" ({int(wrong.any(axis=1).sum())} such patches)",
+            expected=f"{expected} on every soil patch",
+            do="the file is damaged or of another case: use one that the model wrote in full",
         )

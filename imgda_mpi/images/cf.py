@@ -11,7 +11,7 @@ import netCDF4
 import numpy as np
 
 from imgda_mpi.arrays import FloatArray
-from imgda_mpi.errors import InputError, fault
+from imgda_mpi.errors import fault
 from imgda_mpi.grid import Grid
 from imgda_mpi.images.image import ObservedImage, SourceImage, observed_image
 from imgda_mpi.images.netcdf import (
@@ -123,14 +123,12 @@ def count_members(path: Path | str, time: datetime, variable: str) -> int:
         found = find_variable(file, dataset, variable)
         name = _member_dimension(found)
         if name is None:
-            raise InputError(
-                fault(
-                    file,
-                    variable,
-                    found=f"dimensions {', '.join(found.dimensions)}",
-                    expected=f"one named {', '.join(MEMBER_NAMES)}",
-                    do="rename the dimension of the members",
-                )
+            raise fault(
+                file,
+                variable,
+                found=f"dimensions {', '.join(found.dimensions)}",
+                expected=f"one named {', '.join(MEMBER_NAMES)}",
+                do="rename the dimension of the members",
             )
         return len(dataset.dimensions[name])
 
@@ -175,14 +173,12 @@ def _checked_member(
 ) -> int:
     size = len(dataset.dimensions[dimension])
     if not 0 <= member < size:
-        raise InputError(
-            fault(
-                path,
-                variable.name,
-                found=f"{size} members",
-                expected=f"one of number {member}",
-                do=f"choose from 0 to {size - 1}",
-            )
+        raise fault(
+            path,
+            variable.name,
+            found=f"{size} members",
+            expected=f"one of number {member}",
+            do=f"choose from 0 to {size - 1}",
         )
     return member
 
@@ -200,27 +196,23 @@ def _choose_layer(
     along_depth = () if depth is None else depth.dimensions
     unknown = [d for d in dimensions if len(dataset.dimensions[d]) > 1 and d not in along_depth]
     if unknown:
-        raise InputError(
-            fault(
-                path,
-                variable.name,
-                found=f"further dimensions {', '.join(f'{d} ({len(dataset.dimensions[d])})' for d in unknown)}",
-                expected="latitude, longitude, time and a depth coordinate",
-                do="extract one index of each first (for example with ncks -d)",
-            )
+        raise fault(
+            path,
+            variable.name,
+            found=f"further dimensions {', '.join(f'{d} ({len(dataset.dimensions[d])})' for d in unknown)}",
+            expected="latitude, longitude, time and a depth coordinate",
+            do="extract one index of each first (for example with ncks -d)",
         )
     bounds = None if depth is None else _layer_bounds(path, dataset, depth)
     if depth is None or (bounds is None and depth.size == 1):
         return layer, first
     if bounds is None:
-        raise InputError(
-            fault(
-                path,
-                depth.name,
-                found=f"{depth.size} depths without bounds in m",
-                expected="top and bottom of each layer",
-                do="add the bounds to the file, or extract one layer first (for example with ncks -d)",
-            )
+        raise fault(
+            path,
+            depth.name,
+            found=f"{depth.size} depths without bounds in m",
+            expected="top and bottom of each layer",
+            do="add the bounds to the file, or extract one layer first (for example with ncks -d)",
         )
     only_one = layer is None and len(bounds) == 1
     match = 0 if only_one else _matching_layer(path, variable.name, bounds, layer)
@@ -232,14 +224,12 @@ def _matching_layer(path: Path, name: str, bounds: FloatArray, layer: Layer | No
     wanted = (np.nan, np.nan) if layer is None else layer
     matches = np.flatnonzero(np.abs(bounds - wanted).max(axis=1) < LAYER_TOLERANCE)
     if matches.size != 1:
-        raise InputError(
-            fault(
-                path,
-                name,
-                found=f"layers {', '.join(f'{top:g}-{bottom:g} m' for top, bottom in bounds)}",
-                expected="one layer" if layer is None else f"{layer[0]:g}-{layer[1]:g} m",
-                do=f"set observation.layer to one of them, as [{bounds[0][0]:g}, {bounds[0][1]:g}]",
-            )
+        raise fault(
+            path,
+            name,
+            found=f"layers {', '.join(f'{top:g}-{bottom:g} m' for top, bottom in bounds)}",
+            expected="one layer" if layer is None else f"{layer[0]:g}-{layer[1]:g} m",
+            do=f"set observation.layer to one of them, as [{bounds[0][0]:g}, {bounds[0][1]:g}]",
         )
     return int(matches[0])
 

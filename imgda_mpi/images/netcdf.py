@@ -17,7 +17,7 @@ import netCDF4
 import numpy as np
 
 from imgda_mpi.arrays import FloatArray
-from imgda_mpi.errors import InputError, fault, reading
+from imgda_mpi.errors import ImgdaError, fault, reading
 from imgda_mpi.grid import Grid
 
 CALENDARS = ("standard", "gregorian", "proleptic_gregorian")
@@ -43,13 +43,11 @@ def resolve(path: Path | str, time: datetime) -> Path:
 def opened(path: Path) -> Iterator[netCDF4.Dataset]:
     """The open file; what is read from it goes through `in_library`."""
     if not path.is_file():
-        raise InputError(
-            fault(
-                path,
-                found=f"no such file{_siblings(path)}",
-                expected="a NetCDF file",
-                do="correct the path, or ask for a time that has a file (observation.time)",
-            )
+        raise fault(
+            path,
+            found=f"no such file{_siblings(path)}",
+            expected="a NetCDF file",
+            do="correct the path, or ask for a time that has a file (observation.time)",
         )
     with in_library(path):
         dataset = netCDF4.Dataset(path)
@@ -80,18 +78,14 @@ def _check_size(path: Path, dataset: netCDF4.Dataset) -> None:
         needed = sum(int(v.size) * v.dtype.itemsize for v in dataset.variables.values())
         size = path.stat().st_size
     if size < needed:
-        raise InputError(
-            fault(path, found=f"{size} bytes", expected=f"at least {needed} for its variables", do="fetch it again")
-        )
+        raise fault(path, found=f"{size} bytes", expected=f"at least {needed} for its variables", do="fetch it again")
 
 
 def find_variable(path: Path, dataset: netCDF4.Dataset, name: str) -> netCDF4.Variable[Any]:
     """The named variable of the file."""
     if name not in dataset.variables:
         fields = [field for field, variable in dataset.variables.items() if len(variable.dimensions) > 1]
-        raise InputError(
-            fault(path, name, found="no such variable", expected=f"one of {', '.join(fields)}", do="name one of them")
-        )
+        raise fault(path, name, found="no such variable", expected=f"one of {', '.join(fields)}", do="name one of them")
     return dataset.variables[name]
 
 
@@ -104,22 +98,18 @@ def text_attribute(variable: netCDF4.Variable[Any], name: str) -> str:
 def read_values(path: Path, variable: netCDF4.Variable[Any], index: Any = ...) -> FloatArray:
     """Unpacked values in double precision, NaN where the file's attributes say missing or the value is not finite."""
     if not np.issubdtype(variable.dtype, np.number):
-        raise InputError(
-            fault(path, variable.name, found=f"type {variable.dtype}", expected="numbers", do="name another variable")
-        )
+        raise fault(path, variable.name, found=f"type {variable.dtype}", expected="numbers", do="name another variable")
     try:
         with in_library(path):
             masked = np.ma.asarray(variable[index])
     except Warning as err:
         message = " ".join(str(err).split())
-        raise InputError(
-            fault(
-                path,
-                variable.name,
-                found=f"attributes that cannot be applied ({message})",
-                expected=f"fill values of type {variable.dtype}",
-                do="correct or remove the attribute",
-            )
+        raise fault(
+            path,
+            variable.name,
+            found=f"attributes that cannot be applied ({message})",
+            expected=f"fill values of type {variable.dtype}",
+            do="correct or remove the attribute",
         ) from err
     values = np.ma.filled(masked.astype(np.float64), np.nan)
     return np.where(np.isfinite(values), values, np.nan)
@@ -179,16 +169,14 @@ def _coordinate(
     raise _not_rectilinear(path, variable, f"{axis.name} {', '.join(others) if others else 'nowhere in the file'}")
 
 
-def _not_rectilinear(path: Path, variable: netCDF4.Variable[Any], found: str) -> InputError:
+def _not_rectilinear(path: Path, variable: netCDF4.Variable[Any], found: str) -> ImgdaError:
     dimensions = ", ".join(variable.dimensions)
-    return InputError(
-        fault(
-            path,
-            variable.name,
-            found=found,
-            expected=f"latitude and longitude as vectors, each along a dimension of its own among ({dimensions})",
-            do="only rectilinear grids are read: remap the file to a latitude-longitude grid first",
-        )
+    return fault(
+        path,
+        variable.name,
+        found=found,
+        expected=f"latitude and longitude as vectors, each along a dimension of its own among ({dimensions})",
+        do="only rectilinear grids are read: remap the file to a latitude-longitude grid first",
     )
 
 
@@ -204,14 +192,12 @@ def horizontal_grid(
     try:
         grid = Grid(rows, columns)
     except ValueError as err:
-        raise InputError(
-            fault(
-                path,
-                f"{latitude.name}, {longitude.name}",
-                found=f"coordinates that make no grid ({err})",
-                expected="latitude monotonic, longitude ascending over less than 360 degrees, at least 2 of each",
-                do="sort them, or remove the column that is there twice",
-            )
+        raise fault(
+            path,
+            f"{latitude.name}, {longitude.name}",
+            found=f"coordinates that make no grid ({err})",
+            expected="latitude monotonic, longitude ascending over less than 360 degrees, at least 2 of each",
+            do="sort them, or remove the column that is there twice",
         ) from err
     return grid, (latitude.dimensions[0], longitude.dimensions[0])
 
@@ -238,14 +224,12 @@ def _decoded(path: Path, coordinate: netCDF4.Variable[Any]) -> list[datetime]:
         dates: Any = netCDF4.num2date(values, units, calendar)
         exact = [datetime(d.year, d.month, d.day, d.hour, d.minute, d.second, d.microsecond, tzinfo=UTC) for d in dates]
     except (ValueError, OverflowError) as err:
-        raise InputError(
-            fault(
-                path,
-                coordinate.name,
-                found=f"times that give no dates: units '{units}', calendar '{calendar}' ({err})",
-                expected=f"times in the calendar {', '.join(CALENDARS)}, none missing",
-                do="correct the time coordinate",
-            )
+        raise fault(
+            path,
+            coordinate.name,
+            found=f"times that give no dates: units '{units}', calendar '{calendar}' ({err})",
+            expected=f"times in the calendar {', '.join(CALENDARS)}, none missing",
+            do="correct the time coordinate",
         ) from err
     return [(t + timedelta(milliseconds=500)).replace(microsecond=0) for t in exact]
 
@@ -279,12 +263,10 @@ def nearest_step(
             along = coordinate.dimensions[0] if set(coordinate.dimensions) & set(variable.dimensions) else None
             return steps[index], along, index
         found, offset = f"{steps[index]:{STEP_TEXT}} as the nearest of {len(steps)} time(s)", max_time_offset
-    raise InputError(
-        fault(
-            path,
-            variable.name,
-            found=found,
-            expected=f"{wanted:{STEP_TEXT}} ± {offset:g} h",
-            do="give another file, raise observation.max_time_offset, or set observation.time to the time found",
-        )
+    raise fault(
+        path,
+        variable.name,
+        found=found,
+        expected=f"{wanted:{STEP_TEXT}} ± {offset:g} h",
+        do="give another file, raise observation.max_time_offset, or set observation.time to the time found",
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from imgda_mpi.arrays import FloatArray
-from imgda_mpi.errors import InputError, fault
+from imgda_mpi.errors import fault
 
 # The wettest mineral soils hold about 0.55 by volume; organic soils hold more and are not what is assimilated.
 VALID_RANGE = (0.0, 0.6)  # m3 m-3
@@ -89,13 +89,11 @@ def _check_unit(
     else:
         return
     share = 100.0 * n_rejected / values.size
-    raise InputError(
-        fault(
-            where,
-            variable,
-            found=f"values from {lowest:.4g} to {highest:.4g}, median {median:.4g}{guess}; {share:.1f} % out of range",
-            expected=f"m3 m-3 within {valid_range[0]:g}..{valid_range[1]:g} for at least "
-            f"{100 * (1 - MAX_REJECTED_SHARE):.0f} %",
-            do="correct the file's units or values, name another variable, or set observation.valid_range",
-        )
+    raise fault(
+        where,
+        variable,
+        found=f"values from {lowest:.4g} to {highest:.4g}, median {median:.4g}{guess}; {share:.1f} % out of range",
+        expected=f"m3 m-3 within {valid_range[0]:g}..{valid_range[1]:g} for at least "
+        f"{100 * (1 - MAX_REJECTED_SHARE):.0f} %",
+        do="correct the file's units or values, name another variable, or set observation.valid_range",
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from imgda_mpi.arrays import FloatArray
-from imgda_mpi.errors import InputError, fault
+from imgda_mpi.errors import fault
 
 WATER_DENSITY = 1000.0  # kg m-3, the value with which land models turn kg m-2 into a depth of water
 
@@ -65,7 +65,7 @@ def to_volumetric(
     else:
         found = f"units '{units}'" if units else "no units attribute"
         do = "set its units attribute if the values are m3 m-3, kg m-2 or percent by volume, or name another variable"
-    raise InputError(fault(path, variable, found=found, expected="m3 m-3, or kg m-2 of a known layer", do=do))
+    raise fault(path, variable, found=found, expected="m3 m-3, or kg m-2 of a known layer", do=do)
 
 
 def _plain(units: str) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 
 from imgda_mpi.arrays import FloatArray, IntArray
 from imgda_mpi.console import columns
-from imgda_mpi.errors import InputError, fault, reading
+from imgda_mpi.errors import fault, reading
 from imgda_mpi.grid import Grid
 
 REFERENCE = "pointwise"
@@ -83,9 +83,7 @@ def read_comparison(path: Path) -> SavedComparison:
         found |= {name: file.getncattr(name) for name in file.ncattrs()}
     missing = [name for name in (*NUMBERS, "method", "noise", "n_truths") if name not in found]
     if missing:
-        raise InputError(
-            fault(path, found=f"no {', '.join(missing)}", expected="a comparison", do="give the file of a comparison")
-        )
+        raise fault(path, found=f"no {', '.join(missing)}", expected="a comparison", do="give the file of a comparison")
     values = {name: np.ma.filled(found[name].astype(np.float64), np.nan) for name in NUMBERS}
     names = [str(name) for name in found["method"]]
     return SavedComparison(

@@ -8,7 +8,7 @@ from pathlib import Path
 import netCDF4
 
 from imgda_mpi.arrays import FloatArray
-from imgda_mpi.errors import InputError, fault
+from imgda_mpi.errors import fault
 from imgda_mpi.grid import Grid
 from imgda_mpi.images.netcdf import find_variable, horizontal_grid, in_library, opened, read_values, text_attribute
 from imgda_mpi.images.units import to_volumetric
@@ -68,14 +68,12 @@ def _image(path: Path, file: netCDF4.Dataset, name: str) -> tuple[FloatArray, Gr
     variable = find_variable(path, file, name)
     grid, dimensions = horizontal_grid(path, file, variable)
     if variable.dimensions != dimensions:
-        raise InputError(
-            fault(
-                path,
-                name,
-                found=f"dimensions ({', '.join(variable.dimensions)})",
-                expected=f"({', '.join(dimensions)})",
-                do="extract one image, rows first",
-            )
+        raise fault(
+            path,
+            name,
+            found=f"dimensions ({', '.join(variable.dimensions)})",
+            expected=f"({', '.join(dimensions)})",
+            do="extract one image, rows first",
         )
     values, units = read_values(path, variable), text_attribute(variable, "units")
     return to_volumetric(values, units, "", None, path=path, variable=name), grid
@@ -84,8 +82,8 @@ def _image(path: Path, file: netCDF4.Dataset, name: str) -> tuple[FloatArray, Gr
 def _on_grid(path: Path, file: netCDF4.Dataset, name: str, grid: Grid) -> FloatArray:
     image, own = _image(path, file, name)
     if not own.has_cells_of(grid):
-        raise InputError(
-            fault(path, name, found=_describe(own), expected=_describe(grid), do="remap it to the grid of the analysis")
+        raise fault(
+            path, name, found=_describe(own), expected=_describe(grid), do="remap it to the grid of the analysis"
         )
     return image
 
@@ -97,7 +95,7 @@ def _describe(grid: Grid) -> str:
 
 def _attribute(path: Path, attributes: dict[str, str], name: str) -> str:
     if name not in attributes:
-        raise InputError(
-            fault(path, found=f"no attribute {name}", expected="a diagnostics file", do="give the file of an analysis")
+        raise fault(
+            path, found=f"no attribute {name}", expected="a diagnostics file", do="give the file of an analysis"
         )
     return attributes[name]

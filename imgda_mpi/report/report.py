@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from imgda_mpi.errors import InputError, fault
+from imgda_mpi.errors import fault
 from imgda_mpi.report.comparison import comparison_table, read_comparison
 from imgda_mpi.report.comparison_figure import draw_images, draw_spectra
 from imgda_mpi.report.diagnostics import read_diagnostics, read_truth
@@ -42,13 +42,11 @@ def report(directory: Path, truth: Path | None = None) -> str:
         draw_spectra(saved_comparison, directory / "spectra.png")
         return comparison_table(saved_comparison)
     if not (directory / "diagnostics.nc").is_file():
-        raise InputError(
-            fault(
-                directory,
-                found="no diagnostics.nc and no comparison.nc",
-                expected="the output folder of an analysis or a comparison",
-                do="give the output.directory of its settings",
-            )
+        raise fault(
+            directory,
+            found="no diagnostics.nc and no comparison.nc",
+            expected="the output folder of an analysis or a comparison",
+            do="give the output.directory of its settings",
         )
     saved = read_diagnostics(directory / "diagnostics.nc")
     rows = {"observation": (saved.background, saved.analysis, saved.observation)}

@@ -12,7 +12,7 @@ from mpi4py import MPI
 
 from imgda_mpi.arrays import BoolArray, FloatArray
 from imgda_mpi.comparison_config import Comparison, MembersInFile
-from imgda_mpi.errors import InputError, fault
+from imgda_mpi.errors import fault
 from imgda_mpi.grid import Grid
 from imgda_mpi.parallel.failure import same_fate
 
@@ -72,14 +72,12 @@ def _of_members(wanted: MembersInFile, time: datetime, grid: Grid) -> Images:
 
     n_members = count_members(wanted.file, time, wanted.variable)
     if wanted.background_member >= n_members or n_members < 4:
-        raise InputError(
-            fault(
-                wanted.file,
-                wanted.variable,
-                found=f"{n_members} members",
-                expected=f"4 or more, number {wanted.background_member} among them",
-                do="add members, or set members.background_member",
-            )
+        raise fault(
+            wanted.file,
+            wanted.variable,
+            found=f"{n_members} members",
+            expected=f"4 or more, number {wanted.background_member} among them",
+            do="add members, or set members.background_member",
         )
     read = [
         read_member(wanted.file, grid, time, variable=wanted.variable, layer=wanted.layer, member=member)

@@ -11,7 +11,7 @@ from mpi4py import MPI
 
 from imgda_mpi.arrays import BoolArray, FloatArray
 from imgda_mpi.config import MemberImages, MemberRestarts
-from imgda_mpi.errors import InputError, fault
+from imgda_mpi.errors import fault
 from imgda_mpi.grid import Grid
 from imgda_mpi.parallel.failure import same_fate
 from imgda_mpi.problem import Members
@@ -69,13 +69,11 @@ def read_members(
     spread = np.where(land, np.sqrt(squares / (n_members - 1)), np.nan)
     with same_fate(comm):
         if not np.nanmax(spread) > 0:
-            raise InputError(
-                fault(
-                    files[0],
-                    found=f"{n_members} members that are all alike",
-                    expected="members that differ",
-                    do="give each member its own folder or image",
-                )
+            raise fault(
+                files[0],
+                found=f"{n_members} members that are all alike",
+                expected="members that differ",
+                do="give each member its own folder or image",
             )
     return Members(anomalies, spread, n_members), files
 
@@ -88,13 +86,11 @@ def _restart_reader(wanted: MemberRestarts, model: Model, grid: Grid, alone: MPI
         directory = wanted.directories[member]
         restart = open_restart(model, alone, directory)
         if not restart.patches.grid.has_cells_of(grid):
-            raise InputError(
-                fault(
-                    directory,
-                    found=f"a grid of {restart.patches.grid.shape}, or other cells",
-                    expected=f"the model's grid of {grid.shape}",
-                    do="give restarts of the same case",
-                )
+            raise fault(
+                directory,
+                found=f"a grid of {restart.patches.grid.shape}, or other cells",
+                expected=f"the model's grid of {grid.shape}",
+                do="give restarts of the same case",
             )
         soil, _ = restart.read_soil()
         return surface_image(restart, soil.surface_moisture(SURFACE), alone), restart.inputs
@@ -120,10 +116,8 @@ def _count_images(wanted: MemberImages, time: datetime, comm: MPI.Intracomm) -> 
 
             n_members = count_members(wanted.file, time, wanted.variable)
             if n_members < 2:
-                raise InputError(
-                    fault(
-                        wanted.file, wanted.variable, found=f"{n_members} member", expected="2 or more", do="add some"
-                    )
+                raise fault(
+                    wanted.file, wanted.variable, found=f"{n_members} member", expected="2 or more", do="add some"
                 )
     return int(comm.bcast(n_members))
 
@@ -132,12 +126,10 @@ def _check(read: tuple[FloatArray, list[Path]], member: int, land: BoolArray) ->
     image, files = read
     lacking = int(np.count_nonzero(land & ~np.isfinite(image)))
     if lacking:
-        raise InputError(
-            fault(
-                files[0],
-                f"member {member}",
-                found=f"no value in {lacking} of the model's {np.count_nonzero(land)} soil cells",
-                expected="a value in each",
-                do="give members of the same case on the model's grid",
-            )
+        raise fault(
+            files[0],
+            f"member {member}",
+            found=f"no value in {lacking} of the model's {np.count_nonzero(land)} soil cells",
+            expected="a value in each",
+            do="give members of the same case on the model's grid",
         )

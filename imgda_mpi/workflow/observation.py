@@ -12,7 +12,7 @@ import numpy as np
 
 from imgda_mpi.arrays import BoolArray, FloatArray
 from imgda_mpi.config import Cf, Gldas
-from imgda_mpi.errors import InputError, fault
+from imgda_mpi.errors import fault
 from imgda_mpi.fields import FieldFile
 from imgda_mpi.grid import Grid
 from imgda_mpi.images.cf import read_cf
@@ -57,14 +57,12 @@ def read_deviation(wanted: FieldFile, grid: Grid, time: datetime, land: BoolArra
     values = read_cf(wanted.file, grid, time, variable=wanted.variable, valid_range=(0.0, 1.0)).values
     lacking = land & ~(values > 0)
     if lacking.any():
-        raise InputError(
-            fault(
-                wanted.file,
-                wanted.variable,
-                found=f"none on {int(lacking.sum())} of {int(land.sum())} soil cells",
-                expected="a positive standard deviation on every soil cell",
-                do="fill the gaps in the file",
-            )
+        raise fault(
+            wanted.file,
+            wanted.variable,
+            found=f"none on {int(lacking.sum())} of {int(land.sum())} soil cells",
+            expected="a positive standard deviation on every soil cell",
+            do="fill the gaps in the file",
         )
     # Beyond the soil nothing is observed: any value serves, the mean keeps the variances alike.
     return np.where(values > 0, values, values[land].mean()), resolve(wanted.file, time)

@@ -78,32 +78,32 @@ def check_output(final: Path, room: Callable[[], int], comm: MPI.Intracomm) -> N
 
 def _check_free(final: Path, bytes_needed: int) -> None:
     if final.exists() and (not final.is_dir() or any(final.iterdir())):
-        raise OutputError(
-            fault(
-                final,
-                found="a folder that is not empty" if final.is_dir() else "a file",
-                expected="a new folder",
-                do="remove it or set output.directory to another",
-            )
+        raise fault(
+            final,
+            found="a folder that is not empty" if final.is_dir() else "a file",
+            expected="a new folder",
+            do="remove it or set output.directory to another",
+            kind=OutputError,
         )
     parent = next(path for path in final.absolute().parents if path.exists())
     if not parent.is_dir():
-        raise OutputError(fault(parent, found="a file", expected="a folder", do="set output.directory elsewhere"))
+        raise fault(parent, found="a file", expected="a folder", do="set output.directory elsewhere", kind=OutputError)
     if not os.access(parent, os.W_OK | os.X_OK):
-        raise OutputError(
-            fault(
-                parent, found="no write permission", expected="a writable folder", do="set output.directory elsewhere"
-            )
+        raise fault(
+            parent,
+            found="no write permission",
+            expected="a writable folder",
+            do="set output.directory elsewhere",
+            kind=OutputError,
         )
     free = shutil.disk_usage(parent).free
     if free < bytes_needed:
-        raise OutputError(
-            fault(
-                parent,
-                found=f"{free / 1e6:.1f} MB free",
-                expected=f"{bytes_needed / 1e6:.1f} MB",
-                do="free space or set output.directory to another file system",
-            )
+        raise fault(
+            parent,
+            found=f"{free / 1e6:.1f} MB free",
+            expected=f"{bytes_needed / 1e6:.1f} MB",
+            do="free space or set output.directory to another file system",
+            kind=OutputError,
         )
 
 

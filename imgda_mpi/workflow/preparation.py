@@ -18,7 +18,7 @@ from imgda_mpi.colm.soil_update import SoilColumns
 from imgda_mpi.config import Cf, Gldas, Settings
 from imgda_mpi.console import Stages
 from imgda_mpi.curvelet import CurveletTransform
-from imgda_mpi.errors import ConfigError, InputError, fault
+from imgda_mpi.errors import ConfigError, fault
 from imgda_mpi.fields import FieldFile
 from imgda_mpi.grid import Grid
 from imgda_mpi.images.image import ObservedImage
@@ -171,14 +171,12 @@ def pixel_summary(observation: ObservedImage) -> str:
 def _check_aquifer(restart: Restart, soil: SoilColumns, aquifer: FloatArray) -> None:
     missing = soil.is_soil & ~(np.abs(aquifer) < LARGEST_PLAUSIBLE)
     if missing.any():
-        raise InputError(
-            fault(
-                restart.name,
-                "wa",
-                found=f"no value on {int(missing.sum())} soil patches",
-                expected="the aquifer store in mm",
-                do='set soil.compensate = "none"',
-            )
+        raise fault(
+            restart.name,
+            "wa",
+            found=f"no value on {int(missing.sum())} soil patches",
+            expected="the aquifer store in mm",
+            do='set soil.compensate = "none"',
         )
 
 
@@ -187,13 +185,11 @@ def _check_observed(observation: ObservedImage, observed: BoolArray, allow_empty
         return
     with same_fate(comm):
         if not allow_empty:
-            raise InputError(
-                fault(
-                    observation.source,
-                    found=f"no valid pixel over land ({pixel_summary(observation)})",
-                    expected="at least one",
-                    do="give another file, or set observation.allow_empty = true to write the background unchanged",
-                )
+            raise fault(
+                observation.source,
+                found=f"no valid pixel over land ({pixel_summary(observation)})",
+                expected="at least one",
+                do="give another file, or set observation.allow_empty = true to write the background unchanged",
             )
     if comm.rank == 0:
         log.warning("%s: no valid pixel over land; the background is written unchanged", observation.source)
