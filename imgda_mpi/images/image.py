@@ -20,16 +20,11 @@ class SourceImage:
 
     Parameters
     ----------
-    values : (ny_source, nx_source) array
-        Volumetric soil moisture, m3 m-3, NaN where missing.
-    grid : Grid
-        The file's own grid.
-    path, variable : Path, str
-        Where it was read.
-    time : datetime
-        Time of the image, UTC.
-    time_is_stated : bool
-        Whether the file itself has no time, so that ``time`` is the one asked for.
+    values : volumetric soil moisture, (ny_source, nx_source) m3 m-3, NaN where missing
+    grid : the file's own
+    path, variable : where it was read
+    time : of the image, UTC
+    time_is_stated : whether the file itself has no time, so that ``time`` is the one asked for
     """
 
     values: FloatArray
@@ -46,16 +41,11 @@ class ObservedImage:
 
     Parameters
     ----------
-    values : (ny, nx) array
-        Volumetric soil moisture, m3 m-3, NaN where not observed.
-    time : datetime
-        Time of the observation, aware, UTC.
-    path : Path
-        The file read.
-    source : str
-        File, variable and time in one line, for logs.
-    counts : mapping of str to int
-        "source pixels" = "missing" + "below range" + "above range" + "not used" + "used", where pixels "not used" are
+    values : volumetric soil moisture, (ny, nx) m3 m-3, NaN where not observed
+    time : of the observation, aware, UTC
+    path : the file read
+    source : file, variable and time in one line, for logs
+    counts : "source pixels" = "missing" + "below range" + "above range" + "not used" + "used", where pixels "not used" are
         valid but give no weight to any model cell (outside the grid, or passed over by bilinear interpolation).
         "cells" = "cells observed" + "cells mostly missing" + "cells not covered", where the last lie outside the
         source grid.
