@@ -53,10 +53,6 @@ def conjugate_gradients(
     max_iterations : int
         Or when the matrix has been applied so often: see ``residual`` of the result.
 
-    Returns
-    -------
-    Solution
-
     Notes
     -----
     Hestenes and Stiefel (1952), J. Res. Natl. Bur. Stand. 49, 409.

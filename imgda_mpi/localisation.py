@@ -60,7 +60,6 @@ class Localisation:
     """
 
     def __init__(self, grid: Grid, length: float) -> None:
-        step = np.diff(grid.longitude)
         if not grid.has_equal_columns:
             raise ValueError("columns must be equally spaced in longitude")
         if not length > 0:
@@ -71,7 +70,7 @@ class Localisation:
             self._n_columns if grid.is_periodic else int(scipy.fft.next_fast_len(2 * self._n_columns, real=True))
         )
         turn = np.arange(self._period)
-        separation = np.radians(step.mean()) * np.minimum(turn, self._period - turn)
+        separation = np.radians(np.diff(grid.longitude).mean()) * np.minimum(turn, self._period - turn)
         latitude = np.radians(grid.latitude)
 
         def waves_of(row: int) -> FloatArray:
@@ -90,16 +89,7 @@ class Localisation:
             self._waves[:, row, :] = waves_of(row)[:, :n_waves].T
 
     def apply(self, images: FloatArray) -> FloatArray:
-        """L times each image.
-
-        Parameters
-        ----------
-        images : (n, ny, nx) array
-
-        Returns
-        -------
-        (n, ny, nx) array
-        """
+        """L times each image, (n, ny, nx)."""
         return self._product(self._waves, images)
 
     @property
@@ -108,17 +98,7 @@ class Localisation:
         return self._waves.shape[1], self._period
 
     def root(self, white: FloatArray) -> FloatArray:
-        """The symmetric root of L times white noise: noise with the correlations L.
-
-        Parameters
-        ----------
-        white : (n, *noise_shape) array
-            Standard normal.
-
-        Returns
-        -------
-        (n, ny, nx) array
-        """
+        """Noise with the correlations L, (n, ny, nx): its symmetric root times white noise, (n, *noise_shape)."""
         return self._product(self._roots, white)
 
     @cached_property

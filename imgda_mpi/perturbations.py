@@ -16,7 +16,6 @@ KINDS = {"background": 0, "observation": 1, "signs": 2, "sample": 3}
 ENSEMBLES = ("background", "observation")
 """Kinds of perturbed members, in the order in which they are worked on."""
 
-
 IMAGES_OF_PART, IMAGES_OF_SAMPLE = 2**24, 2**32
 """White images that a part of a sample, and a sample, may be made of."""
 
@@ -85,21 +84,9 @@ def perturbation(
 
 
 def random_signs(shape: tuple[int, int], *, seed: int, time: datetime, member: int) -> FloatArray:
-    """Random image of +1 and -1 to probe a matrix A with: E[v (A v)] is the diagonal of A (Hutchinson 1990).
+    """Random image (ny, nx) of +1 and -1 to probe a matrix A with: E[v (A v)] is its diagonal (Hutchinson 1990).
 
-    Parameters
-    ----------
-    shape, seed, time, member
-        As of `perturbation`.
-
-    Returns
-    -------
-    (ny, nx) array
-
-    Raises
-    ------
-    ValueError
-        See `perturbation`.
+    Parameters and errors are those of `perturbation`.
     """
     noise = perturbation(shape, seed=seed, time=time, kind="signs", member=member)
     return np.where(noise < 0, -1.0, 1.0)

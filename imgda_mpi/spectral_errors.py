@@ -102,22 +102,15 @@ class SampleVariance:
         moments : (2, n) array
             Of the block: see `add_member`.
         n_before, n_block : int
-            Members taken in for these coefficients before, and members of the block.
+            Members taken in before, and members of the block.
         """
         _add_block(self._mean[part], self._squares[part], moments, n_before, n_block)
 
     def result(self, n_members: int) -> Values:
-        """Sample variance of each value after all members, divisor N - 1.
+        """Sample variance (n_values,) of each value after all members, divisor N - 1, (m3 m-3)2.
 
-        Returns
-        -------
-        (n_values,) array
-            (m3 m-3)2; of the real and the imaginary part of a complex coefficient each on its own.
-
-        Raises
-        ------
-        ValueError
-            With fewer than 2 members.
+        The real and the imaginary part of a complex coefficient have each their own. ValueError with fewer than 2
+        members.
         """
         if n_members < 2:
             raise ValueError(f"{n_members} members: a variance needs at least 2")
@@ -126,14 +119,14 @@ class SampleVariance:
 
 
 def expected_variance(
-    transform: CurveletTransform, sd: float | FloatArray, wedges: Sequence[Wedge] | None = None
+    transform: CurveletTransform, sd: FloatArray, wedges: Sequence[Wedge] | None = None
 ) -> FloatArray:
     """Variance of each coefficient for errors that are uncorrelated between pixels: eq. 8 for N to infinity.
 
     Parameters
     ----------
     transform : CurveletTransform
-    sd : float or (ny, nx) array
+    sd : (ny, nx) array
         Standard deviation of the errors, m3 m-3.
     wedges : sequence of Wedge, optional
         Of the transform's layout, following one another; all of them unless given.
@@ -152,24 +145,18 @@ def expected_variance(
     -----
     With the window w of a wedge and its n1 x n2 positions m, phi(x) = sum_k w(k) exp(2 pi i k (x/N - m/n)) up to its
     norm, so that the variance is sum_q A(q) V(q) exp(2 pi i q m/n), where A(q) = sum_k w(k) w(k - q) and V is the DFT
-    of sd^2. For a constant sd only q = 0 is left.
+    of sd^2.
     """
     layout = transform.layout
-    sd = np.asarray(sd, dtype=np.float64)
-    if sd.shape not in ((), layout.image_shape):
-        raise ValueError(f"sd has shape {sd.shape}: need a number or {layout.image_shape}")
+    if sd.shape != layout.image_shape:
+        raise ValueError(f"sd has shape {sd.shape}: need {layout.image_shape}")
     wedges = layout.wedges if wedges is None else wedges
     first, windows = wedges[0].start, WedgeWindows(transform.geometry)
     variance = np.empty(wedges[-1].stop - first)
-    spectrum = np.fft.fft2(np.square(sd)) / sd.size if sd.ndim else None
+    spectrum = np.fft.fft2(np.square(sd, dtype=np.float64)) / sd.size
     for wedge in wedges:
         part = window(transform.geometry, wedge.scale, wedge.number, windows)
-        if spectrum is None:
-            # No wedge holds a frequency twice, not even as an alias, so that q = 0 is the only multiple of N.
-            of_wedge = np.full(wedge.shape, float(np.square(sd) * np.square(part.weight).sum()))
-        else:
-            of_wedge = _positions(part, spectrum, wedge.shape)
-        of_wedge /= math.prod(wedge.shape)
+        of_wedge = _positions(part, spectrum, wedge.shape) / math.prod(wedge.shape)
         variance[wedge.start - first : wedge.stop - first] = (
             of_wedge.ravel() if wedge.is_real else np.repeat(of_wedge, 2)
         )

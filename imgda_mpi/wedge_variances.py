@@ -47,15 +47,8 @@ def innovation_variances(powers: FloatArray, observed: FloatArray, noise: FloatA
 def towards_scale(values: FloatArray, modes: FloatArray, scale: IntArray) -> FloatArray:
     """Values of the wedges, each drawn to the mean of its scale the more the fewer modes it samples.
 
-    Parameters
-    ----------
-    values, modes, scale : (n_wedges,) arrays
-        ``modes`` says how many independent numbers a value is the mean of.
-
-    Returns
-    -------
-    (n_wedges,) array
-        (n v + p v_scale) / (n + p) with v_scale the mean of the scale weighted by n, and p = `PRIOR_MODES`.
+    (n v + p v_scale) / (n + p) with n ``modes``, the independent numbers that v is the mean of, v_scale the mean of the
+    scale weighted by n, and p = `PRIOR_MODES`. All are (n_wedges,) arrays.
     """
     drawn = np.empty_like(values)
     for one in np.unique(scale):

@@ -25,7 +25,7 @@ def test_observation_without_information_changes_nothing(
     transform: CurveletTransform, rng: np.random.Generator
 ) -> None:
     innovation = transform.forward(rng.standard_normal(SHAPE))
-    variance = expected_variance(transform, 0.15)
+    variance = expected_variance(transform, np.full(SHAPE, 0.15))
     increment = transform.inverse(coefficient_increment(innovation, variance, 1e30 * variance))
     assert np.abs(increment).max() < 1e-28
     assert np.abs(coefficient_increment(innovation, 0 * variance, variance)).max() == 0
@@ -33,7 +33,7 @@ def test_observation_without_information_changes_nothing(
 
 def test_perfect_observation_is_taken_over(transform: CurveletTransform, rng: np.random.Generator) -> None:
     innovation = rng.standard_normal(SHAPE)
-    variance = expected_variance(transform, 0.15)
+    variance = expected_variance(transform, np.full(SHAPE, 0.15))
     increment = coefficient_increment(transform.forward(innovation), variance, 0 * variance)
     np.testing.assert_allclose(transform.inverse(increment), innovation, rtol=0, atol=1e-13)
 
@@ -66,7 +66,7 @@ def test_expected_variances_of_uniform_errors_give_the_pointwise_blend(
     transform: CurveletTransform, rng: np.random.Generator
 ) -> None:
     innovation = rng.standard_normal(SHAPE)
-    b, r = expected_variance(transform, 0.15), expected_variance(transform, 0.10)
+    b, r = (expected_variance(transform, np.full(SHAPE, sd)) for sd in (0.15, 0.10))
     increment = transform.inverse(coefficient_increment(transform.forward(innovation), b, r))
     blend = 0.15**2 / (0.15**2 + 0.10**2) * innovation
     np.testing.assert_allclose(increment, blend, rtol=0, atol=1e-13)

@@ -30,6 +30,12 @@ def plane_wave(shape: tuple[int, int], k1: int, k2: int) -> np.ndarray:
     return np.cos(2 * np.pi * (k1 * n1 / shape[0] + k2 * n2 / shape[1]))
 
 
+def inner(layout: Layout, a: np.ndarray, b: np.ndarray) -> float:
+    """Equals the inner product of the images: complex wedges count twice, for their opposite half."""
+    places = [(slice(wedge.start, wedge.stop), 1 if wedge.is_real else 2) for wedge in layout.wedges]
+    return sum(factor * float((a[place] * b[place]).sum()) for place, factor in places)
+
+
 @pytest.mark.parametrize("name", REFERENCES)
 def test_coefficients_are_those_of_the_published_code(shared: Path, name: str) -> None:
     reference = np.load(shared / "curvelet" / name)
@@ -48,7 +54,7 @@ def test_coefficients_are_those_of_the_published_code(shared: Path, name: str) -
     for scale, energy in enumerate(reference["energy_per_scale"], start=1):
         only = np.zeros_like(coefficients)
         only[transform.layout.scale(scale)] = coefficients[transform.layout.scale(scale)]
-        assert transform.layout.inner(only, only) == pytest.approx(energy, rel=1e-12)
+        assert inner(transform.layout, only, only) == pytest.approx(energy, rel=1e-12)
 
 
 @every_shape
@@ -63,7 +69,7 @@ def test_energy_is_kept_and_the_inverse_gives_the_image_again(
     assert coefficients.dtype == dtype
     energy = np.square(image, dtype=np.float64).sum()
     wide = coefficients.astype(np.float64)
-    assert transform.layout.inner(wide, wide) == pytest.approx(energy, rel=tolerance)
+    assert inner(transform.layout, wide, wide) == pytest.approx(energy, rel=tolerance)
     again = transform.inverse(coefficients)
     assert again.dtype == dtype
     np.testing.assert_allclose(again, image, rtol=0, atol=tolerance)
@@ -91,7 +97,7 @@ def test_large_images_come_back(shape: tuple[int, int], finest: str, rng: np.ran
     transform = CurveletTransform(shape, finest=finest)
     image = rng.standard_normal(shape)
     coefficients = transform.forward(image)
-    assert transform.layout.inner(coefficients, coefficients) == pytest.approx(np.square(image).sum(), rel=1e-12)
+    assert inner(transform.layout, coefficients, coefficients) == pytest.approx(np.square(image).sum(), rel=1e-12)
     np.testing.assert_allclose(transform.inverse(coefficients), image, rtol=0, atol=1e-12)
 
 
@@ -145,9 +151,9 @@ def test_inverse_is_the_adjoint(shape: tuple[int, int], finest: str, sampling: s
     image = rng.standard_normal(shape)
     # Any coefficients, most of them not the transform of an image.
     values = rng.standard_normal(transform.layout.n_values)
-    left = transform.layout.inner(transform.forward(image), values)
+    left = inner(transform.layout, transform.forward(image), values)
     right = (image * transform.inverse(values)).sum()
-    scale = np.linalg.norm(image) * math.sqrt(transform.layout.inner(values, values))
+    scale = np.linalg.norm(image) * math.sqrt(inner(transform.layout, values, values))
     assert abs(left - right) < 1e-14 * scale
 
 
@@ -160,7 +166,7 @@ def test_other_numbers_of_scales_and_angles_are_tight_frames(
     transform = CurveletTransform((64, 90), n_scales, n_angles, finest, sampling)
     image = rng.standard_normal((64, 90))
     coefficients = transform.forward(image)
-    assert transform.layout.inner(coefficients, coefficients) == pytest.approx(np.square(image).sum(), rel=1e-12)
+    assert inner(transform.layout, coefficients, coefficients) == pytest.approx(np.square(image).sum(), rel=1e-12)
     np.testing.assert_allclose(transform.inverse(coefficients), image, rtol=0, atol=1e-12)
 
 

@@ -65,9 +65,8 @@ class Planner:
     ) -> Any:
         """A plan between two arrays, whose contents are lost, or others with the same strides.
 
-        A backward plan may overwrite what it starts from.
-
-        Without ``is_aligned`` arrays may start anywhere, otherwise on 16 bytes, which makes faster plans.
+        A backward plan may overwrite what it starts from. Without ``is_aligned`` arrays may start anywhere, otherwise
+        on 16 bytes, which makes faster plans.
         """
         # What a forward plan starts from is the caller's.
         may_destroy = () if direction == "FORWARD" else ("FFTW_DESTROY_INPUT",)
@@ -121,6 +120,7 @@ class RealFourier(ABC):
     def __init__(self, shape: tuple[int, int], dtype: np.dtype[Any]) -> None:
         self._shape, self._dtype = shape, dtype
         self._n_columns = shape[1] // 2 + 1
+        self._has_aligned_rows = shape[1] * dtype.itemsize % 16 == 0
 
     def empty_spectrum(self) -> ComplexValues:
         """Uninitialised array for a half spectrum: columns 0 to nx // 2, and a few unused ones to fill cache lines."""
@@ -153,9 +153,8 @@ class SmallRealFourier(RealFourier):
     def __init__(self, shape: tuple[int, int], dtype: np.dtype[Any], planner: Planner) -> None:
         super().__init__(shape, dtype)
         image, spectrum = empty(shape, dtype), self.empty_spectrum()[:, : self._n_columns]
-        is_aligned = _has_aligned_rows(shape, dtype)
-        self._to_spectrum = planner.plan(image, spectrum, (0, 1), "FORWARD", is_aligned)
-        self._to_image = planner.plan(spectrum, image, (0, 1), "BACKWARD", is_aligned)
+        self._to_spectrum = planner.plan(image, spectrum, (0, 1), "FORWARD", self._has_aligned_rows)
+        self._to_image = planner.plan(spectrum, image, (0, 1), "BACKWARD", self._has_aligned_rows)
 
     def to_spectrum(self, image: Values, spectrum: ComplexValues) -> None:
         """Half spectrum of an image."""
@@ -177,45 +176,36 @@ class LargeRealFourier(RealFourier):
     def __init__(self, shape: tuple[int, int], dtype: np.dtype[Any], planner: Planner) -> None:
         super().__init__(shape, dtype)
         image, spectrum = empty(shape, dtype), self.empty_spectrum()[:, : self._n_columns]
-        is_aligned = _has_aligned_rows(shape, dtype)
         ny, n_columns = spectrum.shape
-        self._row_blocks = [slice(0, 1), *_blocks(1, ny, max(2, BLOCK // n_columns // 2 * 2))]
-        self._column_blocks = _blocks(0, n_columns, max(8, BLOCK // ny // 8 * 8))
+        self._row_blocks = [slice(0, 1), *blocks(1, ny, max(2, BLOCK // n_columns // 2 * 2))]
+        self._column_blocks = blocks(0, n_columns, max(8, BLOCK // ny // 8 * 8))
         self._from_rows, self._to_rows, self._columns = {}, {}, {}
-        for n in {_length(block) for block in self._row_blocks}:
+        for n in {length_of(block) for block in self._row_blocks}:
             turned = _turned(image, slice(1, 1 + n))
-            self._from_rows[n] = planner.plan(turned, spectrum[:n], (1,), "FORWARD", is_aligned)
-            self._to_rows[n] = planner.plan(spectrum[:n], image[:n], (1,), "BACKWARD", is_aligned)
-        for n in {_length(block) for block in self._column_blocks}:
+            self._from_rows[n] = planner.plan(turned, spectrum[:n], (1,), "FORWARD", self._has_aligned_rows)
+            self._to_rows[n] = planner.plan(spectrum[:n], image[:n], (1,), "BACKWARD", self._has_aligned_rows)
+        for n in {length_of(block) for block in self._column_blocks}:
             self._columns[n] = planner.plan(spectrum[:, :n], spectrum[:, :n], (0,), "BACKWARD")
 
     def to_spectrum(self, image: Values, spectrum: ComplexValues) -> None:
         """Half spectrum of an image."""
         for block in self._row_blocks:
-            _execute(self._from_rows[_length(block)], _turned(image, block), spectrum[block, : self._n_columns])
+            _execute(self._from_rows[length_of(block)], _turned(image, block), spectrum[block, : self._n_columns])
         for block in self._column_blocks:
-            _execute(self._columns[_length(block)], spectrum[:, block], spectrum[:, block])
+            _execute(self._columns[length_of(block)], spectrum[:, block], spectrum[:, block])
 
     def to_image(self, spectrum: ComplexValues, image: Values, weigh: Weigh | None = None) -> None:
         """Image of a half spectrum."""
         for block in self._column_blocks:
             if weigh is not None:
                 weigh(block)
-            _execute(self._columns[_length(block)], spectrum[:, block], spectrum[:, block])
+            _execute(self._columns[length_of(block)], spectrum[:, block], spectrum[:, block])
         for block in self._row_blocks:
-            _execute(self._to_rows[_length(block)], spectrum[block, : self._n_columns], image[block])
+            _execute(self._to_rows[length_of(block)], spectrum[block, : self._n_columns], image[block])
 
 
 class BoxFourier:
-    """Unnormalised inverse FFTs in place of complex boxes of one shape that follow each other.
-
-    Parameters
-    ----------
-    shape : (n, n1, n2)
-        Boxes and their shape.
-    dtype : complex dtype
-    planner : Planner
-    """
+    """Unnormalised inverse FFTs in place of complex boxes that follow each other, (n, n1, n2) together."""
 
     def __init__(self, shape: tuple[int, int, int], dtype: np.dtype[Any], planner: Planner) -> None:
         self._shape = shape
@@ -245,21 +235,19 @@ def _execute(plan: Any, source: Values | ComplexValues, target: Values | Complex
     plan.execute()
 
 
-def _has_aligned_rows(shape: tuple[int, int], dtype: np.dtype[Any]) -> bool:
-    return shape[1] * dtype.itemsize % 16 == 0
-
-
 def _turned(image: Values, block: slice) -> Values:
     """The rows that stand in the place of a block when rows are in the order 0, ny - 1, ..., 1."""
     ny = image.shape[0]
     first = -block.start % ny
     # A single row has the stride of the array, whichever way it is turned: plans insist on equal strides.
-    return image[first : first + 1] if _length(block) == 1 else image[first : ny - block.stop : -1]
+    return image[first : first + 1] if length_of(block) == 1 else image[first : ny - block.stop : -1]
 
 
-def _blocks(first: int, last: int, length: int) -> list[slice]:
+def blocks(first: int, last: int, length: int) -> list[slice]:
+    """The rows or columns ``first:last`` in blocks of a length, of which the last may be shorter."""
     return [slice(start, min(start + length, last)) for start in range(first, last, length)]
 
 
-def _length(block: slice) -> int:
+def length_of(block: slice) -> int:
+    """Rows or columns in a block."""
     return int(block.stop - block.start)

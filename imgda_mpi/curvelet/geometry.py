@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 from fractions import Fraction
 
-MINIMUM_SIZE = 32
+from imgda_mpi.grid import SMALLEST
 
 
 @dataclass(frozen=True)
@@ -41,23 +41,12 @@ class Sector:
 class Geometry:
     """The cutting of the frequency plane for one image shape.
 
-    Parameters
-    ----------
-    shape : (ny, nx)
-        Shape of the image, each at least 32.
-    n_scales : int
-        Scales, 1 being the coarsest; at least 2.
-    n_angles : int
-        Wedges at scale 2 (both halves); a multiple of 4, at least 8.
-    finest : str
-        ``wavelets`` or ``curvelets``: what the finest scale is made of.
-    sampling : str
-        ``reference``: the sizes of the published code, odd; ``fast``: rounded up to quick FFT sizes.
+    Parameters are those of `CurveletTransform`, which says what each has to be. Scale 1 is the coarsest.
 
     Raises
     ------
     ValueError
-        Where one of these does not hold.
+        Where one of them does not hold.
     """
 
     shape: tuple[int, int]
@@ -67,8 +56,8 @@ class Geometry:
     sampling: str
 
     def __post_init__(self) -> None:
-        if len(self.shape) != 2 or min(self.shape) < MINIMUM_SIZE:
-            raise ValueError(f"shape={self.shape}: needs two sizes of at least {MINIMUM_SIZE}")
+        if len(self.shape) != 2 or min(self.shape) < SMALLEST:
+            raise ValueError(f"shape={self.shape}: needs two sizes of at least {SMALLEST}")
         if self.n_scales < 2:
             raise ValueError(f"n_scales={self.n_scales}: needs at least 2, a coarse and a finest scale")
         if self.n_angles < 8 or self.n_angles % 4:
@@ -115,8 +104,9 @@ class Geometry:
             nd = self._per_side(scale)
             along = (wedge - 1) // nd
             sizes = [0, 0]
-            sizes[along] = _odd(math.ceil(self.length(scale, along) * (Fraction(3, 8) + Fraction(1, 8 * nd))))
-            sizes[1 - along] = _odd(math.ceil(2 * self.length(scale, 1 - along) / nd))
+            # The next odd numbers.
+            sizes[along] = math.ceil(self.length(scale, along) * (Fraction(3, 8) + Fraction(1, 8 * nd))) | 1
+            sizes[1 - along] = math.ceil(2 * self.length(scale, 1 - along) / nd) | 1
         if self.sampling == "fast":
             sizes = [_fast(size) for size in sizes]
         return sizes[0], sizes[1]
@@ -134,10 +124,6 @@ def default_scales(shape: tuple[int, int]) -> int:
     """
     # (n - 1).bit_length() is ceil(log2(n)) without a logarithm that may round up.
     return (min(shape) - 1).bit_length() - 3
-
-
-def _odd(size: int) -> int:
-    return size | 1
 
 
 def _fast(size: int) -> int:

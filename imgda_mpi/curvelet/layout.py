@@ -5,9 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import accumulate
-
-import numpy as np
 
 from imgda_mpi.arrays import Values
 from imgda_mpi.curvelet.geometry import Geometry
@@ -42,14 +39,7 @@ class Wedge:
 
 @dataclass(frozen=True)
 class Piece:
-    """Up to 16,384 values of a wedge, counted from its first: what statistics add up, and what is never divided.
-
-    Attributes
-    ----------
-    wedge : Wedge
-    start, stop : int
-        Place in the flat array.
-    """
+    """Up to 16,384 values ``start:stop`` of a wedge in the flat array: what statistics add up, and never divided."""
 
     wedge: Wedge
     start: int
@@ -60,11 +50,7 @@ class Piece:
 class Chunk:
     """Neighbouring wedges that are worked on together: few enough to stay in the cache, or a single large one.
 
-    Attributes
-    ----------
-    number : int
-        From 0.
-    wedges : tuple of Wedge
+    Chunks are numbered from 0.
     """
 
     number: int
@@ -108,7 +94,7 @@ class Layout:
     @property
     def n_values(self) -> int:
         """Real numbers in the flat array."""
-        return self.wedges[-1].stop if self.wedges else 0
+        return self.wedges[-1].stop
 
     @property
     def redundancy(self) -> float:
@@ -127,26 +113,14 @@ class Layout:
         return tuple(Chunk(number, tuple(wedges)) for number, wedges in enumerate(chunks))
 
     def wedge(self, scale: int, number: int) -> Wedge:
-        """Record of a wedge.
-
-        Raises
-        ------
-        ValueError
-            Where the layout has no such wedge.
-        """
+        """Record of a wedge; ValueError where the layout has no such wedge."""
         for wedge in self.wedges:
             if (wedge.scale, wedge.number) == (scale, number):
                 return wedge
         raise ValueError(f"scale={scale}, wedge={number}: not among the {len(self.wedges)} wedges of this layout")
 
     def scale(self, scale: int) -> slice:
-        """Slice of the flat array that holds a scale.
-
-        Raises
-        ------
-        ValueError
-            Where the layout has no wedge of this scale.
-        """
+        """Slice of the flat array that holds a scale; ValueError where the layout has no wedge of this scale."""
         members = [wedge for wedge in self.wedges if wedge.scale == scale]
         if not members:
             raise ValueError(f"scale={scale}: this layout has {sorted({wedge.scale for wedge in self.wedges})}")
@@ -159,62 +133,30 @@ class Layout:
         ----------
         squares : (..., n) array
             The values ``start:start + n`` of the flat array, with both slots of every complex coefficient in it.
-        start : int
-
-        Returns
-        -------
-        (..., n) array
-            The same array.
+            The same array is returned.
         """
-        ends = (self.complex_part.start, self.complex_part.stop)
-        first, last = (min(max(end - start, 0), squares.shape[-1]) for end in ends)
+        first, last = (min(max(end - start, 0), squares.shape[-1]) for end in self._complex_part)
         real_part, imaginary_part = (squares[..., first + slot : last : 2] for slot in (0, 1))
         real_part += imaginary_part
         imaginary_part[...] = real_part
         return squares
 
-    def inner(self, a: Values, b: Values) -> Values:
-        """Inner product that equals that of the images: complex wedges count twice, for their opposite half.
-
-        Parameters
-        ----------
-        a, b : (..., n_values) arrays
-
-        Returns
-        -------
-        (...) array
-        """
-        self._check(a)
-        self._check(b)
-        product = a * b
-        return np.asarray(product.sum(axis=-1) + product[..., self.complex_part].sum(axis=-1))
-
     @cached_property
-    def complex_part(self) -> slice:
-        """Slice of the flat array that holds the complex wedges, possibly empty."""
+    def _complex_part(self) -> tuple[int, int]:
+        """Start and stop of the complex wedges, equal where there are none."""
         stored = [wedge for wedge in self.wedges if not wedge.is_real]
-        return slice(stored[0].start, stored[-1].stop) if stored else slice(0, 0)
-
-    def _check(self, values: Values) -> None:
-        if values.shape[-1:] != (self.n_values,):
-            raise ValueError(f"values have shape {values.shape}: need (..., {self.n_values})")
+        return (stored[0].start, stored[-1].stop) if stored else (0, 0)
 
 
 def layout_of(geometry: Geometry) -> Layout:
     """Layout of all wedges of a geometry."""
-    names = [
-        (scale, number)
-        for scale in range(1, geometry.n_scales + 1)
-        for number in range(1, geometry.n_wedges(scale) + 1)
-    ]
-    shapes = [geometry.rectangle(*name) for name in names]
-    real = [geometry.is_real(scale) for scale, _ in names]
-    stops = list(
-        accumulate(math.prod(shape) * (1 if is_real else 2) for shape, is_real in zip(shapes, real, strict=True))
-    )
-    starts = [0, *stops[:-1]]
-    fields = zip(names, shapes, real, starts, stops, strict=True)
-    return Layout(
-        geometry.shape,
-        tuple(Wedge(*name, shape, is_real, start, stop) for name, shape, is_real, start, stop in fields),
-    )
+    wedges: list[Wedge] = []
+    start = 0
+    for scale in range(1, geometry.n_scales + 1):
+        is_real = geometry.is_real(scale)
+        for number in range(1, geometry.n_wedges(scale) + 1):
+            shape = geometry.rectangle(scale, number)
+            stop = start + math.prod(shape) * (1 if is_real else 2)
+            wedges.append(Wedge(scale, number, shape, is_real, start, stop))
+            start = stop
+    return Layout(geometry.shape, tuple(wedges))

@@ -71,10 +71,9 @@ class CoarseAndWedges:
         self._coarse = Coarse(geometry, chunk.wedges[0], dtype, planner) if chunk.wedges[0].is_real else None
         wedges = [wedge for wedge in chunk.wedges if not wedge.is_real]
         self._first = chunk.wedges[0].stop - chunk.start if self._coarse else 0
-        self._dtype = dtype
         self._complex = np.result_type(dtype, np.complex64)
         self._segments = segments_of(geometry, wedges, windows, dtype)
-        self._work = work[: self._segments.size]
+        self._work = work[: (chunk.stop - chunk.start - self._first) // 2]
         # Neighbours of one shape go through one plan.
         self._fourier = [
             BoxFourier((len(list(group)), *shape), self._complex, planner)

@@ -112,10 +112,13 @@ class CurveletTransform:
             Where the images or ``out`` have another shape or type.
         """
         images = self._checked(image, self.layout.image_shape)
-        stack = images.shape[:-2]
-        coefficients = (
-            self._empty_coefficients(stack) if out is None else self._checked_out(out, stack, self.layout.n_values)
-        )
+        stack, n_values = images.shape[:-2], self.layout.n_values
+        coefficients: Values
+        if out is None:
+            # Each set of coefficients starts on a cache line.
+            coefficients = empty((*stack, n_values + -n_values % 16), self.dtype)[..., :n_values]
+        else:
+            coefficients = self._checked_out(out, stack, n_values)
         for place in np.ndindex(stack):
             self.to_spectrum(images[place], self._spectrum)
             for chunk in self.layout.chunks:
@@ -216,8 +219,8 @@ class CurveletTransform:
         """Half spectrum of an image (ny, nx), into an array of `empty_spectrum`."""
         self._image.to_spectrum(aligned(image, self.dtype), spectrum)
 
-    def to_coefficients(self, spectrum: ComplexValues, chunk: Chunk, values: Values) -> None:
-        """Coefficients of one chunk of wedges from a half spectrum.
+    def to_coefficients(self, spectrum: ComplexValues, chunk: Chunk, values: Values | None = None) -> Values:
+        """Coefficients of one chunk of wedges from a half spectrum, (chunk.stop - chunk.start,).
 
         Parameters
         ----------
@@ -225,10 +228,13 @@ class CurveletTransform:
             The last chunk overwrites it where the finest scale is made of wavelets.
         chunk : Chunk
             One of ``layout.chunks``.
-        values : (chunk.stop - chunk.start,) array
-            For the result; starts on a multiple of 16 bytes.
+        values : array, optional
+            For the result, a new one unless given; starts on a multiple of 16 bytes.
         """
+        if values is None:
+            values = empty((chunk.stop - chunk.start,), self.dtype)
         self._parts[chunk.number].to_coefficients(spectrum, values)
+        return values
 
     def from_coefficients(self, values: Values, chunk: Chunk, spectrum: ComplexValues) -> None:
         """Add the coefficients of one chunk to a half spectrum; chunks come in descending order, the last one first.
@@ -253,12 +259,6 @@ class CurveletTransform:
             spectrum[:, column] += spectrum[opposite, column].conj()
         with place_for(image) as place:
             self._image.to_image(spectrum, place)
-
-    def _empty_coefficients(self, stack: tuple[int, ...]) -> Values:
-        """Array (*stack, n_values), each set of coefficients starting on a cache line."""
-        padded = self.layout.n_values + -self.layout.n_values % 16
-        coefficients: Values = empty((*stack, padded), self.dtype)[..., : self.layout.n_values]
-        return coefficients
 
     def _checked_out(self, out: Values, stack: tuple[int, ...], *tail: int) -> Values:
         # Plans write into it: rows that follow one another, and for an image nothing in between.

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 
 from imgda_mpi.arrays import FloatArray, IntArray
-from imgda_mpi.curvelet.geometry import Geometry
+from imgda_mpi.curvelet.geometry import Geometry, Sector
 
 
 @dataclass(frozen=True)
@@ -34,10 +35,11 @@ def window(geometry: Geometry, scale: int, wedge: int, windows: WedgeWindows | N
 
     Give the same ``windows`` for all wedges of a scale in turn: those that mirror each other are computed once then.
     """
+    if scale == 1:
+        radii = [math.floor(geometry.length(1, axis) / 2) for axis in (0, 1)]
+        rows, columns = (np.arange(-radius, radius + 1) for radius in radii)
+        return Window(rows, columns, _low_pass(geometry, 1, rows, columns))
     if geometry.is_real(scale):
-        if scale == 1:
-            rows, columns = (_symmetric(math.floor(geometry.length(1, axis) / 2)) for axis in (0, 1))
-            return Window(rows, columns, _low_pass(geometry, 1, rows, columns))
         rows, columns = (np.arange(-(size // 2), (size + 1) // 2) for size in geometry.shape)
         low = _low_pass(geometry, scale - 1, rows, columns)
         return Window(rows, columns, np.sqrt(1 - low * low))
@@ -49,12 +51,7 @@ def window(geometry: Geometry, scale: int, wedge: int, windows: WedgeWindows | N
 
 
 class WedgeWindows:
-    """Windows of the complex wedges where they are not zero, each computed for two wedges that mirror each other.
-
-    Parameters
-    ----------
-    geometry : Geometry
-    """
+    """Windows of the complex wedges where they are not zero, each computed for two wedges that mirror each other."""
 
     def __init__(self, geometry: Geometry) -> None:
         self._geometry = geometry
@@ -83,9 +80,9 @@ class WedgeWindows:
 
 def _wedge_window(geometry: Geometry, scale: int, wedge: int) -> tuple[IntArray, IntArray, FloatArray]:
     sector = geometry.sector(scale, wedge)
-    p, s = _points(geometry, scale, wedge)
-    radius_p, radius_s = (float(geometry.length(scale, axis) / 2) for axis in (sector.axis, 1 - sector.axis))
-    angle = np.arctan2(s / radius_s, p / radius_p)
+    radius_p, radius_s = (geometry.length(scale, axis) / 2 for axis in (sector.axis, 1 - sector.axis))
+    p, s = _points(sector, radius_p, radius_s)
+    angle = np.arctan2(s / float(radius_s), p / float(radius_p))
     weight = smooth_step(
         np.where(
             angle < sector.middle,
@@ -100,10 +97,8 @@ def _wedge_window(geometry: Geometry, scale: int, wedge: int) -> tuple[IntArray,
     return (-p, -s, weight) if sector.axis == 0 else (-s, p, weight)
 
 
-def _points(geometry: Geometry, scale: int, wedge: int) -> tuple[IntArray, IntArray]:
+def _points(sector: Sector, radius_p: Fraction, radius_s: Fraction) -> tuple[IntArray, IntArray]:
     """Frequencies p along and s across a wedge that can have a weight, by p and then by s."""
-    sector = geometry.sector(scale, wedge)
-    radius_p, radius_s = (geometry.length(scale, axis) / 2 for axis in (sector.axis, 1 - sector.axis))
     rows = np.arange(math.ceil(radius_p / 4 - radius_p / (4 * sector.per_side)), math.ceil(radius_p))
     limit, slope = math.floor(radius_s), float(radius_s / radius_p)
     first = np.clip(np.floor(math.tan(sector.low) * slope * rows).astype(np.int64), -limit, limit + 1)
@@ -140,10 +135,6 @@ def smooth_step(t: FloatArray) -> FloatArray:
     b = np.exp(1 + 1 / np.expm1(-(1 - u) / u))
     step[inside] = a / np.sqrt(a * a + b * b)
     return step
-
-
-def _symmetric(radius: int) -> IntArray:
-    return np.arange(-radius, radius + 1)
 
 
 def low_pass(geometry: Geometry, scale: int, axis: int, k: IntArray) -> FloatArray:

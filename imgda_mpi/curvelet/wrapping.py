@@ -32,23 +32,14 @@ class Segments:
         spectrum, and 1 where the spectrum holds the conjugates, backwards.
     weight : (n_weights,) array
         Window divided by the norm of the two FFTs.
-    size : int
-        Numbers in the boxes.
     """
 
     table: IntArray
     weight: Values
-    size: int
 
 
 def segments_of(geometry: Geometry, wedges: Sequence[Wedge], windows: WedgeWindows, dtype: np.dtype[Any]) -> Segments:
-    """Segments of complex wedges whose boxes follow each other.
-
-    Raises
-    ------
-    ValueError
-        Where a wedge would hold no frequency at all.
-    """
+    """Segments of complex wedges whose boxes follow each other; ValueError where one would hold no frequency at all."""
     tables: list[IntArray] = [np.empty((0, 5), np.uint64)]
     weights: list[Values] = [np.empty(0, dtype)]
     offset, n_weights = 0, 0
@@ -60,7 +51,7 @@ def segments_of(geometry: Geometry, wedges: Sequence[Wedge], windows: WedgeWindo
         offset += math.prod(wedge.shape)
         n_weights += weight.size
     table = np.concatenate(tables)
-    return Segments(table[np.argsort(table[:, 0])], np.concatenate(weights), offset)
+    return Segments(table[np.argsort(table[:, 0])], np.concatenate(weights))
 
 
 def coarse_segments(geometry: Geometry, wedge: Wedge, dtype: np.dtype[Any]) -> Segments:
@@ -73,7 +64,7 @@ def coarse_segments(geometry: Geometry, wedge: Wedge, dtype: np.dtype[Any]) -> S
     n_rows, length = weight.shape
     first = np.arange(n_rows) * length
     table = np.stack([low.rows % n1 * here, 0 * first + length, first, low.rows % ny * there, 0 * first], axis=1)
-    return Segments(table[np.argsort(table[:, 0])].astype(np.uint64), weight.ravel(), n1 * here)
+    return Segments(table[np.argsort(table[:, 0])].astype(np.uint64), weight.ravel())
 
 
 def _wedge_segments(geometry: Geometry, wedge: Wedge, windows: WedgeWindows) -> tuple[IntArray, Values]:
@@ -154,13 +145,8 @@ def high_pass(
 ) -> None:
     """Multiply columns ``first:last`` of a half spectrum by what a low pass leaves over, sqrt(1 - low^2), and a norm.
 
-    Parameters
-    ----------
-    spectrum : (ny, nx // 2 + 1 or more) array
-        Changed in place.
-    low_rows, low_columns : (ny,) and (nx // 2 + 1,) arrays
-        Low pass, a product over the two axes.
-    norm : (nx // 2 + 1,) array
+    The spectrum (ny, nx // 2 + 1 or more) is changed in place. The low pass is a product over the two axes of (ny,) and
+    (nx // 2 + 1,) arrays; the norm has a number for each column too.
     """
     columns, factor = low_columns[first:last], norm[first:last]
     for i in range(low_rows.size):

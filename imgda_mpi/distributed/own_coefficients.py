@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Protocol
 
 import numpy as np
@@ -13,7 +13,7 @@ from imgda_mpi.analysis import coefficient_increment
 from imgda_mpi.arrays import FloatArray, Values
 from imgda_mpi.console import progress
 from imgda_mpi.curvelet import Chunk, CurveletTransform, Piece, Wedge
-from imgda_mpi.curvelet.fourier import ComplexValues, empty
+from imgda_mpi.curvelet.fourier import ComplexValues, empty, length_of
 from imgda_mpi.distributed.wedge_powers import WedgePowers
 from imgda_mpi.distributed.wedge_statistics import PieceStatistics, piece_statistics
 from imgda_mpi.parallel.exchange import CoefficientExchange
@@ -55,10 +55,9 @@ class OwnCoefficients:
         self._member_group, self._wedge_group = place
         self._chunks = grid.chunks(self._wedge_group)
         # The own parts of the chunks follow each other in the own arrays.
-        counts = [int(np.diff(grid.bounds(chunk))[self._member_group]) for chunk in self._chunks]
-        ends = np.cumsum([0, *counts])
-        self._parts = [slice(int(a), int(b)) for a, b in pairwise(ends)]
-        self._n_own = int(ends[-1])
+        sizes = [length_of(self._range(chunk)) for chunk in self._chunks]
+        places = (slice(stop - size, stop) for size, stop in zip(sizes, accumulate(sizes), strict=True))
+        self._parts, self._n_own = dict(zip(self._chunks, places, strict=True)), sum(sizes)
         # For one chunk at a time; new arrays would have to be cleared by the system for each of them.
         largest = max(chunk.stop - chunk.start for chunk in self._chunks)
         self._values, self._moments_of_chunk = (empty((n * largest,), transform.dtype) for n in (1, 2))
@@ -66,10 +65,7 @@ class OwnCoefficients:
     def sample_variances(self, members: Perturbations, kinds: Sequence[str]) -> list[Values]:
         """Variances over members of the own coefficients (eqs. 7 and 8), of each kind. Collective over the rectangle.
 
-        Returns
-        -------
-        list of (n_own,) arrays
-            (m3 m-3)2
+        They are (n_own,) arrays, (m3 m-3)2.
         """
         n_members, n_groups = members.n_members, self._grid.member_groups
         blocks = [(kind, block) for kind in kinds for block in member_blocks(n_members)]
@@ -79,44 +75,48 @@ class OwnCoefficients:
         for held in progress(rounds, "members", speaks=(self._member_group, self._wedge_group) == (0, 0)):
             self._add_round(held, members, spectra, sums)
         del spectra  # before the variances, which take more room
-        return [self._joined(sums.pop(kind).result(n_members)) for kind in kinds]
+        variances = [sums.pop(kind).result(n_members) for kind in kinds]
+        # The variance of a complex coefficient, that of both its parts together, in both slots.
+        for chunk, part in self._parts.items():
+            start = self._range(chunk).start
+            for variance in variances:
+                self.transform.layout.join_parts(variance[part], start)
+        return variances
 
     def clear_scales_but(self, scales: Sequence[int], variances: Values) -> None:
         """Set the own variances (n_own,) of all other scales to 0, in place."""
-        for chunk, part in zip(self._chunks, self._parts, strict=True):
-            for piece, place in self._pieces(chunk, part):
+        for chunk in self._chunks:
+            for piece, place in self._pieces(chunk):
                 if piece.wedge.scale not in scales:
                     variances[place] = 0
 
     def update(
         self, innovation: FloatArray, background: Values, observation: Values
     ) -> tuple[Values, list[PieceStatistics]]:
-        """Increments of the own coefficients, and statistics of the own pieces. Collective over the rectangle.
+        """Increments of the own coefficients (n_own,), m3 m-3, and statistics of the own pieces.
+
+        Collective over the rectangle.
 
         Parameters
         ----------
         innovation : (ny, nx) array, m3 m-3
         background, observation : (n_own,) arrays
             B and R of the own coefficients, (m3 m-3)2.
-
-        Returns
-        -------
-        (n_own,) array, m3 m-3, and a list
         """
         n_groups = self._grid.member_groups
         spectrum = self.transform.empty_spectrum()
         self.transform.to_spectrum(innovation, spectrum)
         # Ranks that have the same chunks transform them in turn.
         transformed = {
-            chunk.number: self._coefficients(spectrum, chunk)
+            chunk: self.transform.to_coefficients(spectrum, chunk)
             for turn, chunk in enumerate(self._chunks)
             if turn % n_groups == self._member_group
         }
         increments, statistics = np.empty(self._n_own, self.transform.dtype), []
-        for turn, (chunk, part) in enumerate(zip(self._chunks, self._parts, strict=True)):
-            own = self._exchange.scatter(transformed.pop(chunk.number, None), chunk, turn % n_groups)
+        for turn, (chunk, part) in enumerate(self._parts.items()):
+            own = self._exchange.scatter(transformed.pop(chunk, None), chunk, turn % n_groups)
             increments[part] = coefficient_increment(own, background[part], observation[part])
-            for piece, place in self._pieces(chunk, part):
+            for piece, place in self._pieces(chunk):
                 of_chunk = slice(place.start - part.start, place.stop - part.start)
                 values = background[place], observation[place], own[of_chunk], increments[place]
                 statistics.append(piece_statistics(self.transform.layout, piece, *values))
@@ -124,15 +124,18 @@ class OwnCoefficients:
 
     def of_chunk(self, own: Values, chunk: Chunk) -> Values | None:
         """A chunk's part (n,) of own values (n_own,), None where this rank's wedge group has not the chunk."""
-        if self._grid.wedge_group(chunk) != self._wedge_group:
-            return None
-        return own[self._parts[chunk.number - self._chunks[0].number]]
+        return own[self._parts[chunk]] if chunk in self._parts else None
 
-    def _pieces(self, chunk: Chunk, part: slice) -> Iterator[tuple[Piece, slice]]:
+    def _range(self, chunk: Chunk) -> slice:
+        """The own part of a chunk, in the flat array of all coefficients."""
+        first, last = self._grid.bounds(chunk)[self._member_group : self._member_group + 2].tolist()
+        return slice(chunk.start + first, chunk.start + last)
+
+    def _pieces(self, chunk: Chunk) -> Iterator[tuple[Piece, slice]]:
         """The own pieces of a chunk, and their places in the own arrays."""
-        first = part.start - (chunk.start + int(self._grid.bounds(chunk)[self._member_group]))
+        shift = self._parts[chunk].start - self._range(chunk).start
         for piece in self._grid.pieces(chunk, self._member_group):
-            yield piece, slice(first + piece.start, first + piece.stop)
+            yield piece, slice(shift + piece.start, shift + piece.stop)
 
     def _add_round(
         self,
@@ -144,7 +147,7 @@ class OwnCoefficients:
         """Take one block of members of each of the first member groups into the sums of the own coefficients."""
         own_block = held[self._member_group] if self._member_group < len(held) else None
         perturbed = self._perturbed(*own_block, members, spectra) if own_block else None
-        for chunk, part in zip(self._chunks, self._parts, strict=True):
+        for chunk, part in self._parts.items():
             moments = self._moments(perturbed, chunk) if perturbed else None
             received = self._exchange.to_owners(moments, chunk, len(held))
             for (kind, of_block), block in zip(held, received, strict=True):
@@ -174,18 +177,6 @@ class OwnCoefficients:
                 add_member(moments[2 * first : 2 * last].reshape(2, -1), values[first:last], n_before)
         return moments
 
-    def _coefficients(self, spectrum: ComplexValues, chunk: Chunk) -> Values:
-        values: Values = empty((chunk.stop - chunk.start,), self.transform.dtype)
-        self.transform.to_coefficients(spectrum, chunk, values)
-        return values
-
-    def _joined(self, variance: Values) -> Values:
-        """The same with the variance of a complex coefficient, that of both its parts together, in both slots."""
-        for chunk, part in zip(self._chunks, self._parts, strict=True):
-            start = chunk.start + int(self._grid.bounds(chunk)[self._member_group])
-            self.transform.layout.join_parts(variance[part], start)
-        return variance
-
 
 class OwnWedges(OwnCoefficients):
     """Own coefficients of a grid of ranks without member groups: whole wedges, which have powers and filters.
@@ -209,11 +200,10 @@ class OwnWedges(OwnCoefficients):
 
     def wedges(self) -> Iterator[tuple[int, Wedge, slice]]:
         """Number in the layout, and place in the own arrays, of each own wedge."""
-        number = {wedge: place for place, wedge in enumerate(self.transform.layout.wedges)}
-        first = self._chunks[0].start
-        for chunk in self._chunks:
-            for wedge in chunk.wedges:
-                yield number[wedge], wedge, slice(wedge.start - first, wedge.stop - first)
+        first, last = self._chunks[0].start, self._chunks[-1].stop
+        for number, wedge in enumerate(self.transform.layout.wedges):
+            if first <= wedge.start < last:
+                yield number, wedge, slice(wedge.start - first, wedge.stop - first)
 
     def spread_out(self, by_wedge: FloatArray) -> Values:
         """One number for each wedge, (n_wedges,), at all its own coefficients, (n_own,)."""

@@ -9,8 +9,7 @@ from mpi4py import MPI
 
 from imgda_mpi.arrays import FloatArray, IntArray, Values
 from imgda_mpi.curvelet import CurveletTransform, Wedge
-from imgda_mpi.curvelet.fourier import empty
-from imgda_mpi.parallel.ownership import share_by_cost
+from imgda_mpi.parallel.rank_grid import RankGrid
 
 
 class WedgePowers:
@@ -34,27 +33,21 @@ class WedgePowers:
 
     def __init__(self, transform: CurveletTransform, comm: MPI.Intracomm) -> None:
         self.transform, self._comm = transform, comm
-        chunks = transform.layout.chunks
-        offsets = share_by_cost([chunk.stop - chunk.start for chunk in chunks], comm.size)
-        self._first, last = offsets[comm.rank : comm.rank + 2].tolist()
-        self._chunks = chunks[self._first : last]
+        self._chunks = RankGrid(transform.layout, 1, comm.size).chunks(comm.rank)
         self.scale: IntArray = np.array([wedge.scale for wedge in transform.layout.wedges])
         impulse = np.zeros(transform.layout.image_shape)
         impulse[0, 0] = 1.0
         self.norms = self.of(impulse)
 
     def of(self, image: FloatArray, other: FloatArray | None = None) -> FloatArray:
-        """Inner products of the coefficients of two images, or of one with itself. Collective.
+        """Inner products (n_wedges,) of the coefficients of two images, or of one with itself. Collective.
+
+        Complex wedges count twice, for their opposite half: the sum over all wedges is that over the pixels.
 
         Parameters
         ----------
         image, other : (ny, nx) arrays
             The same on every rank.
-
-        Returns
-        -------
-        (n_wedges,) array
-            Complex wedges count twice, for their opposite half: the sum over all wedges is that over the pixels.
         """
         powers = np.zeros(len(self.transform.layout.wedges))
         others = None if other is None else self.coefficients(other)
@@ -70,25 +63,18 @@ class WedgePowers:
         """Number, wedge and coefficients (stop - start,) of an image (ny, nx), of the own wedges. Not collective."""
         spectrum = self.transform.empty_spectrum()
         self.transform.to_spectrum(image.astype(self.transform.dtype), spectrum)
-        number = sum(len(chunk.wedges) for chunk in self.transform.layout.chunks[: self._first])
         for chunk in self._chunks:
-            values: Values = empty((chunk.stop - chunk.start,), self.transform.dtype)
-            self.transform.to_coefficients(spectrum, chunk, values)
-            for wedge in chunk.wedges:
+            values = self.transform.to_coefficients(spectrum, chunk)
+            first = self.transform.layout.wedges.index(chunk.wedges[0])
+            for number, wedge in enumerate(chunk.wedges, first):
                 yield number, wedge, values[wedge.start - chunk.start : wedge.stop - chunk.start]
-                number += 1
 
 
 def wedge_filter(transform: CurveletTransform, factors: FloatArray) -> FloatArray:
-    """Real factors of the half spectrum by which C^T diag(w) C multiplies an image, w one factor for each wedge.
+    """Real factors of the half spectrum by which C^T diag(w) C multiplies an image, w (n_wedges,) a factor per wedge.
 
     Coefficients of a wedge are samples of a filtered image, dense enough that no frequency meets another: weighted
     alike and put together again they filter it twice, and nothing else.
-
-    Parameters
-    ----------
-    transform : CurveletTransform
-    factors : (n_wedges,) array
 
     Returns
     -------

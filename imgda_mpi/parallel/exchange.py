@@ -21,10 +21,10 @@ class Sent:
     messages: int = 0
     n_bytes: int = 0
 
-    def add(self, n_messages: int, n_bytes: int) -> None:
-        """Count messages that have so many bytes in all."""
-        self.messages += n_messages
-        self.n_bytes += n_bytes
+    def add(self, n_bytes: npt.NDArray[np.int64]) -> None:
+        """Count messages of so many bytes each; empty ones are none."""
+        self.messages += int(np.count_nonzero(n_bytes))
+        self.n_bytes += int(n_bytes.sum())
 
 
 class CoefficientExchange:
@@ -47,8 +47,7 @@ class CoefficientExchange:
         self._comm, self._grid = comm, grid
         self._dtype = np.dtype(dtype)
         self._type = from_numpy_dtype(self._dtype)
-        place = grid.place(comm.rank)
-        member_group, wedge_group = place or (MPI.UNDEFINED, MPI.UNDEFINED)
+        member_group, wedge_group = grid.place(comm.rank) or (MPI.UNDEFINED, MPI.UNDEFINED)
         self.same_members = MPI.Intracomm(comm.Split(member_group))
         self._same_wedges = comm.Split(wedge_group)
 
@@ -67,7 +66,7 @@ class CoefficientExchange:
         if comm.size > 1:
             comm.Bcast(spectrum.view(self._dtype), root=wedge_group)
         if comm.rank == wedge_group:
-            self.sent.add(comm.size - 1, (comm.size - 1) * spectrum.nbytes)
+            self.sent.add(np.full(comm.size - 1, spectrum.nbytes))
 
     def to_owners(self, moments: Values | None, chunk: Chunk, n_holders: int) -> Values:
         """Own part of the moments that the first member groups have of a chunk, (n_holders, 2, n_own).
@@ -92,7 +91,7 @@ class CoefficientExchange:
             [received, from_each, np.cumsum(from_each) - from_each, self._type],
         )
         if moments is not None:
-            self._count(np.delete(counts, comm.rank))
+            self.sent.add(np.delete(counts, comm.rank) * self._dtype.itemsize)
         return received
 
     def scatter(self, values: Values | None, chunk: Chunk, member_group: int) -> Values:
@@ -105,17 +104,13 @@ class CoefficientExchange:
         own = np.empty(int(counts[comm.rank]), self._dtype)
         comm.Scatterv([values, counts, bounds[:-1], self._type], [own, self._type], root=member_group)
         if values is not None:
-            self._count(np.delete(counts, member_group))
+            self.sent.add(np.delete(counts, member_group) * self._dtype.itemsize)
         return own
 
     def to_root(self, own: Values | None, chunk: Chunk) -> Values | None:
-        """A chunk's values (n,) on rank 0, None elsewhere.
+        """A chunk's values (n,) on rank 0, None elsewhere, from the own part (n_own,) of each rank of its wedge group.
 
-        Collective over all ranks.
-
-        Parameters
-        ----------
-        own : (n_own,) array, None on ranks that are not of the chunk's wedge group
+        Collective over all ranks; those of other wedge groups give None.
         """
         comm, grid = self._comm, self._grid
         owners = grid.wedge_group(chunk) + grid.wedge_groups * np.arange(grid.member_groups)
@@ -123,16 +118,8 @@ class CoefficientExchange:
         counts, places = np.zeros((2, comm.size), np.int64)
         counts[owners], places[owners] = np.diff(bounds), bounds[:-1]
         whole = np.empty(int(bounds[-1]), self._dtype) if comm.rank == 0 else None
-        sent = own if own is not None else np.empty(0, self._dtype)
-        comm.Gatherv(
-            [np.ascontiguousarray(sent), self._type],
-            [whole, counts, places, self._type] if comm.rank == 0 else None,
-            root=0,
-        )
+        sent = np.ascontiguousarray(own if own is not None else np.empty(0, self._dtype))
+        comm.Gatherv([sent, self._type], [whole, counts, places, self._type] if comm.rank == 0 else None, root=0)
         if comm.rank > 0:
-            self._count(np.array([sent.size]))
+            self.sent.add(np.array([sent.nbytes]))
         return whole
-
-    def _count(self, counts: npt.NDArray[np.int64]) -> None:
-        """Count messages of so many values each; empty ones are none."""
-        self.sent.add(int(np.count_nonzero(counts)), int(counts.sum()) * self._dtype.itemsize)

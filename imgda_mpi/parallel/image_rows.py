@@ -11,13 +11,11 @@ import numpy.typing as npt
 from mpi4py import MPI
 
 from imgda_mpi.arrays import FloatArray, IntArray
-from imgda_mpi.curvelet.fourier import Planner, empty
+from imgda_mpi.curvelet.fourier import Planner, blocks, empty, length_of
 from imgda_mpi.parallel.exchange import Sent
 from imgda_mpi.parallel.ownership import share
 
 BLOCK = 2**15  # numbers in a block of rows or columns
-
-REAL = 8  # bytes
 
 Spectrum = npt.NDArray[np.complex128]
 Pass = Callable[[FloatArray | Spectrum], Any]
@@ -47,35 +45,36 @@ class ImageRows:
 
     def __init__(self, comm: MPI.Intracomm, shape: tuple[int, int]) -> None:
         self.comm, self.shape, self.sent = comm, shape, Sent()
-        ny, nx = shape
-        self._row_blocks, self._rows = blocks_of(ny, nx, comm.size)
-        self._column_blocks, self._columns = blocks_of(nx // 2 + 1, ny, comm.size)
+        (ny, nx), half = shape, shape[1] // 2 + 1
+        row_blocks, self._rows = blocks_of(ny, nx, comm.size)
+        column_blocks, self._columns = blocks_of(half, ny, comm.size)
         self.own, self.own_columns = (
             slice(*offsets[comm.rank : comm.rank + 2].tolist()) for offsets in (self._rows, self._columns)
         )
+        self._n_blocks, self._counts = len(row_blocks), np.diff(self._rows) * nx
+        self._own_blocks = _within(self.own, row_blocks)
+        self._own_column_blocks = _within(self.own_columns, column_blocks)
         # Places to work: new arrays would have to be cleared by the system each time.
-        self._half = np.empty((self.own.stop - self.own.start, nx // 2 + 1), np.complex128)
-        self._full = np.empty((ny, self.own_columns.stop - self.own_columns.start), np.complex128)
+        self._half = np.empty((length_of(self.own), half), np.complex128)
+        self._full = np.empty((ny, length_of(self.own_columns)), np.complex128)
         # Estimated plans depend on the size of a block alone.
-        half = nx // 2 + 1
         self._from_rows: dict[int, Pass] = {}
         self._to_rows: dict[int, Pass] = {}
         self._forward: dict[int, Pass] = {}
         self._backward: dict[int, Pass] = {}
         with Planner(None) as planner:
-            for n in {_length(block) for block in self._row_blocks}:
+            for n in {length_of(block) for block in row_blocks}:
                 self._from_rows[n] = _pass(planner, empty((n, nx), float), empty((n, half), complex), 1, "FORWARD")
                 self._to_rows[n] = _pass(planner, empty((n, half), complex), empty((n, nx), float), 1, "BACKWARD")
-            for n in {_length(block) for block in self._column_blocks}:
+            for n in {length_of(block) for block in column_blocks}:
                 for passes, direction in ((self._forward, "FORWARD"), (self._backward, "BACKWARD")):
                     passes[n] = _pass(planner, empty((ny, n), complex), empty((ny, n), complex), 0, direction)
 
     def whole(self, rows: FloatArray) -> FloatArray:
         """The image (ny, nx) on every rank from the own rows of each. Collective."""
         image = np.empty(self.shape)
-        counts = np.diff(self._rows) * self.shape[1]
-        self.comm.Allgatherv([np.ascontiguousarray(rows), MPI.DOUBLE], [image, counts, MPI.DOUBLE])
-        self._count(np.full(self.comm.size - 1, rows.nbytes))
+        self.comm.Allgatherv([np.ascontiguousarray(rows), MPI.DOUBLE], [image, self._counts, MPI.DOUBLE])
+        self.sent.add(np.full(self.comm.size - 1, rows.nbytes))
         return image
 
     def sum(self, parts: Mapping[int, FloatArray], n_parts: int) -> FloatArray:
@@ -88,54 +87,47 @@ class ImageRows:
         n_parts : int
             Images of all ranks: they are added in the order of their numbers.
         """
-        counts = np.diff(self._rows) * self.shape[1]
-        total = np.zeros((self.own.stop - self.own.start, self.shape[1]))
+        total = np.zeros((length_of(self.own), self.shape[1]))
         received = np.empty_like(total)
         for number in range(n_parts):
             root = number % self.comm.size
-            sent = [parts[number], counts, MPI.DOUBLE] if root == self.comm.rank else None
+            sent = [parts[number], self._counts, MPI.DOUBLE] if root == self.comm.rank else None
             self.comm.Scatterv(sent, received, root=root)
             if root == self.comm.rank:
-                self._count(np.delete(REAL * counts, root))
+                self.sent.add(np.delete(self._counts, root) * total.itemsize)
             total += received
         return total
 
     def inner(self, a: FloatArray, b: FloatArray) -> float:
         """Inner product of two images, of which each rank has its rows. Collective; the same on every rank."""
-        parts = np.zeros(len(self._row_blocks))
-        for number, block in enumerate(self._row_blocks):
-            if self.own.start <= block.start < self.own.stop:
-                own = slice(block.start - self.own.start, block.stop - self.own.start)
-                parts[number] = np.sum(a[own] * b[own])
+        parts = np.zeros(self._n_blocks)
+        for number, block in self._own_blocks.items():
+            parts[number] = np.sum(a[block] * b[block])
         # Every block is on one rank: to the others' zeros nothing is added that could be rounded.
         self.comm.Allreduce(MPI.IN_PLACE, parts)
         return float(np.sum(parts))
 
     def filter(self, rows: FloatArray, factors: FloatArray) -> FloatArray:
-        """Multiply an image's spectrum by real factors. Collective.
+        """Own rows (n_own, nx) of an image whose half spectrum is multiplied by real factors. Collective.
 
         Parameters
         ----------
         rows : (n_own, nx) array
         factors : (ny, n_own_columns) array
-            For the own columns of the half spectrum.
-
-        Returns
-        -------
-        (n_own, nx) array
+            For the own columns.
         """
         half, columns = self._half, self._full
-        for block in self._own_blocks(self._row_blocks, self.own):
-            half[block] = self._from_rows[_length(block)](rows[block])
+        for block in self._own_blocks.values():
+            half[block] = self._from_rows[length_of(block)](rows[block])
         self._turn(half, self._rows, columns, self._columns)
-        for block in self._own_blocks(self._column_blocks, self.own_columns):
-            spectrum = self._forward[_length(block)](columns[:, block])
+        for block in self._own_column_blocks.values():
+            spectrum = self._forward[length_of(block)](columns[:, block])
             spectrum *= factors[:, block]
-            columns[:, block] = self._backward[_length(block)](spectrum)
+            columns[:, block] = self._backward[length_of(block)](spectrum)
         self._turn(columns.T, self._columns, half.T, self._rows)
         result = np.empty_like(rows)
-        for block in self._own_blocks(self._row_blocks, self.own):
-            result[block] = self._to_rows[_length(block)](half[block])
+        for block in self._own_blocks.values():
+            result[block] = self._to_rows[length_of(block)](half[block])
         result /= self.shape[0] * self.shape[1]
         return result
 
@@ -153,20 +145,7 @@ class ImageRows:
             [received, np.diff(my_rows) * theirs.shape[1], MPI.C_DOUBLE_COMPLEX],
         )
         theirs[...] = received
-        self._count(np.delete([part.nbytes for part in sent], self.comm.rank))
-
-    def _count(self, n_bytes: IntArray) -> None:
-        """Count messages of so many bytes each; empty ones are none."""
-        self.sent.add(int(np.count_nonzero(n_bytes)), int(n_bytes.sum()))
-
-    @staticmethod
-    def _own_blocks(blocks: list[slice], own: slice) -> list[slice]:
-        """The blocks of this rank, counted from its first row or column."""
-        return [
-            slice(block.start - own.start, block.stop - own.start)
-            for block in blocks
-            if own.start <= block.start < own.stop
-        ]
+        self.sent.add(np.delete([part.nbytes for part in sent], self.comm.rank))
 
 
 def _pass(planner: Planner, source: Any, target: Any, axis: int, direction: str) -> Pass:
@@ -181,13 +160,17 @@ def _pass(planner: Planner, source: Any, target: Any, axis: int, direction: str)
     return run
 
 
-def _length(block: slice) -> int:
-    return int(block.stop - block.start)
+def _within(own: slice, every: list[slice]) -> dict[int, slice]:
+    """The own blocks by their number among all, counted from the first own row or column."""
+    return {
+        number: slice(block.start - own.start, block.stop - own.start)
+        for number, block in enumerate(every)
+        if own.start <= block.start < own.stop
+    }
 
 
 def blocks_of(n: int, length: int, size: int) -> tuple[list[slice], IntArray]:
     """Blocks of ``n`` rows of a length, and the offsets (size + 1,) of the rows of each rank."""
-    step = max(1, BLOCK // length)
-    blocks = [slice(first, min(first + step, n)) for first in range(0, n, step)]
-    ends = np.array([0, *(block.stop for block in blocks)])
-    return blocks, ends[share(len(blocks), size)]
+    every = blocks(0, n, max(1, BLOCK // length))
+    ends = np.array([0, *(block.stop for block in every)])
+    return every, ends[share(len(every), size)]

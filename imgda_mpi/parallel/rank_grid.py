@@ -47,6 +47,12 @@ class RankGrid:
         """Wedge group g has the chunks ``wedge_offsets[g]:wedge_offsets[g + 1]``, of about the same cost in all."""
         return share_by_cost([chunk.stop - chunk.start for chunk in self.layout.chunks], self.wedge_groups)
 
+    @property
+    def group_sizes(self) -> IntArray:
+        """Coefficients of each wedge group, (wedge_groups,)."""
+        ends = np.array([0, *(chunk.stop for chunk in self.layout.chunks)])
+        return np.diff(ends[self.wedge_offsets])
+
     def chunks(self, wedge_group: int) -> tuple[Chunk, ...]:
         """Chunks of a wedge group."""
         first, last = self.wedge_offsets[wedge_group : wedge_group + 2]
@@ -94,7 +100,7 @@ def choose_grid(layout: Layout, n_members: int, n_ranks: int, wedge_groups: int 
     most = range(1, min(n_ranks, len(layout.chunks)) + 1)
     grids = [RankGrid(layout, min(n_ranks // groups, n_blocks), groups) for groups in most]
     # A large chunk can be more than the share of one group, and leave another without any.
-    grids = [grid for grid in grids if (np.diff(grid.wedge_offsets) > 0).all()]
+    grids = [grid for grid in grids if grid.group_sizes.all()]
     if wedge_groups:
         possible = [grid.wedge_groups for grid in grids]
         grids = [grid for grid in grids if grid.wedge_groups == wedge_groups]
@@ -110,7 +116,7 @@ def whole_wedges(layout: Layout, n_ranks: int) -> RankGrid:
     For error models whose variances are those of whole wedges.
     """
     grids = [RankGrid(layout, 1, groups) for groups in range(min(n_ranks, len(layout.chunks)), 0, -1)]
-    return next(grid for grid in grids if (np.diff(grid.wedge_offsets) > 0).all())
+    return next(grid for grid in grids if grid.group_sizes.all())
 
 
 def holder_of_images(member: int, n_ranks: int) -> int:
@@ -129,5 +135,5 @@ def steps(grid: RankGrid, n_blocks: int) -> float:
     Random numbers and the FFT of the image are counted as one half of a transform, the wedges as the other.
     """
     members = -(-MEMBERS_PER_BLOCK // grid.wedge_groups) / MEMBERS_PER_BLOCK
-    values = [sum(chunk.stop - chunk.start for chunk in grid.chunks(group)) for group in range(grid.wedge_groups)]
-    return -(-n_blocks // grid.member_groups) * 0.5 * (members + max(values) / grid.layout.n_values)
+    values = int(grid.group_sizes.max()) / grid.layout.n_values
+    return -(-n_blocks // grid.member_groups) * 0.5 * (members + values)

@@ -6,8 +6,10 @@ import math
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from imgda_mpi.arrays import FloatArray, IntArray
 from imgda_mpi.parallel.ownership import share
@@ -52,25 +54,14 @@ class MembersCost:
     @property
     def remarks(self) -> list[str]:
         """Ranks that do nothing, or nothing in the last round, in sentences."""
-        said = []
+        said, n_rounds = [], len(self.blocks[0])
         if self.idle:
             said.append(f"{self.idle} of them have no part in the coefficients; {self.grid.size} ranks do as well")
-        if self.idle_in_last_round:
-            said.append(
-                f"in the last of {self.n_rounds} rounds {self.idle_in_last_round} of {self.grid.member_groups} member "
-                "groups have no members"
-            )
+        without = sum(len(blocks) < n_rounds for blocks in self.blocks)
+        if without:
+            groups = f"{without} of {self.grid.member_groups} member groups"
+            said.append(f"in the last of {n_rounds} rounds {groups} have no members")
         return said
-
-    @property
-    def n_rounds(self) -> int:
-        """Rounds in which the blocks are worked off."""
-        return len(self.blocks[0])
-
-    @property
-    def idle_in_last_round(self) -> int:
-        """Member groups that have no block in the last round."""
-        return sum(len(blocks) < self.n_rounds for blocks in self.blocks)
 
     @cached_property
     def members(self) -> IntArray:
@@ -80,36 +71,24 @@ class MembersCost:
     @cached_property
     def perturbed(self) -> IntArray:
         """Members whose perturbation and spectrum a rank computes."""
-        return np.array(
-            [
-                sum(
-                    (np.diff(share(len(block), self.grid.wedge_groups)) for block in blocks),
-                    np.zeros(self.grid.wedge_groups, np.int64),
-                )
-                for blocks in self.blocks
-            ]
-        )
+        n_groups = self.grid.wedge_groups
+        return np.array([sum(np.diff(share(len(block), n_groups)) for block in blocks) for blocks in self.blocks])
 
     @cached_property
-    def counts(self) -> list[IntArray]:
-        """Values that each member group owns of each chunk, (member_groups,)."""
-        return [np.diff(self.grid.bounds(chunk)) for chunk in self.case.layout.chunks]
+    def counts(self) -> IntArray:
+        """Values that each member group owns of each chunk, (n_chunks, member_groups)."""
+        return np.array([np.diff(self.grid.bounds(chunk)) for chunk in self.case.layout.chunks])
 
     @cached_property
     def own(self) -> IntArray:
         """Coefficients that a rank owns."""
-        return self._by_wedge_group([self.counts[chunk.number] for chunk in self.case.layout.chunks])
-
-    @cached_property
-    def transformed_share(self) -> FloatArray:
-        """Share of a member's coefficients that a wedge group computes, (wedge_groups,)."""
-        return np.asarray(self.own.sum(axis=0) / self.case.layout.n_values)
+        return self._by_wedge_group(np.add, self.counts)
 
     @cached_property
     def flops(self) -> FloatArray:
         """Of the FFTs, those of the innovation and on rank 0 of the inverse included."""
-        case, chunks = self.case, self.case.layout.chunks
-        of_chunks = self._by_wedge_group([np.full(1, case.chunk_flops(chunk)) for chunk in chunks])
+        case = self.case
+        of_chunks = self._by_wedge_group(np.add, np.array([[case.chunk_flops(chunk)] for chunk in case.layout.chunks]))
         innovation = case.image_flops + of_chunks / self.grid.member_groups
         flops = self.perturbed * case.image_flops + self.members * of_chunks + innovation
         flops[0, 0] += case.image_flops + of_chunks[0].sum()
@@ -132,40 +111,25 @@ class MembersCost:
                 values[holder, group] += others[holder]
                 messages[holder, group] += n_others[holder]
         values[0, 0] -= self.own[0, 0]
-        messages[0, 0] -= sum(int(self.counts[chunk.number][0] > 0) for chunk in grid.chunks(0))
+        messages[0, 0] -= sum(int(self.counts[chunk.number, 0] > 0) for chunk in grid.chunks(0))
         spectra = self.perturbed * (grid.wedge_groups - 1)
         return messages + spectra, case.itemsize * values + spectra * case.spectrum_bytes
 
     @cached_property
     def memory(self) -> IntArray:
         """Bytes of the arrays that are alive when most are: the transform and the program itself come on top."""
-        return self.case.memory(self.n_ranks, self._variances_bytes())
-
-    def _variances_bytes(self) -> IntArray:
-        """Of the innovation, the spectra of a block, the sums over members, and the largest chunk under way."""
         case, chunks = self.case, self.case.layout.chunks
-        most = min(MEMBERS_PER_BLOCK, case.n_members)
-        innovation = REAL * (case.n_pixels + math.prod(case.layout.image_shape))
+        n_pixels = math.prod(case.layout.image_shape)
         # Of a chunk: moments, values of one member, and what the owner receives from each member group.
-        under_way = self._by_wedge_group(
-            [3 * (chunk.stop - chunk.start) + 2 * len(self.blocks) * self.counts[chunk.number] for chunk in chunks],
-            np.maximum,
-        )
-        noise = math.prod(case.layout.image_shape)
+        sizes = np.array([[chunk.stop - chunk.start] for chunk in chunks])
+        under_way = self._by_wedge_group(np.maximum, 3 * sizes + 2 * len(self.blocks) * self.counts)
+        spectra = min(MEMBERS_PER_BLOCK, case.n_members) * (case.spectrum_bytes // case.itemsize)
         # Two kinds of members, mean and squares; at the end the variance of one kind beside them.
-        sums = 4 * self.own + np.maximum(np.maximum(under_way, noise) + most * self._spectrum_values, self.own)
-        return np.asarray(innovation + case.itemsize * sums)
+        sums = 4 * self.own + np.maximum(np.maximum(under_way, n_pixels) + spectra, self.own)
+        innovation = REAL * (case.n_pixels + n_pixels)
+        return case.memory(self.n_ranks, innovation + case.itemsize * sums)
 
-    @property
-    def _spectrum_values(self) -> int:
-        return self.case.spectrum_bytes // self.case.itemsize
-
-    def _by_wedge_group(self, of_chunks: list[IntArray] | list[FloatArray], join: np.ufunc = np.add) -> IntArray:
-        """Sum, or else, over the chunks of each wedge group of (member_groups,) or (1,) arrays."""
-        offsets = self.grid.wedge_offsets
-        parts = [
-            join.reduce(of_chunks[first:last]) if last > first else np.zeros(1, np.int64)
-            for first, last in pairwise(offsets)
-        ]
-        rows = [np.broadcast_to(part, (self.grid.member_groups,)) for part in parts]
-        return np.stack(rows, axis=1)
+    def _by_wedge_group(self, join: np.ufunc, of_chunks: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Sum, or else, over the chunks of each wedge group: from (n_chunks, n) to (n, wedge_groups)."""
+        groups = pairwise(self.grid.wedge_offsets)
+        return np.stack([join.reduce(of_chunks[first:last]) for first, last in groups], axis=1)

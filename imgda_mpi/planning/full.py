@@ -9,7 +9,7 @@ import numpy as np
 
 from imgda_mpi.arrays import FloatArray, IntArray
 from imgda_mpi.parallel.image_rows import blocks_of
-from imgda_mpi.parallel.ownership import share_by_cost
+from imgda_mpi.parallel.rank_grid import RankGrid
 from imgda_mpi.planning.case import REAL, Case, complex_flops, real_flops
 
 ITERATIONS = 100
@@ -51,8 +51,7 @@ class FullCost:
     @cached_property
     def wedges(self) -> IntArray:
         """Coefficients that a rank transforms."""
-        sizes = [chunk.stop - chunk.start for chunk in self.case.layout.chunks]
-        return np.diff(np.concatenate([[0], np.cumsum(sizes)])[share_by_cost(sizes, self.n_ranks)])
+        return RankGrid(self.case.layout, 1, self.n_ranks).group_sizes
 
     @property
     def groups(self) -> str:
