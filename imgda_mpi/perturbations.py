@@ -98,12 +98,9 @@ class Sample:
 
     Parameters
     ----------
-    seed, time
-        As of `perturbation`.
-    number : int
-        Of the sample, from 0.
-    first : int
-        Number of the first white image.
+    seed, time : as of `perturbation`
+    number : of the sample, from 0
+    first : number of its first white image
     """
 
     seed: int

@@ -66,7 +66,7 @@ def _explain(fault: dict[str, Any], table: dict[str, Any], kind: type[Section]) 
         return str(fault["ctx"]["error"])  # of a section as a whole
     fields = _section(location, kind).model_fields
     # Pydantic puts the chosen member of a union into the location; the user's file has no such level.
-    written = _written(location, table)
+    written, given = _written(fault["loc"], table)
     if fault["type"] in ("extra_forbidden", "missing") and not location[-1].isdigit():
         name, above = location[-1], written[:-1] if written[-1:] == location[-1:] else written
     else:
@@ -80,7 +80,6 @@ def _explain(fault: dict[str, Any], table: dict[str, Any], kind: type[Section]) 
     if fault["type"] == "missing" and not location[-1].isdigit():
         return f"{where}key {name!r} is missing: {fields[name].description}"
     # A short form stands for a section that the file does not have.
-    given = _given(fault["loc"], table)
     if fault["type"] == "union_tag_invalid" and isinstance(given, str):
         return f"{where}{name} = {given!r}: known are {fault['ctx']['expected_tags']}"
     if fault["type"].startswith("union_tag"):
@@ -95,23 +94,14 @@ def _explain(fault: dict[str, Any], table: dict[str, Any], kind: type[Section]) 
     return f"{where}{name} = {shown!r}: {said[0].lower()}{said[1:]}{described}"
 
 
-def _given(location: Sequence[str | int], table: Any) -> Any:
-    """What the user's file holds at a location, as far as it goes there."""
+def _written(location: Sequence[Any], table: Any) -> tuple[list[str], Any]:
+    """The parts of a location that are keys of the user's file, and what stands there, as far as it goes."""
+    keys = []
     for part in location:
-        table = dict(enumerate(table)) if isinstance(table, list) else table
-        if isinstance(table, dict) and part in table:
+        if isinstance(table, dict | list) and part in (table if isinstance(table, dict) else range(len(table))):
+            keys += [part] if isinstance(part, str) else []
             table = table[part]
-    return table
-
-
-def _written(location: list[str], table: Any) -> list[str]:
-    """The parts of a location that are keys of the user's file."""
-    parts = []
-    for part in location:
-        if isinstance(table, dict) and part in table:
-            parts.append(part)
-            table = table[part]
-    return parts
+    return keys, table
 
 
 def _section(location: list[str], kind: type[Section]) -> type[Section]:

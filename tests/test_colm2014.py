@@ -281,7 +281,7 @@ def test_image_of_the_written_restart_is_the_analysed_image(east_asia, tmp_path,
     (written,) = restart.write(tmp_path / "out", update.liquid, aquifer)
     again, aquifer_again = open_restart(written, east_asia[1], TIME, MPI.COMM_SELF).read_soil()
     image = patches.to_image(again.surface_moisture(SURFACE))
-    land = patches.soil_cells
+    land = np.isfinite(patches.to_image(np.ones(patches.n_patch)))
     met = (np.bincount(patches.cell, np.abs(update.unmet) > 1e-12, land.size) == 0).reshape(land.shape)
     assert (land & met).sum() > 900
     np.testing.assert_allclose(image[land & met], (background + increment)[land & met], rtol=0, atol=1e-15)
@@ -311,7 +311,9 @@ def test_patches_lie_where_the_model_itself_puts_them(east_asia, shared, tmp_pat
     land_fraction = np.bincount(patches.cell, patches.weight, shape[0] * shape[1]).reshape(shape)
     np.testing.assert_allclose(land_fraction, np.frombuffer(records[3]).reshape(shape), rtol=0, atol=1e-15)
     # Deep soil hardly changes in a day: the daily mean is close to the end of the day where all patches are soil.
-    only_soil = patches.soil_cells & (np.bincount(patches.cell, ~soil.is_soil, land_fraction.size) == 0).reshape(shape)
+    only_soil = np.isfinite(patches.to_image(np.ones(patches.n_patch))) & (
+        np.bincount(patches.cell, ~soil.is_soil, land_fraction.size) == 0
+    ).reshape(shape)
     moisture = np.frombuffer(records[55]).reshape(*shape, N_SOIL)
     for layer in (7, 8, 9):
         image = patches.to_image(volumetric_water(soil.liquid, soil.ice)[:, layer])

@@ -12,7 +12,7 @@ from problems import COMMS, SELF, agree, members_of_images, problem_of
 
 from imgda_mpi.conjugate_gradients import conjugate_gradients
 from imgda_mpi.covariances import system
-from imgda_mpi.covariances.covariance import Covariance, CovarianceErrors, diagonal_preconditioner
+from imgda_mpi.covariances.covariance import Covariance, CovarianceErrors
 from imgda_mpi.covariances.ensemble import EnsembleErrors
 from imgda_mpi.covariances.hybrid import HybridErrors
 from imgda_mpi.covariances.innovation import InnovationErrors
@@ -155,19 +155,14 @@ def test_localised_covariance_is_the_schur_product_with_the_sample_covariance(tr
     assert not matrix[ny:].any()
 
 
-class White:
+class White(Covariance):
     """Errors without correlation between pixels."""
-
-    coefficient_variances = None
 
     def __init__(self, sd: np.ndarray) -> None:
         self.variance = sd**2
 
     def apply(self, rows: np.ndarray) -> np.ndarray:
         return self.variance * rows
-
-    def preconditioner(self, noise: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
-        return diagonal_preconditioner(self.variance, noise)
 
     def draw(self, sample: Sample) -> np.ndarray:
         return np.sqrt(self.variance) * sample.white(SHAPE)

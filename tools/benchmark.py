@@ -112,7 +112,7 @@ def others(grids: list[tuple[int, int]], seconds: float) -> None:
 def compared(ours: CurveletTransform, make: Other, seconds: float) -> tuple[float, float]:
     """Redundancy of another package, and the time of its round trip over ours."""
     image = np.random.default_rng(1).standard_normal(ours.layout.image_shape)
-    round_trip, redundancy = make(image, ours.layout.redundancy)
+    round_trip, redundancy = make(image, ours.layout.n_values / image.size)
     own, other = medians(seconds, lambda: ours.inverse(ours.forward(image)), round_trip)
     return redundancy, other / own
 

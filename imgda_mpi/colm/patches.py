@@ -58,11 +58,6 @@ class PatchMap:
         """Patches that take part in the analysis, (n_patch,)."""
         return np.asarray(self.patch_type == SOIL_TYPE)
 
-    @property
-    def soil_cells(self) -> BoolArray:
-        """Cells with soil patches, (ny, nx): the land of the image."""
-        return self._soil_sum(self.weight) > 0
-
     def to_image(self, values: FloatArray) -> FloatArray:
         """Mean over the soil patches of each cell, weighted by area.
 

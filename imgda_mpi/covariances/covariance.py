@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import ClassVar, Generic, Protocol, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
 import numpy as np
 
@@ -18,25 +18,34 @@ from imgda_mpi.perturbations import Sample
 from imgda_mpi.problem import Fact, Problem
 
 
-class Covariance(Protocol):
-    """B of images, of which each rank has its rows (n_own, nx)."""
+class Covariance(ABC):
+    """B of images, of which each rank has its rows (n_own, nx).
 
-    @property
-    def variance(self) -> FloatArray:
-        """Its diagonal, (n_own, nx) (m3 m-3)2."""
+    Attributes
+    ----------
+    variance : its diagonal, (n_own, nx) (m3 m-3)2
+    coefficient_variances : of a coefficient whose curvelet has norm 1, (n_wedges,) (m3 m-3)2; None where B has none
+    """
 
-    @property
-    def coefficient_variances(self) -> FloatArray | None:
-        """Of a coefficient whose curvelet has norm 1, (n_wedges,) (m3 m-3)2; None where B is not made of them."""
+    variance: FloatArray
+    coefficient_variances: FloatArray | None = None
 
+    @abstractmethod
     def apply(self, rows: FloatArray) -> FloatArray:
         """B times an image, (n_own, nx). Collective."""
 
-    def preconditioner(self, noise: FloatArray) -> Callable[[FloatArray], FloatArray]:
-        """An approximation of (B + diag(noise))^-1, positive definite, with noise (n_own, nx). Collective."""
-
+    @abstractmethod
     def draw(self, sample: Sample) -> FloatArray:
         """A sample of errors with this covariance, (n_own, nx) m3 m-3. Collective."""
+
+    def preconditioner(self, noise: FloatArray) -> Callable[[FloatArray], FloatArray]:
+        """An approximation of (B + diag(noise))^-1, positive definite, with noise (n_own, nx). Collective.
+
+        Unless B knows better the inverse of the diagonal, 1 where that is 0.
+        """
+        total = self.variance + noise
+        inverse = np.divide(1.0, total, out=np.ones_like(total), where=total > 0)
+        return lambda rows: inverse * rows
 
 
 Own = TypeVar("Own", bound=OwnCoefficients)
@@ -47,11 +56,9 @@ class ErrorModel(ABC, Generic[Own]):
 
     Attributes
     ----------
-    name : str
-    needs_members : bool
-        Whether the problem must have members of the model.
-    coefficients : type
-        What a rank owns for the diagonal solver: `OwnWedges`, or `OwnCoefficients` where member groups divide them.
+    name : as in the registry
+    needs_members : whether the problem must have members of the model
+    coefficients : what a rank owns for the diagonal solver: `OwnWedges`, or `OwnCoefficients` in member groups
     """
 
     name: ClassVar[str]
@@ -104,41 +111,18 @@ class CovarianceErrors(WedgeErrors):
         """B of images. Collective."""
 
 
-class SumCovariance:
-    """Weighted sum of covariances.
-
-    Parameters
-    ----------
-    parts : sequence of (weight, Covariance)
-        None of them a sum itself.
-    """
-
-    coefficient_variances = None
+class SumCovariance(Covariance):
+    """Sum of covariances, none of them a sum itself, each with its weight."""
 
     def __init__(self, parts: Sequence[tuple[float, Covariance]]) -> None:
         self._parts = parts
-
-    @property
-    def variance(self) -> FloatArray:
-        """Its diagonal, (n_own, nx) (m3 m-3)2."""
-        return np.asarray(sum(weight * part.variance for weight, part in self._parts))
+        self.variance = np.asarray(sum(weight * part.variance for weight, part in parts))
 
     def apply(self, rows: FloatArray) -> FloatArray:
         """B times an image, (n_own, nx). Collective."""
         return np.asarray(sum(weight * part.apply(rows) for weight, part in self._parts))
 
-    def preconditioner(self, noise: FloatArray) -> Callable[[FloatArray], FloatArray]:
-        """The inverse of the diagonal."""
-        return diagonal_preconditioner(self.variance, noise)
-
     def draw(self, sample: Sample) -> FloatArray:
         """Sum of independent samples of the parts, (n_own, nx) m3 m-3. Collective."""
         drawn = [np.sqrt(weight) * part.draw(sample.part(n)) for n, (weight, part) in enumerate(self._parts)]
         return np.asarray(sum(drawn))
-
-
-def diagonal_preconditioner(variance: FloatArray, noise: FloatArray) -> Callable[[FloatArray], FloatArray]:
-    """Division by variance + noise; 1 where both are 0."""
-    total = variance + noise
-    inverse = np.divide(1.0, total, out=np.ones_like(total), where=total > 0)
-    return lambda rows: inverse * rows

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy.typing as npt
 from scipy.ndimage import uniform_filter
 
 from imgda_mpi.arrays import FloatArray, Values
-from imgda_mpi.covariances.covariance import CovarianceErrors, diagonal_preconditioner
+from imgda_mpi.covariances.covariance import Covariance, CovarianceErrors
 from imgda_mpi.covariances.noise import masked_variance, observation_variances
 from imgda_mpi.distributed.own_coefficients import OwnWedges
 from imgda_mpi.distributed.wedge_powers import WedgePowers
@@ -104,7 +104,7 @@ class Anomalies:
         return self.images[member].astype(dtype)
 
 
-class EnsembleCovariance:
+class EnsembleCovariance(Covariance):
     """The localised covariance of members: sum over members of diag(a) L diag(a), divisor N - 1.
 
     Blocks of members are worked on by the ranks that hold them, and added in their order.
@@ -117,8 +117,6 @@ class EnsembleCovariance:
     localisation : Localisation or None
         On the grid; None where no member is held.
     """
-
-    coefficient_variances = None
 
     def __init__(self, rows: ImageRows, members: Members, localisation: Localisation | None) -> None:
         self._rows, self._localisation = rows, localisation
@@ -141,10 +139,6 @@ class EnsembleCovariance:
             for number, block in self._blocks.items():
                 parts[number] = (block * self._localisation.apply(block * image)).sum(axis=0)
         return self._sum_of_blocks(parts)
-
-    def preconditioner(self, noise: FloatArray) -> Callable[[FloatArray], FloatArray]:
-        """The inverse of the diagonal."""
-        return diagonal_preconditioner(self.variance, noise)
 
     def draw(self, sample: Sample) -> FloatArray:
         """(N-1)^-1/2 sum_i a_i L^1/2 e_i with white noise e_i, (n_own, nx) m3 m-3. Collective."""

@@ -7,12 +7,13 @@ from collections.abc import Callable
 import numpy as np
 
 from imgda_mpi.arrays import FloatArray
+from imgda_mpi.covariances.covariance import Covariance
 from imgda_mpi.distributed.wedge_powers import WedgePowers, wedge_filter
 from imgda_mpi.parallel.image_rows import ImageRows
 from imgda_mpi.perturbations import Sample
 
 
-class WedgeCovariance:
+class WedgeCovariance(Covariance):
     """B = C^T diag(b_w) C with one variance for each wedge: a filter, the same everywhere.
 
     Parameters
@@ -27,12 +28,8 @@ class WedgeCovariance:
         self._rows = rows
         self.coefficient_variances = variances
         self._factors = wedge_filter(powers.transform, variances)[:, rows.own_columns]
-        self._variance = float(np.sum(variances * powers.norms))
-
-    @property
-    def variance(self) -> FloatArray:
-        """Its diagonal, (n_own, nx) (m3 m-3)2."""
-        return np.full((self._rows.own.stop - self._rows.own.start, self._rows.shape[1]), self._variance)
+        own_shape = (rows.own.stop - rows.own.start, rows.shape[1])
+        self.variance = np.broadcast_to(np.sum(variances * powers.norms), own_shape)
 
     def apply(self, rows: FloatArray) -> FloatArray:
         """B times an image, (n_own, nx). Collective."""

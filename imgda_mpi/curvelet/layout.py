@@ -96,11 +96,6 @@ class Layout:
         """Real numbers in the flat array."""
         return self.wedges[-1].stop
 
-    @property
-    def redundancy(self) -> float:
-        """Real numbers per pixel of the image."""
-        return self.n_values / math.prod(self.image_shape)
-
     @cached_property
     def chunks(self) -> tuple[Chunk, ...]:
         """All wedges, in their order, in chunks of up to 65,536 values; the finest wavelets are one of their own."""

@@ -45,8 +45,8 @@ class ObservedImage:
     time : of the observation, aware, UTC
     path : the file read
     source : file, variable and time in one line, for logs
-    counts : "source pixels" = "missing" + "below range" + "above range" + "not used" + "used", where pixels "not used" are
-        valid but give no weight to any model cell (outside the grid, or passed over by bilinear interpolation).
+    counts : "source pixels" = "missing" + "below range" + "above range" + "not used" + "used", where pixels "not used"
+        are valid but give no weight to any model cell (outside the grid, or passed over by bilinear interpolation).
         "cells" = "cells observed" + "cells mostly missing" + "cells not covered", where the last lie outside the
         source grid.
     """

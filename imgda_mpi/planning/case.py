@@ -1,14 +1,13 @@
-"""An analysis as far as its cost depends on it, and what a cost is."""
+"""An analysis as far as its cost depends on it."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
-from imgda_mpi.arrays import FloatArray, IntArray
+from imgda_mpi.arrays import IntArray
 from imgda_mpi.curvelet import Chunk, Layout
 from imgda_mpi.curvelet.fourier import padded_spectrum
 
@@ -26,16 +25,11 @@ class Case:
 
     Parameters
     ----------
-    layout : Layout
-        Of the transform.
-    itemsize : int
-        Bytes of a coefficient.
-    n_members : int
-        Perturbed ones of each kind.
-    n_pixels, n_patch : int
-        Of the image on the model grid, and of the restart.
-    n_fields : int
-        Standard deviations that are fields.
+    layout : of the transform
+    itemsize : bytes of a coefficient
+    n_members : perturbed ones of each kind; 0 for the full solver
+    n_pixels, n_patch : of the image on the model grid, and of the restart
+    n_fields : standard deviations that are fields
     """
 
     layout: Layout
@@ -87,35 +81,3 @@ def real_flops(n: int) -> float:
 def complex_flops(n: int) -> float:
     """Floating point operations of a complex FFT of n numbers, as usually counted."""
     return 5.0 * n * math.log2(n)
-
-
-class Cost(Protocol):
-    """What an analysis takes of each rank; arrays of one number for each rank of the rectangle, rank 0 first."""
-
-    @property
-    def n_ranks(self) -> int:
-        """Ranks of the job."""
-
-    @property
-    def groups(self) -> str:
-        """How the work is divided, in a few characters."""
-
-    @property
-    def idle(self) -> int:
-        """Ranks that have no part in it."""
-
-    @property
-    def memory(self) -> IntArray:
-        """Bytes of the arrays that are alive when most are: the transform and the program itself come on top."""
-
-    @property
-    def sent(self) -> tuple[IntArray, IntArray]:
-        """Messages and bytes that a rank sends to others."""
-
-    @property
-    def flops(self) -> FloatArray:
-        """Floating point operations of the FFTs, as usually counted."""
-
-    @property
-    def remarks(self) -> list[str]:
-        """What speaks against this number of ranks, in sentences."""

@@ -51,7 +51,11 @@ def compare(settings: Comparison, comm: MPI.Intracomm) -> str | None:
         images = read_images(settings, grid, comm)
         observed = images.land & swaths(grid.shape, settings.coverage)
         with same_fate(comm):
-            _check_common(images.land, observed)
+            if not observed.any():
+                raise ConfigError(
+                    f"found {np.count_nonzero(images.land)} common cells of background and truth, 0 of them observed, "
+                    "expected some; check [background], [truth] and [coverage]"
+                )
         n_draws = len(images.truths) * settings.seeds
         stages.say(f"{np.count_nonzero(images.land)} cells, {n_draws} draws")
     with stages.stage("transform"):
@@ -139,11 +143,3 @@ def _members_but(which: int, images: Images) -> Members:
     anomalies = np.where(images.land, others - others.mean(axis=0), 0.0)
     spread = np.where(images.land, others.std(axis=0, ddof=1), np.nan)
     return Members(dict(enumerate(anomalies)), spread, len(others))
-
-
-def _check_common(land: BoolArray, observed: BoolArray) -> None:
-    if not observed.any():
-        raise ConfigError(
-            f"found {np.count_nonzero(land)} common cells of background and truth, 0 of them observed, expected some; "
-            "check [background], [truth] and [coverage]"
-        )

@@ -15,11 +15,13 @@ from imgda_mpi.errors import ConfigError, reading
 from imgda_mpi.fields import FieldFile
 from imgda_mpi.method_config import Paper
 from imgda_mpi.parallel.rank_grid import choose_grid
-from imgda_mpi.planning.case import Case, Cost
+from imgda_mpi.planning.case import Case
 from imgda_mpi.planning.diagonal import MembersCost
 from imgda_mpi.planning.full import ITERATIONS, FullCost
 from imgda_mpi.workflow.diagnostics import memory_in_use
 from imgda_mpi.workflow.preparation import Prepared, prepare, room
+
+Cost = MembersCost | FullCost
 
 COLUMNS = {
     "ranks": "of the job",
