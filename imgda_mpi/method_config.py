@@ -35,7 +35,7 @@ class OfKind(Section):
     def full_label(self) -> str:
         """The label with the keys that have not their default."""
         given = {name: value for name, value in self.parameters.items() if name in self.model_fields_set - {"solver"}}
-        keys = ",".join(f"{name}={value}" for name, value in given.items())
+        keys = ",".join(f"{name}={getattr(value, 'variable', value)}" for name, value in given.items())
         return f"{self.label}({keys.replace(' ', '')})" if keys else self.label
 
 

@@ -100,6 +100,35 @@ def test_a_comparison_is_reported_as_table_and_figures(pair: str, tmp_path: Path
     assert (folder / "manifest.json").exists()
 
 
+def test_methods_have_keys_of_their_own(pair: str, example: Path, tmp_path: Path) -> None:
+    """One method with several settings, and a field of background errors that says what a number says."""
+    field = tmp_path / "sb.nc"
+    with netCDF4.Dataset(example / "truth.nc") as source, netCDF4.Dataset(field, "w") as target:
+        for name in ("lat", "lon"):
+            target.createDimension(name, source[name].size)
+            target.createVariable(name, "f8", (name,))[:] = source[name][:]
+            target[name].units = source[name].units
+        sd = target.createVariable("sb", "f8", ("lat", "lon"))
+        sd.units, sd[:] = "m3 m-3", 0.08
+    of_file = f'{{kind = "pointwise", background_error = {{file = "{field}", variable = "sb"}}}}'
+    methods = (
+        f'methods = ["pointwise", {of_file}, {{kind = "large_scale", background_error = 0.08}}, "innovation/full",'
+        ' {kind = "innovation", solver = "full", scales = [1]}, {kind = "paper", n_members = 5}]\n'
+    )
+    # The file has no time.
+    folder = compared(tmp_path, methods + "noise = 0.1\nseeds = 1\n" + pair)
+    saved = read_comparison(folder / "comparison.nc")
+    assert saved.names[0] == "pointwise"
+    assert saved.names[1] == "pointwise(background_error=sb)"
+    assert saved.names[2:] == ["large_scale", "innovation/full", "innovation/full(scales=(1,))", "paper"]
+    innovation = saved.images["observation"] - saved.images["background"]
+    increment = saved.images[saved.names[1]] - saved.images["background"]
+    seen = np.isfinite(innovation) & np.isfinite(increment)
+    assert seen.sum() > 1000
+    np.testing.assert_allclose(increment[seen], 0.08**2 / (0.08**2 + 0.1**2) * innovation[seen], atol=1e-12)
+    assert str(field) in (folder / "manifest.json").read_text()
+
+
 def test_only_the_best_of_the_lengths_tried_is_shown_and_marked(pair: str, tmp_path: Path) -> None:
     text = names(("none", "optimal_interpolation")) + "noise = 0.1\nseeds = 1\ninterpolation_lengths = [300, 900]\n"
     # A coarse grid keeps the dense matrix small.

@@ -134,7 +134,7 @@ def test_a_method_without_its_transform_or_with_another_number_of_groups_is_refu
     section = check_method("paper")
     with pytest.raises(ValueError, match="paper needs a transform"):
         make_method(section.kind, section.parameters)
-    with pytest.raises(ValueError, match="wedge_groups=5: 2 ranks"):
+    with pytest.raises(ConfigError, match="wedge_groups = 5: 2 ranks"):
         make_method(section.kind, section.parameters, CurveletTransform(GLOBE), n_ranks=2, wedge_groups=5)
 
 

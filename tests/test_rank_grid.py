@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from imgda_mpi.curvelet.geometry import Geometry, default_scales
 from imgda_mpi.curvelet.layout import layout_of
+from imgda_mpi.errors import ConfigError
 from imgda_mpi.parallel.rank_grid import RankGrid, choose_grid, steps
 from imgda_mpi.spectral_errors import member_blocks
 
@@ -85,5 +86,5 @@ def test_the_user_may_choose_the_wedge_groups() -> None:
 
 @pytest.mark.parametrize("wedge_groups", [5, len(SMALL.chunks) + 1])
 def test_more_wedge_groups_than_ranks_or_chunks_are_refused(wedge_groups: int) -> None:
-    with pytest.raises(ValueError, match=rf"wedge_groups={wedge_groups}: 4 ranks and these wedges allow \[1, "):
+    with pytest.raises(ConfigError, match=rf"wedge_groups = {wedge_groups}: 4 ranks and these wedges allow \[1, "):
         choose_grid(SMALL, 50, 4, wedge_groups)

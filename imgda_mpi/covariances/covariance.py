@@ -81,7 +81,7 @@ class ErrorModel(ABC, Generic[Own]):
 
         Raises
         ------
-        ValueError
+        ConfigError
             Where so many wedge groups are not possible.
         """
 

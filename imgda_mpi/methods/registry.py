@@ -65,8 +65,10 @@ def make_method(
 
     Raises
     ------
+    ConfigError
+        Where so many wedge groups are not possible.
     ValueError
-        Where so many wedge groups are not possible, or the transform is missing.
+        Where the transform is missing.
     """
     if kind not in ERROR_MODELS:
         made_with = {"transform": transform} if needs_transform(kind) else {}

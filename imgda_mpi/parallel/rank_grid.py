@@ -9,6 +9,7 @@ import numpy as np
 
 from imgda_mpi.arrays import IntArray
 from imgda_mpi.curvelet import Chunk, Layout, Piece
+from imgda_mpi.errors import ConfigError
 from imgda_mpi.parallel.ownership import share_by_cost
 from imgda_mpi.perturbations import ENSEMBLES
 from imgda_mpi.spectral_errors import MEMBERS_PER_BLOCK, member_blocks
@@ -93,7 +94,7 @@ def choose_grid(layout: Layout, n_members: int, n_ranks: int, wedge_groups: int 
 
     Raises
     ------
-    ValueError
+    ConfigError
         Where there are fewer ranks than wedge groups wanted, or a group would have no wedge.
     """
     n_blocks = len(ENSEMBLES) * len(member_blocks(n_members))
@@ -105,7 +106,10 @@ def choose_grid(layout: Layout, n_members: int, n_ranks: int, wedge_groups: int 
         possible = [grid.wedge_groups for grid in grids]
         grids = [grid for grid in grids if grid.wedge_groups == wedge_groups]
         if not grids:
-            raise ValueError(f"wedge_groups={wedge_groups}: {n_ranks} ranks and these wedges allow {possible}")
+            raise ConfigError(
+                f"wedge_groups = {wedge_groups}: {n_ranks} ranks and these wedges allow {possible}; choose another, or "
+                "leave it out"
+            )
     # Of equals the one with the fewest wedge groups: it passes on no spectra.
     return min(grids, key=lambda grid: (steps(grid, n_blocks), grid.wedge_groups))
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 from mpi4py import MPI
@@ -24,6 +25,7 @@ from imgda_mpi.problem import Members, Observations, Problem
 from imgda_mpi.verify.experiment import Experiment
 from imgda_mpi.workflow.comparison_images import Images, read_images
 from imgda_mpi.workflow.output import check_output, new_directory, write_manifest
+from imgda_mpi.workflow.preparation import read_fields
 from imgda_mpi.workflow.transform import make_transform
 
 log = logging.getLogger(__name__)
@@ -56,6 +58,7 @@ def compare(settings: Comparison, comm: MPI.Intracomm) -> str | None:
                     f"found {np.count_nonzero(images.land)} common cells of background and truth, 0 of them observed, "
                     "expected some; check [background], [truth] and [coverage]"
                 )
+        given = [read_fields(method.parameters, grid, settings.time, images.land, comm) for method in settings.methods]
         n_draws = len(images.truths) * settings.seeds
         stages.say(f"{np.count_nonzero(images.land)} cells, {n_draws} draws")
     with stages.stage("transform"):
@@ -63,7 +66,7 @@ def compare(settings: Comparison, comm: MPI.Intracomm) -> str | None:
     draw = partial(make_draw, settings, images, grid, observed)
     with stages.stage("methods"):
         with same_fate(comm):
-            methods = dict(named_methods(settings, transform))
+            methods = dict(named_methods(settings, [parameters for parameters, _ in given], transform))
             for method in methods.values():
                 method.check(grid, draw(0)[0].observations)
         alone = MPI.Intracomm(comm.Split(comm.rank))
@@ -87,18 +90,20 @@ def compare(settings: Comparison, comm: MPI.Intracomm) -> str | None:
                 write_comparison(written[0], settings, in_order, *draw(0))
                 table = comparison_table(read_comparison(written[0]))
                 written[1].write_text(f"{table}\n")
-        write_manifest(directory, written, images.files, settings, f"0 to {settings.seeds - 1}", comm)
+        files = [*images.files, *(file for _, of_method in given for file in of_method)]
+        write_manifest(directory, written, files, settings, f"0 to {settings.seeds - 1}", comm)
     log.info("result in %s", settings.output.directory)
     return table
 
 
-def named_methods(settings: Comparison, transform: CurveletTransform) -> Iterator[tuple[str, Method]]:
-    """The methods, each with the name that it has in the table; those without a length of their own with each one."""
+def named_methods(
+    settings: Comparison, given: Sequence[dict[str, Any]], transform: CurveletTransform
+) -> Iterator[tuple[str, Method]]:
+    """Methods by their names in the table; those that are tried with several lengths once for each."""
     lengths = {"optimal_interpolation": ("length", settings.interpolation_lengths)}
     if settings.members is not None:
         lengths["letkf"] = ("localisation", settings.members.letkf_lengths)
-    for label, wanted in zip(settings.labels, settings.methods, strict=True):
-        parameters = wanted.parameters
+    for label, wanted, parameters in zip(settings.labels, settings.methods, given, strict=True):
         key, tried = lengths.get(wanted.kind, ("", ()))
         if not tried:
             yield label, make_method(wanted.kind, parameters, transform, expect_errors=False)

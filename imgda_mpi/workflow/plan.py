@@ -106,19 +106,10 @@ def case_of(settings: Settings, prepared: Prepared) -> Case:
 
 
 def cost_on(n_ranks: int, case: Case, wedge_groups: int | None) -> Cost:
-    """What the analysis takes on a number of ranks.
-
-    Raises
-    ------
-    ConfigError
-        Where so many wedge groups are not possible.
-    """
+    """What the analysis takes on a number of ranks; a `ConfigError` where so many wedge groups are not possible."""
     if not case.n_members:
         return FullCost(case, n_ranks)
-    try:
-        return MembersCost(case, choose_grid(case.layout, case.n_members, n_ranks, wedge_groups), n_ranks)
-    except ValueError as err:
-        raise ConfigError(f"[parallel] {err}; choose another, or leave it out") from None
+    return MembersCost(case, choose_grid(case.layout, case.n_members, n_ranks, wedge_groups), n_ranks)
 
 
 def _files(prepared: Prepared) -> tuple[int, int, bool]:

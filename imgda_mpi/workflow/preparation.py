@@ -18,7 +18,7 @@ from imgda_mpi.colm.soil_update import SoilColumns
 from imgda_mpi.config import Cf, Gldas, Settings
 from imgda_mpi.console import Stages
 from imgda_mpi.curvelet import CurveletTransform
-from imgda_mpi.errors import ConfigError, fault
+from imgda_mpi.errors import fault
 from imgda_mpi.fields import FieldFile
 from imgda_mpi.grid import Grid
 from imgda_mpi.images.image import ObservedImage
@@ -103,22 +103,21 @@ def prepare(
         if observation is not None and settings.observation is not None:
             _check_observed(observation, observed, settings.observation.allow_empty, comm)
         stages.say(_describe(observation, observed, time) if observation else "none")
-    given, error_files = _read_fields(
+    given, error_files = read_fields(
         {**settings.method.parameters, "observation": settings.errors.observation}, grid, time, land, comm
     )
     sd = given.pop("observation")
     observations = Observations(np.where(observed, values, 0.0), observed, sd, settings.errors.estimate_observation)
     kind = settings.method.kind
-    if needs_transform(kind) and transform is None:
+    if not needs_transform(kind):
+        transform = None
+    elif transform is None:
         with stages.stage("transform"):
             transform = make_transform(settings.curvelet, grid.transform_shape(), comm)
             ny, nx = transform.layout.image_shape
             stages.say(f"{transform.geometry.n_scales} scales on {ny} x {nx}: {transform.layout.n_values} coefficients")
     with same_fate(comm):
-        try:
-            method = make_method(kind, given, transform, comm.size, settings.parallel.wedge_groups)
-        except ValueError as err:
-            raise ConfigError(f"[parallel] {err}; choose another, or leave it out") from None
+        method = make_method(kind, given, transform, comm.size, settings.parallel.wedge_groups)
         method.check(grid, observations)
     members: Members | None = None
     member_files: list[Path] = []
@@ -161,6 +160,30 @@ def read_observation(
     return image
 
 
+def read_fields(
+    values: dict[str, Any], grid: Grid, time: datetime, land: BoolArray, comm: MPI.Intracomm
+) -> tuple[dict[str, Any], list[Path]]:
+    """Values with fields in the place of the files that hold them, the same on every rank, and these files. Collective.
+
+    Raises
+    ------
+    InputError
+    """
+    read, files = dict(values), []
+    for name, wanted in values.items():
+        if not isinstance(wanted, FieldFile):
+            continue
+        found: tuple[ErrorSd, Path] | None = None
+        with same_fate(comm):
+            if comm.rank == 0:
+                from imgda_mpi.workflow.observation import read_deviation  # on the one rank that reads
+
+                found = read_deviation(wanted, grid, time, land)
+        read[name], file = comm.bcast(found)
+        files.append(file)
+    return read, files
+
+
 def pixel_summary(observation: ObservedImage) -> str:
     """What became of the observation's pixels, in one line."""
     reasons = ("missing", "below range", "above range", "not used", "used")
@@ -201,22 +224,3 @@ def _describe(observation: ObservedImage, observed: BoolArray, time: datetime) -
     distance = f"{abs(hours):g} h" if abs(hours) < 72 else f"{abs(hours) / 24:.0f} days"
     away = f" ({distance} {'before' if hours < 0 else 'after'} the analysis time)" if hours else ""
     return f"{observation.source}{away}: {observed.sum()} soil cells observed; {pixel_summary(observation)}"
-
-
-def _read_fields(
-    values: dict[str, Any], grid: Grid, time: datetime, land: BoolArray, comm: MPI.Intracomm
-) -> tuple[dict[str, Any], list[Path]]:
-    """Values with fields in the place of the files that hold them, the same on every rank, and these files."""
-    read, files = dict(values), []
-    for name, wanted in values.items():
-        if not isinstance(wanted, FieldFile):
-            continue
-        found: tuple[ErrorSd, Path] | None = None
-        with same_fate(comm):
-            if comm.rank == 0:
-                from imgda_mpi.workflow.observation import read_deviation  # on the one rank that reads
-
-                found = read_deviation(wanted, grid, time, land)
-        read[name], file = comm.bcast(found)
-        files.append(file)
-    return read, files
