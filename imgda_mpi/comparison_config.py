@@ -94,9 +94,10 @@ class Comparison(Section):
 
     @model_validator(mode="after")
     def _each_once(self) -> Comparison:
-        for name, given in (("methods", self.labels), ("interpolation_lengths", self.interpolation_lengths)):
-            if len(set(given)) < len(given):
-                raise ValueError(f"{name} = {list(given)}: each may be given once")
+        lists = (("methods", self.methods), ("interpolation_lengths", self.interpolation_lengths))
+        for name, given in lists:
+            if any(given.count(one) > 1 for one in given):
+                raise ValueError(f"{name}: each may be given once")
         return self
 
     @model_validator(mode="after")

@@ -76,6 +76,9 @@ class FieldFile(Section):
     file: FilePattern = key("CF NetCDF file")
     variable: str = key("Name of the variable")
 
+    def __str__(self) -> str:
+        return f"{self.file.name}:{self.variable}"
+
 
 StandardDeviation = Annotated[
     Annotated[float, Field(gt=0, le=1), Tag("number")] | Annotated[FieldFile, Tag("field")],

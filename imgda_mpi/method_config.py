@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
@@ -17,13 +17,14 @@ Scales = Annotated[tuple[Scale, ...], Field(strict=False, min_length=1)]
 
 
 class OfKind(Section):
-    """What every method has."""
+    """What every method has; ``needs_errors`` is of the observation."""
 
+    needs_errors: ClassVar[bool] = True
     kind: str = key("Name of the method")
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """Its own keys, which are the arguments of the method's class."""
+        """Its own keys: the arguments of the method's class, or of the error model's beside solver and scales."""
         return {name: getattr(self, name) for name in type(self).model_fields if name != "kind"}
 
     @property
@@ -33,9 +34,9 @@ class OfKind(Section):
 
     @property
     def full_label(self) -> str:
-        """The label with the keys that have not their default."""
+        """The label with the keys that were given."""
         given = {name: value for name, value in self.parameters.items() if name in self.model_fields_set - {"solver"}}
-        keys = ",".join(f"{name}={getattr(value, 'variable', value)}" for name, value in given.items())
+        keys = ",".join(f"{name}={value}" for name, value in given.items())
         return f"{self.label}({keys.replace(' ', '')})" if keys else self.label
 
 
@@ -56,12 +57,14 @@ class OfMembers(OfKind):
 class Nothing(OfKind):
     """The background as it is."""
 
+    needs_errors = False
     kind: Literal["none"] = key("Name of the method")
 
 
 class Insert(OfKind):
     """The observation in the place of the background."""
 
+    needs_errors = False
     kind: Literal["insert"] = key("Name of the method")
 
 
@@ -101,7 +104,8 @@ class OfCoefficients(OfKind):
     """What the curvelet methods have: an error model each, and a solver."""
 
     solver: Literal["diagonal", "full"] = key(
-        "diagonal (each coefficient alone) or full (exact for gaps; corrects unobserved land too)", default="diagonal"
+        "diagonal (each coefficient alone) or full (exact for gaps; corrects unobserved land; not paper and analytic)",
+        default="diagonal",
     )
     scales: Scales | None = key("Scales that are updated, 1 is the coarsest (default: all)", default=None)
 
@@ -113,10 +117,6 @@ class OfCoefficients(OfKind):
 
 class White(Prescribed, OfCoefficients):
     """Curvelet methods with white background errors, for the diagonal solver alone."""
-
-    solver: Literal["diagonal", "full"] = key(
-        "diagonal; full would be a pointwise update, which is method pointwise", default="diagonal"
-    )
 
     @property
     def label(self) -> str:
@@ -179,7 +179,7 @@ class OptimalInterpolation(OfKind):
     length: float = key("Of the exponential correlation", "km", default=500.0, gt=0, allow_inf_nan=False)
 
 
-def _short_form(value: Any) -> Any:
+def short_form(value: Any) -> Any:
     """The section that a name stands for: "innovation/full" is that of kind innovation with solver full."""
     if not isinstance(value, str):
         return value
@@ -200,5 +200,11 @@ OfAnalyses = (
     | Ensemble
     | Hybrid
 )
-Method = Annotated[OfAnalyses, Field(discriminator="kind"), BeforeValidator(_short_form)]
-ComparedMethod = Annotated[OfAnalyses | OptimalInterpolation, Field(discriminator="kind"), BeforeValidator(_short_form)]
+Method = Annotated[OfAnalyses, Field(discriminator="kind"), BeforeValidator(short_form)]
+ComparedMethod = Annotated[OfAnalyses | OptimalInterpolation, Field(discriminator="kind"), BeforeValidator(short_form)]
+
+SECTIONS: dict[str, type[OfKind]] = {
+    get_args(section.model_fields["kind"].annotation)[0]: section
+    for section in get_args(OfAnalyses | OptimalInterpolation)
+}
+"""Every method's section by its kind."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, get_args
+from typing import Any
 
-from imgda_mpi.method_config import ComparedMethod
+from imgda_mpi.method_config import SECTIONS, short_form
 
 MOVED = {
     ("", "error_model"): "kind",
@@ -20,51 +20,46 @@ MOVED = {
 }
 """Section and name of a key that is one of the method's now, and its name there."""
 
-KEYS = {
-    get_args(section.model_fields["kind"].annotation)[0]: set(section.model_fields)
-    for section in get_args(get_args(ComparedMethod)[0])
-}
-"""Keys of each kind of method."""
+ERROR_MODELS = ("paper", "analytic", "innovation", "ensemble", "hybrid")
+"""Those of method ``image``."""
 
 
-def renamed(table: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
-    """Settings with the keys of today, and what was moved: the key as it stands in the file, and the one of today.
+def renamed(table: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Settings with the keys of today, and the keys that were moved as they stand in the file.
 
-    A key that the method has no use for, as before, is left out. A file that has a section ``[method]`` is left alone.
+    A key that the method has no use for is left out; it had none before. A file that has a section of a method is left
+    alone.
 
     Parameters
     ----------
     table : dict
         Of an analysis or a comparison.
     """
-    given = table.get("method", "image") if "methods" not in table else table["methods"]
-    compared = isinstance(given, list)
-    if not compared and not isinstance(given, str):
-        return table, {}
-    moved, values = {}, {}
+    given = table["methods"] if "methods" in table else [table.get("method", "image")]
+    if not isinstance(given, list) or not all(isinstance(method, str) for method in given):
+        return table, []
+    # An error model and a solver were those of method image alone.
+    of_image = given == ["image"] and table.get("error_model", "paper") in ERROR_MODELS
     result = {name: dict(part) if isinstance(part, dict) else part for name, part in table.items()}
+    moved, values = [], {}
     for (section, name), new in MOVED.items():
         part = result.get(section) if section else result
-        # An error model and a solver were those of method image alone.
-        if isinstance(part, dict) and name in part and (given == "image" or name not in ("error_model", "solver")):
+        if isinstance(part, dict) and name in part and (of_image or name not in ("error_model", "solver")):
             values[new] = part.pop(name)
-            moved[f"[{section}] {name}" if section else name] = f"[method] {new}"
-    if compared:
-        result["methods"] = [_with(method, values) for method in given]
-    elif given == "image":
-        kind = values.pop("kind", "paper")
-        result["method"] = _with(kind, values) if isinstance(kind, str) else {"kind": kind, **values}
-        if "method" in table:
-            moved['method = "image"'] = f'method = "{kind}"'
-    elif values:
-        result["method"] = _with(given, values)
-    return (result, moved) if moved else (table, {})
+            moved.append(f"[{section}] {name}" if section else name)
+    if of_image:
+        given = [values.pop("kind", "paper")]
+        moved += ['method = "image"'] if "method" in table else []
+    if not moved:
+        return table, []
+    methods = [_with(method, values) for method in given]
+    return result | ({"methods": methods} if "methods" in table else {"method": methods[0]}), moved
 
 
-def _with(method: Any, values: dict[str, Any]) -> Any:
-    """The section of a method by its name, with those of the values that its kind has."""
-    if not isinstance(method, str):
-        return method
-    kind, slash, solver = method.partition("/")
-    section = {"kind": kind} | ({"solver": solver} if slash else {})
-    return section | {name: value for name, value in values.items() if name in KEYS.get(kind, ())}
+def _with(method: str, values: dict[str, Any]) -> dict[str, Any]:
+    """The section of a method by its name, with those of the values that its kind had."""
+    section: dict[str, Any] = short_form(method)
+    known = SECTIONS[section["kind"]].model_fields if section["kind"] in SECTIONS else {}
+    # The length of the LETKF was a list of its own.
+    own = {name: value for name, value in values.items() if name in known and section["kind"] != "letkf"}
+    return section | own

@@ -50,8 +50,8 @@ def check_table(table: dict[str, Any], path: Path, kind: type[Kind]) -> Kind:
     """
     table, moved = renamed(table)
     if moved:
-        said = ", ".join(f"{old} is {new}" for old, new in moved.items())
-        log.warning("%s: keys of the method have a place of their own now, see `imgda_mpi settings`: %s", path, said)
+        today = ", ".join(f"{name} = {_toml(table[name])}" for name in ("method", "methods") if name in table)
+        log.warning("%s: %s are keys of before; today they are written %s", path, ", ".join(moved), today)
     try:
         return kind.model_validate(table, context={"base": path.parent})
     except ValidationError as err:
@@ -159,4 +159,8 @@ def _document(name: str, field: FieldInfo) -> list[str]:
 def _toml(value: Any) -> str:
     if value is None:
         return "(not set)"
-    return json.dumps(list(value) if isinstance(value, tuple) else value)
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{name} = {_toml(part)}" for name, part in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(_toml, value)) + "]"
+    return json.dumps(value, default=str)

@@ -119,7 +119,7 @@ def test_methods_have_keys_of_their_own(pair: str, example: Path, tmp_path: Path
     folder = compared(tmp_path, methods + "noise = 0.1\nseeds = 1\n" + pair)
     saved = read_comparison(folder / "comparison.nc")
     assert saved.names[0] == "pointwise"
-    assert saved.names[1] == "pointwise(background_error=sb)"
+    assert saved.names[1] == "pointwise(background_error=sb.nc:sb)"
     assert saved.names[2:] == ["large_scale", "innovation/full", "innovation/full(scales=(1,))", "paper"]
     innovation = saved.images["observation"] - saved.images["background"]
     increment = saved.images[saved.names[1]] - saved.images["background"]
@@ -184,6 +184,51 @@ def test_every_member_is_the_truth_in_turn_and_left_out(members: str, tmp_path: 
         error = images[0] - images[1 + draw // 2]
         assert saved.ubrmse[0, draw, 0] == pytest.approx(error.std(), rel=1e-9)
     assert (saved.ubrmse[1:, :, 0].mean(axis=1) < saved.ubrmse[0, :, 0].mean()).all()
+
+
+def test_settings_of_before_are_those_of_today(caplog: pytest.LogCaptureFixture) -> None:
+    old = {
+        "methods": ["paper", "pointwise", "ensemble/full", "hybrid/diagonal", "letkf", "innovation/full"],
+        "time": datetime(2022, 6, 2, tzinfo=UTC),
+        "noise": 0.1,
+        "members": {"file": "a.nc", "variable": "sm", "localisation": 1500.0, "innovation_weight": 0.2},
+        "errors": {"background": 0.08, "n_members": 7},
+        "output": {"directory": "x"},
+    }
+    methods = [
+        {"kind": "paper", "background_error": 0.08, "n_members": 7},
+        {"kind": "pointwise", "background_error": 0.08},
+        {"kind": "ensemble", "solver": "full", "localisation": 1500.0},
+        {"kind": "hybrid", "localisation": 1500.0, "innovation_weight": 0.2},
+        "letkf",
+        "innovation/full",
+    ]
+    new = old | {"methods": methods, "members": {"file": "a.nc", "variable": "sm"}, "errors": {}}
+    settings = check_table(old, Path("c.toml"), Comparison)
+    assert settings == check_table(new, Path("c.toml"), Comparison)
+    assert settings.labels == old["methods"]
+    # The lengths that the LETKF is tried with are its own.
+    assert settings.methods[4].model_fields_set == {"kind"}
+    assert len(caplog.records) == 1
+    with pytest.raises(ConfigError, match=r"\[errors\] unknown key 'background'; it is 'background_error'"):
+        check_table(old | {"methods": [{"kind": "paper"}]}, Path("c.toml"), Comparison)
+
+
+def test_the_same_method_twice_is_refused_and_two_settings_of_it_are_not() -> None:
+    field = {"kind": "cf", "file": "a.nc", "variable": "sm"}
+    table = {
+        "time": datetime(2022, 6, 2, tzinfo=UTC),
+        "noise": 0.1,
+        "background": field,
+        "truth": field,
+        "output": {"directory": "x"},
+    }
+    files = [{"kind": "pointwise", "background_error": {"file": name, "variable": "sb"}} for name in ("b.nc", "c.nc")]
+    labels = check_table(table | {"methods": files}, Path("c.toml"), Comparison).labels
+    assert labels == ["pointwise(background_error=b.nc:sb)", "pointwise(background_error=c.nc:sb)"]
+    with pytest.raises(ConfigError, match="methods: each may be given once"):
+        same = ["pointwise", {"kind": "pointwise", "background_error": 0.15}]
+        check_table(table | {"methods": same}, Path("c.toml"), Comparison)
 
 
 def test_swaths_are_where_the_formula_says() -> None:

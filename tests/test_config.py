@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
 from imgda_mpi.config import Colm202x, Settings
 from imgda_mpi.errors import ConfigError
 from imgda_mpi.fields import FieldFile
 from imgda_mpi.images.netcdf import resolve
-from imgda_mpi.method_config import Paper
+from imgda_mpi.method_config import Method, Paper
 from imgda_mpi.settings_file import check_table, documented, read_settings
 
 CASE = """
@@ -91,7 +92,10 @@ def test_settings_of_before_are_those_of_today(
     before, today = (read_settings(settings_file(tmp_path, f"{text}\n{CASE}"), Settings) for text in (old, new))
     assert before == today
     (said,) = (record.message for record in caplog.records)
-    assert "keys of the method have a place of their own now" in said
+    assert "are keys of before; today they are written method = {kind = " in said
+    # What is said is what to write.
+    section = tomllib.loads(said[said.index("method = {") :])
+    assert TypeAdapter(Method).validate_python(section["method"]) == today.method
 
 
 @pytest.mark.parametrize(
@@ -106,6 +110,7 @@ def test_settings_of_before_are_those_of_today(
             "'background'; it is 'background_error' in [method] now",
         ),
         ('error_model = "paper"\n[method]\nkind = "paper"', "unknown key 'error_model'; it is 'kind' in [method] now"),
+        ('error_model = "none"', "unknown key 'error_model'; it is 'kind' in [method] now"),
         ('[method]\nsolver = "full"', "[method] key 'kind' is missing or unknown"),
         ('[method]\nkind = "letkf"', "method 'letkf' needs an [ensemble] section"),
         ('method = "optimal_interpolation"', "method = 'optimal_interpolation': known are 'none', 'insert'"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-from typing import get_args
 
 import numpy as np
 import pytest
@@ -11,11 +10,12 @@ from mpi4py import MPI
 from problems import COMMS, SELF, agree, grid_of, members_of_images, problem_of
 from pydantic import TypeAdapter
 
+from imgda_mpi.covariances.covariance import CovarianceErrors
 from imgda_mpi.curvelet import CurveletTransform
 from imgda_mpi.errors import ConfigError
 from imgda_mpi.fields import FieldFile
 from imgda_mpi.grid import Grid
-from imgda_mpi.method_config import ComparedMethod, OfCoefficients, OfKind, OfMembers
+from imgda_mpi.method_config import SECTIONS, ComparedMethod, OfCoefficients, OfKind, OfMembers
 from imgda_mpi.methods.method import Method
 from imgda_mpi.methods.registry import ERROR_MODELS, METHODS, load, make_method, needs_transform
 from imgda_mpi.methods.simple import Insert, LargeScale, Pointwise, PointwiseFitted
@@ -24,13 +24,10 @@ from imgda_mpi.problem import Observations, Problem, embedded_sd
 GLOBE = (32, 64)
 REGION = Grid(np.linspace(50, 32, 19), np.linspace(10, 34, 25))
 N_MEMBERS = 6
-SECTIONS: dict[str, type[OfKind]] = {
-    get_args(section.model_fields["kind"].annotation)[0]: section for section in get_args(get_args(ComparedMethod)[0])
-}
 NAMES = [
     *METHODS,
     *(f"{kind}/diagonal" for kind in ERROR_MODELS),
-    *(f"{kind}/full" for kind in ("innovation", "ensemble", "hybrid")),
+    *(f"{kind}/full" for kind, place in ERROR_MODELS.items() if issubclass(load(place), CovarianceErrors)),
 ]
 
 
@@ -134,6 +131,8 @@ def test_a_method_without_its_transform_or_with_another_number_of_groups_is_refu
     section = check_method("paper")
     with pytest.raises(ValueError, match="paper needs a transform"):
         make_method(section.kind, section.parameters)
+    with pytest.raises(ConfigError, match="paper has no covariance of images for the full solver"):
+        make_method(section.kind, section.parameters | {"solver": "full"}, CurveletTransform(GLOBE))
     with pytest.raises(ConfigError, match="wedge_groups = 5: 2 ranks"):
         make_method(section.kind, section.parameters, CurveletTransform(GLOBE), n_ranks=2, wedge_groups=5)
 

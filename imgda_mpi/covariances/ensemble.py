@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +16,7 @@ from imgda_mpi.covariances.noise import masked_variance, observation_variances
 from imgda_mpi.distributed.own_coefficients import OwnWedges
 from imgda_mpi.distributed.wedge_powers import WedgePowers
 from imgda_mpi.errors import ConfigError
-from imgda_mpi.grid import embed
+from imgda_mpi.grid import Grid, embed
 from imgda_mpi.localisation import Localisation
 from imgda_mpi.parallel.image_rows import ImageRows
 from imgda_mpi.perturbations import Sample
@@ -41,7 +42,6 @@ class EnsembleErrors(CovarianceErrors):
 
     def __init__(self, localisation: float, inflation: float | str = 1.0) -> None:
         self._length, self._inflation = 1000.0 * localisation, inflation
-        self._localisation: Localisation | None = None
 
     def facts(self, problem: Problem) -> dict[str, Fact]:
         """What the innovation says of the members' spread.
@@ -75,11 +75,10 @@ class EnsembleErrors(CovarianceErrors):
 
     def covariance(self, rows: ImageRows, powers: WedgePowers, problem: Problem) -> EnsembleCovariance:
         """B = 1/(N-1) sum_i diag(a_i) L diag(a_i). Collective."""
-        members = self._inflated(problem)
-        # It is large, needed where there are members alone, and the same for every problem on one grid.
-        if self._localisation is None and members.anomalies:
-            self._localisation = Localisation(problem.grid, self._length)
-        return EnsembleCovariance(rows, members, self._localisation)
+        members, axes = self._inflated(problem), (problem.grid.latitude, problem.grid.longitude)
+        places = [np.asarray(axis, np.float64).tobytes() for axis in axes]
+        # It is large, and needed where there are members alone.
+        return EnsembleCovariance(rows, members, _localisation(*places, self._length) if members.anomalies else None)
 
     def _inflated(self, problem: Problem) -> Members:
         members = members_of(problem)
@@ -90,6 +89,12 @@ class EnsembleErrors(CovarianceErrors):
     def _ratio(problem: Problem) -> tuple[float, float]:
         spread = embed(np.nan_to_num(members_of(problem).spread), problem.land.shape)
         return spread_error_ratio(problem.innovation, spread)
+
+
+@lru_cache(maxsize=1)
+def _localisation(latitude: bytes, longitude: bytes, length: float) -> Localisation:
+    """The one that was used last is kept: problems follow one another on one grid."""
+    return Localisation(Grid(np.frombuffer(latitude), np.frombuffer(longitude)), length)
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +112,7 @@ class Anomalies:
 class EnsembleCovariance(Covariance):
     """The localised covariance of members: sum over members of diag(a) L diag(a), divisor N - 1.
 
-    Blocks of members are worked on by the ranks that hold them, and added in their order.
+    Blocks of members are worked on by the ranks that hold them, and added in their order. Making one is collective.
 
     Parameters
     ----------

@@ -76,7 +76,9 @@ def estimated_observation_sd(innovation: Observations, powers: WedgePowers, comm
 
 def no_estimate(reason: str) -> ConfigError:
     """The error where the standard deviation of the observation errors cannot be estimated."""
-    return ConfigError(f"the observation errors cannot be estimated: {reason}; give their standard deviation instead")
+    return ConfigError(
+        f"the observation errors cannot be estimated: {reason}; prescribe their standard deviation instead"
+    )
 
 
 def _quartile(counts: IntArray) -> float:

@@ -15,7 +15,7 @@ MAX_ITERATIONS = 1000
 
 
 class ObservedSystem:
-    """The matrix S = H B H^T + R, to be solved for any number of innovations.
+    """The matrix S = H B H^T + R, to be solved for any number of innovations. Making one is collective.
 
     Parameters
     ----------

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from imgda_mpi.grid import Grid
 from imgda_mpi.images.cf import read_cf
 from imgda_mpi.images.image import ObservedImage
-from imgda_mpi.images.quality import VALID_RANGE
 
 SURFACE_VARIABLE = "SoilMoi0_10cm_inst"
 
@@ -18,27 +17,10 @@ SURFACE_VARIABLE = "SoilMoi0_10cm_inst"
 SURFACE_LAYER = (0.0, 0.1)  # m
 
 
-def read_gldas(
-    path: Path | str,
-    grid: Grid,
-    time: datetime,
-    *,
-    max_time_offset: float = math.inf,
-    method: str = "bilinear",
-    valid_range: tuple[float, float] = VALID_RANGE,
-) -> ObservedImage:
+def read_gldas(path: Path | str, grid: Grid, time: datetime, **how: Any) -> ObservedImage:
     """The 0-10 cm soil moisture of one GLDAS file on the model grid.
 
-    The parameters and errors are those of `read_cf`. A cell is observed where valid pixels hold at least half of its
-    weight. Values are divided by 100: kg m-2 in 0.1 m of soil, at 1000 kg m-3.
+    The parameters, with ``max_time_offset``, ``method`` and ``valid_range``, and the errors are those of `read_cf`.
+    Values are divided by 100: kg m-2 in 0.1 m of soil, at 1000 kg m-3.
     """
-    return read_cf(
-        path,
-        grid,
-        time,
-        variable=SURFACE_VARIABLE,
-        layer=SURFACE_LAYER,
-        max_time_offset=max_time_offset,
-        method=method,
-        valid_range=valid_range,
-    )
+    return read_cf(path, grid, time, variable=SURFACE_VARIABLE, layer=SURFACE_LAYER, **how)

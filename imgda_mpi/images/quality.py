@@ -30,10 +30,8 @@ class Checked:
 
     Parameters
     ----------
-    values : array
-        m3 m-3, NaN where missing or rejected.
-    n_missing, n_below, n_above : int
-        Pixels without a value, below and above the valid range.
+    values : m3 m-3, NaN where missing or rejected
+    n_missing, n_below, n_above : pixels without a value, below and above the valid range
     """
 
     values: FloatArray

@@ -88,12 +88,8 @@ def bilinear(source: Grid, target: Grid) -> Regridding:
 
     Longitude is periodic where the source is. Between a pole and the outermost row of a source that reaches the
     pole (see `Grid.latitude_edges`) the value of that row holds. Other target centres outside the source's centres
-    are not covered, also not in the outer half of the border pixels: nothing is extrapolated.
-
-    Parameters
-    ----------
-    source, target : Grid
-        Latitudes in either order, longitudes in any range of 360 degrees.
+    are not covered, also not in the outer half of the border pixels: nothing is extrapolated. Latitudes of both grids
+    may be in either order, longitudes in any range of 360 degrees.
     """
     return Regridding(_latitude_points(source, target), _longitude_points(source, target))
 
@@ -101,10 +97,7 @@ def bilinear(source: Grid, target: Grid) -> Regridding:
 def conservative(source: Grid, target: Grid) -> Regridding:
     """Weights of the area mean: share of each target cell that each source pixel overlaps, on the sphere.
 
-    Parameters
-    ----------
-    source, target : Grid
-        Latitudes in either order, longitudes in any range of 360 degrees; cells lie between the grids' edges.
+    Cells lie between the edges of the grids, whose order and ranges are as for `bilinear`.
     """
     # Areas on the sphere are proportional to the difference of sin(latitude).
     rows = _overlap(np.sin(np.radians(source.latitude_edges)), np.sin(np.radians(target.latitude_edges)))

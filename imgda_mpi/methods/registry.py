@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import Any
 
 from imgda_mpi.curvelet import CurveletTransform
+from imgda_mpi.errors import ConfigError
 from imgda_mpi.methods.method import Method
 
 # Modules are loaded where they are asked for: most runs need one of them.
@@ -66,7 +67,7 @@ def make_method(
     Raises
     ------
     ConfigError
-        Where so many wedge groups are not possible.
+        Where so many wedge groups are not possible, or the error model is not one of the full solver.
     ValueError
         Where the transform is missing.
     """
@@ -79,6 +80,8 @@ def make_method(
     own = dict(parameters)
     solver, scales = own.pop("solver"), own.pop("scales")
     errors = load(ERROR_MODELS[kind])(**own)
+    if solver == "full" and not hasattr(errors, "covariance"):
+        raise ConfigError(f"{kind} has no covariance of images for the full solver; take the diagonal solver")
     if solver == "full":
         from imgda_mpi.methods.full import FullUpdate
 

@@ -67,16 +67,15 @@ def compare(settings: Comparison, comm: MPI.Intracomm) -> str | None:
     with stages.stage("methods"):
         with same_fate(comm):
             methods = dict(named_methods(settings, [parameters for parameters, _ in given], transform))
+            first, _ = draw(0)
             for method in methods.values():
-                method.check(grid, draw(0)[0].observations)
-        alone = MPI.Intracomm(comm.Split(comm.rank))
+                method.check(grid, first.observations)
         with same_fate(comm):
-            experiment = Experiment(methods, transform, alone)
+            experiment = Experiment(methods, transform, MPI.COMM_SELF)
             own = range(comm.rank, n_draws, comm.size)
             outcomes = []
             for number in progress(own, "draws", speaks=comm.rank == 0):
                 outcomes.append(experiment.run(*draw(number), keep_images=number == 0))
-        alone.Free()
         every = comm.gather(outcomes)
     table = None
     with new_directory(settings.output.directory, comm) as directory:
@@ -105,9 +104,10 @@ def named_methods(
         lengths["letkf"] = ("localisation", settings.members.letkf_lengths)
     for label, wanted, parameters in zip(settings.labels, settings.methods, given, strict=True):
         key, tried = lengths.get(wanted.kind, ("", ()))
-        if not tried:
+        if not tried or key in wanted.model_fields_set:
             yield label, make_method(wanted.kind, parameters, transform, expect_errors=False)
-        for length in (parameters[key],) if key in wanted.model_fields_set else tried:
+            continue
+        for length in tried:
             method = make_method(wanted.kind, parameters | {key: length}, transform)
             yield method.name, method
 

@@ -44,9 +44,8 @@ def read_members(
     InputError
         Where a file is missing or damaged, or is not what the settings say, or all members are alike.
     """
-    alone = MPI.Intracomm(comm.Split(comm.rank))
     if isinstance(wanted, MemberRestarts):
-        n_members, of_member = len(wanted.directories), _restart_reader(wanted, model, grid, alone)
+        n_members, of_member = len(wanted.directories), _restart_reader(wanted, model, grid)
     else:
         n_members, of_member = _count_images(wanted, model.time, comm), _image_reader(wanted, model, grid)
     mine: dict[int, tuple[FloatArray, list[Path]]] = {}
@@ -55,7 +54,6 @@ def read_members(
             if holder(member) == comm.rank:
                 mine[member] = of_member(member)
                 _check(mine[member], member, land)
-    alone.Free()
     mean, squares = np.zeros((2, *grid.shape))
     for member in range(n_members):
         image = comm.bcast(mine[member][0] if member in mine else None, root=holder(member))
@@ -70,7 +68,7 @@ def read_members(
     with same_fate(comm):
         if not np.nanmax(spread) > 0:
             raise fault(
-                files[0],
+                "[ensemble]",
                 found=f"{n_members} members that are all alike",
                 expected="members that differ",
                 do="give each member its own folder or image",
@@ -81,10 +79,10 @@ def read_members(
 Reader = Callable[[int], tuple[FloatArray, list[Path]]]
 
 
-def _restart_reader(wanted: MemberRestarts, model: Model, grid: Grid, alone: MPI.Intracomm) -> Reader:
+def _restart_reader(wanted: MemberRestarts, model: Model, grid: Grid) -> Reader:
     def read(member: int) -> tuple[FloatArray, list[Path]]:
         directory = wanted.directories[member]
-        restart = open_restart(model, alone, directory)
+        restart = open_restart(model, MPI.COMM_SELF, directory)
         if not restart.patches.grid.has_cells_of(grid):
             raise fault(
                 directory,
@@ -93,7 +91,7 @@ def _restart_reader(wanted: MemberRestarts, model: Model, grid: Grid, alone: MPI
                 do="give restarts of the same case",
             )
         soil, _ = restart.read_soil()
-        return surface_image(restart, soil.surface_moisture(SURFACE), alone), restart.inputs
+        return surface_image(restart, soil.surface_moisture(SURFACE), MPI.COMM_SELF), restart.inputs
 
     return read
 

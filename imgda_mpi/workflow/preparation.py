@@ -28,7 +28,7 @@ from imgda_mpi.parallel.failure import same_fate
 from imgda_mpi.problem import ErrorSd, Members, Observations, Problem
 from imgda_mpi.workflow.output import check_output
 from imgda_mpi.workflow.surface import SURFACE, open_restart, surface_image
-from imgda_mpi.workflow.transform import make_transform
+from imgda_mpi.workflow.transform import is_transform_of, make_transform
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +78,7 @@ def prepare(
     ImgdaError
         On every rank: the first thing that an analysis would stop at.
     ValueError
-        On every rank: where the restart given is of another time, or the transform of images of another shape.
+        On every rank: where the restart given is of another time, or the transform another one than the settings'.
     """
     time = settings.model.time
     with stages.stage("restart"):
@@ -86,8 +86,8 @@ def prepare(
         opened, grid = restart, restart.patches.grid
         if restart.time != time:
             raise ValueError(f"a restart of {restart.time}, expected one of {time}")
-        if transform is not None and transform.layout.image_shape != grid.transform_shape():
-            raise ValueError(f"a transform of {transform.layout.image_shape}, expected {grid.transform_shape()}")
+        if transform is not None and not is_transform_of(transform, settings.curvelet, grid.transform_shape()):
+            raise ValueError(f"a transform of other settings or shape than {grid.transform_shape()}")
         check_output(settings.output.directory, lambda: room(opened), comm)
         soil, aquifer = restart.read_soil()
         if settings.soil.compensate == "aquifer":
@@ -103,10 +103,10 @@ def prepare(
         if observation is not None and settings.observation is not None:
             _check_observed(observation, observed, settings.observation.allow_empty, comm)
         stages.say(_describe(observation, observed, time) if observation else "none")
-    given, error_files = read_fields(
-        {**settings.method.parameters, "observation": settings.errors.observation}, grid, time, land, comm
-    )
-    sd = given.pop("observation")
+    given, error_files = read_fields(settings.method.parameters, grid, time, land, comm)
+    wanted = {"sd": settings.errors.observation if settings.method.needs_errors else 1.0}
+    noise, noise_files = read_fields(wanted, grid, time, land, comm)
+    sd = noise["sd"]
     observations = Observations(np.where(observed, values, 0.0), observed, sd, settings.errors.estimate_observation)
     kind = settings.method.kind
     if not needs_transform(kind):
@@ -130,7 +130,7 @@ def prepare(
             spread = np.sqrt(np.nanmean(members.spread**2))
             stages.say(f"{members.n_members} members, spread {spread:.4f} m3 m-3")
     problem = Problem(grid, background, land, observations, members, time, settings.errors.seed)
-    files = [*restart.inputs, *([observation.path] if observation else []), *error_files]
+    files = [*restart.inputs, *([observation.path] if observation else []), *error_files, *noise_files]
     files += [file for file in member_files if file not in set(files)]
     return Prepared(restart, soil, aquifer, observation, method, transform, problem, files)
 

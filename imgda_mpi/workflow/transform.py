@@ -18,11 +18,14 @@ from mpi4py import MPI
 from imgda_mpi.config import Curvelet
 from imgda_mpi.curvelet import CurveletTransform
 from imgda_mpi.curvelet.fourier import BLOCK, NO_WISDOM, Wisdom
+from imgda_mpi.curvelet.geometry import Geometry, default_scales
 from imgda_mpi.curvelet.layout import CHUNK
 from imgda_mpi.errors import ConfigError
 from imgda_mpi.parallel.failure import same_fate
 
 log = logging.getLogger(__name__)
+
+DTYPES = {"double": np.float64, "single": np.float32}
 
 MEASURED_FROM = 400_000
 """Pixels from which measured plans save more time in one analysis than it takes to measure them."""
@@ -53,9 +56,15 @@ def make_transform(wanted: Curvelet, shape: tuple[int, int], comm: MPI.Intracomm
         return transform
 
 
+def is_transform_of(transform: CurveletTransform, wanted: Curvelet, shape: tuple[int, int]) -> bool:
+    """Whether a transform is that of the settings for images (ny, nx)."""
+    n_scales = default_scales(shape) if wanted.n_scales is None else wanted.n_scales
+    geometry = Geometry(shape, n_scales, wanted.n_angles, wanted.finest, wanted.sampling)
+    return (transform.geometry, transform.dtype) == (geometry, np.dtype(DTYPES[wanted.precision]))
+
+
 def _transform(wanted: Curvelet, shape: tuple[int, int], wisdom: Wisdom | None) -> CurveletTransform:
-    dtype = np.float64 if wanted.precision == "double" else np.float32
-    arguments = (shape, wanted.n_scales, wanted.n_angles, wanted.finest, wanted.sampling, dtype)
+    arguments = (shape, wanted.n_scales, wanted.n_angles, wanted.finest, wanted.sampling, DTYPES[wanted.precision])
     try:
         return CurveletTransform(*arguments, wisdom)
     except ValueError as err:
