@@ -110,7 +110,7 @@ class MemberImages(Section):
     layer: Depths | None = key("Top and bottom of the layer to take, where the variable has several", "m", default=None)
 
 
-Members = Annotated[MemberRestarts | MemberImages, Field(discriminator="kind")]
+MemberFiles = Annotated[MemberRestarts | MemberImages, Field(discriminator="kind")]
 
 
 class Curvelet(Section):
@@ -165,7 +165,7 @@ class Settings(Section):
         "The observed image; optional for method none", default=None
     )
     errors: Errors = key("Errors of the observation", default=Errors())
-    ensemble: Members | None = key("Members of the model, for the methods that need them", default=None)
+    ensemble: MemberFiles | None = key("Members of the model, for the methods that need them", default=None)
     curvelet: Curvelet = key("Curvelet transform", default=Curvelet())
     soil: Soil = key("Increment in the soil", default=Soil())
     parallel: Parallel = key("Work on the ranks", default=Parallel())

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mpi4py import MPI
+from problems import agree
 
 from imgda_mpi.colm import block_files, case_files
 from imgda_mpi.colm.block_files import BlockFile, parts_of_rank, share_of_blocks
@@ -129,11 +130,6 @@ def test_a_rank_opens_no_file_in_which_it_has_no_share(mpi_tmp_path: Path, monke
     assert agree(comm, files.blocks("many_restart_2022") == own)
     assert agree(comm, all(modes == ["r+", "r"] for name, modes in files.modes.items() if name != kept.path.name))
     assert agree(comm, files.modes.get(kept.path.name, ["r"]) == ["r"])
-
-
-def agree(comm: MPI.Intracomm, holds: bool) -> bool:
-    """Whether something holds on every rank: a test must not fail on one rank alone, or the others wait for it."""
-    return bool(comm.allreduce(holds, op=MPI.LAND))
 
 
 def block_row(sizes: Sequence[int]) -> list[BlockFile]:
