@@ -230,12 +230,14 @@ def test_expected_errors_are_the_diagonal_of_the_analysis_covariance(transform: 
     assert np.isnan(seen["analysis_unseen"])
 
 
-def test_expected_errors_are_worked_out_where_they_are_wanted(transform: CurveletTransform) -> None:
+def test_what_the_increment_does_not_need_is_worked_out_where_it_is_wanted(transform: CurveletTransform) -> None:
     wanted = FullUpdate(InnovationErrors(), transform).increment(given(), SELF)
-    without = FullUpdate(InnovationErrors(), transform, expect_errors=False).increment(given(), SELF)
+    without = FullUpdate(InnovationErrors(), transform, diagnose=False).increment(given(), SELF)
     assert "expected_error_analysis_unseen" in wanted.facts
     assert "expected error" in wanted.summary
     assert not any(name.startswith("expected_error") for name in without.facts)
+    assert without.wedges is None
+    assert set(wanted.wedges.values) >= {"gain_mean", "increment_power_mean"}
     assert np.array_equal(wanted.image, without.image)
 
 

@@ -39,8 +39,9 @@ class FullUpdate(CoefficientUpdate):
     transform : CurveletTransform
     scales : collection of int, optional
         Of the most likely increment the part that these scales carry is applied.
-    expect_errors : bool
-        Whether to say what errors are to be expected, which takes as many solutions again.
+    diagnose : bool
+        Whether to find what the increment does not need: statistics of wedges, and the errors to be expected of an
+        update of all scales, which take some solutions more.
     """
 
     solver = "full"
@@ -51,12 +52,10 @@ class FullUpdate(CoefficientUpdate):
         transform: CurveletTransform,
         scales: Collection[int] | None = None,
         *,
-        expect_errors: bool = True,
+        diagnose: bool = True,
     ) -> None:
         super().__init__(errors, transform, scales)
-        self._covariance_of = errors.covariance
-        # They would be those of an update of all scales.
-        self._expects = expect_errors and scales is None
+        self._covariance_of, self._diagnose = errors.covariance, diagnose
 
     def check(self, grid: Grid, observations: Observations) -> None:
         """Refuse what `CoefficientUpdate` refuses, and columns on which members cannot be localised."""
@@ -76,14 +75,14 @@ class FullUpdate(CoefficientUpdate):
         if self._scales is not None:
             increment = rows.filter(increment, scale_filter(self._transform, self._scales)[:, rows.own_columns])
         image = rows.whole(increment)
-        statistics = wedge_statistics(powers, covariance, innovation, image)
+        statistics = wedge_statistics(powers, covariance, innovation, image) if self._diagnose else None
         summary += f": {solution.iterations} iterations, residual {solution.residual:.1e}"
         facts = {
             **facts,
             "solver_iterations": Fact(solution.iterations, "1", "of the conjugate gradients"),
             "solver_residual": Fact(solution.residual, "1", "of the conjugate gradients, relative to the innovation"),
         }
-        if self._expects:
+        if self._diagnose and self._scales is None:
             signs = [
                 random_signs(rows.shape, seed=problem.seed, time=problem.time, member=1 + n) for n in range(N_SIGNS)
             ]

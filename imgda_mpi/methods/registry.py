@@ -44,7 +44,7 @@ def make_method(
     n_ranks: int = 1,
     wedge_groups: int | None = None,
     *,
-    expect_errors: bool = True,
+    diagnose: bool = True,
 ) -> Method:
     """The method of a kind.
 
@@ -61,7 +61,7 @@ def make_method(
         Of the communicator that increments are made on.
     wedge_groups : int, optional
         Groups that the wedges are divided among; chosen unless given.
-    expect_errors : bool
+    diagnose : bool
         See `FullUpdate`.
 
     Raises
@@ -85,7 +85,7 @@ def make_method(
     if solver == "full":
         from imgda_mpi.methods.full import FullUpdate
 
-        return FullUpdate(errors, transform, scales, expect_errors=expect_errors)
+        return FullUpdate(errors, transform, scales, diagnose=diagnose)
     from imgda_mpi.methods.diagonal import DiagonalUpdate
 
     return DiagonalUpdate(errors, transform, errors.rank_grid(transform.layout, n_ranks, wedge_groups), scales)

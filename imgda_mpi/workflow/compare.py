@@ -105,7 +105,7 @@ def named_methods(
     for label, wanted, parameters in zip(settings.labels, settings.methods, given, strict=True):
         key, tried = lengths.get(wanted.kind, ("", ()))
         if not tried or key in wanted.model_fields_set:
-            yield label, make_method(wanted.kind, parameters, transform, expect_errors=False)
+            yield label, make_method(wanted.kind, parameters, transform, diagnose=False)
             continue
         for length in tried:
             method = make_method(wanted.kind, parameters | {key: length}, transform)
