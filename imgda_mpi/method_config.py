@@ -36,7 +36,7 @@ class OfKind(Section):
     def full_label(self) -> str:
         """The label with the keys that were given."""
         given = {name: value for name, value in self.parameters.items() if name in self.model_fields_set - {"solver"}}
-        keys = ",".join(f"{name}={value}" for name, value in given.items())
+        keys = ",".join(f"{name}={list(v) if isinstance(v, tuple) else v}" for name, v in given.items())
         return f"{self.label}({keys.replace(' ', '')})" if keys else self.label
 
 

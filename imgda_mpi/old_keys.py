@@ -20,15 +20,16 @@ MOVED = {
 }
 """Section and name of a key that is one of the method's now, and its name there."""
 
+METHODS = ("image", "pointwise", "large_scale", "insert", "none")
 ERROR_MODELS = ("paper", "analytic", "innovation", "ensemble", "hybrid")
-"""Those of method ``image``."""
+"""Those that were, and of ``image``."""
 
 
-def renamed(table: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """Settings with the keys of today, and the keys that were moved as they stand in the file.
+def renamed(table: dict[str, Any]) -> tuple[dict[str, Any], list[str], list[str]]:
+    """Settings with the keys of today; the keys that were moved and those without effect, as they stand in the file.
 
-    A key that the method has no use for is left out; it had none before. A file that has a section of a method is left
-    alone.
+    A key that the method has no use for had no effect before, and is left out. A file that has a section of a method,
+    or a name that is one of today, is left alone.
 
     Parameters
     ----------
@@ -37,23 +38,26 @@ def renamed(table: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """
     given = table["methods"] if "methods" in table else [table.get("method", "image")]
     if not isinstance(given, list) or not all(isinstance(method, str) for method in given):
-        return table, []
+        return table, [], []
+    if "methods" not in table and given[0] not in METHODS:
+        return table, [], []
     # An error model and a solver were those of method image alone.
     of_image = given == ["image"] and table.get("error_model", "paper") in ERROR_MODELS
     result = {name: dict(part) if isinstance(part, dict) else part for name, part in table.items()}
-    moved, values = [], {}
+    moved, values = {}, {}
     for (section, name), new in MOVED.items():
         part = result.get(section) if section else result
         if isinstance(part, dict) and name in part and (of_image or name not in ("error_model", "solver")):
             values[new] = part.pop(name)
-            moved.append(f"[{section}] {name}" if section else name)
+            moved[f"[{section}] {name}" if section else name] = new
     if of_image:
         given = [values.pop("kind", "paper")]
-        moved += ['method = "image"'] if "method" in table else []
-    if not moved:
-        return table, []
+        moved |= {'method = "image"': "kind"} if "method" in table else {}
     methods = [_with(method, values) for method in given]
-    return result | ({"methods": methods} if "methods" in table else {"method": methods[0]}), moved
+    if moved:
+        result |= {"methods": methods} if "methods" in table else {"method": methods[0]}
+    without = [old for old, new in moved.items() if not any(new in section for section in methods)]
+    return result, [old for old in moved if old not in without], without
 
 
 def _with(method: str, values: dict[str, Any]) -> dict[str, Any]:

@@ -48,10 +48,11 @@ def check_table(table: dict[str, Any], path: Path, kind: type[Kind]) -> Kind:
     ConfigError
         As `read_settings`.
     """
-    table, moved = renamed(table)
-    if moved:
-        today = ", ".join(f"{name} = {_toml(table[name])}" for name in ("method", "methods") if name in table)
-        log.warning("%s: %s are keys of before; today they are written %s", path, ", ".join(moved), today)
+    table, moved, without = renamed(table)
+    if moved or without:
+        said = [f"write {name} = {_toml(table[name])}" for name in ("method", "methods") if name in table and moved]
+        said += [f"{name} has no effect" for name in without]
+        log.warning("%s: keys of before: %s; %s", path, ", ".join(moved + without), ", ".join(said))
     try:
         return kind.model_validate(table, context={"base": path.parent})
     except ValidationError as err:
@@ -83,7 +84,8 @@ def _explain(fault: dict[str, Any], table: dict[str, Any], kind: type[Section]) 
     if fault["type"] == "union_tag_invalid" and isinstance(given, str):
         return f"{where}{name} = {given!r}: known are {fault['ctx']['expected_tags']}"
     if fault["type"].startswith("union_tag"):
-        return f"{where}[{name}] key 'kind' is missing or unknown: {fault['msg']}"
+        known = f"known are {fault['ctx']['expected_tags']}" if "expected_tags" in fault["ctx"] else "give one"
+        return f"{where}[{name}] key 'kind' is missing or unknown: {known}"
     said = fault["msg"]
     if fault["type"] in ("tuple_type", "missing", "too_long"):
         # Tuples of any length are written with dots.

@@ -120,7 +120,7 @@ def test_methods_have_keys_of_their_own(pair: str, example: Path, tmp_path: Path
     saved = read_comparison(folder / "comparison.nc")
     assert saved.names[0] == "pointwise"
     assert saved.names[1] == "pointwise(background_error=sb.nc:sb)"
-    assert saved.names[2:] == ["large_scale", "innovation/full", "innovation/full(scales=(1,))", "paper"]
+    assert saved.names[2:] == ["large_scale", "innovation/full", "innovation/full(scales=[1])", "paper"]
     innovation = saved.images["observation"] - saved.images["background"]
     increment = saved.images[saved.names[1]] - saved.images["background"]
     seen = np.isfinite(innovation) & np.isfinite(increment)

@@ -39,7 +39,7 @@ class CoefficientUpdate(Method):
     ) -> None:
         self._errors, self._transform, self._scales = errors, transform, scales
         self.needs_members = errors.needs_members
-        self.name = f"image, {errors.name}/{self.solver}"
+        self.name = f"{errors.name}/{self.solver}"
 
     @property
     def labels(self) -> Mapping[str, str]:

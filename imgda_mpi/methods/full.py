@@ -87,8 +87,12 @@ class FullUpdate(CoefficientUpdate):
                 random_signs(rows.shape, seed=problem.seed, time=problem.time, member=1 + n) for n in range(N_SIGNS)
             ]
             expected = expected_errors(rows, covariance, system, embedded, signs)
-            meaning = "root mean square error to be expected if B and R are right"
-            facts |= {f"expected_error_{name}": Fact(value, "m3 m-3", meaning) for name, value in expected.items()}
+            for name, value in expected.items():
+                what, where = (
+                    name.replace("observed", "observed cells").replace("unseen", "land not observed").split("_")
+                )
+                meaning = f"root mean square error to be expected of the {what}, {where}, if B and R are right"
+                facts[f"expected_error_{name}"] = Fact(value, "m3 m-3", meaning)
             unseen = expected["analysis_unseen"]
             on_unseen = "" if np.isnan(unseen) else f", {unseen:.3f} on unseen land"
             summary += f"; expected error {expected['analysis_observed']:.3f} m3 m-3{on_unseen}"

@@ -83,17 +83,12 @@ class Method(ABC):
             On every rank.
         """
         if not problem.observations.observed.any():
-            return nothing(problem, self.name)
+            return made(problem, np.zeros_like(problem.background), f"method {self.name}, no increment")
         return self._increment(problem, comm)
 
     @abstractmethod
     def _increment(self, problem: Problem, comm: MPI.Intracomm) -> Increment:
         """Of a problem in which something is observed. Collective."""
-
-
-def nothing(problem: Problem, name: str) -> Increment:
-    """No increment."""
-    return made(problem, np.zeros_like(problem.background), f"method {name}, no increment")
 
 
 def made(

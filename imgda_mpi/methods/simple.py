@@ -11,8 +11,8 @@ from imgda_mpi.analysis import gain
 from imgda_mpi.curvelet import CurveletTransform
 from imgda_mpi.distributed.wedge_powers import scale_filter
 from imgda_mpi.grid import Grid
-from imgda_mpi.methods.method import Increment, Method, check_scales, made, nothing
-from imgda_mpi.problem import ErrorSd, Observations, Problem, embedded_sd
+from imgda_mpi.methods.method import Increment, Method, check_scales, made
+from imgda_mpi.problem import ErrorSd, Fact, Observations, Problem, embedded_sd
 
 
 class Nothing(Method):
@@ -21,7 +21,7 @@ class Nothing(Method):
     name = "none"
 
     def _increment(self, problem: Problem, comm: MPI.Intracomm) -> Increment:
-        return nothing(problem, self.name)
+        return made(problem, np.zeros_like(problem.background), f"method {self.name}, no increment")
 
 
 class Insert(Method):
@@ -62,7 +62,8 @@ class PointwiseFitted(Method):
         innovation = problem.innovation
         power = float(np.square(innovation.values).sum())
         share = max(0.0, 1 - innovation.noise_power / power) if power > 0 else 1.0
-        return made(problem, share * innovation.values, f"method {self.name}, gain {share:.3f}")
+        facts = {"gain": Fact(share, "1", "of every observed cell")}
+        return made(problem, share * innovation.values, f"method {self.name}, gain {share:.3f}", facts)
 
 
 class LargeScale(Method):

@@ -48,7 +48,7 @@ def read_diagnostics(path: Path) -> SavedAnalysis:
     title, method, time, source = (
         _attribute(path, attributes, name) for name in ("title", "method", "analysis_time", "observation_source")
     )
-    method = ", ".join([method, *(["/".join(how)] if how else [])])
+    method = "/".join(how) or method
     return SavedAnalysis(grid, background, observation, analysis, increment, title, method, time, source)
 
 

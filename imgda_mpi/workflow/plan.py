@@ -23,18 +23,9 @@ from imgda_mpi.workflow.preparation import Prepared, prepare, room
 
 Cost = MembersCost | FullCost
 
-COLUMNS = {
-    "ranks": "of the job",
-    "groups": "member groups x wedge groups, or ranks that have rows of the image (full solver)",
-    "idle": "ranks that have no part in the increment",
-    "GB": "memory of a rank",
-    "messages": "that a rank sends for the increment",
-    "MB sent": "in all these messages",
-    "kB each": "mean size of these messages",
-    "GFlop": "FFTs of a rank",
-    "MB files": "that a rank reads and writes",
-}
-"""Of the table, for the rank that has most."""
+COLUMNS = ("ranks", "groups", "idle", "GB", "messages", "MB sent", "kB each", "GFlop", "MB files")
+"""Of the table, for the rank that has most; groups are member groups x wedge groups, or for the full solver the ranks
+that have rows of the image, messages those for the increment, GFlop those of FFTs."""
 
 
 def plan(settings: Settings, ranks: Sequence[int], memory: float | None, comm: MPI.Intracomm) -> str:
@@ -79,7 +70,7 @@ def plan(settings: Settings, ranks: Sequence[int], memory: float | None, comm: M
         f"the program alone: {1e-9 * program:.2f} GB of a rank (measured here)",
     ]
     if not case.n_members:
-        said.append(f"messages and GFlop are those of {ITERATIONS} iterations; how many there are the data decide")
+        said.append(f"messages and GFlop are those of {ITERATIONS} iterations in all systems; the data decide how many")
     return "\n".join([*said, *_warnings(costs, needed, memory)])
 
 
@@ -132,7 +123,7 @@ def _files(prepared: Prepared) -> tuple[int, int, bool]:
 
 def _table(costs: Sequence[Cost], needed: Sequence[float], files: tuple[int, bool]) -> str:
     """One line for each number of ranks."""
-    lines = [tuple(COLUMNS)]
+    lines = [COLUMNS]
     for cost, memory in zip(costs, needed, strict=True):
         messages, n_bytes = (int(of_rank.max()) for of_rank in cost.sent)
         lines.append(
