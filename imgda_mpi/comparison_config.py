@@ -7,10 +7,9 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from imgda_mpi.config import Cf, Curvelet, Gldas, NoiseEstimate, Output
-from imgda_mpi.fields import Depths, FilePattern, Instant, Section, key
+from imgda_mpi.fields import Depths, FilePattern, Instant, Positive, Section, key
 from imgda_mpi.method_config import ComparedMethod, OfMembers
 
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Lengths = Annotated[tuple[Positive, ...], Field(strict=False, min_length=1)]
 Size = Annotated[int, Field(strict=True, ge=2)]
 

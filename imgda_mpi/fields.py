@@ -51,6 +51,7 @@ def _ascending(value: tuple[float, float] | None) -> tuple[float, float] | None:
 
 FilePath = Annotated[Path, Field(strict=False), AfterValidator(_below_settings_file)]
 FilePattern = Annotated[Path, Field(strict=False), AfterValidator(_pattern_below_settings_file)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Range = Annotated[tuple[Number, Number], Field(strict=False), AfterValidator(_ascending)]
 Depth = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0)]

@@ -6,10 +6,10 @@ from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
-from imgda_mpi.fields import Section, StandardDeviation, key
+from imgda_mpi.fields import Positive, Section, StandardDeviation, key
 
 Inflation = Annotated[
-    Annotated[float, Field(gt=0, allow_inf_nan=False), Tag("number")] | Annotated[Literal["innovation"], Tag("word")],
+    Annotated[Positive, Tag("number")] | Annotated[Literal["innovation"], Tag("word")],
     Discriminator(lambda value: "word" if isinstance(value, str) else "number"),
 ]
 Scale = Annotated[int, Field(strict=True, ge=1)]
@@ -91,12 +91,8 @@ class Letkf(OfMembers):
     """The local ensemble transform Kalman filter, cell by cell; needs members."""
 
     kind: Literal["letkf"] = key("Name of the method")
-    localisation: float = key(
-        "Length of the Gaspari-Cohn correlation of the observations' weights",
-        "km",
-        default=1000.0,
-        gt=0,
-        allow_inf_nan=False,
+    localisation: Positive = key(
+        "Length of the Gaspari-Cohn correlation of the observations' weights", "km", default=1000.0
     )
 
 
@@ -153,12 +149,10 @@ class Ensemble(OfCoefficients, OfMembers):
     """Curvelet coefficients with the spread of members of the model."""
 
     kind: Literal["ensemble"] = key("Name of the method")
-    localisation: float = key(
+    localisation: Positive = key(
         "Length of the Gaspari-Cohn correlation, 0.21 there and 0 from twice the length on (solver full)",
         "km",
         default=1800.0,
-        gt=0,
-        allow_inf_nan=False,
     )
     inflation: Inflation = key(
         'Factor of the members\' variance, or "innovation" to take the one that the innovation asks for', default=1.0
@@ -176,7 +170,7 @@ class OptimalInterpolation(OfKind):
     """Exact optimal interpolation with a dense matrix, for comparisons alone."""
 
     kind: Literal["optimal_interpolation"] = key("Name of the method")
-    length: float = key("Of the exponential correlation", "km", default=500.0, gt=0, allow_inf_nan=False)
+    length: Positive = key("Of the exponential correlation", "km", default=500.0)
 
 
 def short_form(value: Any) -> Any:

@@ -46,7 +46,7 @@ class Observations:
     estimate_sd: bool = False
 
     def apply(self, image: FloatArray) -> FloatArray:
-        """H x, (ny, nx), of an image x."""
+        """H x, (ny, nx), of an image x that is finite everywhere."""
         return self._weights * image
 
     def adjoint(self, values: FloatArray) -> FloatArray:

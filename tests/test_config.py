@@ -97,8 +97,9 @@ def test_settings_of_before_are_those_of_today(
     for name, new in (("background", "background_error"), ("n_members", "n_members")):
         used = new in type(today.method).model_fields
         assert (f"[errors] {name} has no effect" in said) == (f"\n{name} = " in old and not used)
-    # What is said is what to write.
-    if "write" in said:
+    # What is said is what to write, where anything is left to be written.
+    assert ("write method" in said) == ('"none"' not in old)
+    if "write method" in said:
         section = tomllib.loads(said[said.index("method = {") :].split(";")[0].split(", [")[0])
         assert TypeAdapter(Method).validate_python(section["method"]) == today.method
 

@@ -29,7 +29,7 @@ MODELS = {
     "paper": lambda: PaperErrors(0.15, 20),
     "analytic": lambda: AnalyticErrors(0.15),
     "innovation": InnovationErrors,
-    "ensemble": lambda: EnsembleErrors(1000.0),
+    "ensemble": lambda: EnsembleErrors(1000.0, 1.0),
     "hybrid": lambda: HybridErrors(1000.0, 1.0, 0.4),
 }
 
@@ -130,7 +130,7 @@ def test_bits_do_not_depend_on_the_ranks(comm: MPI.Intracomm, name: str) -> None
 def test_members_are_held_where_they_are_transformed() -> None:
     transform = CurveletTransform(SHAPE, 4)
     grid = whole_wedges(transform.layout, 3)
-    method = DiagonalUpdate(EnsembleErrors(1000.0), transform, grid)
+    method = DiagonalUpdate(EnsembleErrors(1000.0, 1.0), transform, grid)
     assert method.needs_members
     assert [method.holder(n, 3) for n in range(7)] == [holder_of_coefficients(n, grid) for n in range(7)]
 
@@ -164,7 +164,7 @@ def test_innovation_variances_are_wedge_by_wedge_in_proportion_to_what_is_observ
 
 
 def test_ensemble_knows_where_the_members_differ(transform: CurveletTransform) -> None:
-    b, _ = variances(EnsembleErrors(1000.0), transform, given())
+    b, _ = variances(EnsembleErrors(1000.0, 1.0), transform, given())
     wedge = transform.layout.wedge(1, 1)
     coarse = b[wedge.start : wedge.stop].reshape(wedge.shape)
     quiet, loud = np.array_split(coarse.mean(axis=0), 2)
@@ -185,7 +185,7 @@ def test_inflation_multiplies_the_members_variance(transform: CurveletTransform)
     problem = given()
     plain, twice = (variances(EnsembleErrors(1000.0, factor), transform, problem)[0] for factor in (1.0, 2.0))
     np.testing.assert_allclose(twice, 2 * plain, rtol=1e-12, atol=1e-18)
-    factor = EnsembleErrors(1000.0).facts(problem)["inflation_by_innovation"].value
+    factor = EnsembleErrors(1000.0, 1.0).facts(problem)["inflation_by_innovation"].value
     by_innovation = variances(EnsembleErrors(1000.0, "innovation"), transform, problem)[0]
     np.testing.assert_allclose(by_innovation, factor * plain, rtol=1e-12, atol=1e-18)
     alike = replace(problem, members=replace(problem.members, spread=np.zeros(SHAPE)))

@@ -34,7 +34,7 @@ SHAPE = (32, 48)
 GRID = Grid(np.linspace(50, 20, 21), np.linspace(70, 130, 31))  # in the corner of the array
 MODELS: dict[str, Callable[[], CovarianceErrors]] = {
     "innovation": InnovationErrors,
-    "ensemble": lambda: EnsembleErrors(1200.0),
+    "ensemble": lambda: EnsembleErrors(1200.0, 1.0),
     "hybrid": lambda: HybridErrors(1200.0, 1.0, 0.3),
 }
 

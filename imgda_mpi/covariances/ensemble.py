@@ -40,7 +40,7 @@ class EnsembleErrors(CovarianceErrors):
     name = "ensemble"
     needs_members = True
 
-    def __init__(self, localisation: float, inflation: float | str = 1.0) -> None:
+    def __init__(self, localisation: float, inflation: float | str) -> None:
         self._length, self._inflation = 1000.0 * localisation, inflation
 
     def facts(self, problem: Problem) -> dict[str, Fact]:
