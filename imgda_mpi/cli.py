@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imgda_mpi import __version__
-from imgda_mpi.errors import ImgdaError
+from imgda_mpi.faults import ImgdaError
 
 if TYPE_CHECKING:
     from mpi4py import MPI
 
-    from imgda_mpi.fields import Section
+    from imgda_mpi.settings.fields import Section
 
 log = logging.getLogger(__name__)
 
@@ -86,21 +86,21 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _analyse(arguments: argparse.Namespace) -> int:
-    from imgda_mpi.config import Settings
+    from imgda_mpi.settings.analysis import Settings
     from imgda_mpi.workflow.analyse import analyse
 
     return _on_all_ranks(arguments.settings, Settings, analyse)
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    from imgda_mpi.config import Settings
+    from imgda_mpi.settings.analysis import Settings
     from imgda_mpi.workflow.check import check
 
     return _on_all_ranks(arguments.settings, Settings, check)
 
 
 def _compare(arguments: argparse.Namespace) -> int:
-    from imgda_mpi.comparison_config import Comparison
+    from imgda_mpi.settings.comparison import Comparison
     from imgda_mpi.workflow.compare import compare
 
     return _on_all_ranks(arguments.settings, Comparison, compare)
@@ -109,9 +109,9 @@ def _compare(arguments: argparse.Namespace) -> int:
 def _plan(arguments: argparse.Namespace) -> int:
     from mpi4py import MPI
 
-    from imgda_mpi.config import Settings
     from imgda_mpi.console import configure_logging
-    from imgda_mpi.settings_file import read_settings
+    from imgda_mpi.settings.analysis import Settings
+    from imgda_mpi.settings.file import read_settings
     from imgda_mpi.workflow.plan import plan
 
     configure_logging(0)
@@ -124,16 +124,16 @@ def _plan(arguments: argparse.Namespace) -> int:
 
 
 def _settings(arguments: argparse.Namespace) -> int:
-    from imgda_mpi.comparison_config import Comparison
-    from imgda_mpi.config import Settings
-    from imgda_mpi.settings_file import documented
+    from imgda_mpi.settings.analysis import Settings
+    from imgda_mpi.settings.comparison import Comparison
+    from imgda_mpi.settings.file import documented
 
     sys.stdout.write(documented(Comparison if arguments.of == "compare" else Settings))
     return 0
 
 
 def _report(arguments: argparse.Namespace) -> int:
-    from imgda_mpi.report.report import report
+    from imgda_mpi.workflow.report import report
 
     return _alone(lambda: sys.stdout.write(report(arguments.directory, arguments.truth) + "\n"))
 
@@ -178,7 +178,7 @@ def _on_all_ranks(settings_file: Path, kind: type[Section], verb: Callable[..., 
 
     from imgda_mpi.console import configure_logging
     from imgda_mpi.parallel.failure import same_fate
-    from imgda_mpi.settings_file import read_settings
+    from imgda_mpi.settings.file import read_settings
 
     comm = MPI.COMM_WORLD
     configure_logging(comm.rank)

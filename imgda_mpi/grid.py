@@ -123,6 +123,14 @@ class Grid:
         )
 
 
+def global_grid(shape: tuple[int, int]) -> Grid:
+    """Equal steps of latitude and longitude, rows from north to south and columns from 180 W to 180 E."""
+    ny, nx = shape
+    latitude = 90.0 - (np.arange(ny, dtype=np.float64) + 0.5) * 180.0 / ny
+    longitude = -180.0 + (np.arange(nx, dtype=np.float64) + 0.5) * 360.0 / nx
+    return Grid(latitude, longitude)
+
+
 def embed(image: npt.NDArray[Number], shape: tuple[int, int]) -> npt.NDArray[Number]:
     """The image in the top left corner of an array of zeros of the given shape."""
     padded = np.zeros(shape, dtype=image.dtype)

@@ -38,8 +38,8 @@ say() { echo "job $job_id: $*"; }
 result=$(python -c '
 import sys
 from pathlib import Path
-from imgda_mpi.config import Settings
-from imgda_mpi.settings_file import read_settings
+from imgda_mpi.settings.analysis import Settings
+from imgda_mpi.settings.file import read_settings
 print(read_settings(Path(sys.argv[1]), Settings).output.directory)' "$case_file" 2>/dev/null) || result=
 if [ -n "$result" ] && [ -e "$result/manifest.json" ]; then
     say "nothing to do: the result is there already, in $result"

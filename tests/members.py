@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from imgda_mpi.curvelet import Layout
-from imgda_mpi.spectral_errors import MEMBERS_PER_BLOCK, SampleVariance, add_member
+from imgda_mpi.numerics.sample_variance import MEMBERS_PER_BLOCK, SampleVariance, add_member
 
 
 class RunningVariance:

@@ -10,7 +10,7 @@ import pytest
 from mpi4py import MPI
 
 from imgda_mpi.grid import Grid
-from imgda_mpi.problem import Members, Observations, Problem
+from imgda_mpi.numerics.problem import Members, Observations, Problem
 
 TIME = datetime(2022, 6, 1, tzinfo=UTC)
 SELF = MPI.COMM_SELF

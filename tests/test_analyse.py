@@ -15,13 +15,13 @@ import xarray
 from launch import differing, imgda, python, read, restart_files, same_restart
 from mpi4py import MPI
 
-from imgda_mpi.config import Output, Settings
 from imgda_mpi.curvelet import CurveletTransform
-from imgda_mpi.settings_file import read_settings
+from imgda_mpi.distributed.transform import make_transform
+from imgda_mpi.model.surface import open_restart
+from imgda_mpi.settings.analysis import Output, Settings
+from imgda_mpi.settings.file import read_settings
 from imgda_mpi.verify.scores import scores
 from imgda_mpi.workflow.analyse import analyse
-from imgda_mpi.workflow.surface import open_restart
-from imgda_mpi.workflow.transform import make_transform
 
 IMAGES = ("background", "observation", "innovation", "analysis", "increment", "proposed_increment")
 

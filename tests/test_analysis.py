@@ -7,11 +7,11 @@ import pytest
 from members import RunningVariance
 from problems import SELF, problem_of
 
-from imgda_mpi.analysis import coefficient_increment, gain
 from imgda_mpi.curvelet import CurveletTransform
 from imgda_mpi.methods.simple import Pointwise
-from imgda_mpi.perturbations import perturbation
-from imgda_mpi.spectral_errors import expected_variance
+from imgda_mpi.numerics.kalman import coefficient_increment, gain
+from imgda_mpi.numerics.perturbations import perturbation
+from imgda_mpi.numerics.white_variance import expected_variance
 
 SHAPE = (32, 33)
 

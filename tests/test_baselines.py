@@ -5,14 +5,14 @@ import pytest
 from mpi4py import MPI
 from problems import COMMS, SELF, agree, members_of_images, problem_of
 
-from imgda_mpi.errors import ConfigError
+from imgda_mpi.distributed.rank_grid import holder_of_images
+from imgda_mpi.faults import ConfigError
 from imgda_mpi.grid import Grid
-from imgda_mpi.localisation import chord, gaspari_cohn
 from imgda_mpi.methods import optimal_interpolation
 from imgda_mpi.methods.letkf import Letkf, letkf_increment
 from imgda_mpi.methods.optimal_interpolation import OptimalInterpolation, interpolation_increment
-from imgda_mpi.parallel.rank_grid import holder_of_images
-from imgda_mpi.problem import Observations
+from imgda_mpi.numerics.localisation import chord, gaspari_cohn
+from imgda_mpi.numerics.problem import Observations
 
 GRID = Grid(np.linspace(50, 32, 7), np.linspace(10, 34, 9))
 SHAPE = GRID.shape

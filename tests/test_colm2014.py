@@ -11,7 +11,7 @@ from mpi4py import MPI
 from imgda_mpi.colm.colm2014 import open_restart
 from imgda_mpi.colm.soil_layers import N_SOIL, node_depth, overlap_weights, thickness, volumetric_water
 from imgda_mpi.colm.soil_update import compensate_aquifer, update_soil
-from imgda_mpi.errors import InputError
+from imgda_mpi.faults import InputError
 
 SURFACE = overlap_weights(0.0, 0.1)
 TIME = datetime(2022, 6, 4, tzinfo=UTC)  # day 155

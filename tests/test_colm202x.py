@@ -19,7 +19,7 @@ from imgda_mpi.colm import colm202x
 from imgda_mpi.colm.block_files import share_of_blocks
 from imgda_mpi.colm.colm202x import Colm202xRestart, open_restart
 from imgda_mpi.colm.soil_layers import overlap_weights, volumetric_water
-from imgda_mpi.errors import InputError
+from imgda_mpi.faults import InputError
 from imgda_mpi.parallel.ownership import share
 
 pytestmark = pytest.mark.restart_io

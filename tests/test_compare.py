@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 from launch import differing, imgda, read
 
-from imgda_mpi.comparison_config import Comparison, Swaths
-from imgda_mpi.errors import ConfigError
-from imgda_mpi.report.comparison import comparison_table, read_comparison
-from imgda_mpi.settings_file import check_table, documented
-from imgda_mpi.workflow.compare import global_grid, swaths
+from imgda_mpi.faults import ConfigError
+from imgda_mpi.grid import global_grid
+from imgda_mpi.observations.synthetic import swaths
+from imgda_mpi.report.comparison_table import comparison_table
+from imgda_mpi.results.comparison_file import read_comparison
+from imgda_mpi.settings.comparison import Comparison, Swaths
+from imgda_mpi.settings.file import check_table, documented
 
 METHODS = (
     "none",
@@ -232,11 +234,11 @@ def test_the_same_method_twice_is_refused_and_two_settings_of_it_are_not() -> No
 
 
 def test_swaths_are_where_the_formula_says() -> None:
-    seen = swaths((128, 256), Swaths(kind="swaths"))
+    seen = swaths((128, 256), period=22, width=9, slope=0.35)
     row, column = 37, 141
     assert seen[row, column] == ((column + int(0.35 * row)) % 22 < 9)
     assert seen.mean() == pytest.approx(9 / 22, abs=0.01)
-    assert swaths((3, 4), Swaths()).all()
+    assert swaths((3, 4), **Swaths().pattern).all()
 
 
 def test_every_key_is_documented() -> None:

@@ -8,11 +8,12 @@ import numpy as np
 import pyfftw
 import pytest
 
-from imgda_mpi.curvelet import CurveletTransform, Layout, fourier
-from imgda_mpi.curvelet.fourier import NO_WISDOM
+from imgda_mpi import fourier
+from imgda_mpi.curvelet import CurveletTransform, Layout
 from imgda_mpi.curvelet.geometry import Geometry, default_scales
 from imgda_mpi.curvelet.layout import layout_of
 from imgda_mpi.curvelet.windows import window
+from imgda_mpi.fourier import NO_WISDOM
 
 REFERENCES = [
     f"cpp_{shape}_{image}_{finest}.npz"

@@ -16,13 +16,13 @@ from imgda_mpi.covariances.hybrid import HybridErrors
 from imgda_mpi.covariances.innovation import InnovationErrors
 from imgda_mpi.covariances.paper import PaperErrors
 from imgda_mpi.curvelet import CurveletTransform
-from imgda_mpi.errors import ConfigError
+from imgda_mpi.distributed.exchange import CoefficientExchange
+from imgda_mpi.distributed.rank_grid import RankGrid, holder_of_coefficients, whole_wedges
+from imgda_mpi.faults import ConfigError
 from imgda_mpi.methods.diagonal import DiagonalUpdate
 from imgda_mpi.methods.simple import LargeScale
-from imgda_mpi.parallel.exchange import CoefficientExchange
-from imgda_mpi.parallel.rank_grid import RankGrid, holder_of_coefficients, whole_wedges
-from imgda_mpi.problem import Observations, Problem
-from imgda_mpi.spectral_errors import expected_variance
+from imgda_mpi.numerics.problem import Observations, Problem
+from imgda_mpi.numerics.white_variance import expected_variance
 
 SHAPE = (64, 96)
 MODELS = {

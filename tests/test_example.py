@@ -12,8 +12,6 @@ import pytest
 from launch import load
 from netCDF4 import Dataset, num2date
 
-from imgda_mpi.config import Settings
-from imgda_mpi.errors import OutputError
 from imgda_mpi.example import geography
 from imgda_mpi.example.case import SEED, write_example
 from imgda_mpi.example.climate import make_climate
@@ -22,7 +20,9 @@ from imgda_mpi.example.random_field import correlated_field
 from imgda_mpi.example.soil import Soil
 from imgda_mpi.example.state import write_state
 from imgda_mpi.example.tiles import make_tiles
-from imgda_mpi.settings_file import read_settings
+from imgda_mpi.faults import OutputError
+from imgda_mpi.settings.analysis import Settings
+from imgda_mpi.settings.file import read_settings
 
 BLOCKS = [f"{west}_{south}" for south in ("s90", "n00") for west in ("w180", "w090", "e000", "e090")]
 # Soil layers as in the model's documentation, m.

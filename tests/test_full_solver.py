@@ -10,7 +10,6 @@ import pytest
 from mpi4py import MPI
 from problems import COMMS, SELF, agree, members_of_images, problem_of
 
-from imgda_mpi.conjugate_gradients import conjugate_gradients
 from imgda_mpi.covariances import system
 from imgda_mpi.covariances.covariance import Covariance, CovarianceErrors
 from imgda_mpi.covariances.ensemble import EnsembleErrors
@@ -19,16 +18,17 @@ from imgda_mpi.covariances.innovation import InnovationErrors
 from imgda_mpi.covariances.system import ObservedSystem
 from imgda_mpi.covariances.wedge import WedgeCovariance
 from imgda_mpi.curvelet import CurveletTransform
+from imgda_mpi.distributed import image_rows
+from imgda_mpi.distributed.image_rows import ImageRows
+from imgda_mpi.distributed.rank_grid import holder_of_images
 from imgda_mpi.distributed.wedge_powers import WedgePowers
-from imgda_mpi.errors import ImgdaError
+from imgda_mpi.faults import ImgdaError
 from imgda_mpi.grid import Grid
-from imgda_mpi.localisation import Localisation
 from imgda_mpi.methods.full import FullUpdate, expected_errors
-from imgda_mpi.parallel import image_rows
-from imgda_mpi.parallel.image_rows import ImageRows
-from imgda_mpi.parallel.rank_grid import holder_of_images
-from imgda_mpi.perturbations import Sample, random_signs
-from imgda_mpi.problem import Members, Problem
+from imgda_mpi.numerics.conjugate_gradients import conjugate_gradients
+from imgda_mpi.numerics.localisation import Localisation
+from imgda_mpi.numerics.perturbations import Sample, random_signs
+from imgda_mpi.numerics.problem import Members, Problem
 
 SHAPE = (32, 48)
 GRID = Grid(np.linspace(50, 20, 21), np.linspace(70, 130, 31))  # in the corner of the array

@@ -8,8 +8,8 @@ from mpi4py import MPI
 from problems import COMMS, agree
 
 from imgda_mpi.curvelet import CurveletTransform
-from imgda_mpi.parallel import image_rows
-from imgda_mpi.parallel.image_rows import ImageRows
+from imgda_mpi.distributed import image_rows
+from imgda_mpi.distributed.image_rows import ImageRows
 from imgda_mpi.planning.case import Case
 from imgda_mpi.planning.full import FullCost
 

@@ -8,13 +8,13 @@ import netCDF4
 import numpy as np
 import pytest
 
-from imgda_mpi.errors import InputError
+from imgda_mpi.faults import InputError
 from imgda_mpi.grid import Grid
-from imgda_mpi.images.cf import read_cf
-from imgda_mpi.images.image import ObservedImage
-from imgda_mpi.images.netcdf import resolve
-from imgda_mpi.images.quality import gross_check
-from imgda_mpi.images.units import to_volumetric
+from imgda_mpi.netcdf import resolve
+from imgda_mpi.observations.cf import read_cf
+from imgda_mpi.observations.image import ObservedImage
+from imgda_mpi.observations.quality import gross_check
+from imgda_mpi.observations.units import to_volumetric
 
 NOON = datetime(2022, 6, 3, 12, tzinfo=UTC)
 
@@ -407,6 +407,6 @@ def test_an_image_without_any_valid_pixel_is_left_to_the_caller(tmp_path: Path) 
 def test_wrong_names_and_ranges_are_mistakes_of_the_caller(tmp_path: Path) -> None:
     path = write(tmp_path / "a.nc")
     with pytest.raises(ValueError, match="known are bilinear, conservative"):
-        read_cf(path, GRID, NOON, variable="sm", method="nearest")
+        read_cf(path, GRID, NOON, variable="sm", regridding="nearest")
     with pytest.raises(ValueError, match="valid range"):
         read_cf(path, GRID, NOON, variable="sm", valid_range=(0.6, 0.0))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from imgda_mpi.grid import Grid
-from imgda_mpi.localisation import Localisation, chord, gaspari_cohn
+from imgda_mpi.numerics.localisation import Localisation, chord, gaspari_cohn
 
 GLOBE = Grid(np.linspace(85, -85, 18), np.arange(-175.0, 180, 10))
 REGION = Grid(np.linspace(20, 60, 9), np.linspace(100, 140, 11))

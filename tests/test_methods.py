@@ -12,14 +12,14 @@ from pydantic import TypeAdapter
 
 from imgda_mpi.covariances.covariance import CovarianceErrors
 from imgda_mpi.curvelet import CurveletTransform
-from imgda_mpi.errors import ConfigError
-from imgda_mpi.fields import FieldFile
+from imgda_mpi.faults import ConfigError
 from imgda_mpi.grid import Grid
-from imgda_mpi.method_config import SECTIONS, ComparedMethod, OfCoefficients, OfKind, OfMembers
 from imgda_mpi.methods.method import Method
 from imgda_mpi.methods.registry import ERROR_MODELS, METHODS, load, make_method, needs_transform
 from imgda_mpi.methods.simple import Insert, LargeScale, Pointwise, PointwiseFitted
-from imgda_mpi.problem import Observations, Problem, embedded_sd
+from imgda_mpi.numerics.problem import Observations, Problem, embedded_sd
+from imgda_mpi.settings.fields import FieldFile
+from imgda_mpi.settings.methods import SECTIONS, ComparedMethod, MethodSettings, OfCoefficients, OfMembers
 
 GLOBE = (32, 64)
 REGION = Grid(np.linspace(50, 32, 19), np.linspace(10, 34, 25))
@@ -31,7 +31,7 @@ NAMES = [
 ]
 
 
-def check_method(value: object) -> OfKind:
+def check_method(value: object) -> MethodSettings:
     """The section of a name, or of a table."""
     return TypeAdapter(ComparedMethod).validate_python(value)
 

@@ -9,13 +9,13 @@ from problems import COMMS, agree, problem_of
 
 from imgda_mpi.covariances.paper import PaperErrors
 from imgda_mpi.curvelet import Chunk, CurveletTransform
+from imgda_mpi.distributed.exchange import CoefficientExchange
 from imgda_mpi.distributed.own_coefficients import OwnWedges
-from imgda_mpi.errors import ImgdaError, InputError
+from imgda_mpi.distributed.rank_grid import RankGrid
+from imgda_mpi.faults import ImgdaError, InputError
 from imgda_mpi.methods.diagonal import diagonal_increment
-from imgda_mpi.parallel.exchange import CoefficientExchange
 from imgda_mpi.parallel.failure import same_fate
 from imgda_mpi.parallel.ownership import share
-from imgda_mpi.parallel.rank_grid import RankGrid
 from imgda_mpi.parallel.rows import gather_rows, scatter_rows
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from imgda_mpi.perturbations import perturbation
+from imgda_mpi.numerics.perturbations import perturbation
 
 NOON = datetime(2022, 6, 1, 12, tzinfo=UTC)
 KEY = {"seed": 7, "time": NOON, "kind": "background", "member": 3}

@@ -12,7 +12,7 @@ import pytest
 from launch import ROOT, imgda, read, run
 
 from imgda_mpi.curvelet import CurveletTransform
-from imgda_mpi.parallel.rank_grid import choose_grid
+from imgda_mpi.distributed.rank_grid import choose_grid
 from imgda_mpi.planning.case import Case as PlannedCase
 from imgda_mpi.planning.diagonal import MembersCost
 from imgda_mpi.planning.full import FullCost

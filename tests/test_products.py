@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from scipy.interpolate import RegularGridInterpolator
 
-from imgda_mpi.errors import InputError
+from imgda_mpi.faults import InputError
 from imgda_mpi.grid import Grid
-from imgda_mpi.images.cf import read_cf
-from imgda_mpi.images.gldas import read_gldas
-from imgda_mpi.images.image import ObservedImage
-from imgda_mpi.images.netcdf import resolve
+from imgda_mpi.netcdf import resolve
+from imgda_mpi.observations.cf import read_cf
+from imgda_mpi.observations.gldas import read_gldas
+from imgda_mpi.observations.image import ObservedImage
 
 MODEL = Grid(89.296875 - 1.40625 * np.arange(128), -179.296875 + 1.40625 * np.arange(256))
 NOON = datetime(2022, 6, 3, 12, tzinfo=UTC)
@@ -61,7 +61,7 @@ def test_gldas_on_the_model_grid_agrees_with_another_interpolator(shared: Path) 
 
 
 def test_the_area_mean_of_gldas_uses_every_valid_pixel(shared: Path) -> None:
-    image = read_gldas(shared / GLDAS, MODEL, NEW_YEAR, max_time_offset=0, method="conservative")
+    image = read_gldas(shared / GLDAS, MODEL, NEW_YEAR, max_time_offset=0, regridding="conservative")
     own, mass = gldas_source(shared)
     assert_accounted(image)
     assert image.counts["not used"] == 0
@@ -109,7 +109,7 @@ def test_two_products_on_the_model_grid_agree_as_measured_independently(shared: 
 )
 def test_gaussian_grids_reach_the_poles_and_keep_their_mean(shared: Path, name, variable, layer, time, n_above) -> None:
     path = shared / "data" / name
-    image = read_cf(path, MODEL, time, variable=variable, layer=layer, max_time_offset=0, method="conservative")
+    image = read_cf(path, MODEL, time, variable=variable, layer=layer, max_time_offset=0, regridding="conservative")
     assert_accounted(image)
     assert image.counts["cells not covered"] == 0
     assert image.counts["above range"] == n_above

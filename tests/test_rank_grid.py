@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from imgda_mpi.curvelet.geometry import Geometry, default_scales
 from imgda_mpi.curvelet.layout import layout_of
-from imgda_mpi.errors import ConfigError
-from imgda_mpi.parallel.rank_grid import RankGrid, choose_grid, steps
-from imgda_mpi.spectral_errors import member_blocks
+from imgda_mpi.distributed.rank_grid import RankGrid, choose_grid, steps
+from imgda_mpi.faults import ConfigError
+from imgda_mpi.numerics.sample_variance import member_blocks
 
 
 def layout(shape: tuple[int, int], finest: str = "wavelets"):

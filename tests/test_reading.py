@@ -12,14 +12,13 @@ import numpy as np
 import pytest
 from mpi4py import MPI
 
+from imgda_mpi import netcdf
 from imgda_mpi.colm import case_files, hdf5
 from imgda_mpi.colm.case_files import CaseFiles, list_files, patch_map, survey
-from imgda_mpi.errors import InputError, OutputError, reading, writing
-from imgda_mpi.fields import Section
+from imgda_mpi.faults import InputError, OutputError, reading, writing
 from imgda_mpi.grid import Grid
-from imgda_mpi.images import cf, netcdf
-from imgda_mpi.report import comparison, diagnostics
-from imgda_mpi.workflow import output
+from imgda_mpi.observations import cf
+from imgda_mpi.results import analysis_file, comparison_file, manifest
 
 NOON = datetime(2022, 6, 3, 12, tzinfo=UTC)
 GRID = Grid(10.0 + np.arange(6.0), 100.0 + np.arange(8.0))
@@ -47,13 +46,13 @@ def vector_file(path: Path) -> Path:
     return path
 
 
-def comparison_file(path: Path) -> Path:
+def a_comparison(path: Path) -> Path:
     image_file(path)
     with netCDF4.Dataset(path, "r+") as file:
         file.setncatts({"noise": 0.03, "n_truths": 1})
         file.createDimension("method", 1)
         file.createVariable("method", "S1", ("method",))[:] = b"m"
-        for name in {*comparison.NUMBERS} - {"lat", "lon"}:
+        for name in {*comparison_file.NUMBERS} - {"lat", "lon"}:
             file.createVariable(name, "f8", ("method", "lat", "lon"))[:] = 0.3
     return path
 
@@ -120,8 +119,8 @@ def test_what_a_library_says_of_a_file_names_it(error: type[Exception]) -> None:
         (hdf5.Columns, "shape", lambda _, folder: read_columns(vector_file(folder / "a.nc"))),
         (cf, "find_variable", lambda _, folder: read_image(image_file(folder / "a.nc"))),
         (cf, "to_volumetric", lambda _, folder: read_image(image_file(folder / "a.nc"))),
-        (diagnostics, "_image", lambda _, folder: diagnostics.read_diagnostics(image_file(folder / "a.nc"))),
-        (comparison, "Grid", lambda _, folder: comparison.read_comparison(comparison_file(folder / "a.nc"))),
+        (analysis_file, "_image", lambda _, folder: analysis_file.read_analysis(image_file(folder / "a.nc"))),
+        (comparison_file, "Grid", lambda _, folder: comparison_file.read_comparison(a_comparison(folder / "a.nc"))),
     ],
 )
 def test_a_bug_of_ours_is_not_a_damaged_file(
@@ -145,7 +144,7 @@ def test_a_bug_of_ours_is_not_a_damaged_file(
         (vector_file, read_vector, "found a file that cannot be opened", "values: found what cannot be read"),
         (vector_file, read_columns, "found a file that cannot be opened", "values: found what cannot be read"),
         (image_file, read_image, "found a file that cannot be read", "found a file that cannot be read"),
-        (comparison_file, comparison.read_comparison, "found what cannot be read", "found what cannot be read"),
+        (a_comparison, comparison_file.read_comparison, "found what cannot be read", "found what cannot be read"),
     ],
 )
 def test_a_damaged_file_is_named(
@@ -179,7 +178,7 @@ def test_an_attribute_that_cannot_be_read_names_its_file(tmp_path: Path, monkeyp
 
 def test_another_file_is_no_comparison(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"a.nc: found no n_cells, .*, n_truths, expected a comparison"):
-        comparison.read_comparison(image_file(tmp_path / "a.nc"))
+        comparison_file.read_comparison(image_file(tmp_path / "a.nc"))
 
 
 def test_a_missing_variable_is_not_a_damaged_one(tmp_path: Path) -> None:
@@ -190,4 +189,4 @@ def test_a_missing_variable_is_not_a_damaged_one(tmp_path: Path) -> None:
 def test_the_manifest_names_the_file_that_cannot_be_read(tmp_path: Path) -> None:
     whole = image_file(tmp_path / "a.nc")
     with pytest.raises(InputError, match=r"gone.nc: found what cannot be read"):
-        output.write_manifest(tmp_path, [], [whole, tmp_path / "gone.nc"], Section(), 0, MPI.COMM_SELF)
+        manifest.write_manifest(tmp_path, [], [whole, tmp_path / "gone.nc"], "{}", 0, MPI.COMM_SELF)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from imgda_mpi.grid import Grid
-from imgda_mpi.images.regrid import METHODS, bilinear, conservative
+from imgda_mpi.observations.regrid import METHODS, bilinear, conservative
 
 
 def centred(ny: int, nx: int, west: float = -180.0) -> Grid:

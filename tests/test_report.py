@@ -9,12 +9,12 @@ from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 
 from imgda_mpi.arrays import FloatArray
-from imgda_mpi.errors import InputError, OutputError
+from imgda_mpi.faults import InputError, OutputError
 from imgda_mpi.grid import Grid
-from imgda_mpi.report.diagnostics import read_diagnostics
 from imgda_mpi.report.figure import draw_analysis
-from imgda_mpi.report.report import report
 from imgda_mpi.report.table import score_table
+from imgda_mpi.results.analysis_file import read_analysis
+from imgda_mpi.workflow.report import report
 
 GLOBE = Grid(np.linspace(87.5, -87.5, 36), np.arange(0.0, 360.0, 5.0))
 REGION = Grid(np.arange(25.5, 50.0), np.arange(235.5, 295.0))  # rows south-north, columns beyond 180 E
@@ -72,7 +72,7 @@ def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     return (
         directory,
         request.param,
-        draw_analysis(read_diagnostics(directory / "diagnostics.nc"), directory / "figure.png"),
+        draw_analysis(read_analysis(directory / "diagnostics.nc"), directory / "figure.png"),
     )
 
 
@@ -222,4 +222,4 @@ def test_a_file_that_is_not_of_an_analysis_is_refused(tmp_path: Path) -> None:
 def test_a_figure_that_cannot_be_written_is_an_output_error(tmp_path: Path) -> None:
     write_case(tmp_path, REGION)
     with pytest.raises(OutputError, match="nowhere"):
-        draw_analysis(read_diagnostics(tmp_path / "diagnostics.nc"), tmp_path / "nowhere" / "figure.png")
+        draw_analysis(read_analysis(tmp_path / "diagnostics.nc"), tmp_path / "nowhere" / "figure.png")

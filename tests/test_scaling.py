@@ -15,6 +15,8 @@ import numpy as np
 import pytest
 from launch import load
 
+from imgda_mpi.faults import OutputError
+
 ROOT = Path(__file__).parents[1]
 
 # As python does for a script in that folder.
@@ -145,7 +147,7 @@ def test_synthetic_case_has_soil_on_its_share_of_cells_in_the_right_blocks() -> 
 
 def test_synthetic_case_leaves_a_folder_that_is_in_use_alone(tmp_path: Path) -> None:
     (tmp_path / "mine").write_text("")
-    with pytest.raises(FileExistsError):
+    with pytest.raises(OutputError):
         synthetic_case.write_case(tmp_path, SMALL, 4)
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
 

@@ -9,10 +9,11 @@ import pytest
 from members import RunningVariance
 from scipy import stats
 
-from imgda_mpi.analysis import gain
 from imgda_mpi.curvelet import CurveletTransform
-from imgda_mpi.perturbations import perturbation
-from imgda_mpi.spectral_errors import MEMBERS_PER_BLOCK, SampleVariance, add_member, expected_variance, member_blocks
+from imgda_mpi.numerics.kalman import gain
+from imgda_mpi.numerics.perturbations import perturbation
+from imgda_mpi.numerics.sample_variance import MEMBERS_PER_BLOCK, SampleVariance, add_member, member_blocks
+from imgda_mpi.numerics.white_variance import expected_variance
 
 TIME = datetime(2022, 6, 1, tzinfo=UTC)
 SHAPE = (32, 48)

@@ -30,11 +30,11 @@ def test_only_rank_0_loads_what_reads_images_and_writes_diagnostics(example: Pat
     assert finished.returncode == 0, finished.stderr
     loaded = [set(json.loads((tmp_path / f"{rank}.json").read_text())) for rank in (0, 1)]
     assert "netCDF4" in loaded[0]
-    assert not loaded[1] & {"netCDF4", "scipy.sparse", "matplotlib", "tqdm", "imgda_mpi.images.netcdf"}
+    assert not loaded[1] & {"netCDF4", "scipy.sparse", "matplotlib", "tqdm", "imgda_mpi.netcdf"}
     own = {name for name in loaded[1] if name.startswith("imgda_mpi.")}
     assert len(own) < 70
     # Only what has members needs them, and the packages of theirs.
-    assert not loaded[1] & {"imgda_mpi.workflow.members", "imgda_mpi.localisation", "scipy.ndimage"}
+    assert not loaded[1] & {"imgda_mpi.model.members", "imgda_mpi.numerics.localisation", "scipy.ndimage"}
 
 
 def test_help_loads_neither_mpi_nor_numerics() -> None:

@@ -7,11 +7,11 @@ from problems import SELF, problem_of
 from imgda_mpi.covariances.innovation import InnovationErrors, wedge_variances
 from imgda_mpi.covariances.noise import estimated_observation_sd
 from imgda_mpi.curvelet import CurveletTransform
+from imgda_mpi.distributed.image_rows import ImageRows
 from imgda_mpi.distributed.wedge_powers import WedgePowers, wedge_filter
-from imgda_mpi.errors import ConfigError
-from imgda_mpi.parallel.image_rows import ImageRows
-from imgda_mpi.problem import Observations
-from imgda_mpi.wedge_variances import innovation_variances, likelier_variances, noise_variance, towards_scale
+from imgda_mpi.faults import ConfigError
+from imgda_mpi.numerics.problem import Observations
+from imgda_mpi.numerics.wedge_variances import innovation_variances, likelier_variances, noise_variance, towards_scale
 
 SHAPE = (96, 144)
 

@@ -33,7 +33,7 @@ import numpy as np
 import pyfftw
 
 from imgda_mpi.curvelet import CurveletTransform, Layout
-from imgda_mpi.curvelet.fourier import NO_WISDOM
+from imgda_mpi.fourier import NO_WISDOM
 
 GRIDS = [(128, 256), (256, 512), (512, 1024), (720, 1440), (1800, 3600)]
 STACK = 50

@@ -201,7 +201,7 @@ compile_loops() {
     quietly python -c '
 import numpy as np
 from imgda_mpi.curvelet import CurveletTransform
-from imgda_mpi.spectral_errors import SampleVariance, add_member
+from imgda_mpi.numerics.sample_variance import SampleVariance, add_member
 for dtype in (np.float64, np.float32):
     transform = CurveletTransform((32, 32), dtype=dtype)
     values = transform.forward(np.zeros((32, 32)))

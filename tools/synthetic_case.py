@@ -21,8 +21,11 @@ from netCDF4 import Dataset
 
 from imgda_mpi.arrays import FloatArray, IntArray
 from imgda_mpi.colm.soil_layers import DENSITY_LIQUID, N_SNOW, N_SOIL, thickness
+from imgda_mpi.disk import check_free
 from imgda_mpi.example.files import CASE, LAND_COVER_YEAR, STAMP, TIME, write_file
 from imgda_mpi.example.random_field import correlated_field
+from imgda_mpi.example.tiles import block_name
+from imgda_mpi.grid import Grid, global_grid
 
 SEED = 20220602
 LAND_SHARE = 0.3
@@ -39,16 +42,14 @@ class Land:
 
     Parameters
     ----------
-    latitude, longitude : (ny,), (nx,) array
-        Centres of the rows from the north and of the columns from the date line, degrees.
+    grid : Grid
     cell : (n_patch,) array
         row * nx + column.
     block : (n_patch,) array
         Number of the block, south-west first, eastward, then northward.
     """
 
-    latitude: FloatArray
-    longitude: FloatArray
+    grid: Grid
     cell: IntArray
     block: IntArray
 
@@ -58,7 +59,7 @@ class Land:
         numbers, first = np.unique(self.block, return_index=True)
         bounds = np.append(first, self.block.size)
         return [
-            (block_name(int(n)), slice(int(a), int(b)))
+            (block_name(int(n), BLOCK_SIZE), slice(int(a), int(b)))
             for n, a, b in zip(numbers, bounds[:-1], bounds[1:], strict=True)
         ]
 
@@ -82,11 +83,10 @@ def write_case(directory: Path, shape: Shape, members: int) -> Path:
 
     Raises
     ------
-    FileExistsError
+    OutputError
         Where the directory holds something.
     """
-    if directory.is_dir() and any(directory.iterdir()):
-        raise FileExistsError(f"{directory} is not empty")
+    check_free(directory)
     rng = np.random.default_rng(SEED)
     land = make_land(rng, shape)
     background = 0.25 + 0.05 * np.clip(correlated_field(rng, shape, 10.0), -3.0, 3.0)
@@ -126,27 +126,14 @@ directory = "{output}"
 
 def make_land(rng: np.random.Generator, shape: Shape) -> Land:
     """Continents where a smooth random field is highest."""
-    ny, nx = shape
-    latitude = 90.0 - (np.arange(ny) + 0.5) * 180.0 / ny
-    longitude = -180.0 + (np.arange(nx) + 0.5) * 360.0 / nx
+    grid, nx = global_grid(shape), shape[1]
     height = correlated_field(rng, shape, 12.0)
     cell = np.flatnonzero(height > np.quantile(height, 1.0 - LAND_SHARE))
-    from_south = ((latitude + 90.0) // BLOCK_SIZE).astype(np.int64)
-    from_west = ((longitude + 180.0) // BLOCK_SIZE).astype(np.int64)
+    from_south = ((grid.latitude + 90.0) // BLOCK_SIZE).astype(np.int64)
+    from_west = ((grid.longitude + 180.0) // BLOCK_SIZE).astype(np.int64)
     block = from_south[cell // nx] * (360 // BLOCK_SIZE) + from_west[cell % nx]
     order = np.argsort(block, kind="stable")
-    return Land(latitude, longitude, cell[order], block[order])
-
-
-def block_name(block: int) -> str:
-    """CoLM's name of a block by its west and south edge.
-
-    >>> [block_name(block) for block in (0, 17, 90)]
-    ['w180_s90', 'e160_s90', 'w180_n10']
-    """
-    row, column = divmod(block, 360 // BLOCK_SIZE)
-    west, south = -180 + BLOCK_SIZE * column, -90 + BLOCK_SIZE * row
-    return f"{'w' if west < 0 else 'e'}{abs(west):03d}_{'s' if south < 0 else 'n'}{abs(south):02d}"
+    return Land(grid, cell[order], block[order])
 
 
 def write_landdata(directory: Path, land: Land) -> None:
@@ -154,8 +141,8 @@ def write_landdata(directory: Path, land: Land) -> None:
     year = str(LAND_COVER_YEAR)
     write_file(
         directory / "mesh" / year / "mesh.nc",
-        {"longitude": land.longitude.size, "latitude": land.latitude.size},
-        {"longitude": (("longitude",), land.longitude), "latitude": (("latitude",), land.latitude)},
+        {"longitude": land.grid.longitude.size, "latitude": land.grid.latitude.size},
+        {"longitude": (("longitude",), land.grid.longitude), "latitude": (("latitude",), land.grid.latitude)},
     )
     for name, patches in land.blocks:
         element = land.cell[patches] + 1
@@ -174,7 +161,7 @@ def write_landdata(directory: Path, land: Land) -> None:
 
 def write_restart(directory: Path, land: Land, moisture: FloatArray) -> None:
     """Write state and constants of every block; ``moisture`` (n_patch,) in m3 m-3 is that of all soil layers."""
-    row, column = np.divmod(land.cell, land.longitude.size)
+    row, column = np.divmod(land.cell, land.grid.longitude.size)
     for name, patches in land.blocks:
         n = patches.stop - patches.start
         liquid = np.zeros((n, N_SNOW + N_SOIL))
@@ -197,8 +184,8 @@ def write_restart(directory: Path, land: Land, moisture: FloatArray) -> None:
             {
                 "patchclass": (("patch",), np.full(n, SOIL_CLASS, dtype=np.int32)),
                 "patchtype": (("patch",), np.zeros(n, dtype=np.int32)),
-                "patchlonr": (("patch",), np.radians(land.longitude[column[patches]])),
-                "patchlatr": (("patch",), np.radians(land.latitude[row[patches]])),
+                "patchlonr": (("patch",), np.radians(land.grid.longitude[column[patches]])),
+                "patchlatr": (("patch",), np.radians(land.grid.latitude[row[patches]])),
                 "porsl": (("patch", "soil"), np.full((n, N_SOIL), POROSITY)),
                 "theta_r": (("patch", "soil"), np.full((n, N_SOIL), RESIDUAL)),
             },
@@ -213,8 +200,8 @@ def write_observation(path: Path, land: Land, moisture: FloatArray) -> None:
         file.Conventions = "CF-1.8"
         for name, values, units in (
             ("time", np.array([TIME.timestamp()]), "seconds since 1970-01-01 00:00:00"),
-            ("lat", land.latitude, "degrees_north"),
-            ("lon", land.longitude, "degrees_east"),
+            ("lat", land.grid.latitude, "degrees_north"),
+            ("lon", land.grid.longitude, "degrees_east"),
         ):
             file.createDimension(name, values.size)
             coordinate = file.createVariable(name, "f8", (name,))

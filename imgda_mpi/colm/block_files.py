@@ -16,7 +16,7 @@ from mpi4py import MPI
 
 from imgda_mpi.arrays import FloatArray, IntArray
 from imgda_mpi.colm.hdf5 import Columns, has_parallel_hdf5, opened
-from imgda_mpi.errors import OutputError, writing
+from imgda_mpi.faults import OutputError, writing
 from imgda_mpi.parallel.failure import same_fate, same_fate_of_collectives
 from imgda_mpi.parallel.ownership import owners_of_range, share
 from imgda_mpi.parallel.rows import gather_rows, scatter_rows

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from imgda_mpi.arrays import FloatArray, IntArray
 from imgda_mpi.colm.hdf5 import opened
 from imgda_mpi.colm.patches import PatchMap
-from imgda_mpi.errors import fault, reading
+from imgda_mpi.faults import fault, reading
 from imgda_mpi.grid import Grid
 
 
@@ -148,7 +148,7 @@ def _check_folders(files: CaseFiles) -> None:
             files.directory,
             found="no such folder",
             expected="the case's output folder, with restart/ and landdata/",
-            do="correct model.directory",
+            do="correct the directory",
         )
     names = _names(files.states)
     if names is None:
@@ -157,14 +157,14 @@ def _check_folders(files: CaseFiles) -> None:
             files.states,
             found=f"no such folder (there are: {', '.join(there) or 'none'})",
             expected="the restart of the analysis time",
-            do="correct model.time, model.directory, or run the model to that time",
+            do="correct time or directory, or run the model to that time",
         )
     if not any(name.startswith(files.prefix) for name in names):
         raise fault(
             files.states,
             found=f"files named like {names[0]}" if names else "an empty folder",
             expected=f"{files.prefix}<block>.nc",
-            do="correct model.case or model.land_cover_year",
+            do="correct case or land_cover_year",
         )
 
 
@@ -174,7 +174,7 @@ def _check_blocks(files: CaseFiles, blocks: Sequence[str], states: Sequence[str]
             files.landpatch,
             found="no landpatch_<block>.nc",
             expected="one for every block with land",
-            do="model.directory must hold the case's landdata beside its restart folder",
+            do="the directory must hold the case's landdata beside its restart folder",
         )
     for of_block, there in ((files.state, set(states)), (files.const, set(_names(files.consts) or ()))):
         for path in map(of_block, blocks):
@@ -183,7 +183,7 @@ def _check_blocks(files: CaseFiles, blocks: Sequence[str], states: Sequence[str]
                     path,
                     found="no such file",
                     expected=f"one for each of the {len(blocks)} blocks in {files.landpatch}",
-                    do="copy the missing block, or correct model.case and model.land_cover_year",
+                    do="copy the missing block, or correct case and land_cover_year",
                 )
     known = {files.state(block).name for block in blocks}
     extra = [name for name in states if name.startswith(files.prefix) and name.endswith(".nc") and name not in known]

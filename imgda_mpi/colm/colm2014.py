@@ -20,11 +20,11 @@ import numpy as np
 from mpi4py import MPI
 
 from imgda_mpi.arrays import FloatArray, IntArray
+from imgda_mpi.colm.own_patches import check_soil, own_patches
 from imgda_mpi.colm.patches import PatchMap
-from imgda_mpi.colm.restart import check_soil, own_patches
 from imgda_mpi.colm.soil_layers import N_SNOW, N_SOIL, node_depth
 from imgda_mpi.colm.soil_update import SoilColumns
-from imgda_mpi.errors import OutputError, fault, writing
+from imgda_mpi.faults import OutputError, fault, writing
 from imgda_mpi.grid import Grid
 from imgda_mpi.parallel.failure import same_fate
 from imgda_mpi.parallel.ownership import share
@@ -69,7 +69,7 @@ class _Layout:
 
 @dataclass
 class Colm2014Restart:
-    """A restart of CoLM2014, as `imgda_mpi.colm.restart.Restart` describes it."""
+    """A restart of CoLM2014, as `imgda_mpi.model.restart.Restart` describes it."""
 
     name: str
     time: datetime

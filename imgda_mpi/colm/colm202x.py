@@ -16,11 +16,11 @@ from imgda_mpi.arrays import FloatArray, IntArray
 from imgda_mpi.colm.block_files import BlockFile, edit_rows, read_rows, share_of_blocks
 from imgda_mpi.colm.case_files import PLACE, CaseFiles, list_files, patch_map, stamp, survey
 from imgda_mpi.colm.hdf5 import Columns, has_parallel_hdf5
+from imgda_mpi.colm.own_patches import check_soil, own_patches
 from imgda_mpi.colm.patches import PatchMap
-from imgda_mpi.colm.restart import check_soil, own_patches
 from imgda_mpi.colm.soil_layers import N_SNOW, N_SOIL
 from imgda_mpi.colm.soil_update import SoilColumns
-from imgda_mpi.errors import writing
+from imgda_mpi.faults import writing
 from imgda_mpi.parallel.failure import same_fate
 from imgda_mpi.parallel.ownership import share
 from imgda_mpi.parallel.rows import gather_rows
@@ -38,7 +38,7 @@ RESIDUAL = Columns("theta_r", 0, N_SOIL)
 
 @dataclass
 class Colm202xRestart:
-    """A restart of CoLM202X, as `imgda_mpi.colm.restart.Restart` describes it."""
+    """A restart of CoLM202X, as `imgda_mpi.model.restart.Restart` describes it."""
 
     name: str
     time: datetime
@@ -48,14 +48,14 @@ class Colm202xRestart:
     offsets: IntArray
     comm: MPI.Intracomm
     files: CaseFiles
-    folder: list[Path]  # all files of this instant
+    copied: list[Path]  # all files of this instant
     states: list[BlockFile]
     consts: list[BlockFile]
     read: dict[str, FloatArray] = field(default_factory=dict)  # own rows of the state, from the first reading on
 
     def room(self) -> int:
         """Bytes that `write` needs: the files, and the edited variables once more in case they deflate less well."""
-        return sum(path.stat().st_size for path in self.folder) + 8 * (N_SOIL + 1) * int(self.offsets[-1])
+        return sum(path.stat().st_size for path in self.copied) + 8 * (N_SOIL + 1) * int(self.offsets[-1])
 
     def read_soil(self) -> tuple[SoilColumns, FloatArray]:
         """Soil columns and aquifer storage (n_own,) mm of the own patches. Collective.
@@ -91,10 +91,10 @@ class Colm202xRestart:
         if not self.read:
             self.read_soil()
         folder = directory / self.files.states.name
-        written = [folder / source.name for source in self.folder]
+        written = [folder / source.name for source in self.copied]
         with same_fate(self.comm), writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
-            for source, target in list(zip(self.folder, written, strict=True))[self.comm.rank :: self.comm.size]:
+            for source, target in list(zip(self.copied, written, strict=True))[self.comm.rank :: self.comm.size]:
                 shutil.copyfile(source, target)
         copies = [BlockFile(folder / file.path.name, file.start, file.stop) for file in self.states]
         edits = {LIQUID: liquid} if aquifer is None else {LIQUID: liquid, AQUIFER: aquifer}
@@ -132,18 +132,18 @@ def open_restart(
     bounds = list(zip([0, *ends[:-1]], ends, strict=True))
     states = [BlockFile(files.state(block), *bound) for block, bound in zip(blocks, bounds, strict=True)]
     consts = [BlockFile(files.const(block), *bound) for block, bound in zip(blocks, bounds, strict=True)]
-    folder = [files.states / name for name in names]
+    copied = [files.states / name for name in names]
     landdata = [path for block in blocks for path in files.places(block)]
     return Colm202xRestart(
         name=f"CoLM202X case {case} at {stamp(time)}",
         time=time,
-        inputs=[files.mesh, *folder, *(file.path for file in consts), *landdata],
+        inputs=[files.mesh, *copied, *(file.path for file in consts), *landdata],
         patches=own_patches(comm, every, offsets),
         all_patches=every,
         offsets=offsets,
         comm=comm,
         files=files,
-        folder=folder,
+        copied=copied,
         states=states,
         consts=consts,
     )

@@ -20,7 +20,7 @@ from h5py import h5d, h5f, h5p, h5s
 from mpi4py import MPI
 
 from imgda_mpi.arrays import FloatArray
-from imgda_mpi.errors import ImgdaError, fault, reading
+from imgda_mpi.faults import ImgdaError, fault, reading
 
 
 def has_parallel_hdf5() -> bool:

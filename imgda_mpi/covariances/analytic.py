@@ -8,7 +8,7 @@ from imgda_mpi.arrays import Values
 from imgda_mpi.covariances.covariance import WedgeErrors
 from imgda_mpi.covariances.noise import masked_variance, observation_variances
 from imgda_mpi.distributed.own_coefficients import OwnWedges
-from imgda_mpi.problem import ErrorSd, Problem, embedded_sd
+from imgda_mpi.numerics.problem import ErrorSd, Problem, embedded_sd
 
 
 class AnalyticErrors(WedgeErrors):

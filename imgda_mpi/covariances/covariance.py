@@ -10,12 +10,12 @@ import numpy as np
 
 from imgda_mpi.arrays import FloatArray, Values
 from imgda_mpi.curvelet import Layout
+from imgda_mpi.distributed.image_rows import ImageRows
 from imgda_mpi.distributed.own_coefficients import OwnCoefficients, OwnWedges
+from imgda_mpi.distributed.rank_grid import RankGrid, whole_wedges
 from imgda_mpi.distributed.wedge_powers import WedgePowers
-from imgda_mpi.parallel.image_rows import ImageRows
-from imgda_mpi.parallel.rank_grid import RankGrid, whole_wedges
-from imgda_mpi.perturbations import Sample
-from imgda_mpi.problem import Fact, Problem
+from imgda_mpi.numerics.perturbations import Sample
+from imgda_mpi.numerics.problem import Fact, Problem
 
 
 class Covariance(ABC):

@@ -13,15 +13,15 @@ from scipy.ndimage import uniform_filter
 from imgda_mpi.arrays import FloatArray, Values
 from imgda_mpi.covariances.covariance import Covariance, CovarianceErrors
 from imgda_mpi.covariances.noise import masked_variance, observation_variances
+from imgda_mpi.distributed.image_rows import ImageRows
 from imgda_mpi.distributed.own_coefficients import OwnWedges
 from imgda_mpi.distributed.wedge_powers import WedgePowers
-from imgda_mpi.errors import ConfigError
+from imgda_mpi.faults import ConfigError
 from imgda_mpi.grid import Grid, embed
-from imgda_mpi.localisation import Localisation
-from imgda_mpi.parallel.image_rows import ImageRows
-from imgda_mpi.perturbations import Sample
-from imgda_mpi.problem import Fact, Members, Observations, Problem, members_of
-from imgda_mpi.spectral_errors import MEMBERS_PER_BLOCK, member_blocks
+from imgda_mpi.numerics.localisation import Localisation
+from imgda_mpi.numerics.perturbations import Sample
+from imgda_mpi.numerics.problem import Fact, Members, Observations, Problem, members_of
+from imgda_mpi.numerics.sample_variance import MEMBERS_PER_BLOCK, member_blocks
 
 SMOOTHING = 5  # positions of a wedge in each direction
 

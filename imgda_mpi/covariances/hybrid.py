@@ -6,10 +6,10 @@ from imgda_mpi.arrays import Values
 from imgda_mpi.covariances.covariance import CovarianceErrors, SumCovariance
 from imgda_mpi.covariances.ensemble import EnsembleErrors
 from imgda_mpi.covariances.innovation import InnovationErrors
+from imgda_mpi.distributed.image_rows import ImageRows
 from imgda_mpi.distributed.own_coefficients import OwnWedges
 from imgda_mpi.distributed.wedge_powers import WedgePowers
-from imgda_mpi.parallel.image_rows import ImageRows
-from imgda_mpi.problem import Fact, Problem
+from imgda_mpi.numerics.problem import Fact, Problem
 
 
 class HybridErrors(CovarianceErrors):

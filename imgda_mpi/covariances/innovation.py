@@ -9,12 +9,12 @@ from imgda_mpi.covariances.covariance import CovarianceErrors
 from imgda_mpi.covariances.noise import masked_variance, observation_variances
 from imgda_mpi.covariances.system import ObservedSystem
 from imgda_mpi.covariances.wedge import WedgeCovariance
+from imgda_mpi.distributed.image_rows import ImageRows
 from imgda_mpi.distributed.own_coefficients import OwnWedges
 from imgda_mpi.distributed.wedge_powers import WedgePowers
-from imgda_mpi.parallel.image_rows import ImageRows
-from imgda_mpi.perturbations import random_signs
-from imgda_mpi.problem import Observations, Problem
-from imgda_mpi.wedge_variances import innovation_variances, likelier_variances
+from imgda_mpi.numerics.perturbations import random_signs
+from imgda_mpi.numerics.problem import Observations, Problem
+from imgda_mpi.numerics.wedge_variances import innovation_variances, likelier_variances
 
 N_STEPS = 3  # towards the most likely variances: more of them fit the noise in wedges of few modes
 STEP_TOLERANCE = 0.1  # of the systems solved in a step

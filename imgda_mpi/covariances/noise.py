@@ -10,11 +10,11 @@ from mpi4py import MPI
 from imgda_mpi.arrays import FloatArray, IntArray, Values
 from imgda_mpi.distributed.own_coefficients import OwnWedges
 from imgda_mpi.distributed.wedge_powers import WedgePowers
-from imgda_mpi.errors import ConfigError
+from imgda_mpi.faults import ConfigError
+from imgda_mpi.numerics.problem import Observations
+from imgda_mpi.numerics.wedge_variances import noise_variance
+from imgda_mpi.numerics.white_variance import expected_variance
 from imgda_mpi.parallel.failure import same_fate
-from imgda_mpi.problem import Observations
-from imgda_mpi.spectral_errors import expected_variance
-from imgda_mpi.wedge_variances import noise_variance
 
 NOTHING = 1e-30  # (m3 m-3)2: keeps B + R above 0 where no observation reaches a coefficient
 

@@ -11,9 +11,9 @@ from imgda_mpi.arrays import Values
 from imgda_mpi.covariances.covariance import ErrorModel
 from imgda_mpi.curvelet import Layout
 from imgda_mpi.distributed.own_coefficients import OwnCoefficients
-from imgda_mpi.parallel.rank_grid import RankGrid, choose_grid
-from imgda_mpi.perturbations import ENSEMBLES, perturbation
-from imgda_mpi.problem import ErrorSd, Problem, embedded_sd
+from imgda_mpi.distributed.rank_grid import RankGrid, choose_grid
+from imgda_mpi.numerics.perturbations import ENSEMBLES, perturbation
+from imgda_mpi.numerics.problem import ErrorSd, Problem, embedded_sd
 
 
 class PaperErrors(ErrorModel[OwnCoefficients]):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from imgda_mpi.arrays import FloatArray
-from imgda_mpi.conjugate_gradients import Solution, conjugate_gradients
 from imgda_mpi.covariances.covariance import Covariance
-from imgda_mpi.errors import ImgdaError
+from imgda_mpi.distributed.image_rows import ImageRows
+from imgda_mpi.faults import ImgdaError
+from imgda_mpi.numerics.conjugate_gradients import Solution, conjugate_gradients
+from imgda_mpi.numerics.problem import Observations
 from imgda_mpi.parallel.failure import same_fate
-from imgda_mpi.parallel.image_rows import ImageRows
-from imgda_mpi.problem import Observations
 
 TOLERANCE = 1e-3  # of the residual; ten times less changes an increment by less than 1e-4 m3 m-3
 MAX_ITERATIONS = 1000

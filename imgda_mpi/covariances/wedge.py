@@ -8,9 +8,9 @@ import numpy as np
 
 from imgda_mpi.arrays import FloatArray
 from imgda_mpi.covariances.covariance import Covariance
+from imgda_mpi.distributed.image_rows import ImageRows
 from imgda_mpi.distributed.wedge_powers import WedgePowers, wedge_filter
-from imgda_mpi.parallel.image_rows import ImageRows
-from imgda_mpi.perturbations import Sample
+from imgda_mpi.numerics.perturbations import Sample
 
 
 class WedgeCovariance(Covariance):

@@ -12,7 +12,11 @@ from typing import Any, Protocol
 import numpy as np
 
 from imgda_mpi.arrays import FloatArray, IntArray, Values
-from imgda_mpi.curvelet.fourier import (
+from imgda_mpi.curvelet.geometry import Geometry
+from imgda_mpi.curvelet.layout import Chunk, Layout, Wedge
+from imgda_mpi.curvelet.windows import WedgeWindows, low_pass
+from imgda_mpi.curvelet.wrapping import coarse_segments, gather, high_pass, scatter, segments_of
+from imgda_mpi.fourier import (
     BoxFourier,
     ComplexValues,
     Planner,
@@ -22,10 +26,6 @@ from imgda_mpi.curvelet.fourier import (
     place_for,
     real_fourier,
 )
-from imgda_mpi.curvelet.geometry import Geometry
-from imgda_mpi.curvelet.layout import Chunk, Layout, Wedge
-from imgda_mpi.curvelet.windows import WedgeWindows, low_pass
-from imgda_mpi.curvelet.wrapping import coarse_segments, gather, high_pass, scatter, segments_of
 
 
 class Part(Protocol):

@@ -6,10 +6,10 @@ import numpy as np
 import numpy.typing as npt
 
 from imgda_mpi.arrays import Values
-from imgda_mpi.curvelet.fourier import ComplexValues, Planner, Wisdom, aligned, empty, place_for, real_fourier
 from imgda_mpi.curvelet.geometry import Geometry, default_scales
 from imgda_mpi.curvelet.layout import Chunk, layout_of
 from imgda_mpi.curvelet.parts import parts_of, self_conjugate
+from imgda_mpi.fourier import ComplexValues, Planner, Wisdom, aligned, empty, place_for, real_fourier
 
 
 class CurveletTransform:

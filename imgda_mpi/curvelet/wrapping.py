@@ -15,10 +15,10 @@ import numba
 import numpy as np
 
 from imgda_mpi.arrays import IntArray, Values
-from imgda_mpi.curvelet.fourier import ComplexValues, padded_spectrum
 from imgda_mpi.curvelet.geometry import Geometry
 from imgda_mpi.curvelet.layout import Wedge
 from imgda_mpi.curvelet.windows import WedgeWindows, window
+from imgda_mpi.fourier import ComplexValues, padded_spectrum
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,1 @@
-"""Coefficients of an image over the ranks: who owns which, and what each rank does of an update."""
+"""Coefficients and images over ranks."""

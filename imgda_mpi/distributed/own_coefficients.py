@@ -9,16 +9,17 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from imgda_mpi.analysis import coefficient_increment
 from imgda_mpi.arrays import FloatArray, Values
 from imgda_mpi.console import progress
 from imgda_mpi.curvelet import Chunk, CurveletTransform, Piece, Wedge
-from imgda_mpi.curvelet.fourier import ComplexValues, empty, length_of
+from imgda_mpi.distributed.exchange import CoefficientExchange
+from imgda_mpi.distributed.rank_grid import RankGrid
 from imgda_mpi.distributed.wedge_powers import WedgePowers
 from imgda_mpi.distributed.wedge_statistics import PieceStatistics, piece_statistics
-from imgda_mpi.parallel.exchange import CoefficientExchange
-from imgda_mpi.parallel.rank_grid import RankGrid
-from imgda_mpi.spectral_errors import SampleVariance, add_member, expected_variance, member_blocks
+from imgda_mpi.fourier import ComplexValues, empty, length_of
+from imgda_mpi.numerics.kalman import coefficient_increment
+from imgda_mpi.numerics.sample_variance import SampleVariance, add_member, member_blocks
+from imgda_mpi.numerics.white_variance import expected_variance
 
 
 class Perturbations(Protocol):
@@ -213,6 +214,6 @@ class OwnWedges(OwnCoefficients):
         return own
 
     def expected_variance(self, sd: FloatArray) -> Values:
-        """Of the own coefficients, (n_own,) (m3 m-3)2, for white errors of a field (ny, nx): see `spectral_errors`."""
+        """Of the own coefficients, (n_own,) (m3 m-3)2, for white errors of a field (ny, nx): see `white_variance`."""
         wedges = [wedge for _, wedge, _ in self.wedges()]
         return expected_variance(self.transform, sd, wedges).astype(self.transform.dtype)

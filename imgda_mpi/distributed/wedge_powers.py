@@ -9,7 +9,7 @@ from mpi4py import MPI
 
 from imgda_mpi.arrays import FloatArray, IntArray, Values
 from imgda_mpi.curvelet import CurveletTransform, Wedge
-from imgda_mpi.parallel.rank_grid import RankGrid
+from imgda_mpi.distributed.rank_grid import RankGrid
 
 
 class WedgePowers:

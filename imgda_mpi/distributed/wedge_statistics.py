@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 from mpi4py import MPI
 
-from imgda_mpi.analysis import gain
 from imgda_mpi.arrays import FloatArray, Values
 from imgda_mpi.curvelet import Layout, Piece
+from imgda_mpi.numerics.kalman import gain
 
 FIELDS = ("gain", "background_variance", "observation_variance", "innovation_power", "increment_power")
 

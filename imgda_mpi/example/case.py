@@ -10,7 +10,7 @@ from netCDF4 import Dataset
 from imgda_mpi.arrays import FloatArray
 from imgda_mpi.colm.patches import PatchMap
 from imgda_mpi.colm.soil_layers import overlap_weights, volumetric_water
-from imgda_mpi.errors import OutputError
+from imgda_mpi.disk import check_free
 from imgda_mpi.example.climate import make_climate
 from imgda_mpi.example.const import write_const
 from imgda_mpi.example.fields import make_soil_map, model_moisture, true_moisture
@@ -19,8 +19,10 @@ from imgda_mpi.example.landdata import write_landdata
 from imgda_mpi.example.observation import FILE_PATTERN, observed, write_observation
 from imgda_mpi.example.state import soil_water, write_state
 from imgda_mpi.example.tiles import GRID, make_tiles
+from imgda_mpi.faults import writing
 
 SEED = 20220602
+ROOM = 40_000_000  # bytes
 
 SETTINGS = f"""\
 # The embedded example: correct the model's soil moisture with an observed image.
@@ -87,7 +89,9 @@ def write_example(directory: Path) -> Path:
     OutputError
         Where the directory holds something or cannot be made.
     """
-    _claim(directory)
+    check_free(directory, ROOM)
+    with writing(directory):
+        directory.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(SEED)
     tiles = make_tiles(rng)
     soil = make_soil_map(rng, tiles)
@@ -111,15 +115,6 @@ def write_example(directory: Path) -> Path:
     settings.write_text(SETTINGS)
     (directory / "compare.toml").write_text(COMPARISON)
     return settings
-
-
-def _claim(directory: Path) -> None:
-    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
-        raise OutputError(f"{directory}: exists and is not an empty folder; give the example a new one")
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-    except OSError as err:
-        raise OutputError(f"{directory}: cannot be made ({err.strerror}); give the example another folder") from err
 
 
 def _write_truth(path: Path, surface: FloatArray) -> None:

@@ -14,24 +14,18 @@ import numpy as np
 from imgda_mpi.arrays import FloatArray, IntArray
 from imgda_mpi.example import geography
 from imgda_mpi.example.random_field import correlated_field
-from imgda_mpi.grid import Grid
+from imgda_mpi.grid import global_grid
 
 N_ROWS, N_COLUMNS = 128, 256
 
 
-def _global_grid(ny: int, nx: int) -> Grid:
-    latitude = 90.0 - (np.arange(ny, dtype=np.float64) + 0.5) * 180.0 / ny
-    longitude = -180.0 + (np.arange(nx, dtype=np.float64) + 0.5) * 360.0 / nx
-    return Grid(latitude, longitude)
-
-
-GRID = _global_grid(N_ROWS, N_COLUMNS)
+GRID = global_grid((N_ROWS, N_COLUMNS))
 """The paper's grid, 1.40625 degrees, rows from north to south."""
 
 PIXELS_PER_CELL = 4
 """Pixels along each side of a cell."""
 
-PIXELS = _global_grid(N_ROWS * PIXELS_PER_CELL, N_COLUMNS * PIXELS_PER_CELL)
+PIXELS = global_grid((N_ROWS * PIXELS_PER_CELL, N_COLUMNS * PIXELS_PER_CELL))
 """Centres of the pixels, (512, 1024), rows from the north."""
 
 BLOCK_SIZE = 90
@@ -129,14 +123,14 @@ def block_of(cell: IntArray) -> IntArray:
     return from_south * (360 // BLOCK_SIZE) + column * 360 // N_COLUMNS // BLOCK_SIZE
 
 
-def block_name(block: int) -> str:
-    """CoLM's name of a block by its west and south edge.
+def block_name(block: int, size: int = BLOCK_SIZE) -> str:
+    """CoLM's name of a block of ``size`` degrees by its west and south edge.
 
-    >>> [block_name(block) for block in (0, 3, 6)]
-    ['w180_s90', 'e090_s90', 'e000_n00']
+    >>> [block_name(block) for block in (0, 3, 6)], block_name(90, 20)
+    (['w180_s90', 'e090_s90', 'e000_n00'], 'w180_n10')
     """
-    row, column = divmod(block, 360 // BLOCK_SIZE)
-    west, south = BLOCK_SIZE * column - 180, BLOCK_SIZE * row - 90
+    row, column = divmod(block, 360 // size)
+    west, south = size * column - 180, size * row - 90
     return f"{'w' if west < 0 else 'e'}{abs(west):03d}_{'s' if south < 0 else 'n'}{abs(south):02d}"
 
 

@@ -15,8 +15,8 @@ from imgda_mpi.curvelet import CurveletTransform
 from imgda_mpi.distributed.wedge_powers import WedgePowers
 from imgda_mpi.grid import Grid
 from imgda_mpi.methods.method import Increment, Method, check_scales
+from imgda_mpi.numerics.problem import Fact, Observations, Problem
 from imgda_mpi.parallel.failure import same_fate
-from imgda_mpi.problem import Fact, Observations, Problem
 
 
 class CoefficientUpdate(Method):

@@ -11,13 +11,13 @@ from mpi4py import MPI
 from imgda_mpi.arrays import Values
 from imgda_mpi.covariances.covariance import ErrorModel
 from imgda_mpi.curvelet import CurveletTransform
+from imgda_mpi.distributed.exchange import CoefficientExchange, Sent
 from imgda_mpi.distributed.own_coefficients import OwnCoefficients
+from imgda_mpi.distributed.rank_grid import RankGrid, holder_of_coefficients
 from imgda_mpi.distributed.wedge_statistics import WedgeStatistics, gather_statistics
 from imgda_mpi.methods.coefficients import CoefficientUpdate
 from imgda_mpi.methods.method import Increment, made
-from imgda_mpi.parallel.exchange import CoefficientExchange, Sent
-from imgda_mpi.parallel.rank_grid import RankGrid, holder_of_coefficients
-from imgda_mpi.problem import Fact, Problem
+from imgda_mpi.numerics.problem import Fact, Problem
 
 
 class DiagonalUpdate(CoefficientUpdate):

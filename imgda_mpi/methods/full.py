@@ -11,20 +11,20 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 from mpi4py import MPI
 
-from imgda_mpi.analysis import gain
 from imgda_mpi.arrays import FloatArray
 from imgda_mpi.covariances.covariance import Covariance, CovarianceErrors
 from imgda_mpi.covariances.system import ObservedSystem
 from imgda_mpi.curvelet import CurveletTransform
+from imgda_mpi.distributed.image_rows import ImageRows
 from imgda_mpi.distributed.wedge_powers import WedgePowers, scale_filter
 from imgda_mpi.distributed.wedge_statistics import WedgeStatistics
-from imgda_mpi.errors import ConfigError
+from imgda_mpi.faults import ConfigError
 from imgda_mpi.grid import Grid
 from imgda_mpi.methods.coefficients import CoefficientUpdate
 from imgda_mpi.methods.method import Increment, made
-from imgda_mpi.parallel.image_rows import ImageRows
-from imgda_mpi.perturbations import random_signs
-from imgda_mpi.problem import Fact, Observations, Problem
+from imgda_mpi.numerics.kalman import gain
+from imgda_mpi.numerics.perturbations import random_signs
+from imgda_mpi.numerics.problem import Fact, Observations, Problem
 
 N_SIGNS = 4  # random images that the expected errors are estimated from
 EXPECTED_TOLERANCE = 0.01  # of the systems solved for them

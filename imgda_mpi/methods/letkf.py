@@ -6,12 +6,12 @@ import numpy as np
 from mpi4py import MPI
 
 from imgda_mpi.arrays import BoolArray, FloatArray
+from imgda_mpi.distributed.rank_grid import holder_of_images
 from imgda_mpi.grid import Grid
-from imgda_mpi.localisation import chord, gaspari_cohn
 from imgda_mpi.methods.method import Increment, Method, made
+from imgda_mpi.numerics.localisation import chord, gaspari_cohn
+from imgda_mpi.numerics.problem import Observations, Problem, members_of
 from imgda_mpi.parallel.ownership import share
-from imgda_mpi.parallel.rank_grid import holder_of_images
-from imgda_mpi.problem import Observations, Problem, members_of
 
 
 class Letkf(Method):

@@ -13,12 +13,12 @@ from mpi4py import MPI
 
 from imgda_mpi.arrays import BoolArray, FloatArray
 from imgda_mpi.curvelet import CurveletTransform
+from imgda_mpi.distributed.exchange import Sent
+from imgda_mpi.distributed.rank_grid import holder_of_images
 from imgda_mpi.distributed.wedge_statistics import WedgeStatistics
-from imgda_mpi.errors import ConfigError
+from imgda_mpi.faults import ConfigError
 from imgda_mpi.grid import Grid
-from imgda_mpi.parallel.exchange import Sent
-from imgda_mpi.parallel.rank_grid import holder_of_images
-from imgda_mpi.problem import Fact, Observations, Problem
+from imgda_mpi.numerics.problem import Fact, Observations, Problem
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,11 +6,11 @@ import numpy as np
 from mpi4py import MPI
 
 from imgda_mpi.arrays import BoolArray, FloatArray
-from imgda_mpi.errors import ConfigError
+from imgda_mpi.faults import ConfigError
 from imgda_mpi.grid import Grid
-from imgda_mpi.localisation import chord
 from imgda_mpi.methods.method import Increment, Method, made
-from imgda_mpi.problem import Observations, Problem
+from imgda_mpi.numerics.localisation import chord
+from imgda_mpi.numerics.problem import Observations, Problem
 
 MOST_PIXELS = 12_000  # observed ones: the matrix has 1.2 GB
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib import import_module
 from typing import Any
 
 from imgda_mpi.curvelet import CurveletTransform
-from imgda_mpi.errors import ConfigError
+from imgda_mpi.faults import ConfigError
+from imgda_mpi.lazy import load
 from imgda_mpi.methods.method import Method
 
 # Modules are loaded where they are asked for: most runs need one of them.
@@ -89,9 +89,3 @@ def make_method(
     from imgda_mpi.methods.diagonal import DiagonalUpdate
 
     return DiagonalUpdate(errors, transform, errors.rank_grid(transform.layout, n_ranks, wedge_groups), scales)
-
-
-def load(place: str) -> Any:
-    """What a place "module:name" of this package names."""
-    module, name = place.split(":")
-    return getattr(import_module(f"imgda_mpi.{module}"), name)

@@ -7,12 +7,12 @@ from collections.abc import Collection
 import numpy as np
 from mpi4py import MPI
 
-from imgda_mpi.analysis import gain
 from imgda_mpi.curvelet import CurveletTransform
 from imgda_mpi.distributed.wedge_powers import scale_filter
 from imgda_mpi.grid import Grid
 from imgda_mpi.methods.method import Increment, Method, check_scales, made
-from imgda_mpi.problem import ErrorSd, Fact, Observations, Problem, embedded_sd
+from imgda_mpi.numerics.kalman import gain
+from imgda_mpi.numerics.problem import ErrorSd, Fact, Observations, Problem, embedded_sd
 
 
 class Nothing(Method):

@@ -1,1 +1,1 @@
-"""Who owns what, moving data between ranks, and failing together."""
+"""MPI without a subject: failing together, sharing out, moving rows."""

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from mpi4py import MPI
 
-from imgda_mpi.errors import ImgdaError
+from imgda_mpi.faults import ImgdaError
 
 PATIENCE = 5.0  # s
+
+Result = TypeVar("Result")
 
 
 @contextmanager
@@ -27,6 +30,16 @@ def same_fate(comm: MPI.Intracomm) -> Iterator[None]:
     except Exception as err:
         error = err
     _agree(comm, error)
+
+
+def from_rank_0(comm: MPI.Intracomm, work: Callable[[], Result]) -> Result:
+    """What rank 0 makes, on every rank; its error on every rank. Collective over ``comm``."""
+    result = None
+    with same_fate(comm):
+        if comm.rank == 0:
+            result = work()
+    made: Result = comm.bcast(result)
+    return made
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import numpy as np
 
 from imgda_mpi.arrays import IntArray
 from imgda_mpi.curvelet import Chunk, Layout
-from imgda_mpi.curvelet.fourier import padded_spectrum
+from imgda_mpi.fourier import padded_spectrum
 
 REAL = 8  # bytes of a number outside of the transform
 

@@ -12,11 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from imgda_mpi.arrays import FloatArray, IntArray
+from imgda_mpi.distributed.rank_grid import RankGrid
+from imgda_mpi.numerics.perturbations import ENSEMBLES
+from imgda_mpi.numerics.sample_variance import MEMBERS_PER_BLOCK, member_blocks
 from imgda_mpi.parallel.ownership import share
-from imgda_mpi.parallel.rank_grid import RankGrid
-from imgda_mpi.perturbations import ENSEMBLES
 from imgda_mpi.planning.case import REAL, Case
-from imgda_mpi.spectral_errors import MEMBERS_PER_BLOCK, member_blocks
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from functools import cached_property
 import numpy as np
 
 from imgda_mpi.arrays import FloatArray, IntArray
-from imgda_mpi.parallel.image_rows import blocks_of
-from imgda_mpi.parallel.rank_grid import RankGrid
+from imgda_mpi.distributed.image_rows import blocks_of
+from imgda_mpi.distributed.rank_grid import RankGrid
 from imgda_mpi.planning.case import REAL, Case, complex_flops, real_flops
 
 ITERATIONS = 100

@@ -1,1 +1,1 @@
-"""Tables and figures from saved results."""
+"""Saved results as text and figures."""

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from imgda_mpi.errors import writing
-from imgda_mpi.report.comparison import SavedComparison
+from imgda_mpi.faults import writing
 from imgda_mpi.report.figure import DOTS_PER_INCH, MOISTURE_COLOURS, MOISTURE_LIMITS, UNIT, draw_panel, land_latitudes
+from imgda_mpi.results.comparison_file import SavedComparison
 
 MOST_PANELS = 18
 WIDTH = 12.0  # inches

@@ -14,9 +14,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from imgda_mpi.arrays import BoolArray, FloatArray
-from imgda_mpi.errors import writing
+from imgda_mpi.faults import writing
 from imgda_mpi.grid import Grid
-from imgda_mpi.report.diagnostics import SavedAnalysis
+from imgda_mpi.results.analysis_file import SavedAnalysis
 from imgda_mpi.verify.scores import before_and_after, change
 
 # The same limits in every figure, so that figures can be compared, m3 m-3.

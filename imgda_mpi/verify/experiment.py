@@ -14,7 +14,7 @@ from imgda_mpi.curvelet import CurveletTransform
 from imgda_mpi.distributed.wedge_powers import WedgePowers
 from imgda_mpi.grid import embed
 from imgda_mpi.methods.method import Method
-from imgda_mpi.problem import Problem
+from imgda_mpi.numerics.problem import Problem
 from imgda_mpi.verify.scores import Scores, scores
 
 REGIONS = ("all land", "observed", "unseen")

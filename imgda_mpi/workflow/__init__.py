@@ -1,1 +1,1 @@
-"""The verbs of the program, one function each."""
+"""One verb, one file."""

@@ -8,9 +8,10 @@ import numpy as np
 from mpi4py import MPI
 
 from imgda_mpi.colm.hdf5 import has_parallel_hdf5
-from imgda_mpi.config import Colm202x, Parallel, Settings
 from imgda_mpi.console import Stages
-from imgda_mpi.workflow.preparation import prepare, room
+from imgda_mpi.settings.analysis import Parallel, Settings
+from imgda_mpi.settings.model import Colm202x
+from imgda_mpi.workflow.prepare import prepare, room
 
 log = logging.getLogger(__name__)
 

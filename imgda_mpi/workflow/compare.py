@@ -4,29 +4,24 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterator, Sequence
-from functools import partial
-from typing import Any
 
 import numpy as np
 from mpi4py import MPI
 
-from imgda_mpi.arrays import BoolArray, FloatArray
-from imgda_mpi.comparison_config import Comparison, Swaths
 from imgda_mpi.console import Stages, progress
-from imgda_mpi.curvelet import CurveletTransform
-from imgda_mpi.errors import ConfigError
-from imgda_mpi.grid import Grid
-from imgda_mpi.methods.method import Method
+from imgda_mpi.distributed.transform import TransformKind, make_transform
+from imgda_mpi.faults import ConfigError, settled_by
+from imgda_mpi.grid import Grid, global_grid
+from imgda_mpi.lazy import load
 from imgda_mpi.methods.registry import make_method
-from imgda_mpi.parallel.failure import same_fate
-from imgda_mpi.perturbations import perturbation
-from imgda_mpi.problem import Members, Observations, Problem
+from imgda_mpi.observations.read import read_fields, read_image
+from imgda_mpi.observations.synthetic import Truths, draws, swaths, truths_of_members
+from imgda_mpi.parallel.failure import from_rank_0, same_fate
+from imgda_mpi.results.folder import check_output, new_directory
+from imgda_mpi.results.manifest import write_manifest
+from imgda_mpi.settings.comparison import Comparison
+from imgda_mpi.settings.observations import AnyObservation
 from imgda_mpi.verify.experiment import Experiment
-from imgda_mpi.workflow.comparison_images import Images, read_images
-from imgda_mpi.workflow.output import check_output, new_directory, write_manifest
-from imgda_mpi.workflow.preparation import read_fields
-from imgda_mpi.workflow.transform import make_transform
 
 log = logging.getLogger(__name__)
 
@@ -46,30 +41,32 @@ def compare(settings: Comparison, comm: MPI.Intracomm) -> str | None:
     ImgdaError
         The output folder does not exist then.
     """
-    stages, grid = Stages(), global_grid(settings.grid)
-    n_images = len(settings.methods) + len(settings.interpolation_lengths) + 10
-    check_output(settings.output.directory, lambda: 8 * n_images * math.prod(settings.grid) + 1_000_000, comm)
+    stages, grid, tried = Stages(), global_grid(settings.grid), settings.tried
+    with settled_by("[output]"):
+        check_output(settings.output.directory, lambda: 8 * (len(tried) + 10) * math.prod(settings.grid) + 10**6, comm)
     with stages.stage("images"):
-        images = read_images(settings, grid, comm)
-        observed = images.land & swaths(grid.shape, settings.coverage)
+        truths = read_truths(settings, grid, comm)
+        observed = truths.land & swaths(grid.shape, **settings.coverage.pattern)
         with same_fate(comm):
             if not observed.any():
                 raise ConfigError(
-                    f"found {np.count_nonzero(images.land)} common cells of background and truth, 0 of them observed, "
+                    f"found {np.count_nonzero(truths.land)} common cells of background and truth, 0 of them observed, "
                     "expected some; check [background], [truth] and [coverage]"
                 )
-        given = [read_fields(method.parameters, grid, settings.time, images.land, comm) for method in settings.methods]
-        n_draws = len(images.truths) * settings.seeds
-        stages.say(f"{np.count_nonzero(images.land)} cells, {n_draws} draws")
-    with stages.stage("transform"):
-        transform = make_transform(settings.curvelet, grid.transform_shape(), comm)
-    draw = partial(make_draw, settings, images, grid, observed)
+        with settled_by("methods"):
+            given = [read_fields(section.parameters, grid, settings.time, truths.land, comm) for _, section in tried]
+        n_truths, n_draws = len(truths.images), len(truths.images) * settings.seeds
+        stages.say(f"{np.count_nonzero(truths.land)} cells, {n_draws} draws")
+    with stages.stage("transform"), settled_by("[curvelet]"):
+        transform = make_transform(TransformKind(**settings.curvelet.values()), grid.transform_shape(), comm)
+    draw = draws(truths, grid, observed, **settings.noise_of_draws)
     with stages.stage("methods"):
-        with same_fate(comm):
-            methods = dict(named_methods(settings, [parameters for parameters, _ in given], transform))
-            first, _ = draw(0)
-            for method in methods.values():
-                method.check(grid, first.observations)
+        with settled_by("methods"), same_fate(comm):
+            methods = {}
+            for (label, section), (parameters, _) in zip(tried, given, strict=True):
+                method = make_method(section.kind, parameters, transform, diagnose=False)
+                method.check(grid, draw(0)[0].observations)
+                methods[label or method.name] = method
         with same_fate(comm):
             experiment = Experiment(methods, transform, MPI.COMM_SELF)
             own = range(comm.rank, n_draws, comm.size)
@@ -77,74 +74,37 @@ def compare(settings: Comparison, comm: MPI.Intracomm) -> str | None:
             for number in progress(own, "draws", speaks=comm.rank == 0):
                 outcomes.append(experiment.run(*draw(number), keep_images=number == 0))
         every = comm.gather(outcomes)
-    table = None
+    table, in_force = None, settings.model_dump_json()
     with new_directory(settings.output.directory, comm) as directory:
         written = [directory / "comparison.nc", directory / "table.txt"]
         with same_fate(comm):
             if every is not None:
-                from imgda_mpi.report.comparison import comparison_table, read_comparison  # on the one rank that writes
-                from imgda_mpi.workflow.comparison_file import write_comparison
-
                 in_order = [every[number % comm.size][number // comm.size] for number in range(n_draws)]
-                write_comparison(written[0], settings, in_order, *draw(0))
-                table = comparison_table(read_comparison(written[0]))
+                what = {"noise": settings.noise, "n_truths": n_truths, "settings": in_force}
+                load("results.comparison_file:write_comparison")(written[0], in_order, *draw(0), **what)
+                saved = load("results.comparison_file:read_comparison")(written[0])
+                table = str(load("report.comparison_table:comparison_table")(saved))
                 written[1].write_text(f"{table}\n")
-        files = [*images.files, *(file for _, of_method in given for file in of_method)]
-        write_manifest(directory, written, files, settings, f"0 to {settings.seeds - 1}", comm)
+        files = [*truths.files, *dict.fromkeys(file for _, of_method in given for file in of_method)]
+        write_manifest(directory, written, files, in_force, f"0 to {settings.seeds - 1}", comm)
     log.info("result in %s", settings.output.directory)
     return table
 
 
-def named_methods(
-    settings: Comparison, given: Sequence[dict[str, Any]], transform: CurveletTransform
-) -> Iterator[tuple[str, Method]]:
-    """Methods by their names in the table; those that are tried with several lengths once for each."""
-    lengths = {"optimal_interpolation": ("length", settings.interpolation_lengths)}
-    if settings.members is not None:
-        lengths["letkf"] = ("localisation", settings.members.letkf_lengths)
-    for label, wanted, parameters in zip(settings.labels, settings.methods, given, strict=True):
-        key, tried = lengths.get(wanted.kind, ("", ()))
-        if not tried or key in wanted.model_fields_set:
-            yield label, make_method(wanted.kind, parameters, transform, diagnose=False)
-            continue
-        for length in tried:
-            method = make_method(wanted.kind, parameters | {key: length}, transform)
-            yield method.name, method
-
-
-def global_grid(shape: tuple[int, int]) -> Grid:
-    """Equal steps of latitude and longitude, from north to south and from 180 W to 180 E."""
-    rows, columns = (np.linspace(0.5 / n, 1 - 0.5 / n, n) for n in shape)
-    return Grid(90.0 - 180.0 * rows, -180.0 + 360.0 * columns)
-
-
-def swaths(shape: tuple[int, int], wanted: Swaths) -> BoolArray:
-    """Pixels that are observed, (ny, nx)."""
-    row, column = np.indices(shape)
-    if wanted.kind == "full":
-        return np.ones(shape, bool)
-    place = column + np.floor(wanted.slope * row).astype(np.int64)
-    return np.asarray(place % wanted.period < wanted.width)
-
-
-def make_draw(
-    settings: Comparison, images: Images, grid: Grid, observed: BoolArray, number: int
-) -> tuple[Problem, FloatArray]:
-    """The problem of a draw and its truth (ny, nx), m3 m-3: the truths in turn, for each of them all seeds."""
-    which, seed = divmod(number, settings.seeds)
-    land, truth = images.land, images.truths[which]
-    # Observation errors of one truth must not be those of another.
-    noise = perturbation(land.shape, seed=seed, time=settings.time, kind="observation", member=1_000_000 + which)
-    values = np.where(observed, truth + settings.noise * noise, 0.0)
-    assumed = settings.errors.observation or settings.noise
-    observations = Observations(values, observed, assumed, settings.errors.estimate_observation)
-    members = _members_but(which, images) if images.are_members else None
-    return Problem(grid, images.background, land, observations, members, settings.time, seed), truth
-
-
-def _members_but(which: int, images: Images) -> Members:
-    """All members but the one that is the truth."""
-    others = np.stack([image for other, image in enumerate(images.truths) if other != which])
-    anomalies = np.where(images.land, others - others.mean(axis=0), 0.0)
-    spread = np.where(images.land, others.std(axis=0, ddof=1), np.nan)
-    return Members(dict(enumerate(anomalies)), spread, len(others))
+def read_truths(settings: Comparison, grid: Grid, comm: MPI.Intracomm) -> Truths:
+    """Background and truths of the settings, the same on every rank. Collective."""
+    members = settings.members
+    if members is not None:
+        how = members.values("letkf_lengths")
+        with settled_by("[members]"):
+            return from_rank_0(comm, lambda: truths_of_members(grid, settings.time, **how))
+    read = []
+    for name in ("background", "truth"):
+        section: AnyObservation = getattr(settings, name)
+        how = section.values("time", "allow_empty")
+        with settled_by(f"[{name}]"):
+            read.append(read_image(section.kind, grid, section.time or settings.time, comm, **how))
+        if comm.rank == 0:
+            log.info("%s: %s", name, read[-1].source)
+    background, truth = read
+    return Truths(background.values, [truth.values], False, [background.path, truth.path])

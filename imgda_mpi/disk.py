@@ -1,0 +1,46 @@
+"""Whether a result can be put where it is to go."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from imgda_mpi.faults import OutputError, fault
+
+
+def check_free(final: Path, bytes_needed: int = 0) -> None:
+    """Refuse a folder that holds something, cannot be made, or has no room for so many bytes. Not collective.
+
+    Raises
+    ------
+    OutputError
+    """
+    if final.exists() and (not final.is_dir() or any(final.iterdir())):
+        raise fault(
+            final,
+            found="a folder that is not empty" if final.is_dir() else "a file",
+            expected="a new folder",
+            do="remove it or give another",
+            kind=OutputError,
+        )
+    parent = next(path for path in final.absolute().parents if path.exists())
+    if not parent.is_dir():
+        raise fault(parent, found="a file", expected="a folder", do="give another folder", kind=OutputError)
+    if not os.access(parent, os.W_OK | os.X_OK):
+        raise fault(
+            parent,
+            found="no write permission",
+            expected="a writable folder",
+            do="give another folder",
+            kind=OutputError,
+        )
+    free = shutil.disk_usage(parent).free
+    if free < bytes_needed:
+        raise fault(
+            parent,
+            found=f"{free / 1e6:.1f} MB free",
+            expected=f"{bytes_needed / 1e6:.1f} MB",
+            do="free space or give a folder on another file system",
+            kind=OutputError,
+        )

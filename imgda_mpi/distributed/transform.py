@@ -1,0 +1,134 @@
+"""The curvelet transform of an analysis, with FFT plans that every rank and every later run shares."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import platform
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import pyfftw
+from mpi4py import MPI
+
+from imgda_mpi.curvelet import CurveletTransform
+from imgda_mpi.curvelet.geometry import Geometry, default_scales
+from imgda_mpi.curvelet.layout import CHUNK
+from imgda_mpi.faults import ConfigError
+from imgda_mpi.fourier import BLOCK, NO_WISDOM, Wisdom
+from imgda_mpi.parallel.failure import from_rank_0, same_fate
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class TransformKind:
+    """Which transform: see `CurveletTransform`; ``n_scales`` None takes those of the image's size.
+
+    ``precision`` is "double" or "single".
+    """
+
+    n_scales: int | None = None
+    n_angles: int = 16
+    finest: str = "wavelets"
+    sampling: str = "fast"
+    precision: str = "double"
+
+
+DTYPES = {"double": np.float64, "single": np.float32}
+
+MEASURED_FROM = 400_000
+"""Pixels from which measured plans save more time in one analysis than it takes to measure them."""
+
+
+def make_transform(wanted: TransformKind, shape: tuple[int, int], comm: MPI.Intracomm) -> CurveletTransform:
+    """Transform of images (ny, nx), the same to the bit on every rank. Collective over ``comm``.
+
+    For small images FFT plans are estimated, which depends on the shape alone. For larger ones rank 0 takes the plans
+    that an earlier run has kept, or measures and keeps them, and hands them to all ranks: no other rank measures, and
+    the bits do not change between runs or numbers of ranks as long as the kept file stays. Where it cannot be
+    kept, plans are estimated.
+
+    Raises
+    ------
+    ConfigError
+        Where an image of this size has no such transform.
+    """
+    is_measured = shape[0] * shape[1] >= MEASURED_FROM
+    wisdom = from_rank_0(comm, lambda: _kept_wisdom(wanted, shape) if is_measured else None)
+    with same_fate(comm):
+        transform = _transform(wanted, shape, wisdom)
+        # The first call of a compiled loop loads the compiler's run time: here, not in the time of the increment.
+        CurveletTransform((32, 32), dtype=transform.dtype).forward(np.zeros((32, 32)))
+        return transform
+
+
+def is_transform_of(transform: CurveletTransform, wanted: TransformKind, shape: tuple[int, int]) -> bool:
+    """Whether a transform is the one wanted for images (ny, nx)."""
+    n_scales = default_scales(shape) if wanted.n_scales is None else wanted.n_scales
+    geometry = Geometry(shape, n_scales, wanted.n_angles, wanted.finest, wanted.sampling)
+    return (transform.geometry, transform.dtype) == (geometry, np.dtype(DTYPES[wanted.precision]))
+
+
+def _transform(wanted: TransformKind, shape: tuple[int, int], wisdom: Wisdom | None) -> CurveletTransform:
+    arguments = (shape, wanted.n_scales, wanted.n_angles, wanted.finest, wanted.sampling, DTYPES[wanted.precision])
+    try:
+        return CurveletTransform(*arguments, wisdom)
+    except ValueError as err:
+        raise ConfigError(f"{err} (image of {shape[0]} x {shape[1]})") from None
+
+
+def _kept_wisdom(wanted: TransformKind, shape: tuple[int, int]) -> Wisdom | None:
+    """Measured plans from the cache folder, where they are put if they are not there yet; None if they cannot be."""
+    kept = None
+    try:
+        kept = _cache_file(wanted, shape)
+        if not kept.exists():
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            # Only what can be kept is worth measuring, so the file is there first.
+            with tempfile.NamedTemporaryFile("w", dir=kept.parent, suffix=".partial") as file:
+                start = time.perf_counter()
+                json.dump([text.decode("ascii") for text in _transform(wanted, shape, NO_WISDOM).wisdom or ()], file)
+                file.flush()
+                log.info("FFT plans measured in %.1f s, kept in %s", time.perf_counter() - start, kept)
+                _publish(Path(file.name), kept)
+        double, single, extended = (text.encode("ascii") for text in json.loads(kept.read_text()))
+    except (OSError, RuntimeError, ValueError) as err:
+        log.warning(
+            "%s: measured FFT plans cannot be kept there (%s): estimated ones are used, which are slower; "
+            "remove a damaged file, or set XDG_CACHE_HOME to a folder that can be written",
+            kept or "the cache folder",
+            err,
+        )
+        return None
+    return double, single, extended
+
+
+def _publish(file: Path, final: Path) -> None:
+    """Give a complete file its final name; what another run has put there in the meantime stays."""
+    try:
+        os.link(file, final)
+    except FileExistsError:
+        log.info("another run has kept its FFT plans first: those are used")
+
+
+def _cache_file(wanted: TransformKind, shape: tuple[int, int]) -> Path:
+    """Where the plans of this transform are kept: for this processor and this FFTW."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    computer = f"{_processor()} {pyfftw.fftw_version} {pyfftw.__version__}"
+    # Arrays of other sizes would need plans that the file does not have.
+    what = f"{computer} {BLOCK} {CHUNK} {json.dumps(asdict(wanted), separators=(',', ':'))}"
+    return cache / "imgda_mpi" / f"fftw-{shape[0]}x{shape[1]}-{hashlib.sha256(what.encode()).hexdigest()[:12]}.json"
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())

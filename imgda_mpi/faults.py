@@ -1,0 +1,106 @@
+"""What can go wrong in a way that the user can mend, and how it is said."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+BUGS = (NotImplementedError, RecursionError)
+"""Kinds of RuntimeError that say nothing of a file."""
+
+
+class ImgdaError(Exception):
+    """Base of every error whose message is meant for the user; the command ends with status 2.
+
+    ``everywhere`` is true where every rank of the job has raised the same error, so that the job can end in order.
+    """
+
+    everywhere = False
+
+
+class ConfigError(ImgdaError):
+    """A setting is unknown, has the wrong type, or is out of range."""
+
+
+class InputError(ImgdaError):
+    """An input file is missing, damaged, or not what the settings say it is."""
+
+
+class OutputError(ImgdaError):
+    """The result cannot be written."""
+
+
+def fault(
+    path: Path | str,
+    variable: str | None = None,
+    *,
+    found: str,
+    expected: str,
+    do: str,
+    kind: type[ImgdaError] = InputError,
+) -> ImgdaError:
+    """The error of a kind, with one message in the form that all of files have.
+
+    >>> fault("a.nc", "porsl", found="75 patches", expected="76", do="use the const files of this restart")
+    InputError('a.nc: porsl: found 75 patches, expected 76; use the const files of this restart')
+    """
+    where = f"{path}: {variable}" if variable else f"{path}"
+    return kind(f"{where}: found {found}, expected {expected}; {do}")
+
+
+@contextmanager
+def settled_by(keys: str) -> Iterator[None]:
+    """Add to the message of an `ImgdaError` which settings the user would change.
+
+    >>> try:
+    ...     with settled_by("[model]"):
+    ...         raise ConfigError("a.nc: found ice, expected water")
+    ... except ConfigError as err:
+    ...     print(err)
+    a.nc: found ice, expected water (see [model])
+    """
+    try:
+        yield
+    except ImgdaError as err:
+        err.args = (f"{err} (see {keys})",)
+        raise
+
+
+@contextmanager
+def reading(
+    path: Path,
+    variable: str | None = None,
+    *,
+    found: str = "what cannot be read",
+    expected: str = "a whole file",
+    do: str = "check permissions, or copy it again from the model run: it may be damaged",
+) -> Iterator[None]:
+    """Turn what the system or a file library reports of a file it cannot read into an `InputError`.
+
+    It goes around one call into the system or the library and nothing else: from other code the same types are bugs.
+    """
+    try:
+        yield
+    except BUGS:
+        raise
+    # Where a file is damaged h5py raises the first three, netCDF4 the last for its names.
+    except (OSError, KeyError, RuntimeError, UnicodeDecodeError) as err:
+        raise fault(path, variable, found=f"{found} ({err})", expected=expected, do=do) from err
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn a refusal to write (full disk, quota, permission) into an `OutputError`."""
+    try:
+        yield
+    except BUGS:
+        raise
+    except (OSError, RuntimeError) as err:  # netCDF4 raises RuntimeError where HDF5 cannot write
+        raise fault(
+            path,
+            found=str(err),
+            expected="to write the result",
+            do="check space, quota and permissions",
+            kind=OutputError,
+        ) from err

@@ -1,1 +1,0 @@
-"""Observation files to images on the model grid."""

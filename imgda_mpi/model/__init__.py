@@ -1,0 +1,1 @@
+"""What the rest knows of any model: its restart, the image of its surface, its members."""

@@ -1,0 +1,48 @@
+"""What the rest of the program knows of a restart, whichever model wrote it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from imgda_mpi.arrays import FloatArray, IntArray
+from imgda_mpi.colm.patches import PatchMap
+from imgda_mpi.colm.soil_update import SoilColumns
+
+
+class Restart(Protocol):
+    """One instant of the model, spread over ranks: rank r owns the patches ``offsets[r]:offsets[r + 1]``.
+
+    ``patches`` are the own ones; their grid is that of the whole image. Rank 0 alone holds the map of ``all_patches``,
+    which is None elsewhere.
+    """
+
+    name: str
+    time: datetime
+    inputs: list[Path]
+    patches: PatchMap
+    all_patches: PatchMap | None
+    offsets: IntArray
+
+    def room(self) -> int:
+        """Bytes that `write` needs at most. Not collective."""
+
+    def read_soil(self) -> tuple[SoilColumns, FloatArray]:
+        """Soil columns and aquifer storage (n_own,) mm of the own patches. Collective."""
+
+    def write(self, directory: Path, liquid: FloatArray, aquifer: FloatArray | None) -> list[Path]:
+        """Write the restart into a directory with other soil water, all else as it was. Collective.
+
+        Parameters
+        ----------
+        directory : Path
+            Exists and is empty; the files get the model's names.
+        liquid : (n_own, 10) array, kg m-2
+        aquifer : (n_own,) array, mm, or None to keep it
+
+        Returns
+        -------
+        list of Path
+            Every file written, the same list on every rank.
+        """

@@ -1,0 +1,1 @@
+"""Pure numerics: no MPI, files, plots or settings."""

@@ -1,0 +1,128 @@
+"""The observed image on the model grid, and what became of every pixel on the way to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+
+from imgda_mpi.arrays import BoolArray, FloatArray
+from imgda_mpi.grid import Grid
+from imgda_mpi.observations.quality import gross_check
+
+SURFACE_LAYER = (0.0, 0.1)  # m, of the model's image
+
+
+@dataclass(frozen=True, eq=False)
+class SourceImage:
+    """One soil-moisture image as a file holds it.
+
+    Parameters
+    ----------
+    values : volumetric soil moisture, (ny_source, nx_source) m3 m-3, NaN where missing
+    grid : the file's own
+    path, variable : where it was read
+    time : of the image, UTC
+    time_is_stated : whether the file itself has no time, so that ``time`` is the one asked for
+    """
+
+    values: FloatArray
+    grid: Grid
+    path: Path
+    variable: str
+    time: datetime
+    time_is_stated: bool
+
+
+@dataclass(frozen=True, eq=False)
+class ObservedImage:
+    """Observed soil moisture on the model grid.
+
+    Parameters
+    ----------
+    values : volumetric soil moisture, (ny, nx) m3 m-3, NaN where not observed
+    time : of the observation, aware, UTC
+    path : the file read
+    source : file, variable and time in one line, for logs
+    counts : "source pixels" = "missing" + "below range" + "above range" + "not used" + "used", where pixels "not used"
+        are valid but give no weight to any model cell (outside the grid, or passed over by bilinear interpolation).
+        "cells" = "cells observed" + "cells mostly missing" + "cells not covered", where the last lie outside the
+        source grid.
+    """
+
+    values: FloatArray
+    time: datetime
+    path: Path
+    source: str
+    counts: Mapping[str, int]
+
+    @property
+    def observed(self) -> BoolArray:
+        """Where the image has a value, (ny, nx)."""
+        return np.isfinite(self.values)
+
+    @property
+    def pixels(self) -> str:
+        """What became of the source's pixels, in one line."""
+        reasons = ("missing", "below range", "above range", "not used", "used")
+        counts = ", ".join(f"{self.counts[reason]} {reason}" for reason in reasons)
+        return f"{self.counts['source pixels']} pixels: {counts}"
+
+    def away_from(self, time: datetime) -> str:
+        """How far the image's time is from another one, in words; nothing where they are the same."""
+        hours = (self.time - time).total_seconds() / 3600.0
+        distance = f"{abs(hours):g} h" if abs(hours) < 72 else f"{abs(hours) / 24:.0f} days"
+        return f" ({distance} {'before' if hours < 0 else 'after'} the analysis time)" if hours else ""
+
+
+def observed_image(
+    source: SourceImage, grid: Grid, *, regridding: str, valid_range: tuple[float, float]
+) -> ObservedImage:
+    """The source image, checked pixel by pixel and brought to the model grid.
+
+    Parameters
+    ----------
+    source : SourceImage
+        What was read.
+    grid : Grid
+        The model grid, (ny, nx).
+    regridding : {"bilinear", "conservative"}
+        How model cells take their value from source pixels; a cell is observed where valid pixels hold at least half
+        of its weight.
+    valid_range : tuple of two floats
+        Lowest and highest value accepted, m3 m-3.
+
+    Raises
+    ------
+    InputError
+        Where the values as a whole cannot be m3 m-3.
+    ValueError
+        Where the regridding is unknown or the range is empty.
+    """
+    # Only here, because every rank gets observed images, and only the one that makes them needs sparse matrices.
+    from imgda_mpi.observations.regrid import METHODS
+
+    if regridding not in METHODS:
+        raise ValueError(f"unknown regridding {regridding!r}; known are {', '.join(METHODS)}")
+    checked = gross_check(source.values, str(source.path), source.variable, valid_range)
+    to_cells = METHODS[regridding](source.grid, grid)
+    values = to_cells(checked.values)
+    valid, observed, covered = np.isfinite(checked.values), np.isfinite(values), to_cells.covered
+    counts = {
+        "source pixels": valid.size,
+        "missing": checked.n_missing,
+        "below range": checked.n_below,
+        "above range": checked.n_above,
+        "not used": int((valid & ~to_cells.reached).sum()),
+        "used": int((valid & to_cells.reached).sum()),
+        "cells": observed.size,
+        "cells observed": int(observed.sum()),
+        "cells mostly missing": int((covered & ~observed).sum()),
+        "cells not covered": int((~covered).sum()),
+    }
+    stated = " (stated, the file has none)" if source.time_is_stated else ""
+    line = f"{source.path}: {source.variable} at {source.time:%Y-%m-%d %H:%M} UTC{stated}"
+    return ObservedImage(values=values, time=source.time, path=source.path, source=line, counts=counts)

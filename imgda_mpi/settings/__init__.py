@@ -1,0 +1,1 @@
+"""Settings files: one section for each part that can be chosen."""

@@ -1,0 +1,82 @@
+"""The settings of one analysis."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import model_validator
+
+from imgda_mpi.settings.fields import FilePath, Section, key
+from imgda_mpi.settings.methods import AnyMethod, OfMembers, PaperSettings
+from imgda_mpi.settings.model import AnyModel, MemberFiles
+from imgda_mpi.settings.observations import AnyObservation, Errors
+
+
+class Curvelet(Section):
+    """The curvelet transform."""
+
+    n_scales: int | None = key("Number of scales (default: ceil(log2(shorter side) - 3))", default=None, ge=2)
+    n_angles: int = key("Wedges at the second coarsest scale, a multiple of 4", default=16, ge=8, multiple_of=4)
+    finest: Literal["wavelets", "curvelets"] = key("Kind of the finest scale", default="wavelets")
+    sampling: Literal["fast", "reference"] = key(
+        "Sizes of the wedges: fast, or reference to compare with other codes", default="fast"
+    )
+    precision: Literal["double", "single"] = key(
+        "Of images and coefficients: single halves memory and exchange, and draws other perturbations", default="double"
+    )
+
+
+class Soil(Section):
+    """How the increment of the 0-10 cm image goes into the soil."""
+
+    compensate: Literal["none", "aquifer"] = key(
+        "aquifer takes the water added to a column out of its aquifer store", default="none"
+    )
+
+
+class Parallel(Section):
+    """How the work is spread over the ranks; the result does not depend on it."""
+
+    wedge_groups: int | None = key(
+        "Groups that the wedges are divided among, with the same members each, in method paper (default: chosen "
+        "from the ranks)",
+        default=None,
+        ge=1,
+    )
+
+
+class Output(Section):
+    """Where the result goes."""
+
+    directory: FilePath = key(
+        "New folder for the analysed restart, diagnostics and manifest; must not exist or be empty"
+    )
+
+
+class Settings(Section):
+    """All settings of one analysis."""
+
+    method: AnyMethod = key(
+        "Name of a method, as innovation/full, or a section [method] with kind and keys of its own",
+        default=PaperSettings(),
+    )
+    model: AnyModel = key("The restart to correct")
+    observation: AnyObservation | None = key("The observed image; optional for method none", default=None)
+    errors: Errors = key("Errors of the observation", default=Errors())
+    ensemble: MemberFiles | None = key("Members of the model, for the methods that need them", default=None)
+    curvelet: Curvelet = key("Curvelet transform", default=Curvelet())
+    soil: Soil = key("Increment in the soil", default=Soil())
+    parallel: Parallel = key("Work on the ranks", default=Parallel())
+    output: Output = key("Result")
+
+    @model_validator(mode="after")
+    def _observation_needed(self) -> Settings:
+        if self.observation is None and self.method.kind != "none":
+            raise ValueError(f"method {self.method.kind!r} needs an [observation] section")
+        return self
+
+    @model_validator(mode="after")
+    def _members_needed(self) -> Settings:
+        if isinstance(self.method, OfMembers) and self.ensemble is None:
+            raise ValueError(f"method {self.method.kind!r} needs an [ensemble] section")
+        return self

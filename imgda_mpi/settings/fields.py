@@ -1,0 +1,91 @@
+"""What settings are made of: sections, keys, and the types of their values."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationInfo,
+)
+
+
+def _utc(value: datetime) -> datetime:
+    """Times without a zone are UTC, as in CoLM's file names."""
+    try:
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    except OverflowError as err:
+        raise ValueError(f"{value} is out of range") from err
+
+
+def _below_settings_file(path: Path, info: ValidationInfo) -> Path:
+    base: Path = (info.context or {}).get("base", Path())
+    return base / _home(path)
+
+
+def _pattern_below_settings_file(path: Path, info: ValidationInfo) -> Path:
+    """A path with strftime fields; the folder of the settings file has none, whatever its name."""
+    base = (info.context or {}).get("base", Path())
+    return Path(str(base).replace("%", "%%")) / _home(path)
+
+
+def _home(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError as err:
+        raise ValueError(f"{path}: {err}") from err
+
+
+def _ascending(value: tuple[float, float] | None) -> tuple[float, float] | None:
+    if value is not None and not value[0] < value[1]:
+        raise ValueError("the first number must be below the second")
+    return value
+
+
+FilePath = Annotated[Path, Field(strict=False), AfterValidator(_below_settings_file)]
+FilePattern = Annotated[Path, Field(strict=False), AfterValidator(_pattern_below_settings_file)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+Range = Annotated[tuple[Number, Number], Field(strict=False), AfterValidator(_ascending)]
+Depth = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0)]
+Depths = Annotated[tuple[Depth, Depth], Field(strict=False), AfterValidator(_ascending)]
+Instant = Annotated[datetime, AfterValidator(_utc)]
+
+
+class Section(BaseModel):
+    """A table of the settings file: unknown keys are errors, values do not change once read."""
+
+    # Strict: true is no number, "1" is no seed. What TOML has no type for is converted: see Written and Range.
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, ser_json_inf_nan="strings")
+
+    def values(self, *without: str) -> dict[str, Any]:
+        """Values by their keys, but for the kind and some others: the arguments of what the section chooses."""
+        return {name: getattr(self, name) for name in type(self).model_fields if name not in ("kind", *without)}
+
+
+def key(description: str, unit: str | None = None, **limits: Any) -> Any:
+    """One key with its line of documentation; without ``default`` it must be given."""
+    return Field(description=f"{description} [{unit}]" if unit else description, **limits)
+
+
+class FieldFile(Section):
+    """A field of standard deviations in a CF NetCDF file; every soil cell must have a value."""
+
+    file: FilePattern = key("CF NetCDF file")
+    variable: str = key("Name of the variable")
+
+    def __str__(self) -> str:
+        return f"{self.file.name}:{self.variable}"
+
+
+StandardDeviation = Annotated[
+    Annotated[float, Field(gt=0, le=1), Tag("number")] | Annotated[FieldFile, Tag("field")],
+    Discriminator(lambda value: "field" if isinstance(value, dict | FieldFile) else "number"),
+]

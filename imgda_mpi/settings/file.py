@@ -1,0 +1,168 @@
+"""Settings as a TOML file: read, checked in full before anything is computed, and documented."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import logging
+import tomllib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
+
+from imgda_mpi.faults import ConfigError
+from imgda_mpi.settings.fields import Section
+from imgda_mpi.settings.old_keys import MOVED, renamed
+
+log = logging.getLogger(__name__)
+
+Kind = TypeVar("Kind", bound=Section)
+
+
+def read_settings(path: Path, kind: type[Kind]) -> Kind:
+    """Settings of a kind from a TOML file; relative paths in it are relative to the file.
+
+    Raises
+    ------
+    ConfigError
+        Listing everything that is wrong: unknown keys (with the nearest known one), types, ranges, missing keys.
+    """
+    try:
+        with path.open("rb") as file:
+            table = tomllib.load(file)
+    except OSError as err:
+        raise ConfigError(f"{path}: cannot be read ({err.strerror}); give the path of a settings file") from err
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as err:
+        raise ConfigError(f"{path}: is not valid TOML ({err})") from err
+    return check_table(table, path, kind)
+
+
+def check_table(table: dict[str, Any], path: Path, kind: type[Kind]) -> Kind:
+    """Settings from what the file ``path`` holds.
+
+    Raises
+    ------
+    ConfigError
+        As `read_settings`.
+    """
+    table, moved, without = renamed(table)
+    if moved or without:
+        said = [f"write {name} = {_toml(table[name])}" for name in ("method", "methods") if name in table and moved]
+        said += [f"{name} has no effect" for name in without]
+        log.warning("%s: keys of before: %s; %s", path, ", ".join(moved + without), ", ".join(said))
+    try:
+        return kind.model_validate(table, context={"base": path.parent})
+    except ValidationError as err:
+        faults = "\n  ".join(_explain(dict(fault), table, kind) for fault in err.errors())
+        raise ConfigError(f"{path}:\n  {faults}") from None
+
+
+def _explain(fault: dict[str, Any], table: dict[str, Any], kind: type[Section]) -> str:
+    """One line for one fault that pydantic found."""
+    location = [str(part) for part in fault["loc"]]
+    if not location or (fault["type"] == "value_error" and isinstance(fault["input"], dict)):
+        return str(fault["ctx"]["error"])  # of a section as a whole
+    fields = _section(location, kind).model_fields
+    # Pydantic puts the chosen member of a union into the location; the user's file has no such level.
+    written, given = _written(fault["loc"], table)
+    if fault["type"] in ("extra_forbidden", "missing") and not location[-1].isdigit():
+        name, above = location[-1], written[:-1] if written[-1:] == location[-1:] else written
+    else:
+        name, above = written[-1], written[:-1]
+    where = f"[{'.'.join(above)}] " if above else ""
+    if fault["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(name, fields, n=1)
+        known = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(fields))}"
+        moved = MOVED.get((".".join(above), name))
+        return f"{where}unknown key {name!r}; " + (f"it is {moved!r} in [method] now" if moved else known)
+    if fault["type"] == "missing" and not location[-1].isdigit():
+        return f"{where}key {name!r} is missing: {fields[name].description}"
+    # A short form stands for a section that the file does not have.
+    if fault["type"] == "union_tag_invalid" and isinstance(given, str):
+        return f"{where}{name} = {given!r}: known are {fault['ctx']['expected_tags']}"
+    if fault["type"].startswith("union_tag"):
+        known = f"known are {fault['ctx']['expected_tags']}" if "expected_tags" in fault["ctx"] else "give one"
+        return f"{where}[{name}] key 'kind' is missing or unknown: {known}"
+    said = fault["msg"]
+    if fault["type"] in ("tuple_type", "missing", "too_long"):
+        # Tuples of any length are written with dots.
+        is_list = name in fields and "..." in str(fields[name].annotation)
+        said = "needs a list, as [...]" if is_list else "needs two numbers, as [0.0, 0.1]"
+    described = f" ({fields[name].description})" if name in fields else ""
+    shown = given if isinstance(given, str) else fault["input"]
+    return f"{where}{name} = {shown!r}: {said[0].lower()}{said[1:]}{described}"
+
+
+def _written(location: Sequence[Any], table: Any) -> tuple[list[str], Any]:
+    """The parts of a location that are keys of the user's file, and what stands there, as far as it goes."""
+    keys = []
+    for part in location:
+        if isinstance(table, dict | list) and part in (table if isinstance(table, dict) else range(len(table))):
+            keys += [part] if isinstance(part, str) else []
+            table = table[part]
+    return keys, table
+
+
+def _section(location: list[str], kind: type[Section]) -> type[Section]:
+    """The section that the last part of a location belongs to."""
+    sections: list[type[Section]] = [kind]
+    for part in location[:-1]:
+        chosen = [section for section in sections if _kind(section) == part]
+        below = [sub for s in sections if part in s.model_fields for sub in _sections(s.model_fields[part].annotation)]
+        sections = chosen or below or sections
+    return sections[0]
+
+
+def _sections(annotation: Any) -> Iterator[type[Section]]:
+    """The sections that a type annotation names."""
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _sections(argument)
+
+
+def _kind(section: type[Section]) -> str | None:
+    return get_args(section.model_fields["kind"].annotation)[0] if "kind" in section.model_fields else None
+
+
+def documented(kind: type[Section]) -> str:
+    """Every key with its documentation, unit and default, in the form of a settings file."""
+    lines = [
+        "# Settings of imgda_mpi. A key that is commented out shows its default; the others must be given.",
+        "# Of two sections of one name choose one. Paths are relative to this file; times without a zone are UTC.",
+    ]
+    tables: list[str] = []
+    for name, field in kind.model_fields.items():
+        sections, is_list = list(_sections(field.annotation)), "..." in str(field.annotation)
+        for section in sections:
+            keys = sorted(section.model_fields.items(), key=lambda item: item[0] != "kind")
+            optional = "" if field.is_required() else " May be left out."
+            heading = f"[[{name}]]" if is_list else f"[{name}]"
+            tables += ["", f"# {(section.__doc__ or '').splitlines()[0]}{optional}", heading]
+            tables += [line for key_name, key_field in keys for line in _document(key_name, key_field)]
+        short = getattr(field.default, "label", None)
+        if short is not None:
+            lines += [f"# {field.description}", f"# {name} = {_toml(short)}"]
+        elif not sections or is_list:
+            lines += _document(name, field)
+    return "\n".join(lines + tables) + "\n"
+
+
+def _document(name: str, field: FieldInfo) -> list[str]:
+    if not field.is_required():
+        return [f"# {field.description}", f"# {name} = {_toml(field.default)}"]
+    value = f'"{get_args(field.annotation)[0]}"' if name == "kind" else "..."
+    return [f"# {field.description}", f"{name} = {value}"]
+
+
+def _toml(value: Any) -> str:
+    if value is None:
+        return "(not set)"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{name} = {_toml(part)}" for name, part in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(_toml, value)) + "]"
+    return json.dumps(value, default=str)

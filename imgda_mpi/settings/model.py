@@ -1,0 +1,67 @@
+"""The settings of a model: its restart, and its members."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field
+
+from imgda_mpi.settings.fields import Depths, FilePath, FilePattern, Instant, Section, key
+
+
+class Colm202x(Section):
+    """A restart of CoLM202X: NetCDF files, one per block."""
+
+    kind: Literal["colm202x"] = key("Version of the model: colm202x or colm2014")
+    directory: FilePath = key("The case's output folder: holds restart/ and landdata/")
+    case: str = key("Name of the case, as in <case>_restart_<stamp>_lc<year>_<block>.nc", min_length=1)
+    time: Instant = key("Analysis time, that of the restart", "UTC")
+    land_cover_year: int = key("Year in the file names (DEF_LC_YEAR)", default=2005, ge=1, le=9999)
+
+    def of_member(self, folder: Path) -> Self:
+        """The same restart of a member."""
+        return self.model_copy(update={"directory": folder})
+
+
+class Colm2014(Section):
+    """A restart of CoLM2014: one Fortran file for the state, one for the constants."""
+
+    kind: Literal["colm2014"] = key("Version of the model: colm202x or colm2014")
+    restart_file: FilePath = key("State, <site>-rstTimeVar-<stamp>")
+    const_file: FilePath = key("Constants, <site>-rstTimeConst")
+    time: Instant = key("Analysis time, that of the restart", "UTC")
+
+    def of_member(self, folder: Path) -> Self:
+        """The same restart of a member, with the same constants."""
+        return self.model_copy(update={"restart_file": folder / self.restart_file.name})
+
+
+AnyModel = Annotated[Colm202x | Colm2014, Field(discriminator="kind")]
+
+
+class MemberRestarts(Section):
+    """Restarts of the same case and time as the model's, one folder for each member."""
+
+    kind: Literal["restarts"] = key("What holds the members: restarts or images")
+    directories: tuple[FilePath, ...] = key(
+        "Folders of the members: each stands in the place of model.directory (colm202x), or holds a file named as "
+        "model.restart_file (colm2014)",
+        strict=False,
+        min_length=2,
+    )
+
+
+class MemberImages(Section):
+    """A CF NetCDF file with an image of the model's soil moisture for each member."""
+
+    kind: Literal["images"] = key("What holds the members: restarts or images")
+    file: FilePattern = key(
+        "CF NetCDF file, regridded bilinearly where its grid is not the model's; %Y %m %d %H %M %j stand for the "
+        "analysis time"
+    )
+    variable: str = key("Name of the soil moisture variable, one dimension of which is named member", min_length=1)
+    layer: Depths | None = key("Top and bottom of the layer to take, where the variable has several", "m", default=None)
+
+
+MemberFiles = Annotated[MemberRestarts | MemberImages, Field(discriminator="kind")]

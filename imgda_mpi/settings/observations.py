@@ -1,0 +1,69 @@
+"""The settings of an observed image and of its errors."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from imgda_mpi.settings.fields import Depths, FilePattern, Instant, Range, Section, StandardDeviation, key
+
+
+class Observation(Section):
+    """What every observed image has."""
+
+    file: FilePattern = key("Observation file; %Y %m %d %H %M %j stand for the time of the observation")
+    time: Instant | None = key(
+        "Take the image of this time, whatever the analysis time (default: the analysis time)", "UTC", default=None
+    )
+    max_time_offset: float = key(
+        "Largest distance of the image from the time wanted; inf takes the nearest, and files without time",
+        "hours",
+        default=3.0,
+        ge=0,
+    )
+    regridding: Literal["bilinear", "conservative"] = key(
+        "How pixels become cells: bilinear (the paper's) or conservative (area mean)", default="bilinear"
+    )
+    valid_range: Range = key("Soil moisture outside is rejected and counted", "m3 m-3", default=(0.0, 0.6))
+    allow_empty: bool = key(
+        "Without a single valid pixel over land, write the background unchanged instead of stopping", default=False
+    )
+
+
+class Gldas(Observation):
+    """GLDAS-2.1 Noah 3-hourly files as distributed, variable SoilMoi0_10cm_inst."""
+
+    kind: Literal["gldas"] = key("Kind of observation: gldas or cf")
+
+
+class Cf(Observation):
+    """Any CF NetCDF file on a rectilinear latitude-longitude grid."""
+
+    kind: Literal["cf"] = key("Kind of observation: gldas or cf")
+    variable: str = key("Name of the soil moisture variable", min_length=1)
+    layer: Depths | None = key(
+        "Top and bottom of the layer to take, where the variable has several or is in kg m-2", "m", default=None
+    )
+
+
+AnyObservation = Annotated[Gldas | Cf, Field(discriminator="kind")]
+
+
+class NoiseEstimate(Section):
+    """What the errors of the observation are taken to be."""
+
+    estimate_observation: bool = key(
+        "Estimate the observation's from the finest scales of the innovation, for methods with an error model; the log "
+        "warns where the given one is off by more than a factor of two",
+        default=False,
+    )
+
+
+class Errors(NoiseEstimate):
+    """Errors of the observation, and the seed of all random numbers."""
+
+    observation: StandardDeviation = key(
+        "Standard deviation of the observation's: a number, or {file, variable} for a field", "m3 m-3", default=0.10
+    )
+    seed: int = key("Of all random numbers; the same seed and time give the same analysis", default=0, ge=0, lt=2**64)

@@ -1,0 +1,184 @@
+"""From the settings of an analysis to its problem and its method: every file opened, checked and read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from mpi4py import MPI
+
+from imgda_mpi.arrays import BoolArray, FloatArray
+from imgda_mpi.colm.own_patches import check_aquifer
+from imgda_mpi.colm.soil_update import SoilColumns
+from imgda_mpi.console import Stages
+from imgda_mpi.curvelet import CurveletTransform
+from imgda_mpi.distributed.transform import TransformKind, is_transform_of, make_transform
+from imgda_mpi.faults import settled_by
+from imgda_mpi.grid import Grid
+from imgda_mpi.methods.method import Method
+from imgda_mpi.methods.registry import make_method, needs_transform
+from imgda_mpi.model.restart import Restart
+from imgda_mpi.model.surface import SURFACE, open_restart, surface_image
+from imgda_mpi.numerics.problem import Members, Observations, Problem
+from imgda_mpi.observations.image import ObservedImage
+from imgda_mpi.observations.read import check_observed, read_fields, read_image
+from imgda_mpi.parallel.failure import same_fate
+from imgda_mpi.results.folder import check_output
+from imgda_mpi.settings.analysis import Settings
+from imgda_mpi.settings.model import MemberRestarts
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """All that an analysis starts from.
+
+    Parameters
+    ----------
+    restart, soil, aquifer : soil and aquifer store, (n_own,) mm, of the own patches
+    observation : None where the method needs none and the settings name none
+    method, transform : the method, and its transform where it has one
+    problem : Problem
+    files : every file that decides the result
+    """
+
+    restart: Restart
+    soil: SoilColumns
+    aquifer: FloatArray
+    observation: ObservedImage | None
+    method: Method
+    transform: CurveletTransform | None
+    problem: Problem
+    files: list[Path]
+
+    @property
+    def fft_plans(self) -> str | None:
+        """Estimated or measured; None for methods without a transform."""
+        return None if self.transform is None else "estimated" if self.transform.wisdom is None else "measured"
+
+
+def prepare(
+    settings: Settings,
+    stages: Stages,
+    comm: MPI.Intracomm,
+    transform: CurveletTransform | None = None,
+    restart: Restart | None = None,
+) -> Prepared:
+    """Open, check and read everything an analysis needs, and see that its result can be written. Collective.
+
+    Parameters
+    ----------
+    settings : Settings
+    stages : Stages
+    comm : MPI.Intracomm
+    transform, restart : optional
+        Those of the settings where they are in memory already.
+
+    Raises
+    ------
+    ImgdaError
+        On every rank: the first thing that an analysis would stop at.
+    ValueError
+        On every rank: where the restart given is of another time, or the transform another one than the settings'.
+    """
+    time, model = settings.model.time, settings.model
+    with stages.stage("restart"):
+        with settled_by("[model]"):
+            restart = opened = restart or open_restart(model.kind, comm, **model.values())
+        if restart.time != time:
+            raise ValueError(f"a restart of {restart.time}, expected one of {time}")
+        with settled_by("[output]"):
+            check_output(settings.output.directory, lambda: room(opened), comm)
+        with settled_by("[model]"):
+            soil, aquifer = restart.read_soil()
+        with settled_by("[soil]"), same_fate(comm):
+            if settings.soil.compensate == "aquifer":
+                check_aquifer(soil, aquifer, restart.name)
+        background = surface_image(restart, soil.surface_moisture(SURFACE), comm)
+        grid, land = restart.patches.grid, np.isfinite(background)
+        stages.say(f"{restart.name}: {restart.offsets[-1]} patches in {land.sum()} soil cells")
+    files = list(restart.inputs)
+    observation = None
+    with stages.stage("observation"), settled_by("[observation]"):
+        stages.say("none")
+        if settings.observation is not None:
+            wanted = settings.observation
+            how = wanted.values("time", "allow_empty")
+            observation = read_image(wanted.kind, grid, wanted.time or time, comm, **how)
+            n_observed = check_observed(observation, land, wanted.allow_empty, comm)
+            files.append(observation.path)
+            away = observation.away_from(time)
+            stages.say(f"{observation.source}{away}: {n_observed} soil cells observed; {observation.pixels}")
+    read = partial(read_fields, grid=grid, time=time, land=land, comm=comm)
+    with settled_by("[method]"):
+        parameters, error_files = read(settings.method.parameters)
+    with settled_by("[errors]"):
+        noise, noise_files = read({"sd": settings.errors.observation if settings.method.needs_errors else 1.0})
+    files += error_files + noise_files
+    values = np.full(grid.shape, np.nan) if observation is None else observation.values
+    observed = land & np.isfinite(values)
+    estimate = settings.errors.estimate_observation
+    observations = Observations(np.where(observed, values, 0.0), observed, noise["sd"], estimate)
+    transform = transform_of(settings, grid.transform_shape(), transform, stages, comm)
+    with settled_by("[method]"), same_fate(comm):
+        groups = settings.parallel.wedge_groups
+        method = make_method(settings.method.kind, parameters, transform, comm.size, groups)
+        method.check(grid, observations)
+    members = None
+    if method.needs_members:
+        with stages.stage("members"), settled_by("[ensemble]"):
+            members, member_files = members_of(settings, method, grid, land, comm)
+            files += [file for file in member_files if file not in set(files)]
+            spread = np.sqrt(np.nanmean(members.spread**2))
+            stages.say(f"{members.n_members} members, spread {spread:.4f} m3 m-3")
+    problem = Problem(grid, background, land, observations, members, time, settings.errors.seed)
+    return Prepared(restart, soil, aquifer, observation, method, transform, problem, files)
+
+
+def room(restart: Restart) -> int:
+    """Bytes that the restart and its diagnostics need at most, these before they are deflated. Not collective."""
+    ny, nx = restart.patches.grid.shape
+    return restart.room() + 8 * (12 * ny * nx + 12 * int(restart.offsets[-1])) + 1_000_000
+
+
+def transform_of(
+    settings: Settings, shape: tuple[int, int], given: CurveletTransform | None, stages: Stages, comm: MPI.Intracomm
+) -> CurveletTransform | None:
+    """The transform of images (ny, nx), made unless it is given; None for methods without one. Collective."""
+    wanted = TransformKind(**settings.curvelet.values())
+    if given is not None and not is_transform_of(given, wanted, shape):
+        raise ValueError(f"a transform of other settings or shape than {shape}")
+    if not needs_transform(settings.method.kind):
+        return None
+    if given is not None:
+        return given
+    with stages.stage("transform"), settled_by("[curvelet]"):
+        transform = make_transform(wanted, shape, comm)
+        scales, n_values = transform.geometry.n_scales, transform.layout.n_values
+        stages.say(f"{scales} scales on {shape[0]} x {shape[1]}: {n_values} coefficients")
+    return transform
+
+
+def members_of(
+    settings: Settings, method: Method, grid: Grid, land: BoolArray, comm: MPI.Intracomm
+) -> tuple[Members, list[Path]]:
+    """The members of the model, and their files. Collective.
+
+    Raises
+    ------
+    InputError
+    """
+    from imgda_mpi.model.members import count_members, members_in_images, members_in_restarts, read_members
+
+    model, wanted = settings.model, settings.ensemble
+    if wanted is None:
+        raise ValueError(f"method {method.name} needs members")
+    if isinstance(wanted, MemberRestarts):
+        n_members = len(wanted.directories)
+        of_members = [model.of_member(directory).values() for directory in wanted.directories]
+        of_member = members_in_restarts(model.kind, of_members, grid)
+    else:
+        n_members = count_members(wanted.file, model.time, wanted.variable, comm)
+        of_member = members_in_images(grid, model.time, **wanted.values())
+    return read_members(n_members, of_member, land, partial(method.holder, n_ranks=comm.size), comm)

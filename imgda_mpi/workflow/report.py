@@ -1,0 +1,58 @@
+"""What an analysis has achieved: a table of scores and a figure, from what it saved."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from imgda_mpi.faults import fault, settled_by
+from imgda_mpi.report.comparison_figure import draw_images, draw_spectra
+from imgda_mpi.report.comparison_table import comparison_table
+from imgda_mpi.report.figure import draw_analysis
+from imgda_mpi.report.table import score_table
+from imgda_mpi.results.analysis_file import read_analysis, read_truth
+from imgda_mpi.results.comparison_file import read_comparison
+
+
+def report(directory: Path, truth: Path | None = None) -> str:
+    """Draw ``figure.png`` from what an output folder holds, for a comparison ``spectra.png`` too; returns the scores.
+
+    Parameters
+    ----------
+    directory : Path
+        Output folder of an analysis or of a comparison.
+    truth : Path or None
+        CF NetCDF file with the true image ``soil_moisture(lat, lon)`` on the same grid, where it is known; a comparison
+        has its own.
+
+    Returns
+    -------
+    str
+        Scores of background and analysis against the observation and, if given, against the truth.
+
+    Raises
+    ------
+    InputError
+        Where a file cannot be read, or the truth is on another grid.
+    OutputError
+        Where the figure cannot be written.
+    """
+    comparison = directory / "comparison.nc"
+    if comparison.is_file():
+        saved_comparison = read_comparison(comparison)
+        draw_images(saved_comparison, directory / "figure.png")
+        draw_spectra(saved_comparison, directory / "spectra.png")
+        return comparison_table(saved_comparison)
+    if not (directory / "diagnostics.nc").is_file():
+        raise fault(
+            directory,
+            found="no diagnostics.nc and no comparison.nc",
+            expected="the output folder of an analysis or a comparison",
+            do="give the output directory of its settings",
+        )
+    saved = read_analysis(directory / "diagnostics.nc")
+    rows = {"observation": (saved.background, saved.analysis, saved.observation)}
+    if truth is not None:
+        with settled_by("--truth"):
+            rows["withheld truth"] = (saved.background, saved.analysis, read_truth(truth, saved.grid))
+    draw_analysis(saved, directory / "figure.png")
+    return score_table(rows)
