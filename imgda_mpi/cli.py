@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from imgda_mpi import __version__
 from imgda_mpi.faults import ImgdaError
+from imgda_mpi.lazy import load
 
 if TYPE_CHECKING:
     from mpi4py import MPI
@@ -177,17 +178,13 @@ def _on_all_ranks(settings_file: Path, kind: type[Section], verb: Callable[..., 
     from mpi4py import MPI
 
     from imgda_mpi.console import configure_logging
-    from imgda_mpi.parallel.failure import same_fate
-    from imgda_mpi.settings.file import read_settings
+    from imgda_mpi.parallel.failure import from_rank_0
 
     comm = MPI.COMM_WORLD
     configure_logging(comm.rank)
     try:
-        settings = None
-        with same_fate(comm):
-            if comm.rank == 0:
-                settings = read_settings(settings_file, kind)
-        said = verb(comm.bcast(settings), comm)
+        settings = from_rank_0(comm, lambda: load("settings.file:read_settings")(settings_file, kind))
+        said = verb(settings, comm)
         if isinstance(said, str) and comm.rank == 0:
             sys.stdout.write(f"{said}\n")
     except ImgdaError as err:

@@ -16,7 +16,7 @@ from launch import differing, imgda, python, read, restart_files, same_restart
 from mpi4py import MPI
 
 from imgda_mpi.curvelet import CurveletTransform
-from imgda_mpi.distributed.transform import make_transform
+from imgda_mpi.distributed.transform import TransformKind, make_transform
 from imgda_mpi.model.surface import open_restart
 from imgda_mpi.settings.analysis import Output, Settings
 from imgda_mpi.settings.file import read_settings
@@ -64,8 +64,8 @@ def images(output: Path) -> dict[str, np.ndarray]:
 def test_a_loop_keeps_its_transform_and_its_restart(example_case: Path, tmp_path: Path) -> None:
     settings = read_settings(settings_file(tmp_path, demo(example_case, before=FEW), "first"), Settings)
     first = analyse(settings, MPI.COMM_SELF)
-    restart = open_restart(settings.model, MPI.COMM_SELF)
-    transform = make_transform(settings.curvelet, restart.patches.grid.transform_shape(), MPI.COMM_SELF)
+    restart = open_restart(settings.model.kind, MPI.COMM_SELF, **settings.model.values())
+    transform = make_transform(TransformKind(**settings.curvelet.values()), restart.patches.grid.transform_shape(), MPI.COMM_SELF)
     kept = {"transform": transform, "restart": restart}
     again = settings.model_copy(update={"output": Output(directory=tmp_path / "again")})
     second = analyse(again, MPI.COMM_SELF, **kept)

@@ -130,7 +130,7 @@ def write_where_nobody_may(case: Path) -> None:
         (misspell, "case.toml:\n  [method] unknown key 'n_member'; did you mean 'n_members'?"),
         (wrong_type, "[method] n_members = 'three': input should be a valid integer"),
         (out_of_range, "[method] n_members = 0: input should be greater than or equal to 2"),
-        (too_many_scales, "[curvelet] n_scales=12"),
+        (too_many_scales, "n_scales=12: needs 2 to "),
         (lose_a_block, f"{STATE}: found no such file, expected one for each of the"),
         (truncate_a_block, f"{STATE}: found a file that cannot be opened"),
         (damage_a_chunk, f"{STATE}: "),

@@ -412,5 +412,5 @@ def test_a_folder_in_use_is_left_alone(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
     with pytest.raises(OutputError, match=r"mine\.txt"):
         write_example(tmp_path / "mine.txt")
-    with pytest.raises(OutputError, match="cannot be made"):
+    with pytest.raises(OutputError, match=r"mine\.txt: found a file, expected a folder"):
         write_example(tmp_path / "mine.txt" / "below")

@@ -293,7 +293,7 @@ def test_a_reference_time_along_the_same_dimension_is_not_the_time(tmp_path: Pat
 def test_a_time_too_far_away_is_refused_unless_no_limit_is_set(tmp_path: Path) -> None:
     path = timed(tmp_path / "a.nc", 0, 6)
     message = (
-        r"found 2022-06-03 06:00 UTC as the nearest of 2 .*expected 2022-06-03 12:00 UTC ± 1.5 h.*raise observation"
+        r"found 2022-06-03 06:00 UTC as the nearest of 2 .*expected 2022-06-03 12:00 UTC ± 1.5 h.*raise max_time_offset"
     )
     with pytest.raises(InputError, match=message):
         read_cf(path, GRID, NOON, variable="sm", max_time_offset=1.5)

@@ -145,7 +145,7 @@ def test_era5_takes_the_time_of_the_variable_and_not_the_files_other_one(shared:
 
 def test_smos_without_time_needs_a_stated_one(shared: Path) -> None:
     path = sorted((shared / "data/smos_l3").glob("*.nc"))[0]
-    image = read_cf(path, MODEL, datetime(2015, 5, 6, 12, tzinfo=UTC), variable="Soil_Moisture", method="conservative")
+    image = read_cf(path, MODEL, datetime(2015, 5, 6, 12, tzinfo=UTC), variable="Soil_Moisture", regridding="conservative")
     assert_accounted(image)
     assert image.counts["above range"] == 8
     assert image.source.endswith("2015-05-06 12:00 UTC (stated, the file has none)")

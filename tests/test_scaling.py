@@ -139,8 +139,8 @@ def test_synthetic_case_has_soil_on_its_share_of_cells_in_the_right_blocks() -> 
     for name, patches in land.blocks:
         west = int(name[1:4]) * (-1 if name[0] == "w" else 1)
         south = int(name[6:8]) * (-1 if name[5] == "s" else 1)
-        assert ((land.longitude[column[patches]] - west) // synthetic_case.BLOCK_SIZE == 0).all()
-        assert ((land.latitude[row[patches]] - south) // synthetic_case.BLOCK_SIZE == 0).all()
+        assert ((land.grid.longitude[column[patches]] - west) // synthetic_case.BLOCK_SIZE == 0).all()
+        assert ((land.grid.latitude[row[patches]] - south) // synthetic_case.BLOCK_SIZE == 0).all()
         assert (np.diff(land.cell[patches]) > 0).all()
     assert sum(patches.stop - patches.start for _, patches in land.blocks) == land.cell.size
 

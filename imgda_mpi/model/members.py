@@ -66,8 +66,8 @@ def read_members(
     with same_fate(comm):
         if not np.nanmax(spread) > 0:
             raise fault(
-                "the members",
-                found=f"{n_members} that are all alike",
+                "the ensemble",
+                found=f"{n_members} members that are all alike",
                 expected="members that differ",
                 do="give each member its own folder or image",
             )

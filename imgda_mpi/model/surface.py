@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from mpi4py import MPI
 
 from imgda_mpi.arrays import FloatArray
-from imgda_mpi.colm import colm202x, colm2014
 from imgda_mpi.colm.soil_layers import overlap_weights
+from imgda_mpi.lazy import load
 from imgda_mpi.model.restart import Restart
 from imgda_mpi.parallel.rows import gather_rows
 
-MODELS: dict[str, Callable[..., Restart]] = {"colm202x": colm202x.open_restart, "colm2014": colm2014.open_restart}
+MODELS = {"colm202x": "colm.colm202x:open_restart", "colm2014": "colm.colm2014:open_restart"}
 """Every model by its kind: what opens a restart."""
 
 SURFACE = overlap_weights(0.0, 0.1)
@@ -27,7 +26,8 @@ def open_restart(kind: str, comm: MPI.Intracomm, **files: Any) -> Restart:
     ------
     InputError
     """
-    return MODELS[kind](**files, comm=comm)
+    restart: Restart = load(MODELS[kind])(**files, comm=comm)
+    return restart
 
 
 def surface_image(restart: Restart, moisture: FloatArray, comm: MPI.Intracomm) -> FloatArray:
