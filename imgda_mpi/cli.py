@@ -75,6 +75,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     settings.set_defaults(verb=_settings)
 
+    init = verbs.add_parser("init", help="write a settings file to start from")
+    init.add_argument("file", nargs="?", type=Path, default=Path("case.toml"), help="new file (default: case.toml)")
+    init.add_argument("--model", choices=("colm202x", "colm2014"), required=True, help="version of the model")
+    init.add_argument("--observation", choices=("gldas", "cf"), required=True, help="kind of the observation")
+    init.set_defaults(verb=_init)
+
     report = verbs.add_parser("report", help="scores and figures of a finished analysis or comparison")
     report.add_argument("directory", type=Path, help="output folder of the analysis or comparison")
     report.add_argument("--truth", type=Path, help="NetCDF file with soil_moisture(lat, lon) to compare with")
@@ -127,10 +133,25 @@ def _plan(arguments: argparse.Namespace) -> int:
 def _settings(arguments: argparse.Namespace) -> int:
     from imgda_mpi.settings.analysis import Settings
     from imgda_mpi.settings.comparison import Comparison
-    from imgda_mpi.settings.file import documented
+    from imgda_mpi.settings.document import documented
 
     sys.stdout.write(documented(Comparison if arguments.of == "compare" else Settings))
     return 0
+
+
+def _init(arguments: argparse.Namespace) -> int:
+    from imgda_mpi.faults import OutputError, fault, writing
+    from imgda_mpi.settings.document import starting
+
+    def write() -> None:
+        if arguments.file.exists():
+            do = "give another name or remove it"
+            raise fault(arguments.file, found="a file that exists", expected="a new one", do=do, kind=OutputError)
+        with writing(arguments.file):
+            arguments.file.write_text(starting(arguments.model, arguments.observation))
+        sys.stdout.write(f"wrote {arguments.file}: edit it, then run `imgda_mpi check {arguments.file}`\n")
+
+    return _alone(write)
 
 
 def _report(arguments: argparse.Namespace) -> int:

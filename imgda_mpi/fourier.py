@@ -207,30 +207,20 @@ class LargeRealFourier(RealFourier):
 class BlockPasses:
     """Unnormalised FFTs between blocks of rows or columns of an image and of its half spectrum, in double precision.
 
-    For arrays that lie on several ranks: what a call gives is overwritten by the next one of its kind and size. Plans
-    are estimated, so that they depend on the sizes alone.
-
-    Parameters
-    ----------
-    shape : (ny, nx)
-        Of the image.
-    n_rows, n_columns : collections of int
-        Sizes of the blocks.
+    For arrays that lie on several ranks: what a call gives is overwritten by the next one of its kind and size. Plans,
+    for an image (ny, nx) and the sizes of its blocks, are estimated, so that they depend on these alone.
     """
 
     def __init__(self, shape: tuple[int, int], n_rows: Collection[int], n_columns: Collection[int]) -> None:
         (ny, nx), half = shape, shape[1] // 2 + 1
-        self._from_rows: dict[int, Any] = {}
-        self._to_rows: dict[int, Any] = {}
-        self._columns: dict[int, Any] = {}
-        self._columns_back: dict[int, Any] = {}
+        self._from_rows, self._to_rows, self._columns, self._columns_back = {}, {}, {}, {}
         with Planner(None) as planner:
             for n in n_rows:
                 self._from_rows[n] = planner.plan(empty((n, nx), float), empty((n, half), complex), (1,), "FORWARD")
                 self._to_rows[n] = planner.plan(empty((n, half), complex), empty((n, nx), float), (1,), "BACKWARD")
             for n in n_columns:
-                for plans, direction in ((self._columns, "FORWARD"), (self._columns_back, "BACKWARD")):
-                    plans[n] = planner.plan(empty((ny, n), complex), empty((ny, n), complex), (0,), direction)
+                self._columns[n] = planner.plan(empty((ny, n), complex), empty((ny, n), complex), (0,), "FORWARD")
+                self._columns_back[n] = planner.plan(empty((ny, n), complex), empty((ny, n), complex), (0,), "BACKWARD")
 
     def from_rows(self, rows: Values) -> Any:
         """Half spectra (n, nx // 2 + 1) of rows (n, nx)."""

@@ -5,7 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from imgda_mpi.example.case import write_example
+# Before they are imported: what they assert is explained as in a test.
+pytest.register_assert_rewrite("cases", "image_files", "launch")
+
+from example_blocks import Blocks, read_case  # noqa: E402
+from launch import load  # noqa: E402
+
+from imgda_mpi.example.case import write_example  # noqa: E402
 
 SHARED = Path(__file__).parents[2] / "shared"
 
@@ -33,3 +39,21 @@ def example_case(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def example(example_case: Path) -> Path:
     """The folder of the embedded case."""
     return example_case.parent
+
+
+@pytest.fixture(scope="session")
+def blocks(example: Path) -> Blocks:
+    """All block files of the embedded case."""
+    return read_case(example / "model/demo")
+
+
+@pytest.fixture(scope="session")
+def background(blocks: Blocks) -> np.ndarray:
+    """The model's image of the embedded case."""
+    return blocks.surface_image()
+
+
+@pytest.fixture(scope="session")
+def truth(example: Path) -> np.ndarray:
+    """The withheld image of the embedded case."""
+    return load(example / "truth.nc")["soil_moisture"]

@@ -21,18 +21,20 @@ def imgda(*arguments: object, ranks: int = 0, **environment: str) -> subprocess.
     """The finished command; with ``ranks`` under mpirun."""
     words = ["-m", "imgda_mpi", *map(str, arguments)]
     return (
-        on_ranks(ranks, "-m", "mpi4py", *words, **environment) if ranks else run([sys.executable, *words], environment)
+        on_ranks(ranks, "-m", "mpi4py", *words, **environment)
+        if ranks
+        else finished([sys.executable, *words], environment)
     )
 
 
 def python(*arguments: str) -> subprocess.CompletedProcess[str]:
     """A finished python of its own."""
-    return run([sys.executable, *arguments], {})
+    return finished([sys.executable, *arguments], {})
 
 
 def on_ranks(ranks: int, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """A finished python under mpirun."""
-    return run(mpirun(ranks, sys.executable, *arguments), environment)
+    return finished(mpirun(ranks, sys.executable, *arguments), environment)
 
 
 def mpirun(ranks: int, *command: str) -> list[str]:
@@ -48,7 +50,8 @@ def mpirun(ranks: int, *command: str) -> list[str]:
     ]
 
 
-def run(command: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+def finished(command: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """A finished command, whatever its status."""
     # The limit is for hangs, not for speed.
     return subprocess.run(
         command, capture_output=True, text=True, timeout=120, env=ENVIRONMENT | environment, check=False

@@ -1,9 +1,9 @@
-"""The whole command: on the embedded case, and on what the real model and real observations gave."""
+"""The whole command on the embedded case."""
 
 from __future__ import annotations
 
+import hashlib
 import json
-import lzma
 import shutil
 import sys
 from datetime import timedelta
@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray
+from cases import FEW, OF_THE_RUN, demo, images, run, settings_file
 from launch import differing, imgda, python, read, restart_files, same_restart
 from mpi4py import MPI
 
@@ -23,49 +24,14 @@ from imgda_mpi.settings.file import read_settings
 from imgda_mpi.verify.scores import scores
 from imgda_mpi.workflow.analyse import analyse
 
-IMAGES = ("background", "observation", "innovation", "analysis", "increment", "proposed_increment")
-
-
-def settings_file(folder: Path, text: str, name: str) -> Path:
-    path = folder / f"{name}.toml"
-    path.write_text(text + f'[output]\ndirectory = "{folder / name}"\n')
-    return path
-
-
-def run(folder: Path, text: str, name: str = "analysis", ranks: int = 0, **environment: str) -> Path:
-    """Output folder of an analysis that has to succeed: in this process, or with ``ranks`` as a command of its own."""
-    path = settings_file(folder, text, name)
-    if ranks:
-        done = imgda("analyse", path, ranks=ranks, **environment)
-        assert done.returncode == 0, done.stderr
-        return folder / name
-    return analyse(read_settings(path, Settings), MPI.COMM_SELF).directory
-
-
-def demo(example_case: Path, *, before: str = "", after: str = "") -> str:
-    """Settings of the embedded case with absolute paths, without its output section."""
-    text = example_case.read_text()
-    text = text[: text.index("[output]")]
-    for path in ("model/demo", "observation/GLDAS"):
-        text = text.replace(f'"{path}', f'"{example_case.parent / path}')
-    return text.replace('method = "paper"', before or 'method = "paper"') + after
-
-
-# What tells of the run in the diagnostics; with its dimension.
-OF_THE_RUN = {"stage_time", "peak_memory", "exchange_bytes", "exchange_messages", "rank", "/n_ranks", "/settings"}
-
-FEW = 'method = {kind = "paper", n_members = 5}'
-
-
-def images(output: Path) -> dict[str, np.ndarray]:
-    return {name: read(output / "diagnostics.nc", name) for name in IMAGES}
-
 
 def test_a_loop_keeps_its_transform_and_its_restart(example_case: Path, tmp_path: Path) -> None:
     settings = read_settings(settings_file(tmp_path, demo(example_case, before=FEW), "first"), Settings)
     first = analyse(settings, MPI.COMM_SELF)
     restart = open_restart(settings.model.kind, MPI.COMM_SELF, **settings.model.values())
-    transform = make_transform(TransformKind(**settings.curvelet.values()), restart.patches.grid.transform_shape(), MPI.COMM_SELF)
+    transform = make_transform(
+        TransformKind(**settings.curvelet.values()), restart.patches.grid.transform_shape(), MPI.COMM_SELF
+    )
     kept = {"transform": transform, "restart": restart}
     again = settings.model_copy(update={"output": Output(directory=tmp_path / "again")})
     second = analyse(again, MPI.COMM_SELF, **kept)
@@ -77,8 +43,10 @@ def test_a_loop_keeps_its_transform_and_its_restart(example_case: Path, tmp_path
     later = settings.model.model_copy(update={"time": settings.model.time + timedelta(hours=6)})
     with pytest.raises(ValueError, match="a restart of 2022-06-02 06:00"):
         analyse(again.model_copy(update={"model": later}), MPI.COMM_SELF, **kept)
+    other = settings.model_copy(update={"output": Output(directory=tmp_path / "other")})
     with pytest.raises(ValueError, match=r"a transform of other settings or shape than \(128, 256\)"):
-        analyse(again, MPI.COMM_SELF, transform=CurveletTransform((128, 256), n_scales=3))
+        analyse(other, MPI.COMM_SELF, transform=CurveletTransform((128, 256), n_scales=3))
+    assert not (tmp_path / "other").exists()
 
 
 def test_any_number_of_ranks_writes_the_same_bits(example_case: Path, tmp_path: Path) -> None:
@@ -232,8 +200,6 @@ def test_the_diagnostics_can_be_opened_again_in_the_same_process(example_case: P
 
 
 def test_the_manifest_has_checksums_settings_and_versions(example_case: Path, tmp_path: Path) -> None:
-    import hashlib
-
     output = run(tmp_path, demo(example_case, before=FEW), ranks=3)
     manifest = json.loads((output / "manifest.json").read_text())
     assert {entry["file"] for entry in manifest["outputs"]} == {*restart_files(output), "diagnostics.nc"}
@@ -251,128 +217,3 @@ def test_check_finds_what_analyse_finds_and_writes_nothing(example_case: Path, t
     assert done.returncode == 0, done.stderr
     assert "nothing stands in the way" in done.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["analysis.toml"]
-
-
-# --- Restarts of the real model, real observations ------------------------------------------------------------------
-
-
-def gfs(shared: Path) -> str:
-    return f"""[observation]
-kind = "cf"
-file = "{shared}/data/background/gfs_noah_20111011T00.nc"
-variable = "soil_moisture"
-layer = [0.0, 0.1]
-time = 2011-10-11T00:00:00Z
-"""
-
-
-def gldas(shared: Path) -> str:
-    return f"""[observation]
-kind = "gldas"
-file = "{shared}/data/gldas/GLDAS_NOAH025_3H.A%Y%m%d.%H%M.021.nc4"
-time = 2016-01-01T06:00:00Z
-"""
-
-
-def colm202x(directory: Path, case: str, time: str) -> str:
-    return f'[model]\nkind = "colm202x"\ndirectory = "{directory}"\ncase = "{case}"\ntime = {time}\n'
-
-
-def colm2014(state: Path, const: Path) -> str:
-    return (
-        f'[model]\nkind = "colm2014"\nrestart_file = "{state}"\nconst_file = "{const}"\ntime = 2022-06-04T00:00:00Z\n'
-    )
-
-
-def unpacked(packed: Path, folder: Path) -> Path:
-    folder.mkdir(exist_ok=True)
-    target = folder / packed.name.removesuffix(".xz")
-    target.write_bytes(lzma.decompress(packed.read_bytes()))
-    return target
-
-
-def check_global_scores(inserted: Path, analysed: Path) -> None:
-    """What an independent estimate of this experiment gave, within its rounding."""
-    seen = images(analysed)
-    np.testing.assert_array_equal(seen["background"], images(inserted)["analysis"])
-    before, after = (scores(seen[name], seen["observation"]) for name in ("background", "analysis"))
-    assert 0.40 < before.scc < 0.46
-    assert 0.104 < before.ubrmse < 0.110
-    assert 0.945 < after.scc < 0.97
-    assert 0.032 < after.ubrmse < 0.037
-
-
-def test_the_papers_experiment_on_the_global_colm202x_restart(shared: Path, tmp_path: Path) -> None:
-    original = shared / "colm" / "colm202x" / "GL14"
-    inserted = run(
-        tmp_path, 'method = "insert"\n' + colm202x(original, "GL14", "2022-06-04T00:00:00Z") + gfs(shared), "insert"
-    )
-    with xarray.open_dataset(inserted / "diagnostics.nc") as saved:
-        cells = saved.cell_count
-        assert 70 < int(cells.sel(update_reason="refused")) < 110
-        assert 0 < int(cells.sel(update_reason="frozen_layer")) <= 158
-    case = tmp_path / "case"
-    (case / "restart").mkdir(parents=True)
-    (case / "landdata").symlink_to(original / "landdata")
-    (case / "restart" / "const").symlink_to(original / "restart" / "const")
-    shutil.copytree(inserted / "restart" / "2022-155-00000", case / "restart" / "2022-155-00000")
-    analysed = run(tmp_path, colm202x(case, "GL14", "2022-06-04T00:00:00Z") + gldas(shared), ranks=2)
-    check_global_scores(inserted, analysed)
-    assert scores(*(images(analysed)[name] for name in ("background", "observation"))).n_cells == 7467
-
-
-def test_the_papers_experiment_on_the_global_colm2014_restart(shared: Path, tmp_path: Path) -> None:
-    packed = shared / "colm" / "colm2014" / "global"
-    const = unpacked(packed / "CTL-rstTimeConst.xz", tmp_path / "case")
-    state = unpacked(packed / "CTL-rstTimeVar-2022-155-00000.xz", tmp_path / "case")
-    inserted = run(tmp_path, 'method = "insert"\n' + colm2014(state, const) + gfs(shared), "insert")
-    background = inserted / "restart" / state.name
-    analysed = run(tmp_path, colm2014(background, const) + gldas(shared), ranks=2)
-    check_global_scores(inserted, analysed)
-    # 128 reals a patch after a marker and three integers: only wliq_soisno (reals 25 to 39) may differ.
-    before, after = (
-        np.frombuffer(path.read_bytes()[16:-4]) for path in (background, analysed / "restart" / state.name)
-    )
-    assert before.size == 128 * 16094
-    changed = np.flatnonzero(before != after)
-    assert changed.min() >= 25 * 16094
-    assert changed.max() < 40 * 16094
-    assert ((changed - 25 * 16094) % 15 >= 5).all()
-
-
-def column_water(path: Path) -> np.ndarray:
-    return read(path, "wliq_soisno")
-
-
-@pytest.mark.parametrize("time", ["2022-06-04", "2022-01-16"])
-def test_a_regional_restart_keeps_frozen_ground_snow_and_other_types(shared: Path, tmp_path: Path, time: str) -> None:
-    original = shared / "colm" / "colm202x" / "EA14"
-    output = run(tmp_path, colm202x(original, "EA14", f"{time}T00:00:00Z") + gldas(shared), ranks=2)
-    changed = 0
-    for name, path in restart_files(output).items():
-        before, after = read(original / name, "wliq_soisno"), read(path, "wliq_soisno")
-        ice, temperature = read(path, "wice_soisno"), read(path, "t_soisno")
-        kind = read(original / "restart" / "const" / Path(name).name.replace(path.parent.name, "const"), "patchtype")
-        frozen = (ice > 0) | (temperature < 273.16)
-        frozen[:, :5] = True  # snow
-        assert (after[frozen] == before[frozen]).all()
-        assert (after[kind != 0] == before[kind != 0]).all()
-        assert (after[:, 9:] == before[:, 9:]).all()
-        changed += int((after != before).any(axis=1).sum())
-    assert changed > 100
-    with xarray.open_dataset(output / "diagnostics.nc") as saved:
-        assert saved.attrs["water_ledger_residual"] < 1e-9
-        assert (int(saved.patch_count.sel(update_reason="frozen_layer")) > 0) == (time == "2022-01-16")
-
-
-@pytest.mark.restart_io
-def test_the_regional_colm2014_restart(shared: Path, tmp_path: Path) -> None:
-    packed = shared / "colm" / "colm2014" / "EAS"
-    const = unpacked(packed / "EAS-rstTimeConst.xz", tmp_path / "case")
-    state = unpacked(packed / "EAS-rstTimeVar-2022-155-00000.xz", tmp_path / "case")
-    alone = run(tmp_path, colm2014(state, const) + gldas(shared), "alone")
-    together = run(tmp_path, colm2014(state, const) + gldas(shared), "together", ranks=3)
-    files = [output / "restart" / state.name for output in (alone, together)]
-    assert files[0].read_bytes() == files[1].read_bytes() != state.read_bytes()
-    with xarray.open_dataset(alone / "diagnostics.nc") as saved:
-        assert saved.attrs["water_ledger_residual"] < 1e-9

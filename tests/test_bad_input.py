@@ -16,11 +16,11 @@ import netCDF4
 import numpy as np
 import pytest
 import xarray
+from cases import GLDAS
 from launch import ENVIRONMENT, imgda, mpirun, on_ranks, read, restart_files
 
 from imgda_mpi.colm.hdf5 import has_parallel_hdf5
 
-GLDAS = "observation/GLDAS_NOAH025_3H.A20220602.0600.021.nc4"
 STATE = "model/demo/restart/2022-153-21600/demo_restart_2022-153-21600_lc2005_e000_n00.nc"
 CONST = "model/demo/restart/const/demo_restart_const_lc2005_e000_n00.nc"
 
@@ -130,7 +130,11 @@ def write_where_nobody_may(case: Path) -> None:
         (misspell, "case.toml:\n  [method] unknown key 'n_member'; did you mean 'n_members'?"),
         (wrong_type, "[method] n_members = 'three': input should be a valid integer"),
         (out_of_range, "[method] n_members = 0: input should be greater than or equal to 2"),
-        (too_many_scales, "n_scales=12: needs 2 to "),
+        (
+            too_many_scales,
+            "n_scales=12, n_angles=16: wedge 1 of scale 2 holds no frequency of a (128, 256) image; take fewer "
+            "(image of 128 x 256) (see [curvelet])\n",
+        ),
         (lose_a_block, f"{STATE}: found no such file, expected one for each of the"),
         (truncate_a_block, f"{STATE}: found a file that cannot be opened"),
         (damage_a_chunk, f"{STATE}: "),

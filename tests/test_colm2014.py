@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-import lzma
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 import pytest
+from cases import unpacked
 from mpi4py import MPI
 
 from imgda_mpi.colm.colm2014 import open_restart
@@ -107,16 +107,11 @@ def read_state(path: Path) -> dict[str, np.ndarray]:
     }
 
 
-def unpacked(shared: Path, name: str, directory: Path) -> Path:
-    target = directory / Path(name).name
-    target.write_bytes(lzma.decompress((shared / "colm" / "colm2014" / f"{name}.xz").read_bytes()))
-    return target
-
-
 @pytest.fixture
 def east_asia(shared, tmp_path):
     return tuple(
-        unpacked(shared, f"EAS/EAS-{name}", tmp_path) for name in ("rstTimeVar-2022-155-00000", "rstTimeConst")
+        unpacked(shared / "colm/colm2014/EAS" / f"EAS-{name}.xz", tmp_path)
+        for name in ("rstTimeVar-2022-155-00000", "rstTimeConst")
     )
 
 
@@ -303,7 +298,7 @@ def test_patches_lie_where_the_model_itself_puts_them(east_asia, shared, tmp_pat
     """Independent: the model's own gridded output of the day that ends at this instant."""
     restart = open_restart(*east_asia, TIME, MPI.COMM_SELF)
     patches, (soil, aquifer) = restart.patches, restart.read_soil()
-    records = flux_records(unpacked(shared, "EAS/EAS_2D_Fluxes_2022-154-86400", tmp_path))
+    records = flux_records(unpacked(shared / "colm/colm2014/EAS/EAS_2D_Fluxes_2022-154-86400.xz", tmp_path))
     shape = patches.grid.shape
     assert shape == (32, 48)
     np.testing.assert_array_equal(patches.grid.longitude, np.frombuffer(records[0]))
@@ -326,7 +321,8 @@ def test_patches_lie_where_the_model_itself_puts_them(east_asia, shared, tmp_pat
 
 def test_global_restart_has_the_land_of_the_model(shared, tmp_path):
     netcdf = pytest.importorskip("netCDF4")
-    files = (unpacked(shared, f"global/CTL-{name}", tmp_path) for name in ("rstTimeVar-2022-155-00000", "rstTimeConst"))
+    packed = shared / "colm/colm2014/global"
+    files = (unpacked(packed / f"CTL-{name}.xz", tmp_path) for name in ("rstTimeVar-2022-155-00000", "rstTimeConst"))
     restart = open_restart(*files, TIME, MPI.COMM_SELF)
     patches = restart.patches
     assert patches.n_patch == 16_094

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 
 import netCDF4
 import numpy as np
 import pytest
+from cases import demo, run
+from image_files import copy_grid, write_grid
 from launch import differing, imgda, read
 
-from imgda_mpi.faults import ConfigError
 from imgda_mpi.grid import global_grid
-from imgda_mpi.observations.synthetic import swaths
-from imgda_mpi.report.comparison_table import comparison_table
+from imgda_mpi.report.tables import comparison_table
 from imgda_mpi.results.comparison_file import read_comparison
-from imgda_mpi.settings.comparison import Comparison, Swaths
-from imgda_mpi.settings.file import check_table, documented
 
 METHODS = (
     "none",
@@ -32,18 +29,12 @@ METHODS = (
 
 
 @pytest.fixture(scope="module")
-def pair(example: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+def pair(example: Path, example_case: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     """Settings of background and truth of the embedded case, on a coarser grid."""
-    folder = tmp_path_factory.mktemp("pair")
-    settings = folder / "none.toml"
-    text = (example / "case.toml").read_text().replace('"model/', f'"{example}/model/')
-    text = text.replace('"observation/', f'"{example}/observation/').replace('method = "paper"', 'method = "none"')
-    settings.write_text(text.replace('"analysis"', f'"{folder / "none"}"'))
-    done = imgda("analyse", settings)
-    assert done.returncode == 0, done.stderr
+    output = run(tmp_path_factory.mktemp("pair"), demo(example_case, before='method = "none"'))
     return (
         "time = 2022-06-02T06:00:00Z\ngrid = [64, 128]\n"
-        f'[background]\nkind = "cf"\nfile = "{folder / "none" / "diagnostics.nc"}"\nvariable = "background"\n'
+        f'[background]\nkind = "cf"\nfile = "{output / "diagnostics.nc"}"\nvariable = "background"\n'
         f'max_time_offset = inf\n[truth]\nkind = "cf"\nfile = "{example / "truth.nc"}"\nvariable = "soil_moisture"\n'
         "max_time_offset = inf\n"
     )
@@ -106,10 +97,7 @@ def test_methods_have_keys_of_their_own(pair: str, example: Path, tmp_path: Path
     """One method with several settings, and a field of background errors that says what a number says."""
     field = tmp_path / "sb.nc"
     with netCDF4.Dataset(example / "truth.nc") as source, netCDF4.Dataset(field, "w") as target:
-        for name in ("lat", "lon"):
-            target.createDimension(name, source[name].size)
-            target.createVariable(name, "f8", (name,))[:] = source[name][:]
-            target[name].units = source[name].units
+        copy_grid(source, target)
         sd = target.createVariable("sb", "f8", ("lat", "lon"))
         sd.units, sd[:] = "m3 m-3", 0.08
     of_file = f'{{kind = "pointwise", background_error = {{file = "{field}", variable = "sb"}}}}'
@@ -153,10 +141,7 @@ def members(tmp_path: Path) -> str:
     waves = np.exp(-((np.minimum(row, 32 - row) ** 2 + column**2) / 9.0))[:, :33]
     with netCDF4.Dataset(file, "w") as target:
         target.createDimension("member", 5)
-        for name, values, units in (("lat", grid.latitude, "degrees_north"), ("lon", grid.longitude, "degrees_east")):
-            target.createDimension(name, values.size)
-            target.createVariable(name, "f8", (name,))[:] = values
-            target[name].units = units
+        write_grid(target, grid)
         moisture = target.createVariable("soil_moisture", "f8", ("member", "lat", "lon"))
         moisture.units = "m3 m-3"
         for member in range(5):
@@ -186,94 +171,6 @@ def test_every_member_is_the_truth_in_turn_and_left_out(members: str, tmp_path: 
         error = images[0] - images[1 + draw // 2]
         assert saved.ubrmse[0, draw, 0] == pytest.approx(error.std(), rel=1e-9)
     assert (saved.ubrmse[1:, :, 0].mean(axis=1) < saved.ubrmse[0, :, 0].mean()).all()
-
-
-def test_settings_of_before_are_those_of_today(caplog: pytest.LogCaptureFixture) -> None:
-    old = {
-        "methods": ["paper", "pointwise", "ensemble/full", "hybrid/diagonal", "letkf", "innovation/full"],
-        "time": datetime(2022, 6, 2, tzinfo=UTC),
-        "noise": 0.1,
-        "members": {"file": "a.nc", "variable": "sm", "localisation": 1500.0, "innovation_weight": 0.2},
-        "errors": {"background": 0.08, "n_members": 7},
-        "output": {"directory": "x"},
-    }
-    methods = [
-        {"kind": "paper", "background_error": 0.08, "n_members": 7},
-        {"kind": "pointwise", "background_error": 0.08},
-        {"kind": "ensemble", "solver": "full", "localisation": 1500.0},
-        {"kind": "hybrid", "localisation": 1500.0, "innovation_weight": 0.2},
-        "letkf",
-        "innovation/full",
-    ]
-    new = old | {"methods": methods, "members": {"file": "a.nc", "variable": "sm"}, "errors": {}}
-    settings = check_table(old, Path("c.toml"), Comparison)
-    assert settings == check_table(new, Path("c.toml"), Comparison)
-    assert settings.labels == old["methods"]
-    # The lengths that the LETKF is tried with are its own.
-    assert settings.methods[4].model_fields_set == {"kind"}
-    assert len(caplog.records) == 1
-    with pytest.raises(ConfigError, match=r"\[errors\] unknown key 'background'; it is 'background_error'"):
-        check_table(old | {"methods": [{"kind": "paper"}]}, Path("c.toml"), Comparison)
-
-
-def test_the_same_method_twice_is_refused_and_two_settings_of_it_are_not() -> None:
-    field = {"kind": "cf", "file": "a.nc", "variable": "sm"}
-    table = {
-        "time": datetime(2022, 6, 2, tzinfo=UTC),
-        "noise": 0.1,
-        "background": field,
-        "truth": field,
-        "output": {"directory": "x"},
-    }
-    files = [{"kind": "pointwise", "background_error": {"file": name, "variable": "sb"}} for name in ("b.nc", "c.nc")]
-    labels = check_table(table | {"methods": files}, Path("c.toml"), Comparison).labels
-    assert labels == ["pointwise(background_error=b.nc:sb)", "pointwise(background_error=c.nc:sb)"]
-    with pytest.raises(ConfigError, match="methods: each may be given once"):
-        same = ["pointwise", {"kind": "pointwise", "background_error": 0.15}]
-        check_table(table | {"methods": same}, Path("c.toml"), Comparison)
-
-
-def test_swaths_are_where_the_formula_says() -> None:
-    seen = swaths((128, 256), period=22, width=9, slope=0.35)
-    row, column = 37, 141
-    assert seen[row, column] == ((column + int(0.35 * row)) % 22 < 9)
-    assert seen.mean() == pytest.approx(9 / 22, abs=0.01)
-    assert swaths((3, 4), **Swaths().pattern).all()
-
-
-def test_every_key_is_documented() -> None:
-    text = documented(Comparison)
-    for name in (*Comparison.model_fields, "letkf_lengths", "slope", "estimate_observation"):
-        assert name in text
-
-
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        ({"truth": None}, r"needs either \[background\] and \[truth\], or \[members\]"),
-        ({"methods": ["letkf"]}, r"methods letkf need \[members\]"),
-        ({"methods": ["magic"]}, "magic"),
-        ({"methods": []}, "methods"),
-        ({"noise": 0.0}, "noise"),
-        ({"methods": ["paper", "paper"]}, "each may be given once"),
-        ({"coverage": {"kind": "swaths", "width": 30}}, "width = 30: at most the period, 22"),
-        ({"methods": "paper"}, r"needs a list, as \[...\]"),
-        ({"seed": 3}, "unknown key 'seed'; did you mean 'seeds'"),
-    ],
-)
-def test_settings_that_make_no_comparison_are_refused(change: dict, said: str) -> None:
-    field = {"kind": "cf", "file": "a.nc", "variable": "sm"}
-    table = {
-        "methods": ["none"],
-        "time": datetime(2022, 6, 2, tzinfo=UTC),
-        "noise": 0.1,
-        "background": field,
-        "truth": field,
-        "output": {"directory": "x"},
-    }
-    given = {name: value for name, value in (table | change).items() if value is not None}
-    with pytest.raises(ConfigError, match=said):
-        check_table(given, Path("c.toml"), Comparison)
 
 
 def test_images_without_common_cells_are_refused(pair: str, tmp_path: Path) -> None:

@@ -1,40 +1,25 @@
 from __future__ import annotations
 
 import math
-from itertools import pairwise, product
+from itertools import product
 from pathlib import Path
 
 import numpy as np
-import pyfftw
 import pytest
+from transforms import every_kind, every_shape, inner
 
-from imgda_mpi import fourier
-from imgda_mpi.curvelet import CurveletTransform, Layout
-from imgda_mpi.curvelet.geometry import Geometry, default_scales
-from imgda_mpi.curvelet.layout import layout_of
+from imgda_mpi.curvelet import CurveletTransform
 from imgda_mpi.curvelet.windows import window
-from imgda_mpi.fourier import NO_WISDOM
 
 REFERENCES = [
     f"cpp_{shape}_{image}_{finest}.npz"
     for shape, image, finest in product(("64x64", "96x144"), ("white", "soil"), ("wavelets", "curvelets"))
 ]
-SHAPES = [(32, 32), (33, 47), (37, 64), (101, 64), (128, 256), (96, 144)]
-KINDS = list(product(("wavelets", "curvelets"), ("fast", "reference")))
-
-every_kind = pytest.mark.parametrize(("finest", "sampling"), KINDS)
-every_shape = pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: "{}x{}".format(*shape))
 
 
 def plane_wave(shape: tuple[int, int], k1: int, k2: int) -> np.ndarray:
     n1, n2 = np.indices(shape)
     return np.cos(2 * np.pi * (k1 * n1 / shape[0] + k2 * n2 / shape[1]))
-
-
-def inner(layout: Layout, a: np.ndarray, b: np.ndarray) -> float:
-    """Equals the inner product of the images: complex wedges count twice, for their opposite half."""
-    places = [(slice(wedge.start, wedge.stop), 1 if wedge.is_real else 2) for wedge in layout.wedges]
-    return sum(factor * float((a[place] * b[place]).sum()) for place, factor in places)
 
 
 @pytest.mark.parametrize("name", REFERENCES)
@@ -76,22 +61,6 @@ def test_energy_is_kept_and_the_inverse_gives_the_image_again(
     np.testing.assert_allclose(again, image, rtol=0, atol=tolerance)
 
 
-@pytest.mark.parametrize("block", [300, 512, 1500])
-@pytest.mark.parametrize("dtype", [np.float64, np.float32])
-@every_shape
-def test_large_images_in_blocks_have_the_coefficients_of_small_ones(
-    shape: tuple[int, int], dtype: type, block: int, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    whole = CurveletTransform(shape, dtype=dtype)
-    monkeypatch.setattr(fourier, "BLOCK", block)
-    in_blocks = CurveletTransform(shape, dtype=dtype)
-    image = rng.standard_normal(shape).astype(dtype)
-    expected = whole.forward(image)
-    tolerance = 1e-13 if dtype is np.float64 else 1e-5
-    np.testing.assert_allclose(in_blocks.forward(image), expected, rtol=0, atol=tolerance)
-    np.testing.assert_allclose(in_blocks.inverse(expected), image, rtol=0, atol=tolerance)
-
-
 @pytest.mark.parametrize("shape", [(256, 512), (360, 361), (361, 720)])
 @pytest.mark.parametrize("finest", ["wavelets", "curvelets"])
 def test_large_images_come_back(shape: tuple[int, int], finest: str, rng: np.random.Generator) -> None:
@@ -100,22 +69,6 @@ def test_large_images_come_back(shape: tuple[int, int], finest: str, rng: np.ran
     coefficients = transform.forward(image)
     assert inner(transform.layout, coefficients, coefficients) == pytest.approx(np.square(image).sum(), rel=1e-12)
     np.testing.assert_allclose(transform.inverse(coefficients), image, rtol=0, atol=1e-12)
-
-
-@pytest.mark.parametrize("wisdom", [None, fourier.NO_WISDOM])
-@pytest.mark.parametrize("block", [512, 2**16])
-def test_what_is_given_keeps_its_values(
-    wisdom: object, block: int, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(fourier, "BLOCK", block)
-    transform = CurveletTransform((64, 96), wisdom=wisdom)
-    image = rng.standard_normal((64, 96))
-    given = image.copy()
-    coefficients = transform.forward(image)
-    np.testing.assert_array_equal(image, given)
-    kept = coefficients.copy()
-    transform.inverse(coefficients)
-    np.testing.assert_array_equal(coefficients, kept)
 
 
 def test_coefficients_of_another_type_are_converted() -> None:
@@ -283,105 +236,6 @@ def test_coarsest_mode_is_the_image_through_the_squared_low_pass(rng: np.random.
     assert np.abs(transform.reconstruct(image, modes=2) - image).max() > 0.1
 
 
-def test_layout_is_coarse_then_complex_wedges_then_finest() -> None:
-    transform = CurveletTransform((128, 256))
-    layout = transform.layout
-    assert layout.wedges[0].start == 0
-    for before, after in pairwise(layout.wedges):
-        assert before.stop == after.start
-        assert (before.scale, before.number) < (after.scale, after.number)
-    for wedge in layout.wedges:
-        assert wedge.stop - wedge.start == math.prod(wedge.shape) * (1 if wedge.is_real else 2)
-        assert wedge.is_real == (wedge.scale in (1, 4))
-    assert [sum(wedge.scale == scale for wedge in layout.wedges) for scale in (1, 2, 3, 4)] == [1, 8, 16, 1]
-    assert layout.wedges[-1].shape == layout.image_shape == (128, 256)
-    assert layout.n_values == layout.wedges[-1].stop
-    assert 3.0 < layout.n_values / math.prod(layout.image_shape) < 3.3
-
-
-def test_fast_sizes_are_multiples_of_4_without_large_primes_and_reference_sizes_are_odd() -> None:
-    fast = CurveletTransform((101, 217), finest="curvelets", sampling="fast").layout
-    reference = CurveletTransform((101, 217), finest="curvelets", sampling="reference").layout
-    smooth = sorted(
-        2**a * 3**b * 5**c * 7**d for a in range(2, 9) for b in range(6) for c in range(4) for d in range(3)
-    )
-    for ours, theirs in zip(fast.wedges, reference.wedges, strict=True):
-        for size, least in zip(ours.shape, theirs.shape, strict=True):
-            assert least % 2 == 1
-            assert size == next(number for number in smooth if number >= least)
-
-
-def test_joined_squares_are_the_squared_modulus_in_both_slots_of_every_part(rng: np.random.Generator) -> None:
-    transform = CurveletTransform((33, 47))
-    layout = transform.layout
-    values = rng.standard_normal((2, layout.n_values))
-    power = layout.join_parts(values * values)
-    for wedge in layout.wedges:
-        expected = np.square(np.abs(transform.wedge(values, wedge.scale, wedge.number))).reshape(2, -1)
-        slots = power[:, wedge.start : wedge.stop]
-        for part in [slots] if wedge.is_real else [slots[:, 0::2], slots[:, 1::2]]:
-            np.testing.assert_allclose(part, expected, rtol=1e-15)
-    ends = [wedge.stop for wedge in layout.wedges]
-    for start, stop in [(0, 0), (0, ends[0]), (ends[0], ends[4]), (ends[2], ends[-1]), (ends[-2], ends[-1])]:
-        np.testing.assert_array_equal(layout.join_parts(values[:, start:stop] ** 2, start), power[:, start:stop])
-
-
-@pytest.mark.parametrize("shape", [(33, 47), (128, 256), (720, 1440)])
-@pytest.mark.parametrize("finest", ["wavelets", "curvelets"])
-def test_chunks_and_pieces_hold_every_value_once_in_order(shape: tuple[int, int], finest: str) -> None:
-    layout = CurveletTransform(shape, finest=finest).layout if shape[0] < 500 else layout_of_large(shape, finest)
-    assert [wedge for chunk in layout.chunks for wedge in chunk.wedges] == list(layout.wedges)
-    assert [chunk.number for chunk in layout.chunks] == list(range(len(layout.chunks)))
-    pieces = [piece for chunk in layout.chunks for piece in chunk.pieces]
-    assert pieces[0].start == 0
-    assert pieces[-1].stop == layout.n_values
-    assert all(before.stop == after.start for before, after in pairwise(pieces))
-    assert all(0 < piece.stop - piece.start <= 2**14 for piece in pieces)
-    assert all(len(chunk.wedges) == 1 or chunk.stop - chunk.start <= 2**16 for chunk in layout.chunks)
-
-
-def layout_of_large(shape: tuple[int, int], finest: str) -> Layout:
-    return layout_of(Geometry(shape, default_scales(shape), 16, finest, "fast"))
-
-
-@pytest.mark.parametrize("dtype", [np.float64, np.float32])
-@every_kind
-def test_measured_plans_that_are_given_again_keep_every_bit(
-    finest: str, sampling: str, dtype: type, rng: np.random.Generator
-) -> None:
-    shape = (48, 66)
-    measured = CurveletTransform(shape, finest=finest, sampling=sampling, dtype=dtype, wisdom=NO_WISDOM)
-    assert measured.wisdom is not None
-    first, second = (
-        CurveletTransform(shape, finest=finest, sampling=sampling, dtype=dtype, wisdom=measured.wisdom)
-        for _ in range(2)
-    )
-    image = rng.standard_normal(shape).astype(dtype)
-    coefficients = first.forward(image)
-    np.testing.assert_array_equal(second.forward(image), coefficients)
-    np.testing.assert_array_equal(second.inverse(coefficients), first.inverse(coefficients))
-    estimated = CurveletTransform(shape, finest=finest, sampling=sampling, dtype=dtype)
-    assert estimated.wisdom is None
-    tolerance = 1e-13 if dtype is np.float64 else 1e-5
-    np.testing.assert_allclose(estimated.forward(image), coefficients, rtol=0, atol=tolerance)
-
-
-def test_wedge_is_a_view() -> None:
-    transform = CurveletTransform((33, 47))
-    coefficients = np.zeros((2, transform.layout.n_values))
-    record = transform.layout.wedge(2, 3)
-    transform.wedge(coefficients, 2, 3)[1, 0, 1] = 4 + 5j
-    assert np.flatnonzero(coefficients[0]).size == 0
-    assert coefficients[1, record.start + 2 : record.start + 4].tolist() == [4.0, 5.0]
-
-
-def test_layout_cannot_be_changed() -> None:
-    layout = CurveletTransform((32, 32)).layout
-    with pytest.raises(AttributeError):
-        layout.wedges[0].start = 1  # type: ignore[misc]
-    assert isinstance(layout, Layout)
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -416,13 +270,3 @@ def test_wrong_array_or_wedge_is_refused() -> None:
         transform.layout.scale(4)
     with pytest.raises(ValueError, match="modes=0: needs 1 to 3"):
         transform.reconstruct(np.zeros((64, 90)), modes=0)
-
-
-def test_a_caller_keeps_what_fftw_knows_for_it() -> None:
-    pyfftw.forget_wisdom()
-    pyfftw.builders.fft(np.zeros(105), planner_effort="FFTW_MEASURE")
-    own = pyfftw.export_wisdom()
-    CurveletTransform((32, 48), wisdom=NO_WISDOM)
-    CurveletTransform((32, 48))
-    assert pyfftw.export_wisdom() == own
-    pyfftw.forget_wisdom()

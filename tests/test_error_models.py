@@ -17,10 +17,9 @@ from imgda_mpi.covariances.innovation import InnovationErrors
 from imgda_mpi.covariances.paper import PaperErrors
 from imgda_mpi.curvelet import CurveletTransform
 from imgda_mpi.distributed.exchange import CoefficientExchange
-from imgda_mpi.distributed.rank_grid import RankGrid, holder_of_coefficients, whole_wedges
+from imgda_mpi.distributed.rectangle import Rectangle, holder_of_coefficients, whole_wedges
 from imgda_mpi.faults import ConfigError
 from imgda_mpi.methods.diagonal import DiagonalUpdate
-from imgda_mpi.methods.simple import LargeScale
 from imgda_mpi.numerics.problem import Observations, Problem
 from imgda_mpi.numerics.white_variance import expected_variance
 
@@ -62,7 +61,7 @@ def transform(request: pytest.FixtureRequest) -> CurveletTransform:
 
 
 def variances(errors: ErrorModel, transform: CurveletTransform, problem: Problem) -> tuple[np.ndarray, np.ndarray]:
-    grid = RankGrid(transform.layout, 1, 1)
+    grid = Rectangle(transform.layout, 1, 1)
     own = errors.coefficients(transform, grid, CoefficientExchange(SELF, grid, transform.dtype), (0, 0))
     return errors.variances(own, problem)
 
@@ -70,7 +69,7 @@ def variances(errors: ErrorModel, transform: CurveletTransform, problem: Problem
 def increment(
     errors: ErrorModel, problem: Problem, transform: CurveletTransform, scales: list[int] | None = None
 ) -> np.ndarray:
-    return DiagonalUpdate(errors, transform, RankGrid(transform.layout, 1, 1), scales).increment(problem, SELF).image
+    return DiagonalUpdate(errors, transform, Rectangle(transform.layout, 1, 1), scales).increment(problem, SELF).image
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -118,7 +117,7 @@ def test_nothing_observed_is_no_increment(name: str, transform: CurveletTransfor
 @pytest.mark.parametrize("name", [name for name in MODELS if name != "paper"])
 def test_bits_do_not_depend_on_the_ranks(comm: MPI.Intracomm, name: str) -> None:
     transform = CurveletTransform(SHAPE, 4)
-    alone = DiagonalUpdate(MODELS[name](), transform, RankGrid(transform.layout, 1, 1))
+    alone = DiagonalUpdate(MODELS[name](), transform, Rectangle(transform.layout, 1, 1))
     shared = DiagonalUpdate(MODELS[name](), transform, whole_wedges(transform.layout, comm.size))
     held = {n: image for n, image in enumerate(anomalies()) if shared.holder(n, comm.size) == comm.rank}
     found, expected = shared.increment(given(half(), held), comm), alone.increment(given(half()), SELF)
@@ -202,22 +201,3 @@ def test_spread_is_held_against_the_innovation() -> None:
     assert 0 < error < 0.1
     assert spread_error_ratio(Observations(0 * noise, observed, 0.1), np.full(SHAPE, 0.2))[0] == 0
     assert np.isnan(spread_error_ratio(Observations(0 * noise, ~observed & observed, 0.1), np.zeros(SHAPE))).all()
-
-
-def test_large_scale_is_the_minimum_of_its_cost(transform: CurveletTransform) -> None:
-    d = given(half()).innovation.values
-    found = LargeScale(transform, 0.15, [1, 2]).increment(given(half()), SELF).image
-
-    def cost(x: np.ndarray) -> float:
-        misfit = d - x
-        of_scales = (misfit * transform.reconstruct(misfit, 2)).sum()  # the sum of squares of their coefficients
-        return float(np.square(x).sum() / 0.15**2 + of_scales / 0.10**2)
-
-    rng = np.random.default_rng(1)
-    least = cost(found)
-    for _ in range(10):
-        step = 1e-3 * rng.standard_normal(SHAPE)
-        up, down = cost(found + step), cost(found - step)
-        assert min(up, down) > least
-        # At a minimum the cost is even in every direction.
-        assert abs(up - down) < 1e-9 * least

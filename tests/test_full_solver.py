@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from mpi4py import MPI
 from problems import COMMS, SELF, agree, members_of_images, problem_of
+from transforms import impulses
 
 from imgda_mpi.covariances import system
 from imgda_mpi.covariances.covariance import Covariance, CovarianceErrors
@@ -20,12 +21,11 @@ from imgda_mpi.covariances.wedge import WedgeCovariance
 from imgda_mpi.curvelet import CurveletTransform
 from imgda_mpi.distributed import image_rows
 from imgda_mpi.distributed.image_rows import ImageRows
-from imgda_mpi.distributed.rank_grid import holder_of_images
+from imgda_mpi.distributed.rectangle import holder_of_images
 from imgda_mpi.distributed.wedge_powers import WedgePowers
 from imgda_mpi.faults import ImgdaError
 from imgda_mpi.grid import Grid
 from imgda_mpi.methods.full import FullUpdate, expected_errors
-from imgda_mpi.numerics.conjugate_gradients import conjugate_gradients
 from imgda_mpi.numerics.localisation import Localisation
 from imgda_mpi.numerics.perturbations import Sample, random_signs
 from imgda_mpi.numerics.problem import Members, Problem
@@ -67,7 +67,7 @@ def transform() -> CurveletTransform:
 
 
 def dense(covariance: Covariance) -> np.ndarray:
-    return np.array([covariance.apply(unit).ravel() for unit in np.eye(np.prod(SHAPE)).reshape(-1, *SHAPE)])
+    return np.array([covariance.apply(unit).ravel() for unit in impulses(SHAPE)])
 
 
 def covariance_of(name: str, transform: CurveletTransform, problem: Problem) -> Covariance:
@@ -148,7 +148,7 @@ def test_the_method_gives_the_increment_of_its_system(name: str, transform: Curv
 def test_localised_covariance_is_the_schur_product_with_the_sample_covariance(transform: CurveletTransform) -> None:
     ny, nx = GRID.shape
     images = np.array([members(SELF).anomalies[n].ravel() for n in range(7)])
-    correlation = Localisation(GRID, 1.2e6).apply(np.eye(ny * nx).reshape(-1, ny, nx)).reshape(ny * nx, -1)
+    correlation = Localisation(GRID, 1.2e6).apply(impulses(GRID.shape)).reshape(ny * nx, -1)
     expected = np.cov(images, rowvar=False) * correlation
     matrix = dense(covariance_of("ensemble", transform, given())).reshape(*SHAPE, *SHAPE)
     np.testing.assert_allclose(matrix[:ny, :nx, :ny, :nx].reshape(ny * nx, -1), expected, rtol=0, atol=1e-10)
@@ -273,14 +273,3 @@ def test_bits_do_not_depend_on_the_ranks(
         assert agree(comm, alone.facts == shared.facts)
         own, theirs = (increment.wedges and increment.wedges.values for increment in (alone, shared))
         assert agree(comm, comm.rank > 0 or all(np.array_equal(own[key], theirs[key]) for key in own))
-
-
-def test_conjugate_gradients_solve_in_as_many_steps_as_there_are_eigenvalues(rng: np.random.Generator) -> None:
-    vectors = np.linalg.qr(rng.standard_normal((30, 30)))[0]
-    matrix = vectors @ np.diag(np.repeat([1.0, 5.0, 20.0], 10)) @ vectors.T
-    right = rng.standard_normal(30)
-    solution = conjugate_gradients(
-        matrix.__matmul__, right, np.copy, lambda a, b: float(a @ b), tolerance=1e-10, max_iterations=50
-    )
-    assert solution.iterations == 3
-    np.testing.assert_allclose(matrix @ solution.values, right, rtol=0, atol=1e-9)

@@ -2,17 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from grids import columns, gaussian_latitude
 
 from imgda_mpi.grid import EARTH_RADIUS, Grid, embed
-
-
-def gaussian_latitude(n: int) -> np.ndarray:
-    return np.degrees(np.arcsin(np.polynomial.legendre.leggauss(n)[0]))
-
-
-def columns(n: int, start: float = 0.0) -> np.ndarray:
-    return start + 360.0 / n * np.arange(n)
-
 
 GLOBAL = {
     "cell centres": Grid(np.linspace(89.296875, -89.296875, 128), columns(256, -179.296875)),

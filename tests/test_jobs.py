@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from launch import ROOT
 
-ROOT = Path(__file__).parents[1]
 JOBS = ROOT / "jobs"
 JOB = "4711"
 

@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from grids import gaussian
 
 from imgda_mpi.grid import Grid
 from imgda_mpi.numerics.localisation import Localisation, chord, gaspari_cohn
 
 GLOBE = Grid(np.linspace(85, -85, 18), np.arange(-175.0, 180, 10))
 REGION = Grid(np.linspace(20, 60, 9), np.linspace(100, 140, 11))
-GAUSSIAN = Grid(np.degrees(np.arcsin(np.polynomial.legendre.leggauss(16)[0])), np.arange(0.0, 360, 11.25))
+GAUSSIAN = gaussian(16, 32)
 
 
 def dense(grid: Grid, length: float) -> np.ndarray:

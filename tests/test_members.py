@@ -9,8 +9,9 @@ import h5py
 import netCDF4
 import numpy as np
 import pytest
+from cases import OF_THE_RUN, demo, images, run, settings_file
+from image_files import copy_grid
 from launch import differing, imgda, read, same_restart
-from test_analyse import OF_THE_RUN, demo, images, run, settings_file
 
 N_MEMBERS = 6
 
@@ -116,10 +117,7 @@ def test_images_and_restarts_of_the_same_members_agree(example_case: Path, ensem
     file = tmp_path / "images.nc"
     with netCDF4.Dataset(tmp_path / "m0" / "diagnostics.nc") as source, netCDF4.Dataset(file, "w") as target:
         target.createDimension("member", 3)
-        for name in ("lat", "lon"):
-            target.createDimension(name, source[name].size)
-            target.createVariable(name, "f8", (name,))[:] = source[name][:]
-            target[name].units = source[name].units
+        copy_grid(source, target)
         moisture = target.createVariable("soil_moisture", "f8", ("member", "lat", "lon"), fill_value=np.nan)
         moisture.units = "m3 m-3"
         moisture[:] = np.array(read_back)

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from launch import ROOT, imgda, read, run
+from launch import ROOT, finished, imgda, read
 
 from imgda_mpi.curvelet import CurveletTransform
-from imgda_mpi.distributed.rank_grid import choose_grid
+from imgda_mpi.distributed.rectangle import choose_rectangle
 from imgda_mpi.planning.case import Case as PlannedCase
 from imgda_mpi.planning.diagonal import MembersCost
 from imgda_mpi.planning.full import FullCost
@@ -37,7 +37,7 @@ def case(request: pytest.FixtureRequest, example_case: Path, tmp_path_factory: p
         return Case(settings, (128, 256), (1, 3, 7, 16))
     folder = tmp_path_factory.mktemp("larger") / "case"
     command = [sys.executable, str(ROOT / "tools" / "synthetic_case.py"), str(folder)]
-    made = run([*command, "--grid", "360x720", "--members", str(N_MEMBERS)], {})
+    made = finished([*command, "--grid", "360x720", "--members", str(N_MEMBERS)], {})
     return Case(Path(made.stdout.strip()), (360, 720), (2,))
 
 
@@ -76,13 +76,13 @@ def planned(shape: tuple[int, int], n_members: int = N_MEMBERS) -> PlannedCase:
 
 def cost(n_ranks: int, shape: tuple[int, int] = (128, 256), n_members: int = N_MEMBERS) -> MembersCost:
     of = planned(shape, n_members)
-    return MembersCost(of, choose_grid(of.layout, n_members, n_ranks), n_ranks)
+    return MembersCost(of, choose_rectangle(of.layout, n_members, n_ranks), n_ranks)
 
 
 def test_messages_and_bytes_are_those_of_real_runs(case: Case, outputs: dict[int, Path], table: dict) -> None:
     for n, output in outputs.items():
         of = cost(n, case.shape)
-        messages, n_bytes = (np.append(sent, np.zeros(n - of.grid.size, int)) for sent in of.sent)
+        messages, n_bytes = (np.append(sent, np.zeros(n - of.ranks.size, int)) for sent in of.sent)
         assert np.array_equal(messages, read(output, "exchange_messages"))
         assert np.array_equal(n_bytes, read(output, "exchange_bytes"))
         assert int(table[n]["messages"]) == messages.max()

@@ -8,6 +8,8 @@ from pathlib import Path
 import netCDF4
 import numpy as np
 import pytest
+from grids import MODEL
+from image_files import assert_accounted
 from scipy.interpolate import RegularGridInterpolator
 
 from imgda_mpi.faults import InputError
@@ -15,18 +17,6 @@ from imgda_mpi.grid import Grid
 from imgda_mpi.netcdf import resolve
 from imgda_mpi.observations.cf import read_cf
 from imgda_mpi.observations.gldas import read_gldas
-from imgda_mpi.observations.image import ObservedImage
-
-MODEL = Grid(89.296875 - 1.40625 * np.arange(128), -179.296875 + 1.40625 * np.arange(256))
-NOON = datetime(2022, 6, 3, 12, tzinfo=UTC)
-
-
-def assert_accounted(image: ObservedImage) -> None:
-    c = image.counts
-    assert c["source pixels"] == c["missing"] + c["below range"] + c["above range"] + c["not used"] + c["used"]
-    assert c["cells"] == c["cells observed"] + c["cells mostly missing"] + c["cells not covered"] == image.values.size
-    assert c["cells observed"] == image.observed.sum() == np.isfinite(image.values).sum()
-
 
 GLDAS = "data/gldas/GLDAS_NOAH025_3H.A%Y%m%d.%H%M.021.nc4"
 NEW_YEAR = datetime(2016, 1, 1, 6, tzinfo=UTC)
@@ -145,7 +135,9 @@ def test_era5_takes_the_time_of_the_variable_and_not_the_files_other_one(shared:
 
 def test_smos_without_time_needs_a_stated_one(shared: Path) -> None:
     path = sorted((shared / "data/smos_l3").glob("*.nc"))[0]
-    image = read_cf(path, MODEL, datetime(2015, 5, 6, 12, tzinfo=UTC), variable="Soil_Moisture", regridding="conservative")
+    image = read_cf(
+        path, MODEL, datetime(2015, 5, 6, 12, tzinfo=UTC), variable="Soil_Moisture", regridding="conservative"
+    )
     assert_accounted(image)
     assert image.counts["above range"] == 8
     assert image.source.endswith("2015-05-06 12:00 UTC (stated, the file has none)")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from grids import MODEL, gaussian
 
 from imgda_mpi.grid import Grid
 from imgda_mpi.observations.regrid import METHODS, bilinear, conservative
@@ -12,10 +13,6 @@ def centred(ny: int, nx: int, west: float = -180.0) -> Grid:
     return Grid(90.0 - 180.0 / ny * (np.arange(ny) + 0.5), west + 360.0 / nx * (np.arange(nx) + 0.5))
 
 
-def gaussian(ny: int, nx: int) -> Grid:
-    return Grid(np.degrees(np.arcsin(np.polynomial.legendre.leggauss(ny)[0])), 360.0 / nx * np.arange(nx))
-
-
 def region(south: float, north: float, west: float, east: float, ny: int, nx: int) -> Grid:
     return Grid(np.linspace(south, north, ny), np.linspace(west, east, nx))
 
@@ -24,7 +21,6 @@ def with_holes(rng: np.random.Generator, shape: tuple[int, int], share: float = 
     return np.where(rng.random(shape) < share, np.nan, rng.random(shape))
 
 
-MODEL = centred(128, 256)
 SMALL = centred(16, 32)
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import netCDF4
 import numpy as np
 import pytest
+from image_files import write_grid
 from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 
@@ -12,7 +13,7 @@ from imgda_mpi.arrays import FloatArray
 from imgda_mpi.faults import InputError, OutputError
 from imgda_mpi.grid import Grid
 from imgda_mpi.report.figure import draw_analysis
-from imgda_mpi.report.table import score_table
+from imgda_mpi.report.tables import score_table
 from imgda_mpi.results.analysis_file import read_analysis
 from imgda_mpi.workflow.report import report
 
@@ -30,13 +31,7 @@ def write_images(
     path: Path, grid: Grid, images: dict[str, FloatArray], attributes: dict[str, str] | None = None
 ) -> None:
     with netCDF4.Dataset(path, "w") as file:
-        for name, values, units in (
-            ("lat", grid.latitude, "degrees_north"),
-            ("lon", grid.longitude, "degrees_east"),
-        ):
-            file.createDimension(name, values.size)
-            file.createVariable(name, "f8", (name,))[:] = values
-            file[name].units = units
+        write_grid(file, grid)
         for name, image in images.items():
             file.createVariable(name, "f8", ("lat", "lon"), fill_value=np.nan)[:] = image
             file[name].units = "m3 m-3"

@@ -13,18 +13,16 @@ from pathlib import Path
 import netCDF4
 import numpy as np
 import pytest
-from launch import load
+from launch import ROOT, load
 
 from imgda_mpi.faults import OutputError
-
-ROOT = Path(__file__).parents[1]
 
 # As python does for a script in that folder.
 sys.path.insert(0, str(ROOT / "tools"))
 
-import scaling  # noqa: E402
-import synthetic_case  # noqa: E402
-from scaling import Measurement, efficiency, job_script, measured, planned, scaling_rows  # noqa: E402
+import scaling
+import synthetic_case
+from scaling import Measurement, efficiency, job_script, measured, planned, scaling_rows
 
 SMALL, LARGE = (64, 128), (720, 1440)
 

@@ -33,26 +33,6 @@ def by_scale(transform: CurveletTransform) -> np.ndarray:
     return np.array([0.3**wedge.scale * (1.5 if wedge.number % 2 else 0.5) for wedge in wedges]) * 0.01
 
 
-def test_powers_add_up_to_the_sum_of_squares(transform: CurveletTransform, rng: np.random.Generator) -> None:
-    image, other = rng.standard_normal((2, *SHAPE))
-    powers = WedgePowers(transform, SELF)
-    assert powers.of(image).sum() == pytest.approx(np.square(image).sum(), rel=1e-12)
-    assert powers.of(image, other).sum() == pytest.approx((image * other).sum(), rel=1e-9)
-    assert powers.norms.sum() == pytest.approx(1, rel=1e-12)
-    white = np.mean([powers.of(rng.standard_normal(SHAPE)) for _ in range(40)], axis=0)
-    np.testing.assert_allclose(white, powers.norms * image.size, rtol=0.15)
-
-
-def test_filter_is_what_weighted_coefficients_do(transform: CurveletTransform, rng: np.random.Generator) -> None:
-    image = rng.standard_normal(SHAPE)
-    factors = rng.uniform(0, 2, len(transform.layout.wedges))
-    coefficients = transform.forward(image)
-    for wedge, factor in zip(transform.layout.wedges, factors, strict=True):
-        coefficients[wedge.start : wedge.stop] *= factor
-    filtered = np.fft.irfft2(np.fft.rfft2(image) * wedge_filter(transform, factors), s=SHAPE)
-    np.testing.assert_allclose(filtered, transform.inverse(coefficients), rtol=0, atol=1e-13)
-
-
 def test_closed_form_finds_the_variances_of_a_coherent_error(
     transform: CurveletTransform, rng: np.random.Generator
 ) -> None:

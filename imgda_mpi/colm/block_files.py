@@ -17,7 +17,7 @@ from mpi4py import MPI
 from imgda_mpi.arrays import FloatArray, IntArray
 from imgda_mpi.colm.hdf5 import Columns, has_parallel_hdf5, opened
 from imgda_mpi.faults import OutputError, writing
-from imgda_mpi.parallel.failure import same_fate, same_fate_of_collectives
+from imgda_mpi.parallel.failure import on_rank_0, same_fate_of_collectives
 from imgda_mpi.parallel.ownership import owners_of_range, share
 from imgda_mpi.parallel.rows import gather_rows, scatter_rows
 
@@ -37,12 +37,9 @@ class Part:
 
     Parameters
     ----------
-    file : int
-        Number of the file.
-    owners : list of int
-        All ranks with patches in the file, ascending.
-    own, in_file : slice
-        The patches that are in this file and the rank's, among the own patches and among those of the file.
+    file : its number
+    owners : all ranks with patches in the file, ascending
+    own, in_file : the patches that are in this file and the rank's, among the own and among those of the file
     """
 
     file: int
@@ -119,15 +116,12 @@ def edit_rows(
     before: Mapping[str, FloatArray],
     after: Mapping[Columns, FloatArray],
 ) -> None:
-    """Put own rows of some variables into a set of files, read them back and compare.
-
-    Collective over ``comm``.
+    """Put own rows of some variables into a set of files, read them back and compare. Collective over ``comm``.
 
     Parameters
     ----------
-    before : own rows by variable name
-        What the files hold now. A file in which nothing changes is not touched.
-    after : own rows
+    before : what the files hold now; a file in which nothing changes is not touched
+    after : own rows, as ``before``
 
     Raises
     ------
@@ -166,10 +160,8 @@ def _read(
     """Own rows of one file. Collective over the group of its owners."""
     if group is None or has_parallel_hdf5():
         return _read_slice(file, part.in_file, variables, group)
-    every: dict[str, FloatArray] = {}
-    with same_fate(group):
-        if group.rank == 0:
-            every = _read_slice(file, slice(0, file.stop - file.start), variables, None)
+    whole = slice(0, file.stop - file.start)
+    every = on_rank_0(group, lambda: _read_slice(file, whole, variables, None)) or {}
     offsets = _offsets_in_file(part, group)
     return {variable.name: scatter_rows(group, every.get(variable.name), offsets) for variable in variables}
 
@@ -189,10 +181,8 @@ def _write(file: BlockFile, part: Part, edits: Mapping[Columns, FloatArray], gro
         return
     offsets = _offsets_in_file(part, group)
     every = {variable: gather_rows(group, rows, offsets) for variable, rows in edits.items()}
-    with same_fate(group):
-        if group.rank == 0:
-            whole = {variable: rows for variable, rows in every.items() if rows is not None}
-            _write_slice(file, slice(0, file.stop - file.start), whole, None)
+    whole = {variable: rows for variable, rows in every.items() if rows is not None}
+    on_rank_0(group, lambda: _write_slice(file, slice(0, file.stop - file.start), whole, None))
 
 
 def _write_slice(

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from math import isqrt
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from mpi4py import MPI
@@ -24,9 +25,9 @@ from imgda_mpi.colm.own_patches import check_soil, own_patches
 from imgda_mpi.colm.patches import PatchMap
 from imgda_mpi.colm.soil_layers import N_SNOW, N_SOIL, node_depth
 from imgda_mpi.colm.soil_update import SoilColumns
-from imgda_mpi.faults import OutputError, fault, writing
+from imgda_mpi.faults import OutputError, fault, reading, writing
 from imgda_mpi.grid import Grid
-from imgda_mpi.parallel.failure import same_fate
+from imgda_mpi.parallel.failure import on_rank_0, same_fate
 from imgda_mpi.parallel.ownership import share
 from imgda_mpi.parallel.rows import gather_rows, scatter_rows
 
@@ -97,10 +98,7 @@ class Colm2014Restart:
         InputError
             Where soil water or temperature of a soil patch is missing or not finite.
         """
-        every: list[FloatArray | None] = [None] * 4
-        with same_fate(self.comm):
-            if self.comm.rank == 0:
-                every = [*(self._soil(at) for at in (LIQUID, ICE, TEMPERATURE)), self._values(AQUIFER, 1)[:, 0]]
+        every: Sequence[FloatArray | None] = on_rank_0(self.comm, self._read_all) or [None] * 4
         liquid, ice, temperature, aquifer = (scatter_rows(self.comm, values, self.offsets) for values in every)
         first = int(self.offsets[self.comm.rank])
         soil = SoilColumns(
@@ -127,9 +125,8 @@ class Colm2014Restart:
         target = directory / self.state.name
         every_liquid = gather_rows(self.comm, liquid, self.offsets)
         every_aquifer = None if aquifer is None else gather_rows(self.comm, aquifer, self.offsets)
-        with same_fate(self.comm), writing(directory):
+        with same_fate(self.comm):
             if every_liquid is not None:
-                directory.mkdir(exist_ok=True)
                 water = self._values(LIQUID, COLUMN)
                 water[:, N_SNOW:] = every_liquid
                 edits = {LIQUID: water}
@@ -142,8 +139,10 @@ class Colm2014Restart:
         n = int(self.offsets[-1])
         return _reals(self.state, _state_byte(variable, n), n * width).reshape(n, width)
 
-    def _soil(self, variable: int) -> FloatArray:
-        return self._values(variable, COLUMN)[:, N_SNOW:]
+    def _read_all(self) -> list[FloatArray]:
+        """Liquid, ice, temperature (n_patch, 10) and aquifer storage (n_patch,) of all patches."""
+        columns = [self._values(variable, COLUMN)[:, N_SNOW:] for variable in (LIQUID, ICE, TEMPERATURE)]
+        return [*columns, self._values(AQUIFER, 1)[:, 0]]
 
 
 def open_restart(restart_file: Path, const_file: Path, time: datetime, comm: MPI.Intracomm) -> Colm2014Restart:
@@ -153,23 +152,22 @@ def open_restart(restart_file: Path, const_file: Path, time: datetime, comm: MPI
 
     Parameters
     ----------
-    restart_file, const_file : Path
-        The model's ``<site>-rstTimeVar-<yyyy-ddd-sssss>`` and ``<site>-rstTimeConst``.
-    time : datetime
-        Instant that the restart must be of, UTC.
+    restart_file, const_file : the model's ``<site>-rstTimeVar-<yyyy-ddd-sssss>`` and ``<site>-rstTimeConst``
+    time : instant that the restart must be of, UTC
 
     Raises
     ------
     InputError
         Where a file is missing, damaged, of another layout or instant, or does not match the other.
     """
-    patches, porosity = None, None
-    with same_fate(comm):
-        if comm.rank == 0:
-            layout = _const_layout(const_file)
-            _check_state(restart_file, layout.n_patch, time)
-            patches = _place(const_file, layout)
-            porosity = _reals(const_file, layout.porosity, layout.n_patch * N_SOIL).reshape(-1, N_SOIL)
+
+    def read() -> tuple[PatchMap, FloatArray]:
+        layout = _const_layout(const_file)
+        _check_state(restart_file, layout.n_patch, time)
+        patches = _place(const_file, layout)
+        return patches, _reals(const_file, layout.porosity, layout.n_patch * N_SOIL).reshape(-1, N_SOIL)
+
+    patches, porosity = on_rank_0(comm, read) or (None, None)
     offsets = share(comm.bcast(patches.n_patch if patches else None), comm.size)
     return Colm2014Restart(
         name=f"CoLM2014 {restart_file.name}",
@@ -188,27 +186,30 @@ def _state_byte(variable: int, n_patch: int) -> int:
 
 
 def _reals(path: Path, start: int, count: int) -> FloatArray:
-    return np.fromfile(path, "<f8", count, offset=start).astype(np.float64, copy=False)
+    with reading(path):
+        return np.fromfile(path, "<f8", count, offset=start).astype(np.float64, copy=False)
 
 
 def _integers(path: Path, start: int, count: int) -> IntArray:
-    return np.fromfile(path, "<i4", count, offset=start).astype(np.int64)
+    with reading(path):
+        return np.fromfile(path, "<i4", count, offset=start).astype(np.int64)
 
 
 def _record_lengths(path: Path) -> list[int]:
     """Lengths in bytes of the records of a Fortran sequential file."""
-    if not path.is_file():
+    with reading(path):
+        size = path.stat().st_size if path.is_file() else None
+    if size is None:
         raise fault(path, found="no such file", expected="a restart file of CoLM2014", do="correct its name")
-    size = path.stat().st_size
     lengths: list[int] = []
     position = 0
-    with path.open("rb") as file:
+    with reading(path):
+        file = path.open("rb")
+    with file:
         while position < size:
-            file.seek(position)
-            marker = file.read(MARKER)
+            marker = _marker(path, file, position)
             length = int.from_bytes(marker, "little", signed=True)
-            file.seek(position + MARKER + max(length, 0))
-            if length < 0 or len(marker) < MARKER or file.read(MARKER) != marker:
+            if length < 0 or len(marker) < MARKER or _marker(path, file, position + MARKER + length) != marker:
                 raise fault(
                     path,
                     f"record {len(lengths) + 1}",
@@ -219,6 +220,12 @@ def _record_lengths(path: Path) -> list[int]:
             lengths.append(length)
             position += length + 2 * MARKER
     return lengths
+
+
+def _marker(path: Path, file: BinaryIO, position: int) -> bytes:
+    with reading(path):
+        file.seek(position)
+        return file.read(MARKER)
 
 
 def _const_layout(path: Path) -> _Layout:
@@ -346,13 +353,15 @@ def _check_state(path: Path, n_patch: int, time: datetime) -> None:
 
 def _edited_copy(source: Path, target: Path, edits: dict[int, FloatArray]) -> None:
     """Copy a state file and replace whole variables (n_patch, width) in the copy."""
-    shutil.copyfile(source, target)
-    with target.open("r+b") as file:
-        for variable, values in edits.items():
-            file.seek(_state_byte(variable, values.shape[0]))
-            file.write(values.astype("<f8", copy=False).tobytes())
-        file.flush()
-        os.fsync(file.fileno())
+    with writing(target.parent):
+        target.parent.mkdir(exist_ok=True)
+        shutil.copyfile(source, target)
+        with target.open("r+b") as file:
+            for variable, values in edits.items():
+                file.seek(_state_byte(variable, values.shape[0]))
+                file.write(values.astype("<f8", copy=False).tobytes())
+            file.flush()
+            os.fsync(file.fileno())
     for variable, values in edits.items():
         written = _reals(target, _state_byte(variable, values.shape[0]), values.size)
         if written.tobytes() != values.tobytes():

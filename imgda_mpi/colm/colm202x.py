@@ -21,7 +21,7 @@ from imgda_mpi.colm.patches import PatchMap
 from imgda_mpi.colm.soil_layers import N_SNOW, N_SOIL
 from imgda_mpi.colm.soil_update import SoilColumns
 from imgda_mpi.faults import writing
-from imgda_mpi.parallel.failure import same_fate
+from imgda_mpi.parallel.failure import from_rank_0, same_fate
 from imgda_mpi.parallel.ownership import share
 from imgda_mpi.parallel.rows import gather_rows
 
@@ -74,9 +74,7 @@ class Colm202xRestart:
             is_soil=self.patches.is_soil,
         )
         with same_fate(self.comm):
-            check_soil(
-                soil, lambda patch: _place(self.states, first + patch), lambda patch: _place(self.consts, first + patch)
-            )
+            check_soil(soil, lambda n: _place(self.states, first + n), lambda n: _place(self.consts, first + n))
         self.read = {variable.name: state[variable.name] for variable in (LIQUID, AQUIFER)}
         for rows in self.read.values():
             rows.flags.writeable = False
@@ -115,18 +113,12 @@ def open_restart(
         Where a file is missing or damaged, of another instant or case, or does not match the others.
     """
     files = CaseFiles(directory, case, time, land_cover_year)
-    listed = None
-    with same_fate(comm):
-        if comm.rank == 0:
-            listed = list_files(files)
-    blocks, names = comm.bcast(listed)
+    blocks, names = from_rank_0(comm, lambda: list_files(files))
     if comm.rank == 0 and comm.size > 1 and not has_parallel_hdf5():
         log.info("this h5py has no MPI: a file that ranks share goes through one of them (same values, less speed)")
     sizes, places = _survey(files, blocks, comm)
-    every = None
     with same_fate(comm):
-        if places is not None:
-            every = patch_map(files, places)
+        every = None if places is None else patch_map(files, places)
     offsets = share_of_blocks(sizes, comm.size)
     ends = np.cumsum(sizes).tolist()
     bounds = list(zip([0, *ends[:-1]], ends, strict=True))

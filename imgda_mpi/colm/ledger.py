@@ -40,19 +40,9 @@ _UNMET = 1e-9  # m3 m-3
 
 
 def ledger_rows(soil: SoilColumns, update: SoilUpdate, aquifer: FloatArray) -> FloatArray:
-    """Terms and flags of some patches, a row for each: what `WaterLedger` is made of.
+    """Terms and flags of n patches, (n, 10): what `WaterLedger` is made of.
 
-    Parameters
-    ----------
-    soil : SoilColumns
-        Background of n patches.
-    update : SoilUpdate
-    aquifer : (n,) array
-        Change of the aquifer store, kg m-2.
-
-    Returns
-    -------
-    (n, 10) array
+    From their background, its update, and the change of the aquifer store (n,) kg m-2.
     """
     ice = soil.ice.sum(axis=1)
     before = soil.liquid.sum(axis=1) + ice
@@ -64,14 +54,7 @@ def ledger_rows(soil: SoilColumns, update: SoilUpdate, aquifer: FloatArray) -> F
 
 @dataclass(frozen=True)
 class WaterLedger:
-    """The ledger of all patches.
-
-    Parameters
-    ----------
-    patches : PatchMap
-    rows : (n_patch, 10) array
-        As `ledger_rows` gives them, in patch order.
-    """
+    """The ledger of all patches: ``rows`` (n_patch, 10) as `ledger_rows` gives them, in patch order."""
 
     patches: PatchMap
     rows: FloatArray

@@ -19,13 +19,9 @@ LARGEST_PLAUSIBLE = 1.0e30
 
 
 def own_patches(comm: MPI.Intracomm, every: PatchMap | None, offsets: IntArray) -> PatchMap:
-    """Map of the own patches, on the whole grid. Collective over ``comm``.
+    """Map of the own patches, on the whole grid, from that of all on rank 0 (None elsewhere). Collective.
 
-    Parameters
-    ----------
-    every : PatchMap on rank 0, None elsewhere
-    offsets : (size + 1,) array
-        Rank r owns the patches ``offsets[r]:offsets[r + 1]``.
+    Rank r owns the patches ``offsets[r]:offsets[r + 1]``.
     """
     grid = comm.bcast(every.grid if every else None)
     columns = (every.cell, every.weight, every.patch_type) if every else (None, None, None)
@@ -40,11 +36,7 @@ Place = Callable[[int], tuple[Path, int]]
 def check_soil(soil: SoilColumns, state: Place, const: Place) -> None:
     """Refuse soil columns that hold missing, not finite, or impossible values. Not collective.
 
-    Parameters
-    ----------
-    soil : SoilColumns
-    state, const : callable
-        Where the state and the constants of a patch of ``soil`` come from.
+    ``state`` and ``const`` say where the state and the constants of a patch of ``soil`` come from.
 
     Raises
     ------

@@ -19,13 +19,10 @@ class PatchMap:
 
     Parameters
     ----------
-    grid : Grid
-    cell : (n_patch,) int64 array
-        Flat index of the patch's cell: row * nx + column.
-    weight : (n_patch,) array
-        Area of the patch in any unit that is the same for all patches of a cell, >= 0.
-    patch_type : (n_patch,) int array
-        The model's patch type.
+    grid : of the image, (ny, nx)
+    cell : flat index of the patch's cell, (n_patch,): row * nx + column
+    weight : area of the patch, (n_patch,), in any unit that is the same for all patches of a cell, >= 0
+    patch_type : the model's, (n_patch,)
 
     Raises
     ------
@@ -59,17 +56,9 @@ class PatchMap:
         return np.asarray(self.patch_type == SOIL_TYPE)
 
     def to_image(self, values: FloatArray) -> FloatArray:
-        """Mean over the soil patches of each cell, weighted by area.
+        """Mean of values (n_patch,) over the soil patches of each cell, weighted by area.
 
-        Parameters
-        ----------
-        values : (n_patch,) array
-            Values on patches that are not soil are ignored.
-
-        Returns
-        -------
-        (ny, nx) array
-            In the unit of the values; NaN where a cell has no soil patch.
+        (ny, nx) in their unit; NaN where a cell has no soil patch. Values on other patches are ignored.
         """
         area = self._soil_sum(self.weight)
         total = self._soil_sum(self.weight * np.where(self.is_soil, values, 0.0))

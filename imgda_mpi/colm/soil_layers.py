@@ -17,44 +17,31 @@ DENSITY_LIQUID = 1000.0  # kg m-3
 DENSITY_ICE = 917.0  # kg m-3
 FREEZING = 273.16  # K: the model's own constant, the triple point, so that "frozen" means the same here and there
 
-
-def _fixed(values: FloatArray) -> FloatArray:
-    values.setflags(write=False)
-    return values
-
-
 _layer = np.arange(1, N_SOIL + 1)
 
-node_depth: FloatArray = _fixed(0.025 * (np.exp(0.5 * (_layer - 0.5)) - 1.0))
+node_depth: FloatArray = 0.025 * (np.exp(0.5 * (_layer - 0.5)) - 1.0)
 """Depth of the layers' nodes, (10,) m: z(i) = 0.025 (exp(0.5 (i - 0.5)) - 1)."""
 
-thickness: FloatArray = _fixed(
-    np.concatenate(
-        [
-            [0.5 * (node_depth[0] + node_depth[1])],
-            0.5 * (node_depth[2:] - node_depth[:-2]),
-            [node_depth[-1] - node_depth[-2]],
-        ]
-    )
+thickness: FloatArray = np.concatenate(
+    [
+        [0.5 * (node_depth[0] + node_depth[1])],
+        0.5 * (node_depth[2:] - node_depth[:-2]),
+        [node_depth[-1] - node_depth[-2]],
+    ]
 )
 """Thickness of the layers, (10,) m: half-way from node to node; the last one reaches as far below its node as above."""
 
-interface_depth: FloatArray = _fixed(np.concatenate([[0.0], np.cumsum(thickness)]))
+interface_depth: FloatArray = np.concatenate([[0.0], np.cumsum(thickness)])
 """Depth of the layers' edges from the surface down, (11,) m: layer i lies between edges i and i + 1."""
+
+for _depths in (node_depth, thickness, interface_depth):
+    _depths.setflags(write=False)
 
 
 def overlap_weights(top: float, bottom: float) -> FloatArray:
-    """Share of each soil layer in the mean over a depth range.
+    """Share of each soil layer in the mean over a depth range in m, 0 <= top < bottom <= 3.4331 (the lowest edge).
 
-    Parameters
-    ----------
-    top, bottom : float
-        Depth range in m, 0 <= top < bottom <= 3.4331 (the lowest edge).
-
-    Returns
-    -------
-    (10,) array
-        Length of each layer within the range over the length of the range; the sum is 1.
+    (10,): length of each layer within the range over the length of the range; the sum is 1.
 
     Raises
     ------
@@ -74,16 +61,8 @@ def overlap_weights(top: float, bottom: float) -> FloatArray:
 
 
 def volumetric_water(liquid: FloatArray, ice: FloatArray) -> FloatArray:
-    """Volume of liquid water and ice per volume of soil.
+    """Volume of liquid water and ice per volume of soil, (..., 10) m3 m-3, from their mass, (..., 10) kg m-2.
 
-    Parameters
-    ----------
-    liquid, ice : (..., 10) array
-        Mass in the soil layers, kg m-2.
-
-    Returns
-    -------
-    (..., 10) array
-        m3 m-3: liquid / (1000 dz) + ice / (917 dz), the model's ``h2osoi``.
+    liquid / (1000 dz) + ice / (917 dz), the model's ``h2osoi``.
     """
     return np.asarray(liquid / (DENSITY_LIQUID * thickness) + ice / (DENSITY_ICE * thickness))

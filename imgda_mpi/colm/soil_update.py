@@ -23,14 +23,10 @@ class SoilColumns:
 
     Parameters
     ----------
-    liquid, ice : (n, 10) array
-        kg m-2.
-    temperature : (n, 10) array
-        K.
-    porosity, residual : (n, 10) array
-        Upper and lower limit of volumetric water, m3 m-3; ``residual`` is 0 where the model has none.
-    is_soil : (n,) bool array
-        Patches that take part.
+    liquid, ice : (n, 10) kg m-2
+    temperature : (n, 10) K
+    porosity, residual : upper and lower limit of volumetric water, (n, 10) m3 m-3; the latter 0 where there is none
+    is_soil : patches that take part, (n,)
 
     Raises
     ------
@@ -79,22 +75,15 @@ class SoilUpdate:
 
     Parameters
     ----------
-    liquid : (n, 10) array
-        Updated liquid water, kg m-2.
-    requested : (n,) array
-        Water of the uniform shift of all layers of the surface layer, without bounds, kg m-2.
-    frozen : (n,) array
-        Part of it that was withheld from frozen layers, kg m-2.
-    clamped : (n,) array
-        Part that bounds refused, net of what other layers took instead, kg m-2. It is not 0 where the whole
+    liquid : updated liquid water, (n, 10) kg m-2
+    requested : water of the uniform shift of all layers of the surface layer, without bounds, (n,) kg m-2
+    frozen : part of it that was withheld from frozen layers, (n,) kg m-2
+    clamped : part that bounds refused, net of what other layers took instead, (n,) kg m-2. It is not 0 where the whole
         increment could be placed in other layers: their share in the surface layer differs from that in the column.
-    applied : (n,) array
-        Change of the column's liquid water, kg m-2.
-    unmet : (n,) array
-        Increment minus achieved change of the surface moisture, m3 m-3.
-    is_frozen, at_lower, at_upper : (n,) bool array
-        Patches where a layer was withheld as frozen, or where a layer asked to lose (gain) water has come to its
-        lower (upper) bound.
+    applied : change of the column's liquid water, (n,) kg m-2
+    unmet : increment minus achieved change of the surface moisture, (n,) m3 m-3
+    is_frozen, at_lower, at_upper : patches (n,) where a layer was withheld as frozen, or where a layer asked to lose
+        (gain) water has come to its lower (upper) bound
     """
 
     liquid: FloatArray
@@ -113,12 +102,9 @@ def update_soil(columns: SoilColumns, increment: FloatArray, weights: FloatArray
 
     Parameters
     ----------
-    columns : SoilColumns
-        Background of n patches.
-    increment : (n,) array
-        Change of the surface moisture, m3 m-3; ignored (may be NaN) on patches that are not soil.
-    weights : (10,) array
-        Share of the soil layers in the surface layer, >= 0, sum 1.
+    columns : background of n patches
+    increment : change of the surface moisture, (n,) m3 m-3; ignored (may be NaN) on patches that are not soil
+    weights : share of the soil layers in the surface layer, (10,), >= 0, sum 1
 
     Returns
     -------
@@ -140,7 +126,7 @@ def update_soil(columns: SoilColumns, increment: FloatArray, weights: FloatArray
     withheld = asked & columns.is_frozen()
     movable = asked & ~withheld
     lower, upper = columns.liquid_bounds()
-    shift = _uniform_shift(columns.liquid, (lower, upper), movable, wanted, weights)
+    shift = _uniform_shift(columns.liquid, lower, upper, movable, wanted, weights)
     shifted = columns.liquid + shift[:, None] * _layer_mass
     liquid = np.where(movable, np.clip(shifted, lower, upper), columns.liquid)
 
@@ -193,13 +179,13 @@ def _checked_increment(columns: SoilColumns, increment: FloatArray, weights: Flo
 
 def _uniform_shift(
     liquid: FloatArray,
-    bounds: tuple[FloatArray, FloatArray],
+    lower: FloatArray,
+    upper: FloatArray,
     movable: BoolArray,
     wanted: FloatArray,
     weights: FloatArray,
 ) -> FloatArray:
     """Volumetric shift (n,) of the movable layers that yields the wanted change, or brings them all to a bound."""
-    lower, upper = bounds
     target = wanted * _weighted_sum(movable.astype(np.float64), weights)
     grows = (wanted > 0)[:, None]
     shift = np.zeros_like(wanted)

@@ -12,7 +12,7 @@ from imgda_mpi.arrays import FloatArray, Values
 from imgda_mpi.curvelet import Layout
 from imgda_mpi.distributed.image_rows import ImageRows
 from imgda_mpi.distributed.own_coefficients import OwnCoefficients, OwnWedges
-from imgda_mpi.distributed.rank_grid import RankGrid, whole_wedges
+from imgda_mpi.distributed.rectangle import Rectangle, whole_wedges
 from imgda_mpi.distributed.wedge_powers import WedgePowers
 from imgda_mpi.numerics.perturbations import Sample
 from imgda_mpi.numerics.problem import Fact, Problem
@@ -76,7 +76,7 @@ class ErrorModel(ABC, Generic[Own]):
         return {}
 
     @abstractmethod
-    def rank_grid(self, layout: Layout, n_ranks: int, wedge_groups: int | None) -> RankGrid:
+    def rectangle(self, layout: Layout, n_ranks: int, wedge_groups: int | None) -> Rectangle:
         """Who has which members and coefficients for the diagonal solver.
 
         Raises
@@ -98,7 +98,7 @@ class WedgeErrors(ErrorModel[OwnWedges]):
 
     coefficients = OwnWedges
 
-    def rank_grid(self, layout: Layout, n_ranks: int, wedge_groups: int | None) -> RankGrid:
+    def rectangle(self, layout: Layout, n_ranks: int, wedge_groups: int | None) -> Rectangle:
         """Ranks that have whole wedges."""
         return whole_wedges(layout, n_ranks)
 
@@ -107,7 +107,7 @@ class CovarianceErrors(WedgeErrors):
     """Error models that the full solver knows too."""
 
     @abstractmethod
-    def covariance(self, rows: ImageRows, powers: WedgePowers, problem: Problem) -> Covariance:
+    def covariance(self, image_rows: ImageRows, powers: WedgePowers, problem: Problem) -> Covariance:
         """B of images. Collective."""
 
 

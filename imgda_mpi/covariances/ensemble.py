@@ -73,12 +73,13 @@ class EnsembleErrors(CovarianceErrors):
             background[place] = np.maximum(np.repeat(smooth, step), 0.0)
         return background, observation_variances(own, masked_variance(own, 1.0, observations), observations)
 
-    def covariance(self, rows: ImageRows, powers: WedgePowers, problem: Problem) -> EnsembleCovariance:
+    def covariance(self, image_rows: ImageRows, powers: WedgePowers, problem: Problem) -> EnsembleCovariance:
         """B = 1/(N-1) sum_i diag(a_i) L diag(a_i). Collective."""
         members, axes = self._inflated(problem), (problem.grid.latitude, problem.grid.longitude)
         places = [np.asarray(axis, np.float64).tobytes() for axis in axes]
         # It is large, and needed where there are members alone.
-        return EnsembleCovariance(rows, members, _localisation(*places, self._length) if members.anomalies else None)
+        localisation = _localisation(*places, self._length) if members.anomalies else None
+        return EnsembleCovariance(image_rows, members, localisation)
 
     def _inflated(self, problem: Problem) -> Members:
         members = members_of(problem)
@@ -113,32 +114,25 @@ class EnsembleCovariance(Covariance):
     """The localised covariance of members: sum over members of diag(a) L diag(a), divisor N - 1.
 
     Blocks of members are worked on by the ranks that hold them, and added in their order. Making one is collective.
-
-    Parameters
-    ----------
-    rows : ImageRows
-    members : Members
-        On the grid, in the top left corner of the images of ``rows``.
-    localisation : Localisation or None
-        On the grid; None where no member is held.
+    Members and localisation, None where no member is held, are on the grid: the images' top left corner.
     """
 
-    def __init__(self, rows: ImageRows, members: Members, localisation: Localisation | None) -> None:
-        self._rows, self._localisation = rows, localisation
+    def __init__(self, image_rows: ImageRows, members: Members, localisation: Localisation | None) -> None:
+        self._image_rows, self._localisation = image_rows, localisation
         self._shape = members.spread.shape
         self._n_blocks, self._divisor = len(member_blocks(members.n_members)), members.n_members - 1
         # Blocks as `holder_of_images` gives them to the ranks.
         self._blocks = {
             number: np.stack([members.anomalies[member] for member in block])
             for number, block in enumerate(member_blocks(members.n_members))
-            if number % rows.comm.size == rows.comm.rank
+            if number % image_rows.comm.size == image_rows.comm.rank
         }
         self.variance = self._sum_of_blocks({number: (block**2).sum(axis=0) for number, block in self._blocks.items()})
 
     def apply(self, rows: FloatArray) -> FloatArray:
         """B times an image, (n_own, nx). Collective."""
         ny, nx = self._shape
-        image = self._rows.whole(rows)[:ny, :nx]
+        image = self._image_rows.whole(rows)[:ny, :nx]
         parts = {}
         if self._localisation is not None:
             for number, block in self._blocks.items():
@@ -157,20 +151,14 @@ class EnsembleCovariance(Covariance):
 
     def _sum_of_blocks(self, parts: Mapping[int, FloatArray]) -> FloatArray:
         """Own rows of the sum over all blocks, divided by N - 1, from the images (ny, nx) of the own blocks."""
-        shape = self._rows.shape
-        embedded = {number: embed(part, shape) for number, part in parts.items()}
-        return self._rows.sum(embedded, self._n_blocks) / self._divisor
+        embedded = {number: embed(part, self._image_rows.shape) for number, part in parts.items()}
+        return self._image_rows.sum(embedded, self._n_blocks) / self._divisor
 
 
 def spread_error_ratio(innovation: Observations, spread: FloatArray) -> tuple[float, float]:
     """Factor by which the innovation says that the members' variance should be multiplied.
 
-    Parameters
-    ----------
-    innovation : Observations
-        Observation minus background.
-    spread : (ny, nx) array
-        Standard deviation of the members, m3 m-3.
+    The innovation is observation minus background, ``spread`` (ny, nx) the members' standard deviation, m3 m-3.
 
     Returns
     -------

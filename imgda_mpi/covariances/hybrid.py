@@ -46,6 +46,7 @@ class HybridErrors(CovarianceErrors):
             total += background
         return total, observation
 
-    def covariance(self, rows: ImageRows, powers: WedgePowers, problem: Problem) -> SumCovariance:
+    def covariance(self, image_rows: ImageRows, powers: WedgePowers, problem: Problem) -> SumCovariance:
         """B of images. Collective."""
-        return SumCovariance([(weight, errors.covariance(rows, powers, problem)) for weight, errors in self._parts])
+        parts = [(weight, errors.covariance(image_rows, powers, problem)) for weight, errors in self._parts]
+        return SumCovariance(parts)

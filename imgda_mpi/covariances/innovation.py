@@ -34,7 +34,7 @@ class InnovationErrors(CovarianceErrors):
         of_wedges = wedge_variances(own.powers(), problem.innovation)
         return own.spread_out(of_wedges) * observed, observation_variances(own, observed, problem.observations)
 
-    def covariance(self, rows: ImageRows, powers: WedgePowers, problem: Problem) -> WedgeCovariance:
+    def covariance(self, image_rows: ImageRows, powers: WedgePowers, problem: Problem) -> WedgeCovariance:
         """B = C^T diag(b_w) C. Collective.
 
         The variances start from the closed form, which counts what coasts and gaps spread from one wedge to others
@@ -42,16 +42,17 @@ class InnovationErrors(CovarianceErrors):
         """
         innovation = problem.innovation
         variances = wedge_variances(powers, innovation)
-        signs = innovation.apply(random_signs(rows.shape, seed=problem.seed, time=problem.time, member=0))
+        signs = innovation.apply(random_signs(image_rows.shape, seed=problem.seed, time=problem.time, member=0))
         for _ in range(N_STEPS):
-            system = ObservedSystem(rows, WedgeCovariance(rows, powers, variances), innovation)
+            system = ObservedSystem(image_rows, WedgeCovariance(image_rows, powers, variances), innovation)
             weighted, probed = (
-                rows.whole(system.solve(image[rows.own], STEP_TOLERANCE).values) for image in (innovation.values, signs)
+                image_rows.whole(system.solve(image[image_rows.own], STEP_TOLERANCE).values)
+                for image in (innovation.values, signs)
             )
             # Random signs have the traces of the expectation for their mean; one image has many pixels.
             expected = powers.of(signs, probed)
             variances = likelier_variances(variances, powers.of(weighted), expected, powers.scale)
-        return WedgeCovariance(rows, powers, variances)
+        return WedgeCovariance(image_rows, powers, variances)
 
 
 def wedge_variances(powers: WedgePowers, innovation: Observations) -> FloatArray:

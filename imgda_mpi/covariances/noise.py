@@ -28,7 +28,9 @@ BINS = np.geomspace(1e-10, 1e2, 2401)  # (m3 m-3)2, steps of one percent
 
 def masked_variance(own: OwnWedges, sd: float | FloatArray, observations: Observations) -> Values:
     """Variance of the own coefficients for white errors on the observed pixels: sum_x m sd^2 |phi|^2, (m3 m-3)2."""
-    return own.expected_variance(np.where(observations.observed, sd, 0.0))
+    wedges = [wedge for _, wedge, _ in own.wedges()]
+    field = np.where(observations.observed, sd, 0.0)
+    return expected_variance(own.transform, field, wedges).astype(own.transform.dtype)
 
 
 def observation_variances(own: OwnWedges, observed: Values, observations: Observations) -> Values:

@@ -11,7 +11,7 @@ from imgda_mpi.arrays import Values
 from imgda_mpi.covariances.covariance import ErrorModel
 from imgda_mpi.curvelet import Layout
 from imgda_mpi.distributed.own_coefficients import OwnCoefficients
-from imgda_mpi.distributed.rank_grid import RankGrid, choose_grid
+from imgda_mpi.distributed.rectangle import Rectangle, choose_rectangle
 from imgda_mpi.numerics.perturbations import ENSEMBLES, perturbation
 from imgda_mpi.numerics.problem import ErrorSd, Problem, embedded_sd
 
@@ -33,9 +33,9 @@ class PaperErrors(ErrorModel[OwnCoefficients]):
     def __init__(self, background_error: ErrorSd, n_members: int) -> None:
         self._background_error, self._n_members = background_error, n_members
 
-    def rank_grid(self, layout: Layout, n_ranks: int, wedge_groups: int | None) -> RankGrid:
-        """Member groups and wedge groups: see `choose_grid`."""
-        return choose_grid(layout, self._n_members, n_ranks, wedge_groups)
+    def rectangle(self, layout: Layout, n_ranks: int, wedge_groups: int | None) -> Rectangle:
+        """Member groups and wedge groups: see `choose_rectangle`."""
+        return choose_rectangle(layout, self._n_members, n_ranks, wedge_groups)
 
     def variances(self, own: OwnCoefficients, problem: Problem) -> tuple[Values, Values]:
         """B and R of the own coefficients (eq. 8). Collective over the rectangle of ranks."""

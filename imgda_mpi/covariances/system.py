@@ -17,17 +17,12 @@ MAX_ITERATIONS = 1000
 class ObservedSystem:
     """The matrix S = H B H^T + R, to be solved for any number of innovations. Making one is collective.
 
-    Parameters
-    ----------
-    rows : ImageRows
-    covariance : Covariance
-    observations : Observations
-        H and R, on the whole image.
+    The observations, H and R, are given on the whole image.
     """
 
-    def __init__(self, rows: ImageRows, covariance: Covariance, observations: Observations) -> None:
-        self._rows, self._covariance = rows, covariance
-        self._observations = observations.rows(rows.own)
+    def __init__(self, image_rows: ImageRows, covariance: Covariance, observations: Observations) -> None:
+        self._image_rows, self._covariance = image_rows, covariance
+        self._observations = observations.rows(image_rows.own)
         self._noise = self._observations.noise
         self._invert = covariance.preconditioner(self._noise)
 
@@ -44,11 +39,11 @@ class ObservedSystem:
             self._apply,
             innovation,
             lambda residual: observations.apply(self._invert(observations.adjoint(residual))),
-            self._rows.inner,
+            self._image_rows.inner,
             tolerance=tolerance,
             max_iterations=MAX_ITERATIONS,
         )
-        with same_fate(self._rows.comm):
+        with same_fate(self._image_rows.comm):
             if not solution.residual <= tolerance:
                 raise ImgdaError(
                     f"the full solver: found a residual of {solution.residual:.2g} after {solution.iterations} "

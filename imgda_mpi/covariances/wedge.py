@@ -14,35 +14,27 @@ from imgda_mpi.numerics.perturbations import Sample
 
 
 class WedgeCovariance(Covariance):
-    """B = C^T diag(b_w) C with one variance for each wedge: a filter, the same everywhere.
+    """B = C^T diag(b_w) C with a variance b_w for each wedge, (n_wedges,) (m3 m-3)2: a filter, the same everywhere."""
 
-    Parameters
-    ----------
-    rows : ImageRows
-    powers : WedgePowers
-    variances : (n_wedges,) array
-        b_w, (m3 m-3)2.
-    """
-
-    def __init__(self, rows: ImageRows, powers: WedgePowers, variances: FloatArray) -> None:
-        self._rows = rows
+    def __init__(self, image_rows: ImageRows, powers: WedgePowers, variances: FloatArray) -> None:
+        self._image_rows = image_rows
         self.coefficient_variances = variances
-        self._factors = wedge_filter(powers.transform, variances)[:, rows.own_columns]
-        own_shape = (rows.own.stop - rows.own.start, rows.shape[1])
+        self._factors = wedge_filter(powers.transform, variances)[:, image_rows.own_columns]
+        own_shape = (image_rows.own.stop - image_rows.own.start, image_rows.shape[1])
         self.variance = np.broadcast_to(np.sum(variances * powers.norms), own_shape)
 
     def apply(self, rows: FloatArray) -> FloatArray:
         """B times an image, (n_own, nx). Collective."""
-        return self._rows.filter(rows, self._factors)
+        return self._image_rows.filter(rows, self._factors)
 
     def preconditioner(self, noise: FloatArray) -> Callable[[FloatArray], FloatArray]:
         """The exact inverse for the mean of the noise where there is any: again a filter. Collective."""
-        total = self._rows.inner(noise, np.ones_like(noise))
-        mean = self._rows.inner(noise, noise) / total if total > 0 else 1.0
+        total = self._image_rows.inner(noise, np.ones_like(noise))
+        mean = self._image_rows.inner(noise, noise) / total if total > 0 else 1.0
         factors = 1.0 / (self._factors + mean)
-        return lambda rows: self._rows.filter(rows, factors)
+        return lambda rows: self._image_rows.filter(rows, factors)
 
     def draw(self, sample: Sample) -> FloatArray:
         """White noise through the root of the filter, (n_own, nx) m3 m-3. Collective."""
-        white = sample.white(self._rows.shape)
-        return self._rows.filter(white[self._rows.own], np.sqrt(self._factors))
+        white = sample.white(self._image_rows.shape)
+        return self._image_rows.filter(white[self._image_rows.own], np.sqrt(self._factors))

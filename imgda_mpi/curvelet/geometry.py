@@ -94,7 +94,7 @@ class Geometry:
         high = math.atan2(1, 1 - 1 / nd) if w == nd - 1 else math.atan2(-1 + (2 * w + 3) / nd, 1)
         return Sector(axis, nd, low, math.atan2(-1 + (2 * w + 1) / nd, 1), high)
 
-    def rectangle(self, scale: int, wedge: int) -> tuple[int, int]:
+    def box_shape(self, scale: int, wedge: int) -> tuple[int, int]:
         """Shape (n1, n2) of the coefficients of a wedge."""
         if scale == 1:
             sizes = [2 * math.floor(self.length(1, axis) / 2) + 1 for axis in (0, 1)]

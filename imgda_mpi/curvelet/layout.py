@@ -150,7 +150,7 @@ def layout_of(geometry: Geometry) -> Layout:
     for scale in range(1, geometry.n_scales + 1):
         is_real = geometry.is_real(scale)
         for number in range(1, geometry.n_wedges(scale) + 1):
-            shape = geometry.rectangle(scale, number)
+            shape = geometry.box_shape(scale, number)
             stop = start + math.prod(shape) * (1 if is_real else 2)
             wedges.append(Wedge(scale, number, shape, is_real, start, stop))
             start = stop

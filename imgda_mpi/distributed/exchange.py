@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +12,8 @@ from mpi4py.util.dtlib import from_numpy_dtype
 
 from imgda_mpi.arrays import Values
 from imgda_mpi.curvelet import Chunk
-from imgda_mpi.distributed.rank_grid import RankGrid
+from imgda_mpi.distributed.rectangle import Rectangle
+from imgda_mpi.faults import ImgdaError
 
 
 @dataclass
@@ -28,28 +30,29 @@ class Sent:
 
 
 class CoefficientExchange:
-    """Moves the coefficients of one chunk of wedges at a time.
+    """Moves the coefficients, of one dtype, of one chunk of wedges at a time.
 
-    Making one is collective over ``comm``, and so is `free`. ``sent`` counts what goes to other ranks; ``same_members``
-    are the ranks of a member group.
-
-    Parameters
-    ----------
-    comm : MPI.Intracomm
-        All ranks, also those that have no part in the rectangle.
-    grid : RankGrid
-    dtype
-        Of the coefficients.
+    Making one is collective over ``comm``, all ranks, also those that have no part in the rectangle; so is `free`, with
+    which a ``with`` block ends. ``sent`` counts what goes to other ranks; ``same_members`` are the ranks of a member
+    group.
     """
 
-    def __init__(self, comm: MPI.Intracomm, grid: RankGrid, dtype: npt.DTypeLike) -> None:
+    def __init__(self, comm: MPI.Intracomm, ranks: Rectangle, dtype: npt.DTypeLike) -> None:
         self.sent = Sent()
-        self._comm, self._grid = comm, grid
+        self._comm, self._ranks = comm, ranks
         self._dtype = np.dtype(dtype)
         self._type = from_numpy_dtype(self._dtype)
-        member_group, wedge_group = grid.place(comm.rank) or (MPI.UNDEFINED, MPI.UNDEFINED)
+        member_group, wedge_group = ranks.place(comm.rank) or (MPI.UNDEFINED, MPI.UNDEFINED)
         self.same_members = MPI.Intracomm(comm.Split(member_group))
         self._same_wedges = comm.Split(wedge_group)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        # Where a rank fails alone the others do not come here: to wait for them would hide its error.
+        if error is None or (isinstance(error, ImgdaError) and error.everywhere):
+            self.free()
 
     def free(self) -> None:
         """Give the communicators back."""
@@ -69,19 +72,12 @@ class CoefficientExchange:
             self.sent.add(np.full(comm.size - 1, spectrum.nbytes))
 
     def to_owners(self, moments: Values | None, chunk: Chunk, n_holders: int) -> Values:
-        """Own part of the moments that the first member groups have of a chunk, (n_holders, 2, n_own).
+        """Own part of the moments that the first ``n_holders`` member groups have of a chunk, (n_holders, 2, n_own).
 
-        Collective over the ranks of a wedge group.
-
-        Parameters
-        ----------
-        moments : (2 n,) array, None on ranks beyond the first ``n_holders`` member groups
-            For one owner after the other the (2, n_own) moments of its part.
-        chunk : Chunk
-        n_holders : int
-            Member groups that have a block of members in this round.
+        Collective over the ranks of a wedge group. The moments (2 n,), None on ranks of other member groups, are for
+        one owner after the other the (2, n_own) moments of its part.
         """
-        comm, bounds = self._same_wedges, 2 * self._grid.bounds(chunk)
+        comm, bounds = self._same_wedges, 2 * self._ranks.bounds(chunk)
         counts = np.diff(bounds)
         n_own = int(counts[comm.rank])
         received = np.empty((n_holders, 2, n_own // 2), self._dtype)
@@ -99,7 +95,7 @@ class CoefficientExchange:
 
         Collective over the ranks of a wedge group.
         """
-        comm, bounds = self._same_wedges, self._grid.bounds(chunk)
+        comm, bounds = self._same_wedges, self._ranks.bounds(chunk)
         counts = np.diff(bounds)
         own = np.empty(int(counts[comm.rank]), self._dtype)
         comm.Scatterv([values, counts, bounds[:-1], self._type], [own, self._type], root=member_group)
@@ -112,9 +108,9 @@ class CoefficientExchange:
 
         Collective over all ranks; those of other wedge groups give None.
         """
-        comm, grid = self._comm, self._grid
-        owners = grid.wedge_group(chunk) + grid.wedge_groups * np.arange(grid.member_groups)
-        bounds = grid.bounds(chunk)
+        comm, ranks = self._comm, self._ranks
+        owners = ranks.wedge_group(chunk) + ranks.wedge_groups * np.arange(ranks.member_groups)
+        bounds = ranks.bounds(chunk)
         counts, places = np.zeros((2, comm.size), np.int64)
         counts[owners], places[owners] = np.diff(bounds), bounds[:-1]
         whole = np.empty(int(bounds[-1]), self._dtype) if comm.rank == 0 else None

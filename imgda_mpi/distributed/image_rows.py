@@ -20,16 +20,11 @@ Spectrum = npt.NDArray[np.complex128]
 
 
 class ImageRows:
-    """Rows of images of one shape on the ranks of a communicator.
+    """Rows of images of one shape (ny, nx) on the ranks of a communicator.
 
     Blocks of rows are never divided, nor are blocks of columns of a spectrum, and a rank has whole blocks: so the bits
     of all results are those of one rank. A small image is a single block, which rank 0 has; the other ranks have no
     rows then, and no part in the work.
-
-    Parameters
-    ----------
-    comm : MPI.Intracomm
-    shape : (ny, nx)
 
     Attributes
     ----------
@@ -66,14 +61,9 @@ class ImageRows:
         return image
 
     def sum(self, parts: Mapping[int, FloatArray], n_parts: int) -> FloatArray:
-        """Own rows of the sum of images. Collective.
+        """Own rows of the sum of ``n_parts`` images (ny, nx), added in the order of their numbers. Collective.
 
-        Parameters
-        ----------
-        parts : mapping from the number of an image to it, (ny, nx)
-            Rank r holds the images r, r + size, ...
-        n_parts : int
-            Images of all ranks: they are added in the order of their numbers.
+        ``parts`` are the own images by number: rank r holds the images r, r + size, ...
         """
         total = np.zeros((length_of(self.own), self.shape[1]))
         received = np.empty_like(total)
@@ -98,11 +88,7 @@ class ImageRows:
     def filter(self, rows: FloatArray, factors: FloatArray) -> FloatArray:
         """Own rows (n_own, nx) of an image whose half spectrum is multiplied by real factors. Collective.
 
-        Parameters
-        ----------
-        rows : (n_own, nx) array
-        factors : (ny, n_own_columns) array
-            For the own columns.
+        ``factors`` (ny, n_own_columns) are those of the own columns.
         """
         half, columns = self._half, self._full
         for block in self._own_blocks.values():

@@ -13,13 +13,12 @@ from imgda_mpi.arrays import FloatArray, Values
 from imgda_mpi.console import progress
 from imgda_mpi.curvelet import Chunk, CurveletTransform, Piece, Wedge
 from imgda_mpi.distributed.exchange import CoefficientExchange
-from imgda_mpi.distributed.rank_grid import RankGrid
+from imgda_mpi.distributed.rectangle import Rectangle
 from imgda_mpi.distributed.wedge_powers import WedgePowers
 from imgda_mpi.distributed.wedge_statistics import PieceStatistics, piece_statistics
 from imgda_mpi.fourier import ComplexValues, empty, length_of
 from imgda_mpi.numerics.kalman import coefficient_increment
 from imgda_mpi.numerics.sample_variance import SampleVariance, add_member, member_blocks
-from imgda_mpi.numerics.white_variance import expected_variance
 
 
 class Perturbations(Protocol):
@@ -38,23 +37,16 @@ class OwnCoefficients:
 
     Members go in rounds of one block for each member group. Of a block's members only the spectra are held; chunk after
     chunk of their coefficients is computed, reduced to its moments over the block while it is in the cache, and passed
-    on to the owners. So memory grows neither with the members nor with the coefficients of a member.
-
-    Parameters
-    ----------
-    transform : CurveletTransform
-    grid : RankGrid
-    exchange : CoefficientExchange
-    place : (member group, wedge group)
-        Of this rank.
+    on to the owners. So memory grows neither with the members nor with the coefficients of a member. ``place`` is the
+    member group and the wedge group of this rank.
     """
 
     def __init__(
-        self, transform: CurveletTransform, grid: RankGrid, exchange: CoefficientExchange, place: tuple[int, int]
+        self, transform: CurveletTransform, ranks: Rectangle, exchange: CoefficientExchange, place: tuple[int, int]
     ) -> None:
-        self.transform, self._grid, self._exchange = transform, grid, exchange
+        self.transform, self._ranks, self._exchange = transform, ranks, exchange
         self._member_group, self._wedge_group = place
-        self._chunks = grid.chunks(self._wedge_group)
+        self._chunks = ranks.chunks(self._wedge_group)
         # The own parts of the chunks follow each other in the own arrays.
         sizes = [length_of(self._range(chunk)) for chunk in self._chunks]
         places = (slice(stop - size, stop) for size, stop in zip(sizes, accumulate(sizes), strict=True))
@@ -64,11 +56,11 @@ class OwnCoefficients:
         self._values, self._moments_of_chunk = (empty((n * largest,), transform.dtype) for n in (1, 2))
 
     def sample_variances(self, members: Perturbations, kinds: Sequence[str]) -> list[Values]:
-        """Variances over members of the own coefficients (eqs. 7 and 8), of each kind. Collective over the rectangle.
+        """Variances over members of the own coefficients (eqs. 7 and 8), of each kind (n_own,), (m3 m-3)2.
 
-        They are (n_own,) arrays, (m3 m-3)2.
+        Collective over the rectangle.
         """
-        n_members, n_groups = members.n_members, self._grid.member_groups
+        n_members, n_groups = members.n_members, self._ranks.member_groups
         blocks = [(kind, block) for kind in kinds for block in member_blocks(n_members)]
         sums = {kind: SampleVariance(self._n_own, self.transform.dtype) for kind in kinds}
         spectra = [self.transform.empty_spectrum() for _ in range(max(len(block) for _, block in blocks))]
@@ -96,15 +88,10 @@ class OwnCoefficients:
     ) -> tuple[Values, list[PieceStatistics]]:
         """Increments of the own coefficients (n_own,), m3 m-3, and statistics of the own pieces.
 
-        Collective over the rectangle.
-
-        Parameters
-        ----------
-        innovation : (ny, nx) array, m3 m-3
-        background, observation : (n_own,) arrays
-            B and R of the own coefficients, (m3 m-3)2.
+        From the innovation (ny, nx), m3 m-3, and B and R of the own coefficients, (n_own,) (m3 m-3)2. Collective over
+        the rectangle.
         """
-        n_groups = self._grid.member_groups
+        n_groups = self._ranks.member_groups
         spectrum = self.transform.empty_spectrum()
         self.transform.to_spectrum(innovation, spectrum)
         # Ranks that have the same chunks transform them in turn.
@@ -129,13 +116,13 @@ class OwnCoefficients:
 
     def _range(self, chunk: Chunk) -> slice:
         """The own part of a chunk, in the flat array of all coefficients."""
-        first, last = self._grid.bounds(chunk)[self._member_group : self._member_group + 2].tolist()
+        first, last = self._ranks.bounds(chunk)[self._member_group : self._member_group + 2].tolist()
         return slice(chunk.start + first, chunk.start + last)
 
     def _pieces(self, chunk: Chunk) -> Iterator[tuple[Piece, slice]]:
         """The own pieces of a chunk, and their places in the own arrays."""
         shift = self._parts[chunk].start - self._range(chunk).start
-        for piece in self._grid.pieces(chunk, self._member_group):
+        for piece in self._ranks.pieces(chunk, self._member_group):
             yield piece, slice(shift + piece.start, shift + piece.stop)
 
     def _add_round(
@@ -158,7 +145,7 @@ class OwnCoefficients:
         self, kind: str, block: range, members: Perturbations, spectra: list[ComplexValues]
     ) -> list[ComplexValues]:
         """Spectra of the perturbations of a block's members; ranks with the same members share the work."""
-        shape, dtype, n_groups = self.transform.layout.image_shape, self.transform.dtype, self._grid.wedge_groups
+        shape, dtype, n_groups = self.transform.layout.image_shape, self.transform.dtype, self._ranks.wedge_groups
         for turn, (member, spectrum) in enumerate(zip(block, spectra, strict=False)):
             if turn % n_groups == self._wedge_group:
                 self.transform.to_spectrum(members.deviation(kind, member, shape, dtype), spectrum)
@@ -171,7 +158,7 @@ class OwnCoefficients:
         n = chunk.stop - chunk.start
         values: Values = self._values[:n]
         moments: Values = self._moments_of_chunk[: 2 * n]
-        owners = list(pairwise(self._grid.bounds(chunk)))
+        owners = list(pairwise(self._ranks.bounds(chunk)))
         for n_before, spectrum in enumerate(spectra):
             self.transform.to_coefficients(spectrum, chunk, values)
             for first, last in owners:
@@ -180,20 +167,14 @@ class OwnCoefficients:
 
 
 class OwnWedges(OwnCoefficients):
-    """Own coefficients of a grid of ranks without member groups: whole wedges, which have powers and filters.
-
-    Raises
-    ------
-    ValueError
-        Where the grid has member groups, which divide wedges.
-    """
+    """Own coefficients of ranks without member groups, which divide wedges: a ValueError where there are some."""
 
     def __init__(
-        self, transform: CurveletTransform, grid: RankGrid, exchange: CoefficientExchange, place: tuple[int, int]
+        self, transform: CurveletTransform, ranks: Rectangle, exchange: CoefficientExchange, place: tuple[int, int]
     ) -> None:
-        if grid.member_groups != 1:
-            raise ValueError(f"{grid.member_groups} member groups divide wedges: needs a grid with one")
-        super().__init__(transform, grid, exchange, place)
+        if ranks.member_groups != 1:
+            raise ValueError(f"{ranks.member_groups} member groups divide wedges: needs a rectangle with one")
+        super().__init__(transform, ranks, exchange, place)
 
     def powers(self) -> WedgePowers:
         """Powers of wedges by all ranks that own some. Collective over the rectangle."""
@@ -212,8 +193,3 @@ class OwnWedges(OwnCoefficients):
         for number, _, place in self.wedges():
             own[place] = by_wedge[number]
         return own
-
-    def expected_variance(self, sd: FloatArray) -> Values:
-        """Of the own coefficients, (n_own,) (m3 m-3)2, for white errors of a field (ny, nx): see `white_variance`."""
-        wedges = [wedge for _, wedge, _ in self.wedges()]
-        return expected_variance(self.transform, sd, wedges).astype(self.transform.dtype)

@@ -50,14 +50,9 @@ def make_transform(wanted: TransformKind, shape: tuple[int, int], comm: MPI.Intr
     """Transform of images (ny, nx), the same to the bit on every rank. Collective over ``comm``.
 
     For small images FFT plans are estimated, which depends on the shape alone. For larger ones rank 0 takes the plans
-    that an earlier run has kept, or measures and keeps them, and hands them to all ranks: no other rank measures, and
-    the bits do not change between runs or numbers of ranks as long as the kept file stays. Where it cannot be
-    kept, plans are estimated.
-
-    Raises
-    ------
-    ConfigError
-        Where an image of this size has no such transform.
+    that an earlier run has kept, or measures and keeps them, and hands them to all ranks: the bits do not change
+    between runs or numbers of ranks as long as the kept file stays. Where it cannot be kept, plans are estimated. A
+    `ConfigError` where an image of this size has no such transform.
     """
     is_measured = shape[0] * shape[1] >= MEASURED_FROM
     wisdom = from_rank_0(comm, lambda: _kept_wisdom(wanted, shape) if is_measured else None)
@@ -96,7 +91,10 @@ def _kept_wisdom(wanted: TransformKind, shape: tuple[int, int]) -> Wisdom | None
                 json.dump([text.decode("ascii") for text in _transform(wanted, shape, NO_WISDOM).wisdom or ()], file)
                 file.flush()
                 log.info("FFT plans measured in %.1f s, kept in %s", time.perf_counter() - start, kept)
-                _publish(Path(file.name), kept)
+                try:
+                    os.link(file.name, kept)
+                except FileExistsError:
+                    log.info("another run has kept its FFT plans first: those are used")
         double, single, extended = (text.encode("ascii") for text in json.loads(kept.read_text()))
     except (OSError, RuntimeError, ValueError) as err:
         log.warning(
@@ -107,14 +105,6 @@ def _kept_wisdom(wanted: TransformKind, shape: tuple[int, int]) -> Wisdom | None
         )
         return None
     return double, single, extended
-
-
-def _publish(file: Path, final: Path) -> None:
-    """Give a complete file its final name; what another run has put there in the meantime stays."""
-    try:
-        os.link(file, final)
-    except FileExistsError:
-        log.info("another run has kept its FFT plans first: those are used")
 
 
 def _cache_file(wanted: TransformKind, shape: tuple[int, int]) -> Path:

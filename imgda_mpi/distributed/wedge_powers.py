@@ -9,7 +9,7 @@ from mpi4py import MPI
 
 from imgda_mpi.arrays import FloatArray, IntArray, Values
 from imgda_mpi.curvelet import CurveletTransform, Wedge
-from imgda_mpi.distributed.rank_grid import RankGrid
+from imgda_mpi.distributed.rectangle import Rectangle
 
 
 class WedgePowers:
@@ -17,11 +17,6 @@ class WedgePowers:
 
     Each wedge is transformed and summed up by one rank, so that the bits do not depend on the number of ranks. Making
     one is collective.
-
-    Parameters
-    ----------
-    transform : CurveletTransform
-    comm : MPI.Intracomm
 
     Attributes
     ----------
@@ -33,7 +28,7 @@ class WedgePowers:
 
     def __init__(self, transform: CurveletTransform, comm: MPI.Intracomm) -> None:
         self.transform, self._comm = transform, comm
-        self._chunks = RankGrid(transform.layout, 1, comm.size).chunks(comm.rank)
+        self._chunks = Rectangle(transform.layout, 1, comm.size).chunks(comm.rank)
         self.scale: IntArray = np.array([wedge.scale for wedge in transform.layout.wedges])
         impulse = np.zeros(transform.layout.image_shape)
         impulse[0, 0] = 1.0
@@ -42,12 +37,8 @@ class WedgePowers:
     def of(self, image: FloatArray, other: FloatArray | None = None) -> FloatArray:
         """Inner products (n_wedges,) of the coefficients of two images, or of one with itself. Collective.
 
-        Complex wedges count twice, for their opposite half: the sum over all wedges is that over the pixels.
-
-        Parameters
-        ----------
-        image, other : (ny, nx) arrays
-            The same on every rank.
+        The images (ny, nx) are the same on every rank. Complex wedges count twice, for their opposite half: the sum
+        over all wedges is that over the pixels.
         """
         powers = np.zeros(len(self.transform.layout.wedges))
         others = None if other is None else self.coefficients(other)
@@ -71,15 +62,10 @@ class WedgePowers:
 
 
 def wedge_filter(transform: CurveletTransform, factors: FloatArray) -> FloatArray:
-    """Real factors of the half spectrum by which C^T diag(w) C multiplies an image, w (n_wedges,) a factor per wedge.
+    """Factors (ny, nx // 2 + 1) >= 0 by which C^T diag(w) C multiplies a half spectrum, w (n_wedges,) one per wedge.
 
     Coefficients of a wedge are samples of a filtered image, dense enough that no frequency meets another: weighted
     alike and put together again they filter it twice, and nothing else.
-
-    Returns
-    -------
-    (ny, nx // 2 + 1) array
-        Not below 0.
     """
     layout = transform.layout
     impulse = np.zeros(layout.image_shape, transform.dtype)

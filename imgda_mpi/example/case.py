@@ -74,15 +74,8 @@ directory = "comparison"
 def write_example(directory: Path) -> Path:
     """Write the example case: about 30 MB in a few seconds, the same bytes every time.
 
-    Parameters
-    ----------
-    directory : Path
-        New or empty. Gets ``model/``, ``observation/``, ``truth.nc``, ``case.toml`` and ``compare.toml``.
-
-    Returns
-    -------
-    Path
-        The settings file.
+    The directory, new or empty, gets ``model/``, ``observation/``, ``truth.nc``, ``compare.toml``, and ``case.toml``,
+    whose path is returned.
 
     Raises
     ------

@@ -26,18 +26,13 @@ class Climate:
 
     Parameters
     ----------
-    elevation : (n_patch,) array
-        m.
-    air : (n_patch,) array
-        Temperature of the air, K.
-    soil : (n_patch, 10) array
-        Temperature of the soil layers, K.
-    sun_height : (n_patch,) array
-        Cosine of the sun's zenith angle, negative at night.
-    snow_depth : (n_patch,) array
-        m.
-    snow : (n_patch, 5) array
-        Thickness of the snow layers in the model's slots, which fill from the soil upward, m; 0 in empty slots.
+    elevation : (n_patch,) m
+    air : temperature of the air, (n_patch,) K
+    soil : temperature of the soil layers, (n_patch, 10) K
+    sun_height : cosine of the sun's zenith angle, negative at night, (n_patch,)
+    snow_depth : (n_patch,) m
+    snow : thickness of the snow layers in the model's slots, which fill from the soil upward, 0 where empty,
+        (n_patch, 5) m
     """
 
     elevation: FloatArray

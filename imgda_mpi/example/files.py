@@ -66,12 +66,9 @@ def write_blocks(
 
     Parameters
     ----------
-    stem : Path
-        The files' name before that of the block.
-    variables : mapping
-        Values of all patches, or one for all.
-    axes : mapping
-        Dimensions beside ``patch`` of the variables that have any.
+    stem : the files' name before that of the block
+    variables : values of all patches, or one for all
+    axes : dimensions beside ``patch`` of the variables that have any
     """
     for block, patches in tiles.blocks.items():
         mine = {

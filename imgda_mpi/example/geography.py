@@ -155,10 +155,7 @@ _CITIES = (
 def is_land(latitude: FloatArray, longitude: FloatArray) -> BoolArray:
     """Whether points are land; lakes are.
 
-    Parameters
-    ----------
-    latitude, longitude : arrays that broadcast together
-        Degrees north, -90..90; degrees east, -180..180.
+    Here and below: degrees north, -90..90, and degrees east, -180..180, in arrays that broadcast together.
     """
     with np.load(LAND_MASK) as file:
         land = np.unpackbits(file["land"], axis=1).astype(bool)

@@ -50,17 +50,10 @@ _GLOBAL = {
 
 
 def observed(rng: np.random.Generator, truth: FloatArray) -> FloatArray:
-    """The truth on the GLDAS grid with structure of its own and noise.
+    """The truth, (128, 256) m3 m-3 on the model's grid, NaN without soil, as an instrument might see it.
 
-    Parameters
-    ----------
-    truth : (128, 256) array
-        m3 m-3 on the model's grid, NaN where there is no soil.
-
-    Returns
-    -------
-    (600, 1440) array
-        m3 m-3; NaN over water, ice, and land without soil in the model.
+    (600, 1440) m3 m-3 on the GLDAS grid, with structure of its own and noise; NaN over water, ice, and land without
+    soil in the model.
     """
     is_soil = np.isfinite(truth)
     # Near coasts, interpolate between what is known: weights and values separately.
@@ -85,21 +78,12 @@ def _to_gldas(image: FloatArray) -> FloatArray:
 
 
 def write_observation(directory: Path, surface: FloatArray, below: FloatArray) -> None:
-    """Write the file of the example's time.
+    """Write the file of the example's time into a directory, which is made where there is none.
 
-    Parameters
-    ----------
-    directory : Path
-        Created where it does not exist.
-    surface, below : (600, 1440) array
-        Soil moisture of 0-10 and 10-40 cm, m3 m-3, NaN where missing.
+    ``surface`` and ``below`` are the soil moisture of 0-10 and 10-40 cm, (600, 1440) m3 m-3, NaN where missing.
     """
-    moisture = {
-        "units": "kg m-2",
-        "standard_name": "soil_moisture_content",
-        "long_name": "Soil moisture",
-        "cell_methods": "time: point",
-    }
+    moisture = {"units": "kg m-2", "standard_name": "soil_moisture_content", "long_name": "Soil moisture"}
+    moisture["cell_methods"] = "time: point"
     latitude = {"units": "degrees_north", "standard_name": "latitude", "long_name": "latitude"}
     longitude = {"units": "degrees_east", "standard_name": "longitude", "long_name": "longitude"}
     image_axes = ("time", "lat", "lon")

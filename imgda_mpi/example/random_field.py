@@ -8,21 +8,10 @@ from imgda_mpi.arrays import FloatArray
 
 
 def correlated_field(rng: np.random.Generator, shape: tuple[int, int], length: float) -> FloatArray:
-    """Random field with a Gaussian correlation exp(-d^2 / (2 length^2)), d in degrees on the map.
+    """Random field (ny, nx) with a Gaussian correlation exp(-d^2 / (2 length^2)), d and length in degrees on the map.
 
-    Parameters
-    ----------
-    rng : Generator
-        Consumes ny * nx normal numbers.
-    shape : (int, int)
-        Rows and columns; the rows span 180 degrees, the columns 360; periodic in both directions.
-    length : float
-        Correlation length in degrees.
-
-    Returns
-    -------
-    (ny, nx) array
-        Mean 0 and standard deviation 1 over the map.
+    Its rows span 180 degrees, its columns 360; it is periodic in both directions, and has mean 0 and standard deviation
+    1 over the map. Takes ny * nx normal numbers.
     """
     ny, nx = shape
     rows = np.fft.fftfreq(ny, d=180.0 / ny)[:, None]

@@ -22,10 +22,8 @@ class Soil:
 
     Parameters
     ----------
-    sand, clay : (n_patch,) array
-        Mass fractions, the same in all layers.
-    organic : (n_patch, 10) array
-        Mass fraction of organic matter.
+    sand, clay : mass fractions, the same in all layers, (n_patch,)
+    organic : mass fraction of organic matter, (n_patch, 10)
 
     Notes
     -----

@@ -40,12 +40,9 @@ _AXES: dict[str, tuple[str, ...]] = {
 
 
 def write_state(directory: Path, tiles: Tiles, soil: Soil, climate: Climate, moisture: FloatArray) -> None:
-    """Write ``restart/<stamp>/`` below the folder of the case.
+    """Write ``restart/<stamp>/`` below the folder of the case, with volumetric soil water (n_patch, 10) m3 m-3.
 
-    Parameters
-    ----------
-    moisture : (n_patch, 10) array
-        Volumetric soil water, m3 m-3; wetlands, lakes and ice sheets are filled as the model fills them.
+    Wetlands, lakes and ice sheets are filled as the model fills them.
     """
     variables = {
         **_ground(tiles, soil, climate, moisture),

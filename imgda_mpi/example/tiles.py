@@ -18,7 +18,6 @@ from imgda_mpi.grid import global_grid
 
 N_ROWS, N_COLUMNS = 128, 256
 
-
 GRID = global_grid((N_ROWS, N_COLUMNS))
 """The paper's grid, 1.40625 degrees, rows from north to south."""
 
@@ -48,14 +47,10 @@ class Tiles:
 
     Parameters
     ----------
-    pixel_row, pixel_column : (n_pixel,) array
-        Place of the land pixels on the pixel grid, rows from the north.
-    first_pixel, n_pixels : (n_patch,) array
-        Pixels of each patch.
-    cell : (n_patch,) array
-        row * 256 + column of the patch's grid cell.
-    patch_class : (n_patch,) array
-        IGBP class.
+    pixel_row, pixel_column : place of the land pixels on the pixel grid, rows from the north, (n_pixel,)
+    first_pixel, n_pixels : pixels of each patch, (n_patch,)
+    cell : row * 256 + column of the patch's grid cell, (n_patch,)
+    patch_class : IGBP class, (n_patch,)
     """
 
     pixel_row: IntArray

@@ -12,8 +12,7 @@ from imgda_mpi.arrays import Values
 from imgda_mpi.covariances.covariance import ErrorModel
 from imgda_mpi.curvelet import CurveletTransform
 from imgda_mpi.distributed.exchange import CoefficientExchange, Sent
-from imgda_mpi.distributed.own_coefficients import OwnCoefficients
-from imgda_mpi.distributed.rank_grid import RankGrid, holder_of_coefficients
+from imgda_mpi.distributed.rectangle import Rectangle, holder_of_coefficients
 from imgda_mpi.distributed.wedge_statistics import WedgeStatistics, gather_statistics
 from imgda_mpi.methods.coefficients import CoefficientUpdate
 from imgda_mpi.methods.method import Increment, made
@@ -23,13 +22,8 @@ from imgda_mpi.numerics.problem import Fact, Problem
 class DiagonalUpdate(CoefficientUpdate):
     """Each coefficient alone; what this leaves off the observed cells is not applied.
 
-    Parameters
-    ----------
-    errors : ErrorModel
-    transform : CurveletTransform
-    ranks : RankGrid
-        Who has which members and coefficients, see `ErrorModel.rank_grid`.
-    scales : collection of int, optional
+    Parameters are those of `CoefficientUpdate`, and ``ranks``, who has which members and coefficients: see
+    `ErrorModel.rectangle`.
     """
 
     solver = "diagonal"
@@ -38,7 +32,7 @@ class DiagonalUpdate(CoefficientUpdate):
         self,
         errors: ErrorModel[Any],
         transform: CurveletTransform,
-        ranks: RankGrid,
+        ranks: Rectangle,
         scales: Collection[int] | None = None,
     ) -> None:
         super().__init__(errors, transform, scales)
@@ -63,61 +57,38 @@ def diagonal_increment(
     problem: Problem,
     errors: ErrorModel[Any],
     transform: CurveletTransform,
-    grid: RankGrid,
+    ranks: Rectangle,
     comm: MPI.Intracomm,
     scales: Collection[int] | None = None,
 ) -> tuple[Values | None, WedgeStatistics | None, Sent]:
-    """Increment of the image by a Kalman update of its curvelet coefficients.
+    """Increment of the image by a Kalman update of its curvelet coefficients. Collective over ``comm``.
 
-    Collective over ``comm``. The owners of the coefficients compute their variances, their gain, and their increment.
-    The bits are the same on any grid of ranks.
-
-    Parameters
-    ----------
-    problem : Problem
-        On the transform's array.
-    errors : ErrorModel
-    transform : CurveletTransform
-    grid : RankGrid
-        Of ``comm.size`` ranks or fewer.
-    scales : collection of int, optional
-        Scales to be updated, 1 being the coarsest; all of them unless given.
+    The problem is given on the transform's array, and ``ranks`` are those of ``comm`` or fewer. The owners of the
+    coefficients compute their variances, their gain, and their increment: the bits are the same on any rectangle.
 
     Returns
     -------
     (ny, nx) array, m3 m-3, and WedgeStatistics on rank 0, None elsewhere; and what this rank sent to others
     """
-    exchange = CoefficientExchange(comm, grid, transform.dtype)
-    place = grid.place(comm.rank)
-    own, increments, of_pieces = None, None, []
-    if place is not None:
-        own = errors.coefficients(transform, grid, exchange, place)
-        background, observation = errors.variances(own, problem)
-        if scales is not None:
-            own.clear_scales_but(scales, background)
-        increments, of_pieces = own.update(problem.innovation.values, background, observation)
-    statistics = gather_statistics(of_pieces, comm)
-    image = _inverse(own, increments, transform, exchange, comm)
-    exchange.free()
-    return image, statistics, exchange.sent
-
-
-def _inverse(
-    own: OwnCoefficients | None,
-    increments: Values | None,
-    transform: CurveletTransform,
-    exchange: CoefficientExchange,
-    comm: MPI.Intracomm,
-) -> Values | None:
-    """Image of the increments of all ranks, on rank 0, which has one chunk of them at a time."""
-    spectrum = transform.empty_spectrum() if comm.rank == 0 else None
-    for chunk in reversed(transform.layout.chunks):
-        mine = own.of_chunk(increments, chunk) if own is not None and increments is not None else None
-        values = exchange.to_root(mine, chunk)
-        if spectrum is not None and values is not None:
-            transform.from_coefficients(values, chunk, spectrum)
+    with CoefficientExchange(comm, ranks, transform.dtype) as exchange:
+        place = ranks.place(comm.rank)
+        own, increments, of_pieces = None, None, []
+        if place is not None:
+            own = errors.coefficients(transform, ranks, exchange, place)
+            background, observation = errors.variances(own, problem)
+            if scales is not None:
+                own.clear_scales_but(scales, background)
+            increments, of_pieces = own.update(problem.innovation.values, background, observation)
+        statistics = gather_statistics(of_pieces, comm)
+        # Rank 0 has the increments of one chunk at a time.
+        spectrum = transform.empty_spectrum() if comm.rank == 0 else None
+        for chunk in reversed(transform.layout.chunks):
+            mine = own.of_chunk(increments, chunk) if own is not None and increments is not None else None
+            values = exchange.to_root(mine, chunk)
+            if spectrum is not None and values is not None:
+                transform.from_coefficients(values, chunk, spectrum)
     if spectrum is None:
-        return None
+        return None, statistics, exchange.sent
     image = np.empty(transform.layout.image_shape, transform.dtype)
     transform.to_image(spectrum, image)
-    return image
+    return image, statistics, exchange.sent

@@ -33,15 +33,9 @@ EXPECTED_TOLERANCE = 0.01  # of the systems solved for them
 class FullUpdate(CoefficientUpdate):
     """All observed pixels together; land that was not observed gets what B carries there.
 
-    Parameters
-    ----------
-    errors : CovarianceErrors
-    transform : CurveletTransform
-    scales : collection of int, optional
-        Of the most likely increment the part that these scales carry is applied.
-    diagnose : bool
-        Whether to find what the increment does not need: statistics of wedges, and the errors to be expected of an
-        update of all scales, which take some solutions more.
+    Parameters are those of `CoefficientUpdate`; of the most likely increment the part that the scales carry is applied.
+    With ``diagnose`` it finds what the increment does not need: statistics of wedges, and the errors to be expected of
+    an update of all scales, which take some solutions more.
     """
 
     solver = "full"
@@ -67,14 +61,15 @@ class FullUpdate(CoefficientUpdate):
         self, problem: Problem, embedded: Problem, summary: str, facts: Mapping[str, Fact], comm: MPI.Intracomm
     ) -> Increment:
         (ny, nx), innovation = problem.grid.shape, embedded.innovation
-        rows, powers = ImageRows(comm, embedded.land.shape), WedgePowers(self._transform, comm)
-        covariance = self._covariance_of(rows, powers, embedded)
-        system = ObservedSystem(rows, covariance, innovation)
-        solution = system.solve(innovation.values[rows.own])
+        image_rows, powers = ImageRows(comm, embedded.land.shape), WedgePowers(self._transform, comm)
+        covariance = self._covariance_of(image_rows, powers, embedded)
+        system = ObservedSystem(image_rows, covariance, innovation)
+        solution = system.solve(innovation.values[image_rows.own])
         increment = system.increment(solution.values)
         if self._scales is not None:
-            increment = rows.filter(increment, scale_filter(self._transform, self._scales)[:, rows.own_columns])
-        image = rows.whole(increment)
+            factors = scale_filter(self._transform, self._scales)
+            increment = image_rows.filter(increment, factors[:, image_rows.own_columns])
+        image = image_rows.whole(increment)
         statistics = wedge_statistics(powers, covariance, innovation, image) if self._diagnose else None
         summary += f": {solution.iterations} iterations, residual {solution.residual:.1e}"
         facts = {
@@ -84,14 +79,14 @@ class FullUpdate(CoefficientUpdate):
         }
         if self._diagnose and self._scales is None:
             signs = [
-                random_signs(rows.shape, seed=problem.seed, time=problem.time, member=1 + n) for n in range(N_SIGNS)
+                random_signs(image_rows.shape, seed=problem.seed, time=problem.time, member=1 + n)
+                for n in range(N_SIGNS)
             ]
-            expected = expected_errors(rows, covariance, system, embedded, signs)
+            expected = expected_errors(image_rows, covariance, system, embedded, signs)
             for name, value in expected.items():
-                what, where = (
-                    name.replace("observed", "observed cells").replace("unseen", "land not observed").split("_")
-                )
-                meaning = f"root mean square error to be expected of the {what}, {where}, if B and R are right"
+                what, where = name.split("_")
+                cells = {"observed": "observed cells", "unseen": "land not observed"}[where]
+                meaning = f"root mean square error to be expected of the {what}, {cells}, if B and R are right"
                 facts[f"expected_error_{name}"] = Fact(value, "m3 m-3", meaning)
             unseen = expected["analysis_unseen"]
             on_unseen = "" if np.isnan(unseen) else f", {unseen:.3f} on unseen land"
@@ -103,27 +98,18 @@ class FullUpdate(CoefficientUpdate):
             facts,
             unseen_too=True,
             wedges=statistics if comm.rank == 0 else None,
-            sent=rows.sent,
+            sent=image_rows.sent,
         )
 
 
 def expected_errors(
-    rows: ImageRows, covariance: Covariance, system: ObservedSystem, problem: Problem, signs: Sequence[FloatArray]
+    image_rows: ImageRows, covariance: Covariance, system: ObservedSystem, problem: Problem, signs: Sequence[FloatArray]
 ) -> dict[str, float]:
     """What errors are to be expected if B and R are right. Collective.
 
     The variance of the analysis is the diagonal of A = B - B H^T S^-1 H B, of which random signs v give an
     estimate v (A v) in every pixel; its means over many pixels have a relative error of about the square root of 2
-    over the number of signs and of independent patches.
-
-    Parameters
-    ----------
-    rows, covariance, system
-        S = H B H^T + R and its B, on the rows.
-    problem : Problem
-        On the array of the rows.
-    signs : sequence of (ny, nx) arrays
-        See `random_signs`.
+    over the number of signs (see `random_signs`) and of independent patches. All are on the array of the rows.
 
     Returns
     -------
@@ -134,14 +120,14 @@ def expected_errors(
     land, observed, sums = problem.land, problem.observations.observed, np.zeros(4)
     masks = [observed & land, land & ~observed]
     for place, mask in enumerate(masks):
-        sums[2 * place] = len(signs) * rows.inner(covariance.variance, mask[rows.own].astype(np.float64))
+        sums[2 * place] = len(signs) * image_rows.inner(covariance.variance, mask[image_rows.own].astype(np.float64))
     for image in signs:
-        own = image[rows.own] * land[rows.own]
+        own = image[image_rows.own] * land[image_rows.own]
         before = covariance.apply(own)
         solved = system.solve(system.apply(before), EXPECTED_TOLERANCE).values
         after = before - system.increment(solved)
         for place, mask in enumerate(masks):
-            sums[2 * place + 1] += rows.inner(own * mask[rows.own], after)
+            sums[2 * place + 1] += image_rows.inner(own * mask[image_rows.own], after)
     counts = len(signs) * np.repeat([np.count_nonzero(mask) for mask in masks], 2)
     means = np.divide(sums, counts, out=np.full(4, np.nan), where=counts > 0)
     names = ("background_observed", "analysis_observed", "background_unseen", "analysis_unseen")

@@ -6,7 +6,7 @@ import numpy as np
 from mpi4py import MPI
 
 from imgda_mpi.arrays import BoolArray, FloatArray
-from imgda_mpi.distributed.rank_grid import holder_of_images
+from imgda_mpi.distributed.rectangle import holder_of_images
 from imgda_mpi.grid import Grid
 from imgda_mpi.methods.method import Increment, Method, made
 from imgda_mpi.numerics.localisation import chord, gaspari_cohn
@@ -54,16 +54,7 @@ def letkf_increment(
 ) -> FloatArray:
     """Increment (ny, nx), m3 m-3, of the cells of ``land``, 0 elsewhere.
 
-    Parameters
-    ----------
-    innovation : Observations
-        Observation minus background, on the grid.
-    anomalies : (n_members, ny, nx) array
-        Members minus their mean, m3 m-3.
-    land : (ny, nx) array of bool
-    grid : Grid
-    length : float
-        Of the correlation, m.
+    From the anomalies (n_members, ny, nx) m3 m-3, all on the grid, and the length of the correlation in m.
     """
     from scipy.spatial import cKDTree  # where it is used: few runs need it
 
@@ -74,17 +65,14 @@ def letkf_increment(
     increment = np.zeros(land.shape)
     if not where.size:
         return increment
-    cells = np.argwhere(land)
-    n_members = anomalies.shape[0]
-    identity = (n_members - 1) * np.eye(n_members)
+    identity = (len(anomalies) - 1) * np.eye(len(anomalies))
     around = cKDTree(where).query_ball_point(places[land], 2 * length, return_sorted=True)
-    for (row, column), near in zip(cells, around, strict=True):
+    for (row, column), near in zip(np.argwhere(land), around, strict=True):
         if not near:
             continue
         distance = np.sqrt(np.square(where[near] - places[row, column]).sum(axis=1))
-        weight = gaspari_cohn(distance / length) * precision[near]
         of_near = y[near]
-        weighted = of_near * weight[:, None]
+        weighted = of_near * (gaspari_cohn(distance / length) * precision[near])[:, None]
         weights = np.linalg.solve(identity + weighted.T @ of_near, weighted.T @ d[near])
         increment[row, column] = anomalies[:, row, column] @ weights
     return increment

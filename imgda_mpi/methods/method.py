@@ -14,7 +14,7 @@ from mpi4py import MPI
 from imgda_mpi.arrays import BoolArray, FloatArray
 from imgda_mpi.curvelet import CurveletTransform
 from imgda_mpi.distributed.exchange import Sent
-from imgda_mpi.distributed.rank_grid import holder_of_images
+from imgda_mpi.distributed.rectangle import holder_of_images
 from imgda_mpi.distributed.wedge_statistics import WedgeStatistics
 from imgda_mpi.faults import ConfigError
 from imgda_mpi.grid import Grid

@@ -88,4 +88,4 @@ def make_method(
         return FullUpdate(errors, transform, scales, diagnose=diagnose)
     from imgda_mpi.methods.diagonal import DiagonalUpdate
 
-    return DiagonalUpdate(errors, transform, errors.rank_grid(transform.layout, n_ranks, wedge_groups), scales)
+    return DiagonalUpdate(errors, transform, errors.rectangle(transform.layout, n_ranks, wedge_groups), scales)

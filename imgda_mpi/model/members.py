@@ -23,23 +23,15 @@ OneMember = Callable[[int], tuple[FloatArray, list[Path]]]
 
 
 def read_members(
-    n_members: int,
-    of_member: OneMember,
-    land: BoolArray,
-    holder: Callable[[int], int],
-    comm: MPI.Intracomm,
+    n_members: int, of_member: OneMember, land: BoolArray, holder: Callable[[int], int], comm: MPI.Intracomm
 ) -> tuple[Members, list[Path]]:
     """The members, each read by the rank that holds it, and every file read. Collective over ``comm``.
 
     Parameters
     ----------
-    n_members : int
-    of_member : callable
-        See `members_in_restarts` and `members_in_images`.
-    land : (ny, nx) array of bool
-        Cells that have a background: every member must have a value there.
-    holder : callable
-        Rank that holds a member.
+    of_member : see `members_in_restarts` and `members_in_images`
+    land : cells (ny, nx) that have a background: every member must have a value there
+    holder : rank that holds a member
 
     Raises
     ------

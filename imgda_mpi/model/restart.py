@@ -32,17 +32,11 @@ class Restart(Protocol):
         """Soil columns and aquifer storage (n_own,) mm of the own patches. Collective."""
 
     def write(self, directory: Path, liquid: FloatArray, aquifer: FloatArray | None) -> list[Path]:
-        """Write the restart into a directory with other soil water, all else as it was. Collective.
+        """Write the restart with other soil water, all else as it was; gives all files on every rank. Collective.
 
         Parameters
         ----------
-        directory : Path
-            Exists and is empty; the files get the model's names.
-        liquid : (n_own, 10) array, kg m-2
-        aquifer : (n_own,) array, mm, or None to keep it
-
-        Returns
-        -------
-        list of Path
-            Every file written, the same list on every rank.
+        directory : exists and is empty; the files get the model's names
+        liquid : (n_own, 10) kg m-2
+        aquifer : (n_own,) mm, or None to keep it
         """

@@ -50,13 +50,9 @@ def update(
 
     Parameters
     ----------
-    restart : Restart
     soil, aquifer : as `Restart.read_soil` gave them
-    increment : (ny, nx) array
-        m3 m-3, 0 where nothing is to change.
-    comm : MPI.Intracomm
-    compensates : bool
-        Whether what a column gains is taken out of its aquifer store.
+    increment : (ny, nx) m3 m-3, 0 where nothing is to change
+    compensates : whether what a column gains is taken out of its aquifer store
     """
     changed = update_soil(soil, restart.patches.to_patches(increment), SURFACE)
     with same_fate(comm):

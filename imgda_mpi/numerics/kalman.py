@@ -44,21 +44,8 @@ def coefficient_increment(
 ) -> Values:
     """Increment of the curvelet coefficients, K (c_y - c_b), eq. 5.
 
-    Parameters
-    ----------
-    innovation_coefficients : (n_values,) array
-        Coefficients of the innovation y - x_b, m3 m-3: the transform is linear, so that they are c_y - c_b.
-    background_variance, observation_variance : scalars or (n_values,) arrays
-        Error variances B and R of the coefficients, (m3 m-3)2; equal in both slots of a complex coefficient.
-
-    Returns
-    -------
-    (n_values,) array
-        m3 m-3; its inverse transform is the increment of the image, eq. 9.
-
-    Raises
-    ------
-    ValueError
-        See :func:`gain`.
+    The coefficients (n_values,), m3 m-3, of the innovation y - x_b are c_y - c_b, for the transform is linear; the
+    inverse transform of what comes back is the increment of the image, eq. 9. Variances, equal in both slots of a
+    complex coefficient, and errors are those of :func:`gain`.
     """
     return gain(background_variance, observation_variance) * innovation_coefficients

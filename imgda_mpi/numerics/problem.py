@@ -146,13 +146,7 @@ class Problem:
 
 
 def members_of(problem: Problem) -> Members:
-    """The members of a problem that must have some.
-
-    Raises
-    ------
-    ValueError
-        Where it has none.
-    """
+    """The members of a problem that must have some; a ValueError where it has none."""
     if problem.members is None:
         raise ValueError("the problem has no members of the model")
     return problem.members

@@ -65,13 +65,7 @@ class SampleVariance:
 
     The moments of two sets of members give those of both (Chan, Golub, LeVeque 1983, Am. Stat. 37, 242). Blocks are
     added in their order, so that the bits depend neither on who computed a block's moments nor on which coefficients
-    are held together. Memory does not grow with the members.
-
-    Parameters
-    ----------
-    n_values : int
-        Coefficients held.
-    dtype : dtype
+    are held together. Memory grows with the coefficients held, ``n_values``, not with the members.
 
     Examples
     --------
@@ -87,16 +81,9 @@ class SampleVariance:
         self._mean, self._squares = np.zeros(n_values, dtype), np.zeros(n_values, dtype)
 
     def add(self, part: slice, moments: Values, n_before: int, n_block: int) -> None:
-        """Take in the next block of members for some of the coefficients.
+        """Take in the next block of ``n_block`` members for some of the coefficients, ``n_before`` being in already.
 
-        Parameters
-        ----------
-        part : slice
-            The coefficients.
-        moments : (2, n) array
-            Of the block: see `add_member`.
-        n_before, n_block : int
-            Members taken in before, and members of the block.
+        The moments (2, n) of the block are those of `add_member`.
         """
         _add_block(self._mean[part], self._squares[part], moments, n_before, n_block)
 

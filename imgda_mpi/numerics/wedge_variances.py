@@ -19,14 +19,10 @@ def innovation_variances(powers: FloatArray, observed: FloatArray, noise: FloatA
 
     Parameters
     ----------
-    powers : (n_wedges,) array
-        Of the innovation, 0 where nothing is observed, (m3 m-3)2.
-    observed : (n_wedges,) array
-        Expected powers of white noise of variance 1 on the observed pixels.
-    noise : (n_wedges,) array
-        Expected powers of the observation errors, (m3 m-3)2.
-    scale : (n_wedges,) array
-        Scale of each wedge.
+    powers : of the innovation, 0 where nothing is observed, (n_wedges,) (m3 m-3)2
+    observed : expected ones of white noise of variance 1 on the observed pixels, (n_wedges,)
+    noise : expected ones of the observation errors, (n_wedges,) (m3 m-3)2
+    scale : of each wedge, (n_wedges,)
 
     Returns
     -------
@@ -66,18 +62,10 @@ def likelier_variances(
 
     Parameters
     ----------
-    variances : (n_wedges,) array
-        b_w so far, (m3 m-3)2.
-    weighted : (n_wedges,) array
-        Powers of z = S^-1 d, with the innovation d and its covariance S = H B H^T + R, (m3 m-3)-2.
-    expected : (n_wedges,) array
-        Their expectation if ``variances`` are right, trace(S^-1 H C_w^T C_w H^T), (m3 m-3)-2.
-    scale : (n_wedges,) array
-
-    Returns
-    -------
-    (n_wedges,) array
-        (m3 m-3)2
+    variances : b_w so far, (n_wedges,) (m3 m-3)2, the shape and unit of what comes back
+    weighted : powers of z = S^-1 d, with the innovation d and its covariance S = H B H^T + R, (n_wedges,) (m3 m-3)-2
+    expected : of them if ``variances`` are right, trace(S^-1 H C_w^T C_w H^T), (n_wedges,) (m3 m-3)-2
+    scale : of each wedge, (n_wedges,)
 
     Notes
     -----

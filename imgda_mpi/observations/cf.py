@@ -13,15 +13,7 @@ import numpy as np
 from imgda_mpi.arrays import FloatArray
 from imgda_mpi.faults import fault
 from imgda_mpi.grid import Grid
-from imgda_mpi.netcdf import (
-    find_variable,
-    horizontal_grid,
-    opened,
-    read_values,
-    resolve,
-    text_attribute,
-    vectors_along,
-)
+from imgda_mpi.netcdf import find_variable, horizontal_grid, opened, read_values, resolve, text_attribute, vectors_along
 from imgda_mpi.observations.image import ObservedImage, SourceImage, observed_image
 from imgda_mpi.observations.quality import VALID_RANGE
 from imgda_mpi.observations.times import nearest_step
@@ -53,26 +45,17 @@ def read_cf(
 
     Parameters
     ----------
-    file : Path or str
-        May contain strftime fields, which are filled with ``time``.
-    grid : Grid
-        The model grid, (ny, nx).
-    time : datetime
-        Time wanted, aware. The nearest time in the file is read.
-    variable : str
-        Name of the variable, in any order of dimensions. Its units may be m3 m-3, kg m-2 of a known layer, or 1 or
-        percent by volume (see `to_volumetric`).
-    layer : tuple of two floats or None
-        Top and bottom of the soil layer, m. It selects the layer by the bounds of the file's depth coordinate; where
-        the file says nothing of depth it is what the caller states. None takes the only layer of the file.
-    max_time_offset : float
-        Hours that the file's time may differ from ``time``; infinity accepts any time, and a file without time.
-    regridding : {"bilinear", "conservative"}
-        A cell is observed where valid pixels hold at least half of its weight.
-    valid_range : tuple of two floats
-        Values outside are rejected and counted, m3 m-3.
-    member : int or None
-        Which index of the dimension named member (or ensemble, realization) to take, where the variable has one.
+    file : may contain strftime fields, which are filled with ``time``
+    grid : of the model, (ny, nx)
+    time : wanted, aware; the nearest time in the file is read
+    variable : in any order of dimensions. Its units may be m3 m-3, kg m-2 of a known layer, or 1 or percent by volume
+        (see `to_volumetric`).
+    layer : top and bottom of the soil layer, m. It selects the layer by the bounds of the file's depth coordinate;
+        where the file says nothing of depth it is what the caller states. None takes the only layer of the file.
+    max_time_offset : hours that the file's time may differ; infinity accepts any time, and a file without time
+    regridding : "bilinear" or "conservative". A cell is observed where valid pixels hold at least half of its weight.
+    valid_range : lowest and highest value accepted, m3 m-3; others are rejected and counted
+    member : which index of the dimension named member (or ensemble, realization) to take, where the variable has one
 
     Returns
     -------
@@ -147,7 +130,11 @@ def _read_source(
         chosen = {} if time_dimension is None else {time_dimension: step}
         along_members = _member_dimension(variable)
         if along_members is not None and member is not None:
-            chosen[along_members] = _checked_member(path, dataset, variable, along_members, member)
+            size = len(dataset.dimensions[along_members])
+            if not 0 <= member < size:
+                do = f"choose from 0 to {size - 1}"
+                raise fault(path, name, found=f"{size} members", expected=f"one of number {member}", do=do)
+            chosen[along_members] = member
         others = [d for d in variable.dimensions if d not in {row_dimension, column_dimension, *chosen}]
         chosen_layer, chosen_others = _choose_layer(path, dataset, variable, others, layer)
         chosen |= chosen_others
@@ -155,9 +142,8 @@ def _read_source(
         if variable.dimensions.index(row_dimension) > variable.dimensions.index(column_dimension):
             values = values.T
         meaning = f"{text_attribute(variable, 'standard_name')} {text_attribute(variable, 'long_name')}"
-        volumetric = to_volumetric(
-            values, text_attribute(variable, "units"), meaning, chosen_layer, path=path, variable=name
-        )
+        units = text_attribute(variable, "units")
+        volumetric = to_volumetric(values, units, meaning, chosen_layer, path=path, variable=name)
     return SourceImage(
         values=volumetric,
         grid=source_grid,
@@ -168,27 +154,8 @@ def _read_source(
     )
 
 
-def _checked_member(
-    path: Path, dataset: netCDF4.Dataset, variable: netCDF4.Variable[Any], dimension: str, member: int
-) -> int:
-    size = len(dataset.dimensions[dimension])
-    if not 0 <= member < size:
-        raise fault(
-            path,
-            variable.name,
-            found=f"{size} members",
-            expected=f"one of number {member}",
-            do=f"choose from 0 to {size - 1}",
-        )
-    return member
-
-
 def _choose_layer(
-    path: Path,
-    dataset: netCDF4.Dataset,
-    variable: netCDF4.Variable[Any],
-    dimensions: list[str],
-    layer: Layer | None,
+    path: Path, dataset: netCDF4.Dataset, variable: netCDF4.Variable[Any], dimensions: list[str], layer: Layer | None
 ) -> tuple[Layer | None, dict[str, int]]:
     """The layer that is read (None if nobody knows it), and the index along every further dimension."""
     first = dict.fromkeys(dimensions, 0)
@@ -243,12 +210,11 @@ def _depth_coordinate(
     candidates += [
         dataset.variables[n] for n in named if n in dataset.variables and not dataset.variables[n].dimensions
     ]
-    return next((v for v in candidates if _is_depth(v)), None)
-
-
-def _is_depth(variable: netCDF4.Variable[Any]) -> bool:
-    standard_name = text_attribute(variable, "standard_name").lower()
-    return standard_name == "depth" or (not standard_name and text_attribute(variable, "units").lower() in METRES)
+    for candidate in candidates:
+        standard_name = text_attribute(candidate, "standard_name").lower()
+        if standard_name == "depth" or (not standard_name and text_attribute(candidate, "units").lower() in METRES):
+            return candidate
+    return None
 
 
 def _layer_bounds(path: Path, dataset: netCDF4.Dataset, depth: netCDF4.Variable[Any]) -> FloatArray | None:

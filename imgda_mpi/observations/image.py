@@ -81,19 +81,9 @@ class ObservedImage:
 def observed_image(
     source: SourceImage, grid: Grid, *, regridding: str, valid_range: tuple[float, float]
 ) -> ObservedImage:
-    """The source image, checked pixel by pixel and brought to the model grid.
+    """The source image, checked pixel by pixel and brought to the model grid (ny, nx).
 
-    Parameters
-    ----------
-    source : SourceImage
-        What was read.
-    grid : Grid
-        The model grid, (ny, nx).
-    regridding : {"bilinear", "conservative"}
-        How model cells take their value from source pixels; a cell is observed where valid pixels hold at least half
-        of its weight.
-    valid_range : tuple of two floats
-        Lowest and highest value accepted, m3 m-3.
+    Arguments as of `imgda_mpi.observations.cf.read_cf`.
 
     Raises
     ------

@@ -45,12 +45,9 @@ def gross_check(values: FloatArray, where: str, variable: str, valid_range: tupl
 
     Parameters
     ----------
-    values : array
-        m3 m-3; not finite where missing.
-    where, variable : str
-        File and variable that an error names.
-    valid_range : tuple of two floats
-        Lowest and highest value accepted, m3 m-3, both included.
+    values : m3 m-3, not finite where missing
+    where, variable : file and variable that an error names
+    valid_range : lowest and highest value accepted, m3 m-3, both included
 
     Raises
     ------

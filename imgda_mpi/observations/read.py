@@ -31,11 +31,8 @@ def read_image(kind: str, grid: Grid, time: datetime, comm: MPI.Intracomm, **how
 
     Parameters
     ----------
-    kind : str
-        Of `READERS`.
-    grid : Grid
-    time : datetime
-        Time wanted, aware.
+    kind : of `READERS`
+    time : wanted, aware
     how : file, and what else the reader takes
 
     Raises

@@ -29,29 +29,19 @@ class Regridding:
 
     Parameters
     ----------
-    latitude : (ny, ny_source) sparse array
-        Share of each source row in each target row. A row of the matrix sums to the covered part of the target
-        row: 1, or less at the source's border, 0 outside it.
-    longitude : (nx, nx_source) sparse array
-        The same for columns.
+    latitude : share of each source row in each target row, sparse (ny, ny_source). A row of the matrix sums to the
+        covered part of the target row: 1, or less at the source's border, 0 outside it.
+    longitude : the same for columns, sparse (nx, nx_source)
     """
 
     latitude: csr_array
     longitude: csr_array
 
     def __call__(self, values: FloatArray) -> FloatArray:
-        """Weighted mean over the valid source pixels.
+        """Weighted mean (ny, nx) over the valid (finite) pixels of an image (ny_source, nx_source) in any unit.
 
-        Parameters
-        ----------
-        values : (ny_source, nx_source) array
-            Any unit; not finite where missing.
-
-        Returns
-        -------
-        (ny, nx) array
-            sum(w v) / sum(w) over valid pixels; NaN where these hold less than half of the cell's weight (the
-            cell's part outside the source counts as missing).
+        sum(w v) / sum(w) over valid pixels; NaN where these hold less than half of the cell's weight (the cell's part
+        outside the source counts as missing).
 
         Raises
         ------

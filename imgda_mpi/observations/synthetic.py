@@ -51,13 +51,7 @@ class Truths:
 
 
 def truths_of_members(
-    grid: Grid,
-    time: datetime,
-    *,
-    file: Path,
-    variable: str,
-    layer: tuple[float, float] | None,
-    background_member: int,
+    grid: Grid, time: datetime, *, file: Path, variable: str, layer: tuple[float, float] | None, background_member: int
 ) -> Truths:
     """Members in one CF file: one is the background, the others are truths. Not collective.
 
@@ -107,16 +101,10 @@ def draws(
 
     Parameters
     ----------
-    truths : Truths
-    grid : Grid
-    observed : (ny, nx) array of bool
-    time : datetime
-        Part of the key of the noise.
-    noise, assumed : float
-        Standard deviations of the observation errors: the true one, and the one that methods are told, m3 m-3.
-    n_seeds : int
-    estimate : bool
-        Whether methods estimate it.
+    observed : cells, (ny, nx)
+    time : part of the key of the noise
+    noise, assumed : standard deviations of the observation errors: the true one, and what methods are told, m3 m-3
+    estimate : whether methods estimate it
     """
     land = truths.land
 

@@ -50,38 +50,35 @@ def _decoded(path: Path, coordinate: netCDF4.Variable[Any]) -> list[datetime]:
 
 
 def nearest_step(
-    path: Path,
-    dataset: netCDF4.Dataset,
-    variable: netCDF4.Variable[Any],
-    time: datetime,
-    max_time_offset: float,
+    path: Path, dataset: netCDF4.Dataset, variable: netCDF4.Variable[Any], time: datetime, max_time_offset: float
 ) -> tuple[datetime | None, str | None, int]:
     """The file's time nearest to the one wanted (the earlier of two), its dimension if it has one, and its index.
 
-    Parameters
-    ----------
-    time : datetime
-        Aware.
-    max_time_offset : float
-        Hours; infinity takes the nearest step however far it is, and a file without time (None is returned for it).
+    ``time`` is aware, ``max_time_offset`` in hours: infinity takes the nearest step however far it is, and a file
+    without time (None is returned for it).
+
+    Raises
+    ------
+    InputError
+        Where there is no time so near.
     """
     coordinate = _time_coordinate(dataset, variable)
     wanted = time.astimezone(UTC)
     if coordinate is None:
         if math.isinf(max_time_offset):
             return None, None, 0
-        found, offset = "no time coordinate", max_time_offset
+        found = "no time coordinate"
     else:
         steps = _decoded(path, coordinate)
         index = min(range(len(steps)), key=lambda step: abs(steps[step] - wanted))
         if abs(steps[index] - wanted).total_seconds() <= 3600.0 * max_time_offset:
             along = coordinate.dimensions[0] if set(coordinate.dimensions) & set(variable.dimensions) else None
             return steps[index], along, index
-        found, offset = f"{steps[index]:{STEP_TEXT}} as the nearest of {len(steps)} time(s)", max_time_offset
+        found = f"{steps[index]:{STEP_TEXT}} as the nearest of {len(steps)} time(s)"
     raise fault(
         path,
         variable.name,
         found=found,
-        expected=f"{wanted:{STEP_TEXT}} ± {offset:g} h",
+        expected=f"{wanted:{STEP_TEXT}} ± {max_time_offset:g} h",
         do="give another file, raise max_time_offset, or set time to the time found",
     )

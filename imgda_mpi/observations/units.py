@@ -7,6 +7,9 @@ from pathlib import Path
 from imgda_mpi.arrays import FloatArray
 from imgda_mpi.faults import fault
 
+MOISTURE = "m3 m-3"
+"""Units of soil moisture in the files of results."""
+
 WATER_DENSITY = 1000.0  # kg m-3, the value with which land models turn kg m-2 into a depth of water
 
 VOLUMETRIC = {f"{length}3{slash}" for length in ("m", "cm", "mm") for slash in (f" {length}-3", f"/{length}3")}
@@ -15,30 +18,19 @@ FRACTION = {"1": 1.0, "%": 0.01, "percent": 0.01}
 
 
 def to_volumetric(
-    values: FloatArray,
-    units: str,
-    meaning: str,
-    layer: tuple[float, float] | None,
-    *,
-    path: Path,
-    variable: str,
+    values: FloatArray, units: str, meaning: str, layer: tuple[float, float] | None, *, path: Path, variable: str
 ) -> FloatArray:
     """Soil moisture in m3 m-3.
 
     Parameters
     ----------
-    values : array
-        In ``units``.
-    units : str
-        The units attribute. Accepted: m3 m-3 (also of cm and mm), kg m-2 where the layer is known, and the pure
-        numbers 1 and percent where ``meaning`` says that they are by volume: a degree of saturation has the same
-        units, and needs the porosity.
-    meaning : str
-        Standard name and long name.
-    layer : tuple of two floats or None
-        Top and bottom of the soil layer, m.
-    path, variable : Path, str
-        What an error names.
+    values : in ``units``
+    units : the attribute. Accepted: m3 m-3 (also of cm and mm), kg m-2 where the layer is known, and the pure numbers 1
+        and percent where ``meaning`` says that they are by volume: a degree of saturation has the same units, and needs
+        the porosity.
+    meaning : standard name and long name
+    layer : top and bottom of the soil layer, m
+    path, variable : what an error names
 
     Raises
     ------

@@ -32,13 +32,15 @@ def same_fate(comm: MPI.Intracomm) -> Iterator[None]:
     _agree(comm, error)
 
 
+def on_rank_0(comm: MPI.Intracomm, work: Callable[[], Result]) -> Result | None:
+    """What rank 0 makes, None elsewhere; its error on every rank. Collective over ``comm``."""
+    with same_fate(comm):
+        return work() if comm.rank == 0 else None
+
+
 def from_rank_0(comm: MPI.Intracomm, work: Callable[[], Result]) -> Result:
     """What rank 0 makes, on every rank; its error on every rank. Collective over ``comm``."""
-    result = None
-    with same_fate(comm):
-        if comm.rank == 0:
-            result = work()
-    made: Result = comm.bcast(result)
+    made: Result = comm.bcast(on_rank_0(comm, work))
     return made
 
 

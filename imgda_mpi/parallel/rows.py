@@ -24,17 +24,12 @@ def scatter_rows(comm: MPI.Intracomm, rows: Array | None, offsets: IntArray) -> 
     offsets : (size + 1,) array
         Rank r gets ``rows[offsets[r]:offsets[r + 1]]``.
     """
-    if comm.rank == 0:
-        assert rows is not None
-        rows = np.ascontiguousarray(rows)
-        head = comm.bcast((rows.dtype, rows.shape[1:]))
-    else:
-        head = comm.bcast(None)
-    dtype, trailing = head
+    dtype, trailing = comm.bcast(None if rows is None else (rows.dtype, rows.shape[1:]))
     counts = np.diff(offsets)
     mine = np.empty((int(counts[comm.rank]), *trailing), dtype)
     row = _row_type(dtype, trailing)
-    comm.Scatterv([rows, counts, offsets[:-1], row] if comm.rank == 0 else None, [mine, mine.shape[0], row], root=0)
+    whole = None if rows is None else [np.ascontiguousarray(rows), counts, offsets[:-1], row]
+    comm.Scatterv(whole, [mine, mine.shape[0], row], root=0)
     row.Free()
     return mine
 

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from imgda_mpi.arrays import FloatArray, IntArray
-from imgda_mpi.distributed.rank_grid import RankGrid
+from imgda_mpi.distributed.rectangle import Rectangle
 from imgda_mpi.numerics.perturbations import ENSEMBLES
 from imgda_mpi.numerics.sample_variance import MEMBERS_PER_BLOCK, member_blocks
 from imgda_mpi.parallel.ownership import share
@@ -26,40 +26,40 @@ class MembersCost:
     Parameters
     ----------
     case : Case
-    grid : RankGrid
+    ranks : Rectangle
     n_ranks : int
         Ranks of the job, which share the patches; the rectangle may have fewer.
     """
 
     case: Case
-    grid: RankGrid
+    ranks: Rectangle
     n_ranks: int
 
     @cached_property
     def blocks(self) -> list[list[range]]:
         """Blocks of members, of both kinds, that each member group transforms."""
         every = [block for _ in ENSEMBLES for block in member_blocks(self.case.n_members)]
-        return [every[group :: self.grid.member_groups] for group in range(self.grid.member_groups)]
+        return [every[group :: self.ranks.member_groups] for group in range(self.ranks.member_groups)]
 
     @property
     def groups(self) -> str:
         """Member groups x wedge groups."""
-        return f"{self.grid.member_groups} x {self.grid.wedge_groups}"
+        return f"{self.ranks.member_groups} x {self.ranks.wedge_groups}"
 
     @property
     def idle(self) -> int:
         """Ranks that have no part in the coefficients."""
-        return self.n_ranks - self.grid.size
+        return self.n_ranks - self.ranks.size
 
     @property
     def remarks(self) -> list[str]:
         """Ranks that do nothing, or nothing in the last round, in sentences."""
         said, n_rounds = [], len(self.blocks[0])
         if self.idle:
-            said.append(f"{self.idle} of them have no part in the coefficients; {self.grid.size} ranks do as well")
+            said.append(f"{self.idle} of them have no part in the coefficients; {self.ranks.size} ranks do as well")
         without = sum(len(blocks) < n_rounds for blocks in self.blocks)
         if without:
-            groups = f"{without} of {self.grid.member_groups} member groups"
+            groups = f"{without} of {self.ranks.member_groups} member groups"
             said.append(f"in the last of {n_rounds} rounds {groups} have no members")
         return said
 
@@ -71,13 +71,13 @@ class MembersCost:
     @cached_property
     def perturbed(self) -> IntArray:
         """Members whose perturbation and spectrum a rank computes."""
-        n_groups = self.grid.wedge_groups
+        n_groups = self.ranks.wedge_groups
         return np.array([sum(np.diff(share(len(block), n_groups)) for block in blocks) for blocks in self.blocks])
 
     @cached_property
     def counts(self) -> IntArray:
         """Values that each member group owns of each chunk, (n_chunks, member_groups)."""
-        return np.array([np.diff(self.grid.bounds(chunk)) for chunk in self.case.layout.chunks])
+        return np.array([np.diff(self.ranks.bounds(chunk)) for chunk in self.case.layout.chunks])
 
     @cached_property
     def own(self) -> IntArray:
@@ -89,7 +89,7 @@ class MembersCost:
         """Of the FFTs, those of the innovation and on rank 0 of the inverse included."""
         case = self.case
         of_chunks = self._by_wedge_group(np.add, np.array([[case.chunk_flops(chunk)] for chunk in case.layout.chunks]))
-        innovation = case.image_flops + of_chunks / self.grid.member_groups
+        innovation = case.image_flops + of_chunks / self.ranks.member_groups
         flops = self.perturbed * case.image_flops + self.members * of_chunks + innovation
         flops[0, 0] += case.image_flops + of_chunks[0].sum()
         return np.asarray(flops, np.float64)
@@ -97,22 +97,22 @@ class MembersCost:
     @cached_property
     def sent(self) -> tuple[IntArray, IntArray]:
         """Messages and bytes that a rank sends to others in the exchange of coefficients."""
-        grid, case = self.grid, self.case
+        ranks, case = self.ranks, self.case
         rounds = np.array([len(blocks) for blocks in self.blocks])
-        messages, values = np.zeros((2, grid.member_groups, grid.wedge_groups), np.int64)
-        for group in range(grid.wedge_groups):
-            for turn, chunk in enumerate(grid.chunks(group)):
+        messages, values = np.zeros((2, ranks.member_groups, ranks.wedge_groups), np.int64)
+        for group in range(ranks.wedge_groups):
+            for turn, chunk in enumerate(ranks.chunks(group)):
                 counts = self.counts[chunk.number]
                 others, n_others = counts.sum() - counts, np.count_nonzero(counts) - (counts > 0)
-                holder = turn % grid.member_groups
+                holder = turn % ranks.member_groups
                 # Moments, mean and squares, to the owners; the innovation's coefficients; increments to rank 0.
                 values[:, group] += 2 * rounds * others + counts
                 messages[:, group] += rounds * n_others + (counts > 0)
                 values[holder, group] += others[holder]
                 messages[holder, group] += n_others[holder]
         values[0, 0] -= self.own[0, 0]
-        messages[0, 0] -= sum(int(self.counts[chunk.number, 0] > 0) for chunk in grid.chunks(0))
-        spectra = self.perturbed * (grid.wedge_groups - 1)
+        messages[0, 0] -= sum(int(self.counts[chunk.number, 0] > 0) for chunk in ranks.chunks(0))
+        spectra = self.perturbed * (ranks.wedge_groups - 1)
         return messages + spectra, case.itemsize * values + spectra * case.spectrum_bytes
 
     @cached_property
@@ -131,5 +131,5 @@ class MembersCost:
 
     def _by_wedge_group(self, join: np.ufunc, of_chunks: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Sum, or else, over the chunks of each wedge group: from (n_chunks, n) to (n, wedge_groups)."""
-        groups = pairwise(self.grid.wedge_offsets)
+        groups = pairwise(self.ranks.wedge_offsets)
         return np.stack([join.reduce(of_chunks[first:last]) for first, last in groups], axis=1)

@@ -9,7 +9,7 @@ import numpy as np
 
 from imgda_mpi.arrays import FloatArray, IntArray
 from imgda_mpi.distributed.image_rows import blocks_of
-from imgda_mpi.distributed.rank_grid import RankGrid
+from imgda_mpi.distributed.rectangle import Rectangle
 from imgda_mpi.planning.case import REAL, Case, complex_flops, real_flops
 
 ITERATIONS = 100
@@ -51,7 +51,7 @@ class FullCost:
     @cached_property
     def wedges(self) -> IntArray:
         """Coefficients that a rank transforms."""
-        return RankGrid(self.case.layout, 1, self.n_ranks).group_sizes
+        return Rectangle(self.case.layout, 1, self.n_ranks).group_sizes
 
     @property
     def groups(self) -> str:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 
 from imgda_mpi.console import columns
-from imgda_mpi.distributed.rank_grid import choose_grid
+from imgda_mpi.distributed.rectangle import choose_rectangle
 from imgda_mpi.planning.case import Case
 from imgda_mpi.planning.diagonal import MembersCost
 from imgda_mpi.planning.full import FullCost
@@ -22,7 +22,7 @@ def cost_on(n_ranks: int, case: Case, wedge_groups: int | None) -> Cost:
     """What the analysis takes on a number of ranks; a `ConfigError` where so many wedge groups are not possible."""
     if not case.n_members:
         return FullCost(case, n_ranks)
-    return MembersCost(case, choose_grid(case.layout, case.n_members, n_ranks, wedge_groups), n_ranks)
+    return MembersCost(case, choose_rectangle(case.layout, case.n_members, n_ranks, wedge_groups), n_ranks)
 
 
 def cost_table(costs: Sequence[Cost], needed: Sequence[float], files: tuple[int, bool]) -> str:

@@ -40,16 +40,8 @@ CAPTION_WIDTH = 150  # characters
 def draw_analysis(saved: SavedAnalysis, figure_file: Path) -> Figure:
     """Draw a saved analysis in four panels, as in Figs. 4 and 5 of the paper, and write the picture.
 
-    Parameters
-    ----------
-    saved : SavedAnalysis
-    figure_file : Path
-        To be written; its suffix says the format (png, pdf, ...).
-
-    Returns
-    -------
-    Figure
-        Its first four axes are the panels, in the order of their letters; the two colour bars follow.
+    The file's suffix says the format (png, pdf, ...). The first four axes of the figure are the panels, in the order of
+    their letters; the two colour bars follow.
 
     Raises
     ------

@@ -30,12 +30,9 @@ from imgda_mpi.netcdf import (
 )
 from imgda_mpi.numerics.problem import Problem
 from imgda_mpi.observations.image import ObservedImage
-from imgda_mpi.observations.units import to_volumetric
+from imgda_mpi.observations.units import MOISTURE, to_volumetric
 
-MOISTURE = "m3 m-3"
 WATER = "kg m-2"
-
-WEDGE_UNITS = {"gain": "1"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,8 +104,7 @@ def _describe(file: netCDF4.Dataset, result: Analysis) -> None:
 
 
 def _write_images(file: netCDF4.Dataset, result: Analysis) -> None:
-    problem = result.problem
-    grid = problem.grid
+    problem, grid = result.problem, result.problem.grid
     file.createDimension("lat", grid.shape[0])
     file.createDimension("lon", grid.shape[1])
     when = file.createVariable("time", "f8", ())
@@ -116,19 +112,15 @@ def _write_images(file: netCDF4.Dataset, result: Analysis) -> None:
     when[...] = problem.time.timestamp()
     write_coordinate(file, "lat", grid.latitude, "latitude", "degrees_north")
     write_coordinate(file, "lon", grid.longitude, "longitude", "degrees_east")
-    observation = result.observation
-    observed = observation.values if observation else np.full(grid.shape, np.nan)
+    observed = result.observation.values if result.observation else np.full(grid.shape, np.nan)
+    proposed = np.where(problem.land, result.increment.image, np.nan)
     for name, image, meaning in (
         ("background", problem.background, "soil moisture at 0-10 cm before the analysis"),
         ("observation", observed, "observed soil moisture at 0-10 cm on the model grid"),
         ("innovation", observed - problem.background, "observation minus background"),
         ("analysis", result.analysis, "soil moisture at 0-10 cm after the analysis"),
         ("increment", result.analysis - problem.background, "analysis minus background"),
-        (
-            "proposed_increment",
-            np.where(problem.land, result.increment.image, np.nan),
-            "increment before bounds, frozen ground, mask",
-        ),
+        ("proposed_increment", proposed, "increment before bounds, frozen ground, mask"),
     ):
         write_variable(file, name, ("lat", "lon"), image, meaning, MOISTURE)
         file[name].coordinates = "time"
@@ -157,10 +149,9 @@ def _write_wedges(file: netCDF4.Dataset, wedges: WedgeStatistics) -> None:
     write_variable(file, "wedge", dims, wedges.wedge, "wedge within its scale", "1")
     for name, values in wedges.values.items():
         field, kind = name.rsplit("_", 1)
-        meaning = (
-            f"{'mean' if kind == 'mean' else 'standard deviation'} over positions of the {field.replace('_', ' ')}"
-        )
-        write_variable(file, name, dims, values, meaning, WEDGE_UNITS.get(field, "m6 m-6"))
+        statistic = "mean" if kind == "mean" else "standard deviation"
+        meaning = f"{statistic} over positions of the {field.replace('_', ' ')}"
+        write_variable(file, name, dims, values, meaning, "1" if field == "gain" else "m6 m-6")
 
 
 def _write_ledger(file: netCDF4.Dataset, ledger: WaterLedger) -> None:
@@ -169,9 +160,8 @@ def _write_ledger(file: netCDF4.Dataset, ledger: WaterLedger) -> None:
         write_variable(file, f"patch_water_{name}", ("patch",), ledger.term(name), meaning, WATER)
     for name, meaning in FLAGS.items():
         write_variable(file, f"patch_{name}", ("patch",), ledger.flag(name).astype(np.int8), f"1 where {meaning}", "1")
-    write_variable(
-        file, "patch_cell", ("patch",), ledger.patches.cell, "index of the patch's cell: row * n_lon + column", "1"
-    )
+    meaning = "index of the patch's cell: row * n_lon + column"
+    write_variable(file, "patch_cell", ("patch",), ledger.patches.cell, meaning, "1")
     file.water_ledger_residual = ledger.residual
 
 
@@ -227,10 +217,13 @@ def read_analysis(path: Path) -> SavedAnalysis:
         )
         with in_library(path):
             attributes = {name: str(file.getncattr(name)) for name in file.ncattrs()}
+    wanted = ("title", "method", "analysis_time", "observation_source")
+    missing = [name for name in wanted if name not in attributes]
+    if missing:
+        do = "give the file of an analysis"
+        raise fault(path, found=f"no attribute {missing[0]}", expected="a diagnostics file", do=do)
+    title, method, time, source = (attributes[name] for name in wanted)
     how = [attributes[name] for name in ("error_model", "solver") if name in attributes]
-    title, method, time, source = (
-        _attribute(path, attributes, name) for name in ("title", "method", "analysis_time", "observation_source")
-    )
     method = "/".join(how) or method
     return SavedAnalysis(grid, background, observation, analysis, increment, title, method, time, source)
 
@@ -272,11 +265,3 @@ def _on_grid(path: Path, file: netCDF4.Dataset, name: str, grid: Grid) -> FloatA
 def _extent(grid: Grid) -> str:
     (ny, nx), lat, lon = grid.shape, grid.latitude, grid.longitude
     return f"a grid of {ny} x {nx} from {lat[0]:g} N, {lon[0]:g} E to {lat[-1]:g} N, {lon[-1]:g} E"
-
-
-def _attribute(path: Path, attributes: dict[str, str], name: str) -> str:
-    if name not in attributes:
-        raise fault(
-            path, found=f"no attribute {name}", expected="a diagnostics file", do="give the file of an analysis"
-        )
-    return attributes[name]

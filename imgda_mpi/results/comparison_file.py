@@ -14,9 +14,8 @@ from imgda_mpi.faults import fault, reading, writing
 from imgda_mpi.grid import Grid
 from imgda_mpi.netcdf import write_coordinate, write_names, write_variable
 from imgda_mpi.numerics.problem import Problem
+from imgda_mpi.observations.units import MOISTURE
 from imgda_mpi.verify.experiment import REGIONS, Outcome
-
-MOISTURE = "m3 m-3"
 
 SCORES = {
     "scc": ("spatial correlation with the truth", "1"),
@@ -43,22 +42,16 @@ def write_comparison(
 
     Parameters
     ----------
-    path : Path
-    outcomes : list
-        Of every draw, all methods.
-    problem, truth
-        Of the first draw.
-    noise : float
-        Standard deviation of the observation errors, m3 m-3.
-    n_truths : int
-    settings : str
-        In force, as JSON.
+    outcomes : of every draw, all methods
+    problem, truth : of the first draw
+    noise : standard deviation of the observation errors, m3 m-3
+    settings : in force, as JSON
 
     Raises
     ------
     OutputError
     """
-    names, grid = [outcome.name for outcome in outcomes[0]], problem.grid
+    grid, of_methods = problem.grid, list(zip(*outcomes, strict=True))
     with writing(path), netCDF4.Dataset(path, "w", format="NETCDF4") as file:
         file.Conventions = "CF-1.11"
         file.title = "Comparison of methods on noisy images of a known truth"
@@ -72,20 +65,17 @@ def write_comparison(
         file.createDimension("lon", grid.shape[1])
         write_coordinate(file, "lat", grid.latitude, "latitude", "degrees_north")
         write_coordinate(file, "lon", grid.longitude, "longitude", "degrees_east")
-        write_names(file, "method", names)
+        write_names(file, "method", [outcome.name for outcome in outcomes[0]])
         write_names(file, "region", list(REGIONS))
         dims = ("method", "draw", "region")
         for name, (meaning, units) in SCORES.items():
-            values = [
-                [[getattr(of_draw[number].scores[region], name) for region in REGIONS] for of_draw in outcomes]
-                for number in range(len(names))
-            ]
+            values = [[[getattr(o.scores[region], name) for region in REGIONS] for o in draws] for draws in of_methods]
             write_variable(file, name, dims, np.array(values), meaning, units)
         cells = np.array([outcomes[0][0].scores[region].n_cells for region in REGIONS])
         write_variable(file, "n_cells", ("region",), cells, "cells compared", "1")
-        seconds = np.array([[of_draw[number].seconds for of_draw in outcomes] for number in range(len(names))])
+        seconds = np.array([[outcome.seconds for outcome in draws] for draws in of_methods])
         write_variable(file, "time_taken", ("method", "draw"), seconds, "wall time for the increment", "s")
-        spectra = np.array([[of_draw[number].spectrum for of_draw in outcomes] for number in range(len(names))])
+        spectra = np.array([[outcome.spectrum for outcome in draws] for draws in of_methods])
         meaning = "root mean square error that a curvelet scale carries"
         write_variable(file, "error_spectrum", ("method", "draw", "scale"), spectra, meaning, MOISTURE)
         observation = np.where(problem.observations.observed, problem.background + problem.innovation.values, np.nan)
@@ -96,9 +86,8 @@ def write_comparison(
         ):
             write_variable(file, name, ("lat", "lon"), image, meaning, MOISTURE)
         analyses = np.stack([outcome.analysis for outcome in outcomes[0] if outcome.analysis is not None])
-        write_variable(
-            file, "analysis", ("method", "lat", "lon"), analyses, "soil moisture of each analysis, first draw", MOISTURE
-        )
+        meaning = "soil moisture of each analysis, first draw"
+        write_variable(file, "analysis", ("method", "lat", "lon"), analyses, meaning, MOISTURE)
 
 
 @dataclass(frozen=True, eq=False)

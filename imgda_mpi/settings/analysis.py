@@ -49,7 +49,8 @@ class Output(Section):
     """Where the result goes."""
 
     directory: FilePath = key(
-        "New folder for the analysed restart, diagnostics and manifest; must not exist or be empty"
+        "New folder for the analysed restart, diagnostics and manifest; must not exist or be empty",
+        example='"analysis"',
     )
 
 

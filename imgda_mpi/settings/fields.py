@@ -70,9 +70,10 @@ class Section(BaseModel):
         return {name: getattr(self, name) for name in type(self).model_fields if name not in ("kind", *without)}
 
 
-def key(description: str, unit: str | None = None, **limits: Any) -> Any:
-    """One key with its line of documentation; without ``default`` it must be given."""
-    return Field(description=f"{description} [{unit}]" if unit else description, **limits)
+def key(description: str, unit: str | None = None, *, example: str | None = None, **limits: Any) -> Any:
+    """One key with its line of documentation; without ``default`` it must be given, as in the ``example``, TOML."""
+    described = f"{description} [{unit}]" if unit else description
+    return Field(description=described, examples=[example] if example else None, **limits)
 
 
 class FieldFile(Section):

@@ -1,19 +1,18 @@
-"""Settings as a TOML file: read, checked in full before anything is computed, and documented."""
+"""Settings as a TOML file: read, and checked in full before anything is computed."""
 
 from __future__ import annotations
 
 import difflib
-import json
 import logging
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
-from pydantic.fields import FieldInfo
 
 from imgda_mpi.faults import ConfigError
+from imgda_mpi.settings.document import kind_of, sections_of, toml
 from imgda_mpi.settings.fields import Section
 from imgda_mpi.settings.old_keys import MOVED, renamed
 
@@ -50,7 +49,7 @@ def check_table(table: dict[str, Any], path: Path, kind: type[Kind]) -> Kind:
     """
     table, moved, without = renamed(table)
     if moved or without:
-        said = [f"write {name} = {_toml(table[name])}" for name in ("method", "methods") if name in table and moved]
+        said = [f"write {name} = {toml(table[name])}" for name in ("method", "methods") if name in table and moved]
         said += [f"{name} has no effect" for name in without]
         log.warning("%s: keys of before: %s; %s", path, ", ".join(moved + without), ", ".join(said))
     try:
@@ -110,59 +109,9 @@ def _section(location: list[str], kind: type[Section]) -> type[Section]:
     """The section that the last part of a location belongs to."""
     sections: list[type[Section]] = [kind]
     for part in location[:-1]:
-        chosen = [section for section in sections if _kind(section) == part]
-        below = [sub for s in sections if part in s.model_fields for sub in _sections(s.model_fields[part].annotation)]
+        chosen = [section for section in sections if kind_of(section) == part]
+        below = [
+            sub for s in sections if part in s.model_fields for sub in sections_of(s.model_fields[part].annotation)
+        ]
         sections = chosen or below or sections
     return sections[0]
-
-
-def _sections(annotation: Any) -> Iterator[type[Section]]:
-    """The sections that a type annotation names."""
-    if isinstance(annotation, type) and issubclass(annotation, Section):
-        yield annotation
-    for argument in get_args(annotation):
-        yield from _sections(argument)
-
-
-def _kind(section: type[Section]) -> str | None:
-    return get_args(section.model_fields["kind"].annotation)[0] if "kind" in section.model_fields else None
-
-
-def documented(kind: type[Section]) -> str:
-    """Every key with its documentation, unit and default, in the form of a settings file."""
-    lines = [
-        "# Settings of imgda_mpi. A key that is commented out shows its default; the others must be given.",
-        "# Of two sections of one name choose one. Paths are relative to this file; times without a zone are UTC.",
-    ]
-    tables: list[str] = []
-    for name, field in kind.model_fields.items():
-        sections, is_list = list(_sections(field.annotation)), "..." in str(field.annotation)
-        for section in sections:
-            keys = sorted(section.model_fields.items(), key=lambda item: item[0] != "kind")
-            optional = "" if field.is_required() else " May be left out."
-            heading = f"[[{name}]]" if is_list else f"[{name}]"
-            tables += ["", f"# {(section.__doc__ or '').splitlines()[0]}{optional}", heading]
-            tables += [line for key_name, key_field in keys for line in _document(key_name, key_field)]
-        short = getattr(field.default, "label", None)
-        if short is not None:
-            lines += [f"# {field.description}", f"# {name} = {_toml(short)}"]
-        elif not sections or is_list:
-            lines += _document(name, field)
-    return "\n".join(lines + tables) + "\n"
-
-
-def _document(name: str, field: FieldInfo) -> list[str]:
-    if not field.is_required():
-        return [f"# {field.description}", f"# {name} = {_toml(field.default)}"]
-    value = f'"{get_args(field.annotation)[0]}"' if name == "kind" else "..."
-    return [f"# {field.description}", f"{name} = {value}"]
-
-
-def _toml(value: Any) -> str:
-    if value is None:
-        return "(not set)"
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{name} = {_toml(part)}" for name, part in value.items()) + "}"
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(map(_toml, value)) + "]"
-    return json.dumps(value, default=str)

@@ -14,9 +14,11 @@ class Colm202x(Section):
     """A restart of CoLM202X: NetCDF files, one per block."""
 
     kind: Literal["colm202x"] = key("Version of the model: colm202x or colm2014")
-    directory: FilePath = key("The case's output folder: holds restart/ and landdata/")
-    case: str = key("Name of the case, as in <case>_restart_<stamp>_lc<year>_<block>.nc", min_length=1)
-    time: Instant = key("Analysis time, that of the restart", "UTC")
+    directory: FilePath = key("The case's output folder: holds restart/ and landdata/", example='"runs/mycase"')
+    case: str = key(
+        "Name of the case, as in <case>_restart_<stamp>_lc<year>_<block>.nc", min_length=1, example='"mycase"'
+    )
+    time: Instant = key("Analysis time, that of the restart", "UTC", example="2022-06-02T06:00:00Z")
     land_cover_year: int = key("Year in the file names (DEF_LC_YEAR)", default=2005, ge=1, le=9999)
 
     def of_member(self, folder: Path) -> Self:
@@ -28,9 +30,11 @@ class Colm2014(Section):
     """A restart of CoLM2014: one Fortran file for the state, one for the constants."""
 
     kind: Literal["colm2014"] = key("Version of the model: colm202x or colm2014")
-    restart_file: FilePath = key("State, <site>-rstTimeVar-<stamp>")
-    const_file: FilePath = key("Constants, <site>-rstTimeConst")
-    time: Instant = key("Analysis time, that of the restart", "UTC")
+    restart_file: FilePath = key(
+        "State, <site>-rstTimeVar-<stamp>", example='"runs/mysite/mysite-rstTimeVar-2022-153-21600"'
+    )
+    const_file: FilePath = key("Constants, <site>-rstTimeConst", example='"mysite-rstTimeConst"')
+    time: Instant = key("Analysis time, that of the restart", "UTC", example="2022-06-02T06:00:00Z")
 
     def of_member(self, folder: Path) -> Self:
         """The same restart of a member, with the same constants."""

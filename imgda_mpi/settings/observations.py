@@ -12,7 +12,10 @@ from imgda_mpi.settings.fields import Depths, FilePattern, Instant, Range, Secti
 class Observation(Section):
     """What every observed image has."""
 
-    file: FilePattern = key("Observation file; %Y %m %d %H %M %j stand for the time of the observation")
+    file: FilePattern = key(
+        "Observation file; %Y %m %d %H %M %j stand for the time of the observation",
+        example='"observations/%Y%m%d_%H%M.nc4"',
+    )
     time: Instant | None = key(
         "Take the image of this time, whatever the analysis time (default: the analysis time)", "UTC", default=None
     )
@@ -41,7 +44,7 @@ class Cf(Observation):
     """Any CF NetCDF file on a rectilinear latitude-longitude grid."""
 
     kind: Literal["cf"] = key("Kind of observation: gldas or cf")
-    variable: str = key("Name of the soil moisture variable", min_length=1)
+    variable: str = key("Name of the soil moisture variable", min_length=1, example='"soil_moisture"')
     layer: Depths | None = key(
         "Top and bottom of the layer to take, where the variable has several or is in kg m-2", "m", default=None
     )

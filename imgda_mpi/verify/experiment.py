@@ -43,12 +43,7 @@ class Outcome:
 class Experiment:
     """Methods that are tried on problems on one grid. Making one is collective over ``comm``, and so is `run`.
 
-    Parameters
-    ----------
-    methods : mapping from a name to a Method
-    transform : CurveletTransform
-        Of the scales by which errors are told apart.
-    comm : MPI.Intracomm
+    Methods are given by their names; errors are told apart by the scales of the transform.
     """
 
     def __init__(self, methods: Mapping[str, Method], transform: CurveletTransform, comm: MPI.Intracomm) -> None:
@@ -56,12 +51,7 @@ class Experiment:
         self._powers = WedgePowers(transform, comm)
 
     def run(self, problem: Problem, truth: FloatArray, *, keep_images: bool) -> list[Outcome]:
-        """Every method on a problem with the truth (ny, nx), m3 m-3.
-
-        Raises
-        ------
-        ImgdaError
-        """
+        """Every method on a problem with the truth (ny, nx), m3 m-3; an `ImgdaError` where one fails."""
         return [self._outcome(name, method, problem, truth, keep_images) for name, method in self._methods.items()]
 
     def _outcome(self, name: str, method: Method, problem: Problem, truth: FloatArray, keep_images: bool) -> Outcome:
@@ -72,10 +62,7 @@ class Experiment:
         land, observed = problem.land, problem.observations.observed
         where = zip(REGIONS, (land, observed, land & ~observed), strict=True)
         compared = {region: scores(analysis, truth, cells) for region, cells in where}
-        spectrum = self._error_spectrum(np.where(land, analysis - truth, 0.0), int(np.count_nonzero(land)))
+        error = embed(np.where(land, analysis - truth, 0.0), self._powers.transform.layout.image_shape)
+        powers, scale, n_cells = self._powers.of(error), self._powers.scale, int(np.count_nonzero(land))
+        spectrum = np.sqrt([powers[scale == one].sum() / n_cells for one in np.unique(scale)])
         return Outcome(name, analysis if keep_images else None, compared, seconds, spectrum)
-
-    def _error_spectrum(self, error: FloatArray, n_cells: int) -> FloatArray:
-        powers, scale = self._powers.of(embed(error, self._powers.transform.layout.image_shape)), self._powers.scale
-        of_scales = np.array([powers[scale == one].sum() / n_cells for one in np.unique(scale)])
-        return np.asarray(np.sqrt(of_scales))

@@ -78,13 +78,7 @@ def _correlation(e: FloatArray, r: FloatArray) -> float:
 
 
 def before_and_after(background: FloatArray, analysis: FloatArray, reference: FloatArray) -> tuple[Scores, Scores]:
-    """Scores of background and analysis against a reference, over the same cells: those where all three are finite.
-
-    Parameters
-    ----------
-    background, analysis, reference : (ny, nx) array
-        Soil moisture in m3 m-3, NaN where missing.
-    """
+    """`scores` of background and analysis against a reference, over the same cells: those where all are finite."""
     where = np.isfinite(background) & np.isfinite(analysis)
     return scores(background, reference, where), scores(analysis, reference, where)
 

@@ -52,12 +52,8 @@ def analyse(
 ) -> Analysed:
     """Correct one restart with one observed image. Collective over ``comm``.
 
-    Parameters
-    ----------
-    settings : Settings
-    comm : MPI.Intracomm
-    transform, restart : optional
-        Those of the settings where they are in memory already: a loop makes its transform once.
+    ``transform`` and ``restart`` are those of the settings where they are in memory already: a loop makes its transform
+    once.
 
     Raises
     ------

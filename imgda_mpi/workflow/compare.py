@@ -29,12 +29,8 @@ log = logging.getLogger(__name__)
 def compare(settings: Comparison, comm: MPI.Intracomm) -> str | None:
     """Run all methods on all draws, and save scores, error spectra and the images of the first draw.
 
-    Collective over ``comm``; the ranks share the draws. The scores do not depend on the number of ranks.
-
-    Returns
-    -------
-    str on rank 0, None elsewhere
-        Table of scores.
+    Collective over ``comm``; the ranks share the draws. The table of scores, which is returned on rank 0 and None
+    elsewhere, does not depend on their number.
 
     Raises
     ------
@@ -70,9 +66,8 @@ def compare(settings: Comparison, comm: MPI.Intracomm) -> str | None:
         with same_fate(comm):
             experiment = Experiment(methods, transform, MPI.COMM_SELF)
             own = range(comm.rank, n_draws, comm.size)
-            outcomes = []
-            for number in progress(own, "draws", speaks=comm.rank == 0):
-                outcomes.append(experiment.run(*draw(number), keep_images=number == 0))
+            numbers = progress(own, "draws", speaks=comm.rank == 0)
+            outcomes = [experiment.run(*draw(number), keep_images=number == 0) for number in numbers]
         every = comm.gather(outcomes)
     table, in_force = None, settings.model_dump_json()
     with new_directory(settings.output.directory, comm) as directory:
@@ -83,7 +78,7 @@ def compare(settings: Comparison, comm: MPI.Intracomm) -> str | None:
                 what = {"noise": settings.noise, "n_truths": n_truths, "settings": in_force}
                 load("results.comparison_file:write_comparison")(written[0], in_order, *draw(0), **what)
                 saved = load("results.comparison_file:read_comparison")(written[0])
-                table = str(load("report.comparison_table:comparison_table")(saved))
+                table = str(load("report.tables:comparison_table")(saved))
                 written[1].write_text(f"{table}\n")
         files = [*truths.files, *dict.fromkeys(file for _, of_method in given for file in of_method)]
         write_manifest(directory, written, files, in_force, f"0 to {settings.seeds - 1}", comm)
@@ -93,9 +88,8 @@ def compare(settings: Comparison, comm: MPI.Intracomm) -> str | None:
 
 def read_truths(settings: Comparison, grid: Grid, comm: MPI.Intracomm) -> Truths:
     """Background and truths of the settings, the same on every rank. Collective."""
-    members = settings.members
-    if members is not None:
-        how = members.values("letkf_lengths")
+    if settings.members is not None:
+        how = settings.members.values("letkf_lengths")
         with settled_by("[members]"):
             return from_rank_0(comm, lambda: truths_of_members(grid, settings.time, **how))
     read = []

@@ -27,18 +27,9 @@ def plan(settings: Settings, ranks: Sequence[int], memory: float | None, comm: M
 
     Parameters
     ----------
-    settings : Settings
-    ranks : sequence of int
-        Each 1 or more.
-    memory : float or None
-        Of a rank, GB; that of a core of this machine unless given.
-    comm : MPI.Intracomm
-        Of this process alone.
-
-    Returns
-    -------
-    str
-        Without a newline at its end.
+    ranks : each 1 or more
+    memory : of a rank, GB; that of a core of this machine unless given
+    comm : of this process alone
 
     Raises
     ------

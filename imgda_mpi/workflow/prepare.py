@@ -67,13 +67,7 @@ def prepare(
 ) -> Prepared:
     """Open, check and read everything an analysis needs, and see that its result can be written. Collective.
 
-    Parameters
-    ----------
-    settings : Settings
-    stages : Stages
-    comm : MPI.Intracomm
-    transform, restart : optional
-        Those of the settings where they are in memory already.
+    ``transform`` and ``restart`` are those of the settings where they are in memory already.
 
     Raises
     ------
@@ -85,11 +79,11 @@ def prepare(
     time, model = settings.model.time, settings.model
     with stages.stage("restart"):
         with settled_by("[model]"):
-            restart = opened = restart or open_restart(model.kind, comm, **model.values())
+            restart = restart or open_restart(model.kind, comm, **model.values())
         if restart.time != time:
             raise ValueError(f"a restart of {restart.time}, expected one of {time}")
         with settled_by("[output]"):
-            check_output(settings.output.directory, lambda: room(opened), comm)
+            check_output(settings.output.directory, partial(room, restart), comm)
         with settled_by("[model]"):
             soil, aquifer = restart.read_soil()
         with settled_by("[soil]"), same_fate(comm):
@@ -102,8 +96,7 @@ def prepare(
     observation = None
     with stages.stage("observation"), settled_by("[observation]"):
         stages.say("none")
-        if settings.observation is not None:
-            wanted = settings.observation
+        if (wanted := settings.observation) is not None:
             how = wanted.values("time", "allow_empty")
             observation = read_image(wanted.kind, grid, wanted.time or time, comm, **how)
             n_observed = check_observed(observation, land, wanted.allow_empty, comm)
@@ -122,8 +115,7 @@ def prepare(
     observations = Observations(np.where(observed, values, 0.0), observed, noise["sd"], estimate)
     transform = transform_of(settings, grid.transform_shape(), transform, stages, comm)
     with settled_by("[method]"), same_fate(comm):
-        groups = settings.parallel.wedge_groups
-        method = make_method(settings.method.kind, parameters, transform, comm.size, groups)
+        method = make_method(settings.method.kind, parameters, transform, comm.size, settings.parallel.wedge_groups)
         method.check(grid, observations)
     members = None
     if method.needs_members:
@@ -163,12 +155,7 @@ def transform_of(
 def members_of(
     settings: Settings, method: Method, grid: Grid, land: BoolArray, comm: MPI.Intracomm
 ) -> tuple[Members, list[Path]]:
-    """The members of the model, and their files. Collective.
-
-    Raises
-    ------
-    InputError
-    """
+    """The members of the model, and their files; errors as of `read_members`. Collective."""
     from imgda_mpi.model.members import count_members, members_in_images, members_in_restarts, read_members
 
     model, wanted = settings.model, settings.ensemble

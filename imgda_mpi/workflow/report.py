@@ -6,9 +6,8 @@ from pathlib import Path
 
 from imgda_mpi.faults import fault, settled_by
 from imgda_mpi.report.comparison_figure import draw_images, draw_spectra
-from imgda_mpi.report.comparison_table import comparison_table
 from imgda_mpi.report.figure import draw_analysis
-from imgda_mpi.report.table import score_table
+from imgda_mpi.report.tables import comparison_table, score_table
 from imgda_mpi.results.analysis_file import read_analysis, read_truth
 from imgda_mpi.results.comparison_file import read_comparison
 
@@ -18,16 +17,9 @@ def report(directory: Path, truth: Path | None = None) -> str:
 
     Parameters
     ----------
-    directory : Path
-        Output folder of an analysis or of a comparison.
-    truth : Path or None
-        CF NetCDF file with the true image ``soil_moisture(lat, lon)`` on the same grid, where it is known; a comparison
-        has its own.
-
-    Returns
-    -------
-    str
-        Scores of background and analysis against the observation and, if given, against the truth.
+    directory : output folder of an analysis or of a comparison
+    truth : CF NetCDF file with the true image ``soil_moisture(lat, lon)`` on the same grid, where it is known: scores
+        are then also against it; a comparison has its own
 
     Raises
     ------

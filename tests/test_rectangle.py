@@ -4,25 +4,19 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from transforms import fast_layout
 
-from imgda_mpi.curvelet.geometry import Geometry, default_scales
-from imgda_mpi.curvelet.layout import layout_of
-from imgda_mpi.distributed.rank_grid import RankGrid, choose_grid, steps
+from imgda_mpi.distributed.rectangle import Rectangle, choose_rectangle, steps
 from imgda_mpi.faults import ConfigError
 from imgda_mpi.numerics.sample_variance import member_blocks
 
-
-def layout(shape: tuple[int, int], finest: str = "wavelets"):
-    return layout_of(Geometry(shape, default_scales(shape), 16, finest, "fast"))
-
-
-SMALL, LARGE = layout((128, 256)), layout((720, 1440), "curvelets")
+SMALL, LARGE = fast_layout((128, 256)), fast_layout((720, 1440), "curvelets")
 
 
 @settings(deadline=None, max_examples=30)
 @given(chosen=st.sampled_from([SMALL, LARGE]), member_groups=st.integers(1, 40), wedge_groups=st.integers(1, 12))
 def test_every_value_has_one_owner(chosen, member_groups: int, wedge_groups: int) -> None:
-    grid = RankGrid(chosen, member_groups, wedge_groups)
+    grid = Rectangle(chosen, member_groups, wedge_groups)
     owned = np.zeros(chosen.n_values, dtype=int)
     for rank in range(grid.size):
         member_group, wedge_group = grid.place(rank)
@@ -39,7 +33,7 @@ def test_every_value_has_one_owner(chosen, member_groups: int, wedge_groups: int
 
 def test_owners_of_a_large_chunk_have_nearly_the_same() -> None:
     chunk = max(LARGE.chunks, key=lambda chunk: chunk.stop - chunk.start)
-    counts = np.diff(RankGrid(LARGE, 2, 1).bounds(chunk))
+    counts = np.diff(Rectangle(LARGE, 2, 1).bounds(chunk))
     assert np.ptp(counts) <= 2**14
 
 
@@ -57,34 +51,34 @@ def test_owners_of_a_large_chunk_have_nearly_the_same() -> None:
 def test_members_are_divided_first_and_then_wedges(
     n_ranks: int, n_members: int, member_groups: int, wedge_groups: int
 ) -> None:
-    grid = choose_grid(LARGE, n_members, n_ranks)
+    grid = choose_rectangle(LARGE, n_members, n_ranks)
     assert (grid.member_groups, grid.wedge_groups) == (member_groups, wedge_groups)
 
 
 @settings(deadline=None, max_examples=20)
 @given(n_ranks=st.integers(1, 300), n_members=st.integers(2, 60))
 def test_the_chosen_grid_fits_and_no_other_takes_fewer_steps(n_ranks: int, n_members: int) -> None:
-    grid = choose_grid(LARGE, n_members, n_ranks)
+    grid = choose_rectangle(LARGE, n_members, n_ranks)
     assert 1 <= grid.size <= n_ranks
     n_blocks = 2 * len(member_blocks(n_members))
     for member_groups in range(1, min(n_ranks, n_blocks) + 1):
         for wedge_groups in range(1, min(n_ranks // member_groups, 8) + 1):
-            other = RankGrid(LARGE, member_groups, wedge_groups)
+            other = Rectangle(LARGE, member_groups, wedge_groups)
             assert steps(grid, n_blocks) <= steps(other, n_blocks)
 
 
-@pytest.mark.parametrize("chosen", [SMALL, LARGE, layout((360, 720)), layout((720, 1440))])
+@pytest.mark.parametrize("chosen", [SMALL, LARGE, fast_layout((360, 720)), fast_layout((720, 1440))])
 def test_every_wedge_group_has_wedges(chosen) -> None:
     for n_ranks in range(1, 40):
-        assert (np.diff(choose_grid(chosen, 2, n_ranks).wedge_offsets) > 0).all()
+        assert (np.diff(choose_rectangle(chosen, 2, n_ranks).wedge_offsets) > 0).all()
 
 
 def test_the_user_may_choose_the_wedge_groups() -> None:
-    grid = choose_grid(LARGE, 50, 8, wedge_groups=4)
+    grid = choose_rectangle(LARGE, 50, 8, wedge_groups=4)
     assert (grid.member_groups, grid.wedge_groups) == (2, 4)
 
 
 @pytest.mark.parametrize("wedge_groups", [5, len(SMALL.chunks) + 1])
 def test_more_wedge_groups_than_ranks_or_chunks_are_refused(wedge_groups: int) -> None:
     with pytest.raises(ConfigError, match=rf"wedge_groups = {wedge_groups}: 4 ranks and these wedges allow \[1, "):
-        choose_grid(SMALL, 50, 4, wedge_groups)
+        choose_rectangle(SMALL, 50, 4, wedge_groups)

@@ -1,12 +1,17 @@
-"""A saved comparison as a table of scores."""
+"""Tables of scores, as text: of an analysis, before and after it, and of a comparison."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import numpy as np
 
 from imgda_mpi.arrays import FloatArray
 from imgda_mpi.console import columns
 from imgda_mpi.results.comparison_file import SavedComparison
+from imgda_mpi.verify.scores import before_and_after, change
+
+HEADING = "Soil moisture, 0-10 cm, every cell alike: background -> analysis"
 
 REFERENCE = "pointwise"
 """Method that the others are compared with, draw by draw."""
@@ -14,14 +19,26 @@ REFERENCE = "pointwise"
 ROUNDING = 1e-7  # m3 m-3: methods that do the same are not worse than one another
 
 
-def comparison_table(saved: SavedComparison) -> str:
-    """Scores of every method, mean and standard error, on all land, on observed and on unseen land.
+def score_table(rows: Mapping[str, tuple[FloatArray, FloatArray, FloatArray]]) -> str:
+    """Scores before -> after, a line for each reference; ``-`` where there is none, without a newline at its end.
 
-    Returns
-    -------
-    str
-        Without a newline at its end.
+    ``rows`` has under the reference's name background, analysis and reference: images (ny, nx) m3 m-3, NaN where
+    missing.
     """
+    lines = [["compared with", "cells", "SCC", "ubRMSE (m3 m-3)", "bias (m3 m-3)"]]
+    for name, images in rows.items():
+        before, after = before_and_after(*images)
+        scores = (
+            (before.scc, after.scc, ".3f"),
+            (before.ubrmse, after.ubrmse, ".4f"),
+            (before.bias, after.bias, "+.4f"),
+        )
+        lines.append([name, str(before.n_cells), *(change(*score) for score in scores)])
+    return f"{HEADING}\n{columns(lines, '<' + '>' * (len(lines[0]) - 1))}"
+
+
+def comparison_table(saved: SavedComparison) -> str:
+    """Scores of every method, mean and standard error, on all, observed and unseen land; no newline at its end."""
     n_draws = saved.ubrmse.shape[1]
     of_what = "over the truths, means of their draws" if saved.n_truths > 1 else "over the draws"
     blocks = [

@@ -1,14 +1,12 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import numpy as np
 import pytest
-from members import RunningVariance
-from problems import SELF, problem_of
+from problems import TIME
+from running_variance import RunningVariance
+from transforms import every_finest, impulses
 
 from imgda_mpi.curvelet import CurveletTransform
-from imgda_mpi.methods.simple import Pointwise
 from imgda_mpi.numerics.kalman import coefficient_increment, gain
 from imgda_mpi.numerics.perturbations import perturbation
 from imgda_mpi.numerics.white_variance import expected_variance
@@ -42,7 +40,7 @@ def test_increment_is_that_of_the_dense_matrices(transform: CurveletTransform, r
     background, observation = rng.uniform(0, 0.5, (2, *SHAPE))
     layout = transform.layout
     b, r = layout.join_parts(np.square(rng.standard_normal((2, layout.n_values)))) + 1e-3
-    unit = transform.forward(np.eye(background.size).reshape(-1, *SHAPE))
+    unit = transform.forward(impulses(SHAPE))
     # The frame with all of its wedges, the opposite ones too: C is complex, one row for each coefficient.
     rows, k = [], []
     for wedge in layout.wedges:
@@ -75,13 +73,12 @@ def test_expected_variances_of_uniform_errors_give_the_pointwise_blend(
 def test_ensemble_gain_approaches_the_pointwise_one_with_the_number_of_members(
     transform: CurveletTransform, rng: np.random.Generator
 ) -> None:
-    time = datetime(2022, 6, 1, tzinfo=UTC)
     variances = {"background": RunningVariance(transform.layout), "observation": RunningVariance(transform.layout)}
     innovation = rng.standard_normal(SHAPE)
     departures = {}
     for member in range(1600):
         for (kind, variance), sd in zip(variances.items(), (0.15, 0.10), strict=True):
-            noise = perturbation(SHAPE, seed=1, time=time, kind=kind, member=member)
+            noise = perturbation(SHAPE, seed=1, time=TIME, kind=kind, member=member)
             variance.add(sd * transform.forward(noise))
         if member + 1 in (100, 1600):
             b, r = (variance.result() for variance in variances.values())
@@ -93,14 +90,11 @@ def test_ensemble_gain_approaches_the_pointwise_one_with_the_number_of_members(
     assert abs(slope) < 0.005
 
 
-def test_pointwise_is_the_scalar_kalman_update() -> None:
-    innovation = np.array([[1.0, -2.0], [0.5, 0.0]])
-    background_sd = np.array([[0.3, 0.4], [0.0, 0.1]])
-    problem = problem_of(innovation, sd=np.array([[0.4, 0.3], [0.1, 0.2]]))
-    found = Pointwise(background_sd).increment(problem, SELF).image
-    np.testing.assert_allclose(found, [[0.36, -1.28], [0.0, 0.0]], rtol=1e-15)
-    uniform = Pointwise(0.3).increment(problem_of(innovation, sd=0.4), SELF).image
-    np.testing.assert_allclose(uniform, 0.36 * innovation, rtol=1e-15)
+@every_finest
+def test_uniform_errors_give_the_uniform_gain(finest: str) -> None:
+    transform = CurveletTransform((64, 96), finest=finest)
+    b, r = (expected_variance(transform, np.full((64, 96), sd)) for sd in (0.15, 0.10))
+    np.testing.assert_allclose(gain(b, r), 0.15**2 / (0.15**2 + 0.10**2), rtol=1e-14)
 
 
 def test_impossible_variances_are_counted() -> None:

@@ -10,31 +10,23 @@ import h5py
 import netCDF4
 import numpy as np
 import pytest
+from image_files import GRID, NOON, write_grid
 from mpi4py import MPI
 
 from imgda_mpi import netcdf
 from imgda_mpi.colm import case_files, hdf5
 from imgda_mpi.colm.case_files import CaseFiles, list_files, patch_map, survey
 from imgda_mpi.faults import InputError, OutputError, reading, writing
-from imgda_mpi.grid import Grid
 from imgda_mpi.observations import cf
 from imgda_mpi.results import analysis_file, comparison_file, manifest
 
-NOON = datetime(2022, 6, 3, 12, tzinfo=UTC)
-GRID = Grid(10.0 + np.arange(6.0), 100.0 + np.arange(8.0))
 BUGS = (KeyError, NotImplementedError, RuntimeError, TypeError)
 
 
 def image_file(path: Path) -> Path:
     """A NetCDF-4 file with variable sm on GRID, deflated and with checksums."""
     with netCDF4.Dataset(path, "w") as file:
-        for name, values, units in (
-            ("lat", GRID.latitude, "degrees_north"),
-            ("lon", GRID.longitude, "degrees_east"),
-        ):
-            file.createDimension(name, values.size)
-            file.createVariable(name, "f8", (name,))[:] = values
-            file[name].units = units
+        write_grid(file, GRID)
         file.createVariable("sm", "f8", ("lat", "lon"), zlib=True, fletcher32=True)[:] = 0.3
         file["sm"].units = "m3 m-3"
     return path

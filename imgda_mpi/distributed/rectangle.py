@@ -16,18 +16,12 @@ from imgda_mpi.parallel.ownership import share_by_cost
 
 
 @dataclass(frozen=True)
-class RankGrid:
+class Rectangle:
     """Ranks as a rectangle of member groups and wedge groups, and the coefficients that each rank owns.
 
     Ranks of one member group have the same members, each the chunks of wedges of its wedge group. Ranks of one wedge
     group have the same chunks, and share out the coefficients of each chunk among them. Ranks that do not fit into the
     rectangle have no part in this.
-
-    Parameters
-    ----------
-    layout : Layout
-        Of the transform.
-    member_groups, wedge_groups : int
     """
 
     layout: Layout
@@ -75,52 +69,33 @@ class RankGrid:
         return [piece for piece in chunk.pieces if first <= piece.start < last]
 
 
-def choose_grid(layout: Layout, n_members: int, n_ranks: int, wedge_groups: int | None = None) -> RankGrid:
-    """The rectangle of ranks on which an analysis takes the fewest steps.
+def choose_rectangle(layout: Layout, n_members: int, n_ranks: int, wedge_groups: int | None = None) -> Rectangle:
+    """The rectangle of ``n_ranks`` ranks or fewer on which an analysis takes the fewest steps.
 
-    Parameters
-    ----------
-    layout : Layout
-    n_members : int
-        Of each kind. They are worked on in blocks, which member groups do not divide.
-    n_ranks : int
-    wedge_groups : int, optional
-        Wedge groups wanted; as many as serve best unless given.
-
-    Returns
-    -------
-    RankGrid
-        Of ``n_ranks`` ranks or fewer.
-
-    Raises
-    ------
-    ConfigError
-        Where there are fewer ranks than wedge groups wanted, or a group would have no wedge.
+    There are ``n_members`` of each kind, worked on in blocks, which member groups do not divide. Unless given there are
+    as many wedge groups as serve best; a `ConfigError` where there are fewer ranks, or a group would have no wedge.
     """
     n_blocks = len(ENSEMBLES) * len(member_blocks(n_members))
     most = range(1, min(n_ranks, len(layout.chunks)) + 1)
-    grids = [RankGrid(layout, min(n_ranks // groups, n_blocks), groups) for groups in most]
+    rectangles = [Rectangle(layout, min(n_ranks // groups, n_blocks), groups) for groups in most]
     # A large chunk can be more than the share of one group, and leave another without any.
-    grids = [grid for grid in grids if grid.group_sizes.all()]
+    rectangles = [ranks for ranks in rectangles if ranks.group_sizes.all()]
     if wedge_groups:
-        possible = [grid.wedge_groups for grid in grids]
-        grids = [grid for grid in grids if grid.wedge_groups == wedge_groups]
-        if not grids:
+        possible = [ranks.wedge_groups for ranks in rectangles]
+        rectangles = [ranks for ranks in rectangles if ranks.wedge_groups == wedge_groups]
+        if not rectangles:
             raise ConfigError(
                 f"wedge_groups = {wedge_groups}: {n_ranks} ranks and these wedges allow {possible}; choose another, or "
                 "leave it out"
             )
     # Of equals the one with the fewest wedge groups: it passes on no spectra.
-    return min(grids, key=lambda grid: (steps(grid, n_blocks), grid.wedge_groups))
+    return min(rectangles, key=lambda ranks: (steps(ranks, n_blocks), ranks.wedge_groups))
 
 
-def whole_wedges(layout: Layout, n_ranks: int) -> RankGrid:
-    """The most wedge groups for so many ranks, without member groups: every rank owns whole wedges.
-
-    For error models whose variances are those of whole wedges.
-    """
-    grids = [RankGrid(layout, 1, groups) for groups in range(min(n_ranks, len(layout.chunks)), 0, -1)]
-    return next(grid for grid in grids if grid.group_sizes.all())
+def whole_wedges(layout: Layout, n_ranks: int) -> Rectangle:
+    """The most wedge groups for so many ranks, without member groups: every rank owns whole wedges."""
+    rectangles = [Rectangle(layout, 1, groups) for groups in range(min(n_ranks, len(layout.chunks)), 0, -1)]
+    return next(ranks for ranks in rectangles if ranks.group_sizes.all())
 
 
 def holder_of_images(member: int, n_ranks: int) -> int:
@@ -128,16 +103,16 @@ def holder_of_images(member: int, n_ranks: int) -> int:
     return member // MEMBERS_PER_BLOCK % n_ranks
 
 
-def holder_of_coefficients(member: int, grid: RankGrid) -> int:
-    """Rank that holds it where it is transformed on a grid of whole wedges: the members of a block go round."""
-    return member % MEMBERS_PER_BLOCK % grid.wedge_groups
+def holder_of_coefficients(member: int, ranks: Rectangle) -> int:
+    """Rank that holds it where it is transformed by owners of whole wedges: the members of a block go round."""
+    return member % MEMBERS_PER_BLOCK % ranks.wedge_groups
 
 
-def steps(grid: RankGrid, n_blocks: int) -> float:
+def steps(ranks: Rectangle, n_blocks: int) -> float:
     """Work of the busiest rank in units of the transform of one block of members.
 
     Random numbers and the FFT of the image are counted as one half of a transform, the wedges as the other.
     """
-    members = -(-MEMBERS_PER_BLOCK // grid.wedge_groups) / MEMBERS_PER_BLOCK
-    values = int(grid.group_sizes.max()) / grid.layout.n_values
-    return -(-n_blocks // grid.member_groups) * 0.5 * (members + values)
+    members = -(-MEMBERS_PER_BLOCK // ranks.wedge_groups) / MEMBERS_PER_BLOCK
+    values = int(ranks.group_sizes.max()) / ranks.layout.n_values
+    return -(-n_blocks // ranks.member_groups) * 0.5 * (members + values)

@@ -1,4 +1,4 @@
-"""Moving data and failing together, on however many ranks the tests run."""
+"""Coefficients on their way between ranks, on every grid of however many ranks the tests run."""
 
 from __future__ import annotations
 
@@ -6,44 +6,27 @@ import numpy as np
 import pytest
 from mpi4py import MPI
 from problems import COMMS, agree, problem_of
+from transforms import fast_layout
 
 from imgda_mpi.covariances.paper import PaperErrors
 from imgda_mpi.curvelet import Chunk, CurveletTransform
 from imgda_mpi.distributed.exchange import CoefficientExchange
 from imgda_mpi.distributed.own_coefficients import OwnWedges
-from imgda_mpi.distributed.rank_grid import RankGrid
-from imgda_mpi.faults import ImgdaError, InputError
+from imgda_mpi.distributed.rectangle import Rectangle
 from imgda_mpi.methods.diagonal import diagonal_increment
-from imgda_mpi.parallel.failure import same_fate
-from imgda_mpi.parallel.ownership import share
-from imgda_mpi.parallel.rows import gather_rows, scatter_rows
+
+LAYOUT = fast_layout((96, 130))
 
 
-@pytest.mark.parametrize("comm", COMMS)
-@pytest.mark.parametrize("shape", [(10,), (11, 3), (1, 2, 2), (0, 4)])
-@pytest.mark.parametrize("dtype", [np.float64, np.int8, np.bool_])
-def test_rows_go_to_their_owners_and_come_back(comm: MPI.Intracomm, shape: tuple[int, ...], dtype: type) -> None:
-    offsets = share(shape[0], comm.size)
-    whole = (np.arange(np.prod(shape)) % 100).astype(dtype).reshape(shape)
-    mine = scatter_rows(comm, whole if comm.rank == 0 else None, offsets)
-    assert agree(comm, np.array_equal(mine, whole[offsets[comm.rank] : offsets[comm.rank + 1]]))
-    assert agree(comm, mine.dtype == dtype)
-    back = gather_rows(comm, mine, offsets)
-    assert agree(comm, np.array_equal(back, whole) if comm.rank == 0 else back is None)
-
-
-LAYOUT = CurveletTransform((96, 130)).layout
-
-
-def grids(comm: MPI.Intracomm) -> list[RankGrid]:
+def grids(comm: MPI.Intracomm) -> list[Rectangle]:
     """Every rectangle of these ranks, also those that leave some out."""
     return [
-        RankGrid(LAYOUT, comm.size // n_wedge_groups, n_wedge_groups)
+        Rectangle(LAYOUT, comm.size // n_wedge_groups, n_wedge_groups)
         for n_wedge_groups in range(1, min(comm.size, len(LAYOUT.chunks)) + 1)
     ]
 
 
-def own_part(grid: RankGrid, chunk: Chunk, member_group: int) -> slice:
+def own_part(grid: Rectangle, chunk: Chunk, member_group: int) -> slice:
     first, last = grid.bounds(chunk)[member_group : member_group + 2]
     return slice(int(first), int(last))
 
@@ -99,7 +82,7 @@ def test_a_spectrum_is_the_same_on_all_ranks_with_the_same_members(comm: MPI.Int
 def test_increment_has_the_same_bits_on_every_grid_of_ranks(comm: MPI.Intracomm, n_members: int, dtype: type) -> None:
     transform = CurveletTransform((96, 130), dtype=dtype)
     problem, errors = problem_of(np.random.default_rng(1).standard_normal((96, 130))), PaperErrors(0.15, n_members)
-    alone, of_wedges, _ = diagonal_increment(problem, errors, transform, RankGrid(LAYOUT, 1, 1), MPI.COMM_SELF)
+    alone, of_wedges, _ = diagonal_increment(problem, errors, transform, Rectangle(LAYOUT, 1, 1), MPI.COMM_SELF)
     for grid in grids(comm):
         image, statistics, _ = diagonal_increment(problem, errors, transform, grid, comm)
         right = comm.rank > 0 or (
@@ -110,31 +93,7 @@ def test_increment_has_the_same_bits_on_every_grid_of_ranks(comm: MPI.Intracomm,
 
 
 def test_wedges_are_not_divided_by_member_groups() -> None:
-    transform, grid = CurveletTransform((96, 130)), RankGrid(LAYOUT, 2, 1)
-    exchange = CoefficientExchange(MPI.COMM_SELF, RankGrid(LAYOUT, 1, 1), np.float64)
+    transform, grid = CurveletTransform((96, 130)), Rectangle(LAYOUT, 2, 1)
+    exchange = CoefficientExchange(MPI.COMM_SELF, Rectangle(LAYOUT, 1, 1), np.float64)
     with pytest.raises(ValueError, match="2 member groups divide wedges"):
         OwnWedges(transform, grid, exchange, (0, 0))
-
-
-@pytest.mark.parametrize("comm", COMMS)
-def test_one_bad_rank_fails_everywhere_with_its_own_message(comm: MPI.Intracomm) -> None:
-    bad = comm.size - 1
-    with pytest.raises(InputError, match=r"^file x is bad$") as caught, same_fate(comm):
-        if comm.rank == bad:
-            raise InputError("file x is bad")
-    assert agree(comm, caught.value.everywhere)
-
-
-@pytest.mark.parametrize("comm", COMMS)
-def test_a_bug_keeps_its_type_where_it_happened_and_is_named_elsewhere(comm: MPI.Intracomm) -> None:
-    with pytest.raises((ZeroDivisionError, ImgdaError), match="by zero") as caught, same_fate(comm):
-        if comm.rank == 0:
-            _ = 1 // 0
-    assert agree(comm, (caught.type is ZeroDivisionError) == (comm.rank == 0))
-
-
-@pytest.mark.parametrize("comm", COMMS)
-def test_no_failure_leaves_no_trace(comm: MPI.Intracomm) -> None:
-    with same_fate(comm):
-        value = comm.rank
-    assert agree(comm, value == comm.rank)

@@ -12,8 +12,9 @@ from pydantic import TypeAdapter
 from imgda_mpi.faults import ConfigError
 from imgda_mpi.netcdf import resolve
 from imgda_mpi.settings.analysis import Settings
+from imgda_mpi.settings.document import documented
 from imgda_mpi.settings.fields import FieldFile
-from imgda_mpi.settings.file import check_table, documented, read_settings
+from imgda_mpi.settings.file import check_table, read_settings
 from imgda_mpi.settings.methods import AnyMethod, PaperSettings
 from imgda_mpi.settings.model import Colm202x
 
@@ -33,14 +34,15 @@ PAPER = '[method]\nkind = "paper"\n'
 MEMBERS = '[ensemble]\nkind = "restarts"\ndirectories = ["m1", "m2"]\n'
 
 
-def settings_file(folder: Path, text: str) -> Path:
+def settings_of(folder: Path, text: str) -> Settings:
+    """As they are read from a file with this text."""
     path = folder / "case.toml"
     path.write_text(text)
-    return path
+    return read_settings(path, Settings)
 
 
 def test_defaults_are_the_papers(tmp_path: Path) -> None:
-    settings = read_settings(settings_file(tmp_path, CASE), Settings)
+    settings = settings_of(tmp_path, CASE)
     papers = PaperSettings(kind="paper", solver="diagonal", scales=None, background_error=0.15, n_members=50)
     assert settings.method == papers
     assert settings.errors.observation == 0.10
@@ -49,7 +51,7 @@ def test_defaults_are_the_papers(tmp_path: Path) -> None:
 
 
 def test_paths_are_relative_to_the_settings_file(tmp_path: Path) -> None:
-    settings = read_settings(settings_file(tmp_path, CASE), Settings)
+    settings = settings_of(tmp_path, CASE)
     assert isinstance(settings.model, Colm202x)
     assert settings.model.directory == tmp_path / "model" / "demo"
     assert settings.output.directory == tmp_path / "out"
@@ -58,7 +60,7 @@ def test_paths_are_relative_to_the_settings_file(tmp_path: Path) -> None:
 def test_times_are_utc_whatever_their_zone(tmp_path: Path) -> None:
     expected = datetime(2022, 6, 2, 6, tzinfo=UTC)
     for written in ("2022-06-02T06:00:00Z", "2022-06-02T06:00:00", "2022-06-02T14:00:00+08:00"):
-        settings = read_settings(settings_file(tmp_path, CASE.replace("2022-06-02T06:00:00Z", written)), Settings)
+        settings = settings_of(tmp_path, CASE.replace("2022-06-02T06:00:00Z", written))
         assert settings.model.time == expected
         assert settings.model.time.tzinfo == UTC
     assert expected.astimezone(timezone(timedelta(hours=8))).hour == 14
@@ -66,7 +68,7 @@ def test_times_are_utc_whatever_their_zone(tmp_path: Path) -> None:
 
 def test_a_field_of_standard_deviations_can_stand_for_a_number(tmp_path: Path) -> None:
     text = CASE + '[method]\nkind = "paper"\nbackground_error = {file = "sb.nc", variable = "sb"}\n'
-    method = read_settings(settings_file(tmp_path, text), Settings).method
+    method = settings_of(tmp_path, text).method
     assert method.parameters["background_error"] == FieldFile(file=tmp_path / "sb.nc", variable="sb")
 
 
@@ -92,7 +94,7 @@ def test_a_field_of_standard_deviations_can_stand_for_a_number(tmp_path: Path) -
 def test_settings_of_before_are_those_of_today(
     old: str, new: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    before, today = (read_settings(settings_file(tmp_path, f"{text}\n{CASE}"), Settings) for text in (old, new))
+    before, today = (settings_of(tmp_path, f"{text}\n{CASE}") for text in (old, new))
     assert before == today
     (said,) = (record.message for record in caplog.records)
     assert "keys of before: " in said
@@ -135,7 +137,7 @@ def test_settings_of_before_are_those_of_today(
 )
 def test_settings_that_are_no_method_are_refused_with_those_to_use(text: str, said: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
-        read_settings(settings_file(tmp_path, f"{text}\n{CASE}"), Settings)
+        settings_of(tmp_path, f"{text}\n{CASE}")
     assert said in str(caught.value)
 
 
@@ -191,29 +193,26 @@ def test_settings_that_are_no_method_are_refused_with_those_to_use(text: str, sa
 def test_what_is_wrong_is_named_with_what_is_right(tmp_path: Path, change: tuple[str, str], message: str) -> None:
     text = CASE.replace(*change) if change[0] else CASE + change[1]
     with pytest.raises(ConfigError, match=message):
-        read_settings(settings_file(tmp_path, text), Settings)
+        settings_of(tmp_path, text)
 
 
 def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
-        read_settings(
-            settings_file(tmp_path, CASE + f"{PAPER}n_members = 0\n[errors]\nseeds = 1\n[curvelet]\nangles = 3\n"),
-            Settings,
-        )
+        settings_of(tmp_path, CASE + f"{PAPER}n_members = 0\n[errors]\nseeds = 1\n[curvelet]\nangles = 3\n")
     assert len(str(caught.value).splitlines()) == 4
 
 
 def test_a_method_that_observes_needs_an_observation(tmp_path: Path) -> None:
     without = CASE[: CASE.index("[observation]")] + CASE[CASE.index("[output]") :]
     with pytest.raises(ConfigError, match=r"method 'paper' needs an \[observation\] section"):
-        read_settings(settings_file(tmp_path, without), Settings)
-    assert read_settings(settings_file(tmp_path, 'method = "none"\n' + without), Settings).observation is None
+        settings_of(tmp_path, without)
+    assert settings_of(tmp_path, 'method = "none"\n' + without).observation is None
 
 
 @pytest.mark.parametrize("text", ["[model", "a = \x00", "x = 2022-99-99"])
 def test_what_is_not_toml_is_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(ConfigError, match="not valid TOML"):
-        read_settings(settings_file(tmp_path, text), Settings)
+        settings_of(tmp_path, text)
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
@@ -273,6 +272,6 @@ def test_any_value_gives_settings_or_a_message(where: tuple[str, str], value: ob
 def test_a_percent_sign_in_the_folder_is_no_field_of_a_time(tmp_path: Path) -> None:
     folder = tmp_path / "50%done"
     folder.mkdir()
-    observation = read_settings(settings_file(folder, CASE), Settings).observation
+    observation = settings_of(folder, CASE).observation
     assert observation is not None
     assert resolve(observation.file, datetime(2022, 6, 2, 6, tzinfo=UTC)) == folder / "obs" / "GLDAS.A20220602.0600.nc4"

@@ -1,0 +1,98 @@
+"""Settings files that are written: every key with its meaning, and a file to start from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any, get_args
+
+from pydantic.fields import FieldInfo
+
+from imgda_mpi.settings.analysis import Settings
+from imgda_mpi.settings.fields import Section
+
+STARTING = ("model", "observation", "errors", "output")
+"""Sections of a file to start from."""
+
+
+def documented(kind: type[Section]) -> str:
+    """Every key with its documentation, unit and default, in the form of a settings file."""
+    lines = [
+        "# Settings of imgda_mpi. A key that is commented out shows its default; the others must be given.",
+        "# Of two sections of one name choose one. Paths are relative to this file; times without a zone are UTC.",
+    ]
+    tables: list[str] = []
+    for name, field in kind.model_fields.items():
+        sections, is_list = list(sections_of(field.annotation)), "..." in str(field.annotation)
+        for section in sections:
+            optional = "" if field.is_required() else " May be left out."
+            heading = f"[[{name}]]" if is_list else f"[{name}]"
+            tables += ["", f"# {(section.__doc__ or '').splitlines()[0]}{optional}", heading]
+            tables += [line for key_name, key_field in _keys(section) for line in _document(key_name, key_field)]
+        short = getattr(field.default, "label", None)
+        if short is not None:
+            lines += [f"# {field.description}", f"# {name} = {toml(short)}"]
+        elif not sections or is_list:
+            lines += _document(name, field)
+    return "\n".join(lines + tables) + "\n"
+
+
+def starting(model: str, observation: str) -> str:
+    """A settings file of an analysis to start from, with examples in the place of what must be given.
+
+    Parameters
+    ----------
+    model, observation : str
+        Kinds of the sections.
+    """
+    chosen = {"model": model, "observation": observation}
+    method = Settings.model_fields["method"]
+    lines = [
+        "# Settings of an analysis. Edit what is not commented out; a key that is commented out shows its default.",
+        "# `imgda_mpi settings` prints all keys and sections, `imgda_mpi check` says what is still wrong.",
+        "",
+        f"# {method.description}",
+        f"# method = {toml(method.default.label)}",
+    ]
+    for name in STARTING:
+        sections = sections_of(Settings.model_fields[name].annotation)
+        section = next(section for section in sections if name not in chosen or kind_of(section) == chosen[name])
+        lines += ["", f"# {(section.__doc__ or '').splitlines()[0]}", f"[{name}]"]
+        lines += [line for key_name, field in _keys(section) for line in _document(key_name, field)]
+    return "\n".join(lines) + "\n"
+
+
+def _keys(section: type[Section]) -> list[tuple[str, FieldInfo]]:
+    """The kind first, then what must be given."""
+    return sorted(section.model_fields.items(), key=lambda item: (item[0] != "kind", not item[1].is_required()))
+
+
+def _document(name: str, field: FieldInfo) -> list[str]:
+    if not field.is_required():
+        return [f"# {field.description}", f"# {name} = {toml(field.default)}"]
+    value = f'"{get_args(field.annotation)[0]}"' if name == "kind" else (field.examples or ["..."])[0]
+    return [f"# {field.description}", f"{name} = {value}"]
+
+
+def toml(value: Any) -> str:
+    """A value as it stands in a settings file."""
+    if value is None:
+        return "(not set)"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{name} = {toml(part)}" for name, part in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(toml, value)) + "]"
+    return json.dumps(value, default=str)
+
+
+def sections_of(annotation: Any) -> Iterator[type[Section]]:
+    """The sections that a type annotation names."""
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from sections_of(argument)
+
+
+def kind_of(section: type[Section]) -> str | None:
+    """The kind that a section is of, where there are several of its name."""
+    return get_args(section.model_fields["kind"].annotation)[0] if "kind" in section.model_fields else None

@@ -1,0 +1,50 @@
+"""A settings file to start from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from launch import python
+
+from imgda_mpi.cli import main
+from imgda_mpi.settings.analysis import Settings
+from imgda_mpi.settings.document import kind_of, sections_of
+from imgda_mpi.settings.file import read_settings
+
+
+def kinds(section: str) -> list[str | None]:
+    return [kind_of(one) for one in sections_of(Settings.model_fields[section].annotation)]
+
+
+@pytest.mark.parametrize("model", kinds("model"))
+@pytest.mark.parametrize("observation", kinds("observation"))
+def test_a_file_to_start_from_is_one_that_is_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], model: str, observation: str
+) -> None:
+    file = tmp_path / "case.toml"
+    assert main(["init", str(file), "--model", model, "--observation", observation]) == 0
+    settings = read_settings(file, Settings)
+    assert (settings.model.kind, settings.observation.kind) == (model, observation)
+    assert settings.output.directory == tmp_path / "analysis"
+    # What it leaves commented out are the defaults.
+    assert settings.errors == Settings.model_fields["errors"].default
+    assert settings.method == Settings.model_fields["method"].default
+    assert capsys.readouterr().out == f"wrote {file}: edit it, then run `imgda_mpi check {file}`\n"
+
+
+def test_a_file_that_exists_is_left_alone(tmp_path: Path) -> None:
+    file = tmp_path / "case.toml"
+    file.write_text("mine")
+    done = python("-m", "imgda_mpi", "init", str(file), "--model", "colm202x", "--observation", "gldas")
+    assert done.returncode == 2
+    assert (
+        done.stderr == f"error: {file}: found a file that exists, expected a new one; give another name or remove it\n"
+    )
+    assert file.read_text() == "mine"
+
+
+def test_a_kind_that_nobody_has_is_refused_with_those_that_are_known() -> None:
+    done = python("-m", "imgda_mpi", "init", "--model", "clm5", "--observation", "gldas")
+    assert done.returncode == 2
+    assert "invalid choice: 'clm5' (choose from 'colm202x', 'colm2014')" in done.stderr

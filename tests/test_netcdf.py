@@ -1,0 +1,112 @@
+"""Opening files that are not what they should be, and finding variables and coordinates in those that are."""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import netCDF4
+import numpy as np
+import pytest
+from image_files import FIELD, GRID, LATITUDE, LONGITUDE, NOON, write_image
+
+from imgda_mpi.faults import InputError
+from imgda_mpi.netcdf import resolve
+from imgda_mpi.observations.cf import read_cf
+
+
+@pytest.mark.parametrize(
+    ("names", "attributes"),
+    [
+        (("y", "x"), ({"standard_name": "latitude"}, {"standard_name": "longitude"})),
+        (("row", "column"), ({"units": "degree_N"}, {"units": "degree_E"})),
+        (("a", "b"), ({"axis": "Y"}, {"axis": "X", "units": "degrees"})),
+        (("Latitude", "Longitude"), ({}, {})),
+    ],
+)
+def test_coordinates_are_found_by_standard_name_units_axis_or_usual_name(tmp_path: Path, names, attributes) -> None:
+    coordinates = {names[0]: (LATITUDE, attributes[0]), names[1]: (LONGITUDE, attributes[1])}
+    path = write_image(tmp_path / "a.nc", FIELD, names, coordinates)
+    np.testing.assert_allclose(read_cf(path, GRID, NOON, variable="sm").values, FIELD, rtol=1e-14)
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"standard_name": "grid_latitude", "units": "degrees"},
+        {"standard_name": "projection_y_coordinate", "units": "m", "axis": "Y"},
+        {"units": "km", "axis": "Y"},
+    ],
+)
+def test_rotated_and_projected_coordinates_are_no_latitude(tmp_path: Path, attributes: dict[str, str]) -> None:
+    path = write_image(tmp_path / "a.nc", coordinates={"lat": (LATITUDE, attributes)})
+    with pytest.raises(InputError, match=r"latitude nowhere in the file.*only rectilinear grids are read"):
+        read_cf(path, GRID, NOON, variable="sm")
+
+
+@pytest.mark.parametrize(
+    ("latitude", "longitude"),
+    [
+        (LATITUDE[[0, 2, 1, 3, 4, 5]], LONGITUDE),
+        (LATITUDE, np.array([176.0, 177, 178, 179, -180, -179, -178, -177])),
+        (LATITUDE, np.linspace(0.0, 360.0, 8)),
+        (LATITUDE, np.array([100.0, 101, 102, np.nan, 104, 105, 106, 107])),
+    ],
+    ids=["mixed latitudes", "longitudes in two ranges", "first column repeated", "a missing longitude"],
+)
+def test_coordinates_that_make_no_grid_are_refused(tmp_path: Path, latitude, longitude) -> None:
+    coordinates = {"lat": (latitude, {}), "lon": (longitude, {})}
+    with pytest.raises(InputError, match=r"a.nc: lat, lon: found coordinates that make no grid"):
+        read_cf(write_image(tmp_path / "a.nc", coordinates=coordinates), GRID, NOON, variable="sm")
+
+
+def test_a_naive_time_is_a_mistake_of_the_caller(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="must have a time zone"):
+        read_cf(write_image(tmp_path / "a.nc"), GRID, datetime(2022, 6, 3), variable="sm")
+
+
+def test_time_fields_of_a_path_are_filled_in_utc() -> None:
+    beijing = datetime(2016, 1, 1, 2, 30, tzinfo=timezone(timedelta(hours=8)))
+    assert resolve("a/%Y/%j/x.A%Y%m%d.%H%M.nc4", beijing) == Path("a/2015/365/x.A20151231.1830.nc4")
+    assert resolve("100%%/a.nc", beijing) == Path("100%/a.nc")
+
+
+def test_a_missing_file_names_its_nearest_siblings(tmp_path: Path) -> None:
+    write_image(tmp_path / "SM_20220603.nc")
+    with pytest.raises(InputError, match=r"SM_20220604.nc: found no such file .*directory: SM_20220603.nc"):
+        read_cf(tmp_path / "SM_%Y%m%d.nc", GRID, NOON + timedelta(days=1), variable="sm")
+    with pytest.raises(InputError, match="no such file, nor a directory"):
+        read_cf(tmp_path / "no" / "a.nc", GRID, NOON, variable="sm")
+
+
+@pytest.mark.parametrize("format_", ["NETCDF4", "NETCDF3_CLASSIC", "NETCDF3_64BIT_OFFSET"])
+def test_a_truncated_file_is_refused(tmp_path: Path, format_: str) -> None:
+    path = write_image(tmp_path / "a.nc", format=format_)
+    read_cf(path, GRID, NOON, variable="sm")
+    os.truncate(path, path.stat().st_size * 3 // 5)
+    with pytest.raises(InputError, match=r"a.nc: found .*fetch it again"):
+        read_cf(path, GRID, NOON, variable="sm")
+
+
+def test_other_files_and_directories_are_refused(tmp_path: Path) -> None:
+    text = tmp_path / "a.nc"
+    text.write_text("<html>Access denied</html>" * 40)
+    with pytest.raises(InputError, match="cannot be read"):
+        read_cf(text, GRID, NOON, variable="sm")
+    with pytest.raises(InputError, match="no such file"):
+        read_cf(tmp_path, GRID, NOON, variable="sm")
+
+
+def test_an_unknown_variable_lists_those_there_are(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"a.nc: swvl1: found no such variable, expected one of sm; name one"):
+        read_cf(write_image(tmp_path / "a.nc"), GRID, NOON, variable="swvl1")
+
+
+def test_a_fill_value_that_cannot_be_applied_is_refused(tmp_path: Path) -> None:
+    # The library would only warn, and read -9999 as a value.
+    path = write_image(tmp_path / "a.nc", FIELD.astype("f4"), dtype="f4", fill="none")
+    with netCDF4.Dataset(path, "a") as dataset:
+        dataset["sm"].renameAttribute("fill", "missing_value")
+    with pytest.raises(InputError, match=r"a.nc: sm: found attributes that cannot be applied .*missing_value"):
+        read_cf(path, GRID, NOON, variable="sm")

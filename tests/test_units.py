@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from image_files import FIELD, GRID, NOON, write_image
+
+from imgda_mpi.faults import InputError
+from imgda_mpi.observations.cf import read_cf
+from imgda_mpi.observations.units import to_volumetric
+
+
+@pytest.mark.parametrize(
+    "units", ["m3 m-3", "m3/m3", "m**3 m**-3", "m^3/m^3", "m3.m-3", "m^3 m-3", "mm3/mm3", "cm3 cm-3", " m3  m-3 "]
+)
+def test_spellings_of_volumetric_moisture_are_one(units: str) -> None:
+    assert to_volumetric(FIELD, units, "", None, path=Path("a.nc"), variable="sm") is FIELD
+
+
+@pytest.mark.parametrize("units", ["kg m-2", "kg/m2", "kg m**-2", "kg/m^2", "kg.m-2"])
+def test_water_mass_is_divided_by_density_and_thickness(units: str) -> None:
+    converted = to_volumetric(np.array([60.0]), units, "", (0.1, 0.4), path=Path("a.nc"), variable="sm")
+    np.testing.assert_allclose(converted, 0.2, rtol=1e-14)
+
+
+def test_water_mass_of_an_unknown_layer_is_refused(tmp_path: Path) -> None:
+    path = write_image(tmp_path / "a.nc", 100 * FIELD, units="kg m-2")
+    with pytest.raises(InputError, match=r"units 'kg m-2' and no bounds of the soil layer.*give the layer"):
+        read_cf(path, GRID, NOON, variable="sm")
+    image = read_cf(path, GRID, NOON, variable="sm", layer=(0.0, 0.1))
+    np.testing.assert_allclose(image.values, FIELD, rtol=1e-14)
+
+
+@pytest.mark.parametrize(("units", "factor"), [("1", 1.0), ("%", 0.01), ("percent", 0.01)])
+def test_pure_numbers_are_read_where_the_name_says_volume_and_refused_elsewhere(units: str, factor: float) -> None:
+    where = {"path": Path("a.nc"), "variable": "sm"}
+    converted = to_volumetric(np.array([0.5]), units, "Volumetric soil moisture", None, **where)
+    np.testing.assert_allclose(converted, 0.5 * factor, rtol=1e-14)
+    for meaning in ("", "surface soil wetness", "volume_fraction_of_condensed_water_in_soil_pores"):
+        with pytest.raises(InputError, match="degree of saturation must be converted first"):
+            to_volumetric(np.array([0.5]), units, meaning, None, **where)
+
+
+@pytest.mark.parametrize("units", ["", "K", "kg m-3", "m3", "unknown"])
+def test_absent_and_unknown_units_are_refused(tmp_path: Path, units: str) -> None:
+    found = f"units '{units}'" if units else "no units attribute"
+    with pytest.raises(InputError, match=f"a.nc: sm: found {found}.*set its units attribute"):
+        read_cf(write_image(tmp_path / "a.nc", units=units), GRID, NOON, variable="sm")
