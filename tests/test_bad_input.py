@@ -132,7 +132,7 @@ def write_where_nobody_may(case: Path) -> None:
         (out_of_range, "[method] n_members = 0: input should be greater than or equal to 2"),
         (
             too_many_scales,
-            "n_scales=12, n_angles=16: wedge 1 of scale 2 holds no frequency of a (128, 256) image; take fewer "
+            "n_scales=12, n_angles=16: wedge 1 of scale 2 holds no frequency; take fewer "
             "(image of 128 x 256) (see [curvelet])\n",
         ),
         (lose_a_block, f"{STATE}: found no such file, expected one for each of the"),

@@ -61,8 +61,8 @@ def transform(request: pytest.FixtureRequest) -> CurveletTransform:
 
 
 def variances(errors: ErrorModel, transform: CurveletTransform, problem: Problem) -> tuple[np.ndarray, np.ndarray]:
-    grid = Rectangle(transform.layout, 1, 1)
-    own = errors.coefficients(transform, grid, CoefficientExchange(SELF, grid, transform.dtype), (0, 0))
+    ranks = Rectangle(transform.layout, 1, 1)
+    own = errors.coefficients(transform, ranks, CoefficientExchange(SELF, ranks, transform.dtype), (0, 0))
     return errors.variances(own, problem)
 
 
@@ -128,10 +128,10 @@ def test_bits_do_not_depend_on_the_ranks(comm: MPI.Intracomm, name: str) -> None
 
 def test_members_are_held_where_they_are_transformed() -> None:
     transform = CurveletTransform(SHAPE, 4)
-    grid = whole_wedges(transform.layout, 3)
-    method = DiagonalUpdate(EnsembleErrors(1000.0, 1.0), transform, grid)
+    ranks = whole_wedges(transform.layout, 3)
+    method = DiagonalUpdate(EnsembleErrors(1000.0, 1.0), transform, ranks)
     assert method.needs_members
-    assert [method.holder(n, 3) for n in range(7)] == [holder_of_coefficients(n, grid) for n in range(7)]
+    assert [method.holder(n, 3) for n in range(7)] == [holder_of_coefficients(n, ranks) for n in range(7)]
 
 
 def test_analytic_is_what_paper_tends_to(transform: CurveletTransform) -> None:

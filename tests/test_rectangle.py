@@ -16,19 +16,19 @@ SMALL, LARGE = fast_layout((128, 256)), fast_layout((720, 1440), "curvelets")
 @settings(deadline=None, max_examples=30)
 @given(chosen=st.sampled_from([SMALL, LARGE]), member_groups=st.integers(1, 40), wedge_groups=st.integers(1, 12))
 def test_every_value_has_one_owner(chosen, member_groups: int, wedge_groups: int) -> None:
-    grid = Rectangle(chosen, member_groups, wedge_groups)
+    ranks = Rectangle(chosen, member_groups, wedge_groups)
     owned = np.zeros(chosen.n_values, dtype=int)
-    for rank in range(grid.size):
-        member_group, wedge_group = grid.place(rank)
-        for chunk in grid.chunks(wedge_group):
-            assert grid.wedge_group(chunk) == wedge_group
-            first, last = grid.bounds(chunk)[member_group : member_group + 2]
+    for rank in range(ranks.size):
+        member_group, wedge_group = ranks.place(rank)
+        for chunk in ranks.chunks(wedge_group):
+            assert ranks.wedge_group(chunk) == wedge_group
+            first, last = ranks.bounds(chunk)[member_group : member_group + 2]
             owned[chunk.start + first : chunk.start + last] += 1
-            pieces = grid.pieces(chunk, member_group)
+            pieces = ranks.pieces(chunk, member_group)
             assert sum(piece.stop - piece.start for piece in pieces) == last - first
             assert not pieces or pieces[0].start == chunk.start + first
     assert (owned == 1).all()
-    assert grid.place(grid.size) is None
+    assert ranks.place(ranks.size) is None
 
 
 def test_owners_of_a_large_chunk_have_nearly_the_same() -> None:
@@ -51,20 +51,20 @@ def test_owners_of_a_large_chunk_have_nearly_the_same() -> None:
 def test_members_are_divided_first_and_then_wedges(
     n_ranks: int, n_members: int, member_groups: int, wedge_groups: int
 ) -> None:
-    grid = choose_rectangle(LARGE, n_members, n_ranks)
-    assert (grid.member_groups, grid.wedge_groups) == (member_groups, wedge_groups)
+    ranks = choose_rectangle(LARGE, n_members, n_ranks)
+    assert (ranks.member_groups, ranks.wedge_groups) == (member_groups, wedge_groups)
 
 
 @settings(deadline=None, max_examples=20)
 @given(n_ranks=st.integers(1, 300), n_members=st.integers(2, 60))
 def test_the_chosen_grid_fits_and_no_other_takes_fewer_steps(n_ranks: int, n_members: int) -> None:
-    grid = choose_rectangle(LARGE, n_members, n_ranks)
-    assert 1 <= grid.size <= n_ranks
+    ranks = choose_rectangle(LARGE, n_members, n_ranks)
+    assert 1 <= ranks.size <= n_ranks
     n_blocks = 2 * len(member_blocks(n_members))
     for member_groups in range(1, min(n_ranks, n_blocks) + 1):
         for wedge_groups in range(1, min(n_ranks // member_groups, 8) + 1):
             other = Rectangle(LARGE, member_groups, wedge_groups)
-            assert steps(grid, n_blocks) <= steps(other, n_blocks)
+            assert steps(ranks, n_blocks) <= steps(other, n_blocks)
 
 
 @pytest.mark.parametrize("chosen", [SMALL, LARGE, fast_layout((360, 720)), fast_layout((720, 1440))])
@@ -74,8 +74,8 @@ def test_every_wedge_group_has_wedges(chosen) -> None:
 
 
 def test_the_user_may_choose_the_wedge_groups() -> None:
-    grid = choose_rectangle(LARGE, 50, 8, wedge_groups=4)
-    assert (grid.member_groups, grid.wedge_groups) == (2, 4)
+    ranks = choose_rectangle(LARGE, 50, 8, wedge_groups=4)
+    assert (ranks.member_groups, ranks.wedge_groups) == (2, 4)
 
 
 @pytest.mark.parametrize("wedge_groups", [5, len(SMALL.chunks) + 1])

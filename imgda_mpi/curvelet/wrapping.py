@@ -73,7 +73,7 @@ def _wedge_segments(geometry: Geometry, wedge: Wedge, windows: WedgeWindows) -> 
     if not weight.size:
         raise ValueError(
             f"n_scales={geometry.n_scales}, n_angles={geometry.n_angles}: wedge {wedge.number} of scale {wedge.scale} "
-            f"holds no frequency of a {geometry.shape} image; take fewer"
+            "holds no frequency; take fewer"
         )
     (n1, n2), (ny, nx) = wedge.shape, geometry.shape
     # By column: where it lies in the box and in the image, and whether a segment may go on from the column before.
