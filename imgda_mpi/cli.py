@@ -77,8 +77,8 @@ def _parser() -> argparse.ArgumentParser:
 
     init = verbs.add_parser("init", help="write a settings file to start from")
     init.add_argument("file", nargs="?", type=Path, default=Path("case.toml"), help="new file (default: case.toml)")
-    init.add_argument("--model", choices=("colm202x", "colm2014"), required=True, help="version of the model")
-    init.add_argument("--observation", choices=("gldas", "cf"), required=True, help="kind of the observation")
+    init.add_argument("--model", required=True, help="its kind: colm202x, colm2014")
+    init.add_argument("--observation", required=True, help="its kind: gldas, cf")
     init.set_defaults(verb=_init)
 
     report = verbs.add_parser("report", help="scores and figures of a finished analysis or comparison")

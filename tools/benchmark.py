@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """How fast the curvelet transform is, as ratios measured in one run on one thread.
 
-    taskset -c 0 python tools/benchmark.py                        the table of the README
+    taskset -c 0 python tools/benchmark.py                        the table of docs/scaling.md
     taskset -c 0 python tools/benchmark.py --grids 128x256        other sizes
     python -m pip install --no-deps curvelets daspy-toolbox       to compare with these packages as well
 

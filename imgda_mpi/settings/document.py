@@ -8,6 +8,7 @@ from typing import Any, get_args
 
 from pydantic.fields import FieldInfo
 
+from imgda_mpi.faults import ConfigError
 from imgda_mpi.settings.analysis import Settings
 from imgda_mpi.settings.fields import Section
 
@@ -44,6 +45,11 @@ def starting(model: str, observation: str) -> str:
     ----------
     model, observation : str
         Kinds of the sections.
+
+    Raises
+    ------
+    ConfigError
+        Where there is no such kind.
     """
     chosen = {"model": model, "observation": observation}
     method = Settings.model_fields["method"]
@@ -55,8 +61,11 @@ def starting(model: str, observation: str) -> str:
         f"# method = {toml(method.default.label)}",
     ]
     for name in STARTING:
-        sections = sections_of(Settings.model_fields[name].annotation)
-        section = next(section for section in sections if name not in chosen or kind_of(section) == chosen[name])
+        sections = {kind_of(section): section for section in sections_of(Settings.model_fields[name].annotation)}
+        kind = chosen.get(name)
+        if kind not in sections:
+            raise ConfigError(f"--{name} {kind}: known are {', '.join(map(str, sections))}")
+        section = sections[kind]
         lines += ["", f"# {(section.__doc__ or '').splitlines()[0]}", f"[{name}]"]
         lines += [line for key_name, field in _keys(section) for line in _document(key_name, field)]
     return "\n".join(lines) + "\n"
