@@ -77,8 +77,8 @@ def _parser() -> argparse.ArgumentParser:
 
     init = verbs.add_parser("init", help="write a settings file to start from")
     init.add_argument("file", nargs="?", type=Path, default=Path("case.toml"), help="new file (default: case.toml)")
-    init.add_argument("--model", required=True, help="its kind: colm202x, colm2014")
-    init.add_argument("--observation", required=True, help="its kind: gldas, cf")
+    init.add_argument("--model", required=True, help="its kind, as colm202x")
+    init.add_argument("--observation", required=True, help="its kind, as gldas")
     init.set_defaults(verb=_init)
 
     report = verbs.add_parser("report", help="scores and figures of a finished analysis or comparison")
@@ -144,6 +144,9 @@ def _init(arguments: argparse.Namespace) -> int:
     from imgda_mpi.settings.document import starting
 
     def write() -> None:
+        if not arguments.file.parent.is_dir():
+            do = "make it first"
+            raise fault(arguments.file.parent, found="no such folder", expected="one", do=do, kind=OutputError)
         if arguments.file.exists():
             do = "give another name or remove it"
             raise fault(arguments.file, found="a file that exists", expected="a new one", do=do, kind=OutputError)

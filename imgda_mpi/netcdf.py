@@ -47,7 +47,7 @@ def opened(path: Path) -> Iterator[netCDF4.Dataset]:
             path,
             found=f"no such file{_siblings(path)}",
             expected="a NetCDF file",
-            do="correct the path, or ask for a time that has a file",
+            do="correct the path, or ask for a time that has one",
         )
     with in_library(path):
         dataset = netCDF4.Dataset(path)

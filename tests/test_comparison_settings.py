@@ -82,3 +82,9 @@ def test_settings_that_make_no_comparison_are_refused(change: dict, said: str) -
     given = {name: value for name, value in (TABLE | change).items() if value is not None}
     with pytest.raises(ConfigError, match=said):
         check_table(given, Path("c.toml"), Comparison)
+
+
+def test_a_key_without_effect_is_refused() -> None:
+    table = TABLE | {"truth": FIELD | {"allow_empty": True}}
+    with pytest.raises(ConfigError, match=r"\[truth\] allow_empty has no effect in a comparison: remove it"):
+        check_table(table, Path("a.toml"), Comparison)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,9 @@ from launch import python
 
 from imgda_mpi.cli import main
 from imgda_mpi.settings.analysis import Settings
-from imgda_mpi.settings.document import kind_of, sections_of
+from imgda_mpi.settings.comparison import Comparison
+from imgda_mpi.settings.document import documented, kind_of, sections_of
+from imgda_mpi.settings.fields import Section
 from imgda_mpi.settings.file import read_settings
 
 
@@ -48,3 +52,17 @@ def test_a_kind_that_nobody_has_is_refused_with_those_that_are_known() -> None:
     done = python("-m", "imgda_mpi", "init", "--model", "clm5", "--observation", "gldas")
     assert done.returncode == 2
     assert done.stderr == f"error: --model clm5: known are {', '.join(kinds('model'))}\n"
+
+
+@pytest.mark.parametrize("settings", [Settings, Comparison])
+def test_a_key_that_is_commented_out_may_be_uncommented(settings: type[Section]) -> None:
+    """Of one section after the other: all that stands there is TOML, and says what is done where a key is not given."""
+    for block in documented(settings).split("\n\n"):
+        lines = [line for line in block.splitlines() if re.match(r"(# )?(\w+ = |\[)", line)]
+        written = [line.removeprefix("# ") for line in lines if not line.endswith(" = ...")]
+        if written and written[0].startswith("["):
+            tomllib.loads("\n".join(written))
+    for section in sections_of(settings):
+        for name, field in section.model_fields.items():
+            if not field.is_required() and field.default is None and not any(sections_of(field.annotation)):
+                assert "(default: " in str(field.description), name

@@ -35,7 +35,7 @@ def check_method(value: object) -> MethodSettings:
 def method(name: str, grid: Grid, n_ranks: int = 1) -> Method:
     section = check_method(name)
     transform = CurveletTransform(grid.transform_shape()) if needs_transform(section.kind) else None
-    return make_method(section.kind, section.parameters, transform, n_ranks=n_ranks)
+    return make_method(section.kind, section.values(), transform, n_ranks=n_ranks)
 
 
 def test_every_kind_of_the_registry_has_a_section_with_the_arguments_of_its_class() -> None:
@@ -82,7 +82,7 @@ def test_nothing_observed_is_no_increment(name: str) -> None:
 
 def test_an_estimate_of_the_noise_needs_three_scales() -> None:
     section = check_method("innovation/full")
-    made = make_method(section.kind, section.parameters, CurveletTransform(GLOBE.shape, 2))
+    made = make_method(section.kind, section.values(), CurveletTransform(GLOBE.shape, 2))
     estimated = Observations(np.zeros(GLOBE.shape), np.ones(GLOBE.shape, bool), 0.1, estimate_sd=True)
     with pytest.raises(ConfigError, match="cannot be estimated: that needs three scales, this transform has 2"):
         made.check(GLOBE, estimated)
@@ -91,16 +91,16 @@ def test_an_estimate_of_the_noise_needs_three_scales() -> None:
 def test_a_method_without_its_transform_or_with_another_number_of_groups_is_refused() -> None:
     section = check_method("paper")
     with pytest.raises(ValueError, match="paper needs a transform"):
-        make_method(section.kind, section.parameters)
+        make_method(section.kind, section.values())
     with pytest.raises(ConfigError, match="paper has no covariance of images for the full solver"):
-        make_method(section.kind, section.parameters | {"solver": "full"}, CurveletTransform(GLOBE.shape))
+        make_method(section.kind, section.values() | {"solver": "full"}, CurveletTransform(GLOBE.shape))
     with pytest.raises(ConfigError, match="wedge_groups = 5: 2 ranks"):
-        make_method(section.kind, section.parameters, CurveletTransform(GLOBE.shape), n_ranks=2, wedge_groups=5)
+        make_method(section.kind, section.values(), CurveletTransform(GLOBE.shape), n_ranks=2, wedge_groups=5)
 
 
 def test_a_file_of_a_field_is_a_value_of_a_key() -> None:
     section = check_method({"kind": "paper", "background_error": {"file": "a.nc", "variable": "sd"}})
-    assert isinstance(section.parameters["background_error"], FieldFile)
+    assert isinstance(section.values()["background_error"], FieldFile)
     assert section.label == "paper"
     assert check_method({"kind": "paper", "n_members": 20}).full_label == "paper(n_members=20)"
     assert check_method({"kind": "innovation", "solver": "full", "scales": [1, 2]}).full_label == (

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from cases import FEW, demo, settings_file
 from launch import ROOT, finished, imgda, read
 
 from imgda_mpi.curvelet import CurveletTransform
@@ -178,3 +179,14 @@ def test_methods_without_coefficients_are_refused(example_case: Path) -> None:
     done = imgda("plan", settings, "--ranks", "4")
     assert done.returncode == 2
     assert 'error: method "pointwise": plan is for paper and innovation/full' in done.stderr
+
+
+def test_a_case_whose_result_is_there_can_be_planned_again(example_case: Path, tmp_path: Path) -> None:
+    text = demo(example_case, before=FEW)
+    settings = settings_file(tmp_path, text, "done")
+    (tmp_path / "done").mkdir()
+    (tmp_path / "done" / "manifest.json").touch()
+    assert imgda("check", settings).returncode == 2
+    done = imgda("plan", settings, "--ranks", "1")
+    assert done.returncode == 0, done.stderr
+    assert list(rows(done)) == [1]

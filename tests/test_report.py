@@ -10,7 +10,7 @@ from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 
 from imgda_mpi.arrays import FloatArray
-from imgda_mpi.faults import InputError, OutputError
+from imgda_mpi.faults import ConfigError, InputError, OutputError
 from imgda_mpi.grid import Grid
 from imgda_mpi.report.figure import draw_analysis
 from imgda_mpi.report.tables import score_table
@@ -218,3 +218,9 @@ def test_a_figure_that_cannot_be_written_is_an_output_error(tmp_path: Path) -> N
     write_case(tmp_path, REGION)
     with pytest.raises(OutputError, match="nowhere"):
         draw_analysis(read_analysis(tmp_path / "diagnostics.nc"), tmp_path / "nowhere" / "figure.png")
+
+
+def test_a_truth_beside_a_comparison_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "comparison.nc").touch()
+    with pytest.raises(ConfigError, match="holds a comparison, which has its own truth; leave it out"):
+        report(tmp_path, tmp_path / "truth.nc")

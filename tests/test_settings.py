@@ -69,7 +69,7 @@ def test_times_are_utc_whatever_their_zone(tmp_path: Path) -> None:
 def test_a_field_of_standard_deviations_can_stand_for_a_number(tmp_path: Path) -> None:
     text = CASE + '[method]\nkind = "paper"\nbackground_error = {file = "sb.nc", variable = "sb"}\n'
     method = settings_of(tmp_path, text).method
-    assert method.parameters["background_error"] == FieldFile(file=tmp_path / "sb.nc", variable="sb")
+    assert method.values()["background_error"] == FieldFile(file=tmp_path / "sb.nc", variable="sb")
 
 
 @pytest.mark.parametrize(
@@ -128,9 +128,9 @@ def test_settings_of_before_are_those_of_today(
             'method = "innovation/full"\n[errors]\nbackground = 0.2',
             "'background'; it is 'background_error' in [method]",
         ),
-        ('[method]\nkind = "innovation/full"', "key 'kind' is missing or unknown: known are 'none', 'insert'"),
+        ('[method]\nkind = "innovation/full"', "kind = 'innovation/full' is unknown: known are 'none', 'insert'"),
         ('error_model = "none"', "unknown key 'error_model'; it is 'kind' in [method] now"),
-        ('[method]\nsolver = "full"', "[method] key 'kind' is missing or unknown"),
+        ('[method]\nsolver = "full"', "[method] key 'kind' is missing: known are"),
         ('[method]\nkind = "letkf"', "method 'letkf' needs an [ensemble] section"),
         ('method = "optimal_interpolation"', "method = 'optimal_interpolation': known are 'none', 'insert'"),
     ],
@@ -159,8 +159,8 @@ def test_settings_that_are_no_method_are_refused_with_those_to_use(text: str, sa
         (("[model]", 'methd = "none"\n[model]'), r"unknown key 'methd'; did you mean 'method'\?"),
         (("[model]", 'method = "enkf"\n[model]'), r"method = 'enkf': known are 'none', 'insert', 'pointwise'"),
         (('case = "demo"\n', ""), r"\[model\] key 'case' is missing: Name of the case"),
-        (('kind = "colm202x"', 'kind = "clm"'), r"\[model\] key 'kind' is missing or unknown"),
-        (('kind = "gldas"\n', ""), r"\[observation\] key 'kind' is missing or unknown"),
+        (('kind = "colm202x"', 'kind = "clm"'), r"\[model\] kind = 'clm' is unknown"),
+        (('kind = "gldas"\n', ""), r"\[observation\] key 'kind' is missing: known are 'gldas', 'cf'"),
         (
             ("[output]\n", "[output]\ndirectoy = 'a'\n"),
             r"\[output\] unknown key 'directoy'; did you mean 'directory'\?",
@@ -222,7 +222,7 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
 
 def test_every_key_is_documented_with_its_default(tmp_path: Path) -> None:
     text = documented(Settings)
-    for line in ("# n_members = 50", "# background_error = 0.15", '# method = "paper"', "# n_scales = (not set)"):
+    for line in ("# n_members = 50", "# background_error = 0.15", '# method = "paper"', "# n_scales = 5"):
         assert line in text.splitlines()
     # What is written there is TOML once one kind of each section is chosen.
     chosen = {part.split("\n")[1]: part for part in text.replace("= ...", '= "..."').split("\n\n")[1:]}

@@ -80,5 +80,5 @@ def check_aquifer(soil: SoilColumns, aquifer: FloatArray, where: str) -> None:
             "wa",
             found=f"no value on {int(missing.sum())} soil patches",
             expected="the aquifer store in mm",
-            do='set compensate = "none"',
+            do="do not compensate with it",
         )

@@ -65,7 +65,7 @@ def check_observed(observation: ObservedImage, land: BoolArray, allow_empty: boo
                 observation.source,
                 found=f"no valid pixel over land ({observation.pixels})",
                 expected="at least one",
-                do="give another file, or set allow_empty = true to write the background unchanged",
+                do="give another file, or allow an empty image to write the background unchanged",
             )
     if n_observed == 0 and comm.rank == 0:
         log.warning("%s: no valid pixel over land; the background is written unchanged", observation.source)

@@ -15,7 +15,9 @@ from imgda_mpi.settings.observations import AnyObservation, Errors
 class Curvelet(Section):
     """The curvelet transform."""
 
-    n_scales: int | None = key("Number of scales (default: ceil(log2(shorter side) - 3))", default=None, ge=2)
+    n_scales: int | None = key(
+        "Number of scales (default: ceil(log2(shorter side) - 3))", default=None, example="5", ge=2
+    )
     n_angles: int = key("Wedges at the second coarsest scale, a multiple of 4", default=16, ge=8, multiple_of=4)
     finest: Literal["wavelets", "curvelets"] = key("Kind of the finest scale", default="wavelets")
     sampling: Literal["fast", "reference"] = key(
@@ -41,6 +43,7 @@ class Parallel(Section):
         "Groups that the wedges are divided among, with the same members each, in method paper (default: chosen "
         "from the ranks)",
         default=None,
+        example="2",
         ge=1,
     )
 

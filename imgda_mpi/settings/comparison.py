@@ -40,7 +40,9 @@ class MembersInFile(Section):
 
     file: FilePattern = key("CF NetCDF file; %Y %m %d %H %M %j stand for the time")
     variable: str = key("Name of the soil moisture variable, one dimension of which is named member", min_length=1)
-    layer: Depths | None = key("Top and bottom of the layer to take, where the variable has several", "m", default=None)
+    layer: Depths | None = key(
+        "Top and bottom of the layer to take (default: the only one)", "m", default=None, example="[0.0, 0.1]"
+    )
     background_member: int = key("Number of the member that is the background, from 0", default=0, ge=0)
     letkf_lengths: Lengths = key(
         "Lengths that letkf is tried with if it is given by its name; the best is found with the truth, and marked",
@@ -53,7 +55,7 @@ class AssumedErrors(NoiseEstimate):
     """What the methods assume of the observation's errors."""
 
     observation: float | None = key(
-        "Standard deviation (default: that of the noise)", "m3 m-3", default=None, gt=0, le=1
+        "Standard deviation (default: that of the noise)", "m3 m-3", default=None, example="0.1", gt=0, le=1
     )
 
 
@@ -136,6 +138,9 @@ class Comparison(Section):
         given = (self.background is not None, self.truth is not None, self.members is not None)
         if given not in ((True, True, False), (False, False, True)):
             raise ValueError("needs either [background] and [truth], or [members]")
+        for name in ("background", "truth"):
+            if "allow_empty" in getattr(getattr(self, name), "model_fields_set", ()):
+                raise ValueError(f"[{name}] allow_empty has no effect in a comparison: remove it")
         needing = [method.label for method in self.methods if isinstance(method, OfMembers)]
         if needing and self.members is None:
             raise ValueError(f"methods {', '.join(needing)} need [members]")

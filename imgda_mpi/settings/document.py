@@ -19,7 +19,8 @@ STARTING = ("model", "observation", "errors", "output")
 def documented(kind: type[Section]) -> str:
     """Every key with its documentation, unit and default, in the form of a settings file."""
     lines = [
-        "# Settings of imgda_mpi. A key that is commented out shows its default; the others must be given.",
+        "# Settings of imgda_mpi. A key that is commented out shows its default, or an example where the text says",
+        "# what is done without it; the others must be given.",
         "# Of two sections of one name choose one. Paths are relative to this file; times without a zone are UTC.",
     ]
     tables: list[str] = []
@@ -53,11 +54,13 @@ def starting(model: str, observation: str) -> str:
     """
     chosen = {"model": model, "observation": observation}
     method = Settings.model_fields["method"]
+    kinds = [kind_of(section) for section in sections_of(method.annotation)]
     lines = [
-        "# Settings of an analysis. Edit what is not commented out; a key that is commented out shows its default.",
+        "# Settings of an analysis. Edit what is not commented out. A key that is commented out shows its default, or",
+        "# an example where the text says what is done without it.",
         "# `imgda_mpi settings` prints all keys and sections, `imgda_mpi check` says what is still wrong.",
         "",
-        f"# {method.description}",
+        f"# {method.description}: {', '.join(map(str, kinds))}.",
         f"# method = {toml(method.default.label)}",
     ]
     for name in STARTING:
@@ -77,16 +80,16 @@ def _keys(section: type[Section]) -> list[tuple[str, FieldInfo]]:
 
 
 def _document(name: str, field: FieldInfo) -> list[str]:
-    if not field.is_required():
-        return [f"# {field.description}", f"# {name} = {toml(field.default)}"]
-    value = f'"{get_args(field.annotation)[0]}"' if name == "kind" else (field.examples or ["..."])[0]
-    return [f"# {field.description}", f"{name} = {value}"]
+    example = (field.examples or ["..."])[0]
+    if name == "kind":
+        return [f"# {field.description}", f'{name} = "{get_args(field.annotation)[0]}"']
+    if field.is_required():
+        return [f"# {field.description}", f"{name} = {example}"]
+    return [f"# {field.description}", f"# {name} = {example if field.default is None else toml(field.default)}"]
 
 
 def toml(value: Any) -> str:
     """A value as it stands in a settings file."""
-    if value is None:
-        return "(not set)"
     if isinstance(value, dict):
         return "{" + ", ".join(f"{name} = {toml(part)}" for name, part in value.items()) + "}"
     if isinstance(value, list | tuple):

@@ -78,13 +78,15 @@ def _explain(fault: dict[str, Any], table: dict[str, Any], kind: type[Section]) 
         moved = MOVED.get((".".join(above), name))
         return f"{where}unknown key {name!r}; " + (f"it is {moved!r} in [method] now" if moved else known)
     if fault["type"] == "missing" and not location[-1].isdigit():
-        return f"{where}key {name!r} is missing: {fields[name].description}"
+        what = "section" if any(sections_of(fields[name].annotation)) else "key"
+        return f"{where}{what} {name!r} is missing: {fields[name].description}"
     # A short form stands for a section that the file does not have.
     if fault["type"] == "union_tag_invalid" and isinstance(given, str):
         return f"{where}{name} = {given!r}: known are {fault['ctx']['expected_tags']}"
     if fault["type"].startswith("union_tag"):
-        known = f"known are {fault['ctx']['expected_tags']}" if "expected_tags" in fault["ctx"] else "give one"
-        return f"{where}[{name}] key 'kind' is missing or unknown: {known}"
+        kinds = ", ".join(repr(kind_of(section)) for section in sections_of(fields[name].annotation))
+        what = f"kind = {given['kind']!r} is unknown" if "kind" in given else "key 'kind' is missing"
+        return f"{where}[{name}] {what}: known are {kinds}"
     said = fault["msg"]
     if fault["type"] in ("tuple_type", "missing", "too_long"):
         # Tuples of any length are written with dots.

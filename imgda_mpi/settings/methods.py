@@ -23,11 +23,6 @@ class MethodSettings(Section):
     kind: str = key("Name of the method")
 
     @property
-    def parameters(self) -> dict[str, Any]:
-        """Its own keys: the arguments of the method's class, or of the error model's beside solver and scales."""
-        return self.values()
-
-    @property
     def label(self) -> str:
         """The name, with the solver where there is a choice."""
         return self.kind
@@ -35,7 +30,7 @@ class MethodSettings(Section):
     @property
     def full_label(self) -> str:
         """The label with the keys that were given."""
-        given = {name: value for name, value in self.parameters.items() if name in self.model_fields_set - {"solver"}}
+        given = {name: value for name, value in self.values().items() if name in self.model_fields_set - {"solver"}}
         keys = ",".join(f"{name}={list(v) if isinstance(v, tuple) else v}" for name, v in given.items())
         return f"{self.label}({keys.replace(' ', '')})" if keys else self.label
 
@@ -84,7 +79,9 @@ class LargeScaleSettings(Prescribed, MethodSettings):
     """The large scales of the image as a weak constraint (Shen et al. 2024)."""
 
     kind: Literal["large_scale"] = key("Name of the method")
-    scales: Scales | None = key("Scales of the constraint, 1 is the coarsest (default: the coarser half)", default=None)
+    scales: Scales | None = key(
+        "Scales of the constraint, 1 is the coarsest (default: the coarser half)", default=None, example="[1, 2]"
+    )
 
 
 class LetkfSettings(OfMembers):
@@ -103,7 +100,9 @@ class OfCoefficients(MethodSettings):
         "diagonal (each coefficient alone) or full (exact for gaps; corrects unobserved land; not paper and analytic)",
         default="diagonal",
     )
-    scales: Scales | None = key("Scales that are updated, 1 is the coarsest (default: all)", default=None)
+    scales: Scales | None = key(
+        "Scales that are updated, 1 is the coarsest (default: all)", default=None, example="[1, 2]"
+    )
 
     @property
     def label(self) -> str:

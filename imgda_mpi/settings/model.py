@@ -33,7 +33,7 @@ class Colm2014(Section):
     restart_file: FilePath = key(
         "State, <site>-rstTimeVar-<stamp>", example='"runs/mysite/mysite-rstTimeVar-2022-153-21600"'
     )
-    const_file: FilePath = key("Constants, <site>-rstTimeConst", example='"mysite-rstTimeConst"')
+    const_file: FilePath = key("Constants, <site>-rstTimeConst", example='"runs/mysite/mysite-rstTimeConst"')
     time: Instant = key("Analysis time, that of the restart", "UTC", example="2022-06-02T06:00:00Z")
 
     def of_member(self, folder: Path) -> Self:
@@ -49,8 +49,8 @@ class MemberRestarts(Section):
 
     kind: Literal["restarts"] = key("What holds the members: restarts or images")
     directories: tuple[FilePath, ...] = key(
-        "Folders of the members: each stands in the place of model.directory (colm202x), or holds a file named as "
-        "model.restart_file (colm2014)",
+        "Folders of the members: each stands in the place of [model] directory (colm202x), or holds a file named as "
+        "[model] restart_file (colm2014)",
         strict=False,
         min_length=2,
     )
@@ -65,7 +65,9 @@ class MemberImages(Section):
         "analysis time"
     )
     variable: str = key("Name of the soil moisture variable, one dimension of which is named member", min_length=1)
-    layer: Depths | None = key("Top and bottom of the layer to take, where the variable has several", "m", default=None)
+    layer: Depths | None = key(
+        "Top and bottom of the layer to take (default: the only one)", "m", default=None, example="[0.0, 0.1]"
+    )
 
 
 MemberFiles = Annotated[MemberRestarts | MemberImages, Field(discriminator="kind")]

@@ -17,7 +17,10 @@ class Observation(Section):
         example='"observations/%Y%m%d_%H%M.nc4"',
     )
     time: Instant | None = key(
-        "Take the image of this time, whatever the analysis time (default: the analysis time)", "UTC", default=None
+        "Take the image of this time, whatever the analysis time (default: the analysis time)",
+        "UTC",
+        default=None,
+        example="2022-06-02T06:00:00Z",
     )
     max_time_offset: float = key(
         "Largest distance of the image from the time wanted; inf takes the nearest, and files without time",
@@ -46,7 +49,10 @@ class Cf(Observation):
     kind: Literal["cf"] = key("Kind of observation: gldas or cf")
     variable: str = key("Name of the soil moisture variable", min_length=1, example='"soil_moisture"')
     layer: Depths | None = key(
-        "Top and bottom of the layer to take, where the variable has several or is in kg m-2", "m", default=None
+        "Top and bottom of the layer to take, also where the variable is in kg m-2 (default: the only one)",
+        "m",
+        default=None,
+        example="[0.0, 0.1]",
     )
 
 

@@ -103,18 +103,21 @@ def analyse(
     scores = None
     if prepared.observation is not None:
         scores = before_and_after(problem.background, updated.image, prepared.observation.values)
-        log.info("against the observation: %s", score_line(*scores))
+        if scores[0].n_cells > 0:
+            log.info("against the observation: %s", score_line(*scores))
     return Analysed(final, [final / file.relative_to(directory) for file in written], scores)
 
 
 def warn_of_contradiction(increment: Increment, observations: Observations) -> None:
     """Say where the standard deviation of the observation errors is estimated far from the one given, m3 m-3."""
     fact = increment.facts.get("estimated_observation_error")
+    if fact is None:
+        return
     given = float(np.sqrt(observations.variance[observations.observed].mean()))
-    if fact is not None and not 0.5 <= fact.value / given <= 2.0:
+    if not 0.5 <= fact.value / given <= 2.0:
         log.warning(
-            "the innovation's finest scales say %.3f m3 m-3 for the observation errors, errors.observation says %.3f: "
-            "the estimate is used",
+            "the innovation's finest scales say %.3f m3 m-3 for the observation errors, [errors] observation says "
+            "%.3f: the estimate is used",
             fact.value,
             given,
         )

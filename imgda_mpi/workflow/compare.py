@@ -50,7 +50,7 @@ def compare(settings: Comparison, comm: MPI.Intracomm) -> str | None:
                     "expected some; check [background], [truth] and [coverage]"
                 )
         with settled_by("methods"):
-            given = [read_fields(section.parameters, grid, settings.time, truths.land, comm) for _, section in tried]
+            given = [read_fields(section.values(), grid, settings.time, truths.land, comm) for _, section in tried]
         n_truths, n_draws = len(truths.images), len(truths.images) * settings.seeds
         stages.say(f"{np.count_nonzero(truths.land)} cells, {n_draws} draws")
     with stages.stage("transform"), settled_by("[curvelet]"):

@@ -37,8 +37,8 @@ def plan(settings: Settings, ranks: Sequence[int], memory: float | None, comm: M
         What the analysis would stop at, or where its method is not one that plan knows.
     """
     if settings.method.label not in ("paper", "innovation/full"):
-        raise ConfigError(f'method "{settings.method.label}": plan is for paper and innovation/full')
-    prepared = prepare(settings.model_copy(update={"parallel": Parallel()}), Stages(), comm)
+        raise ConfigError(f'method "{settings.method.label}": plan is for paper and innovation/full (see [method])')
+    prepared = prepare(settings.model_copy(update={"parallel": Parallel()}), Stages(), comm, will_write=False)
     case = case_of(settings, prepared)
     program = memory_in_use() - case.inputs_bytes(case.n_patch) - case.places_bytes
     costs = [cost_on(n_ranks, case, settings.parallel.wedge_groups) for n_ranks in ranks]
@@ -68,7 +68,7 @@ def case_of(settings: Settings, prepared: Prepared) -> Case:
     method, transform = settings.method, prepared.transform
     if transform is None:
         raise ValueError(f"method {method.label} has no transform")
-    deviations = [settings.errors.observation, method.parameters.get("background_error")]
+    deviations = [settings.errors.observation, method.values().get("background_error")]
     return Case(
         layout=transform.layout,
         itemsize=transform.dtype.itemsize,

@@ -64,10 +64,13 @@ def prepare(
     comm: MPI.Intracomm,
     transform: CurveletTransform | None = None,
     restart: Restart | None = None,
+    *,
+    will_write: bool = True,
 ) -> Prepared:
     """Open, check and read everything an analysis needs, and see that its result can be written. Collective.
 
-    ``transform`` and ``restart`` are those of the settings where they are in memory already.
+    ``transform`` and ``restart`` are those of the settings where they are in memory already; without ``will_write`` the
+    output folder does not matter.
 
     Raises
     ------
@@ -82,8 +85,9 @@ def prepare(
             restart = restart or open_restart(model.kind, comm, **model.values())
         if restart.time != time:
             raise ValueError(f"a restart of {restart.time}, expected one of {time}")
-        with settled_by("[output]"):
-            check_output(settings.output.directory, partial(room, restart), comm)
+        if will_write:
+            with settled_by("[output]"):
+                check_output(settings.output.directory, partial(room, restart), comm)
         with settled_by("[model]"):
             soil, aquifer = restart.read_soil()
         with settled_by("[soil]"), same_fate(comm):
@@ -105,7 +109,7 @@ def prepare(
             stages.say(f"{observation.source}{away}: {n_observed} soil cells observed; {observation.pixels}")
     read = partial(read_fields, grid=grid, time=time, land=land, comm=comm)
     with settled_by("[method]"):
-        parameters, error_files = read(settings.method.parameters)
+        parameters, error_files = read(settings.method.values())
     with settled_by("[errors]"):
         noise, noise_files = read({"sd": settings.errors.observation if settings.method.needs_errors else 1.0})
     files += error_files + noise_files
@@ -114,8 +118,9 @@ def prepare(
     estimate = settings.errors.estimate_observation
     observations = Observations(np.where(observed, values, 0.0), observed, noise["sd"], estimate)
     transform = transform_of(settings, grid.transform_shape(), transform, stages, comm)
-    with settled_by("[method]"), same_fate(comm):
+    with settled_by("[method]" if settings.parallel.wedge_groups is None else "[parallel]"), same_fate(comm):
         method = make_method(settings.method.kind, parameters, transform, comm.size, settings.parallel.wedge_groups)
+    with settled_by("[method]"), same_fate(comm):
         method.check(grid, observations)
     members = None
     if method.needs_members:

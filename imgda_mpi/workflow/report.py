@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from imgda_mpi.faults import fault, settled_by
+from imgda_mpi.faults import ConfigError, fault, settled_by
 from imgda_mpi.report.comparison_figure import draw_images, draw_spectra
 from imgda_mpi.report.figure import draw_analysis
 from imgda_mpi.report.tables import comparison_table, score_table
@@ -30,6 +30,8 @@ def report(directory: Path, truth: Path | None = None) -> str:
     """
     comparison = directory / "comparison.nc"
     if comparison.is_file():
+        if truth is not None:
+            raise ConfigError(f"--truth {truth}: {directory} holds a comparison, which has its own truth; leave it out")
         saved_comparison = read_comparison(comparison)
         draw_images(saved_comparison, directory / "figure.png")
         draw_spectra(saved_comparison, directory / "spectra.png")
