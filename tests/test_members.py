@@ -191,6 +191,6 @@ def test_a_contradicting_observation_error_is_said(example_case: Path, tmp_path:
     path = settings_file(tmp_path, chosen(example_case, "innovation", "full", after), "loud")
     done = imgda("analyse", path)
     assert done.returncode == 0, done.stderr
-    assert "errors.observation says 0.500: the estimate is used" in done.stderr
+    assert "[errors] observation says 0.500: the estimate is used" in done.stderr
     with netCDF4.Dataset(tmp_path / "loud" / "diagnostics.nc") as file:
         assert 0.01 < file.estimated_observation_error < 0.1
