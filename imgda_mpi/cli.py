@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 from imgda_mpi import __version__
 from imgda_mpi.faults import ImgdaError
-from imgda_mpi.lazy import load
 
 if TYPE_CHECKING:
     from mpi4py import MPI
@@ -204,11 +203,15 @@ def _on_all_ranks(settings_file: Path, kind: type[Section], verb: Callable[..., 
     from imgda_mpi.console import configure_logging
     from imgda_mpi.parallel.failure import from_rank_0
 
+    def read() -> Section:
+        from imgda_mpi.settings.file import read_settings  # on the one rank that reads
+
+        return read_settings(settings_file, kind)
+
     comm = MPI.COMM_WORLD
     configure_logging(comm.rank)
     try:
-        settings = from_rank_0(comm, lambda: load("settings.file:read_settings")(settings_file, kind))
-        said = verb(settings, comm)
+        said = verb(from_rank_0(comm, read), comm)
         if isinstance(said, str) and comm.rank == 0:
             sys.stdout.write(f"{said}\n")
     except ImgdaError as err:

@@ -13,7 +13,6 @@ from mpi4py import MPI
 from imgda_mpi.arrays import BoolArray, FloatArray
 from imgda_mpi.faults import fault
 from imgda_mpi.grid import Grid
-from imgda_mpi.lazy import load
 from imgda_mpi.model.surface import SURFACE, open_restart, surface_image
 from imgda_mpi.numerics.problem import Members
 from imgda_mpi.parallel.failure import from_rank_0, same_fate
@@ -89,7 +88,9 @@ def members_in_images(grid: Grid, time: datetime, **where: Any) -> OneMember:
     """Members that have an image each in one CF file; ``where`` are the file, the variable and the layer."""
 
     def read(member: int) -> tuple[FloatArray, list[Path]]:
-        image = load("observations.cf:read_member")(grid=grid, time=time, member=member, **where)
+        from imgda_mpi.observations.cf import read_member  # on the ranks that read
+
+        image = read_member(grid=grid, time=time, member=member, **where)
         return image.values, [image.path]
 
     return read
@@ -105,7 +106,9 @@ def count_members(file: Path, time: datetime, variable: str, comm: MPI.Intracomm
     """
 
     def count() -> int:
-        found = int(load("observations.cf:count_members")(file, time, variable))
+        from imgda_mpi.observations import cf  # on the one rank that reads
+
+        found = cf.count_members(file, time, variable)
         if found < 2:
             raise fault(file, variable, found=f"{found} member", expected="2 or more", do="add some")
         return found

@@ -93,7 +93,9 @@ def read_fields(
 
 
 def _deviation(file: Path, variable: str, grid: Grid, time: datetime, land: BoolArray) -> tuple[FloatArray, Path]:
-    image: ObservedImage = load(READERS["cf"])(file, grid, time, variable=variable, valid_range=(0.0, 1.0))
+    from imgda_mpi.observations.cf import POSSIBLE, read_cf  # on the one rank that reads
+
+    image = read_cf(file, grid, time, variable=variable, valid_range=POSSIBLE)
     values = image.values
     lacking = land & ~(values > 0)
     if lacking.any():

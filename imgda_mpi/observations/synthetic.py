@@ -13,7 +13,6 @@ import numpy as np
 from imgda_mpi.arrays import BoolArray, FloatArray
 from imgda_mpi.faults import fault
 from imgda_mpi.grid import Grid
-from imgda_mpi.lazy import load
 from imgda_mpi.numerics.perturbations import perturbation
 from imgda_mpi.numerics.problem import Members, Observations, Problem
 
@@ -60,7 +59,9 @@ def truths_of_members(
     InputError
         Where there are fewer than four members, or not the one that is the background.
     """
-    n_members = load("observations.cf:count_members")(file, time, variable)
+    from imgda_mpi.observations.cf import count_members, read_member  # on the one rank that reads
+
+    n_members = count_members(file, time, variable)
     if background_member >= n_members or n_members < 4:
         raise fault(
             file,
@@ -69,7 +70,6 @@ def truths_of_members(
             expected=f"4 or more, number {background_member} among them",
             do="add members, or take another background_member",
         )
-    read_member = load("observations.cf:read_member")
     read = [read_member(file, grid, time, variable=variable, layer=layer, member=number) for number in range(n_members)]
     background = read.pop(background_member)
     return Truths(background.values, [image.values for image in read], True, [background.path])

@@ -11,7 +11,6 @@ from mpi4py import MPI
 
 from imgda_mpi.console import Stages
 from imgda_mpi.curvelet import CurveletTransform
-from imgda_mpi.lazy import load
 from imgda_mpi.methods.method import Increment
 from imgda_mpi.model.restart import Restart
 from imgda_mpi.model.update import update
@@ -83,7 +82,9 @@ def analyse(
         diagnostics = directory / "diagnostics.nc"
         with same_fate(comm):
             if updated.ledger is not None:
-                result = load("results.analysis_file:Analysis")(
+                from imgda_mpi.results.analysis_file import Analysis, write_analysis  # on the one rank that writes
+
+                result = Analysis(
                     restart=restart.name,
                     settings=in_force,
                     labels=prepared.method.labels,
@@ -97,7 +98,7 @@ def analyse(
                     seconds=np.array(seconds),
                     used=np.array(used, np.int64),
                 )
-                load("results.analysis_file:write_analysis")(diagnostics, result)
+                write_analysis(diagnostics, result)
         write_manifest(directory, [*written, diagnostics], prepared.files, in_force, problem.seed, comm)
     log.info("result in %s", final)
     scores = None

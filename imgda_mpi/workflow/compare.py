@@ -12,7 +12,6 @@ from imgda_mpi.console import Stages, progress
 from imgda_mpi.distributed.transform import TransformKind, make_transform
 from imgda_mpi.faults import ConfigError, settled_by
 from imgda_mpi.grid import Grid, global_grid
-from imgda_mpi.lazy import load
 from imgda_mpi.methods.registry import make_method
 from imgda_mpi.observations.read import read_fields, read_image
 from imgda_mpi.observations.synthetic import Truths, draws, swaths, truths_of_members
@@ -74,11 +73,16 @@ def compare(settings: Comparison, comm: MPI.Intracomm) -> str | None:
         written = [directory / "comparison.nc", directory / "table.txt"]
         with same_fate(comm):
             if every is not None:
+                # On the one rank that writes.
+                from imgda_mpi.report.tables import comparison_table
+                from imgda_mpi.results.comparison_file import read_comparison, write_comparison
+
                 in_order = [every[number % comm.size][number // comm.size] for number in range(n_draws)]
-                what = {"noise": settings.noise, "n_truths": n_truths, "settings": in_force}
-                load("results.comparison_file:write_comparison")(written[0], in_order, *draw(0), **what)
-                saved = load("results.comparison_file:read_comparison")(written[0])
-                table = str(load("report.tables:comparison_table")(saved))
+                problem, truth = draw(0)
+                write_comparison(
+                    written[0], in_order, problem, truth, noise=settings.noise, n_truths=n_truths, settings=in_force
+                )
+                table = comparison_table(read_comparison(written[0]))
                 written[1].write_text(f"{table}\n")
         files = [*truths.files, *dict.fromkeys(file for _, of_method in given for file in of_method)]
         write_manifest(directory, written, files, in_force, f"0 to {settings.seeds - 1}", comm)
