@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -36,6 +37,15 @@ class SourceImage:
     time: datetime
     time_is_stated: bool
 
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of values and grid, hexadecimal: the same wherever and however a file holds the same image."""
+        digest = hashlib.sha256()
+        for part in (self.grid.latitude, self.grid.longitude, self.values):
+            # One bit pattern for every NaN, and for both zeros.
+            digest.update(np.where(np.isnan(part), np.nan, part + 0.0).astype("<f8").tobytes())
+        return digest.hexdigest()
+
 
 @dataclass(frozen=True, eq=False)
 class ObservedImage:
@@ -47,6 +57,7 @@ class ObservedImage:
     time : of the observation, aware, UTC
     path : the file read
     source : file, variable and time in one line, for logs
+    fingerprint : of the source image, see `SourceImage`
     counts : "source pixels" = "missing" + "below range" + "above range" + "not used" + "used", where pixels "not used"
         are valid but give no weight to any model cell (outside the grid, or passed over by bilinear interpolation).
         "cells" = "cells observed" + "cells mostly missing" + "cells not covered", where the last lie outside the
@@ -57,6 +68,7 @@ class ObservedImage:
     time: datetime
     path: Path
     source: str
+    fingerprint: str
     counts: Mapping[str, int]
 
     @property
@@ -115,4 +127,11 @@ def observed_image(
     }
     stated = " (stated, the file has none)" if source.time_is_stated else ""
     line = f"{source.path}: {source.variable} at {source.time:%Y-%m-%d %H:%M} UTC{stated}"
-    return ObservedImage(values=values, time=source.time, path=source.path, source=line, counts=counts)
+    return ObservedImage(
+        values=values,
+        time=source.time,
+        path=source.path,
+        source=line,
+        fingerprint=source.fingerprint,
+        counts=counts,
+    )
