@@ -138,9 +138,10 @@ class Comparison(Section):
         given = (self.background is not None, self.truth is not None, self.members is not None)
         if given not in ((True, True, False), (False, False, True)):
             raise ValueError("needs either [background] and [truth], or [members]")
-        for name in ("background", "truth"):
-            if "allow_empty" in getattr(getattr(self, name), "model_fields_set", ()):
-                raise ValueError(f"[{name}] allow_empty has no effect in a comparison: remove it")
+        for name, idle in (("background", ("allow_empty", "allow_unlike_background")), ("truth", ("allow_empty",))):
+            given_keys = getattr(getattr(self, name), "model_fields_set", ())
+            for key_without_effect in (one for one in idle if one in given_keys):
+                raise ValueError(f"[{name}] {key_without_effect} has no effect in a comparison: remove it")
         needing = [method.label for method in self.methods if isinstance(method, OfMembers)]
         if needing and self.members is None:
             raise ValueError(f"methods {', '.join(needing)} need [members]")

@@ -9,6 +9,14 @@ from pydantic import Field
 from imgda_mpi.settings.fields import Depths, FilePattern, Instant, Range, Section, StandardDeviation, key
 
 
+class Mask(Section):
+    """Pixels to use: those where a variable, as a share of land, has at least a value."""
+
+    variable: str = key("Name of the variable", min_length=1)
+    min: float = key("Least value of a pixel that is used", allow_inf_nan=False)
+    file: FilePattern | None = key("Its file, on the same grid (default: the observation's)", default=None)
+
+
 class Observation(Section):
     """What every observed image has."""
 
@@ -31,9 +39,21 @@ class Observation(Section):
     regridding: Literal["bilinear", "conservative"] = key(
         "How pixels become cells: bilinear (the paper's) or conservative (area mean)", default="bilinear"
     )
-    valid_range: Range = key("Soil moisture outside is rejected and counted", "m3 m-3", default=(0.0, 0.6))
+    valid_range: Range = key(
+        "Soil moisture further outside than three standard deviations of its errors is rejected and counted",
+        "m3 m-3",
+        default=(0.0, 0.6),
+    )
+    mask: Mask | None = key(
+        "Leave out pixels where a variable is below a value: {variable, min}, also with a file of its own",
+        default=None,
+        example='{variable = "lsm", min = 0.5}',
+    )
     allow_empty: bool = key(
         "Without a single valid pixel over land, write the background unchanged instead of stopping", default=False
+    )
+    allow_unlike_background: bool = key(
+        "Take an image whose median over land is below 0.2 or above 5 times the background's", default=False
     )
 
 

@@ -22,8 +22,9 @@ from imgda_mpi.methods.registry import make_method, needs_transform
 from imgda_mpi.model.restart import Restart
 from imgda_mpi.model.surface import SURFACE, open_restart, surface_image
 from imgda_mpi.numerics.problem import Members, Observations, Problem
+from imgda_mpi.observations.deviations import Deviation, read_deviation, read_fields
 from imgda_mpi.observations.image import ObservedImage
-from imgda_mpi.observations.read import check_observed, read_fields, read_image
+from imgda_mpi.observations.read import check_observed, read_image
 from imgda_mpi.parallel.failure import same_fate
 from imgda_mpi.results.folder import check_output
 from imgda_mpi.settings.analysis import Settings
@@ -97,26 +98,32 @@ def prepare(
         grid, land = restart.patches.grid, np.isfinite(background)
         stages.say(f"{restart.name}: {restart.offsets[-1]} patches in {land.sum()} soil cells")
     files = list(restart.inputs)
+    wanted = settings.observation
+    observed_at = time if wanted is None else wanted.time or time
+    errors = Deviation(1.0)
+    if settings.method.needs_errors:
+        with settled_by("[errors]"):
+            errors = read_deviation(settings.errors.observation, grid, observed_at, comm)
     observation = None
     with stages.stage("observation"), settled_by("[observation]"):
         stages.say("none")
-        if (wanted := settings.observation) is not None:
-            how = wanted.values("time", "allow_empty")
-            observation = read_image(wanted.kind, grid, wanted.time or time, comm, **how)
-            n_observed = check_observed(observation, land, wanted.allow_empty, comm)
+        if wanted is not None:
+            allowed = {name: getattr(wanted, name) for name in ("allow_empty", "allow_unlike_background")}
+            how = wanted.values("time", *allowed) | ({"error": errors.typical} if settings.method.needs_errors else {})
+            observation = read_image(wanted.kind, grid, observed_at, comm, **how)
+            n_observed = check_observed(observation, background, comm, **allowed)
             files.append(observation.path)
             away = observation.away_from(time)
             stages.say(f"{observation.source}{away}: {n_observed} soil cells observed; {observation.pixels}")
-    read = partial(read_fields, grid=grid, time=time, land=land, comm=comm)
     with settled_by("[method]"):
-        parameters, error_files = read(settings.method.values())
-    with settled_by("[errors]"):
-        noise, noise_files = read({"sd": settings.errors.observation if settings.method.needs_errors else 1.0})
-    files += error_files + noise_files
+        parameters, error_files = read_fields(settings.method.values(), grid, time, land, comm)
+    files += error_files + ([errors.file] if errors.file else [])
     values = np.full(grid.shape, np.nan) if observation is None else observation.values
     observed = land & np.isfinite(values)
+    with settled_by("[errors]"), same_fate(comm):
+        deviation = errors.on(observed)
     estimate = settings.errors.estimate_observation
-    observations = Observations(np.where(observed, values, 0.0), observed, noise["sd"], estimate)
+    observations = Observations(np.where(observed, values, 0.0), observed, deviation, estimate)
     transform = transform_of(settings, grid.transform_shape(), transform, stages, comm)
     with settled_by("[method]" if settings.parallel.wedge_groups is None else "[parallel]"), same_fate(comm):
         method = make_method(settings.method.kind, parameters, transform, comm.size, settings.parallel.wedge_groups)
