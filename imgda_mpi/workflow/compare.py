@@ -101,7 +101,7 @@ def read_truths(settings: Comparison, grid: Grid, comm: MPI.Intracomm) -> Truths
     read = []
     for name in ("background", "truth"):
         section: AnyObservation = getattr(settings, name)
-        how = section.values("time", "allow_empty")
+        how = section.values("time", "allow_empty", "allow_unlike_background")
         with settled_by(f"[{name}]"):
             read.append(read_image(section.kind, grid, section.time or settings.time, comm, **how))
         if comm.rank == 0:
