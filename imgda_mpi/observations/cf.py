@@ -3,39 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import netCDF4
-import numpy as np
 
-from imgda_mpi.arrays import BoolArray, FloatArray
 from imgda_mpi.faults import fault
 from imgda_mpi.grid import Grid
-from imgda_mpi.netcdf import find_variable, horizontal_grid, opened, read_values, resolve, text_attribute
+from imgda_mpi.netcdf import find_variable, horizontal_grid, opened, resolve, text_attribute
 from imgda_mpi.observations.image import Layer, ObservedImage, SourceImage, observed_image
 from imgda_mpi.observations.intervals import Interval, interval_of
 from imgda_mpi.observations.layers import check_layer, choose_layer
+from imgda_mpi.observations.masks import Mask, masked_pixels
 from imgda_mpi.observations.quality import VALID_RANGE
-from imgda_mpi.observations.times import Chosen, nearest_time
+from imgda_mpi.observations.records import read_record
+from imgda_mpi.observations.times import nearest_time
 from imgda_mpi.observations.units import to_volumetric
 
 POSSIBLE = (0.0, 1.0)  # m3 m-3: a model may hold more water than an observation can be trusted with
 
 MEMBER_NAMES = ("member", "ensemble", "realization")
-
-
-class Mask(Protocol):
-    """Which pixels of an image are used: those where a variable has at least ``min``.
-
-    ``file`` is the image's own where it is None, and may contain strftime fields.
-    """
-
-    variable: str
-    min: float
-    file: Path | None
 
 
 def read_cf(
@@ -198,7 +186,7 @@ def read_source(
         others = [d for d in variable.dimensions if d not in {*horizontal, *index}]
         place = choose_layer(path, dataset, variable, others, layer)
         index |= place.index
-        values, step, several = _read_step(path, variable, index, horizontal, chosen)
+        values, step, several = read_record(path, variable, index, horizontal, chosen)
         interval = interval_of(path, dataset, variable, chosen, step) if is_moisture else Interval()
         said = [several, check_layer(path, name, place.layer) if is_moisture else None, interval.remark]
         meaning = f"{text_attribute(variable, 'standard_name')} {text_attribute(variable, 'long_name')}"
@@ -213,73 +201,5 @@ def read_source(
         time_is_stated=chosen.time is None,
         interval=str(interval),
         remarks=tuple(remark for remark in said if remark),
-        is_masked=None if mask is None else _masked(mask, path, time, grid),
+        is_masked=None if mask is None else masked_pixels(mask, path, time, grid),
     )
-
-
-def _read_step(
-    path: Path,
-    variable: netCDF4.Variable[Any],
-    index: dict[str, int],
-    horizontal: tuple[str, str],
-    chosen: Chosen,
-) -> tuple[FloatArray, int, str | None]:
-    """Values of the one step of the chosen time that has any, rows first; its number; what to say of the others."""
-
-    def read(step: int) -> FloatArray:
-        of_step = index if chosen.dimension is None else index | {chosen.dimension: step}
-        values = read_values(path, variable, tuple(of_step.get(d, slice(None)) for d in variable.dimensions))
-        is_turned = variable.dimensions.index(horizontal[0]) > variable.dimensions.index(horizontal[1])
-        return values.T if is_turned else values
-
-    if len(chosen.steps) == 1:
-        return read(chosen.steps[0]), chosen.steps[0], None
-    images = {step: read(step) for step in chosen.steps}
-    filled = [step for step, values in images.items() if np.isfinite(values).any()]
-    if len(filled) > 1:
-        raise fault(
-            path,
-            variable.name,
-            found=f"{len(filled)} records of {chosen.time:%Y-%m-%d %H:%M} UTC with values",
-            expected="one of each time",
-            do="extract the one that is meant (for example with ncks -d)",
-        )
-    step = (filled or [chosen.steps[0]])[0]
-    said = f"{len(chosen.steps)} records of this time: number {step} is read, the others have no value"
-    return images[step], step, said
-
-
-def _masked(mask: Mask, path: Path, time: datetime, grid: Grid) -> BoolArray:
-    """Pixels (ny, nx) where the mask's variable is missing or below its least value."""
-    file = path if mask.file is None else resolve(mask.file, time)
-    with opened(file) as dataset:
-        variable = find_variable(file, dataset, mask.variable)
-        own, horizontal = horizontal_grid(file, dataset, variable)
-        if not own.has_cells_of(grid):
-            raise fault(
-                file,
-                mask.variable,
-                found=f"a mask on a grid of {own.shape[0]} x {own.shape[1]}, or on other cells",
-                expected=f"the grid of {path.name}, {grid.shape[0]} x {grid.shape[1]}",
-                do="remap the mask to the grid of the observation",
-            )
-        chosen = nearest_time(file, dataset, variable, horizontal, time, math.inf, needs_time=False)
-        others = _only_ones(
-            file, variable, [d for d in variable.dimensions if d not in {*horizontal, chosen.dimension}]
-        )
-        values, _, _ = _read_step(file, variable, others, horizontal, chosen)
-    return ~(values >= mask.min)
-
-
-def _only_ones(path: Path, variable: netCDF4.Variable[Any], dimensions: Sequence[str]) -> dict[str, int]:
-    sizes = dict(zip(variable.dimensions, variable.shape, strict=True))
-    further = [f"{d} ({sizes[d]})" for d in dimensions if sizes[d] > 1]
-    if further:
-        raise fault(
-            path,
-            variable.name,
-            found=f"further dimensions {', '.join(further)}",
-            expected="a mask along latitude, longitude and time",
-            do="extract one index of each first (for example with ncks -d)",
-        )
-    return dict.fromkeys(dimensions, 0)
