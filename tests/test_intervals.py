@@ -14,9 +14,11 @@ from imgda_mpi.observations.cf import read_cf
 from imgda_mpi.observations.image import ObservedImage
 
 
-def bounded(path: Path, start: float, end: float, stamp: float = 12.0, **attributes: str) -> Path:
+def bounded(
+    path: Path, start: float, end: float, stamp: float = 12.0, *, named: bool = True, **attributes: str
+) -> Path:
     """An image whose time has bounds, hours of the day of `NOON`."""
-    time = {"units": "hours since 2022-06-03 00:00:00", "bounds": "time_bnds"}
+    time = {"units": "hours since 2022-06-03 00:00:00"} | ({"bounds": "time_bnds"} if named else {})
     write_image(path, FIELD[None], ("time", "lat", "lon"), {"time": (np.array([stamp]), time)}, **attributes)
     with netCDF4.Dataset(path, "a") as dataset:
         dataset.createDimension("bnds", 2)
@@ -113,3 +115,19 @@ def test_a_time_outside_its_bounds_is_refused(tmp_path: Path) -> None:
         InputError, match=r"time_bnds: found 2022-06-03 00:00 to 2022-06-03 06:00, expected an interval"
     ):
         read(bounded(tmp_path / "a.nc", 0, 6))
+
+
+def test_bounds_of_the_usual_name_need_no_attribute(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"\(30.0 days\)"):
+        read(bounded(tmp_path / "a.nc", 0, 720, named=False))
+
+
+def test_times_that_are_days_apart_are_said_where_nothing_says_of_what_they_are(tmp_path: Path) -> None:
+    def monthly(name: str, **attributes: str) -> ObservedImage:
+        time = (np.array([12.0, 732.0]), {"units": "hours since 2022-06-03 00:00:00"})
+        field = np.stack([FIELD, FIELD])
+        return read(write_image(tmp_path / name, field, ("time", "lat", "lon"), {"time": time}, **attributes))
+
+    said = "times are 30 days apart, and nothing says that the image is of an instant"
+    assert monthly("a.nc").remarks == (said,)
+    assert monthly("b.nc", cell_methods="time: point").remarks == ()

@@ -150,3 +150,8 @@ def test_the_root_zone_is_not_the_surface_unless_its_depths_are_stated(tmp_path:
         read_cf(path, GRID, NOON, variable="sm")
     image = read_cf(path, GRID, NOON, variable="sm", layer=(0.0, 1.0))
     assert image.remarks == ("the observed layer 0-1 m stands for the image's 0-0.1 m",)
+
+
+def test_a_depth_in_other_units_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="depth: found units 'level', expected depths in m, cm or mm"):
+        read_cf(single(tmp_path / "a.nc", 1.0, units="level"), GRID, NOON, variable="sm")

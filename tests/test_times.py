@@ -127,8 +127,10 @@ def test_the_time_of_a_forecast_is_that_for_which_it_is_valid(tmp_path: Path, al
 
 
 @pytest.mark.parametrize("along", [True, False])
-def test_the_start_of_a_forecast_alone_is_no_time(tmp_path: Path, along: bool) -> None:
-    path = with_times(tmp_path / "a.nc", along=along, **FORECAST)
+@pytest.mark.parametrize("stated", [{"standard_name": "forecast_reference_time"}, {"long_name": "initial time"}])
+def test_the_start_of_a_forecast_alone_is_no_time(tmp_path: Path, along: bool, stated: dict[str, str]) -> None:
+    forecast = FORECAST | {"time": (0.0, {"units": SINCE, **stated})}
+    path = with_times(tmp_path / "a.nc", along=along, **forecast)
     with pytest.raises(
         InputError, match="time: found the start of a forecast as the only time, expected also the time"
     ):
@@ -142,6 +144,7 @@ def test_the_start_of_a_forecast_alone_is_no_time(tmp_path: Path, along: bool) -
         {"units": "day as %Y%m%d.%f"},
         {"units": "days", "axis": "T"},
         {"units": "months", "standard_name": "time"},
+        {"units": "Julian day"},
         {},
     ],
 )

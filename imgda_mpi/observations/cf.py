@@ -13,7 +13,7 @@ from imgda_mpi.faults import fault
 from imgda_mpi.grid import Grid
 from imgda_mpi.netcdf import find_variable, horizontal_grid, opened, resolve, text_attribute
 from imgda_mpi.observations.image import Layer, ObservedImage, SourceImage, observed_image
-from imgda_mpi.observations.intervals import Interval, interval_of
+from imgda_mpi.observations.intervals import Interval, doubts, interval_of
 from imgda_mpi.observations.layers import check_layer, choose_layer
 from imgda_mpi.observations.masks import Mask, masked_pixels
 from imgda_mpi.observations.quality import VALID_RANGE
@@ -187,8 +187,10 @@ def read_source(
         place = choose_layer(path, dataset, variable, others, layer)
         index |= place.index
         values, step, several = read_record(path, variable, index, horizontal, chosen)
-        interval = interval_of(path, dataset, variable, chosen, step) if is_moisture else Interval()
-        said = [several, check_layer(path, name, place.layer) if is_moisture else None, interval.remark]
+        interval, said = Interval(), [several]
+        if is_moisture:
+            interval = interval_of(path, dataset, variable, chosen, step)
+            said += [check_layer(path, name, place.layer), doubts(interval, chosen)]
         meaning = f"{text_attribute(variable, 'standard_name')} {text_attribute(variable, 'long_name')}"
         units = text_attribute(variable, "units")
         values = to_volumetric(values, units, meaning, place.layer, path=path, variable=name)

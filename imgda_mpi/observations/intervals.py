@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from datetime import datetime
@@ -54,10 +55,16 @@ class Interval:
             return f"{what} of about {self.hours:g} h"
         return self.method
 
-    @property
-    def remark(self) -> str | None:
-        """What is to be said where an image that is taken for an instant is of a long interval."""
-        return f"{self} stand for an instant" if self.method != "point" and self.hours > LONG else None
+
+def doubts(interval: Interval, chosen: Chosen) -> str | None:
+    """What is to be said where an image that is taken for an instant is of a long interval, or may be."""
+    if interval.method == "point":
+        return None
+    if interval.hours > LONG:
+        return f"{interval} stand for an instant"
+    if not interval.hours and TOO_LONG < chosen.spacing < math.inf:
+        return f"times are {chosen.spacing / 24:.0f} days apart, and nothing says that the image is of an instant"
+    return None
 
 
 def interval_of(
@@ -100,7 +107,8 @@ def _bounded(
     step: int,
     method: str,
 ) -> Interval | None:
-    name = text_attribute(coordinate, "bounds")
+    usual = (f"{coordinate.name}_bnds", f"{coordinate.name}_bounds")
+    name = text_attribute(coordinate, "bounds") or next((n for n in usual if n in dataset.variables), "")
     if name not in dataset.variables or dataset.variables[name].shape != (*coordinate.shape, 2):
         return None
     bounds = dataset.variables[name]
@@ -113,7 +121,7 @@ def _bounded(
             name,
             found=f"{start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M}",
             expected=f"an interval that holds its time, {chosen.time:%Y-%m-%d %H:%M}",
-            do=f"correct the bounds, or remove the attribute bounds of {coordinate.name}",
+            do=f"correct the bounds of {coordinate.name}, or remove them",
         )
     return Interval((start, end), (end - start).total_seconds() / 3600.0, method)
 

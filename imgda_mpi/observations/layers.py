@@ -61,7 +61,7 @@ def choose_layer(
         layers without depths would be taken by its number.
     """
     first = dict.fromkeys(dimensions, 0)
-    depth = _depth_coordinate(dataset, variable, dimensions)
+    depth = _depth_coordinate(path, dataset, variable, dimensions)
     along_depth = () if depth is None else depth.dimensions
     unknown = [d for d in dimensions if len(dataset.dimensions[d]) > 1 and d not in along_depth]
     if unknown:
@@ -137,10 +137,9 @@ def _another_layer(path: Path, variable: str, found: str) -> ImgdaError:
 
 def _check_node(path: Path, depth: netCDF4.Variable[Any] | None, layer: Layer | None) -> None:
     """Refuse a single depth outside the layer that is taken (the image's where nobody knows it)."""
-    metres = None if depth is None else METRES.get(text_attribute(depth, "units").lower())
-    if depth is None or metres is None:
+    if depth is None:
         return
-    node = abs(metres * float(read_values(path, depth).ravel()[0]))
+    node = abs(METRES[text_attribute(depth, "units").lower()] * float(read_values(path, depth).ravel()[0]))
     top, bottom = layer or SURFACE_LAYER
     if not top - TOLERANCE <= node <= bottom + TOLERANCE:
         raise fault(
@@ -196,7 +195,7 @@ def _matching(path: Path, name: str, bounds: FloatArray, layer: Layer | None) ->
 
 
 def _depth_coordinate(
-    dataset: netCDF4.Dataset, variable: netCDF4.Variable[Any], dimensions: list[str]
+    path: Path, dataset: netCDF4.Dataset, variable: netCDF4.Variable[Any], dimensions: list[str]
 ) -> netCDF4.Variable[Any] | None:
     """Depth along one of the dimensions, else a scalar that the variable names as its coordinate."""
     candidates = [v for dimension in dimensions for v in vectors_along(dataset, dimension)]
@@ -205,8 +204,12 @@ def _depth_coordinate(
         dataset.variables[n] for n in named if n in dataset.variables and not dataset.variables[n].dimensions
     ]
     for candidate in candidates:
-        standard_name = text_attribute(candidate, "standard_name").lower()
-        if standard_name == "depth" or (not standard_name and text_attribute(candidate, "units").lower() in METRES):
+        standard_name, units = (text_attribute(candidate, name).lower() for name in ("standard_name", "units"))
+        if standard_name == "depth" and units not in METRES:
+            raise fault(
+                path, candidate.name, found=f"units '{units}'", expected="depths in m, cm or mm", do="correct the units"
+            )
+        if units in METRES and standard_name in ("depth", ""):
             return candidate
     return None
 
@@ -214,8 +217,8 @@ def _depth_coordinate(
 def _bounds(path: Path, dataset: netCDF4.Dataset, depth: netCDF4.Variable[Any]) -> FloatArray | None:
     """Top and bottom of the layers, (n, 2) m, or None where the file does not say."""
     name = text_attribute(depth, "bounds") or f"{depth.name}_bnds"
-    metres = METRES.get(text_attribute(depth, "units").lower())
-    if name not in dataset.variables or metres is None:
+    metres = METRES[text_attribute(depth, "units").lower()]
+    if name not in dataset.variables:
         return None
     bounds = read_values(path, dataset.variables[name])
     if bounds.shape != (*depth.shape, 2):

@@ -22,11 +22,20 @@ CALENDARS = ("standard", "gregorian", "proleptic_gregorian", "noleap", "365_day"
 STEP_TEXT = "%Y-%m-%d %H:%M UTC"
 
 NAMES = ("time", "valid_time")
-UNITS = re.compile(r"\bsince\b|%y|^(months?|days?|d|hours?|h|hrs?|minutes?|mins?|seconds?|secs?|s)\b", re.IGNORECASE)
+SINCE = re.compile(r"\bsince\b", re.IGNORECASE)
+OF_TIME = re.compile(
+    r"\b(since|years?|months?|days?|hours?|hrs?|minutes?|mins?|seconds?|secs?|julian|date|utc|epoch)\b|%y|yyyy|^[dhs]$",
+    re.IGNORECASE,
+)
+"""Units of times, also of those that are not understood."""
+
 OTHER_TIMES = re.compile(
     r"creat|process|produc|reference|initial|written|modif|retriev|start|begin|end\b|bound|edge", re.IGNORECASE
 )
 """Names of what is a time, but not that of the image."""
+
+STARTS = re.compile(r"^(forecast[\s_]*)?(initial|reference|start)\w*[\s_]*time", re.IGNORECASE)
+"""Names of the start of a forecast."""
 
 
 @dataclass(frozen=True)
@@ -99,33 +108,31 @@ def _time_coordinate(
     """
     dimensions = [d for d in variable.dimensions if d not in horizontal]
     along = [v for dimension in dimensions for v in vectors_along(dataset, dimension)]
-    text = f"{text_attribute(variable, 'coordinates')} {getattr(dataset, 'coordinates', '')}"
-    named = {*text.split(), *NAMES}
-    single = [v for name, v in dataset.variables.items() if v.size == 1 and v not in along and name in named]
-    stated = [v for v in dataset.variables.values() if v.size == 1 and _standard_name(v) == "time"]
-    by_standard_name = [v for v in [*along, *stated] if _standard_name(v) == "time"]
-    own = [v for v in along if v.dimensions == (v.name,) and _looks_like_time(v)]
-    named_so = [v for v in [*along, *single] if v.name.lower() in NAMES and _looks_like_time(v)]
+    named = {*f"{text_attribute(variable, 'coordinates')} {getattr(dataset, 'coordinates', '')}".split(), *NAMES}
+    single = [v for v in dataset.variables.values() if v.size == 1 and v not in along]
+    stated = [v for v in [*along, *single] if _standard_name(v) == "time"]
+    candidates = [v for v in [*along, *(v for v in single if v.name in named)] if _looks_like_time(v)]
+    own = [v for v in candidates if v.dimensions == (v.name,)]
+    named_so = [v for v in candidates if v.name.lower() in NAMES]
     others = [
         v
-        for v in [*along, *single]
-        if _looks_like_time(v) and not (v in along and v.dimensions[0] in dataset.variables) and not _is_other_time(v)
+        for v in candidates
+        if not (v in along and v.dimensions[0] in dataset.variables)
+        and not OTHER_TIMES.search(f"{v.name} {text_attribute(v, 'long_name')}")
     ]
-    for found in (by_standard_name, own, named_so, others):
+    for found in (stated, own, named_so, others):
+        if found is others and len(found) > 1:
+            several = f"times {', '.join(v.name for v in found)}"
+            raise _not_understood(path, found[0], several, "one that is the time")
         if found:
-            if found is others and len(found) > 1:
-                raise _not_understood(
-                    path, found[0], f"times {', '.join(v.name for v in found)}", "one that is the time"
-                )
-            if not re.search(r"\bsince\b", text_attribute(found[0], "units"), re.IGNORECASE):
-                units = text_attribute(found[0], "units")
+            units = text_attribute(found[0], "units")
+            if not SINCE.search(units):
                 raise _not_understood(path, found[0], f"units '{units}'", "units like 'hours since 2000-01-01 00:00'")
             return found[0]
-    references = [v for v in [*along, *single] if _standard_name(v) == "forecast_reference_time"]
-    if references:
-        raise _not_understood(
-            path, references[0], "the start of a forecast as the only time", "also the time that the image is valid for"
-        )
+    starts = [v for v in [*along, *single] if (v in along or v.name in named) and _is_start_of_forecast(v)]
+    if starts:
+        expected = "also the time that the image is valid for"
+        raise _not_understood(path, starts[0], "the start of a forecast as the only time", expected)
     return None
 
 
@@ -133,16 +140,18 @@ def _standard_name(variable: netCDF4.Variable[Any]) -> str:
     return text_attribute(variable, "standard_name").lower()
 
 
-def _looks_like_time(variable: netCDF4.Variable[Any]) -> bool:
+def _is_start_of_forecast(variable: netCDF4.Variable[Any]) -> bool:
     if _standard_name(variable):
+        return _standard_name(variable) == "forecast_reference_time"
+    names = (variable.name, text_attribute(variable, "long_name"))
+    return SINCE.search(text_attribute(variable, "units")) is not None and any(map(STARTS.search, names))
+
+
+def _looks_like_time(variable: netCDF4.Variable[Any]) -> bool:
+    if _standard_name(variable) or _is_start_of_forecast(variable):
         return _standard_name(variable) == "time"
-    units = text_attribute(variable, "units")
     marked = text_attribute(variable, "axis") == "T" or variable.name.lower() in NAMES
-    return marked or UNITS.search(units) is not None
-
-
-def _is_other_time(variable: netCDF4.Variable[Any]) -> bool:
-    return OTHER_TIMES.search(f"{variable.name} {text_attribute(variable, 'long_name')}") is not None
+    return marked or OF_TIME.search(text_attribute(variable, "units")) is not None
 
 
 def _not_understood(path: Path, coordinate: netCDF4.Variable[Any], found: str, expected: str) -> ImgdaError:
