@@ -47,9 +47,9 @@ def beyond_limits(stored: Stored, unpacked: Numbers, present: BoolArray) -> Bool
         others = _beyond(stored, unpacked, limits, in_other_unit=True)
         n_others = np.count_nonzero(present & others)
         if n_others < n_beyond:
-            done = "%s: %s: %s, taken for %s values: otherwise %d of %d would be beyond"
+            said = "%s: %s: the limits %s are taken for %s values: otherwise %d of %d would be beyond them"
             unit = "packed" if _is_unpacked(stored, limits[max(limits)]) else "unpacked"
-            log.warning(done, *where, text, unit, n_beyond, n)
+            log.warning(said, *where, text, unit, n_beyond, n)
             beyond, n_beyond = others, n_others
     if n_beyond and n_beyond == n:
         raise fault(
@@ -60,7 +60,8 @@ def beyond_limits(stored: Stored, unpacked: Numbers, present: BoolArray) -> Bool
             do="correct or remove the attribute",
         )
     if n_beyond > MANY * n:
-        log.warning("%s: %s: beyond %s are %d of %d values, which count as missing", *where, text, n_beyond, n)
+        said = "%s: %s: beyond the limits %s are %d of %d values (%.0f %%): they count as missing"
+        log.warning(said, *where, text, n_beyond, n, 100.0 * n_beyond / n)
     return beyond
 
 

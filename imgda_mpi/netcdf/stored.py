@@ -81,7 +81,7 @@ class Stored:
             return np.empty(0)
         numbers = self.attributes[name]
         if numbers.dtype.kind not in "iuf" or numbers.size != (size or numbers.size):
-            raise self.cannot_apply(name, "numbers" if size is None else f"{size} number{'s' * (size > 1)}")
+            raise self.cannot_apply(name, {None: "numbers", 1: "a number"}.get(size, f"{size} numbers"))
         return numbers
 
     def as_stored(self, number: Any) -> Any:
@@ -97,7 +97,8 @@ class Stored:
 
     def text(self, name: str) -> str:
         """An attribute for messages."""
-        return f"{name} {', '.join(str(part) for part in self.attributes[name])}"
+        parts = self.attributes[name].tolist()
+        return f"{name} {', '.join(repr(part) if isinstance(part, str) else f'{part:.7g}' for part in parts)}"
 
     def cannot_apply(self, name: str, expected: str) -> ImgdaError:
         """The error of an attribute that does not fit the variable."""

@@ -34,8 +34,7 @@ def read_values(path: Path, variable: netCDF4.Variable[Any], index: Any = ...) -
         attributes = {
             name: np.atleast_1d(variable.getncattr(name)) for name in variable.ncattrs() if name in ATTRIBUTES
         }
-        # Any pattern of a byte may be a value: the library has no fill of its own for it.
-        fill = variable.get_fill_value() if variable.dtype.itemsize > 1 else None
+        fill = variable.get_fill_value()
         variable.set_auto_maskandscale(False)
         try:
             values = np.asarray(variable[index], dtype=variable.dtype.newbyteorder("="))

@@ -17,7 +17,7 @@ GAP = 1.75
 # they do not.
 SMOOTH = 1.5
 
-NEARBY = 25  # steps on either side: their median is the usual step
+NEARBY = 10  # steps on either side, among which is the usual one
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,8 +41,8 @@ class Stretch:
 def find_gaps(centres: FloatArray) -> tuple[BoolArray, FloatArray]:
     """Which steps between neighbouring centres (n,) are gaps, and the usual step at each, both (n - 1,).
 
-    A gap is several times as long as the usual step, the median of the steps nearby, and ends in a jump: where steps
-    change little by little, as on stretched grids, they are all usual.
+    A gap is several times as long as the usual step, the lower quartile of the steps nearby: half of the columns may be
+    missing. It begins and ends with a jump: steps that change little by little, or once, are those of a stretched grid.
     """
     steps = np.abs(np.diff(centres))
     jump = np.maximum(steps[1:], steps[:-1]) >= SMOOTH * np.minimum(steps[1:], steps[:-1])
@@ -51,12 +51,12 @@ def find_gaps(centres: FloatArray) -> tuple[BoolArray, FloatArray]:
     usual = np.empty(steps.size)
     for i in range(steps.size):
         near = np.sort(steps[max(0, i - NEARBY) : i + NEARBY + 1])
-        usual[i] = near[(near.size - 1) // 2]
+        usual[i] = near[(near.size + 1) // 4]
     long = steps > GAP * usual
-    # Long steps beside one another, as around a single column, are one group: its jumps are at its ends.
+    # Long steps beside one another, as around a single column, are one group, which the ends of the image also end.
     group = np.cumsum(np.append(False, long[1:] != long[:-1]))
-    jumps = np.bincount(group[1:], jump) + np.bincount(group[:-1], jump, minlength=int(group[-1]) + 1)
-    return long & (jumps[group] > 0), usual
+    jumps = np.bincount(group, np.append(True, jump)) + np.bincount(group, np.append(jump, True))
+    return long & (jumps[group] >= 2), usual
 
 
 def row_stretches(grid: Grid) -> list[Stretch]:
