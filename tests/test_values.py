@@ -137,6 +137,15 @@ def test_limits_with_room_for_two_packed_numbers_are_unpacked(tmp_path: Path) ->
     np.testing.assert_allclose(read(path), 1e-4 * stored, rtol=1e-12)
 
 
+def test_whole_limits_of_another_type_that_remove_most_are_unpacked(tmp_path: Path) -> None:
+    # Percent: 0 to 100, of which the packed numbers are hundredths.
+    stored = np.array([80, 1100, 2000, 3900], "i2")
+    path = write(tmp_path / "a.nc", stored, scale_factor=0.01, valid_min=0, valid_max=100)
+    np.testing.assert_allclose(read(path), 0.01 * stored)
+    write(path, stored, scale_factor=0.01, valid_min=0, valid_max=2000)
+    np.testing.assert_allclose(read(path), [0.8, 11.0, 20.0, np.nan])
+
+
 def test_packed_limits_in_floating_point_are_found(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = packed(tmp_path / "a.nc", valid_min=np.float32(1000), valid_max=np.float32(3900))
     with caplog.at_level(logging.WARNING):

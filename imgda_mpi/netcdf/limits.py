@@ -25,9 +25,9 @@ def beyond_limits(stored: Stored, unpacked: Numbers, present: BoolArray) -> Bool
     """Where values lie beyond the limits that ``valid_range``, or else ``valid_min`` and ``valid_max`` set.
 
     Limits in floating point on packed values of another type are in the unit of the unpacked values (NetCDF User Guide,
-    attribute conventions), all others in that of the packed ones. Limits that leave none of the values, or room for two
-    packed numbers at most, were written in the other unit if that leaves more: a warning says so, and another one where
-    more than half of the values are beyond them.
+    attribute conventions), all others in that of the packed ones. If the other unit leaves more values it is the one
+    meant where limits leave none of them, room for two packed numbers at most, or as whole numbers of another type less
+    than half of the values: a warning says so. Another one says where more than half of the values are beyond them.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def beyond_limits(stored: Stored, unpacked: Numbers, present: BoolArray) -> Bool
     where, text = (stored.path, stored.name), ", ".join(map(stored.text, names))
     beyond = _beyond(stored, unpacked, limits)
     n, n_beyond = np.count_nonzero(present), np.count_nonzero(present & beyond)
-    if stored.is_packed and n_beyond and (n_beyond == n or _hold_two_numbers(stored, limits)):
+    if stored.is_packed and n_beyond and (n_beyond == n or _are_doubtful(stored, limits, bool(n_beyond > MANY * n))):
         others = _beyond(stored, unpacked, limits, in_other_unit=True)
         n_others = np.count_nonzero(present & others)
         if n_others < n_beyond:
@@ -91,10 +91,13 @@ def _is_unpacked(stored: Stored, limit: Any) -> bool:
     return bool(limit.dtype.kind == "f" and limit.dtype != stored.of_file)
 
 
-def _hold_two_numbers(stored: Stored, limits: Mapping[int, Any]) -> bool:
-    """Whether limits that are whole numbers leave room for two of them at most."""
-    bounds = [stored.as_stored(limit) for limit in limits.values() if limit.dtype.kind in "iu"]
-    return len(bounds) == 2 and None not in bounds and int(bounds[1]) - int(bounds[0]) < 2
+def _are_doubtful(stored: Stored, limits: Mapping[int, Any], remove_many: bool) -> bool:
+    """Whether whole numbers may be limits of the unpacked values."""
+    whole = [limit for limit in limits.values() if limit.dtype.kind in "iu"]
+    bounds = [stored.as_stored(limit) for limit in whole]
+    hold_two = len(bounds) == 2 and None not in bounds and int(bounds[1]) - int(bounds[0]) < 2
+    of_own_type = all(limit.dtype in (stored.of_file, stored.values.dtype) for limit in whole)
+    return hold_two or (remove_many and not of_own_type)
 
 
 def _span(values: Numbers) -> str:
