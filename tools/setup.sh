@@ -192,7 +192,7 @@ fi
 rm -f "$stamp"
 provide_mpi
 what=.
-[ $tests = no ] || what=.[test]
+[ $tests = no ] || what=".[test]"
 say "installing imgda_mpi and what it needs"
 install --editable "$what"
 # An earlier run that was interrupted can leave packages that pip takes for complete.
