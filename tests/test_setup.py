@@ -254,5 +254,5 @@ def test_a_long_step_says_how_far_it_is(tmp_path: Path) -> None:
     step = "echo \"building 'h5py.h5d' extension\"; echo 'mpicc -c h5d.c -o h5d.o'; /bin/sleep 1"
     done = bash('. tools/setup.sh; sleep() { /bin/sleep 0.1; }; quietly bash -c "$STEP"; echo "$ticker"', STEP=step)
     assert (done.returncode, done.stderr) == (0, "")
-    assert re.search(r"^setup:   \d+ s building 'h5py\.h5d' extension$", done.stdout, re.MULTILINE)
+    assert re.search(r"^setup:   \d+ s, building 'h5py\.h5d' extension$", done.stdout, re.MULTILINE)
     assert "mpicc" not in done.stdout

@@ -32,9 +32,10 @@ stop() { printf 'setup: %s\n' "$@" >&2; exit 1; }
 
 # Says every 15 s how long the step has taken, and the last line of its log but for the commands of compilers.
 tick() {
-    local start=$SECONDS
+    local start=$SECONDS last
     while sleep 15 >/dev/null 2>&1 && kill -0 $$ 2>/dev/null; do
-        say "  $((SECONDS - start)) s $(grep -v ' -[co] ' "$log" | tail -n 1 | sed 's,/[^ ]*/,,g' | cut -c 1-72)"
+        last=$(grep -v ' -[co] ' "$log" | tail -n 1 | sed 's/^ *//; s,[^ ]*/,,g' | cut -c 1-72) || true
+        say "  $((SECONDS - start)) s${last:+, $last}"
     done
 }
 
