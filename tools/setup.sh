@@ -30,11 +30,11 @@ trap 'rm -rf "$log" "$log".*; [ -z "$ticker" ] || kill "$ticker" 2>/dev/null' EX
 say() { echo "setup: $*"; }
 stop() { printf 'setup: %s\n' "$@" >&2; exit 1; }
 
-# Says every 15 s how long the step has taken, and the last line of its log but for the commands of compilers.
+# Says every 15 s how long the step has taken, and the last line of its log but for the commands and warnings of compilers.
 tick() {
     local start=$SECONDS last
     while sleep 15 >/dev/null 2>&1 && kill -0 $$ 2>/dev/null; do
-        last=$(grep -v ' -[co] ' "$log" | tail -n 1 | sed 's/^ *//; s,[^ ]*/,,g' | cut -c 1-72) || true
+        last=$(grep -v ' -[co] \||' "$log" | tail -n 1 | sed 's,  */[^ ]*/, ,g; s/^ *//' | cut -c 1-72) || true
         say "  $((SECONDS - start)) s${last:+, $last}"
     done
 }
@@ -46,7 +46,7 @@ quietly() {
     tick &
     ticker=$!
     "$@" >"$log" 2>&1 </dev/null || status=$?
-    kill "$ticker"
+    kill "$ticker" 2>/dev/null || true
     wait "$ticker" 2>/dev/null || true
     ticker=
     [ $status -ne 0 ] || return 0
