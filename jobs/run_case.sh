@@ -31,11 +31,14 @@ mpirun_bound() {
 
 say() { echo "job $job_id: $*"; }
 
-# shellcheck source=tools/env.sh
-. "$project/tools/env.sh"
+# ours command...: one in the environment of imgda_mpi, of which the job's other commands, as a model, see nothing.
+ours() (
+    # shellcheck source=tools/env.sh
+    . "$project/tools/env.sh" && "$@"
+)
 
 # A result appears whole or not at all. Where the settings are at fault this stays empty, and the analysis says why.
-result=$(python -c '
+result=$(ours python -c '
 import sys
 from pathlib import Path
 from imgda_mpi.settings.analysis import Settings
@@ -58,7 +61,8 @@ trap 'rm -rf "$TMPDIR"' EXIT
 # The shell has to wait for the ranks in the background: otherwise it would see the signal only after their end.
 warned=no
 trap 'warned=yes; kill -TERM "$launcher" 2>/dev/null' "$wall_time_signal"
-launch python -m mpi4py -m imgda_mpi analyse "$case_file" </dev/null &
+# One process, which the signal is for, becomes the launcher.
+(. "$project/tools/env.sh" && launch python -m mpi4py -m imgda_mpi analyse "$case_file") </dev/null &
 launcher=$!
 wait "$launcher"
 status=$?

@@ -15,6 +15,16 @@ from imgda_mpi.example.case import write_example  # noqa: E402
 
 SHARED = Path(__file__).parents[2] / "shared"
 
+# Of tests/launch.py and tests/cases.py: what starts the program.
+STARTERS = {"imgda", "on_ranks", "run"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of modules that start the program."""
+    for item in items:
+        if isinstance(item, pytest.Function) and STARTERS & vars(item.module).keys():
+            item.add_marker("program")
+
 
 @pytest.fixture(scope="session")
 def shared() -> Path:

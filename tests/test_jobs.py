@@ -51,6 +51,7 @@ REQUEUE = """#!/bin/sh
 echo "$(basename "$0") $*" >>"$RECORDS/requeued"
 # The scheduler may end the job now.
 ls -A "$SCRATCH" >"$RECORDS/scratch_at_requeue"
+echo "$PATH $OMP_NUM_THREADS" >"$RECORDS/shell_at_requeue"
 exit ${QUEUE_STATUS:-0}
 """
 
@@ -82,20 +83,21 @@ class Site:
         self.case = directory / "case.toml"
         self.case.write_text(SETTINGS)
         self.scratch, self.cache, self.records = (directory / name for name in ("scratch", "cache", "records"))
-        commands = directory / "environment" / "bin"
-        for folder in (self.scratch, self.records, commands):
+        environment, system = directory / "environment" / "bin", directory / "system" / "bin"
+        for folder in (self.scratch, self.records, environment, system):
             folder.mkdir(parents=True)
-        scripts = {"python": PYTHON, "srun": LAUNCHER, "mpirun": LAUNCHER}
-        scripts |= dict.fromkeys(("scontrol", "qrerun", "brequeue"), REQUEUE)
-        for name, text in scripts.items():
-            (commands / name).write_text(text)
-            (commands / name).chmod(0o755)
+        scripts = {environment / "python": PYTHON, environment / "mpirun": LAUNCHER, system / "srun": LAUNCHER}
+        scripts |= {system / name: REQUEUE for name in ("scontrol", "qrerun", "brequeue")}
+        for file, text in scripts.items():
+            file.write_text(text)
+            file.chmod(0o755)
         nodes = directory / "nodes"
         nodes.write_text("node1\nnode1\nnode2\nnode2\n")
         self.environment = {
-            "PATH": os.environ["PATH"],
+            "PATH": f"{system}:{os.environ['PATH']}",
+            "OMP_NUM_THREADS": "16",
             "HOME": str(directory),
-            "VIRTUAL_ENV": str(commands.parent),
+            "VIRTUAL_ENV": str(environment.parent),
             "RECORDS": str(self.records),
             "SCRATCH": str(self.scratch),
             "XDG_CACHE_HOME": str(self.cache),
@@ -283,6 +285,11 @@ def test_result_that_is_there_is_not_computed_again(site: Site, scheduler: Sched
     assert status == 0
     assert str(site.directory / "analysis") in output
     assert not (site.records / "arguments").exists()
+
+
+def test_the_jobs_own_shell_is_left_as_it_is(site: Site) -> None:
+    site.run(SCHEDULERS[0], "exit 137")
+    assert (site.records / "shell_at_requeue").read_text() == f"{site.environment['PATH']} 16\n"
 
 
 def test_faulty_settings_are_left_to_the_analysis(site: Site) -> None:

@@ -1,6 +1,7 @@
 # shellcheck shell=bash disable=SC2034
-# Source this file (`. tools/env.sh`): the project's python, and the mpirun that belongs to its mpi4py, come first on
-# PATH, and `run_ranks N command...` starts a command on N ranks.
+# For the project's own scripts and for work on the project. Source this file (`. tools/env.sh`): the project's python,
+# and the mpirun that belongs to its mpi4py, come first on PATH, and `run_ranks N command...` starts a command on N ranks.
+# Programs of another MPI, as a model, may then not start any more: shells that run them too have bin/ on PATH instead.
 #
 # The environment is the one that is active (a virtual or conda environment of your own), otherwise .venv.
 
@@ -20,6 +21,14 @@ esac
 
 # The program's parallelism is its ranks: threads of the libraries would only compete with them for the cores.
 export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
+
+# Ends the process where tools/setup.sh has not come to its end here.
+need_setup() {
+    [ ! -e "$imgda_environment/imgda_mpi.stamp" ] || return 0
+    echo "error: imgda_mpi is not set up in $imgda_environment: run bash $imgda_root/tools/setup.sh" \
+        "(an active environment is used instead of .venv)" >&2
+    exit 2
+}
 
 # run_ranks N command...: the command on N ranks of this machine, which may be more than it has cores. Where
 # imgda_time_limit is set, it is ended after so many seconds with status 124.

