@@ -70,6 +70,10 @@ class Method(ABC):
         ConfigError
         """
 
+    def estimated(self, observations: Observations) -> list[str]:
+        """What it estimates from the innovation, in words; nothing for most methods. Not collective."""
+        return []
+
     def holder(self, member: int, n_ranks: int) -> int:
         """Rank that has to hold a member of the model."""
         return holder_of_images(member, n_ranks)

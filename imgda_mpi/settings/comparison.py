@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from imgda_mpi.settings.analysis import Curvelet, Output
 from imgda_mpi.settings.fields import Depths, FilePattern, Instant, Positive, Section, key
 from imgda_mpi.settings.methods import ComparedMethod, MethodSettings, OfMembers
-from imgda_mpi.settings.observations import AnyObservation, NoiseEstimate
+from imgda_mpi.settings.observations import AnyObservation, NoiseEstimate, Observation
 
 Lengths = Annotated[tuple[Positive, ...], Field(strict=False, min_length=1)]
 Size = Annotated[int, Field(strict=True, ge=2)]
@@ -139,8 +139,9 @@ class Comparison(Section):
         if given not in ((True, True, False), (False, False, True)):
             raise ValueError("needs either [background] and [truth], or [members]")
         for name in ("background", "truth"):
-            if "allow_empty" in getattr(getattr(self, name), "model_fields_set", ()):
-                raise ValueError(f"[{name}] allow_empty has no effect in a comparison: remove it")
+            for without in Observation.OF_ANALYSES:
+                if without in getattr(getattr(self, name), "model_fields_set", ()):
+                    raise ValueError(f"[{name}] {without} has no effect in a comparison: remove it")
         needing = [method.label for method in self.methods if isinstance(method, OfMembers)]
         if needing and self.members is None:
             raise ValueError(f"methods {', '.join(needing)} need [members]")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -10,7 +10,9 @@ from imgda_mpi.settings.fields import Depths, FilePattern, Instant, Range, Secti
 
 
 class Observation(Section):
-    """What every observed image has."""
+    """What every observed image has; ``OF_ANALYSES`` are keys that have no meaning in a comparison."""
+
+    OF_ANALYSES: ClassVar = ("allow_empty", "allow_repeated")
 
     file: FilePattern = key(
         "Observation file; %Y %m %d %H %M %j stand for the time of the observation",
@@ -35,6 +37,13 @@ class Observation(Section):
     allow_empty: bool = key(
         "Without a single valid pixel over land, write the background unchanged instead of stopping", default=False
     )
+    allow_repeated: bool = key(
+        "Assimilate an observation again into a restart that holds it already, instead of stopping", default=False
+    )
+
+    def of_reader(self) -> dict[str, Any]:
+        """What the reader of the kind takes, but for the time."""
+        return self.values("time", *self.OF_ANALYSES)
 
 
 class Gldas(Observation):
@@ -66,6 +75,9 @@ class NoiseEstimate(Section):
         "Estimate the observation's from the finest scales of the innovation, for methods with an error model; the log "
         "warns where the given one is off by more than a factor of two",
         default=False,
+    )
+    allow_few: bool = key(
+        "Estimate errors from the innovation of fewer than 30 observed soil cells, instead of stopping", default=False
     )
 
 
