@@ -34,17 +34,15 @@ say() { echo "job $job_id: $*"; }
 # shellcheck source=tools/env.sh
 . "$project/tools/env.sh"
 
-# A result appears whole or not at all. Where the settings are at fault this stays empty, and the analysis says why.
-result=$(python -c '
-import sys
-from pathlib import Path
-from imgda_mpi.settings.analysis import Settings
-from imgda_mpi.settings.file import read_settings
-print(read_settings(Path(sys.argv[1]), Settings).output.directory)' "$case_file" 2>/dev/null) || result=
-if [ -n "$result" ] && [ -e "$result/manifest.json" ]; then
-    say "nothing to do: the result is there already, in $result"
-    exit 0
-fi
+# A result appears whole or not at all. With status 3 there is none yet, and what else may be wrong the analysis says.
+python -m imgda_mpi check --done "$case_file" </dev/null
+case $? in
+    0)
+        say "nothing to do"
+        exit 0
+        ;;
+    2) exit 2 ;; # settings at fault, or a folder that holds something else
+esac
 
 # Attempts are counted, and measured FFT plans are kept, where they outlive the job.
 export XDG_CACHE_HOME=$cache

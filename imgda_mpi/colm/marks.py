@@ -31,6 +31,9 @@ ATTRIBUTE = "imgda_mpi_assimilated"
 SUFFIX = ".imgda.json"
 """Of the sidecar of CoLM2014, after the name of the restart file."""
 
+AGAIN = "copy the file again from the restart folder of the analysis"
+AGAIN_OR_REMOVE = f"{AGAIN}, or remove it where the restart has not been analysed"
+
 SHA256 = re.compile("[0-9a-f]{64}")
 
 
@@ -173,7 +176,7 @@ def read_sidecar(restart: Path) -> Mark | None:
         Where the sidecar cannot be read.
     """
     path = sidecar(restart)
-    with reading(path):
+    with reading(path, do=AGAIN_OR_REMOVE):
         if not path.exists():
             return None
         text = path.read_text()
@@ -211,5 +214,5 @@ def _damaged(path: Path, found: str) -> ImgdaError:
         ATTRIBUTE,
         found=found,
         expected="what an analysis wrote there",
-        do="copy the file again from the restart folder of the analysis",
+        do=AGAIN_OR_REMOVE if path.name.endswith(SUFFIX) else AGAIN,
     )

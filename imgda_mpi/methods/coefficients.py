@@ -55,7 +55,7 @@ class CoefficientUpdate(Method):
             raise no_estimate(f"that needs three scales, this transform has {n_scales}")
 
     def estimated(self, observations: Observations) -> list[str]:
-        """What the error model estimates, and the observation errors where that is asked for: see `Method.estimated`."""
+        """What the error model estimates, and the observation errors if they are to be: see `Method.estimated`."""
         return [*self._errors.estimated, *(["the observation errors"] if observations.estimate_sd else [])]
 
     def _increment(self, problem: Problem, comm: MPI.Intracomm) -> Increment:
