@@ -19,7 +19,7 @@ from imgda_mpi.faults import OutputError, fault, reading
 PROGRAM = f"imgda_mpi {__version__}"
 """Another version may give another result."""
 
-MOST_NAMED = 5
+MOST_NAMED = 3
 
 
 def digest(settings: str, inputs: Mapping[Path, str], without: Collection[str]) -> str:

@@ -56,16 +56,17 @@ def compare(settings: Comparison, comm: MPI.Intracomm) -> str | None:
     with stages.stage("transform"), settled_by("[curvelet]"):
         transform = make_transform(TransformKind(**settings.curvelet.values()), grid.transform_shape(), comm)
     draw = draws(truths, grid, observed, **settings.noise_of_draws)
+    observations = draw(0)[0].observations
     with stages.stage("methods"):
         with settled_by("methods"), same_fate(comm):
             methods = {}
             for (label, section), (parameters, _) in zip(tried, given, strict=True):
                 method = make_method(section.kind, parameters, transform, diagnose=False)
-                method.check(grid, draw(0)[0].observations)
+                method.check(grid, observations)
                 methods[label or method.name] = method
         with settled_by("methods, [errors] allow_few"):
             for method in methods.values():
-                check_enough(method, draw(0)[0].observations, settings.errors.allow_few, comm)
+                check_enough(method, observations, settings.errors.allow_few, comm)
         with same_fate(comm):
             experiment = Experiment(methods, transform, MPI.COMM_SELF)
             own = range(comm.rank, n_draws, comm.size)

@@ -99,7 +99,7 @@ def prepare(
                 check_aquifer(soil, aquifer, restart.name)
         background = surface_image(restart, soil.surface_moisture(SURFACE), comm)
         grid, land = restart.patches.grid, np.isfinite(background)
-        held = f", analysed with {len(restart.mark.observations)} observations" if restart.mark else ""
+        held = f", observations assimilated before: {len(restart.mark.observations)}" if restart.mark else ""
         stages.say(f"{restart.name}: {restart.offsets[-1]} patches in {land.sum()} soil cells{held}")
     files = list(restart.inputs)
     observation: ObservedImage | None = None
