@@ -63,6 +63,7 @@ def write_image(
 def assert_accounted(image: ObservedImage) -> None:
     """Every pixel of the file and every cell of the grid is counted once."""
     c = image.counts
-    assert c["source pixels"] == c["missing"] + c["below range"] + c["above range"] + c["not used"] + c["used"]
+    pixels = ("missing", "masked", "below range", "above range", "not used", "used")
+    assert c["source pixels"] == sum(c[reason] for reason in pixels)
     assert c["cells"] == c["cells observed"] + c["cells mostly missing"] + c["cells not covered"] == image.values.size
     assert c["cells observed"] == image.observed.sum() == np.isfinite(image.values).sum()

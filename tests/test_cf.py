@@ -2,28 +2,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import netCDF4
 import numpy as np
 import pytest
 from image_files import FIELD, GRID, NOON, assert_accounted, write_image
 
 from imgda_mpi.faults import InputError
 from imgda_mpi.observations.cf import read_cf
-
-
-def layered(path: Path, *, units: str = "m", bounds: bool = True) -> Path:
-    field = np.stack([FIELD, FIELD + 0.01, FIELD + 0.02])
-    scale = {"m": 1.0, "cm": 100.0}[units]
-    write_image(
-        path, field, ("depth", "lat", "lon"), {"depth": (scale * np.array([0.05, 0.25, 0.7]), {"units": units})}
-    )
-    if bounds:
-        with netCDF4.Dataset(path, "a") as dataset:
-            dataset.createDimension("bnds", 2)
-            dataset["depth"].bounds = "edges"
-            edges = dataset.createVariable("edges", "f4", ("depth", "bnds"))
-            edges[:] = scale * np.array([[0.0, 0.1], [0.1, 0.4], [0.4, 1.0]])
-    return path
 
 
 def test_a_cf_field_comes_through_unchanged_with_its_account(tmp_path: Path) -> None:
@@ -75,38 +59,24 @@ def test_further_long_dimensions_are_refused_by_name(tmp_path: Path) -> None:
         read_cf(path, GRID, NOON, variable="sm")
 
 
-@pytest.mark.parametrize("units", ["m", "cm"])
-def test_a_layer_is_chosen_by_its_bounds(tmp_path: Path, units: str) -> None:
-    path = layered(tmp_path / "a.nc", units=units)
-    for number, layer in enumerate([(0.0, 0.1), (0.1, 0.4), (0.4, 1.0)]):
-        image = read_cf(path, GRID, NOON, variable="sm", layer=layer, valid_range=(0.0, 0.7))
-        np.testing.assert_allclose(image.values, FIELD + 0.01 * number, rtol=1e-14)
-
-
-def test_a_layer_that_is_not_there_or_not_named_lists_the_layers(tmp_path: Path) -> None:
-    path = layered(tmp_path / "a.nc")
-    listed = "found layers 0-0.1 m, 0.1-0.4 m, 0.4-1 m, expected"
-    with pytest.raises(InputError, match=f"{listed} 0-0.07 m"):
-        read_cf(path, GRID, NOON, variable="sm", layer=(0.0, 0.07))
-    with pytest.raises(InputError, match=f"{listed} one layer"):
-        read_cf(path, GRID, NOON, variable="sm")
-
-
-def test_several_depths_without_bounds_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"a.nc: depth: found 3 depths without bounds in m"):
-        read_cf(layered(tmp_path / "a.nc", bounds=False), GRID, NOON, variable="sm", layer=(0.0, 0.1))
-
-
-def test_an_empty_layer_is_a_mistake_of_the_caller(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="top < bottom"):
-        read_cf(layered(tmp_path / "a.nc"), GRID, NOON, variable="sm", layer=(0.1, 0.1))
-
-
 def test_an_image_without_any_valid_pixel_is_left_to_the_caller(tmp_path: Path) -> None:
     image = read_cf(write_image(tmp_path / "a.nc", np.full(FIELD.shape, np.nan)), GRID, NOON, variable="sm")
     assert not image.observed.any()
     assert image.counts["missing"] == 48
     assert_accounted(image)
+
+
+def test_an_image_is_the_same_whatever_file_holds_it(tmp_path: Path) -> None:
+    def fingerprint(name: str, field: np.ndarray = FIELD, **how: object) -> str:
+        return read_cf(write_image(tmp_path / name, field, **how), GRID, NOON, variable="sm").fingerprint
+
+    gap = FIELD.copy()
+    gap[0, 0] = np.nan
+    as_mass = write_image(tmp_path / "c.nc", FIELD * 100.0, units="kg m-2")
+    assert fingerprint("a.nc") == fingerprint("b.nc", history="fetched again")
+    assert fingerprint("a.nc") == fingerprint("d.nc", FIELD.T, dimensions=("lon", "lat"))
+    np.testing.assert_allclose(read_cf(as_mass, GRID, NOON, variable="sm", layer=(0.0, 0.1)).values, FIELD)
+    assert len({fingerprint("a.nc"), fingerprint("e.nc", gap), fingerprint("f.nc", FIELD + 1e-9)}) == 3
 
 
 def test_wrong_names_and_ranges_are_mistakes_of_the_caller(tmp_path: Path) -> None:

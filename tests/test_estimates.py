@@ -17,8 +17,7 @@ from test_methods import NAMES, check_method, method
 
 from imgda_mpi.curvelet import CurveletTransform
 from imgda_mpi.faults import ConfigError
-from imgda_mpi.methods.estimates import check_enough
-from imgda_mpi.methods.method import Method
+from imgda_mpi.methods.method import Method, check_enough
 from imgda_mpi.methods.registry import make_method
 from imgda_mpi.numerics.problem import Observations
 from imgda_mpi.settings.analysis import Settings

@@ -70,7 +70,7 @@ def test_every_state_file_is_marked_alike_and_else_only_its_soil_water_differs(
     assert len(marks) == 1
     mark = parse(marks.pop(), Path())
     assert [one.time for one in mark.observations] == ["2022-06-02T06:00:00Z"]
-    assert mark.observations[0].source == f"{Path(GLDAS).name}: SoilMoi0_10cm_inst at 2022-06-02 06:00 UTC"
+    assert mark.observations[0].source == f"{Path(GLDAS).name}: SoilMoi0_10cm_inst at 2022-06-02 06:00 UTC (instant)"
     for name, path in restart_files(analysed).items():
         assert differing(example_case.parent / "model/demo" / name, path) <= {"wliq_soisno", f"/{ATTRIBUTE}"}
 
@@ -94,7 +94,7 @@ def test_an_observation_is_not_assimilated_twice(swapped: Path, tmp_path: Path, 
     assert done.returncode == 2
     first = "e000_n00"
     assert f"demo_restart_2022-153-21600_lc2005_{first}.nc: {ATTRIBUTE}: found {Path(GLDAS).name}: Soil" in done.stderr
-    assert "at 2022-06-02 06:00 UTC assimilated already, expected an observation that" in done.stderr
+    assert "at 2022-06-02 06:00 UTC (instant) assimilated already, expected an observation that" in done.stderr
     assert done.stderr.rstrip().endswith("allow it to be repeated (see [observation] allow_repeated)")
     assert not (tmp_path / "again").exists()
 

@@ -196,14 +196,37 @@ def test_a_truth_in_single_precision_coordinates_is_on_the_same_grid(tmp_path: P
     assert "withheld truth" in report(tmp_path, tmp_path / "truth.nc")
 
 
-def test_a_truth_with_a_further_dimension_is_refused(tmp_path: Path) -> None:
-    write_case(tmp_path, REGION)
-    with netCDF4.Dataset(tmp_path / "truth.nc", "a") as file:
+def write_timed_truth(folder: Path, *hours: float, units: str = "hours since 2022-06-02 00:00:00") -> Path:
+    """The truth of the made-up case as the last of several times, the others being far too wet."""
+    write_case(folder, REGION)
+    with netCDF4.Dataset(folder / "truth.nc", "a") as file:
         file.renameVariable("soil_moisture", "single_image")
-        file.createDimension("time", 2)
-        file.createVariable("soil_moisture", "f8", ("time", "lat", "lon"))[:] = 0.3
-    with pytest.raises(InputError, match=r"dimensions \(time, lat, lon\), expected \(lat, lon\)"):
-        report(tmp_path, tmp_path / "truth.nc")
+        file.createDimension("time", len(hours))
+        file.createVariable("time", "f8", ("time",))[:] = hours
+        file["time"].units = units
+        truth = file.createVariable("soil_moisture", "f8", ("time", "lat", "lon"), fill_value=np.nan)
+        truth[:] = np.full((len(hours), *REGION.shape), 0.9)
+        truth[-1] = file["single_image"][:]
+        truth.units = "m3 m-3"
+    return folder / "truth.nc"
+
+
+def test_the_truth_of_the_time_of_the_analysis_is_taken(tmp_path: Path) -> None:
+    write_case(tmp_path, REGION)
+    without_time = report(tmp_path, tmp_path / "truth.nc")
+    (tmp_path / "timed").mkdir()
+    assert report(tmp_path, write_timed_truth(tmp_path / "timed", -18.0, 6.0)) == without_time
+
+
+def test_a_truth_of_another_time_or_of_none_that_is_understood_is_refused(tmp_path: Path) -> None:
+    truth = write_timed_truth(tmp_path, 30.0)
+    with pytest.raises(
+        InputError, match=r"truth\.nc: .*found 2022-06-03 06:00 UTC .*expected 2022-06-02 06:00 UTC ± 3 h"
+    ):
+        report(tmp_path, truth)
+    (tmp_path / "other").mkdir()
+    with pytest.raises(InputError, match=r"time: found units .day as %Y"):
+        report(tmp_path, write_timed_truth(tmp_path / "other", 20220602.25, units="day as %Y%m%d.%f"))
 
 
 def test_a_file_that_is_not_of_an_analysis_is_refused(tmp_path: Path) -> None:

@@ -71,7 +71,115 @@ def test_a_file_without_time_is_refused_where_a_limit_is_set(tmp_path: Path) -> 
         read_cf(write_image(tmp_path / "a.nc"), GRID, NOON, variable="sm", max_time_offset=24)
 
 
-def test_model_calendars_and_missing_times_are_refused(tmp_path: Path) -> None:
-    for path in (timed(tmp_path / "a.nc", 12, calendar="noleap"), timed(tmp_path / "b.nc", 12, np.nan)):
-        with pytest.raises(InputError, match="time: found times that give no dates"):
-            read_cf(path, GRID, NOON, variable="sm")
+def test_missing_times_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"time: found times that give no dates.*1 of 2 values"):
+        read_cf(timed(tmp_path / "b.nc", 12, np.nan), GRID, NOON, variable="sm")
+
+
+def test_a_calendar_without_leap_days_has_the_dates_of_ours(tmp_path: Path) -> None:
+    path = write_image(
+        tmp_path / "a.nc",
+        FIELD[None],
+        ("time", "lat", "lon"),
+        {"time": (np.array([14 * 365 + 22.5]), {"units": "days since 2008-05-12", "calendar": "noleap"})},
+    )
+    assert read_cf(path, GRID, NOON, variable="sm", max_time_offset=0).time == NOON
+
+
+@pytest.mark.parametrize("calendar", ["360_day", "julian", "all_leap"])
+def test_a_calendar_with_other_dates_is_refused_by_name(tmp_path: Path, calendar: str) -> None:
+    with pytest.raises(InputError, match=f"time: found calendar '{calendar}', expected one of standard, .*noleap"):
+        read_cf(timed(tmp_path / "a.nc", 12, calendar=calendar), GRID, NOON, variable="sm")
+
+
+SINCE = "hours since 2022-06-03 00:00:00"
+
+
+def with_times(path: Path, *, along: bool, **coordinates: tuple[float, dict[str, str]]) -> Path:
+    """One image with several coordinates that are times, along a dimension or single."""
+    with netCDF4.Dataset(path, "w") as dataset:
+        dataset.createDimension("record", 1)
+        dataset.createDimension("time", 1)
+        write_grid(dataset, GRID)
+        first = next(iter(coordinates)) if next(iter(coordinates)) == "time" else "record"
+        for name, (value, attributes) in coordinates.items():
+            dataset.createVariable(name, "f8", (first,) if along else ())[...] = value
+            dataset[name].setncatts(attributes)
+        variable = dataset.createVariable("sm", "f8", ((first,) if along else ()) + ("lat", "lon"))
+        variable[...] = FIELD
+        variable.setncatts({"units": "m3 m-3", "coordinates": " ".join(coordinates)})
+    return path
+
+
+FORECAST = {
+    "time": (0.0, {"units": SINCE, "standard_name": "forecast_reference_time"}),
+    "step": (12.0, {"units": "hours", "standard_name": "forecast_period"}),
+}
+VALID = {"valid_time": (12.0, {"units": SINCE, "standard_name": "time"})}
+
+
+@pytest.mark.parametrize("along", [True, False])
+def test_the_time_of_a_forecast_is_that_for_which_it_is_valid(tmp_path: Path, along: bool) -> None:
+    path = with_times(tmp_path / "a.nc", along=along, **FORECAST, **VALID)
+    assert read_cf(path, GRID, NOON, variable="sm", max_time_offset=0).time == NOON
+    with pytest.raises(InputError, match=r"found 2022-06-03 12:00 UTC as the nearest"):
+        read_cf(path, GRID, NOON - timedelta(hours=12), variable="sm", max_time_offset=3)
+
+
+@pytest.mark.parametrize("along", [True, False])
+@pytest.mark.parametrize("stated", [{"standard_name": "forecast_reference_time"}, {"long_name": "initial time"}])
+def test_the_start_of_a_forecast_alone_is_no_time(tmp_path: Path, along: bool, stated: dict[str, str]) -> None:
+    forecast = FORECAST | {"time": (0.0, {"units": SINCE, **stated})}
+    path = with_times(tmp_path / "a.nc", along=along, **forecast)
+    with pytest.raises(
+        InputError, match="time: found the start of a forecast as the only time, expected also the time"
+    ):
+        read_cf(path, GRID, NOON, variable="sm")
+
+
+@pytest.mark.parametrize("along", [True, False])
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"units": "day as %Y%m%d.%f"},
+        {"units": "days", "axis": "T"},
+        {"units": "months", "standard_name": "time"},
+        {"units": "Julian day"},
+        {},
+    ],
+)
+@pytest.mark.parametrize("max_time_offset", [3.0, np.inf])
+def test_a_time_that_is_not_understood_is_an_error_with_any_limit(
+    tmp_path: Path, along: bool, attributes: dict[str, str], max_time_offset: float
+) -> None:
+    written = {"creation_time": (12.0, {"units": SINCE, "long_name": "time of processing"})}
+    path = with_times(tmp_path / "a.nc", along=along, time=(20220603.0, attributes), **written)
+    with pytest.raises(InputError, match=f"time: found units '{attributes.get('units', '')}', expected units like"):
+        read_cf(path, GRID, NOON, variable="sm", max_time_offset=max_time_offset)
+
+
+def test_the_time_of_processing_is_not_that_of_the_image(tmp_path: Path) -> None:
+    written = {"creation_time": (12.0, {"units": SINCE, "long_name": "time of processing"})}
+    with pytest.raises(InputError, match="found no time coordinate"):
+        read_cf(with_times(tmp_path / "a.nc", along=True, **written), GRID, NOON, variable="sm", max_time_offset=24)
+
+
+def test_two_times_that_may_both_be_meant_are_refused(tmp_path: Path) -> None:
+    both = {name: (12.0, {"units": SINCE}) for name in ("sensing", "overpass")}
+    with pytest.raises(InputError, match="sensing: found times sensing, overpass, expected one that is the time"):
+        read_cf(with_times(tmp_path / "a.nc", along=True, **both), GRID, NOON, variable="sm")
+
+
+@pytest.mark.parametrize("filled", [0, 1])
+def test_of_two_records_of_a_time_the_one_with_values_is_read_and_said(tmp_path: Path, filled: int) -> None:
+    field = np.full((2, *FIELD.shape), np.nan)
+    field[filled] = FIELD
+    path = write_image(tmp_path / "a.nc", field, ("time", "lat", "lon"), {"time": time_vector(12, 12)})
+    image = read_cf(path, GRID, NOON, variable="sm", max_time_offset=0)
+    np.testing.assert_array_equal(image.values, FIELD)
+    assert image.remarks == (f"2 records of this time: number {filled} is read, the others have no value",)
+
+
+def test_two_records_of_a_time_that_both_have_values_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"sm: found 2 records of 2022-06-03 12:00 UTC with values"):
+        read_cf(timed(tmp_path / "a.nc", 12, 12), GRID, NOON, variable="sm")

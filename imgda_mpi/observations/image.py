@@ -14,7 +14,11 @@ from imgda_mpi.arrays import BoolArray, FloatArray
 from imgda_mpi.grid import Grid
 from imgda_mpi.observations.quality import gross_check
 
-SURFACE_LAYER = (0.0, 0.1)  # m, of the model's image
+Layer = tuple[float, float]
+"""Top and bottom of a layer of the soil, m below the surface."""
+
+SURFACE_LAYER: Layer = (0.0, 0.1)
+"""That of the model's image."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +32,10 @@ class SourceImage:
     path, variable : where it was read
     time : of the image, UTC
     time_is_stated : whether the file itself has no time, so that ``time`` is the one asked for
+    interval : that the image stands for, in words; empty where the file does not say
+    remarks : what is doubtful of it and has to be said
+    is_masked : pixels that are not to be used, (ny_source, nx_source); None where all are
+    mask_file : that says so, where it is another one than ``path``
     """
 
     values: FloatArray
@@ -36,6 +44,10 @@ class SourceImage:
     variable: str
     time: datetime
     time_is_stated: bool
+    interval: str = ""
+    remarks: tuple[str, ...] = ()
+    is_masked: BoolArray | None = None
+    mask_file: Path | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -58,10 +70,13 @@ class ObservedImage:
     path : the file read
     source : file, variable and time in one line, for logs
     fingerprint : of the source image, see `SourceImage`
-    counts : "source pixels" = "missing" + "below range" + "above range" + "not used" + "used", where pixels "not used"
-        are valid but give no weight to any model cell (outside the grid, or passed over by bilinear interpolation).
+    remarks : what is doubtful of it and has to be said
+    counts : "source pixels" = "missing" + "masked" + "below range" + "above range" + "not used" + "used", where pixels
+        "not used" are valid but give no weight to any model cell (outside the grid, or passed over by bilinear
+        interpolation).
         "cells" = "cells observed" + "cells mostly missing" + "cells not covered", where the last lie outside the
         source grid.
+    mask_file : that pixels were left out by, where it is another one than ``path``
     """
 
     values: FloatArray
@@ -69,7 +84,14 @@ class ObservedImage:
     path: Path
     source: str
     fingerprint: str
+    remarks: tuple[str, ...]
     counts: Mapping[str, int]
+    mask_file: Path | None
+
+    @property
+    def files(self) -> list[Path]:
+        """Every file that decides the image."""
+        return [self.path, *([self.mask_file] if self.mask_file else [])]
 
     @property
     def observed(self) -> BoolArray:
@@ -79,7 +101,7 @@ class ObservedImage:
     @property
     def pixels(self) -> str:
         """What became of the source's pixels, in one line."""
-        reasons = ("missing", "below range", "above range", "not used", "used")
+        reasons = ("missing", "masked", "below range", "above range", "not used", "used")
         counts = ", ".join(f"{self.counts[reason]} {reason}" for reason in reasons)
         return f"{self.counts['source pixels']} pixels: {counts}"
 
@@ -91,11 +113,16 @@ class ObservedImage:
 
 
 def observed_image(
-    source: SourceImage, grid: Grid, *, regridding: str, valid_range: tuple[float, float]
+    source: SourceImage,
+    grid: Grid,
+    *,
+    regridding: str,
+    valid_range: tuple[float, float] | None,
+    error: float = 0.0,
 ) -> ObservedImage:
     """The source image, checked pixel by pixel and brought to the model grid (ny, nx).
 
-    Arguments as of `imgda_mpi.observations.cf.read_cf`.
+    Arguments as of `imgda_mpi.observations.cf.read_cf`; without a valid range every value is used.
 
     Raises
     ------
@@ -109,13 +136,16 @@ def observed_image(
 
     if regridding not in METHODS:
         raise ValueError(f"unknown regridding {regridding!r}; known are {', '.join(METHODS)}")
-    checked = gross_check(source.values, str(source.path), source.variable, valid_range)
+    masked = np.isfinite(source.values) & (False if source.is_masked is None else source.is_masked)
+    used = np.where(masked, np.nan, source.values)
+    checked = gross_check(used, str(source.path), source.variable, valid_range, error)
     to_cells = METHODS[regridding](source.grid, grid)
     values = to_cells(checked.values)
     valid, observed, covered = np.isfinite(checked.values), np.isfinite(values), to_cells.covered
     counts = {
         "source pixels": valid.size,
-        "missing": checked.n_missing,
+        "missing": checked.n_missing - int(masked.sum()),
+        "masked": int(masked.sum()),
         "below range": checked.n_below,
         "above range": checked.n_above,
         "not used": int((valid & ~to_cells.reached).sum()),
@@ -126,12 +156,15 @@ def observed_image(
         "cells not covered": int((~covered).sum()),
     }
     stated = " (stated, the file has none)" if source.time_is_stated else ""
-    line = f"{source.path}: {source.variable} at {source.time:%Y-%m-%d %H:%M} UTC{stated}"
+    interval = f" ({source.interval})" if source.interval else ""
+    line = f"{source.path}: {source.variable} at {source.time:%Y-%m-%d %H:%M} UTC{stated}{interval}"
     return ObservedImage(
         values=values,
         time=source.time,
         path=source.path,
         source=line,
         fingerprint=source.fingerprint,
+        remarks=(*source.remarks, *([checked.remark] if checked.remark else [])),
         counts=counts,
+        mask_file=source.mask_file,
     )

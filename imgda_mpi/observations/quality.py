@@ -6,11 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from imgda_mpi.arrays import FloatArray
+from imgda_mpi.arrays import BoolArray, FloatArray
 from imgda_mpi.faults import fault
 
 # The wettest mineral soils hold about 0.55 by volume; organic soils hold more and are not what is assimilated.
 VALID_RANGE = (0.0, 0.6)  # m3 m-3
+
+# So many standard deviations beyond the range a value may still be a good pixel with its error: of values at the end of
+# the range a normal error takes 0.1 % further out, and what is cut there shifts their mean by 0.4 % of the deviation.
+ERRORS_BEYOND = 3.0
 
 # Packing leaves values like -7e-20 where a soil is dry: they are no fault of the pixel.
 PACKING_TOLERANCE = 1e-6  # m3 m-3
@@ -19,9 +23,16 @@ PACKING_TOLERANCE = 1e-6  # m3 m-3
 # nearly all of them there.
 MAX_REJECTED_SHARE = 0.1
 
+# What is cut from one end alone moves the mean: it is said where it is more than this share of the values.
+ONE_SIDED = 0.01
+
 # The driest models and retrievals still hold more than this somewhere; values divided by 100 twice do not.
 ALL_TOO_SMALL = 0.006  # m3 m-3
 ENOUGH_PIXELS = 100  # valid ones, to say so: a few pixels may well all be dry
+
+# Models and products differ in their level, by two in wet places and more in dry ones; the median over a region of one
+# and the other, both physical, does not differ by this much.
+LIKE_BACKGROUND = (0.2, 5.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,22 +43,29 @@ class Checked:
     ----------
     values : m3 m-3, NaN where missing or rejected
     n_missing, n_below, n_above : pixels without a value, below and above the valid range
+    remark : what is to be said of pixels cut from one end alone; None where there is nothing
     """
 
     values: FloatArray
     n_missing: int
     n_below: int
     n_above: int
+    remark: str | None
 
 
-def gross_check(values: FloatArray, where: str, variable: str, valid_range: tuple[float, float]) -> Checked:
+def gross_check(
+    values: FloatArray, where: str, variable: str, valid_range: tuple[float, float] | None, error: float = 0.0
+) -> Checked:
     """The image without the pixels outside the valid range, and how many they were.
 
     Parameters
     ----------
     values : m3 m-3, not finite where missing
     where, variable : file and variable that an error names
-    valid_range : lowest and highest value accepted, m3 m-3, both included
+    valid_range : lowest and highest soil moisture that is possible, m3 m-3, both included; None where the values are no
+        soil moisture, and nothing is rejected
+    error : standard deviation of the values' errors, m3 m-3; the range is widened by `ERRORS_BEYOND` times as much,
+        because noise must not be cut at one end
 
     Raises
     ------
@@ -56,20 +74,30 @@ def gross_check(values: FloatArray, where: str, variable: str, valid_range: tupl
     ValueError
         Where the range is empty.
     """
-    low, high = valid_range
-    if not low < high:
-        raise ValueError(f"valid range {valid_range} must be two ascending numbers")
     valid = np.isfinite(values)
+    if valid_range is None:
+        return Checked(np.where(valid, values, np.nan), int((~valid).sum()), 0, 0, None)
+    if not valid_range[0] < valid_range[1]:
+        raise ValueError(f"valid range {valid_range} must be two ascending numbers")
+    low, high = valid_range[0] - ERRORS_BEYOND * error, valid_range[1] + ERRORS_BEYOND * error
     below = valid & (values < low - PACKING_TOLERANCE)
     above = valid & (values > high + PACKING_TOLERANCE)
     rejected = below | above
     if valid.any():
-        _check_unit(values[valid], int(rejected.sum()), where, variable, valid_range)
+        _check_unit(values[valid], int(rejected.sum()), where, variable, (low, high))
+    n_valid, n_below, n_above = (int(pixels.sum()) for pixels in (valid, below, above))
+    remark = None
+    if abs(n_below - n_above) > ONE_SIDED * n_valid:
+        remark = (
+            f"{n_below} values below {low:.4g} and {n_above} above {high:.4g} m3 m-3 of {n_valid} are rejected: what "
+            "is cut at one end shifts the mean; widen valid_range if they are noise"
+        )
     return Checked(
         values=np.where(valid & ~rejected, values, np.nan),
-        n_missing=int((~valid).sum()),
-        n_below=int(below.sum()),
-        n_above=int(above.sum()),
+        n_missing=values.size - n_valid,
+        n_below=n_below,
+        n_above=n_above,
+        remark=remark,
     )
 
 
@@ -92,3 +120,25 @@ def _check_unit(
         f"{100 * (1 - MAX_REJECTED_SHARE):.0f} %",
         do="correct the file's units or values, name another variable, or set valid_range",
     )
+
+
+def check_level(values: FloatArray, background: FloatArray, cells: BoolArray, where: str) -> None:
+    """Refuse an image (ny, nx) whose median over some cells is not that of the background within `LIKE_BACKGROUND`.
+
+    Raises
+    ------
+    InputError
+        Both in m3 m-3: a factor of that size is one of units.
+    """
+    if not cells.any():
+        return
+    median, of_background = float(np.median(values[cells])), float(np.median(background[cells]))
+    low, high = (factor * of_background for factor in LIKE_BACKGROUND)
+    if not low <= median <= high:
+        raise fault(
+            where,
+            found=f"a median of {median:.4g} m3 m-3 over {int(cells.sum())} soil cells",
+            expected=f"{low:.4g} to {high:.4g}, {LIKE_BACKGROUND[0]:g} to {LIKE_BACKGROUND[1]:g} times the "
+            "background's there",
+            do="correct the file's units or values, or allow an image that is unlike the background",
+        )

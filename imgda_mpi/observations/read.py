@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from datetime import datetime
-from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,14 +13,17 @@ from imgda_mpi.arrays import BoolArray, FloatArray
 from imgda_mpi.faults import fault
 from imgda_mpi.grid import Grid
 from imgda_mpi.lazy import load
-from imgda_mpi.observations.image import SURFACE_LAYER, ObservedImage
+from imgda_mpi.observations.image import ObservedImage
+from imgda_mpi.observations.quality import check_level
 from imgda_mpi.parallel.failure import from_rank_0, same_fate
-from imgda_mpi.settings.fields import FieldFile
 
 log = logging.getLogger(__name__)
 
 READERS = {"gldas": "observations.gldas:read_gldas", "cf": "observations.cf:read_cf"}
 """Every kind of observation: what reads an image."""
+
+# A product that holds 0 where it has no soil has it in most cells of the sea; of soil it is nowhere exact.
+ZEROS = 0.1
 
 
 def read_image(kind: str, grid: Grid, time: datetime, comm: MPI.Intracomm, **how: Any) -> ObservedImage:
@@ -42,23 +42,33 @@ def read_image(kind: str, grid: Grid, time: datetime, comm: MPI.Intracomm, **how
 
     def read() -> ObservedImage:
         image: ObservedImage = load(READERS[kind])(grid=grid, time=time, **how)
-        layer = how.get("layer")
-        if layer not in (None, SURFACE_LAYER):
-            log.warning("the observed layer %g-%g m stands for the image's %g-%g m", *layer, *SURFACE_LAYER)
+        for remark in image.remarks:
+            log.warning("%s: %s", image.source, remark)
         return image
 
     return from_rank_0(comm, read)
 
 
-def check_observed(observation: ObservedImage, land: BoolArray, allow_empty: bool, comm: MPI.Intracomm) -> int:
-    """Cells of the land (ny, nx) that are observed; where there are none, a warning if that is allowed. Collective.
+def check_observed(
+    observation: ObservedImage,
+    background: FloatArray,
+    comm: MPI.Intracomm,
+    *,
+    allow_empty: bool,
+    allow_unlike_background: bool,
+) -> int:
+    """Cells of the land that are observed; a warning where zeros stand for the sea. Collective over ``comm``.
+
+    ``background`` is the model's image (ny, nx) m3 m-3, NaN where it has no soil.
 
     Raises
     ------
     InputError
-        Where there are none and it is not.
+        Where no cell is observed, or the level is not the background's (see `check_level`), and that is not allowed.
     """
-    n_observed = int(np.count_nonzero(land & observation.observed))
+    land = np.isfinite(background)
+    cells = land & observation.observed
+    n_observed = int(np.count_nonzero(cells))
     with same_fate(comm):
         if n_observed == 0 and not allow_empty:
             raise fault(
@@ -67,44 +77,23 @@ def check_observed(observation: ObservedImage, land: BoolArray, allow_empty: boo
                 expected="at least one",
                 do="give another file, or allow an empty image to write the background unchanged",
             )
-    if n_observed == 0 and comm.rank == 0:
-        log.warning("%s: no valid pixel over land; the background is written unchanged", observation.source)
+        if not allow_unlike_background:
+            check_level(observation.values, background, cells, observation.source)
+    if comm.rank == 0:
+        if n_observed == 0:
+            log.warning("%s: no valid pixel over land; the background is written unchanged", observation.source)
+        _warn_of_zeros(observation, land)
     return n_observed
 
 
-def read_fields(
-    values: Mapping[str, Any], grid: Grid, time: datetime, land: BoolArray, comm: MPI.Intracomm
-) -> tuple[dict[str, Any], list[Path]]:
-    """Values with standard deviations (ny, nx), m3 m-3, in the place of files that hold them, and these files.
-
-    Every land cell must have one. The same on every rank; collective over ``comm``.
-
-    Raises
-    ------
-    InputError
-        Where a cell of the land has none, or see `imgda_mpi.observations.cf.read_cf`.
-    """
-    read, files = dict(values), []
-    for name, wanted in values.items():
-        if isinstance(wanted, FieldFile):
-            read[name], file = from_rank_0(comm, partial(_deviation, wanted.file, wanted.variable, grid, time, land))
-            files.append(file)
-    return read, files
-
-
-def _deviation(file: Path, variable: str, grid: Grid, time: datetime, land: BoolArray) -> tuple[FloatArray, Path]:
-    from imgda_mpi.observations.cf import POSSIBLE, read_cf  # on the one rank that reads
-
-    image = read_cf(file, grid, time, variable=variable, valid_range=POSSIBLE)
-    values = image.values
-    lacking = land & ~(values > 0)
-    if lacking.any():
-        raise fault(
-            image.path,
-            variable,
-            found=f"none on {int(lacking.sum())} of {int(land.sum())} soil cells",
-            expected="a positive standard deviation on every soil cell",
-            do="fill the gaps in the file",
+def _warn_of_zeros(observation: ObservedImage, land: BoolArray) -> None:
+    beyond = observation.observed & ~land
+    n_zeros, n_beyond = (int(np.count_nonzero(cells)) for cells in (beyond & (observation.values == 0), beyond))
+    if n_zeros > ZEROS * n_beyond:
+        log.warning(
+            "%s: exactly 0 in %d of %d observed cells where the model has no soil: zeros that stand for the sea make "
+            "coasts too dry; set mask to leave them out",
+            observation.source,
+            n_zeros,
+            n_beyond,
         )
-    # Beyond the soil nothing is observed: any value serves, the mean keeps the variances alike.
-    return np.where(values > 0, values, values[land].mean()), image.path

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,75 +12,182 @@ from typing import Any
 import netCDF4
 import numpy as np
 
-from imgda_mpi.faults import fault
+from imgda_mpi.arrays import FloatArray
+from imgda_mpi.faults import ImgdaError, fault
 from imgda_mpi.netcdf import read_values, text_attribute, vectors_along
 
-CALENDARS = ("standard", "gregorian", "proleptic_gregorian")
+CALENDARS = ("standard", "gregorian", "proleptic_gregorian", "noleap", "365_day")
+"""Those whose every date is one of ours; without leap years only 29 February is never there."""
+
 STEP_TEXT = "%Y-%m-%d %H:%M UTC"
 
+NAMES = ("time", "valid_time")
+SINCE = re.compile(r"\bsince\b", re.IGNORECASE)
+OF_TIME = re.compile(
+    r"\b(since|years?|months?|days?|hours?|hrs?|minutes?|mins?|seconds?|secs?|julian|date|utc|epoch)\b|%y|yyyy|^[dhs]$",
+    re.IGNORECASE,
+)
+"""Units of times, also of those that are not understood."""
 
-def _time_coordinate(dataset: netCDF4.Dataset, variable: netCDF4.Variable[Any]) -> netCDF4.Variable[Any] | None:
-    """Time along a dimension of the variable, else the single time that its file has for everything."""
-    for dimension in variable.dimensions:
-        for vector in vectors_along(dataset, dimension):
-            if " since " in text_attribute(vector, "units"):
-                return vector
-    named = [*text_attribute(variable, "coordinates").split(), "time"]
-    single = [dataset.variables[name] for name in named if name in dataset.variables]
-    return next((v for v in single if v.size == 1 and " since " in text_attribute(v, "units")), None)
+OTHER_TIMES = re.compile(
+    r"creat|process|produc|reference|initial|written|modif|retriev|start|begin|end\b|bound|edge", re.IGNORECASE
+)
+"""Names of what is a time, but not that of the image."""
 
-
-def _decoded(path: Path, coordinate: netCDF4.Variable[Any]) -> list[datetime]:
-    """Times in UTC to the second (days in floating point carry rounding far below that)."""
-    units = text_attribute(coordinate, "units")
-    calendar = text_attribute(coordinate, "calendar").lower() or "standard"
-    values = read_values(path, coordinate).ravel()
-    try:
-        if calendar not in CALENDARS or values.size == 0 or not np.isfinite(values).all():
-            raise ValueError(f"{np.isfinite(values).sum()} of {values.size} values")
-        dates: Any = netCDF4.num2date(values, units, calendar)
-        exact = [datetime(d.year, d.month, d.day, d.hour, d.minute, d.second, d.microsecond, tzinfo=UTC) for d in dates]
-    except (ValueError, OverflowError) as err:
-        raise fault(
-            path,
-            coordinate.name,
-            found=f"times that give no dates: units '{units}', calendar '{calendar}' ({err})",
-            expected=f"times in the calendar {', '.join(CALENDARS)}, none missing",
-            do="correct the time coordinate",
-        ) from err
-    return [(t + timedelta(milliseconds=500)).replace(microsecond=0) for t in exact]
+STARTS = re.compile(r"^(forecast[\s_]*)?(initial|reference|start)\w*[\s_]*time", re.IGNORECASE)
+"""Names of the start of a forecast."""
 
 
-def nearest_step(
-    path: Path, dataset: netCDF4.Dataset, variable: netCDF4.Variable[Any], time: datetime, max_time_offset: float
-) -> tuple[datetime | None, str | None, int]:
-    """The file's time nearest to the one wanted (the earlier of two), its dimension if it has one, and its index.
+@dataclass(frozen=True)
+class Chosen:
+    """What a file has of the time that is wanted.
 
-    ``time`` is aware, ``max_time_offset`` in hours: infinity takes the nearest step however far it is, and a file
-    without time (None is returned for it).
+    Parameters
+    ----------
+    time : UTC; None where the file has no time
+    dimension : of the variable, along which the time lies; None where it does not
+    steps : indices along it that have this very time: several where records are there twice
+    coordinate : name of the coordinate; None where the file has no time
+    spacing : hours to the nearest other time of the file; infinity where there is none
+    """
+
+    time: datetime | None = None
+    dimension: str | None = None
+    steps: tuple[int, ...] = (0,)
+    coordinate: str | None = None
+    spacing: float = math.inf
+
+
+def nearest_time(
+    path: Path,
+    dataset: netCDF4.Dataset,
+    variable: netCDF4.Variable[Any],
+    horizontal: tuple[str, str],
+    time: datetime,
+    max_time_offset: float,
+    *,
+    needs_time: bool,
+) -> Chosen:
+    """The file's time nearest to the one wanted, the earlier of two.
+
+    ``time`` is aware, ``max_time_offset`` in hours: infinity takes the nearest however far it is. A file without any
+    time is taken unless it ``needs_time``. ``horizontal`` are the dimensions of latitude and longitude.
 
     Raises
     ------
     InputError
-        Where there is no time so near.
+        Where there is no time so near, or the file has a time that is not understood.
     """
-    coordinate = _time_coordinate(dataset, variable)
+    coordinate = _time_coordinate(path, dataset, variable, horizontal)
     wanted = time.astimezone(UTC)
     if coordinate is None:
-        if math.isinf(max_time_offset):
-            return None, None, 0
-        found = "no time coordinate"
+        if not needs_time:
+            return Chosen()
+        found, do = "no time coordinate", "give another file, or set max_time_offset to inf and state the time"
     else:
-        steps = _decoded(path, coordinate)
-        index = min(range(len(steps)), key=lambda step: abs(steps[step] - wanted))
-        if abs(steps[index] - wanted).total_seconds() <= 3600.0 * max_time_offset:
-            along = coordinate.dimensions[0] if set(coordinate.dimensions) & set(variable.dimensions) else None
-            return steps[index], along, index
-        found = f"{steps[index]:{STEP_TEXT}} as the nearest of {len(steps)} time(s)"
-    raise fault(
-        path,
-        variable.name,
-        found=found,
-        expected=f"{wanted:{STEP_TEXT}} ± {max_time_offset:g} h",
-        do="give another file, raise max_time_offset, or set time to the time found",
-    )
+        times = decoded(path, coordinate, read_values(path, coordinate).ravel())
+        nearest = min(times, key=lambda own: (abs(own - wanted), own))
+        if abs(nearest - wanted).total_seconds() <= 3600.0 * max_time_offset:
+            along = next((d for d in coordinate.dimensions if d in variable.dimensions), None)
+            steps = tuple(step for step, own in enumerate(times) if own == nearest)
+            spacing = min(
+                (abs(own - nearest).total_seconds() / 3600.0 for own in times if own != nearest), default=math.inf
+            )
+            return Chosen(nearest, along, steps, coordinate.name, spacing)
+        found = f"{nearest:{STEP_TEXT}} as the nearest of {len(times)} time(s)"
+        do = "give another file, raise max_time_offset, or set time to the time found"
+    raise fault(path, variable.name, found=found, expected=f"{wanted:{STEP_TEXT}} ± {max_time_offset:g} h", do=do)
+
+
+def _time_coordinate(
+    path: Path, dataset: netCDF4.Dataset, variable: netCDF4.Variable[Any], horizontal: tuple[str, str]
+) -> netCDF4.Variable[Any] | None:
+    """The time of the images: by standard name, else the dimension's own, else another that can only be it.
+
+    What looks like the time and is not understood is an error: nothing else stands in for it.
+    """
+    dimensions = [d for d in variable.dimensions if d not in horizontal]
+    along = [v for dimension in dimensions for v in vectors_along(dataset, dimension)]
+    named = {*f"{text_attribute(variable, 'coordinates')} {getattr(dataset, 'coordinates', '')}".split(), *NAMES}
+    single = [v for v in dataset.variables.values() if v.size == 1 and v not in along]
+    stated = [v for v in [*along, *single] if _standard_name(v) == "time"]
+    candidates = [v for v in [*along, *(v for v in single if v.name in named)] if _looks_like_time(v)]
+    own = [v for v in candidates if v.dimensions == (v.name,)]
+    named_so = [v for v in candidates if v.name.lower() in NAMES]
+    others = [
+        v
+        for v in candidates
+        if not (v in along and v.dimensions[0] in dataset.variables)
+        and not OTHER_TIMES.search(f"{v.name} {text_attribute(v, 'long_name')}")
+    ]
+    for found in (stated, own, named_so, others):
+        if found is others and len(found) > 1:
+            several = f"times {', '.join(v.name for v in found)}"
+            raise _not_understood(path, found[0], several, "one that is the time")
+        if found:
+            units = text_attribute(found[0], "units")
+            if not SINCE.search(units):
+                raise _not_understood(path, found[0], f"units '{units}'", "units like 'hours since 2000-01-01 00:00'")
+            return found[0]
+    starts = [v for v in [*along, *single] if (v in along or v.name in named) and _is_start_of_forecast(v)]
+    if starts:
+        expected = "also the time that the image is valid for"
+        raise _not_understood(path, starts[0], "the start of a forecast as the only time", expected)
+    return None
+
+
+def _standard_name(variable: netCDF4.Variable[Any]) -> str:
+    return text_attribute(variable, "standard_name").lower()
+
+
+def _is_start_of_forecast(variable: netCDF4.Variable[Any]) -> bool:
+    if _standard_name(variable):
+        return _standard_name(variable) == "forecast_reference_time"
+    names = (variable.name, text_attribute(variable, "long_name"))
+    return SINCE.search(text_attribute(variable, "units")) is not None and any(map(STARTS.search, names))
+
+
+def _looks_like_time(variable: netCDF4.Variable[Any]) -> bool:
+    if _standard_name(variable) or _is_start_of_forecast(variable):
+        return _standard_name(variable) == "time"
+    marked = text_attribute(variable, "axis") == "T" or variable.name.lower() in NAMES
+    return marked or OF_TIME.search(text_attribute(variable, "units")) is not None
+
+
+def _not_understood(path: Path, coordinate: netCDF4.Variable[Any], found: str, expected: str) -> ImgdaError:
+    do = "set standard_name to 'time' and such units on the file's time (for example with ncatted, or cdo -r copy)"
+    return fault(path, coordinate.name, found=found, expected=expected, do=do)
+
+
+def decoded(path: Path, coordinate: netCDF4.Variable[Any], values: FloatArray) -> list[datetime]:
+    """Times in UTC to the second (days in floating point carry rounding far below that) of values in its units.
+
+    Raises
+    ------
+    InputError
+        Where they give no dates, are missing, or are of a calendar whose dates are not ours.
+    """
+    units = text_attribute(coordinate, "units")
+    calendar = text_attribute(coordinate, "calendar").lower() or "standard"
+    if calendar not in CALENDARS:
+        raise fault(
+            path,
+            coordinate.name,
+            found=f"calendar '{calendar}'",
+            expected=f"one of {', '.join(CALENDARS)}",
+            do="this calendar has dates that are not ours: give the file another (for example with cdo setcalendar)",
+        )
+    try:
+        if values.size == 0 or not np.isfinite(values).all():
+            raise ValueError(f"{np.isfinite(values).sum()} of {values.size} values")
+        dates: Any = netCDF4.num2date(values, units, calendar)
+        exact = [datetime(d.year, d.month, d.day, d.hour, d.minute, d.second, d.microsecond, tzinfo=UTC) for d in dates]
+        return [(t + timedelta(milliseconds=500)).replace(microsecond=0) for t in exact]
+    except (ValueError, OverflowError, TypeError) as err:
+        raise fault(
+            path,
+            coordinate.name,
+            found=f"times that give no dates: units '{units}', calendar '{calendar}' ({err})",
+            expected="dates, none missing",
+            do="correct the time coordinate",
+        ) from err

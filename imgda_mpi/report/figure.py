@@ -159,7 +159,7 @@ def _colour_bar(figure: Figure, panel: Axes, mesh: QuadMesh, label: str, extend:
 def _caption(saved: SavedAnalysis) -> str:
     before, after = before_and_after(saved.background, saved.analysis, saved.observation)
     source = saved.observation_source.rsplit("/", 1)[-1]
-    text = f"Method: {saved.method}. Analysis time: {saved.time}. Observation: {source}."
+    text = f"Method: {saved.method}. Analysis time: {saved.time:%Y-%m-%dT%H:%M:%SZ}. Observation: {source}."
     if before.n_cells > 0:
         scores = (
             f"SCC {change(before.scc, after.scc, '.2f', '→')}, "

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +31,15 @@ from imgda_mpi.netcdf import (
     write_variable,
 )
 from imgda_mpi.numerics.problem import Problem
+from imgda_mpi.observations.cf import read_source
 from imgda_mpi.observations.image import ObservedImage
 from imgda_mpi.observations.units import MOISTURE, to_volumetric
 
+log = logging.getLogger(__name__)
+
 WATER = "kg m-2"
+
+TRUTH_TIME = 3.0  # h: as far as an observation may be from the analysis, unless it is told otherwise
 
 
 @dataclass(frozen=True, eq=False)
@@ -198,7 +205,7 @@ class SavedAnalysis:
     increment: FloatArray
     title: str
     method: str
-    time: str
+    time: datetime
     observation_source: str
 
 
@@ -225,19 +232,30 @@ def read_analysis(path: Path) -> SavedAnalysis:
     title, method, time, source = (attributes[name] for name in wanted)
     how = [attributes[name] for name in ("error_model", "solver") if name in attributes]
     method = "/".join(how) or method
-    return SavedAnalysis(grid, background, observation, analysis, increment, title, method, time, source)
+    try:
+        instant = datetime.fromisoformat(time)
+    except ValueError as err:
+        do = "give the file of an analysis"
+        raise fault(path, "analysis_time", found=f"'{time}'", expected="a time in UTC", do=do) from err
+    return SavedAnalysis(grid, background, observation, analysis, increment, title, method, instant, source)
 
 
-def read_truth(path: Path, grid: Grid) -> FloatArray:
-    """The image ``soil_moisture`` of a CF NetCDF file, (ny, nx) m3 m-3, which must be on the grid.
+def read_truth(path: Path, saved: SavedAnalysis) -> FloatArray:
+    """The image ``soil_moisture`` of a CF NetCDF file, (ny, nx) m3 m-3, on the grid and at the time of the analysis.
+
+    The file's time nearest to it is taken, or a file without time.
 
     Raises
     ------
     InputError
-        Where the file is missing or damaged, its units are not volumetric, or its grid is another one.
+        Where the file is missing or damaged, its units are not volumetric, its grid is another one, or its time is more
+        than `TRUTH_TIME` away.
     """
-    with opened(path) as file:
-        return _on_grid(path, file, "soil_moisture", grid)
+    source = read_source(path, saved.time, "soil_moisture", max_time_offset=TRUTH_TIME, needs_time=False)
+    for remark in source.remarks:
+        log.warning("%s: %s", path, remark)
+    _check_grid(path, "soil_moisture", source.grid, saved.grid)
+    return source.values
 
 
 def _image(path: Path, file: netCDF4.Dataset, name: str) -> tuple[FloatArray, Grid]:
@@ -257,9 +275,13 @@ def _image(path: Path, file: netCDF4.Dataset, name: str) -> tuple[FloatArray, Gr
 
 def _on_grid(path: Path, file: netCDF4.Dataset, name: str, grid: Grid) -> FloatArray:
     image, own = _image(path, file, name)
+    _check_grid(path, name, own, grid)
+    return image
+
+
+def _check_grid(path: Path, name: str, own: Grid, grid: Grid) -> None:
     if not own.has_cells_of(grid):
         raise fault(path, name, found=_extent(own), expected=_extent(grid), do="remap it to the grid of the analysis")
-    return image
 
 
 def _extent(grid: Grid) -> str:

@@ -138,10 +138,10 @@ class Comparison(Section):
         given = (self.background is not None, self.truth is not None, self.members is not None)
         if given not in ((True, True, False), (False, False, True)):
             raise ValueError("needs either [background] and [truth], or [members]")
-        for name in ("background", "truth"):
-            for without in Observation.OF_ANALYSES:
-                if without in getattr(getattr(self, name), "model_fields_set", ()):
-                    raise ValueError(f"[{name}] {without} has no effect in a comparison: remove it")
+        for name, meant in (("background", ()), ("truth", ("allow_unlike_background",))):
+            given_keys = getattr(getattr(self, name), "model_fields_set", ())
+            for without in (one for one in Observation.ALLOWANCES if one in given_keys and one not in meant):
+                raise ValueError(f"[{name}] {without} has no effect in a comparison: remove it")
         needing = [method.label for method in self.methods if isinstance(method, OfMembers)]
         if needing and self.members is None:
             raise ValueError(f"methods {', '.join(needing)} need [members]")

@@ -97,10 +97,16 @@ def key(description: str, unit: str | None = None, *, example: str | None = None
 
 
 class FieldFile(Section):
-    """A field of standard deviations in a CF NetCDF file; every soil cell must have a value."""
+    """A field of standard deviations in a CF NetCDF file, with a value wherever one is needed."""
 
     file: FilePattern = key("CF NetCDF file")
     variable: str = key("Name of the variable")
+    max_time_offset: float = key(
+        "Largest distance of the field from the time wanted; inf takes the nearest. Files without time are taken",
+        "hours",
+        default=3.0,
+        ge=0,
+    )
 
     def __str__(self) -> str:
         return f"{self.file.name}:{self.variable}"

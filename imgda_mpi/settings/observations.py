@@ -9,10 +9,18 @@ from pydantic import Field
 from imgda_mpi.settings.fields import Depths, FilePattern, Instant, Range, Section, StandardDeviation, key
 
 
-class Observation(Section):
-    """What every observed image has; ``OF_ANALYSES`` are keys that have no meaning in a comparison."""
+class Mask(Section):
+    """Pixels to use: those where a variable, as a share of land, has at least a value."""
 
-    OF_ANALYSES: ClassVar = ("allow_empty", "allow_repeated")
+    variable: str = key("Name of the variable", min_length=1)
+    min: float = key("Least value of a pixel that is used", allow_inf_nan=False)
+    file: FilePattern | None = key("Its file, on the same grid (default: the observation's)", default=None)
+
+
+class Observation(Section):
+    """What every observed image has; ``ALLOWANCES`` are keys that let an analysis go on, and do nothing else."""
+
+    ALLOWANCES: ClassVar = ("allow_empty", "allow_repeated", "allow_unlike_background")
 
     file: FilePattern = key(
         "Observation file; %Y %m %d %H %M %j stand for the time of the observation",
@@ -33,17 +41,29 @@ class Observation(Section):
     regridding: Literal["bilinear", "conservative"] = key(
         "How pixels become cells: bilinear (the paper's) or conservative (area mean)", default="bilinear"
     )
-    valid_range: Range = key("Soil moisture outside is rejected and counted", "m3 m-3", default=(0.0, 0.6))
+    valid_range: Range = key(
+        "Soil moisture further outside than three standard deviations of its errors is rejected and counted",
+        "m3 m-3",
+        default=(0.0, 0.6),
+    )
+    mask: Mask | None = key(
+        "Leave out pixels where a variable is below a value: {variable, min}, also with a file of its own",
+        default=None,
+        example='{variable = "lsm", min = 0.5}',
+    )
     allow_empty: bool = key(
         "Without a single valid pixel over land, write the background unchanged instead of stopping", default=False
     )
     allow_repeated: bool = key(
         "Assimilate an observation again into a restart that holds it already, instead of stopping", default=False
     )
+    allow_unlike_background: bool = key(
+        "Take an image whose median over land is below 0.2 or above 5 times the background's", default=False
+    )
 
     def of_reader(self) -> dict[str, Any]:
-        """What the reader of the kind takes, but for the time."""
-        return self.values("time", *self.OF_ANALYSES)
+        """What the reader of the kind takes, but for the time and the errors."""
+        return self.values("time", *self.ALLOWANCES)
 
 
 class Gldas(Observation):

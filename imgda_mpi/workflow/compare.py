@@ -12,9 +12,11 @@ from imgda_mpi.console import Stages, progress
 from imgda_mpi.distributed.transform import TransformKind, make_transform
 from imgda_mpi.faults import ConfigError, settled_by
 from imgda_mpi.grid import Grid, global_grid
-from imgda_mpi.methods.estimates import check_enough
+from imgda_mpi.methods.method import check_enough
 from imgda_mpi.methods.registry import make_method
-from imgda_mpi.observations.read import read_fields, read_image
+from imgda_mpi.observations.deviations import read_fields
+from imgda_mpi.observations.quality import check_level
+from imgda_mpi.observations.read import read_image
 from imgda_mpi.observations.synthetic import Truths, draws, swaths, truths_of_members
 from imgda_mpi.parallel.failure import from_rank_0, same_fate
 from imgda_mpi.results.folder import check_output, new_directory
@@ -110,4 +112,7 @@ def read_truths(settings: Comparison, grid: Grid, comm: MPI.Intracomm) -> Truths
         if comm.rank == 0:
             log.info("%s: %s", name, read[-1].source)
     background, truth = read
-    return Truths(background.values, [truth.values], False, [background.path, truth.path])
+    if settings.truth is not None and not settings.truth.allow_unlike_background:
+        with settled_by("[truth]"), same_fate(comm):
+            check_level(truth.values, background.values, background.observed & truth.observed, truth.source)
+    return Truths(background.values, [truth.values], False, [*background.files, *truth.files])

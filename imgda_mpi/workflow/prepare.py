@@ -18,14 +18,14 @@ from imgda_mpi.curvelet import CurveletTransform
 from imgda_mpi.distributed.transform import TransformKind, is_transform_of, make_transform
 from imgda_mpi.faults import settled_by
 from imgda_mpi.grid import Grid
-from imgda_mpi.methods.estimates import check_enough
-from imgda_mpi.methods.method import Method
+from imgda_mpi.methods.method import Method, check_enough
 from imgda_mpi.methods.registry import make_method, needs_transform
 from imgda_mpi.model.restart import Restart
 from imgda_mpi.model.surface import SURFACE, open_restart, surface_image
 from imgda_mpi.numerics.problem import Members, Observations, Problem
+from imgda_mpi.observations.deviations import Deviation, read_deviation, read_fields
 from imgda_mpi.observations.image import ObservedImage
-from imgda_mpi.observations.read import check_observed, read_fields, read_image
+from imgda_mpi.observations.read import check_observed, read_image
 from imgda_mpi.parallel.failure import same_fate
 from imgda_mpi.results.folder import check_output
 from imgda_mpi.settings.analysis import Settings
@@ -102,28 +102,35 @@ def prepare(
         held = f", observations assimilated before: {len(restart.mark.observations)}" if restart.mark else ""
         stages.say(f"{restart.name}: {restart.offsets[-1]} patches in {land.sum()} soil cells{held}")
     files = list(restart.inputs)
+    wanted = settings.observation
+    observed_at = time if wanted is None else wanted.time or time
+    errors = Deviation(1.0)
+    if settings.method.needs_errors:
+        with settled_by("[errors]"):
+            errors = read_deviation(settings.errors.observation, grid, observed_at, comm)
     observation: ObservedImage | None = None
     assimilated: tuple[Assimilated, ...] = ()
     with stages.stage("observation"), settled_by("[observation]"):
         stages.say("none")
-        if (wanted := settings.observation) is not None:
-            observation = read_image(wanted.kind, grid, wanted.time or time, comm, **wanted.of_reader())
-            n_observed = check_observed(observation, land, wanted.allow_empty, comm)
-            files.append(observation.path)
+        if wanted is not None:
+            allowed = {name: getattr(wanted, name) for name in ("allow_empty", "allow_unlike_background")}
+            how = wanted.of_reader() | ({"error": errors.typical} if settings.method.needs_errors else {})
+            observation = read_image(wanted.kind, grid, observed_at, comm, **how)
+            n_observed = check_observed(observation, background, comm, **allowed)
+            files += observation.files
             away = observation.away_from(time)
             stages.say(f"{observation.source}{away}: {n_observed} soil cells observed; {observation.pixels}")
     if wanted and observation and n_observed > 0 and settings.method.kind != "none":
         assimilated = assimilated_with(observation, restart, wanted.allow_repeated, comm)
-    read = partial(read_fields, grid=grid, time=time, land=land, comm=comm)
     with settled_by("[method]"):
-        parameters, error_files = read(settings.method.values())
-    with settled_by("[errors]"):
-        noise, noise_files = read({"sd": settings.errors.observation if settings.method.needs_errors else 1.0})
-    files += error_files + noise_files
+        parameters, error_files = read_fields(settings.method.values(), grid, time, land, comm)
+    files += error_files + ([errors.file] if errors.file else [])
     values = np.full(grid.shape, np.nan) if observation is None else observation.values
     observed = land & np.isfinite(values)
+    with settled_by("[errors]"), same_fate(comm):
+        deviation = errors.on(observed)
     estimate = settings.errors.estimate_observation
-    observations = Observations(np.where(observed, values, 0.0), observed, noise["sd"], estimate)
+    observations = Observations(np.where(observed, values, 0.0), observed, deviation, estimate)
     transform = transform_of(settings, grid.transform_shape(), transform, stages, comm)
     with settled_by("[method]" if settings.parallel.wedge_groups is None else "[parallel]"), same_fate(comm):
         method = make_method(settings.method.kind, parameters, transform, comm.size, settings.parallel.wedge_groups)

@@ -18,13 +18,13 @@ def report(directory: Path, truth: Path | None = None) -> str:
     Parameters
     ----------
     directory : output folder of an analysis or of a comparison
-    truth : CF NetCDF file with the true image ``soil_moisture(lat, lon)`` on the same grid, where it is known: scores
-        are then also against it; a comparison has its own
+    truth : CF NetCDF file with the true image ``soil_moisture`` on the same grid, at the time of the analysis or
+        without time, where it is known: scores are then also against it; a comparison has its own
 
     Raises
     ------
     InputError
-        Where a file cannot be read, or the truth is on another grid.
+        Where a file cannot be read, or the truth is on another grid or of another time.
     OutputError
         Where the figure cannot be written.
     """
@@ -47,6 +47,6 @@ def report(directory: Path, truth: Path | None = None) -> str:
     rows = {"observation": (saved.background, saved.analysis, saved.observation)}
     if truth is not None:
         with settled_by("--truth"):
-            rows["withheld truth"] = (saved.background, saved.analysis, read_truth(truth, saved.grid))
+            rows["withheld truth"] = (saved.background, saved.analysis, read_truth(truth, saved))
     draw_analysis(saved, directory / "figure.png")
     return score_table(rows)

@@ -1,0 +1,113 @@
+"""Standard deviations of errors: numbers, or fields in files that may have gaps."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mpi4py import MPI
+
+from imgda_mpi.arrays import BoolArray, FloatArray
+from imgda_mpi.faults import fault
+from imgda_mpi.grid import Grid
+from imgda_mpi.parallel.failure import from_rank_0, same_fate
+from imgda_mpi.settings.fields import FieldFile
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class Deviation:
+    """Standard deviation of errors.
+
+    Parameters
+    ----------
+    values : m3 m-3, a number or (ny, nx) with NaN where the field has none
+    file, variable : where the field was read; None of a number
+    """
+
+    values: float | FloatArray
+    file: Path | None = None
+    variable: str | None = None
+
+    @property
+    def typical(self) -> float:
+        """The number, or the median of the field, m3 m-3; 0 of an empty one."""
+        values = np.atleast_1d(self.values)
+        return float(np.median(values[np.isfinite(values)])) if np.isfinite(values).any() else 0.0
+
+    def on(self, cells: BoolArray) -> float | FloatArray:
+        """The number, or the field (ny, nx), m3 m-3, with its mean over the cells (ny, nx) wherever it is not needed.
+
+        Raises
+        ------
+        InputError
+            Where one of the cells has none that is positive, and at most 1.
+        """
+        if self.file is None or isinstance(self.values, float):
+            return self.values
+        usable = (self.values > 0) & (self.values <= 1)
+        lacking = cells & ~usable
+        if lacking.any():
+            raise fault(
+                self.file,
+                self.variable,
+                found=f"none on {int(lacking.sum())} of {int(cells.sum())} cells where one is needed",
+                expected="a standard deviation in m3 m-3 there, above 0 and at most 1",
+                do="fill the gaps in the file",
+            )
+        # Elsewhere nothing is observed: any value serves, the mean keeps the variances alike.
+        others = self.values[cells].mean() if cells.any() else 1.0
+        return np.where(usable, self.values, others)
+
+
+def read_deviation(wanted: float | FieldFile, grid: Grid, time: datetime, comm: MPI.Intracomm) -> Deviation:
+    """A standard deviation as the settings state it, the same on every rank. Collective over ``comm``.
+
+    ``time`` is that of the field: the file's nearest is taken.
+
+    Raises
+    ------
+    InputError
+        See `imgda_mpi.observations.cf.read_deviation`.
+    """
+    if not isinstance(wanted, FieldFile):
+        return Deviation(float(wanted))
+    return from_rank_0(comm, partial(_read, wanted, grid, time))
+
+
+def _read(wanted: FieldFile, grid: Grid, time: datetime) -> Deviation:
+    from imgda_mpi.observations import cf  # on the one rank that reads
+
+    image = cf.read_deviation(wanted.file, grid, time, variable=wanted.variable, max_time_offset=wanted.max_time_offset)
+    for remark in image.remarks:
+        log.warning("%s: %s", image.source, remark)
+    return Deviation(image.values, image.path, wanted.variable)
+
+
+def read_fields(
+    values: Mapping[str, Any], grid: Grid, time: datetime, land: BoolArray, comm: MPI.Intracomm
+) -> tuple[dict[str, Any], list[Path]]:
+    """Values with standard deviations (ny, nx), m3 m-3, in the place of files that hold them, and these files.
+
+    Every land cell must have one. The same on every rank; collective over ``comm``.
+
+    Raises
+    ------
+    InputError
+        Where a cell of the land has none, or see `read_deviation`.
+    """
+    read, files = dict(values), []
+    for name, wanted in values.items():
+        if isinstance(wanted, FieldFile):
+            deviation = read_deviation(wanted, grid, time, comm)
+            with same_fate(comm):
+                read[name] = deviation.on(land)
+            files += [deviation.file] if deviation.file else []
+    return read, files

@@ -1,0 +1,54 @@
+"""One record of a variable: the image of one time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import netCDF4
+import numpy as np
+
+from imgda_mpi.arrays import FloatArray
+from imgda_mpi.faults import fault
+from imgda_mpi.netcdf import read_values
+from imgda_mpi.observations.times import Chosen
+
+
+def read_record(
+    path: Path,
+    variable: netCDF4.Variable[Any],
+    index: dict[str, int],
+    horizontal: tuple[str, str],
+    chosen: Chosen,
+) -> tuple[FloatArray, int, str | None]:
+    """Values of the one step of the chosen time that has any, rows first; its number; what to say of the others.
+
+    ``index`` holds a number for every dimension that is neither horizontal nor that of the time.
+
+    Raises
+    ------
+    InputError
+        Where several records of the time have values.
+    """
+
+    def read(step: int) -> FloatArray:
+        of_step = index if chosen.dimension is None else index | {chosen.dimension: step}
+        values = read_values(path, variable, tuple(of_step.get(d, slice(None)) for d in variable.dimensions))
+        is_turned = variable.dimensions.index(horizontal[0]) > variable.dimensions.index(horizontal[1])
+        return values.T if is_turned else values
+
+    if len(chosen.steps) == 1:
+        return read(chosen.steps[0]), chosen.steps[0], None
+    images = {step: read(step) for step in chosen.steps}
+    filled = [step for step, values in images.items() if np.isfinite(values).any()]
+    if len(filled) > 1:
+        raise fault(
+            path,
+            variable.name,
+            found=f"{len(filled)} records of {chosen.time:%Y-%m-%d %H:%M} UTC with values",
+            expected="one of each time",
+            do="extract the one that is meant (for example with ncks -d)",
+        )
+    step = (filled or [chosen.steps[0]])[0]
+    said = f"{len(chosen.steps)} records of this time: number {step} is read, the others have no value"
+    return images[step], step, said

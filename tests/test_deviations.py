@@ -1,0 +1,69 @@
+"""Standard deviations in files: their gaps, their times."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+from image_files import FIELD, GRID, NOON, write_image
+from mpi4py import MPI
+
+from imgda_mpi.faults import InputError
+from imgda_mpi.observations.deviations import Deviation, read_deviation
+from imgda_mpi.settings.fields import FieldFile
+
+EASTERN = np.zeros(FIELD.shape, bool)
+EASTERN[:, 4:] = True
+
+
+def deviation(path: Path, field: np.ndarray, hours: float | None = None, **how: float) -> Deviation:
+    since = {"units": "hours since 2022-06-03 00:00:00"}
+    if hours is None:
+        write_image(path, field)
+    else:
+        write_image(path, field[None], ("time", "lat", "lon"), {"time": (np.array([hours]), since)})
+    return read_deviation(FieldFile(file=path, variable="sm", **how), GRID, NOON, MPI.COMM_SELF)
+
+
+def test_a_number_is_the_same_everywhere() -> None:
+    number = read_deviation(0.04, GRID, NOON, MPI.COMM_SELF)
+    assert number.typical == number.on(EASTERN) == 0.04
+    assert number.file is None
+
+
+def test_a_field_is_needed_where_it_is_used_and_nowhere_else(tmp_path: Path) -> None:
+    field = deviation(tmp_path / "a.nc", np.where(EASTERN, 0.2 * FIELD, np.nan))
+    assert field.typical == pytest.approx(np.median(0.2 * FIELD[EASTERN]))
+    filled = field.on(EASTERN)
+    assert isinstance(filled, np.ndarray)
+    np.testing.assert_array_equal(filled[EASTERN], 0.2 * FIELD[EASTERN])
+    np.testing.assert_allclose(filled[~EASTERN], (0.2 * FIELD[EASTERN]).mean())
+    with pytest.raises(InputError, match=r"a.nc: sm: found none on 24 of 48 cells where one is needed"):
+        field.on(np.ones(FIELD.shape, bool))
+    assert np.isfinite(field.on(np.zeros(FIELD.shape, bool))).all()
+
+
+def test_small_deviations_are_no_wrong_unit(tmp_path: Path) -> None:
+    assert deviation(tmp_path / "a.nc", np.full(FIELD.shape, 0.005)).on(EASTERN) == pytest.approx(0.005)
+
+
+@pytest.mark.parametrize("value", [0.0, -0.04, 4.0, np.nan])
+def test_what_is_no_deviation_is_refused(tmp_path: Path, value: float) -> None:
+    field = np.full(FIELD.shape, 0.04)
+    field[2, 5] = value
+    with pytest.raises(InputError, match=r"found none on 1 of 24 cells .* expected .* above 0 and at most 1"):
+        deviation(tmp_path / "a.nc", field).on(EASTERN)
+
+
+def test_a_field_of_another_time_is_refused_unless_it_may_be(tmp_path: Path) -> None:
+    field = np.full(FIELD.shape, 0.04)
+    assert deviation(tmp_path / "a.nc", field, 12.0).typical == 0.04
+    message = r"found 2022-06-04 12:00 UTC .*expected 2022-06-03 12:00 UTC ± 3 h; .*raise max_time_offset"
+    with pytest.raises(InputError, match=message):
+        deviation(tmp_path / "b.nc", field, 36.0)
+    assert (
+        deviation(tmp_path / "b.nc", field, 36.0, max_time_offset=timedelta(days=1) / timedelta(hours=1)).typical
+        == 0.04
+    )

@@ -1,0 +1,133 @@
+"""Images of instants, of means, and what is neither."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import netCDF4
+import numpy as np
+import pytest
+from image_files import FIELD, GRID, NOON, write_image
+
+from imgda_mpi.faults import InputError
+from imgda_mpi.observations.cf import read_cf
+from imgda_mpi.observations.image import ObservedImage
+
+
+def bounded(
+    path: Path, start: float, end: float, stamp: float = 12.0, *, named: bool = True, **attributes: str
+) -> Path:
+    """An image whose time has bounds, hours of the day of `NOON`."""
+    time = {"units": "hours since 2022-06-03 00:00:00"} | ({"bounds": "time_bnds"} if named else {})
+    write_image(path, FIELD[None], ("time", "lat", "lon"), {"time": (np.array([stamp]), time)}, **attributes)
+    with netCDF4.Dataset(path, "a") as dataset:
+        dataset.createDimension("bnds", 2)
+        dataset.createVariable("time_bnds", "f8", ("time", "bnds"))[:] = [[start, end]]
+    return path
+
+
+def stated(path: Path, attributes: dict[str, str], of_file: dict[str, str], of_time: dict[str, str]) -> Path:
+    """An image that says in words what it is of."""
+    time = {"units": "hours since 2022-06-03 00:00:00", **of_time}
+    write_image(path, FIELD[None], ("time", "lat", "lon"), {"time": (np.array([12.0]), time)}, **attributes)
+    with netCDF4.Dataset(path, "a") as dataset:
+        dataset.setncatts(of_file)
+    return path
+
+
+def read(path: Path) -> ObservedImage:
+    return read_cf(path, GRID, NOON, variable="sm", max_time_offset=3)
+
+
+def test_the_interval_is_in_the_line_for_logs(tmp_path: Path) -> None:
+    image = read(bounded(tmp_path / "a.nc", 9, 12, cell_methods="area: mean time: mean"))
+    assert image.source.endswith("at 2022-06-03 12:00 UTC (mean of 2022-06-03 09:00 to 2022-06-03 12:00)")
+    assert image.remarks == ()
+    # Files of instants may give the interval of their output as bounds.
+    image = read(bounded(tmp_path / "b.nc", -12, 12, cell_methods="time: point"))
+    assert image.source.endswith("at 2022-06-03 12:00 UTC (instant)")
+    assert image.remarks == ()
+
+
+@pytest.mark.parametrize("cell_methods", ["time: mean", "time: mean (interval: 1 hour)", "area: time: mean", ""])
+def test_the_mean_of_more_than_six_hours_is_said(tmp_path: Path, cell_methods: str) -> None:
+    image = read(bounded(tmp_path / "a.nc", 0, 24, cell_methods=cell_methods))
+    what = "mean" if cell_methods else "values"
+    assert image.remarks == (f"{what} of 2022-06-03 00:00 to 2022-06-04 00:00 stand for an instant",)
+
+
+@pytest.mark.parametrize(("start", "end"), [(-708, 12), (12, 732), (-100, 12)])
+def test_the_mean_of_many_days_is_refused_wherever_its_stamp_is(tmp_path: Path, start: float, end: float) -> None:
+    for number, cell_methods in enumerate(("time: mean", "time: point", "")):
+        path = bounded(tmp_path / f"{number}.nc", start, end, cell_methods=cell_methods)
+        days = (end - start) / 24
+        message = (
+            rf"{number}.nc: sm: found .* of 2022-.* to .*\({days:.1f} days\), expected soil moisture of an instant"
+        )
+        with pytest.raises(InputError, match=message):
+            read(path)
+
+
+@pytest.mark.parametrize("method", ["sum", "maximum", "minimum", "standard_deviation", "variance"])
+def test_what_is_no_mean_is_refused(tmp_path: Path, method: str) -> None:
+    with pytest.raises(InputError, match=f"found cell_methods 'time: {method}', expected soil moisture of an instant"):
+        read(bounded(tmp_path / "a.nc", 9, 12, cell_methods=f"time: {method}"))
+
+
+@pytest.mark.parametrize(
+    ("attributes", "of_time"),
+    [
+        ({"cell_methods": "time: mean within years time: mean over years"}, {}),
+        ({}, {"climatology": "climatology_bounds"}),
+    ],
+)
+def test_a_climatology_is_refused(tmp_path: Path, attributes: dict[str, str], of_time: dict[str, str]) -> None:
+    with pytest.raises(InputError, match="sm: found a climatology"):
+        read(stated(tmp_path / "a.nc", attributes, {}, of_time))
+
+
+@pytest.mark.parametrize(
+    ("attributes", "of_file", "of_time"),
+    [
+        ({}, {"frequency": "mon"}, {}),
+        ({}, {"time_coverage_resolution": "P1M"}, {}),
+        ({}, {}, {"time_increment": "1 month"}),
+        ({}, {"title": "land surface model output monthly mean"}, {}),
+        ({"long_name": "monthly averaged soil moisture"}, {}, {}),
+        ({"GRIB_stepType": "avgua"}, {}, {}),
+    ],
+)
+def test_monthly_means_are_refused_by_what_the_file_says(tmp_path: Path, attributes, of_file, of_time) -> None:
+    with pytest.raises(InputError, match=r"sm: found (values|mean) of about 720 h \(30.0 days\)"):
+        read(stated(tmp_path / "a.nc", attributes, of_file, of_time))
+
+
+def test_a_daily_product_is_said_and_an_output_of_instants_is_not(tmp_path: Path) -> None:
+    daily = read(stated(tmp_path / "a.nc", {}, {"frequency": "day"}, {}))
+    assert daily.remarks == ("values of about 24 h stand for an instant",)
+    assert read(stated(tmp_path / "b.nc", {"cell_methods": "time: point"}, {"frequency": "day"}, {})).remarks == ()
+    # Minutes of GLDAS, seconds of others: a number alone says nothing.
+    assert read(stated(tmp_path / "c.nc", {}, {"frequency": "3hr"}, {"time_increment": "180"})).remarks == ()
+
+
+def test_a_time_outside_its_bounds_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(
+        InputError, match=r"time_bnds: found 2022-06-03 00:00 to 2022-06-03 06:00, expected an interval"
+    ):
+        read(bounded(tmp_path / "a.nc", 0, 6))
+
+
+def test_bounds_of_the_usual_name_need_no_attribute(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"\(30.0 days\)"):
+        read(bounded(tmp_path / "a.nc", 0, 720, named=False))
+
+
+def test_times_that_are_days_apart_are_said_where_nothing_says_of_what_they_are(tmp_path: Path) -> None:
+    def monthly(name: str, **attributes: str) -> ObservedImage:
+        time = (np.array([12.0, 732.0]), {"units": "hours since 2022-06-03 00:00:00"})
+        field = np.stack([FIELD, FIELD])
+        return read(write_image(tmp_path / name, field, ("time", "lat", "lon"), {"time": time}, **attributes))
+
+    said = "times are 30 days apart, and nothing says that the image is of an instant"
+    assert monthly("a.nc").remarks == (said,)
+    assert monthly("b.nc", cell_methods="time: point").remarks == ()

@@ -1,0 +1,157 @@
+"""Which layer of the soil is read, and when it is not the surface's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import netCDF4
+import numpy as np
+import pytest
+from image_files import FIELD, GRID, NOON, write_image
+
+from imgda_mpi.faults import InputError
+from imgda_mpi.observations.cf import read_cf
+
+EDGES = np.array([[0.0, 0.1], [0.05, 0.4], [0.4, 1.0]])
+
+
+def layered(path: Path, *, units: str = "m", bounds: bool = True) -> Path:
+    field = np.stack([FIELD, FIELD + 0.01, FIELD + 0.02])
+    scale = {"m": 1.0, "cm": 100.0}[units]
+    write_image(
+        path, field, ("depth", "lat", "lon"), {"depth": (scale * np.array([0.05, 0.25, 0.7]), {"units": units})}
+    )
+    if bounds:
+        with netCDF4.Dataset(path, "a") as dataset:
+            dataset.createDimension("bnds", 2)
+            dataset["depth"].bounds = "edges"
+            dataset.createVariable("edges", "f4", ("depth", "bnds"))[:] = scale * EDGES
+    return path
+
+
+def single(path: Path, depth: float, edges: tuple[float, float] | None = None, units: str = "m") -> Path:
+    """One image with a scalar depth."""
+    write_image(path)
+    with netCDF4.Dataset(path, "a") as dataset:
+        dataset["sm"].coordinates = "depth"
+        dataset.createVariable("depth", "f8", ())[...] = depth
+        dataset["depth"].setncatts({"standard_name": "depth", "units": units, "positive": "down"})
+        if edges is not None:
+            dataset.createDimension("bnds", 2)
+            dataset["depth"].bounds = "depth_bnds"
+            dataset.createVariable("depth_bnds", "f8", ("bnds",))[:] = edges
+    return path
+
+
+@pytest.mark.parametrize("units", ["m", "cm"])
+def test_a_layer_is_chosen_by_its_bounds(tmp_path: Path, units: str) -> None:
+    path = layered(tmp_path / "a.nc", units=units)
+    for number, layer in enumerate([(0.0, 0.1), (0.05, 0.4)]):
+        image = read_cf(path, GRID, NOON, variable="sm", layer=layer, valid_range=(0.0, 0.7))
+        np.testing.assert_allclose(image.values, FIELD + 0.01 * number, rtol=1e-14)
+
+
+def test_a_layer_that_is_not_there_or_not_named_lists_the_layers(tmp_path: Path) -> None:
+    path = layered(tmp_path / "a.nc")
+    listed = "found layers 0-0.1 m, 0.05-0.4 m, 0.4-1 m, expected"
+    with pytest.raises(InputError, match=f"{listed} 0-0.07 m"):
+        read_cf(path, GRID, NOON, variable="sm", layer=(0.0, 0.07))
+    with pytest.raises(InputError, match=f"{listed} one layer"):
+        read_cf(path, GRID, NOON, variable="sm")
+
+
+def test_several_depths_without_bounds_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"a.nc: depth: found 3 depths without bounds in m"):
+        read_cf(layered(tmp_path / "a.nc", bounds=False), GRID, NOON, variable="sm", layer=(0.0, 0.1))
+
+
+def test_an_empty_layer_is_a_mistake_of_the_caller(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="top < bottom"):
+        read_cf(layered(tmp_path / "a.nc"), GRID, NOON, variable="sm", layer=(0.1, 0.1))
+
+
+@pytest.mark.parametrize("layer", [(0.1, 0.4), (0.4, 1.0), (1.0, 2.0)])
+def test_a_layer_without_any_part_of_the_images_is_refused(tmp_path: Path, layer: tuple[float, float]) -> None:
+    found = f"found soil moisture at {layer[0]:g}-{layer[1]:g} m, expected a layer with some part of 0-0.1 m"
+    with pytest.raises(InputError, match=found):
+        read_cf(single(tmp_path / "a.nc", np.mean(layer), layer), GRID, NOON, variable="sm")
+    with pytest.raises(InputError, match=found):
+        read_cf(write_image(tmp_path / "b.nc"), GRID, NOON, variable="sm", layer=layer)
+
+
+@pytest.mark.parametrize(
+    ("layer", "said"),
+    [((0.0, 0.1), ()), ((0.0, 0.07), ("0-0.07 m",)), ((0.0, 0.3), ("0-0.3 m",)), ((0.05, 0.2), ("0.05-0.2 m",))],
+)
+def test_a_layer_with_a_part_of_the_images_is_said_with_both(tmp_path: Path, layer, said: tuple[str, ...]) -> None:
+    expected = tuple(f"the observed layer {text} stands for the image's 0-0.1 m" for text in said)
+    in_cm = single(tmp_path / "a.nc", 100 * np.mean(layer), tuple(100 * np.array(layer)), units="cm")
+    assert read_cf(in_cm, GRID, NOON, variable="sm").remarks == expected
+    assert read_cf(write_image(tmp_path / "b.nc"), GRID, NOON, variable="sm", layer=layer).remarks == expected
+
+
+def test_depths_may_be_heights_below_the_surface(tmp_path: Path) -> None:
+    assert read_cf(single(tmp_path / "a.nc", -0.05, (-0.1, 0.0)), GRID, NOON, variable="sm").remarks == ()
+    with pytest.raises(InputError, match=r"soil moisture at 1-2 m"):
+        read_cf(single(tmp_path / "b.nc", -1.5, (-2.0, -1.0)), GRID, NOON, variable="sm")
+
+
+def test_a_single_depth_without_bounds_must_lie_in_the_layer(tmp_path: Path) -> None:
+    path = single(tmp_path / "a.nc", 2.5)
+    for layer, expected in ((None, "0-0.1 m"), ((0.0, 0.07), "0-0.07 m")):
+        with pytest.raises(InputError, match=f"depth: found a depth of 2.5 m, expected one within {expected}"):
+            read_cf(path, GRID, NOON, variable="sm", layer=layer)
+    assert read_cf(single(tmp_path / "b.nc", 5.0, units="cm"), GRID, NOON, variable="sm").observed.all()
+
+
+@pytest.mark.parametrize(
+    ("long_name", "layer"),
+    [
+        ("Volumetric soil water layer 3", "0.28-1 m"),
+        ("soil moisture, 28-100 cm", "0.28-1 m"),
+        ("soil moisture 1 to 2 m below ground", "1-2 m"),
+        ("soil moisture between 100cm-200cm", "1-2 m"),
+        ("SoilMoi10_40cm_inst", "0.1-0.4 m"),
+    ],
+)
+def test_a_layer_in_the_names_alone_is_believed(tmp_path: Path, long_name: str, layer: str) -> None:
+    path = write_image(tmp_path / "a.nc", long_name=long_name)
+    with pytest.raises(InputError, match=f"found soil moisture at {layer}, expected"):
+        read_cf(path, GRID, NOON, variable="sm")
+    with pytest.raises(InputError, match=f"found {layer} in its name or long_name, expected 0-0.1 m"):
+        read_cf(path, GRID, NOON, variable="sm", layer=(0.0, 0.1))
+
+
+def test_the_first_layer_of_ecmwf_is_known_by_its_name(tmp_path: Path) -> None:
+    image = read_cf(write_image(tmp_path / "a.nc", long_name="swvl1"), GRID, NOON, variable="sm")
+    assert image.remarks == ("the observed layer 0-0.07 m stands for the image's 0-0.1 m",)
+
+
+@pytest.mark.parametrize(
+    "long_name", ["soil moisture, m3 m-3", "soil moisture 1981-2010", "volumetric water in 3 layers"]
+)
+def test_other_numbers_in_a_name_are_no_layer(tmp_path: Path, long_name: str) -> None:
+    assert read_cf(write_image(tmp_path / "a.nc", long_name=long_name), GRID, NOON, variable="sm").remarks == ()
+
+
+@pytest.mark.parametrize("dimension", ["soil", "soilsnow", "levgrnd", "layer"])
+def test_a_layer_by_its_number_alone_is_not_taken(tmp_path: Path, dimension: str) -> None:
+    path = write_image(tmp_path / "a.nc", FIELD[None], (dimension, "lat", "lon"))
+    with pytest.raises(
+        InputError, match=f"found dimension {dimension} without depths, expected the depths of its layer"
+    ):
+        read_cf(path, GRID, NOON, variable="sm")
+    assert read_cf(path, GRID, NOON, variable="sm", layer=(0.0, 0.1)).observed.all()
+
+
+def test_the_root_zone_is_not_the_surface_unless_its_depths_are_stated(tmp_path: Path) -> None:
+    path = write_image(tmp_path / "a.nc", long_name="root zone soil moisture")
+    with pytest.raises(InputError, match="found 'root zone' in its name or long_name"):
+        read_cf(path, GRID, NOON, variable="sm")
+    image = read_cf(path, GRID, NOON, variable="sm", layer=(0.0, 1.0))
+    assert image.remarks == ("the observed layer 0-1 m stands for the image's 0-0.1 m",)
+
+
+def test_a_depth_in_other_units_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="depth: found units 'level', expected depths in m, cm or mm"):
+        read_cf(single(tmp_path / "a.nc", 1.0, units="level"), GRID, NOON, variable="sm")
