@@ -85,7 +85,7 @@ class Grid:
         The outermost row reaches to the pole where no further row would fit in between. A Gaussian grid ends about
         three quarters of a row from the pole: its last row is the polar cap.
         """
-        edges = _edges(self.latitude)
+        edges = cell_edges(self.latitude)
         for end, neighbour in ((0, 1), (-1, -2)):
             outward = self.latitude[end] - self.latitude[neighbour]
             pole = np.copysign(90.0, outward)
@@ -96,7 +96,7 @@ class Grid:
     @property
     def longitude_edges(self) -> FloatArray:
         """Edges of the columns, (nx + 1,) degrees: midpoints of the centres, 360 apart in all on a periodic grid."""
-        edges = _edges(self.longitude)
+        edges = cell_edges(self.longitude)
         if self.is_periodic:
             edges[0] = 0.5 * (self.longitude[0] + self.longitude[-1] - 360.0)
             edges[-1] = edges[0] + 360.0
@@ -142,7 +142,8 @@ def _open_length(n: int) -> int:
     return int(next_fast_len(max(SMALLEST, n + (n + 1) // 2), real=True))
 
 
-def _edges(centres: FloatArray) -> FloatArray:
+def cell_edges(centres: FloatArray) -> FloatArray:
+    """Midpoints of the centres (n,), and at the ends as far beyond them, (n + 1,)."""
     middle = 0.5 * (centres[1:] + centres[:-1])
     first = centres[0] - (middle[0] - centres[0])
     last = centres[-1] + (centres[-1] - middle[-1])

@@ -14,6 +14,7 @@ from scipy.sparse import coo_array, csr_array
 
 from imgda_mpi.arrays import BoolArray, FloatArray, IntArray
 from imgda_mpi.grid import Grid
+from imgda_mpi.observations.gaps import Stretch, column_stretches, row_stretches
 
 HALF = 0.5  # of a cell's weight must lie on valid pixels
 ROUNDING = 1e-9  # keeps a cell that is exactly half valid on the same side whatever the order of the sum
@@ -78,48 +79,61 @@ def bilinear(source: Grid, target: Grid) -> Regridding:
 
     Longitude is periodic where the source is. Between a pole and the outermost row of a source that reaches the
     pole (see `Grid.latitude_edges`) the value of that row holds. Other target centres outside the source's centres
-    are not covered, also not in the outer half of the border pixels: nothing is extrapolated. Latitudes of both grids
-    may be in either order, longitudes in any range of 360 degrees.
+    are not covered, also not in the outer half of the border pixels, nor between pixels on the two sides of a gap:
+    nothing is extrapolated. Latitudes of both grids may be in either order, longitudes in any range of 360 degrees.
     """
-    return Regridding(_latitude_points(source, target), _longitude_points(source, target))
+    rows = [_latitude_points(stretch, target, source.latitude.size) for stretch in row_stretches(source)]
+    columns = [_longitude_points(stretch, target, source.longitude.size) for stretch in column_stretches(source)]
+    return Regridding(_sum(rows), _sum(columns))
 
 
 def conservative(source: Grid, target: Grid) -> Regridding:
     """Weights of the area mean: share of each target cell that each source pixel overlaps, on the sphere.
 
-    Cells lie between the edges of the grids, whose order and ranges are as for `bilinear`.
+    Cells lie between the edges of the grids, whose order and ranges are as for `bilinear`. At a gap of the source its
+    pixels end half a step beyond their centres.
     """
-    # Areas on the sphere are proportional to the difference of sin(latitude).
-    rows = _overlap(np.sin(np.radians(source.latitude_edges)), np.sin(np.radians(target.latitude_edges)))
-    start, end = source.longitude_edges[[0, -1]]
-    first, last = target.longitude_edges[[0, -1]]
-    turns = range(int(np.floor((first - end) / 360.0)), int(np.ceil((last - start) / 360.0)) + 1)
-    columns = [_overlap(source.longitude_edges + 360.0 * turn, target.longitude_edges) for turn in turns]
-    return Regridding(rows, sum(columns[1:], start=columns[0]))
+    rows = [_latitude_shares(stretch, target, source.latitude.size) for stretch in row_stretches(source)]
+    columns = [_longitude_shares(stretch, target, source.longitude.size) for stretch in column_stretches(source)]
+    return Regridding(_sum(rows), _sum(columns))
 
 
 METHODS: dict[str, Callable[[Grid, Grid], Regridding]] = {"bilinear": bilinear, "conservative": conservative}
 
 
-def _latitude_points(source: Grid, target: Grid) -> csr_array:
-    rows = np.argsort(source.latitude)
-    nodes = source.latitude[rows]
-    south, north = np.sort(source.latitude_edges[[0, -1]])
+def _sum(weights: list[csr_array]) -> csr_array:
+    return sum(weights[1:], start=weights[0])
+
+
+def _latitude_points(source: Stretch, target: Grid, n_rows: int) -> csr_array:
+    nodes, rows = _nodes(source)
+    south, north = np.sort(source.edges[[0, -1]])
     if south == -90.0 < nodes[0]:
         nodes, rows = np.concatenate([[-90.0], nodes]), np.concatenate([rows[:1], rows])
     if nodes[-1] < 90.0 == north:
         nodes, rows = np.concatenate([nodes, [90.0]]), np.concatenate([rows, rows[-1:]])
-    return _interpolation(nodes, rows, target.latitude, source.latitude.size)
+    return _interpolation(nodes, rows, target.latitude, n_rows)
 
 
-def _longitude_points(source: Grid, target: Grid) -> csr_array:
-    nodes, columns = source.longitude, np.arange(source.longitude.size)
-    if source.is_periodic:
+def _longitude_points(source: Stretch, target: Grid, n_columns: int) -> csr_array:
+    nodes, columns = _nodes(source)
+    if source.closed:
         nodes, columns = np.concatenate([nodes, [nodes[0] + 360.0]]), np.concatenate([columns, [0]])
     # The turn of the globe that brings the target nearest to the middle of the source.
     middle = 0.5 * (nodes[0] + nodes[-1])
     points = target.longitude - 360.0 * np.round((target.longitude - middle) / 360.0)
-    return _interpolation(nodes, columns, points, source.longitude.size)
+    return _interpolation(nodes, columns, points, n_columns)
+
+
+def _nodes(source: Stretch) -> tuple[FloatArray, IntArray]:
+    """Centres between which is interpolated, ascending, and the pixel whose value each has."""
+    order = np.argsort(source.centres)
+    nodes, pixels = source.centres[order], source.index[order]
+    if nodes.size > 1:
+        return nodes, pixels
+    # A single one between two gaps holds on its centre alone.
+    rounding = COORDINATE_TOLERANCE * np.abs(np.diff(source.edges))
+    return np.concatenate([nodes - rounding, nodes + rounding]), np.repeat(pixels, 2)
 
 
 def _interpolation(nodes: FloatArray, columns: IntArray, points: FloatArray, n_columns: int) -> csr_array:
@@ -133,8 +147,21 @@ def _interpolation(nodes: FloatArray, columns: IntArray, points: FloatArray, n_c
     return coo_array((weights, place), shape=(points.size, n_columns)).tocsr()
 
 
-def _overlap(source_edges: FloatArray, target_edges: FloatArray) -> csr_array:
-    """Share of each target interval that each source interval overlaps, (n_target, n_source)."""
+def _latitude_shares(source: Stretch, target: Grid, n_rows: int) -> csr_array:
+    # Areas on the sphere are proportional to the difference of sin(latitude).
+    edges = np.sin(np.radians(source.edges)), np.sin(np.radians(target.latitude_edges))
+    return _overlap(*edges, source.index, n_rows)
+
+
+def _longitude_shares(source: Stretch, target: Grid, n_columns: int) -> csr_array:
+    edges = target.longitude_edges
+    start, end = source.edges[[0, -1]]
+    turns = range(int(np.floor((edges[0] - end) / 360.0)), int(np.ceil((edges[-1] - start) / 360.0)) + 1)
+    return _sum([_overlap(source.edges + 360.0 * turn, edges, source.index, n_columns) for turn in turns])
+
+
+def _overlap(source_edges: FloatArray, target_edges: FloatArray, pixels: IntArray, n_pixels: int) -> csr_array:
+    """Share of each target interval that each pixel overlaps, (n_target, n_pixels); ``pixels[k]`` has interval k."""
     points = np.union1d(source_edges, target_edges)
     middle, length = 0.5 * (points[1:] + points[:-1]), np.diff(points)
     row, column = _interval(target_edges, middle), _interval(source_edges, middle)
@@ -144,7 +171,8 @@ def _overlap(source_edges: FloatArray, target_edges: FloatArray) -> csr_array:
     weights = length[inside] / np.abs(np.diff(target_edges))[row]
     # Edges that agree but for rounding leave slivers: they are no overlap.
     real = weights > ROUNDING
-    return coo_array((weights[real], (row[real], column[real])), shape=shape).tocsr()
+    place = row[real], pixels[column[real]]
+    return coo_array((weights[real], place), shape=(shape[0], n_pixels)).tocsr()
 
 
 def _interval(edges: FloatArray, points: FloatArray) -> IntArray:

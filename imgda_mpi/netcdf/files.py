@@ -1,0 +1,83 @@
+"""Opening NetCDF files, finding their variables and attributes."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import netCDF4
+
+from imgda_mpi.faults import fault, reading
+
+in_library = partial(reading, found="a file that cannot be read", expected="a whole NetCDF file", do="fetch it again")
+"""`reading` around one call into the NetCDF library."""
+
+
+def resolve(path: Path | str, time: datetime) -> Path:
+    """The path with its strftime fields filled with the time in UTC; a literal percent sign is written ``%%``.
+
+    >>> from datetime import datetime, UTC
+    >>> resolve("GLDAS_NOAH025_3H.A%Y%m%d.%H%M.021.nc4", datetime(2016, 1, 1, 6, tzinfo=UTC)).name
+    'GLDAS_NOAH025_3H.A20160101.0600.021.nc4'
+    """
+    if time.tzinfo is None:
+        raise ValueError(f"time {time} must have a time zone")
+    return Path(time.astimezone(UTC).strftime(str(path)))
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[netCDF4.Dataset]:
+    """The open file; what is read from it goes through `in_library`."""
+    if not path.is_file():
+        raise fault(
+            path,
+            found=f"no such file{_siblings(path)}",
+            expected="a NetCDF file",
+            do="correct the path, or ask for a time that has one",
+        )
+    with in_library(path):
+        dataset = netCDF4.Dataset(path)
+    try:
+        _check_size(path, dataset)
+        yield dataset
+    finally:
+        with in_library(path):
+            dataset.close()
+
+
+def _siblings(path: Path) -> str:
+    if not path.parent.is_dir():
+        return f", nor a directory {path.parent}"
+    names = sorted(sibling.name for sibling in path.parent.iterdir() if sibling.is_file())
+    close = difflib.get_close_matches(path.name, names, n=3)
+    return f" (nearest in its directory: {', '.join(close)})" if close else ""
+
+
+def _check_size(path: Path, dataset: netCDF4.Dataset) -> None:
+    """Refuse a cut classic file: the library reads the lost part of it as zeros, and zero is dry soil."""
+    if not dataset.data_model.startswith("NETCDF3"):
+        return
+    with in_library(path):
+        needed = sum(int(v.size) * v.dtype.itemsize for v in dataset.variables.values())
+        size = path.stat().st_size
+    if size < needed:
+        raise fault(path, found=f"{size} bytes", expected=f"at least {needed} for its variables", do="fetch it again")
+
+
+def find_variable(path: Path, dataset: netCDF4.Dataset, name: str) -> netCDF4.Variable[Any]:
+    """The named variable of the file."""
+    if name not in dataset.variables:
+        fields = [field for field, variable in dataset.variables.items() if len(variable.dimensions) > 1]
+        raise fault(path, name, found="no such variable", expected=f"one of {', '.join(fields)}", do="name one of them")
+    return dataset.variables[name]
+
+
+def text_attribute(variable: netCDF4.Variable[Any], name: str) -> str:
+    """An attribute as stripped text, empty where it is absent."""
+    with in_library(Path(variable.group().filepath())):
+        return str(getattr(variable, name, "")).strip()

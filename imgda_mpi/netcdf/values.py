@@ -1,0 +1,52 @@
+"""Values of a variable: unpacked, without what its file calls missing or beyond its limits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import netCDF4
+import numpy as np
+
+from imgda_mpi.arrays import FloatArray
+from imgda_mpi.faults import fault
+from imgda_mpi.netcdf import limits
+from imgda_mpi.netcdf.files import in_library
+from imgda_mpi.netcdf.stored import Stored
+
+ATTRIBUTES = ("_FillValue", "missing_value", "scale_factor", "add_offset", "_Unsigned", *limits.NAMES)
+
+
+def read_values(path: Path, variable: netCDF4.Variable[Any], index: Any = ...) -> FloatArray:
+    """Unpacked values in double precision, NaN where missing.
+
+    Missing are ``_FillValue`` (without it the library's own fill), ``missing_value``, what lies beyond the limits that
+    the file states (see `imgda_mpi.netcdf.limits`), and what is not finite.
+
+    Raises
+    ------
+    InputError
+        Where the type is not numeric, an attribute cannot be applied, or the limits leave no value.
+    """
+    if not np.issubdtype(variable.dtype, np.number):
+        raise fault(path, variable.name, found=f"type {variable.dtype}", expected="numbers", do="name another variable")
+    with in_library(path):
+        attributes = {
+            name: np.atleast_1d(variable.getncattr(name)) for name in variable.ncattrs() if name in ATTRIBUTES
+        }
+        fill = variable.get_fill_value()
+        variable.set_auto_maskandscale(False)
+        try:
+            values = np.asarray(variable[index], dtype=variable.dtype.newbyteorder("="))
+        finally:
+            variable.set_auto_maskandscale(True)
+    if fill is not None:
+        attributes["_FillValue"] = np.atleast_1d(fill)
+    of_file = values.dtype
+    if of_file.kind == "i" and str(attributes.get("_Unsigned", [""])[0]) in ("true", "True"):
+        values = values.view(f"u{of_file.itemsize}")
+    stored = Stored(path, variable.name, values, of_file, attributes)
+    unpacked = stored.unpacked()
+    present = np.isfinite(unpacked) & ~stored.filled()
+    valid = present & ~limits.beyond_limits(stored, unpacked, present)
+    return np.where(valid, unpacked, np.nan).astype(np.float64)

@@ -1,0 +1,41 @@
+"""Variables of CF NetCDF files that are written."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import netCDF4
+import numpy as np
+import numpy.typing as npt
+
+from imgda_mpi.arrays import FloatArray
+
+
+def write_coordinate(file: netCDF4.Dataset, name: str, values: FloatArray, standard_name: str, units: str) -> None:
+    """A coordinate variable along its own dimension, which must exist."""
+    write_variable(file, name, (name,), values, standard_name, units)
+    file[name].standard_name = standard_name
+
+
+def write_variable(
+    file: netCDF4.Dataset, name: str, dims: tuple[str, ...], values: npt.NDArray[Any], meaning: str, units: str
+) -> None:
+    """A compressed variable of existing dimensions; numbers that are not finite are missing."""
+    fill = np.nan if values.dtype.kind == "f" and dims != (name,) else None
+    variable = file.createVariable(name, values.dtype, dims, zlib=True, complevel=1, fill_value=fill)
+    variable.long_name = meaning
+    variable.units = units
+    variable[:] = values
+
+
+def write_names(file: netCDF4.Dataset, dim: str, names: list[str]) -> None:
+    """A dimension whose coordinates are words.
+
+    Characters, not strings: current HDF5 libraries crash when a file with variable-length strings is opened twice.
+    """
+    characters = np.array(names, dtype="S")
+    file.createDimension(dim, len(names))
+    file.createDimension(f"{dim}_length", characters.itemsize)
+    variable = file.createVariable(dim, "S1", (dim, f"{dim}_length"))
+    variable._Encoding = "ascii"
+    variable[:] = characters

@@ -1,0 +1,162 @@
+"""What is taken for latitude and longitude, and what is not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import netCDF4
+import numpy as np
+import pytest
+from image_files import FIELD, GRID, LATITUDE, LONGITUDE, NOON, write_image
+
+from imgda_mpi.faults import InputError
+from imgda_mpi.grid import Grid
+from imgda_mpi.observations.cf import read_cf
+
+NORTH, EAST = {"units": "degrees_north"}, {"units": "degrees_east"}
+
+
+def file_with(
+    folder: Path,
+    latitude: dict[str, str],
+    longitude: dict[str, str],
+    mapping: str | None = None,
+    *,
+    names: tuple[str, str] = ("lat", "lon"),
+    crs: dict[str, str] | None = None,
+) -> Path:
+    """An image whose coordinates have these attributes; the variable names the mapping, crs are a mapping's own."""
+    coordinates = {names[0]: (LATITUDE, latitude), names[1]: (LONGITUDE, longitude)}
+    said = {} if mapping is None else {"grid_mapping": mapping}
+    path = write_image(folder / "a.nc", FIELD, names, coordinates, **said)
+    if crs is not None:
+        with netCDF4.Dataset(path, "a") as dataset:
+            dataset.createVariable("crs", "i4", ()).setncatts(crs)
+    return path
+
+
+def assert_read(path: Path) -> None:
+    np.testing.assert_allclose(read_cf(path, GRID, NOON, variable="sm").values, FIELD, rtol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("names", "latitude", "longitude"),
+    [
+        (("y", "x"), {"standard_name": "latitude"}, {"standard_name": "longitude", "units": "degrees"}),
+        (("row", "column"), {"units": "degree_N"}, {"units": "degree_E"}),
+        (("row", "column"), {"units": "degrees north", "long_name": "centre of EASE projection rows"}, EAST),
+        (("Latitude", "Longitude"), {}, {"units": "Degrees"}),
+        (("lat", "lon"), {"long_name": "latitude of grid cell centre"}, {"axis": "X"}),
+    ],
+)
+def test_coordinates_are_found_by_standard_name_units_or_usual_name(tmp_path: Path, names, latitude, longitude) -> None:
+    assert_read(file_with(tmp_path, latitude, longitude, names=names))
+
+
+@pytest.mark.parametrize(
+    ("names", "attributes", "found"),
+    [
+        (("lat", "lon"), {"standard_name": "grid_latitude", "units": "degrees"}, "lat with standard_name 'grid_lat"),
+        (("y", "x"), {"standard_name": "projection_y_coordinate", "units": "m", "axis": "Y"}, "and units 'm'"),
+        (("y", "x"), {"units": "km", "axis": "Y"}, "y with standard_name '' and units 'km'"),
+        (("y", "x"), {"units": "degrees", "axis": "Y"}, "y with standard_name '' and units 'degrees'"),
+        (("rlat", "rlon"), {"units": "degrees", "axis": "Y"}, "rlat with standard_name '' and units 'degrees'"),
+    ],
+)
+def test_what_is_not_said_to_be_geographic_is_no_latitude(tmp_path: Path, names, attributes, found: str) -> None:
+    path = file_with(tmp_path, attributes, EAST, names=names)
+    with pytest.raises(InputError, match=f"sm: found latitude nowhere in the file .*{found}.*only rectilinear"):
+        read_cf(path, GRID, NOON, variable="sm")
+
+
+@pytest.mark.parametrize(
+    ("names", "attributes", "found"),
+    [
+        (("lat", "lon"), {"standard_name": "latitude", "units": "radians"}, "lat has units 'radians'"),
+        (("y", "x"), {"standard_name": "latitude", "units": "1"}, "y has units '1'"),
+        (("lat", "lon"), {"units": "rad"}, "lat has units 'rad'"),
+        (("lat", "lon"), {"units": "m"}, "lat has units 'm'"),
+        (("y", "x"), {"standard_name": "latitude", "units": "degrees_east"}, "y has units 'degrees_east'"),
+        (("lat", "lon"), {"units": "degrees_east"}, "lat has units 'degrees_east'"),
+        (("lat", "lon"), {"units": "degrees", "long_name": "latitude in rotated pole grid"}, "lat has long_name 'lat"),
+        (("lat", "lon"), {**NORTH, "long_name": "Rotated latitude"}, "lat has long_name 'Rotated latitude'"),
+        (("lat", "lon"), {"long_name": "latitude in radians"}, "lat has long_name 'latitude in radians'"),
+        (("lat", "lon"), {"units": "degrees", "long_name": "Grid Latitude"}, "lat has long_name 'Grid Latitude'"),
+        (("lat", "lon"), {"long_name": "y coordinate of projection"}, "lat has long_name 'y coordinate of proj"),
+        (("rlat", "rlon"), NORTH, "rlat has units 'degrees_north' and the name of another coordinate"),
+    ],
+)
+def test_a_latitude_that_is_said_to_be_something_else_is_refused(tmp_path: Path, names, attributes, found: str) -> None:
+    path = file_with(tmp_path, attributes, EAST, names=names)
+    with pytest.raises(InputError, match=f"sm: found no latitude in degrees: {found}.*, expected .*degrees_north"):
+        read_cf(path, GRID, NOON, variable="sm")
+
+
+def test_units_of_latitude_and_longitude_that_are_exchanged_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"lat has units 'degrees_east'; lon has units 'degrees_north' and the name"):
+        read_cf(file_with(tmp_path, EAST, NORTH), GRID, NOON, variable="sm")
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["rotated_latitude_longitude", "polar_stereographic", "geostationary", "lambert_conformal_conic", "sinusoidal"],
+)
+@pytest.mark.parametrize("attributes", [{"units": "degrees", "axis": "Y"}, NORTH, {"standard_name": "latitude"}])
+def test_a_grid_mapping_without_geographic_vectors_is_refused(tmp_path: Path, kind: str, attributes) -> None:
+    path = file_with(tmp_path, attributes, EAST, "crs", crs={"grid_mapping_name": kind})
+    with pytest.raises(InputError, match=f"lat has grid_mapping crs, which is '{kind}', .*remap the file"):
+        read_cf(path, GRID, NOON, variable="sm")
+
+
+@pytest.mark.parametrize(
+    ("attributes", "mapping", "crs"),
+    [
+        ({"units": "degrees"}, "crs", {"grid_mapping_name": "latitude_longitude"}),
+        ({"units": "degrees"}, "crs", {"grid_mapping_name": "Latitude_Longitude"}),
+        (NORTH, "crs", {"grid_mapping_name": "lambert_cylindrical_equal_area"}),
+        (NORTH, "crs", {"crs_wkt": "GEOGCRS[...]"}),
+        (NORTH, "crs", None),
+        (NORTH, "crs: lat lon", {"grid_mapping_name": "latitude_longitude"}),
+        (NORTH, "crs: x y other: lat lon", {"grid_mapping_name": "polar_stereographic"}),
+        (NORTH, None, {"grid_mapping_name": "rotated_latitude_longitude"}),
+    ],
+)
+def test_a_grid_mapping_that_leaves_degrees_what_they_are_is_read(tmp_path: Path, attributes, mapping, crs) -> None:
+    assert_read(file_with(tmp_path, attributes, EAST, mapping, crs=crs))
+
+
+@pytest.mark.parametrize(
+    ("attributes", "mapping", "crs", "found"),
+    [
+        ({"units": "degrees"}, "crs", {"grid_mapping_name": "mercator"}, "crs, which is 'mercator'"),
+        ({"units": "degrees"}, "crs", {"crs_wkt": "PROJCRS[...]"}, "crs, which is of no stated kind"),
+        ({"units": "degrees"}, "crs", None, "crs, which is not in the file"),
+        (NORTH, "rotated_pole", None, "rotated_pole, which is not in the file"),
+        (NORTH, "crs: lat lon", {"grid_mapping_name": "rotated_latitude_longitude"}, "crs, which is 'rotated_lat"),
+        ({}, None, {"grid_mapping_name": "rotated_latitude_longitude"}, "crs, which is 'rotated_latitude_longitude'"),
+    ],
+)
+def test_a_grid_mapping_in_doubt_needs_coordinates_that_say_what_they_are(
+    tmp_path: Path, attributes, mapping, crs, found: str
+) -> None:
+    path = file_with(tmp_path, attributes, EAST, mapping, crs=crs)
+    with pytest.raises(InputError, match=f"lat has grid_mapping {found}"):
+        read_cf(path, GRID, NOON, variable="sm")
+
+
+def test_a_good_vector_beside_another_one_is_found(tmp_path: Path) -> None:
+    path = file_with(tmp_path, {"standard_name": "latitude", "units": "radians"}, EAST)
+    with netCDF4.Dataset(path, "a") as dataset:
+        dataset.createVariable("degrees", "f8", ("lat",))[:] = LATITUDE
+        dataset["degrees"].units = "degrees_north"
+    assert_read(path)
+
+
+@pytest.mark.parametrize("start", [-180.0, 0.0], ids=["the date line", "Greenwich"])
+def test_longitudes_that_start_again_go_on(tmp_path: Path, start: float) -> None:
+    onward = start + 360.0 + np.arange(-4.0, 4.0)
+    stored = np.where(onward < start + 360.0, onward, onward - 360.0)
+    assert stored.max() - stored.min() > 350.0
+    path = write_image(tmp_path / "a.nc", coordinates={"lon": (stored, EAST)})
+    image = read_cf(path, Grid(LATITUDE, onward), NOON, variable="sm")
+    np.testing.assert_allclose(image.values, FIELD, rtol=1e-14)
