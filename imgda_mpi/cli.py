@@ -24,6 +24,9 @@ log = logging.getLogger(__name__)
 BAD_INPUT = 2
 """Exit status where the user can mend what went wrong; 1 is a fault of the program."""
 
+NOT_DONE = 3
+"""Exit status of ``check --done`` where there is no result yet."""
+
 
 def main(argv: list[str] | None = None) -> int:
     """Run one verb and return the exit status: 0 done, 2 bad input or output, 1 a fault of the program."""
@@ -45,6 +48,12 @@ def _parser() -> argparse.ArgumentParser:
 
     check = verbs.add_parser("check", help="check settings and input files without computing or writing a result")
     check.add_argument("settings", type=Path, help="settings file, TOML")
+    check.add_argument(
+        "--done",
+        action="store_true",
+        help="ask, on one process, whether the output folder holds the result already: status 0 if it does, "
+        f"{NOT_DONE} if it holds nothing yet, {BAD_INPUT} if it holds anything else",
+    )
     check.set_defaults(verb=_check)
 
     compare = verbs.add_parser(
@@ -100,9 +109,31 @@ def _analyse(arguments: argparse.Namespace) -> int:
 
 def _check(arguments: argparse.Namespace) -> int:
     from imgda_mpi.settings.analysis import Settings
+
+    if arguments.done:
+        return _done(arguments.settings)
     from imgda_mpi.workflow.check import check
 
     return _on_all_ranks(arguments.settings, Settings, check)
+
+
+def _done(settings_file: Path) -> int:
+    from imgda_mpi.console import configure_logging
+    from imgda_mpi.settings.analysis import Settings
+    from imgda_mpi.settings.file import read_settings
+    from imgda_mpi.workflow.done import done
+
+    configure_logging(0)
+    status = 0
+
+    def ask() -> None:
+        nonlocal status
+        settings = read_settings(settings_file, Settings)
+        status = 0 if done(settings) else NOT_DONE
+        said = "no result yet" if status else "the whole result is there already,"
+        sys.stdout.write(f"{said} in {settings.output.directory}\n")
+
+    return _alone(ask) or status
 
 
 def _compare(arguments: argparse.Namespace) -> int:

@@ -1,12 +1,24 @@
-"""Whether a result can be put where it is to go."""
+"""Files as the disk has them: their checksums, and whether a result can be put where it is to go."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 from pathlib import Path
 
-from imgda_mpi.faults import OutputError, fault
+from imgda_mpi.faults import OutputError, fault, reading
+
+
+def checksum(file: Path) -> str:
+    """SHA-256 of a file, hexadecimal. Not collective.
+
+    Raises
+    ------
+    InputError
+    """
+    with reading(file), file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def check_free(final: Path, bytes_needed: int = 0) -> None:

@@ -37,17 +37,15 @@ ours() (
     . "$project/tools/env.sh" && "$@"
 )
 
-# A result appears whole or not at all. Where the settings are at fault this stays empty, and the analysis says why.
-result=$(ours python -c '
-import sys
-from pathlib import Path
-from imgda_mpi.settings.analysis import Settings
-from imgda_mpi.settings.file import read_settings
-print(read_settings(Path(sys.argv[1]), Settings).output.directory)' "$case_file" 2>/dev/null) || result=
-if [ -n "$result" ] && [ -e "$result/manifest.json" ]; then
-    say "nothing to do: the result is there already, in $result"
-    exit 0
-fi
+# A result appears whole or not at all. With status 3 there is none yet, and what else may be wrong the analysis says.
+ours python -P -m imgda_mpi check --done "$case_file" </dev/null
+case $? in
+    0)
+        say "nothing to do"
+        exit 0
+        ;;
+    2) exit 2 ;; # settings at fault, or a folder that holds something else
+esac
 
 # Attempts are counted, and measured FFT plans are kept, where they outlive the job.
 export XDG_CACHE_HOME=$cache
@@ -62,7 +60,7 @@ trap 'rm -rf "$TMPDIR"' EXIT
 warned=no
 trap 'warned=yes; kill -TERM "$launcher" 2>/dev/null' "$wall_time_signal"
 # One process, which the signal is for, becomes the launcher.
-(. "$project/tools/env.sh" && launch python -m mpi4py -m imgda_mpi analyse "$case_file") </dev/null &
+(. "$project/tools/env.sh" && launch python -P -m mpi4py -m imgda_mpi analyse "$case_file") </dev/null &
 launcher=$!
 wait "$launcher"
 status=$?

@@ -177,7 +177,7 @@ def test_a_uniform_field_of_standard_deviations_is_the_number(example_case: Path
     field_file = f'{{file = "{tmp_path}/sb.nc", variable = "sb"}}'
     method = f'method = {{kind = "paper", n_members = 5, background_error = {field_file}}}'
     text = demo(example_case, before=method)
-    assert same_restart(number, run(tmp_path, text, "field"))
+    assert same_restart(number, run(tmp_path, text, "field"), "/imgda_mpi_assimilated")
 
 
 def test_the_diagnostics_open_in_xarray(example_case: Path, tmp_path: Path) -> None:

@@ -181,4 +181,4 @@ def test_a_missing_variable_is_not_a_damaged_one(tmp_path: Path) -> None:
 def test_the_manifest_names_the_file_that_cannot_be_read(tmp_path: Path) -> None:
     whole = image_file(tmp_path / "a.nc")
     with pytest.raises(InputError, match=r"gone.nc: found what cannot be read"):
-        manifest.write_manifest(tmp_path, [], [whole, tmp_path / "gone.nc"], "{}", 0, MPI.COMM_SELF)
+        manifest.checksums([whole, tmp_path / "gone.nc"], MPI.COMM_SELF)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -12,6 +13,10 @@ from pathlib import Path
 
 import pytest
 from launch import ROOT
+
+from imgda_mpi.results.identity import PROGRAM
+from imgda_mpi.settings.analysis import Settings
+from imgda_mpi.settings.file import read_settings
 
 JOBS = ROOT / "jobs"
 JOB = "4711"
@@ -96,6 +101,7 @@ class Site:
         self.environment = {
             "PATH": f"{system}:{os.environ['PATH']}",
             "OMP_NUM_THREADS": "16",
+            "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
             "HOME": str(directory),
             "VIRTUAL_ENV": str(environment.parent),
             "RECORDS": str(self.records),
@@ -171,9 +177,9 @@ def test_directives_come_before_the_first_command(scheduler: Scheduler) -> None:
 @each_scheduler
 def test_ranks_run_the_analysis_with_one_thread_each(site: Site, scheduler: Scheduler) -> None:
     status, output = site.run(scheduler, "exit 0")
-    assert (status, output) == (0, "")
+    assert (status, output) == (0, f"no result yet in {site.directory / 'analysis'}\n")
     command = site.arguments[site.arguments.index("python") :]
-    assert command == ["python", "-m", "mpi4py", "-m", "imgda_mpi", "analyse", str(site.case)]
+    assert command == ["python", "-P", "-m", "mpi4py", "-m", "imgda_mpi", "analyse", str(site.case)]
     words = (site.records / "environment").read_text().split("\0")
     environment = dict(word.split("=", 1) for word in words if word)
     assert (environment["OMP_NUM_THREADS"], environment["OPENBLAS_NUM_THREADS"]) == ("1", "1")
@@ -277,13 +283,20 @@ def test_queue_that_refuses_is_reported(site: Site) -> None:
     assert "submit it again" in output
 
 
+def put_result(site: Site) -> None:
+    """The result of the settings of now, which has no files."""
+    settings = json.loads(read_settings(site.case, Settings).model_dump_json())
+    manifest = {"program": PROGRAM, "settings": settings, "inputs": [], "outputs": []}
+    (site.directory / "analysis").mkdir()
+    (site.directory / "analysis" / "manifest.json").write_text(json.dumps(manifest))
+
+
 @each_scheduler
 def test_result_that_is_there_is_not_computed_again(site: Site, scheduler: Scheduler) -> None:
-    (site.directory / "analysis").mkdir()
-    (site.directory / "analysis" / "manifest.json").write_text("{}")
+    put_result(site)
     status, output = site.run(scheduler, "exit 1")
     assert status == 0
-    assert str(site.directory / "analysis") in output
+    assert f"the whole result is there already, in {site.directory / 'analysis'}\njob {JOB}: nothing to do" in output
     assert not (site.records / "arguments").exists()
 
 
@@ -292,11 +305,29 @@ def test_the_jobs_own_shell_is_left_as_it_is(site: Site) -> None:
     assert (site.records / "shell_at_requeue").read_text() == f"{site.environment['PATH']} 16\n"
 
 
-def test_faulty_settings_are_left_to_the_analysis(site: Site) -> None:
+@each_scheduler
+def test_result_of_another_time_is_not_taken_for_the_one_that_is_wanted(site: Site, scheduler: Scheduler) -> None:
+    put_result(site)
+    site.case.write_text(SETTINGS.replace("2022-06-02", "2022-06-03"))
+    status, output = site.run(scheduler, "exit 0")
+    assert status == 2
+    assert "found another analysis: [model] time" in output
+    assert not (site.records / "arguments").exists()
+    assert site.requeued == []
+
+
+def test_faulty_settings_are_said_before_the_ranks_are_started(site: Site) -> None:
     site.case.write_text("[model")
-    status, output = site.run(SCHEDULERS[0], "exit 2")
-    assert (status, output) == (2, "")
-    assert site.arguments[-1] == str(site.case)
+    status, output = site.run(SCHEDULERS[0], "exit 0")
+    assert status == 2
+    assert f"error: {site.case}: is not valid TOML" in output
+    assert not (site.records / "arguments").exists()
+
+
+def test_check_that_fails_itself_is_left_to_the_analysis(site: Site) -> None:
+    (site.directory / "environment" / "bin" / "python").write_text("#!/bin/sh\nexit 1\n")
+    status, _ = site.run(SCHEDULERS[0], "exit 5")
+    assert status == 5
 
 
 @each_scheduler

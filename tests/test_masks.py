@@ -53,6 +53,7 @@ def test_a_mask_may_be_in_a_file_of_its_own(tmp_path: Path) -> None:
     path = write_image(tmp_path / "a.nc", np.where(LAND, FIELD, 0.0))
     own = with_mask(tmp_path / "mask_%Y.nc", LAND * 1.0).rename(tmp_path / "mask_2022.nc")
     image = read_cf(path, GRID, NOON, variable="sm", mask=Mask(file=tmp_path / "mask_%Y.nc"))
+    assert image.files == [path, own]
     assert own.exists()
     np.testing.assert_array_equal(image.observed, LAND)
 

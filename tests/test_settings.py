@@ -148,7 +148,7 @@ def test_settings_that_are_no_method_are_refused_with_those_to_use(text: str, sa
         (("", f"{PAPER}n_member = 3\n"), r"\[method\] unknown key 'n_member'; did you mean 'n_members'\?"),
         (
             ("", "[errors]\nxyz = 3\n"),
-            r"\[errors\] unknown key 'xyz'; known are estimate_observation, observation, seed",
+            r"\[errors\] unknown key 'xyz'; known are allow_few, estimate_observation, observation, seed",
         ),
         (("", f"{PAPER}n_members = 1\n"), r"\[method\] n_members = 1: input should be greater than or equal to 2"),
         (("", f"{PAPER}n_members = 2.5\n"), r"\[method\] n_members = 2.5: input should be a valid integer"),

@@ -21,13 +21,14 @@ import numpy as np
 from mpi4py import MPI
 
 from imgda_mpi.arrays import FloatArray, IntArray
+from imgda_mpi.colm.marks import Mark, read_sidecar, sidecar, write_sidecar
 from imgda_mpi.colm.own_patches import check_soil, own_patches
 from imgda_mpi.colm.patches import PatchMap
 from imgda_mpi.colm.soil_layers import N_SNOW, N_SOIL, node_depth
 from imgda_mpi.colm.soil_update import SoilColumns
 from imgda_mpi.faults import OutputError, fault, reading, writing
 from imgda_mpi.grid import Grid
-from imgda_mpi.parallel.failure import on_rank_0, same_fate
+from imgda_mpi.parallel.failure import from_rank_0, on_rank_0, same_fate
 from imgda_mpi.parallel.ownership import share
 from imgda_mpi.parallel.rows import gather_rows, scatter_rows
 
@@ -80,6 +81,7 @@ class Colm2014Restart:
     offsets: IntArray
     comm: MPI.Intracomm
     porosity: FloatArray  # (n_own, 10)
+    mark: Mark | None
 
     @property
     def state(self) -> Path:
@@ -110,19 +112,23 @@ class Colm2014Restart:
             is_soil=self.patches.is_soil,
         )
         with same_fate(self.comm):
-            state, const = self.inputs
+            state, const = self.inputs[:2]
             check_soil(soil, lambda patch: (state, first + patch), lambda patch: (const, first + patch))
         return soil, aquifer
 
-    def write(self, directory: Path, liquid: FloatArray, aquifer: FloatArray | None) -> list[Path]:
+    def write(
+        self, directory: Path, liquid: FloatArray, aquifer: FloatArray | None, mark: Mark | None = None
+    ) -> list[Path]:
         """Copy the state file and put the soil water into the copy. Collective; rank 0 does the file work.
+
+        The mark becomes a sidecar, which is the second file.
 
         Raises
         ------
         OutputError
             Where the file does not hold what was written to it.
         """
-        target = directory / self.state.name
+        target, mark = directory / self.state.name, mark or self.mark
         every_liquid = gather_rows(self.comm, liquid, self.offsets)
         every_aquifer = None if aquifer is None else gather_rows(self.comm, aquifer, self.offsets)
         with same_fate(self.comm):
@@ -133,7 +139,10 @@ class Colm2014Restart:
                 if every_aquifer is not None:
                     edits[AQUIFER] = every_aquifer[:, None]
                 _edited_copy(self.state, target, edits)
-        return [target]
+                if mark is not None:
+                    with writing(target.parent):
+                        write_sidecar(target, mark)
+        return [target] if mark is None else [target, sidecar(target)]
 
     def _values(self, variable: int, width: int) -> FloatArray:
         n = int(self.offsets[-1])
@@ -168,16 +177,18 @@ def open_restart(restart_file: Path, const_file: Path, time: datetime, comm: MPI
         return patches, _reals(const_file, layout.porosity, layout.n_patch * N_SOIL).reshape(-1, N_SOIL)
 
     patches, porosity = on_rank_0(comm, read) or (None, None)
+    mark = from_rank_0(comm, lambda: read_sidecar(restart_file))
     offsets = share(comm.bcast(patches.n_patch if patches else None), comm.size)
     return Colm2014Restart(
         name=f"CoLM2014 {restart_file.name}",
         time=time,
-        inputs=[restart_file, const_file],
+        inputs=[restart_file, const_file, *([] if mark is None else [sidecar(restart_file)])],
         patches=own_patches(comm, patches, offsets),
         all_patches=patches,
         offsets=offsets,
         comm=comm,
         porosity=scatter_rows(comm, porosity, offsets),
+        mark=mark,
     )
 
 

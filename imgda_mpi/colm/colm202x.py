@@ -16,6 +16,7 @@ from imgda_mpi.arrays import FloatArray, IntArray
 from imgda_mpi.colm.block_files import BlockFile, edit_rows, read_rows, share_of_blocks
 from imgda_mpi.colm.case_files import PLACE, CaseFiles, list_files, patch_map, stamp, survey
 from imgda_mpi.colm.hdf5 import Columns, has_parallel_hdf5
+from imgda_mpi.colm.marks import Mark, mark_of_set, write_attribute
 from imgda_mpi.colm.own_patches import check_soil, own_patches
 from imgda_mpi.colm.patches import PatchMap
 from imgda_mpi.colm.soil_layers import N_SNOW, N_SOIL
@@ -51,6 +52,7 @@ class Colm202xRestart:
     copied: list[Path]  # all files of this instant
     states: list[BlockFile]
     consts: list[BlockFile]
+    mark: Mark | None
     read: dict[str, FloatArray] = field(default_factory=dict)  # own rows of the state, from the first reading on
 
     def room(self) -> int:
@@ -80,20 +82,25 @@ class Colm202xRestart:
             rows.flags.writeable = False
         return soil, state[AQUIFER.name]
 
-    def write(self, directory: Path, liquid: FloatArray, aquifer: FloatArray | None) -> list[Path]:
+    def write(
+        self, directory: Path, liquid: FloatArray, aquifer: FloatArray | None, mark: Mark | None = None
+    ) -> list[Path]:
         """Copy the folder of this instant into ``directory``, then edit the soil water of the copies. Collective.
 
         Sets that hold no soil water (``_restart_pft_``, ``_restart_urban_``, ...) are copied as they are, so that
-        the new folder can take the place of the old one.
+        the new folder can take the place of the old one; the others are marked, also those without a change.
         """
         if not self.read:
             self.read_soil()
         folder = directory / self.files.states.name
         written = [folder / source.name for source in self.copied]
+        marked = {file.path for file in self.states} if mark is not None else set()
         with same_fate(self.comm), writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
             for source, target in list(zip(self.copied, written, strict=True))[self.comm.rank :: self.comm.size]:
                 shutil.copyfile(source, target)
+                if mark is not None and source in marked:
+                    write_attribute(target, mark)
         copies = [BlockFile(folder / file.path.name, file.start, file.stop) for file in self.states]
         edits = {LIQUID: liquid} if aquifer is None else {LIQUID: liquid, AQUIFER: aquifer}
         edit_rows(self.comm, copies, self.offsets, self.read, edits)
@@ -119,6 +126,7 @@ def open_restart(
     sizes, places = _survey(files, blocks, comm)
     with same_fate(comm):
         every = None if places is None else patch_map(files, places)
+    mark = mark_of_set([files.state(block) for block in blocks], comm)
     offsets = share_of_blocks(sizes, comm.size)
     ends = np.cumsum(sizes).tolist()
     bounds = list(zip([0, *ends[:-1]], ends, strict=True))
@@ -138,6 +146,7 @@ def open_restart(
         copied=copied,
         states=states,
         consts=consts,
+        mark=mark,
     )
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import h5py
 import numpy as np
 import numpy.typing as npt
-from h5py import h5d, h5f, h5p, h5s
+from h5py import h5a, h5d, h5f, h5g, h5p, h5s
 from mpi4py import MPI
 
 from imgda_mpi.arrays import FloatArray
@@ -93,6 +93,32 @@ class OpenFile:
         dataset = h5d.open(self.file, variable.name.encode())
         rows = np.ascontiguousarray(rows)
         dataset.write(*_selection(dataset, variable, patches, rows), rows, dxpl=self.transfer)
+
+    def text(self, name: str) -> str | None:
+        """A global attribute that is text; None where the file has none of this name.
+
+        Raises
+        ------
+        InputError
+        """
+        with reading(self.path, name):
+            if not h5a.exists(self.file, name.encode()):
+                return None
+            found = h5py.Group(h5g.open(self.file, b"/")).attrs[name]
+            text = found.decode() if isinstance(found, bytes) else found
+        if not isinstance(text, str):
+            raise self._fault(name, f"{type(text).__name__}", "text")
+        return text
+
+    def write_text(self, name: str, text: str) -> None:
+        """Give the file a global attribute, in the place of one of this name. Of a file that one rank has alone.
+
+        Raises
+        ------
+        OSError, RuntimeError
+        """
+        # Of fixed length, as NetCDF writes it.
+        h5py.Group(h5g.open(self.file, b"/")).attrs[name] = np.bytes_(text.encode())
 
     def _find(self, name: str) -> tuple[h5d.DatasetID, tuple[int, ...], np.dtype[Any]]:
         """A variable, its shape and type."""

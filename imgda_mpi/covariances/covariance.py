@@ -58,11 +58,13 @@ class ErrorModel(ABC, Generic[Own]):
     ----------
     name : as in the registry
     needs_members : whether the problem must have members of the model
+    estimated : what it estimates from the innovation, in words
     coefficients : what a rank owns for the diagonal solver: `OwnWedges`, or `OwnCoefficients` in member groups
     """
 
     name: ClassVar[str]
     needs_members: ClassVar[bool] = False
+    estimated: Sequence[str] = ()
     coefficients: type[Own]
 
     def facts(self, problem: Problem) -> dict[str, Fact]:

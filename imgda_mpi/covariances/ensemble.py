@@ -42,6 +42,7 @@ class EnsembleErrors(CovarianceErrors):
 
     def __init__(self, localisation: float, inflation: float | str) -> None:
         self._length, self._inflation = 1000.0 * localisation, inflation
+        self.estimated = ("the inflation of the members",) if isinstance(inflation, str) else ()
 
     def facts(self, problem: Problem) -> dict[str, Fact]:
         """What the innovation says of the members' spread.

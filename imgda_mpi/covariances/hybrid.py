@@ -31,6 +31,7 @@ class HybridErrors(CovarianceErrors):
             (1 - innovation_weight, EnsembleErrors(localisation, inflation)),
             (innovation_weight, InnovationErrors()),
         ]
+        self.estimated = tuple(what for weight, errors in self._parts if weight > 0 for what in errors.estimated)
 
     def facts(self, problem: Problem) -> dict[str, Fact]:
         """What the problem says of the parts: see `EnsembleErrors`."""

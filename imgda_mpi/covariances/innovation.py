@@ -24,6 +24,7 @@ class InnovationErrors(CovarianceErrors):
     """Background errors with a variance for each scale and direction, such that the innovation is as expected."""
 
     name = "innovation"
+    estimated = ("the background errors",)
 
     def variances(self, own: OwnWedges, problem: Problem) -> tuple[Values, Values]:
         """B = b_w S and R of the own coefficients. Collective over the rectangle of ranks.

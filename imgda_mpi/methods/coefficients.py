@@ -54,6 +54,10 @@ class CoefficientUpdate(Method):
         if observations.estimate_sd and n_scales < 3:
             raise no_estimate(f"that needs three scales, this transform has {n_scales}")
 
+    def estimated(self, observations: Observations) -> list[str]:
+        """What the error model estimates, and the observation errors if they are to be: see `Method.estimated`."""
+        return [*self._errors.estimated, *(["the observation errors"] if observations.estimate_sd else [])]
+
     def _increment(self, problem: Problem, comm: MPI.Intracomm) -> Increment:
         embedded = problem.embedded(self._transform.layout.image_shape)
         facts: dict[str, Fact] = {}

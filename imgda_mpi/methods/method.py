@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -16,9 +17,18 @@ from imgda_mpi.curvelet import CurveletTransform
 from imgda_mpi.distributed.exchange import Sent
 from imgda_mpi.distributed.rectangle import holder_of_images
 from imgda_mpi.distributed.wedge_statistics import WedgeStatistics
-from imgda_mpi.faults import ConfigError
+from imgda_mpi.faults import ConfigError, fault
 from imgda_mpi.grid import Grid
 from imgda_mpi.numerics.problem import Fact, Observations, Problem
+from imgda_mpi.parallel.failure import same_fate
+
+log = logging.getLogger(__name__)
+
+FEWEST = 30  # observed cells to estimate from
+"""Below, an estimated variance says little: of 30 independent values it has a standard error of a quarter."""
+
+ENOUGH = 100  # observed cells to estimate from
+"""Below, it is used with a warning: a standard error of a seventh, and more where errors are coherent."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +79,10 @@ class Method(ABC):
         ------
         ConfigError
         """
+
+    def estimated(self, observations: Observations) -> list[str]:
+        """What it estimates from the innovation, in words; nothing for most methods. Not collective."""
+        return []
 
     def holder(self, member: int, n_ranks: int) -> int:
         """Rank that has to hold a member of the model."""
@@ -123,3 +137,35 @@ def check_scales(scales: Collection[int], transform: CurveletTransform) -> None:
     n_scales = transform.geometry.n_scales
     if any(scale > n_scales for scale in scales):
         raise ConfigError(f"scales = {list(scales)}: this transform has the scales 1 to {n_scales}")
+
+
+def check_enough(method: Method, observations: Observations, allow_few: bool, comm: MPI.Intracomm) -> None:
+    """Refuse observations that are too few for what a method estimates of them; warn of few. Collective over ``comm``.
+
+    Where nothing is observed nothing is estimated.
+
+    Raises
+    ------
+    ConfigError
+        Below `FEWEST` observed cells, unless few are allowed.
+    """
+    n_observed, estimated = int(np.count_nonzero(observations.observed)), method.estimated(observations)
+    if not estimated or not 0 < n_observed < ENOUGH:
+        return
+    with same_fate(comm):
+        if n_observed < FEWEST and not allow_few:
+            raise fault(
+                f"method {method.name}",
+                found=f"{n_observed} observed soil cells to estimate {' and '.join(estimated)} from",
+                expected=f"at least {FEWEST}",
+                do="take a method that is told its errors, as pointwise, or allow few",
+                kind=ConfigError,
+            )
+    if comm.rank == 0:
+        log.warning(
+            "method %s: %d observed soil cells to estimate %s from: fewer than %d give rough estimates",
+            method.name,
+            n_observed,
+            " and ".join(estimated),
+            ENOUGH,
+        )

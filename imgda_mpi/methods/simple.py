@@ -58,6 +58,10 @@ class PointwiseFitted(Method):
 
     name = "pointwise_fitted"
 
+    def estimated(self, observations: Observations) -> list[str]:
+        """The gain: see `Method.estimated`."""
+        return ["the gain"]
+
     def _increment(self, problem: Problem, comm: MPI.Intracomm) -> Increment:
         innovation = problem.innovation
         power = float(np.square(innovation.values).sum())

@@ -204,4 +204,5 @@ def read_source(
         interval=str(interval),
         remarks=tuple(remark for remark in said if remark),
         is_masked=None if mask is None else masked_pixels(mask, path, time, grid),
+        mask_file=None if mask is None or mask.file is None else resolve(mask.file, time),
     )

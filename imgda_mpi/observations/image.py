@@ -35,6 +35,7 @@ class SourceImage:
     interval : that the image stands for, in words; empty where the file does not say
     remarks : what is doubtful of it and has to be said
     is_masked : pixels that are not to be used, (ny_source, nx_source); None where all are
+    mask_file : that says so, where it is another one than ``path``
     """
 
     values: FloatArray
@@ -46,6 +47,7 @@ class SourceImage:
     interval: str = ""
     remarks: tuple[str, ...] = ()
     is_masked: BoolArray | None = None
+    mask_file: Path | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -74,6 +76,7 @@ class ObservedImage:
         interpolation).
         "cells" = "cells observed" + "cells mostly missing" + "cells not covered", where the last lie outside the
         source grid.
+    mask_file : that pixels were left out by, where it is another one than ``path``
     """
 
     values: FloatArray
@@ -83,6 +86,12 @@ class ObservedImage:
     fingerprint: str
     remarks: tuple[str, ...]
     counts: Mapping[str, int]
+    mask_file: Path | None
+
+    @property
+    def files(self) -> list[Path]:
+        """Every file that decides the image."""
+        return [self.path, *([self.mask_file] if self.mask_file else [])]
 
     @property
     def observed(self) -> BoolArray:
@@ -157,4 +166,5 @@ def observed_image(
         fingerprint=source.fingerprint,
         remarks=(*source.remarks, *([checked.remark] if checked.remark else [])),
         counts=counts,
+        mask_file=source.mask_file,
     )

@@ -2,54 +2,59 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
 import h5py
 from mpi4py import MPI
 
-from imgda_mpi import __version__
-from imgda_mpi.faults import reading, writing
+from imgda_mpi.disk import checksum
+from imgda_mpi.faults import writing
 from imgda_mpi.parallel.failure import same_fate
+from imgda_mpi.results.identity import PROGRAM
+
+
+def checksums(files: Sequence[Path], comm: MPI.Intracomm) -> dict[Path, str]:
+    """SHA-256 of each of some files, on every rank. Collective over ``comm``: each rank reads its share.
+
+    Raises
+    ------
+    InputError
+    """
+    with same_fate(comm):
+        mine = [checksum(file) for file in files[comm.rank :: comm.size]]
+    parts = comm.allgather(mine)
+    return {file: parts[number % comm.size][number // comm.size] for number, file in enumerate(files)}
 
 
 def write_manifest(
     directory: Path,
     written: Sequence[Path],
-    inputs: Sequence[Path],
+    inputs: Mapping[Path, str],
     settings: str,
     seed: int | str,
     comm: MPI.Intracomm,
 ) -> None:
     """Write ``manifest.json``: checksums of all files, settings in force, versions. Collective over ``comm``.
 
-    The files are read by all ranks, each its share; rank 0 writes. ``settings`` are JSON.
+    Rank 0 writes. ``inputs`` are given with their `checksums`, ``settings`` as JSON.
     """
-    files = [*inputs, *written]
-    with same_fate(comm):
-        mine = [(number, checksum(files[number])) for number in range(comm.rank, len(files), comm.size)]
-    parts = comm.gather(mine)
+    outputs = checksums(written, comm)
     with same_fate(comm), writing(directory):
         if comm.rank == 0:
-            sums = dict(pair for part in parts or [] for pair in part)
-            entries = [
-                {"file": str(file.absolute()), "bytes": file.stat().st_size, "sha256": sums[number]}
-                for number, file in enumerate(files)
-            ]
-            for entry, file in zip(entries[len(inputs) :], written, strict=True):
-                entry["file"] = str(file.relative_to(directory))
             manifest = {
-                "program": f"imgda_mpi {__version__}",
+                "program": PROGRAM,
                 "settings": json.loads(settings),
                 "seed": seed,
                 "versions": versions(),
                 "ranks": comm.size,
-                "inputs": entries[: len(inputs)],
-                "outputs": entries[len(inputs) :],
+                "inputs": [_entry(file, str(file.absolute()), of_file) for file, of_file in inputs.items()],
+                "outputs": [
+                    _entry(file, str(file.relative_to(directory)), of_file) for file, of_file in outputs.items()
+                ],
             }
             (directory / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
 
@@ -65,7 +70,5 @@ def versions() -> dict[str, str]:
     }
 
 
-def checksum(file: Path) -> str:
-    """SHA-256 of a file, hexadecimal."""
-    with reading(file), file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
+def _entry(file: Path, name: str, of_file: str) -> dict[str, str | int]:
+    return {"file": name, "bytes": file.stat().st_size, "sha256": of_file}

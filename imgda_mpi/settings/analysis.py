@@ -11,6 +11,16 @@ from imgda_mpi.settings.methods import AnyMethod, OfMembers, PaperSettings
 from imgda_mpi.settings.model import AnyModel, MemberFiles
 from imgda_mpi.settings.observations import AnyObservation, Errors
 
+NOT_DECIDING = (
+    "output",
+    "parallel",
+    "observation.allow_empty",
+    "observation.allow_repeated",
+    "observation.allow_unlike_background",
+    "errors.allow_few",
+)
+"""Sections and keys that a result does not depend on, once there is one."""
+
 
 class Curvelet(Section):
     """The curvelet transform."""

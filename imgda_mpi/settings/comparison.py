@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from imgda_mpi.settings.analysis import Curvelet, Output
 from imgda_mpi.settings.fields import Depths, FilePattern, Instant, Positive, Section, key
 from imgda_mpi.settings.methods import ComparedMethod, MethodSettings, OfMembers
-from imgda_mpi.settings.observations import AnyObservation, NoiseEstimate
+from imgda_mpi.settings.observations import AnyObservation, NoiseEstimate, Observation
 
 Lengths = Annotated[tuple[Positive, ...], Field(strict=False, min_length=1)]
 Size = Annotated[int, Field(strict=True, ge=2)]
@@ -138,10 +138,10 @@ class Comparison(Section):
         given = (self.background is not None, self.truth is not None, self.members is not None)
         if given not in ((True, True, False), (False, False, True)):
             raise ValueError("needs either [background] and [truth], or [members]")
-        for name, idle in (("background", ("allow_empty", "allow_unlike_background")), ("truth", ("allow_empty",))):
+        for name, meant in (("background", ()), ("truth", ("allow_unlike_background",))):
             given_keys = getattr(getattr(self, name), "model_fields_set", ())
-            for key_without_effect in (one for one in idle if one in given_keys):
-                raise ValueError(f"[{name}] {key_without_effect} has no effect in a comparison: remove it")
+            for without in (one for one in Observation.ALLOWANCES if one in given_keys and one not in meant):
+                raise ValueError(f"[{name}] {without} has no effect in a comparison: remove it")
         needing = [method.label for method in self.methods if isinstance(method, OfMembers)]
         if needing and self.members is None:
             raise ValueError(f"methods {', '.join(needing)} need [members]")

@@ -12,6 +12,7 @@ from pydantic import (
     ConfigDict,
     Discriminator,
     Field,
+    PlainSerializer,
     Tag,
     ValidationInfo,
 )
@@ -49,8 +50,27 @@ def _ascending(value: tuple[float, float] | None) -> tuple[float, float] | None:
     return value
 
 
-FilePath = Annotated[Path, Field(strict=False), AfterValidator(_below_settings_file)]
-FilePattern = Annotated[Path, Field(strict=False), AfterValidator(_pattern_below_settings_file)]
+def _absolute(path: Path) -> str:
+    return str(path.absolute())
+
+
+def _absolute_pattern(path: Path) -> str:
+    return str(Path(str(Path.cwd()).replace("%", "%%")) / path)
+
+
+# What is kept of settings in force (JSON) names files wherever it is read.
+FilePath = Annotated[
+    Path,
+    Field(strict=False),
+    AfterValidator(_below_settings_file),
+    PlainSerializer(_absolute, when_used="json"),
+]
+FilePattern = Annotated[
+    Path,
+    Field(strict=False),
+    AfterValidator(_pattern_below_settings_file),
+    PlainSerializer(_absolute_pattern, when_used="json"),
+]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Range = Annotated[tuple[Number, Number], Field(strict=False), AfterValidator(_ascending)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -18,7 +18,9 @@ class Mask(Section):
 
 
 class Observation(Section):
-    """What every observed image has."""
+    """What every observed image has; ``ALLOWANCES`` are keys that let an analysis go on, and do nothing else."""
+
+    ALLOWANCES: ClassVar = ("allow_empty", "allow_repeated", "allow_unlike_background")
 
     file: FilePattern = key(
         "Observation file; %Y %m %d %H %M %j stand for the time of the observation",
@@ -52,9 +54,16 @@ class Observation(Section):
     allow_empty: bool = key(
         "Without a single valid pixel over land, write the background unchanged instead of stopping", default=False
     )
+    allow_repeated: bool = key(
+        "Assimilate an observation again into a restart that holds it already, instead of stopping", default=False
+    )
     allow_unlike_background: bool = key(
         "Take an image whose median over land is below 0.2 or above 5 times the background's", default=False
     )
+
+    def of_reader(self) -> dict[str, Any]:
+        """What the reader of the kind takes, but for the time and the errors."""
+        return self.values("time", *self.ALLOWANCES)
 
 
 class Gldas(Observation):
@@ -86,6 +95,9 @@ class NoiseEstimate(Section):
         "Estimate the observation's from the finest scales of the innovation, for methods with an error model; the log "
         "warns where the given one is off by more than a factor of two",
         default=False,
+    )
+    allow_few: bool = key(
+        "Estimate errors from the innovation of fewer than 30 observed soil cells, instead of stopping", default=False
     )
 
 

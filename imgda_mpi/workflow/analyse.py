@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from mpi4py import MPI
 
+from imgda_mpi.colm.marks import Mark
 from imgda_mpi.console import Stages
 from imgda_mpi.curvelet import CurveletTransform
 from imgda_mpi.methods.method import Increment
@@ -18,8 +19,9 @@ from imgda_mpi.numerics.problem import Observations
 from imgda_mpi.parallel.failure import same_fate
 from imgda_mpi.parallel.memory import peak_memory
 from imgda_mpi.results.folder import new_directory
-from imgda_mpi.results.manifest import write_manifest
-from imgda_mpi.settings.analysis import Settings
+from imgda_mpi.results.identity import digest
+from imgda_mpi.results.manifest import checksums, write_manifest
+from imgda_mpi.settings.analysis import NOT_DECIDING, Settings
 from imgda_mpi.verify.scores import Scores, before_and_after, score_line
 from imgda_mpi.workflow.prepare import prepare
 
@@ -33,7 +35,7 @@ class Analysed:
     Parameters
     ----------
     directory : of the result
-    files : the analysed restart
+    files : the analysed restart, and its mark where that is a file of its own
     scores : of background and analysis against the observation that was assimilated; None without one
     """
 
@@ -75,7 +77,11 @@ def analyse(
     in_force, final = settings.model_dump_json(), settings.output.directory
     with new_directory(final, comm) as directory:
         with stages.stage("write"):
-            written = restart.write(directory / "restart", updated.liquid, updated.aquifer)
+            inputs = checksums(prepared.files, comm)
+            mark = None
+            if prepared.assimilated:
+                mark = Mark(digest(in_force, inputs, NOT_DECIDING), prepared.assimilated)
+            written = restart.write(directory / "restart", updated.liquid, updated.aquifer, mark)
             stages.say(f"{len(written)} files")
         seconds = comm.gather(list(stages.seconds.values()))
         used = comm.gather((peak_memory(), increment.sent.n_bytes, increment.sent.messages))
@@ -99,7 +105,7 @@ def analyse(
                     used=np.array(used, np.int64),
                 )
                 write_analysis(diagnostics, result)
-        write_manifest(directory, [*written, diagnostics], prepared.files, in_force, problem.seed, comm)
+        write_manifest(directory, [*written, diagnostics], inputs, in_force, problem.seed, comm)
     log.info("result in %s", final)
     scores = None
     if prepared.observation is not None:

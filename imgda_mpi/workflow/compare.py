@@ -12,6 +12,7 @@ from imgda_mpi.console import Stages, progress
 from imgda_mpi.distributed.transform import TransformKind, make_transform
 from imgda_mpi.faults import ConfigError, settled_by
 from imgda_mpi.grid import Grid, global_grid
+from imgda_mpi.methods.method import check_enough
 from imgda_mpi.methods.registry import make_method
 from imgda_mpi.observations.deviations import read_fields
 from imgda_mpi.observations.quality import check_level
@@ -19,7 +20,7 @@ from imgda_mpi.observations.read import read_image
 from imgda_mpi.observations.synthetic import Truths, draws, swaths, truths_of_members
 from imgda_mpi.parallel.failure import from_rank_0, same_fate
 from imgda_mpi.results.folder import check_output, new_directory
-from imgda_mpi.results.manifest import write_manifest
+from imgda_mpi.results.manifest import checksums, write_manifest
 from imgda_mpi.settings.comparison import Comparison
 from imgda_mpi.settings.observations import AnyObservation
 from imgda_mpi.verify.experiment import Experiment
@@ -57,13 +58,17 @@ def compare(settings: Comparison, comm: MPI.Intracomm) -> str | None:
     with stages.stage("transform"), settled_by("[curvelet]"):
         transform = make_transform(TransformKind(**settings.curvelet.values()), grid.transform_shape(), comm)
     draw = draws(truths, grid, observed, **settings.noise_of_draws)
+    observations = draw(0)[0].observations
     with stages.stage("methods"):
         with settled_by("methods"), same_fate(comm):
             methods = {}
             for (label, section), (parameters, _) in zip(tried, given, strict=True):
                 method = make_method(section.kind, parameters, transform, diagnose=False)
-                method.check(grid, draw(0)[0].observations)
+                method.check(grid, observations)
                 methods[label or method.name] = method
+        with settled_by("methods, [errors] allow_few"):
+            for method in methods.values():
+                check_enough(method, observations, settings.errors.allow_few, comm)
         with same_fate(comm):
             experiment = Experiment(methods, transform, MPI.COMM_SELF)
             own = range(comm.rank, n_draws, comm.size)
@@ -87,7 +92,7 @@ def compare(settings: Comparison, comm: MPI.Intracomm) -> str | None:
                 table = comparison_table(read_comparison(written[0]))
                 written[1].write_text(f"{table}\n")
         files = [*truths.files, *dict.fromkeys(file for _, of_method in given for file in of_method)]
-        write_manifest(directory, written, files, in_force, f"0 to {settings.seeds - 1}", comm)
+        write_manifest(directory, written, checksums(files, comm), in_force, f"0 to {settings.seeds - 1}", comm)
     log.info("result in %s", settings.output.directory)
     return table
 
@@ -101,7 +106,7 @@ def read_truths(settings: Comparison, grid: Grid, comm: MPI.Intracomm) -> Truths
     read = []
     for name in ("background", "truth"):
         section: AnyObservation = getattr(settings, name)
-        how = section.values("time", "allow_empty", "allow_unlike_background")
+        how = section.of_reader()
         with settled_by(f"[{name}]"):
             read.append(read_image(section.kind, grid, section.time or settings.time, comm, **how))
         if comm.rank == 0:
@@ -110,4 +115,4 @@ def read_truths(settings: Comparison, grid: Grid, comm: MPI.Intracomm) -> Truths
     if settings.truth is not None and not settings.truth.allow_unlike_background:
         with settled_by("[truth]"), same_fate(comm):
             check_level(truth.values, background.values, background.observed & truth.observed, truth.source)
-    return Truths(background.values, [truth.values], False, [background.path, truth.path])
+    return Truths(background.values, [truth.values], False, [*background.files, *truth.files])

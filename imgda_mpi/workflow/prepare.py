@@ -10,6 +10,7 @@ import numpy as np
 from mpi4py import MPI
 
 from imgda_mpi.arrays import BoolArray, FloatArray
+from imgda_mpi.colm.marks import Assimilated
 from imgda_mpi.colm.own_patches import check_aquifer
 from imgda_mpi.colm.soil_update import SoilColumns
 from imgda_mpi.console import Stages
@@ -17,7 +18,7 @@ from imgda_mpi.curvelet import CurveletTransform
 from imgda_mpi.distributed.transform import TransformKind, is_transform_of, make_transform
 from imgda_mpi.faults import settled_by
 from imgda_mpi.grid import Grid
-from imgda_mpi.methods.method import Method
+from imgda_mpi.methods.method import Method, check_enough
 from imgda_mpi.methods.registry import make_method, needs_transform
 from imgda_mpi.model.restart import Restart
 from imgda_mpi.model.surface import SURFACE, open_restart, surface_image
@@ -42,6 +43,7 @@ class Prepared:
     method, transform : the method, and its transform where it has one
     problem : Problem
     files : every file that decides the result
+    assimilated : what the analysed restart will hold; empty where this analysis assimilates nothing
     """
 
     restart: Restart
@@ -52,6 +54,7 @@ class Prepared:
     transform: CurveletTransform | None
     problem: Problem
     files: list[Path]
+    assimilated: tuple[Assimilated, ...]
 
     @property
     def fft_plans(self) -> str | None:
@@ -96,7 +99,8 @@ def prepare(
                 check_aquifer(soil, aquifer, restart.name)
         background = surface_image(restart, soil.surface_moisture(SURFACE), comm)
         grid, land = restart.patches.grid, np.isfinite(background)
-        stages.say(f"{restart.name}: {restart.offsets[-1]} patches in {land.sum()} soil cells")
+        held = f", observations assimilated before: {len(restart.mark.observations)}" if restart.mark else ""
+        stages.say(f"{restart.name}: {restart.offsets[-1]} patches in {land.sum()} soil cells{held}")
     files = list(restart.inputs)
     wanted = settings.observation
     observed_at = time if wanted is None else wanted.time or time
@@ -104,17 +108,20 @@ def prepare(
     if settings.method.needs_errors:
         with settled_by("[errors]"):
             errors = read_deviation(settings.errors.observation, grid, observed_at, comm)
-    observation = None
+    observation: ObservedImage | None = None
+    assimilated: tuple[Assimilated, ...] = ()
     with stages.stage("observation"), settled_by("[observation]"):
         stages.say("none")
         if wanted is not None:
             allowed = {name: getattr(wanted, name) for name in ("allow_empty", "allow_unlike_background")}
-            how = wanted.values("time", *allowed) | ({"error": errors.typical} if settings.method.needs_errors else {})
+            how = wanted.of_reader() | ({"error": errors.typical} if settings.method.needs_errors else {})
             observation = read_image(wanted.kind, grid, observed_at, comm, **how)
             n_observed = check_observed(observation, background, comm, **allowed)
-            files.append(observation.path)
+            files += observation.files
             away = observation.away_from(time)
             stages.say(f"{observation.source}{away}: {n_observed} soil cells observed; {observation.pixels}")
+    if wanted and observation and n_observed > 0 and settings.method.kind != "none":
+        assimilated = assimilated_with(observation, restart, wanted.allow_repeated, comm)
     with settled_by("[method]"):
         parameters, error_files = read_fields(settings.method.values(), grid, time, land, comm)
     files += error_files + ([errors.file] if errors.file else [])
@@ -129,6 +136,8 @@ def prepare(
         method = make_method(settings.method.kind, parameters, transform, comm.size, settings.parallel.wedge_groups)
     with settled_by("[method]"), same_fate(comm):
         method.check(grid, observations)
+    with settled_by("[method], [errors] allow_few"):
+        check_enough(method, observations, settings.errors.allow_few, comm)
     members = None
     if method.needs_members:
         with stages.stage("members"), settled_by("[ensemble]"):
@@ -137,7 +146,26 @@ def prepare(
             spread = np.sqrt(np.nanmean(members.spread**2))
             stages.say(f"{members.n_members} members, spread {spread:.4f} m3 m-3")
     problem = Problem(grid, background, land, observations, members, time, settings.errors.seed)
-    return Prepared(restart, soil, aquifer, observation, method, transform, problem, files)
+    return Prepared(restart, soil, aquifer, observation, method, transform, problem, files, assimilated)
+
+
+def assimilated_with(
+    observation: ObservedImage, restart: Restart, allow_repeated: bool, comm: MPI.Intracomm
+) -> tuple[Assimilated, ...]:
+    """What a restart will hold with one more observation; with ``allow_repeated`` the same one twice. Collective.
+
+    Raises
+    ------
+    InputError
+        Where it holds this one already and that is not allowed.
+    """
+    # The name alone: results do not depend on where files are.
+    source = observation.path.name + observation.source.removeprefix(str(observation.path))
+    new = Assimilated(observation.fingerprint, source, f"{observation.time:%Y-%m-%dT%H:%M:%SZ}")
+    with settled_by("[observation] allow_repeated"), same_fate(comm):
+        if restart.mark is not None and not allow_repeated:
+            restart.mark.check_new(new)
+    return (*(restart.mark.observations if restart.mark else ()), new)
 
 
 def room(restart: Restart) -> int:

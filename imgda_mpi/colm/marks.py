@@ -1,0 +1,218 @@
+"""The mark of an analysed restart: which observations it holds, and which analysis wrote it.
+
+State files of CoLM202X have it as a global attribute, which the model passes over and does not write; beside a restart
+file of CoLM2014, which has no room for it, lies a sidecar. The same analysis writes the same mark everywhere and on any
+number of ranks.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mpi4py import MPI
+
+from imgda_mpi.colm.hdf5 import opened
+from imgda_mpi.disk import checksum
+from imgda_mpi.faults import ImgdaError, fault, reading
+from imgda_mpi.parallel.failure import same_fate
+from imgda_mpi.parallel.ownership import share
+
+log = logging.getLogger(__name__)
+
+ATTRIBUTE = "imgda_mpi_assimilated"
+"""Of the state files of CoLM202X."""
+
+SUFFIX = ".imgda.json"
+"""Of the sidecar of CoLM2014, after the name of the restart file."""
+
+AGAIN = "copy the file again from the restart folder of the analysis"
+AGAIN_OR_REMOVE = f"{AGAIN}, or remove it where the restart has not been analysed"
+
+SHA256 = re.compile("[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class Assimilated:
+    """One observed image that a restart holds.
+
+    Parameters
+    ----------
+    fingerprint : of its values and grid, see `imgda_mpi.observations.image.SourceImage`
+    source : name of the file, variable and time in one line
+    time : of the image, as 2022-06-02T06:00:00Z
+    """
+
+    fingerprint: str
+    source: str
+    time: str
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What an analysed restart says of itself.
+
+    Parameters
+    ----------
+    analysis : digest of what decided the last analysis, SHA-256, hexadecimal
+    observations : in the order in which they were assimilated
+    path : file that says it
+    """
+
+    analysis: str
+    observations: tuple[Assimilated, ...]
+    path: Path | None = field(default=None, compare=False)
+
+    @property
+    def text(self) -> str:
+        """What `parse` reads."""
+        return json.dumps({"analysis": self.analysis, "observations": [asdict(one) for one in self.observations]})
+
+    def check_new(self, observation: Assimilated) -> None:
+        """Refuse an observed image that the restart holds already, whatever its file is called.
+
+        Raises
+        ------
+        InputError
+        """
+        for one in self.observations:
+            if one.fingerprint == observation.fingerprint:
+                name = "" if one.source == observation.source else f", which has the values of {observation.source}"
+                raise fault(
+                    self.path or ATTRIBUTE,
+                    ATTRIBUTE,
+                    found=f"{one.source} assimilated already{name}",
+                    expected="an observation that this restart does not hold",
+                    do="take the background of before the analysis or another observation, or allow it to be repeated",
+                )
+
+
+def parse(text: str, path: Path) -> Mark:
+    """The mark that stands in a file.
+
+    Raises
+    ------
+    InputError
+        Where the text is no mark.
+    """
+    try:
+        found = json.loads(text)
+        mark = Mark(found["analysis"], tuple(Assimilated(**one) for one in found["observations"]), path)
+        sums = [mark.analysis, *(one.fingerprint for one in mark.observations)]
+        words = [word for one in mark.observations for word in (one.source, one.time)]
+        if not mark.observations or not all(map(SHA256.fullmatch, sums)) or not all(isinstance(w, str) for w in words):
+            raise ValueError("no observations with fingerprints")
+    except (ValueError, KeyError, TypeError, RecursionError) as err:
+        raise _damaged(path, f"no mark ({type(err).__name__}: {err})") from err
+    return mark
+
+
+def mark_of_set(files: Sequence[Path], comm: MPI.Intracomm) -> Mark | None:
+    """The mark that all state files of a set have; None where none has one. Collective over ``comm``.
+
+    Each rank opens its share of the files.
+
+    Raises
+    ------
+    InputError
+        Where they are not of one analysis, or a mark cannot be read.
+    """
+    first, last = share(len(files), comm.size)[comm.rank : comm.rank + 2]
+    mine: dict[str | None, list[Path]] = {}
+    with same_fate(comm):
+        for path in files[first:last]:
+            with opened(path) as file:
+                mine.setdefault(file.text(ATTRIBUTE), []).append(path)
+    # The first file and how many there are: sets have thousands.
+    every: dict[str | None, tuple[Path, int]] = {}
+    for part in comm.allgather({text: (paths[0], len(paths)) for text, paths in mine.items()}):
+        for text, (path, count) in part.items():
+            before, so_far = every.get(text, (path, 0))
+            every[text] = before, so_far + count
+    with same_fate(comm):
+        marks = [(None if text is None else parse(text, path), path, n) for text, (path, n) in every.items()]
+        if len(marks) > 1:
+            kinds = [f"{n} {_state(mark)} ({path.name})" for mark, path, n in marks]
+            raise fault(
+                files[0].parent,
+                ATTRIBUTE,
+                found=f"{' and '.join(kinds)} of {len(files)} blocks",
+                expected="all blocks of one analysis, or none analysed",
+                do="copy all blocks from the one folder or from the other",
+            )
+    return marks[0][0]
+
+
+def write_attribute(file: Path, mark: Mark) -> None:
+    """Mark a state file of CoLM202X. Not collective.
+
+    Raises
+    ------
+    OSError, RuntimeError
+    """
+    with opened(file, "r+") as state:
+        state.write_text(ATTRIBUTE, mark.text)
+
+
+def sidecar(restart: Path) -> Path:
+    """Where the mark of a restart file of CoLM2014 is."""
+    return restart.with_name(restart.name + SUFFIX)
+
+
+def read_sidecar(restart: Path) -> Mark | None:
+    """The mark beside a restart file, None without one. Not collective.
+
+    A sidecar holds the checksum of its restart file: one that was left beside a file that the model has written anew
+    under the same name says nothing of it, and is passed over with a warning.
+
+    Raises
+    ------
+    InputError
+        Where the sidecar cannot be read.
+    """
+    path = sidecar(restart)
+    with reading(path, do=AGAIN_OR_REMOVE):
+        if not path.exists():
+            return None
+        text = path.read_text()
+    try:
+        found: dict[str, Any] = json.loads(text)
+        of_file, words = found["sha256"], json.dumps(found["mark"])
+    except (ValueError, KeyError, TypeError, RecursionError) as err:
+        raise _damaged(path, f"no mark ({type(err).__name__}: {err})") from err
+    mark = parse(words, path)
+    if of_file != checksum(restart):
+        log.warning("%s: is of another file than %s beside it; passed over", path, restart.name)
+        return None
+    return mark
+
+
+def write_sidecar(restart: Path, mark: Mark) -> Path:
+    """Mark a restart file of CoLM2014 as it is now. Not collective.
+
+    Raises
+    ------
+    OSError
+    """
+    path = sidecar(restart)
+    path.write_text(json.dumps({"sha256": checksum(restart), "mark": json.loads(mark.text)}, indent=1) + "\n")
+    return path
+
+
+def _state(mark: Mark | None) -> str:
+    return "not analysed" if mark is None else f"of analysis {mark.analysis[:8]} with {mark.observations[-1].source}"
+
+
+def _damaged(path: Path, found: str) -> ImgdaError:
+    return fault(
+        path,
+        ATTRIBUTE,
+        found=found,
+        expected="what an analysis wrote there",
+        do=AGAIN_OR_REMOVE if path.name.endswith(SUFFIX) else AGAIN,
+    )

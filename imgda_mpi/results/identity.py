@@ -1,0 +1,153 @@
+"""Which analysis a result is of: what decides it, and whether a folder holds the whole result of a case as it is now.
+
+Without MPI and without HDF5: a job asks before its ranks are started.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from imgda_mpi import __version__
+from imgda_mpi.disk import checksum
+from imgda_mpi.faults import OutputError, fault, reading
+
+PROGRAM = f"imgda_mpi {__version__}"
+"""Another version may give another result."""
+
+MOST_NAMED = 3
+
+
+def digest(settings: str, inputs: Mapping[Path, str], without: Collection[str]) -> str:
+    """SHA-256 of what decides a result, hexadecimal: the same wherever the files are.
+
+    Parameters
+    ----------
+    settings : in force, JSON, with absolute paths
+    inputs : checksum of each
+    without : sections and keys, as ``observation.allow_empty``, that do not decide
+    """
+    deciding = {key: value for key, value in _flat(json.loads(settings), without).items() if not _is_path(value)}
+    files = sorted((path.name, of_file) for path, of_file in inputs.items())
+    return hashlib.sha256(json.dumps([PROGRAM, deciding, files], sort_keys=True).encode()).hexdigest()
+
+
+def holds_result(directory: Path, settings: str, without: Collection[str]) -> bool:
+    """Whether a folder holds the whole result of these settings and of the inputs as they are now. Not collective.
+
+    Parameters as of `digest`. False where there is nothing yet.
+
+    Raises
+    ------
+    OutputError
+        Where the folder holds something else; it says what differs.
+    """
+    with reading(directory):
+        if not directory.exists() or (directory.is_dir() and not any(directory.iterdir())):
+            return False
+    there = _read_manifest(directory)
+    now = _flat({"program": PROGRAM, **json.loads(settings)}, without)
+    before = _flat({"program": there["program"], **there["settings"]}, without)
+    differing = [
+        f"{_key(key)} {_word(before.get(key))} there and {_word(now.get(key))} here"
+        for key in sorted(before.keys() | now.keys())
+        if not _same(before.get(key), now.get(key))
+    ]
+    if differing:
+        do = "give another folder, or remove this one"
+        raise _other(directory, f"another analysis: {_some(differing)}", "that of these settings", do)
+    changed = _changed(there["inputs"], Path())
+    if changed:
+        do = (
+            "where the analysed restart has taken the place of its background the analysis is done already; otherwise "
+            "give another folder, or remove this one"
+        )
+        raise _other(directory, f"the analysis of other inputs: {_some(changed)}", "that of the inputs of now", do)
+    lost = _changed(there["outputs"], directory)
+    if lost:
+        raise _other(directory, f"a result that is not whole any more: {_some(lost)}", "all of it", "remove the folder")
+    return True
+
+
+def _read_manifest(directory: Path) -> dict[str, Any]:
+    path = directory / "manifest.json"
+    with reading(path):
+        text = path.read_text() if path.is_file() else None
+    if text is None:
+        raise _other(directory, "no manifest.json", "a whole result, or nothing", "give another folder, or remove it")
+    try:
+        found: dict[str, Any] = json.loads(text)
+        is_one = isinstance(found["program"], str) and isinstance(found["settings"], dict)
+        for entry in (*found["inputs"], *found["outputs"]):
+            is_one = is_one and isinstance(entry["file"], str) and isinstance(entry["sha256"], str)
+            is_one = is_one and isinstance(entry["bytes"], int)
+        if not is_one:
+            raise ValueError("other entries")
+    except (ValueError, KeyError, TypeError, RecursionError) as err:
+        found_there = f"no manifest of a result ({type(err).__name__}: {err})"
+        raise _other(path, found_there, "what an analysis wrote there", "remove the folder") from err
+    return found
+
+
+def _other(where: Path, found: str, expected: str, do: str) -> Exception:
+    return fault(where, found=found, expected=expected, do=do, kind=OutputError)
+
+
+def _changed(entries: list[dict[str, Any]], base: Path) -> list[str]:
+    """Files of a manifest that are gone or not what they were; sizes first, which cost nothing."""
+    gone, by_size, same_size = [], [], []
+    for entry in entries:
+        path = base / entry["file"]
+        with reading(path):
+            size = path.stat().st_size if path.is_file() else None
+        if size is None:
+            gone.append(f"no {entry['file']}")
+        elif size != entry["bytes"]:
+            by_size.append(f"another {entry['file']}")
+        else:
+            same_size.append(entry)
+    if gone or by_size:
+        return gone + by_size
+    return [f"another {entry['file']}" for entry in same_size if checksum(base / entry["file"]) != entry["sha256"]]
+
+
+def _flat(table: Mapping[str, Any], without: Collection[str], above: str = "") -> dict[str, Any]:
+    """Values of nested tables by keys as ``model.time``; none of those that are not given."""
+    flat: dict[str, Any] = {}
+    for name, value in table.items():
+        key = f"{above}{name}"
+        if key in without or value is None:
+            continue
+        flat |= _flat(value, without, f"{key}.") if isinstance(value, Mapping) else {key: value}
+    return flat
+
+
+def _is_path(value: Any) -> bool:
+    """Whether a value names files, as settings in force do: by absolute paths."""
+    every = value if isinstance(value, list) else [value]
+    return any(isinstance(one, str) and Path(one).is_absolute() for one in every)
+
+
+def _same(a: Any, b: Any) -> bool:
+    """Whether two values are the same, or name the same files."""
+    if isinstance(a, list) and isinstance(b, list):
+        return len(a) == len(b) and all(map(_same, a, b))
+    return bool(a == b) or (_is_path(a) and _is_path(b) and os.path.realpath(a) == os.path.realpath(b))
+
+
+def _key(key: str) -> str:
+    section, dot, name = key.partition(".")
+    return f"[{section}] {name}" if dot else section
+
+
+def _word(value: Any) -> str:
+    return "not given" if value is None else json.dumps(value)
+
+
+def _some(said: list[str]) -> str:
+    more = len(said) - MOST_NAMED
+    return ", ".join(said[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,19 @@
+"""Whether an analysis has been done: asked by jobs before they start their ranks, on one process."""
+
+from __future__ import annotations
+
+from imgda_mpi.faults import settled_by
+from imgda_mpi.results.identity import holds_result
+from imgda_mpi.settings.analysis import NOT_DECIDING, Settings
+
+
+def done(settings: Settings) -> bool:
+    """Whether the output folder holds the whole result of these settings and inputs; false where it holds nothing yet.
+
+    Raises
+    ------
+    OutputError
+        Where it holds something else.
+    """
+    with settled_by("[output]"):
+        return holds_result(settings.output.directory, settings.model_dump_json(), NOT_DECIDING)
