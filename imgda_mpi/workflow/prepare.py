@@ -10,7 +10,7 @@ import numpy as np
 from mpi4py import MPI
 
 from imgda_mpi.arrays import BoolArray, FloatArray
-from imgda_mpi.colm.own_patches import check_aquifer
+from imgda_mpi.colm.plausible import check_aquifer
 from imgda_mpi.colm.soil_update import SoilColumns
 from imgda_mpi.console import Stages
 from imgda_mpi.curvelet import CurveletTransform
@@ -20,7 +20,7 @@ from imgda_mpi.grid import Grid
 from imgda_mpi.methods.method import Method
 from imgda_mpi.methods.registry import make_method, needs_transform
 from imgda_mpi.model.restart import Restart
-from imgda_mpi.model.surface import SURFACE, open_restart, surface_image
+from imgda_mpi.model.surface import SURFACE, open_restart, read_soil, surface_image
 from imgda_mpi.numerics.problem import Members, Observations, Problem
 from imgda_mpi.observations.image import ObservedImage
 from imgda_mpi.observations.read import check_observed, read_fields, read_image
@@ -88,8 +88,11 @@ def prepare(
         if will_write:
             with settled_by("[output]"):
                 check_output(settings.output.directory, partial(room, restart), comm)
-        with settled_by("[model]"):
-            soil, aquifer = restart.read_soil()
+        with settled_by("[model], [soil]"):
+            restart, soil, aquifer = read_soil(restart, comm, settings.soil.implausible)
+        if will_write:
+            with settled_by("[model]"):
+                restart.check_copied(settings.soil.implausible)
         with settled_by("[soil]"), same_fate(comm):
             if settings.soil.compensate == "aquifer":
                 check_aquifer(soil, aquifer, restart.name)
@@ -169,7 +172,7 @@ def members_of(
     if isinstance(wanted, MemberRestarts):
         n_members = len(wanted.directories)
         of_members = [model.of_member(directory).values() for directory in wanted.directories]
-        of_member = members_in_restarts(model.kind, of_members, grid)
+        of_member = members_in_restarts(model.kind, of_members, grid, settings.soil.implausible)
     else:
         n_members = count_members(wanted.file, model.time, wanted.variable, comm)
         of_member = members_in_images(grid, model.time, **wanted.values())
