@@ -337,12 +337,11 @@ def _place(path: Path, layout: _Layout) -> PatchMap:
     check_types(
         patch_class, patch_type, "itypwat", lambda patch: (path, f"row {row[patch] + 1}, column {column[patch] + 1}")
     )
-    _check_areas(path, row, column, weight)
     latitude, longitude = _coordinates(path, layout)
     # A region across the date line.
     longitude = np.where(longitude < longitude[0], longitude + 360.0, longitude)
     try:
-        return PatchMap(Grid(latitude, longitude), cell, weight, patch_type)
+        patches = PatchMap(Grid(latitude, longitude), cell, weight, patch_type)
     except ValueError as err:
         raise fault(
             path,
@@ -351,6 +350,8 @@ def _place(path: Path, layout: _Layout) -> PatchMap:
             expected="a latitude-longitude grid and the areas of its patches",
             do="the file is damaged: copy it again from the model run",
         ) from err
+    _check_areas(path, row, column, weight)
+    return patches
 
 
 def _check_areas(path: Path, row: IntArray, column: IntArray, weight: FloatArray) -> None:

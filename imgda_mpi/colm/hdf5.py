@@ -16,7 +16,7 @@ from typing import Any
 import h5py
 import numpy as np
 import numpy.typing as npt
-from h5py import h5d, h5f, h5g, h5o, h5p, h5s
+from h5py import h5, h5d, h5f, h5o, h5p, h5s
 from mpi4py import MPI
 
 from imgda_mpi.arrays import FloatArray
@@ -104,12 +104,13 @@ class OpenFile:
         ------
         InputError
         """
-        root = h5g.open(self.file, b"/")
+        names: list[bytes] = []
         with reading(self.path):
-            names = list(root)
-        for name in map(os.fsdecode, names):
+            # In the order of the file: for another HDF5 makes a table, and some versions crash where it is damaged.
+            self.file.links.iterate(names.append, order=h5.ITER_NATIVE)
+        for name in sorted(os.fsdecode(name) for name in names):
             with reading(self.path, name):
-                item = h5o.open(root, os.fsencode(name))
+                item = h5o.open(self.file, os.fsencode(name))
                 # NetCDF-4 has dimensions without a variable: data sets that nothing was written to.
                 holds = isinstance(item, h5d.DatasetID) and item.get_storage_size() > 0
                 values = np.empty(item.shape, item.dtype) if holds else np.empty(0)

@@ -98,8 +98,9 @@ class WaterLedger:
     @property
     def residual(self) -> float:
         """Largest amount by which the ledger of a soil patch does not close, kg m-2."""
-        gap = self.term("before") + self.term("requested") - self.term("frozen") - self.term("clamped")
-        return float(np.abs(gap - self.term("after"))[self.patches.is_soil].max(initial=0.0))
+        soil = self.patches.is_soil  # others may hold any number
+        before, requested, frozen, clamped, after, *_ = (self.term(name)[soil] for name in TERMS)
+        return float(np.abs(before + requested - frozen - clamped - after).max(initial=0.0))
 
     @property
     def summary(self) -> str:

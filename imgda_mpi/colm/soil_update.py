@@ -169,9 +169,9 @@ def compensate_aquifer(aquifer: FloatArray, update: SoilUpdate) -> tuple[FloatAr
 
     Notes
     -----
-    A store at or below 0 is the deficit of the variably saturated scheme of CoLM202X, and is full at 0: that scheme keeps
-    a surplus, exchanges it with layer 10 and moves the water table. A store above 0 is that of the older scheme, some
-    metres of water, and has no bound.
+    A store at or below 0 is the deficit of the variably saturated scheme of CoLM202X, and is full at 0: that scheme
+    keeps a surplus, exchanges it with layer 10 and moves the water table. A store above 0 is that of the older scheme,
+    some metres of water, and has no bound.
     """
     after = aquifer - update.applied
     spills = (aquifer <= 0) & (after > 0)

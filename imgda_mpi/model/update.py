@@ -74,7 +74,7 @@ def _warn_of_full_aquifers(ledger: WaterLedger) -> None:
     lost = -ledger.term("unbalanced")[ledger.flag("aquifer_full")]
     if lost.size:
         log.warning(
-            "wa came to 0 on %d patches and takes no more: with the variably saturated scheme a surplus would stay there "
-            "and move the water table; of what their soil loses %.3f mm (mean, at most %.3f mm) are not balanced",
+            "wa came to 0 on %d patches and takes no more, as the variably saturated scheme would keep a surplus and "
+            "move the water table: of what their soil loses %.3f mm (mean, at most %.3f mm) are not balanced",
             *(lost.size, lost.mean(), lost.max()),
         )

@@ -127,7 +127,8 @@ def prepare(
         method.check(grid, observations)
     members = None
     if method.needs_members:
-        with stages.stage("members"), settled_by("[ensemble]"):
+        section = "[ensemble], [soil]" if isinstance(settings.ensemble, MemberRestarts) else "[ensemble]"
+        with stages.stage("members"), settled_by(section):
             members, member_files = members_of(settings, method, grid, land, comm)
             files += [file for file in member_files if file not in set(files)]
             spread = np.sqrt(np.nanmean(members.spread**2))
