@@ -37,7 +37,9 @@ class Soil(Section):
         default="stop",
     )
     compensate: Literal["none", "aquifer"] = key(
-        "aquifer takes the water added to a column out of its aquifer store", default="none"
+        "aquifer takes the water added to a column out of its aquifer store wa and puts what it loses there, a store "
+        "at or below 0 up to 0",
+        default="none",
     )
 
 
