@@ -49,6 +49,17 @@ def fault(
     return kind(f"{where}: found {found}, expected {expected}; {do}")
 
 
+def not_finite(path: Path, variable: str, n_bad: int, n: int) -> ImgdaError:
+    """The error where ``n_bad`` of the ``n`` numbers of a variable of a restart are NaN or infinite."""
+    return fault(
+        path,
+        variable,
+        found=f"{n_bad} of {n} numbers that are not finite",
+        expected="finite numbers, -1e36 where there is no value",
+        do="the file is damaged: copy it again from the model run",
+    )
+
+
 @contextmanager
 def settled_by(keys: str) -> Iterator[None]:
     """Add to the message of an `ImgdaError` which settings the user would change.

@@ -153,7 +153,7 @@ def test_the_water_ledger_closes_on_the_files(example_case: Path, tmp_path: Path
     output = run(tmp_path, demo(example_case, before=FEW, after=f'[soil]\ncompensate = "{compensate}"\n'), ranks=2)
     diagnostics = output / "diagnostics.nc"
     term = {name: read(diagnostics, f"patch_water_{name}") for name in
-            ("before", "requested", "frozen", "clamped", "after", "aquifer")}  # fmt: skip
+            ("before", "requested", "frozen", "clamped", "after", "aquifer", "unbalanced")}  # fmt: skip
     originals = example_case.parent / "model" / "demo"
     before, after, aquifer = [], [], []
     for name, path in restart_files(output).items():
@@ -164,7 +164,9 @@ def test_the_water_ledger_closes_on_the_files(example_case: Path, tmp_path: Path
     np.testing.assert_allclose(term["before"], np.concatenate(before), atol=1e-9)
     np.testing.assert_allclose(term["after"], np.concatenate(after), atol=1e-9)
     np.testing.assert_allclose(gained, term["requested"] - term["frozen"] - term["clamped"], atol=1e-9)
-    np.testing.assert_allclose(np.concatenate(aquifer), -gained if compensate == "aquifer" else 0.0, atol=1e-9)
+    balanced = term["unbalanced"] - gained if compensate == "aquifer" else 0.0
+    np.testing.assert_allclose(np.concatenate(aquifer), balanced, atol=1e-9)
+    np.testing.assert_allclose(term["aquifer"], np.concatenate(aquifer), atol=1e-9)
     assert np.abs(gained).max() > 1.0
 
 

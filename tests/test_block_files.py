@@ -45,13 +45,16 @@ def write_block(
     directory: Path, block: str, cell: np.ndarray, latitude: np.ndarray, longitude: np.ndarray, rng: np.random.Generator
 ) -> None:
     n = cell.size
-    layers = {name: rng.uniform(10.0, 20.0, (n, 15)) for name in ("wliq_soisno", "wice_soisno")}
-    write(directory / f"landdata/landpatch/2005/landpatch_{block}.nc", eindex=cell + 1, settyp=np.ones(n, int))
-    write(directory / f"landdata/landpatch/2005/patchfrac_elm_{block}.nc", patchfrac_elm=np.full(n, 0.25))
+    layers = {name: rng.uniform(1.0, 5.0, (n, 15)) for name in ("wliq_soisno", "wice_soisno")}
+    patch_type = rng.choice([0, 0, 0, 4], n)
+    patch_class = np.where(patch_type == 4, 17, 1)
+    _, number, count = np.unique(cell, return_inverse=True, return_counts=True)
+    write(directory / f"landdata/landpatch/2005/landpatch_{block}.nc", eindex=cell + 1, settyp=patch_class)
+    write(directory / f"landdata/landpatch/2005/patchfrac_elm_{block}.nc", patchfrac_elm=1.0 / count[number])
     write(
         directory / f"restart/const/many_restart_const_lc2005_{block}.nc",
-        patchtype=rng.choice([0, 0, 0, 4], n),
-        patchclass=np.ones(n, int),
+        patchtype=patch_type,
+        patchclass=patch_class,
         patchlonr=np.radians(longitude),
         patchlatr=np.radians(latitude),
         porsl=np.full((n, 10), 0.45),

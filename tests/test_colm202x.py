@@ -317,6 +317,9 @@ def edit_mesh(directory: Path, latitude: np.ndarray, longitude: np.ndarray, elem
     with netCDF4.Dataset(landpatch, "r+") as places, netCDF4.Dataset(const, "r+") as file:
         ids = np.sort(np.resize(element, places["eindex"].size))
         places["eindex"][:] = ids
+        _, number, count = np.unique(ids, return_inverse=True, return_counts=True)
+        with netCDF4.Dataset(landpatch.with_name("patchfrac_elm_e000_n00.nc"), "r+") as areas:
+            areas["patchfrac_elm"][:] = 1.0 / count[number]
         row, column = np.divmod(ids - 1, longitude.size)
         file["patchlatr"][:] = np.radians(latitude[row])
         file["patchlonr"][:] = np.radians((longitude[column] + 180.0) % 360.0 - 180.0)

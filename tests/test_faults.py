@@ -106,7 +106,7 @@ def test_what_a_library_says_of_a_file_names_it(error: type[Exception]) -> None:
         (case_files, "_check_blocks", lambda files, _: list_files(files)),
         (case_files, "_read_block", lambda files, _: survey(files, ["e000_n00"])),
         (case_files.np, "degrees", lambda files, _: survey(files, ["e000_n00"])),
-        (case_files, "_place", lambda files, _: patch_map(files, np.empty(1, case_files.PLACE))),
+        (case_files, "_place", lambda files, _: patch_map(files, {"e000_n00": 1}, np.ones(1, case_files.PLACE))),
         (hdf5.OpenFile, "_check_shape", lambda _, folder: read_vector(vector_file(folder / "a.nc"))),
         (hdf5.Columns, "shape", lambda _, folder: read_columns(vector_file(folder / "a.nc"))),
         (cf, "find_variable", lambda _, folder: read_image(image_file(folder / "a.nc"))),

@@ -112,6 +112,28 @@ def test_a_regional_restart_keeps_frozen_ground_snow_and_other_types(shared: Pat
         assert (int(saved.patch_count.sel(update_reason="frozen_layer")) > 0) == (time == "2022-01-16")
 
 
+def test_the_aquifer_of_the_variably_saturated_scheme_stays_a_deficit(
+    shared: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    original = shared / "colm" / "colm202x" / "EA14"
+    text = colm202x(original, "EA14", "2022-06-04T00:00:00Z") + gldas(shared) + '[soil]\ncompensate = "aquifer"\n'
+    output = run(tmp_path, text)
+    before, after = (
+        np.concatenate([read(folder / name, "wa") for name in restart_files(output)]) for folder in (original, output)
+    )
+    assert (before <= 0).all()
+    assert (after <= 0).all()
+    assert (after < before).sum() > 50
+    with xarray.open_dataset(output / "diagnostics.nc") as saved:
+        full = int(saved.patch_count.sel(update_reason="aquifer_full"))
+        assert full == int((saved.patch_water_unbalanced < 0).sum()) > 50
+        gained = saved.patch_water_after - saved.patch_water_before
+        np.testing.assert_allclose(gained + saved.patch_water_aquifer, saved.patch_water_unbalanced, rtol=0, atol=1e-9)
+        lost = float(saved.patch_water_unbalanced.min())
+    assert f"wa came to 0 on {full} patches and takes no more" in caplog.text
+    assert f"at most {-lost:.3f} mm) are not balanced" in caplog.text
+
+
 @pytest.mark.restart_io
 def test_the_regional_colm2014_restart(shared: Path, tmp_path: Path) -> None:
     packed = shared / "colm" / "colm2014" / "EAS"

@@ -259,11 +259,28 @@ def test_aquifer_gives_what_the_soil_takes():
     columns = columns_of(np.full((3, N_SOIL), 0.2), is_soil=[True, True, False])
     update = update_soil(columns, np.array([0.05, -0.4, 0.1]), SURFACE)
     aquifer = np.array([4800.0, 4900.0, -0.0])
-    after = compensate_aquifer(aquifer, update)
+    after, unbalanced = compensate_aquifer(aquifer, update)
     np.testing.assert_allclose(
         after + update.liquid.sum(axis=1), aquifer + columns.liquid.sum(axis=1), rtol=0, atol=2e-12
     )
     assert after[2:].tobytes() == aquifer[2:].tobytes()
+    assert not unbalanced.any()
+
+
+def test_a_deficit_of_the_aquifer_ends_at_zero_and_the_rest_is_counted():
+    columns = columns_of(np.full((6, N_SOIL), 0.3), is_soil=[True] * 5 + [False])
+    increment = np.array([-0.1, -0.1, -0.1, 0.1, -0.1, -0.1])
+    update = update_soil(columns, increment, SURFACE)
+    #                   full, nearly full, roomy, gives, older scheme, no soil
+    aquifer = np.array([0.0, -1.0, -500.0, -0.5, 1.0, -0.0])
+    after, unbalanced = compensate_aquifer(aquifer, update)
+    assert (after[aquifer <= 0] <= 0).all()
+    np.testing.assert_array_equal(after[:2], 0.0)
+    np.testing.assert_array_equal(unbalanced != 0, [True, True, False, False, False, False])
+    assert (unbalanced[:2] < -10).all()
+    assert after[4] > 10
+    total = after - aquifer + update.liquid.sum(axis=1) - columns.liquid.sum(axis=1)
+    np.testing.assert_allclose(total, unbalanced, rtol=0, atol=2e-12)
 
 
 def test_surface_moisture_counts_liquid_and_ice():

@@ -6,7 +6,7 @@ States and constants are NetCDF-4 files, one per block of the globe; landdata sa
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from imgda_mpi.arrays import FloatArray, IntArray
 from imgda_mpi.colm.hdf5 import opened
+from imgda_mpi.colm.land_cover import check_fractions, check_types
 from imgda_mpi.colm.patches import PatchMap
 from imgda_mpi.faults import fault, reading
 from imgda_mpi.grid import Grid
@@ -80,8 +81,11 @@ class CaseFiles:
         return self.landpatch / f"landpatch_{block}.nc", self.landpatch / f"patchfrac_elm_{block}.nc"
 
 
-PLACE = np.dtype([("element", "i8"), ("weight", "f8"), ("type", "i4"), ("longitude", "f8"), ("latitude", "f8")])
-"""What the files say of a patch's place: element id, area fraction, type, and position, degrees east and north."""
+PLACE = np.dtype(
+    [("element", "i8"), ("weight", "f8"), ("class", "i4"), ("type", "i4"), ("longitude", "f8"), ("latitude", "f8")]
+)
+"""What the files say of a patch's place: element id, area fraction, land cover class, type, position (degrees east and
+north)."""
 
 
 def list_files(files: CaseFiles) -> tuple[list[str], list[str]]:
@@ -112,15 +116,28 @@ def survey(files: CaseFiles, blocks: Sequence[str]) -> list[npt.NDArray[np.void]
     return [_read_block(files, block) for block in blocks]
 
 
-def patch_map(files: CaseFiles, places: npt.NDArray[np.void]) -> PatchMap:
+def patch_map(files: CaseFiles, sizes: Mapping[str, int], places: npt.NDArray[np.void]) -> PatchMap:
     """Where the patches of all blocks lie in the image. Not collective.
+
+    Parameters
+    ----------
+    sizes : how many of the patches each block has, in their order
+    places : (n_patch,) `PLACE`
 
     Raises
     ------
     InputError
-        Where their places do not fit the mesh of the case.
+        Where their places do not fit each other or the mesh of the case.
     """
-    grid, cell = _place(files.mesh, places["element"])
+    blocks, element = list(sizes), places["element"]
+    number = np.repeat(np.arange(len(blocks)), list(sizes.values()))
+    _check_once(files, blocks, number, element)
+
+    def place(patch: int) -> tuple[Path, str]:
+        return files.const(blocks[number[patch]]), f"element {element[patch]}"
+
+    check_types(places["class"], places["type"], "patchtype", place)
+    grid, cell = _place(files.mesh, element)
     _check_positions(files, grid, cell, places["longitude"], places["latitude"])
     try:
         return PatchMap(grid, cell, places["weight"].copy(), places["type"].copy())
@@ -210,6 +227,8 @@ def _read_block(files: CaseFiles, block: str) -> npt.NDArray[np.void]:
         places["type"], own_class = file.vector("patchtype", n), file.vector("patchclass", n)
         places["longitude"] = np.degrees(file.vector("patchlonr", n))
         places["latitude"] = np.degrees(file.vector("patchlatr", n))
+    places["class"] = own_class
+    check_fractions(places["element"], places["weight"], cells, fractions)
     if not np.array_equal(own_class, patch_class):
         raise fault(
             const,
@@ -219,6 +238,21 @@ def _read_block(files: CaseFiles, block: str) -> npt.NDArray[np.void]:
             do="use the const files of this case",
         )
     return places
+
+
+def _check_once(files: CaseFiles, blocks: Sequence[str], number: IntArray, element: IntArray) -> None:
+    """Refuse an element that has patches in two blocks (their number): the model puts each into one."""
+    in_order = np.argsort(element, kind="stable")
+    again = np.flatnonzero((np.diff(element[in_order]) == 0) & (np.diff(number[in_order]) != 0))
+    if again.size:
+        one, other = in_order[again[0] : again[0] + 2]
+        raise fault(
+            files.places(blocks[number[other]])[0],
+            "eindex",
+            found=f"element {element[other]}, which {files.places(blocks[number[one]])[0].name} holds too",
+            expected="every element in one block",
+            do="use the landdata of one and the same case",
+        )
 
 
 def _place(mesh: Path, element: IntArray) -> tuple[Grid, IntArray]:

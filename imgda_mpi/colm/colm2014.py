@@ -21,12 +21,14 @@ import numpy as np
 from mpi4py import MPI
 
 from imgda_mpi.arrays import FloatArray, IntArray
+from imgda_mpi.colm.land_cover import AREA_TOLERANCE, check_types
 from imgda_mpi.colm.marks import Mark, read_sidecar, sidecar, write_sidecar
-from imgda_mpi.colm.own_patches import check_soil, own_patches
+from imgda_mpi.colm.own_patches import own_patches
 from imgda_mpi.colm.patches import PatchMap
+from imgda_mpi.colm.plausible import Implausible, check_soil
 from imgda_mpi.colm.soil_layers import N_SNOW, N_SOIL, node_depth
 from imgda_mpi.colm.soil_update import SoilColumns
-from imgda_mpi.faults import OutputError, fault, reading, writing
+from imgda_mpi.faults import OutputError, fault, not_finite, reading, writing
 from imgda_mpi.grid import Grid
 from imgda_mpi.parallel.failure import from_rank_0, on_rank_0, same_fate
 from imgda_mpi.parallel.ownership import share
@@ -42,6 +44,15 @@ TEMPERATURE = 2 * N_SNOW  # reals per patch before t_soisno: z_sno, dz_sno
 LIQUID = TEMPERATURE + COLUMN
 ICE = LIQUID + COLUMN
 AQUIFER = ICE + COLUMN + 14 + 5 * 4 + 3 + 1  # t_grnd..coszen, albg..ssha (2x2), thermk..extkd, zwt
+
+# All of them in their order, with their reals per patch where these are several.
+VARIABLES = """
+z_sno:5 dz_sno:5 t_soisno:15 wliq_soisno:15 wice_soisno:15
+t_grnd tlsun tlsha ldew sag scv snowdp fveg fsno sigf green lai sai coszen
+albg:4 albv:4 alb:4 ssun:4 ssha:4 thermk extkb extkd zwt wa t_lake:10 lake_icefrac:10
+trad tref qref rst emis z0ma zol rib ustar qstar tstar fm fh fq
+"""
+SOIL_VARIABLES = ("t_soisno", "wliq_soisno", "wice_soisno")
 
 # Record 1 of the const file: 3 integers and 2 reals for every patch, 2 integers for every cell.
 PLACE_BYTES = 28
@@ -92,13 +103,13 @@ class Colm2014Restart:
         """Bytes that `write` needs. Not collective."""
         return self.state.stat().st_size
 
-    def read_soil(self) -> tuple[SoilColumns, FloatArray]:
+    def read_soil(self, implausible: Implausible = "stop") -> tuple[SoilColumns, FloatArray]:
         """Soil columns and aquifer storage (n_own,) mm of the own patches. Collective.
 
         Raises
         ------
         InputError
-            Where soil water or temperature of a soil patch is missing or not finite.
+            As of `check_soil`.
         """
         every: Sequence[FloatArray | None] = on_rank_0(self.comm, self._read_all) or [None] * 4
         liquid, ice, temperature, aquifer = (scatter_rows(self.comm, values, self.offsets) for values in every)
@@ -111,10 +122,21 @@ class Colm2014Restart:
             residual=np.zeros_like(liquid),  # this version of the model has none
             is_soil=self.patches.is_soil,
         )
-        with same_fate(self.comm):
-            state, const = self.inputs[:2]
-            check_soil(soil, lambda patch: (state, first + patch), lambda patch: (const, first + patch))
-        return soil, aquifer
+        state, const = self.inputs[:2]
+        in_state, in_const = (lambda patch: (state, first + patch)), (lambda patch: (const, first + patch))
+        return check_soil(soil, in_state, in_const, self.comm, implausible), aquifer
+
+    def check_copied(self, implausible: Implausible = "stop") -> None:
+        """Read the whole state file, which `write` copies. Collective; rank 0 does the file work.
+
+        Raises
+        ------
+        InputError
+            Where it cannot be read, or holds numbers that are not finite.
+        """
+        # What is left out of the analysis is passed on as it is.
+        unless = SOIL_VARIABLES if implausible == "leave_out" else ()
+        on_rank_0(self.comm, lambda: _check_values(self.state, int(self.offsets[-1]), unless))
 
     def write(
         self, directory: Path, liquid: FloatArray, aquifer: FloatArray | None, mark: Mark | None = None
@@ -322,11 +344,15 @@ def _place(path: Path, layout: _Layout) -> PatchMap:
         )
     weight = _reals(path, after_places + 8 * n_cells, n)
     patch_type = _integers(path, layout.depths - 4 * n, n)
+    patch_class = _integers(path, layout.places + 8 * n, n)
+    check_types(
+        patch_class, patch_type, "itypwat", lambda patch: (path, f"row {row[patch] + 1}, column {column[patch] + 1}")
+    )
     latitude, longitude = _coordinates(path, layout)
     # A region across the date line.
     longitude = np.where(longitude < longitude[0], longitude + 360.0, longitude)
     try:
-        return PatchMap(Grid(latitude, longitude), cell, weight, patch_type)
+        patches = PatchMap(Grid(latitude, longitude), cell, weight, patch_type)
     except ValueError as err:
         raise fault(
             path,
@@ -335,6 +361,25 @@ def _place(path: Path, layout: _Layout) -> PatchMap:
             expected="a latitude-longitude grid and the areas of its patches",
             do="the file is damaged: copy it again from the model run",
         ) from err
+    _check_areas(path, row, column, weight)
+    return patches
+
+
+def _check_areas(path: Path, row: IntArray, column: IntArray, weight: FloatArray) -> None:
+    """Refuse cells whose patches do not cover a part of the cell: the weights sum to its land fraction."""
+    places, cell = np.unique(np.stack([row, column]), axis=1, return_inverse=True)
+    land = np.bincount(cell.ravel(), weight)
+    wrong = np.flatnonzero(~((land > 0) & (land <= 1 + AREA_TOLERANCE)))
+    if wrong.size:
+        at_row, at_column = places[:, wrong[0]] + 1
+        raise fault(
+            path,
+            "wtxy_patch",
+            found=f"weights of row {at_row}, column {at_column} that sum to {land[wrong[0]]:g}"
+            f" ({wrong.size} such cells)",
+            expected="the land fraction, above 0 and at most 1",
+            do="the file is damaged: copy it again from the model run",
+        )
 
 
 def _check_state(path: Path, n_patch: int, time: datetime) -> None:
@@ -360,6 +405,17 @@ def _check_state(path: Path, n_patch: int, time: datetime) -> None:
             expected=f"the instant of the analysis, {time:%Y-%m-%d %H:%M:%S} (day {time:%j} of the year)",
             do="use the restart of that instant, or correct the time",
         )
+
+
+def _check_values(path: Path, n_patch: int, unless: Sequence[str]) -> None:
+    position = 0
+    for name, _, several in (word.partition(":") for word in VARIABLES.split()):
+        width = int(several or 1)
+        values = _reals(path, _state_byte(position, n_patch), n_patch * width)
+        position += width
+        bad = int(np.count_nonzero(~np.isfinite(values)))
+        if bad and name not in unless:
+            raise not_finite(path, name, bad, values.size)
 
 
 def _edited_copy(source: Path, target: Path, edits: dict[int, FloatArray]) -> None:

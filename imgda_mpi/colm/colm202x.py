@@ -15,10 +15,11 @@ from mpi4py import MPI
 from imgda_mpi.arrays import FloatArray, IntArray
 from imgda_mpi.colm.block_files import BlockFile, edit_rows, read_rows, share_of_blocks
 from imgda_mpi.colm.case_files import PLACE, CaseFiles, list_files, patch_map, stamp, survey
-from imgda_mpi.colm.hdf5 import Columns, has_parallel_hdf5
+from imgda_mpi.colm.hdf5 import Columns, has_parallel_hdf5, opened
 from imgda_mpi.colm.marks import Mark, mark_of_set, write_attribute
-from imgda_mpi.colm.own_patches import check_soil, own_patches
+from imgda_mpi.colm.own_patches import own_patches
 from imgda_mpi.colm.patches import PatchMap
+from imgda_mpi.colm.plausible import Implausible, check_soil
 from imgda_mpi.colm.soil_layers import N_SNOW, N_SOIL
 from imgda_mpi.colm.soil_update import SoilColumns
 from imgda_mpi.faults import writing
@@ -59,10 +60,15 @@ class Colm202xRestart:
         """Bytes that `write` needs: the files, and the edited variables once more in case they deflate less well."""
         return sum(path.stat().st_size for path in self.copied) + 8 * (N_SOIL + 1) * int(self.offsets[-1])
 
-    def read_soil(self) -> tuple[SoilColumns, FloatArray]:
+    def read_soil(self, implausible: Implausible = "stop") -> tuple[SoilColumns, FloatArray]:
         """Soil columns and aquifer storage (n_own,) mm of the own patches. Collective.
 
         The arrays cannot be written to: `write` compares with them.
+
+        Raises
+        ------
+        InputError
+            Where a variable cannot be read, and as of `check_soil`.
         """
         state = read_rows(self.comm, self.states, self.offsets, [LIQUID, ICE, TEMPERATURE, AQUIFER])
         const = read_rows(self.comm, self.consts, self.offsets, [POROSITY, RESIDUAL])
@@ -75,12 +81,28 @@ class Colm202xRestart:
             residual=const[RESIDUAL.name],
             is_soil=self.patches.is_soil,
         )
-        with same_fate(self.comm):
-            check_soil(soil, lambda n: _place(self.states, first + n), lambda n: _place(self.consts, first + n))
+        in_state, in_const = (lambda n: _place(self.states, first + n)), (lambda n: _place(self.consts, first + n))
+        soil = check_soil(soil, in_state, in_const, self.comm, implausible)
         self.read = {variable.name: state[variable.name] for variable in (LIQUID, AQUIFER)}
         for rows in self.read.values():
             rows.flags.writeable = False
         return soil, state[AQUIFER.name]
+
+    def check_copied(self, implausible: Implausible = "stop") -> None:
+        """Read every variable of the files that `write` copies, each file on the rank that copies it. Collective.
+
+        Raises
+        ------
+        InputError
+            Where one cannot be read, or holds numbers that are not finite.
+        """
+        # What is left out of the analysis is passed on as it is.
+        unless = {variable.name for variable in (LIQUID, ICE, TEMPERATURE)} if implausible == "leave_out" else ()
+        with same_fate(self.comm):
+            for path in self.copied[self.comm.rank :: self.comm.size]:
+                if path.suffix == ".nc":
+                    with opened(path) as file:
+                        file.check_values(unless)
 
     def write(
         self, directory: Path, liquid: FloatArray, aquifer: FloatArray | None, mark: Mark | None = None
@@ -125,7 +147,7 @@ def open_restart(
         log.info("this h5py has no MPI: a file that ranks share goes through one of them (same values, less speed)")
     sizes, places = _survey(files, blocks, comm)
     with same_fate(comm):
-        every = None if places is None else patch_map(files, places)
+        every = None if places is None else patch_map(files, dict(zip(blocks, sizes, strict=True)), places)
     mark = mark_of_set([files.state(block) for block in blocks], comm)
     offsets = share_of_blocks(sizes, comm.size)
     ends = np.cumsum(sizes).tolist()

@@ -7,7 +7,7 @@ longer than reading the values.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,11 +16,11 @@ from typing import Any
 import h5py
 import numpy as np
 import numpy.typing as npt
-from h5py import h5a, h5d, h5f, h5g, h5p, h5s
+from h5py import h5, h5a, h5d, h5f, h5g, h5o, h5p, h5s
 from mpi4py import MPI
 
 from imgda_mpi.arrays import FloatArray
-from imgda_mpi.faults import ImgdaError, fault, reading
+from imgda_mpi.faults import ImgdaError, fault, not_finite, reading
 
 
 def has_parallel_hdf5() -> bool:
@@ -119,6 +119,32 @@ class OpenFile:
         """
         # Of fixed length, as NetCDF writes it.
         h5py.Group(h5g.open(self.file, b"/")).attrs[name] = np.bytes_(text.encode())
+
+    def check_values(self, unless: Collection[str] = ()) -> None:
+        """Read every variable once, and refuse one that cannot be read or holds numbers that are not finite.
+
+        What HDF5 keeps of a variable (its header, its checksums, its deflated chunks) shows damage when it is read.
+        Variables named in ``unless`` may hold any number.
+
+        Raises
+        ------
+        InputError
+        """
+        names: list[bytes] = []
+        with reading(self.path):
+            # In the order of the file: for another HDF5 makes a table, and some versions crash where it is damaged.
+            self.file.links.iterate(names.append, order=h5.ITER_NATIVE)
+        for name in sorted(os.fsdecode(name) for name in names):
+            with reading(self.path, name):
+                item = h5o.open(self.file, os.fsencode(name))
+                # NetCDF-4 has dimensions without a variable: data sets that nothing was written to.
+                holds = isinstance(item, h5d.DatasetID) and item.get_storage_size() > 0
+                values = np.empty(item.shape, item.dtype) if holds else np.empty(0)
+                if holds:
+                    item.read(h5s.ALL, h5s.ALL, values)
+            bad = int(np.count_nonzero(~np.isfinite(values))) if values.dtype.kind == "f" else 0
+            if bad and name not in unless:
+                raise not_finite(self.path, name, bad, values.size)
 
     def _find(self, name: str) -> tuple[h5d.DatasetID, tuple[int, ...], np.dtype[Any]]:
         """A variable, its shape and type."""

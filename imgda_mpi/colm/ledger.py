@@ -17,6 +17,7 @@ TERMS = {
     "clamped": "part of it refused by bounds, net of what other layers took instead",
     "after": "soil water after the analysis: before + requested - frozen - clamped",
     "aquifer": "change of the aquifer store",
+    "unbalanced": "part of the change of the soil water that the aquifer store did not balance: it was full",
 }
 """Terms of the ledger in kg m-2, which is mm of water."""
 
@@ -25,6 +26,8 @@ FLAGS = {
     "at_lower_bound": "a layer came to residual water",
     "at_upper_bound": "a layer came to porosity less ice",
     "refused": "nothing is frozen, and all layers are at a bound: the surface moisture could not follow the increment",
+    "aquifer_full": "the deficit of the aquifer store came to 0, and more was to go into it",
+    "left_out": "a soil patch that holds what no soil can took no part",
 }
 
 COUNTED = {
@@ -32,6 +35,8 @@ COUNTED = {
     "at_lower_bound": "a layer at its lower bound",
     "at_upper_bound": "a layer at its upper bound",
     "refused": "all layers at a bound",
+    "aquifer_full": "a full aquifer",
+    "left_out": "a patch left out",
 }
 """The flags in the words of the log."""
 
@@ -39,22 +44,27 @@ COUNTED = {
 _UNMET = 1e-9  # m3 m-3
 
 
-def ledger_rows(soil: SoilColumns, update: SoilUpdate, aquifer: FloatArray) -> FloatArray:
-    """Terms and flags of n patches, (n, 10): what `WaterLedger` is made of.
+@np.errstate(over="ignore", invalid="ignore")  # columns that take no part may hold any number
+def ledger_rows(
+    soil: SoilColumns, update: SoilUpdate, aquifer: FloatArray, unbalanced: FloatArray, is_left_out: BoolArray
+) -> FloatArray:
+    """Terms and flags of n patches, (n, 13): what `WaterLedger` is made of.
 
-    From their background, its update, and the change of the aquifer store (n,) kg m-2.
+    From their background, its update, the change of the aquifer store and what that left unbalanced, (n,) kg m-2, and
+    the patches (n,) that are left out.
     """
     ice = soil.ice.sum(axis=1)
     before = soil.liquid.sum(axis=1) + ice
     after = update.liquid.sum(axis=1) + ice
     refused = (np.abs(update.unmet) > _UNMET) & ~update.is_frozen
-    terms = (before, update.requested, update.frozen, update.clamped, after, aquifer)
-    return np.column_stack([*terms, update.is_frozen, update.at_lower, update.at_upper, refused])
+    terms = (before, update.requested, update.frozen, update.clamped, after, aquifer, unbalanced)
+    flags = (update.is_frozen, update.at_lower, update.at_upper, refused, unbalanced != 0, is_left_out)
+    return np.column_stack([*terms, *flags])
 
 
 @dataclass(frozen=True)
 class WaterLedger:
-    """The ledger of all patches: ``rows`` (n_patch, 10) as `ledger_rows` gives them, in patch order."""
+    """The ledger of all patches: ``rows`` (n_patch, 13) as `ledger_rows` gives them, in patch order."""
 
     patches: PatchMap
     rows: FloatArray
@@ -87,9 +97,10 @@ class WaterLedger:
 
     @property
     def residual(self) -> float:
-        """Largest amount by which the ledger of a patch does not close, kg m-2."""
-        gap = self.term("before") + self.term("requested") - self.term("frozen") - self.term("clamped")
-        return float(np.abs(gap - self.term("after")).max(initial=0.0))
+        """Largest amount by which the ledger of a soil patch does not close, kg m-2."""
+        soil = self.patches.is_soil  # others may hold any number
+        before, requested, frozen, clamped, after, *_ = (self.term(name)[soil] for name in TERMS)
+        return float(np.abs(before + requested - frozen - clamped - after).max(initial=0.0))
 
     @property
     def summary(self) -> str:

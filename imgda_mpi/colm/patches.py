@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,6 +11,9 @@ from imgda_mpi.grid import Grid
 
 SOIL_TYPE = 0
 """Patch type that carries soil water; urban (1), wetland (2), land ice (3), lake (4) and ocean (99) are left alone."""
+
+LEFT_OUT = -1
+"""In the place of `SOIL_TYPE`: a soil patch whose state no soil can have; it takes no part in the analysis."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,15 @@ class PatchMap:
     def is_soil(self) -> BoolArray:
         """Patches that take part in the analysis, (n_patch,)."""
         return np.asarray(self.patch_type == SOIL_TYPE)
+
+    @property
+    def is_left_out(self) -> BoolArray:
+        """Soil patches that take no part in it, (n_patch,)."""
+        return np.asarray(self.patch_type == LEFT_OUT)
+
+    def with_soil(self, is_soil: BoolArray) -> PatchMap:
+        """The map with the other soil patches left out; ``is_soil`` are those that take part, (n_patch,)."""
+        return replace(self, patch_type=np.where(self.is_soil & ~is_soil, LEFT_OUT, self.patch_type))
 
     def to_image(self, values: FloatArray) -> FloatArray:
         """Mean of values (n_patch,) over the soil patches of each cell, weighted by area.

@@ -12,9 +12,10 @@ import numpy as np
 from mpi4py import MPI
 
 from imgda_mpi.arrays import BoolArray, FloatArray
+from imgda_mpi.colm.plausible import Implausible
 from imgda_mpi.faults import fault
 from imgda_mpi.grid import Grid
-from imgda_mpi.model.surface import SURFACE, open_restart, surface_image
+from imgda_mpi.model.surface import SURFACE, open_restart, read_soil, surface_image
 from imgda_mpi.numerics.problem import Members
 from imgda_mpi.parallel.failure import from_rank_0, same_fate
 
@@ -68,8 +69,13 @@ def read_members(
     return Members(anomalies, spread, n_members), files
 
 
-def members_in_restarts(kind: str, of_members: Sequence[Mapping[str, Any]], grid: Grid) -> OneMember:
-    """Members that have a restart each, opened with the given arguments of `open_restart`."""
+def members_in_restarts(
+    kind: str, of_members: Sequence[Mapping[str, Any]], grid: Grid, implausible: Implausible = "stop"
+) -> OneMember:
+    """Members that have a restart each, opened with the given arguments of `open_restart`.
+
+    With ``"leave_out"`` a member's image is the mean over those of its patches that are plausible.
+    """
 
     def read(member: int) -> tuple[FloatArray, list[Path]]:
         restart = open_restart(kind, MPI.COMM_SELF, **of_members[member])
@@ -81,7 +87,7 @@ def members_in_restarts(kind: str, of_members: Sequence[Mapping[str, Any]], grid
                 expected=f"the model's grid of {grid.shape}",
                 do="give restarts of the same case",
             )
-        soil, _ = restart.read_soil()
+        restart, soil, _ = read_soil(restart, MPI.COMM_SELF, implausible)
         return surface_image(restart, soil.surface_moisture(SURFACE), MPI.COMM_SELF), restart.inputs
 
     return read

@@ -9,6 +9,7 @@ from typing import Protocol
 from imgda_mpi.arrays import FloatArray, IntArray
 from imgda_mpi.colm.marks import Mark
 from imgda_mpi.colm.patches import PatchMap
+from imgda_mpi.colm.plausible import Implausible
 from imgda_mpi.colm.soil_update import SoilColumns
 
 
@@ -30,8 +31,14 @@ class Restart(Protocol):
     def room(self) -> int:
         """Bytes that `write` needs at most. Not collective."""
 
-    def read_soil(self) -> tuple[SoilColumns, FloatArray]:
-        """Soil columns and aquifer storage (n_own,) mm of the own patches. Collective."""
+    def read_soil(self, implausible: Implausible = "stop") -> tuple[SoilColumns, FloatArray]:
+        """Soil columns and aquifer storage (n_own,) mm of the own patches, checked by `check_soil`. Collective."""
+
+    def check_copied(self, implausible: Implausible = "stop") -> None:
+        """Read once everything that `write` passes on, and refuse what is damaged. Collective.
+
+        With ``"leave_out"`` soil water and temperature may be any numbers.
+        """
 
     def write(
         self, directory: Path, liquid: FloatArray, aquifer: FloatArray | None, mark: Mark | None = None

@@ -10,7 +10,7 @@ from mpi4py import MPI
 
 from imgda_mpi.arrays import FloatArray
 from imgda_mpi.colm.ledger import WaterLedger, ledger_rows
-from imgda_mpi.colm.soil_update import SoilColumns, SoilUpdate, check_bounds, compensate_aquifer, update_soil
+from imgda_mpi.colm.soil_update import SoilColumns, check_bounds, compensate_aquifer, update_soil
 from imgda_mpi.model.restart import Restart
 from imgda_mpi.model.surface import SURFACE, surface_image
 from imgda_mpi.parallel.failure import same_fate
@@ -50,25 +50,31 @@ def update(
 
     Parameters
     ----------
-    soil, aquifer : as `Restart.read_soil` gave them
+    restart, soil, aquifer : as `imgda_mpi.model.surface.read_soil` gave them
     increment : (ny, nx) m3 m-3, 0 where nothing is to change
-    compensates : whether what a column gains is taken out of its aquifer store
+    compensates : whether what a column gains is taken out of its aquifer store, see `compensate_aquifer`
     """
     changed = update_soil(soil, restart.patches.to_patches(increment), SURFACE)
     with same_fate(comm):
         check_bounds(soil, changed.liquid)
-    after = _compensated(aquifer, changed, comm) if compensates else None
     image = surface_image(restart, replace(soil, liquid=changed.liquid).surface_moisture(SURFACE), comm)
-    drawn = np.zeros_like(aquifer) if after is None else after - aquifer
-    rows = gather_rows(comm, ledger_rows(soil, changed, drawn), restart.offsets)
+    after, drawn, unbalanced = None, np.zeros_like(aquifer), np.zeros_like(aquifer)
+    if compensates:
+        after, unbalanced = compensate_aquifer(aquifer, changed)
+        drawn = after - aquifer
+    own = ledger_rows(soil, changed, drawn, unbalanced, restart.patches.is_left_out)
+    rows = gather_rows(comm, own, restart.offsets)
     ledger = WaterLedger(restart.all_patches, rows) if restart.all_patches and rows is not None else None
+    if ledger is not None:
+        _warn_of_full_aquifers(ledger)
     return Updated(changed.liquid, after, image, ledger)
 
 
-def _compensated(before: FloatArray, changed: SoilUpdate, comm: MPI.Intracomm) -> FloatArray:
-    """Aquifer store (n_own,) mm that keeps each column's total water; warns of deficits that become a surplus."""
-    after = compensate_aquifer(before, changed)
-    surplus = comm.allreduce(int(((before <= 0) & (after > 0)).sum()))
-    if comm.rank == 0 and surplus > 0:
-        log.warning("wa becomes positive on %d patches; the variably saturated scheme keeps it at 0 or below", surplus)
-    return after
+def _warn_of_full_aquifers(ledger: WaterLedger) -> None:
+    lost = -ledger.term("unbalanced")[ledger.flag("aquifer_full")]
+    if lost.size:
+        log.warning(
+            "wa came to 0 on %d patches and takes no more, as the variably saturated scheme would keep a surplus and "
+            "move the water table: of what their soil loses %.3f mm (mean, at most %.3f mm) are not balanced",
+            *(lost.size, lost.mean(), lost.max()),
+        )

@@ -41,8 +41,15 @@ class Curvelet(Section):
 class Soil(Section):
     """How the increment of the 0-10 cm image goes into the soil."""
 
+    implausible: Literal["stop", "leave_out"] = key(
+        "What becomes of soil patches, also of members, whose water, temperature or pore space is outside any physical "
+        "range: stop, or leave_out of the analysis",
+        default="stop",
+    )
     compensate: Literal["none", "aquifer"] = key(
-        "aquifer takes the water added to a column out of its aquifer store", default="none"
+        "aquifer takes the water added to a column out of its aquifer store wa and puts what it loses there, a store "
+        "at or below 0 up to 0",
+        default="none",
     )
 
 

@@ -11,7 +11,7 @@ from mpi4py import MPI
 
 from imgda_mpi.arrays import BoolArray, FloatArray
 from imgda_mpi.colm.marks import Assimilated
-from imgda_mpi.colm.own_patches import check_aquifer
+from imgda_mpi.colm.plausible import check_aquifer
 from imgda_mpi.colm.soil_update import SoilColumns
 from imgda_mpi.console import Stages
 from imgda_mpi.curvelet import CurveletTransform
@@ -21,7 +21,7 @@ from imgda_mpi.grid import Grid
 from imgda_mpi.methods.method import Method, check_enough
 from imgda_mpi.methods.registry import make_method, needs_transform
 from imgda_mpi.model.restart import Restart
-from imgda_mpi.model.surface import SURFACE, open_restart, surface_image
+from imgda_mpi.model.surface import SURFACE, open_restart, read_soil, surface_image
 from imgda_mpi.numerics.problem import Members, Observations, Problem
 from imgda_mpi.observations.deviations import Deviation, read_deviation, read_fields
 from imgda_mpi.observations.image import ObservedImage
@@ -92,8 +92,11 @@ def prepare(
         if will_write:
             with settled_by("[output]"):
                 check_output(settings.output.directory, partial(room, restart), comm)
-        with settled_by("[model]"):
-            soil, aquifer = restart.read_soil()
+        with settled_by("[model], [soil]"):
+            restart, soil, aquifer = read_soil(restart, comm, settings.soil.implausible)
+        if will_write:
+            with settled_by("[model]"):
+                restart.check_copied(settings.soil.implausible)
         with settled_by("[soil]"), same_fate(comm):
             if settings.soil.compensate == "aquifer":
                 check_aquifer(soil, aquifer, restart.name)
@@ -140,7 +143,8 @@ def prepare(
         check_enough(method, observations, settings.errors.allow_few, comm)
     members = None
     if method.needs_members:
-        with stages.stage("members"), settled_by("[ensemble]"):
+        section = "[ensemble], [soil]" if isinstance(settings.ensemble, MemberRestarts) else "[ensemble]"
+        with stages.stage("members"), settled_by(section):
             members, member_files = members_of(settings, method, grid, land, comm)
             files += [file for file in member_files if file not in set(files)]
             spread = np.sqrt(np.nanmean(members.spread**2))
@@ -204,7 +208,7 @@ def members_of(
     if isinstance(wanted, MemberRestarts):
         n_members = len(wanted.directories)
         of_members = [model.of_member(directory).values() for directory in wanted.directories]
-        of_member = members_in_restarts(model.kind, of_members, grid)
+        of_member = members_in_restarts(model.kind, of_members, grid, settings.soil.implausible)
     else:
         n_members = count_members(wanted.file, model.time, wanted.variable, comm)
         of_member = members_in_images(grid, model.time, **wanted.values())

@@ -1,0 +1,125 @@
+"""What a restart passes on is read once: damage does not go on into the result."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import netCDF4
+import numpy as np
+import pytest
+from cases import FEW, demo, settings_file
+from launch import imgda
+from mpi4py import MPI
+from test_colm2014 import STATE, TIME, SmallCase
+
+from imgda_mpi.colm.hdf5 import opened
+from imgda_mpi.faults import InputError
+from imgda_mpi.model.surface import open_restart
+
+FOLDER = "restart/2022-153-21600"
+STEM = "demo_restart_2022-153-21600_lc2005_e000_n00.nc"
+OTHER = "demo_restart_urban_2022-153-21600_lc2005_e000_n00.nc"
+
+
+@pytest.fixture
+def case(example: Path, tmp_path: Path) -> Path:
+    """A copy of the embedded model case, with a set of another kind, that a test may damage."""
+    case = Path(shutil.copytree(example / "model" / "demo", tmp_path / "demo"))
+    with netCDF4.Dataset(case / FOLDER / OTHER, "w") as file:
+        file.createDimension("urban", 40)
+        file.createDimension("unused", 3)
+        for name in ("t_roof", "t_wall"):
+            file.createVariable(name, "f8", ("urban",), zlib=True)[:] = 290.0 + np.arange(40.0)
+        file.createVariable("kind", "i4", ("urban",))[:] = -9999
+        file.createVariable("note", str, ())[0] = "as the model wrote it"
+    return case
+
+
+def without_header(path: Path) -> None:
+    """The object header of a variable in zeros."""
+    whole = bytearray(path.read_bytes())
+    with h5py.File(path) as file:
+        start = h5py.h5o.get_info(file["tref" if path.name == STEM else "t_wall"].id).addr
+    whole[start : start + 64] = bytes(64)
+    path.write_bytes(whole)
+
+
+def without_chunk(path: Path) -> None:
+    name = "alb" if path.name == STEM else "t_wall"
+    with h5py.File(path) as file:
+        chunk = file[name].id.get_chunk_info(0)
+    with path.open("r+b") as file:
+        file.seek(chunk.byte_offset)
+        file.write(b"\xff" * chunk.size)
+
+
+def not_a_number(path: Path) -> None:
+    with netCDF4.Dataset(path, "r+") as file:
+        file["tref" if path.name == STEM else "t_wall"][7:9] = np.nan, np.inf
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
+
+
+@pytest.mark.parametrize(
+    ("damage", "said", "verb"),
+    [
+        (without_header, "t_wall: found what cannot be read", "check"),
+        (without_chunk, "t_wall: found what cannot be read", "analyse"),
+        (not_a_number, "t_wall: found 2 of 40 numbers that are not finite, expected finite numbers", "check"),
+        (cut, "found a file that cannot be opened", "check"),
+    ],
+)
+def test_damage_in_what_is_copied_is_found(
+    damage: Callable[[Path], None], said: str, verb: str, case: Path, example_case: Path, tmp_path: Path
+) -> None:
+    damage(case / FOLDER / OTHER)
+    text = demo(example_case, before=FEW).replace(str(example_case.parent / "model" / "demo"), str(case))
+    done = imgda(verb, settings_file(tmp_path, text, "damaged"), ranks=2 if verb == "analyse" else 0)
+    assert done.returncode == 2, done.stderr
+    assert f"error: {case / FOLDER / OTHER}: {said}" in done.stderr
+    assert "(see [model])" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "damaged").exists()
+
+
+@pytest.mark.parametrize(
+    ("damage", "variable"), [(without_header, "tref"), (without_chunk, "alb"), (not_a_number, "tref")]
+)
+def test_damage_in_a_variable_of_the_state_that_is_not_read_is_found(
+    damage: Callable[[Path], None], variable: str, case: Path
+) -> None:
+    path = case / FOLDER / STEM
+    with opened(path) as file:
+        file.check_values()
+    damage(path)
+    with opened(path) as file, pytest.raises(InputError, match=f"{STEM}: {variable}: found "):
+        file.check_values()
+
+
+def test_what_was_left_out_may_hold_any_number(case: Path) -> None:
+    with netCDF4.Dataset(case / FOLDER / STEM, "r+") as file:
+        file["t_soisno"][0, 6] = np.nan
+    with opened(case / FOLDER / STEM) as file:
+        file.check_values(unless={"t_soisno"})
+        with pytest.raises(InputError, match=r"t_soisno: found 1 of \d+ numbers that are not finite"):
+            file.check_values()
+
+
+@pytest.mark.parametrize("variable", ["fq", "z_sno", "wa", "t_lake", "wliq_soisno"])
+def test_the_record_of_colm2014_is_finite(variable: str, tmp_path: Path) -> None:
+    case = SmallCase(4, 6)
+    state, const = case.write(tmp_path)
+    open_restart("colm2014", MPI.COMM_SELF, restart_file=state, const_file=const, time=TIME).check_copied()
+    case.state[variable][3, -1] = np.nan
+    case.write_state(state)
+    restart = open_restart("colm2014", MPI.COMM_SELF, restart_file=state, const_file=const, time=TIME)
+    message = f"{state.name}: {variable}: found 1 of {case.n * STATE[variable]} numbers that are not finite"
+    with pytest.raises(InputError, match=message):
+        restart.check_copied()
+    if variable == "wliq_soisno":
+        restart.check_copied("leave_out")
