@@ -10,10 +10,10 @@ import netCDF4
 import numpy as np
 import pytest
 from cases import GLDAS, demo, settings_file
+from every_method import NAMES, check_method, method
 from launch import imgda
 from mpi4py import MPI
 from problems import COMMS, GLOBE, SELF, agree
-from test_methods import NAMES, check_method, method
 
 from imgda_mpi.curvelet import CurveletTransform
 from imgda_mpi.faults import ConfigError

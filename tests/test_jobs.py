@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from launch import ROOT
 
-from imgda_mpi.results.identity import PROGRAM
+from imgda_mpi import PROGRAM
 from imgda_mpi.settings.analysis import Settings
 from imgda_mpi.settings.file import read_settings
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from colm2014_files import TIME, SmallCase
 from launch import read
 from mpi4py import MPI
-from test_colm2014 import TIME, SmallCase
 
 from imgda_mpi.colm.land_cover import TYPES, check_types
 from imgda_mpi.faults import InputError

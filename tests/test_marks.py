@@ -12,11 +12,11 @@ import netCDF4
 import numpy as np
 import pytest
 from cases import GLDAS, demo, run, settings_file
+from colm2014_files import SmallCase
 from image_files import write_grid
 from launch import differing, imgda, restart_files, same_restart
 from mpi4py import MPI
 from problems import agree
-from test_colm2014 import SmallCase
 
 from imgda_mpi.colm.marks import ATTRIBUTE, Assimilated, Mark, mark_of_set, parse, sidecar, write_attribute
 from imgda_mpi.faults import ImgdaError, InputError

@@ -6,36 +6,17 @@ import inspect
 
 import numpy as np
 import pytest
+from every_method import NAMES, check_method, method
 from mpi4py import MPI
 from problems import COMMS, GLOBE, REGION, SELF, agree, half_observed, problem_of
-from pydantic import TypeAdapter
 
-from imgda_mpi.covariances.covariance import CovarianceErrors
 from imgda_mpi.curvelet import CurveletTransform
 from imgda_mpi.faults import ConfigError
 from imgda_mpi.grid import Grid
-from imgda_mpi.methods.method import Method
-from imgda_mpi.methods.registry import ERROR_MODELS, METHODS, load, make_method, needs_transform
+from imgda_mpi.methods.registry import ERROR_MODELS, METHODS, load, make_method
 from imgda_mpi.numerics.problem import Observations
 from imgda_mpi.settings.fields import FieldFile
-from imgda_mpi.settings.methods import SECTIONS, ComparedMethod, MethodSettings, OfCoefficients, OfMembers
-
-NAMES = [
-    *METHODS,
-    *(f"{kind}/diagonal" for kind in ERROR_MODELS),
-    *(f"{kind}/full" for kind, place in ERROR_MODELS.items() if issubclass(load(place), CovarianceErrors)),
-]
-
-
-def check_method(value: object) -> MethodSettings:
-    """The section of a name, or of a table."""
-    return TypeAdapter(ComparedMethod).validate_python(value)
-
-
-def method(name: str, grid: Grid, n_ranks: int = 1) -> Method:
-    section = check_method(name)
-    transform = CurveletTransform(grid.transform_shape()) if needs_transform(section.kind) else None
-    return make_method(section.kind, section.values(), transform, n_ranks=n_ranks)
+from imgda_mpi.settings.methods import SECTIONS, OfCoefficients, OfMembers
 
 
 def test_every_kind_of_the_registry_has_a_section_with_the_arguments_of_its_class() -> None:

@@ -11,9 +11,9 @@ import netCDF4
 import numpy as np
 import pytest
 from cases import FEW, demo, settings_file
+from colm2014_files import STATE, TIME, SmallCase
 from launch import imgda
 from mpi4py import MPI
-from test_colm2014 import STATE, TIME, SmallCase
 
 from imgda_mpi.colm.hdf5 import opened
 from imgda_mpi.faults import InputError

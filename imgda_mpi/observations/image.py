@@ -12,7 +12,6 @@ import numpy as np
 
 from imgda_mpi.arrays import BoolArray, FloatArray
 from imgda_mpi.grid import Grid
-from imgda_mpi.observations.quality import gross_check
 
 Layer = tuple[float, float]
 """Top and bottom of a layer of the soil, m below the surface."""
@@ -132,6 +131,7 @@ def observed_image(
         Where the regridding is unknown or the range is empty.
     """
     # Only here, because every rank gets observed images, and only the one that makes them needs sparse matrices.
+    from imgda_mpi.observations.quality import gross_check
     from imgda_mpi.observations.regrid import METHODS
 
     if regridding not in METHODS:

@@ -14,8 +14,7 @@ from imgda_mpi.faults import fault
 from imgda_mpi.grid import Grid
 from imgda_mpi.lazy import load
 from imgda_mpi.observations.image import ObservedImage
-from imgda_mpi.observations.quality import check_level
-from imgda_mpi.parallel.failure import from_rank_0, same_fate
+from imgda_mpi.parallel.failure import from_rank_0, on_rank_0, same_fate
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +67,12 @@ def check_observed(
     """
     land = np.isfinite(background)
     cells = land & observation.observed
+
+    def check_against_background() -> None:
+        from imgda_mpi.observations.quality import check_level  # on one rank: all have the same
+
+        check_level(observation.values, background, cells, observation.source)
+
     n_observed = int(np.count_nonzero(cells))
     with same_fate(comm):
         if n_observed == 0 and not allow_empty:
@@ -77,8 +82,8 @@ def check_observed(
                 expected="at least one",
                 do="give another file, or allow an empty image to write the background unchanged",
             )
-        if not allow_unlike_background:
-            check_level(observation.values, background, cells, observation.source)
+    if not allow_unlike_background:
+        on_rank_0(comm, check_against_background)
     if comm.rank == 0:
         if n_observed == 0:
             log.warning("%s: no valid pixel over land; the background is written unchanged", observation.source)

@@ -12,12 +12,9 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from imgda_mpi import __version__
+from imgda_mpi import PROGRAM
 from imgda_mpi.disk import checksum
 from imgda_mpi.faults import OutputError, fault, reading
-
-PROGRAM = f"imgda_mpi {__version__}"
-"""Another version may give another result."""
 
 MOST_NAMED = 3
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import h5py
 from mpi4py import MPI
 
+from imgda_mpi import PROGRAM
 from imgda_mpi.disk import checksum
 from imgda_mpi.faults import writing
 from imgda_mpi.parallel.failure import same_fate
-from imgda_mpi.results.identity import PROGRAM
 
 
 def checksums(files: Sequence[Path], comm: MPI.Intracomm) -> dict[Path, str]:

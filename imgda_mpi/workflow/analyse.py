@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,14 +17,13 @@ from imgda_mpi.methods.method import Increment
 from imgda_mpi.model.restart import Restart
 from imgda_mpi.model.update import update
 from imgda_mpi.numerics.problem import Observations
-from imgda_mpi.parallel.failure import same_fate
+from imgda_mpi.parallel.failure import from_rank_0, same_fate
 from imgda_mpi.parallel.memory import peak_memory
 from imgda_mpi.results.folder import new_directory
-from imgda_mpi.results.identity import digest
 from imgda_mpi.results.manifest import checksums, write_manifest
 from imgda_mpi.settings.analysis import NOT_DECIDING, Settings
 from imgda_mpi.verify.scores import Scores, before_and_after, score_line
-from imgda_mpi.workflow.prepare import prepare
+from imgda_mpi.workflow.prepare import Prepared, prepare
 
 log = logging.getLogger(__name__)
 
@@ -78,9 +78,7 @@ def analyse(
     with new_directory(final, comm) as directory:
         with stages.stage("write"):
             inputs = checksums(prepared.files, comm)
-            mark = None
-            if prepared.assimilated:
-                mark = Mark(digest(in_force, inputs, NOT_DECIDING), prepared.assimilated)
+            mark = mark_of(prepared, in_force, inputs, comm) if prepared.assimilated else None
             written = restart.write(directory / "restart", updated.liquid, updated.aquifer, mark)
             stages.say(f"{len(written)} files")
         seconds = comm.gather(list(stages.seconds.values()))
@@ -113,6 +111,17 @@ def analyse(
         if scores[0].n_cells > 0:
             log.info("against the observation: %s", score_line(*scores))
     return Analysed(final, [final / file.relative_to(directory) for file in written], scores)
+
+
+def mark_of(prepared: Prepared, settings: str, inputs: Mapping[Path, str], comm: MPI.Intracomm) -> Mark:
+    """What the analysed restart says of itself, the same on every rank. Collective."""
+
+    def mark() -> Mark:
+        from imgda_mpi.results.identity import digest  # on the one rank that asks
+
+        return Mark(digest(settings, inputs, NOT_DECIDING), prepared.assimilated)
+
+    return from_rank_0(comm, mark)
 
 
 def warn_of_contradiction(increment: Increment, observations: Observations) -> None:
