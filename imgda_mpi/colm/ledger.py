@@ -104,11 +104,12 @@ class WaterLedger:
 
     @property
     def summary(self) -> str:
-        """Globe and counts in one line."""
+        """Globe and the counts that are not 0, in one line."""
         applied = self.globe("after") - self.globe("before")
-        counts = ", ".join(f"{self.n_cells(name)} with {what}" for name, what in COUNTED.items())
+        n_cells = {what: self.n_cells(name) for name, what in COUNTED.items()}
+        counts = ", ".join(f"{n} with {what}" for what, n in n_cells.items() if n)
         return (
             f"mean water {self.globe('requested'):+.3f} mm requested, {self.globe('frozen'):+.3f} withheld from frozen"
             f" layers, {self.globe('clamped'):+.3f} refused by bounds, {applied:+.3f} applied,"
-            f" {self.globe('aquifer'):+.3f} in the aquifer; cells: {counts}"
+            f" {self.globe('aquifer'):+.3f} in the aquifer{'; cells: ' if counts else ''}{counts}"
         )
