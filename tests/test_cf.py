@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from image_files import FIELD, GRID, NOON, assert_accounted, write_image
+from image_files import FIELD, GRID, LATITUDE, LONGITUDE, NOON, assert_accounted, write_image
 
 from imgda_mpi.faults import InputError
 from imgda_mpi.observations.cf import read_cf
@@ -75,8 +75,15 @@ def test_an_image_is_the_same_whatever_file_holds_it(tmp_path: Path) -> None:
     as_mass = write_image(tmp_path / "c.nc", FIELD * 100.0, units="kg m-2")
     assert fingerprint("a.nc") == fingerprint("b.nc", history="fetched again")
     assert fingerprint("a.nc") == fingerprint("d.nc", FIELD.T, dimensions=("lon", "lat"))
-    np.testing.assert_allclose(read_cf(as_mass, GRID, NOON, variable="sm", layer=(0.0, 0.1)).values, FIELD)
-    assert len({fingerprint("a.nc"), fingerprint("e.nc", gap), fingerprint("f.nc", FIELD + 1e-9)}) == 3
+    turned = {
+        "lat": (LATITUDE[::-1].copy(), {"units": "degrees_north"}),
+        "lon": (LONGITUDE - 360.0, {"units": "degrees_east"}),
+    }
+    assert fingerprint("a.nc") == fingerprint("g.nc", FIELD[::-1], coordinates=turned)
+    in_mass = read_cf(as_mass, GRID, NOON, variable="sm", layer=(0.0, 0.1))
+    assert fingerprint("a.nc") == in_mass.fingerprint
+    np.testing.assert_allclose(in_mass.values, FIELD)
+    assert len({fingerprint("a.nc"), fingerprint("e.nc", gap), fingerprint("f.nc", FIELD + 1e-5)}) == 3
 
 
 def test_wrong_names_and_ranges_are_mistakes_of_the_caller(tmp_path: Path) -> None:

@@ -177,7 +177,7 @@ def test_missing_soil_values_are_refused_on_soil_patches_only(case, name, value,
     patch = np.flatnonzero(soil)[2]
     case.state[name][patch, 5 + 3] = value
     restart = open_restart(*case.write(tmp_path), TIME, MPI.COMM_SELF)
-    with pytest.raises(InputError, match=rf"{name}: .* in soil layer 4 of patch {patch} \(1 such patches\)"):
+    with pytest.raises(InputError, match=rf"{name}: .* in soil layer 4 of patch {patch} \(1 of \d+ soil patches "):
         restart.read_soil()
 
 

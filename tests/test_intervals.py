@@ -53,7 +53,7 @@ def test_the_interval_is_in_the_line_for_logs(tmp_path: Path) -> None:
 def test_the_mean_of_more_than_six_hours_is_said(tmp_path: Path, cell_methods: str) -> None:
     image = read(bounded(tmp_path / "a.nc", 0, 24, cell_methods=cell_methods))
     what = "mean" if cell_methods else "values"
-    assert image.remarks == (f"{what} of 2022-06-03 00:00 to 2022-06-04 00:00 stand for an instant",)
+    assert image.remarks == (f"{what} of 2022-06-03 00:00 to 2022-06-04 00:00 is taken for an instant",)
 
 
 @pytest.mark.parametrize(("start", "end"), [(-708, 12), (12, 732), (-100, 12)])
@@ -91,6 +91,7 @@ def test_a_climatology_is_refused(tmp_path: Path, attributes: dict[str, str], of
     [
         ({}, {"frequency": "mon"}, {}),
         ({}, {"time_coverage_resolution": "P1M"}, {}),
+        ({}, {"frequency": "monC"}, {}),
         ({}, {}, {"time_increment": "1 month"}),
         ({}, {"title": "land surface model output monthly mean"}, {}),
         ({"long_name": "monthly averaged soil moisture"}, {}, {}),
@@ -102,9 +103,28 @@ def test_monthly_means_are_refused_by_what_the_file_says(tmp_path: Path, attribu
         read(stated(tmp_path / "a.nc", attributes, of_file, of_time))
 
 
+@pytest.mark.parametrize(
+    ("words", "days"),
+    [("8-day", 8), ("10 days", 10), ("P8D", 8), ("P1Y", 365), ("16 day composite", 16), ("weekly", 7)],
+)
+def test_composites_of_many_days_are_refused(tmp_path: Path, words: str, days: int) -> None:
+    with pytest.raises(InputError, match=rf"\({days}.0 days\)"):
+        read(stated(tmp_path / "a.nc", {}, {"time_coverage_resolution": words}, {}))
+
+
+@pytest.mark.parametrize("words", ["PT3H", "3hr", "3hrPt", "6 hourly", "PT30M", "fx", "180"])
+def test_short_intervals_pass_without_a_word(tmp_path: Path, words: str) -> None:
+    assert read(stated(tmp_path / "a.nc", {}, {"frequency": words}, {})).remarks == ()
+
+
+def test_a_mean_of_an_interval_that_is_not_given_is_said(tmp_path: Path) -> None:
+    image = read(stated(tmp_path / "a.nc", {"cell_methods": "time: mean"}, {}, {}))
+    assert image.remarks == ("a mean of an interval that the file does not give is taken for an instant",)
+
+
 def test_a_daily_product_is_said_and_an_output_of_instants_is_not(tmp_path: Path) -> None:
     daily = read(stated(tmp_path / "a.nc", {}, {"frequency": "day"}, {}))
-    assert daily.remarks == ("values of about 24 h stand for an instant",)
+    assert daily.remarks == ("values of about 24 h is taken for an instant",)
     assert read(stated(tmp_path / "b.nc", {"cell_methods": "time: point"}, {"frequency": "day"}, {})).remarks == ()
     # Minutes of GLDAS, seconds of others: a number alone says nothing.
     assert read(stated(tmp_path / "c.nc", {}, {"frequency": "3hr"}, {"time_increment": "180"})).remarks == ()

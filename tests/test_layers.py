@@ -112,6 +112,9 @@ def test_a_single_depth_without_bounds_must_lie_in_the_layer(tmp_path: Path) -> 
         ("soil moisture 1 to 2 m below ground", "1-2 m"),
         ("soil moisture between 100cm-200cm", "1-2 m"),
         ("SoilMoi10_40cm_inst", "0.1-0.4 m"),
+        ("Soil moisture 100-200 centimeters", "1-2 m"),
+        ("40 to 100 centimetres below surface", "0.4-1 m"),
+        ("soilw.100-200cm", "1-2 m"),
     ],
 )
 def test_a_layer_in_the_names_alone_is_believed(tmp_path: Path, long_name: str, layer: str) -> None:
@@ -122,13 +125,44 @@ def test_a_layer_in_the_names_alone_is_believed(tmp_path: Path, long_name: str, 
         read_cf(path, GRID, NOON, variable="sm", layer=(0.0, 0.1))
 
 
+@pytest.mark.parametrize("long_name", ["soil moisture at 50 cm", "soil_moisture_50cm", "sm, 0.5 m deep"])
+def test_a_depth_in_the_names_alone_is_believed(tmp_path: Path, long_name: str) -> None:
+    path = write_image(tmp_path / "a.nc", long_name=long_name)
+    with pytest.raises(InputError, match=r"sm: found a depth of 0.5 m, expected one within 0-0.1 m"):
+        read_cf(path, GRID, NOON, variable="sm")
+    with pytest.raises(InputError, match=r"found 0.5 m in its name or long_name, expected 0-0.1 m"):
+        read_cf(path, GRID, NOON, variable="sm", layer=(0.0, 0.1))
+
+
+def test_a_depth_at_the_surface_and_the_top_of_the_soil_are_taken(tmp_path: Path) -> None:
+    assert read_cf(write_image(tmp_path / "a.nc", long_name="sm at 5 cm"), GRID, NOON, variable="sm").remarks == ()
+    image = read_cf(write_image(tmp_path / "b.nc", long_name="top 5 cm soil moisture"), GRID, NOON, variable="sm")
+    assert image.remarks == ("the observed layer 0-0.05 m stands for the image's 0-0.1 m",)
+
+
+def test_a_single_depth_counts_where_the_variable_does_not_name_it_too(tmp_path: Path) -> None:
+    path = single(tmp_path / "a.nc", 0.5)
+    with netCDF4.Dataset(path, "a") as dataset:
+        dataset["sm"].delncattr("coordinates")
+    with pytest.raises(InputError, match=r"depth: found a depth of 0.5 m"):
+        read_cf(path, GRID, NOON, variable="sm")
+
+
 def test_the_first_layer_of_ecmwf_is_known_by_its_name(tmp_path: Path) -> None:
     image = read_cf(write_image(tmp_path / "a.nc", long_name="swvl1"), GRID, NOON, variable="sm")
     assert image.remarks == ("the observed layer 0-0.07 m stands for the image's 0-0.1 m",)
 
 
 @pytest.mark.parametrize(
-    "long_name", ["soil moisture, m3 m-3", "soil moisture 1981-2010", "volumetric water in 3 layers"]
+    "long_name",
+    [
+        "soil moisture, m3 m-3",
+        "soil moisture 1981-2010",
+        "volumetric water in 3 layers",
+        "soil moisture of 9 km pixels",
+        "soil moisture, layer 1",
+        "L-band 1.4 GHz soil moisture",
+    ],
 )
 def test_other_numbers_in_a_name_are_no_layer(tmp_path: Path, long_name: str) -> None:
     assert read_cf(write_image(tmp_path / "a.nc", long_name=long_name), GRID, NOON, variable="sm").remarks == ()
@@ -144,9 +178,10 @@ def test_a_layer_by_its_number_alone_is_not_taken(tmp_path: Path, dimension: str
     assert read_cf(path, GRID, NOON, variable="sm", layer=(0.0, 0.1)).observed.all()
 
 
-def test_the_root_zone_is_not_the_surface_unless_its_depths_are_stated(tmp_path: Path) -> None:
-    path = write_image(tmp_path / "a.nc", long_name="root zone soil moisture")
-    with pytest.raises(InputError, match="found 'root zone' in its name or long_name"):
+@pytest.mark.parametrize("said", ["root zone", "Profile", "layer 3"])
+def test_a_layer_below_the_surface_by_its_name_needs_its_depths(tmp_path: Path, said: str) -> None:
+    path = write_image(tmp_path / "a.nc", long_name=f"soil moisture, {said}")
+    with pytest.raises(InputError, match=f"found '{said}' in its name or long_name"):
         read_cf(path, GRID, NOON, variable="sm")
     image = read_cf(path, GRID, NOON, variable="sm", layer=(0.0, 1.0))
     assert image.remarks == ("the observed layer 0-1 m stands for the image's 0-0.1 m",)

@@ -121,7 +121,7 @@ def test_beyond_them_file_variable_place_and_value_are_named(
         checked(soil)
     said = str(caught.value)
     assert said.startswith(f"{file}: {variable}: found ")
-    assert f" in soil layer 10 of patch 1 (1 such patches), expected {expected}" in said
+    assert f" in soil layer 10 of patch 1 (1 of 2 soil patches hold what no soil can), expected {expected}" in said
     assert 'leave such patches out with implausible = "leave_out"' in said
     assert checked(soil, "leave_out").is_soil.tolist() == [True, False, False]
     checked(put(name, value, patch=2))  # no soil
@@ -130,14 +130,14 @@ def test_beyond_them_file_variable_place_and_value_are_named(
 def test_where_no_soil_is_left_it_is_refused() -> None:
     soil = columns()
     soil.temperature[:] -= 273.16
-    with pytest.raises(InputError, match=r"t_soisno: found 11.84 in soil layer 1 of patch 0 \(2 such patches\)"):
+    with pytest.raises(InputError, match=r"t_soisno: found 11.84 in soil layer 1 of patch 0 \(2 of 2 soil patches "):
         checked(soil, "leave_out")
 
 
 def test_an_aquifer_store_of_kilometres_is_none() -> None:
-    check_aquifer(columns(), np.array([-500.0, 4900.0, -1e36]), "state")
+    check_aquifer(columns(), np.array([-500.0, 4900.0, -1e36]), "state", MPI.COMM_SELF)
     with pytest.raises(InputError, match="state: wa: found no value on 1 soil patches"):
-        check_aquifer(columns(), np.array([0.0, 1e20, 0.0]), "state")
+        check_aquifer(columns(), np.array([0.0, 1e20, 0.0]), "state", MPI.COMM_SELF)
 
 
 def real_sets(shared: Path, tmp_path: Path) -> Iterator[Restart]:
@@ -229,7 +229,7 @@ def test_patches_that_are_left_out_change_no_other_and_keep_every_bit(
         alone = run(tmp_path, of(case, example_case, settings), "alone")
     (warning,) = [record.getMessage() for record in caplog.records if "left out" in record.getMessage()]
     assert re.match(r"4 of \d+ soil patches are left out of the analysis; the first is in ", warning)
-    assert f"{case / CONSTANTS}: porsl: found -1e+36 in soil layer 4 of patch {damaged[3]} (1 such patches)" in warning
+    assert f"{case / CONSTANTS}: porsl: found -1e+36 in soil layer 4 of patch {damaged[3]}, expected" in warning
     together = run(tmp_path, of(case, example_case, settings), "together", ranks=2)
     for output in (alone, together):
         written = restart_files(output)[BLOCK]
@@ -270,7 +270,7 @@ def test_members_are_held_to_the_same_rule(
     done = imgda("analyse", settings_file(tmp_path, text, "members"), ranks=2)
     if implausible == "stop":
         assert done.returncode == 2, done.stderr
-        assert f"{other / BLOCK}: t_soisno: found 15 in soil layer 1 of patch {patch} (1 such" in done.stderr
+        assert f"{other / BLOCK}: t_soisno: found 15 in soil layer 1 of patch {patch} (1 of " in done.stderr
         assert "(see [ensemble], [soil])" in done.stderr
     else:
         assert done.returncode == 0, done.stderr

@@ -8,7 +8,8 @@ from image_files import FIELD, GRID, NOON, write_image
 
 from imgda_mpi.faults import InputError
 from imgda_mpi.observations.cf import read_cf
-from imgda_mpi.observations.quality import check_level, gross_check
+from imgda_mpi.observations.quality import gross_check
+from imgda_mpi.observations.read import check_level
 
 
 def test_bounds_of_the_valid_range_and_rounding_below_zero_are_kept() -> None:

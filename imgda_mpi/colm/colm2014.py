@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
@@ -30,23 +31,23 @@ from imgda_mpi.parallel.failure import from_rank_0, on_rank_0, same_fate
 from imgda_mpi.parallel.ownership import share
 from imgda_mpi.parallel.rows import gather_rows, scatter_rows
 
-# The state: three integers (year, day of year, second), then 128 reals for every patch, variable after variable.
+# The state: three integers (year, day of year, second), then for every variable its reals of all patches.
 DATE_BYTES = 12
-STATE_REALS = 128
-COLUMN = N_SNOW + N_SOIL
-TEMPERATURE = 2 * N_SNOW  # reals per patch before t_soisno: z_sno, dz_sno
-LIQUID = TEMPERATURE + COLUMN
-ICE = LIQUID + COLUMN
-AQUIFER = ICE + COLUMN + 14 + 5 * 4 + 3 + 1  # t_grnd..coszen, albg..ssha (2x2), thermk..extkd, zwt
-
-# All of them in their order, with their reals per patch where these are several.
 VARIABLES = """
 z_sno:5 dz_sno:5 t_soisno:15 wliq_soisno:15 wice_soisno:15
 t_grnd tlsun tlsha ldew sag scv snowdp fveg fsno sigf green lai sai coszen
 albg:4 albv:4 alb:4 ssun:4 ssha:4 thermk extkb extkd zwt wa t_lake:10 lake_icefrac:10
 trad tref qref rst emis z0ma zol rib ustar qstar tstar fm fh fq
 """
-SOIL_VARIABLES = ("t_soisno", "wliq_soisno", "wice_soisno")
+WIDTHS = {name: int(several or 1) for name, _, several in (word.partition(":") for word in VARIABLES.split())}
+"""Reals per patch of every variable, in the order of the file."""
+
+STATE_REALS = sum(WIDTHS.values())
+FIRST_REAL = dict(zip(WIDTHS, accumulate(WIDTHS.values(), initial=0), strict=False))
+"""Reals per patch that lie before a variable."""
+
+TEMPERATURE, LIQUID, ICE, AQUIFER = "t_soisno", "wliq_soisno", "wice_soisno", "wa"
+SOIL_VARIABLES = (TEMPERATURE, LIQUID, ICE)
 
 
 @dataclass
@@ -124,7 +125,7 @@ class Colm2014Restart:
         every_aquifer = None if aquifer is None else gather_rows(self.comm, aquifer, self.offsets)
         with same_fate(self.comm):
             if every_liquid is not None:
-                water = self._values(LIQUID, COLUMN)
+                water = self._values(LIQUID)
                 water[:, N_SNOW:] = every_liquid
                 edits = {LIQUID: water}
                 if every_aquifer is not None:
@@ -135,14 +136,14 @@ class Colm2014Restart:
                         write_sidecar(target, mark)
         return [target] if mark is None else [target, sidecar(target)]
 
-    def _values(self, variable: int, width: int) -> FloatArray:
+    def _values(self, variable: str) -> FloatArray:
         n = int(self.offsets[-1])
-        return reals(self.state, _state_byte(variable, n), n * width).reshape(n, width)
+        return _state_values(self.state, variable, n)
 
     def _read_all(self) -> list[FloatArray]:
         """Liquid, ice, temperature (n_patch, 10) and aquifer storage (n_patch,) of all patches."""
-        columns = [self._values(variable, COLUMN)[:, N_SNOW:] for variable in (LIQUID, ICE, TEMPERATURE)]
-        return [*columns, self._values(AQUIFER, 1)[:, 0]]
+        columns = [self._values(variable)[:, N_SNOW:] for variable in (LIQUID, ICE, TEMPERATURE)]
+        return [*columns, self._values(AQUIFER)[:, 0]]
 
 
 def open_restart(restart_file: Path, const_file: Path, time: datetime, comm: MPI.Intracomm) -> Colm2014Restart:
@@ -183,8 +184,13 @@ def open_restart(restart_file: Path, const_file: Path, time: datetime, comm: MPI
     )
 
 
-def _state_byte(variable: int, n_patch: int) -> int:
-    return MARKER + DATE_BYTES + 8 * variable * n_patch
+def _state_byte(variable: str, n_patch: int) -> int:
+    return MARKER + DATE_BYTES + 8 * FIRST_REAL[variable] * n_patch
+
+
+def _state_values(path: Path, variable: str, n_patch: int) -> FloatArray:
+    width = WIDTHS[variable]
+    return reals(path, _state_byte(variable, n_patch), n_patch * width).reshape(n_patch, width)
 
 
 def _check_state(path: Path, n_patch: int, time: datetime) -> None:
@@ -213,17 +219,14 @@ def _check_state(path: Path, n_patch: int, time: datetime) -> None:
 
 
 def _check_values(path: Path, n_patch: int, unless: Sequence[str]) -> None:
-    position = 0
-    for name, _, several in (word.partition(":") for word in VARIABLES.split()):
-        width = int(several or 1)
-        values = reals(path, _state_byte(position, n_patch), n_patch * width)
-        position += width
+    for name in WIDTHS:
+        values = _state_values(path, name, n_patch)
         bad = int(np.count_nonzero(~np.isfinite(values)))
         if bad and name not in unless:
             raise not_finite(path, name, bad, values.size)
 
 
-def _edited_copy(source: Path, target: Path, edits: dict[int, FloatArray]) -> None:
+def _edited_copy(source: Path, target: Path, edits: dict[str, FloatArray]) -> None:
     """Copy a state file and replace whole variables (n_patch, width) in the copy."""
     with writing(target.parent):
         target.parent.mkdir(exist_ok=True)
@@ -235,6 +238,6 @@ def _edited_copy(source: Path, target: Path, edits: dict[int, FloatArray]) -> No
             file.flush()
             os.fsync(file.fileno())
     for variable, values in edits.items():
-        written = reals(target, _state_byte(variable, values.shape[0]), values.size)
+        written = _state_values(target, variable, values.shape[0])
         if written.tobytes() != values.tobytes():
             raise OutputError(f"{target}: the file does not hold the soil water that was written to it")

@@ -116,7 +116,7 @@ class Colm202xRestart:
             self.read_soil()
         folder = directory / self.files.states.name
         written = [folder / source.name for source in self.copied]
-        marked = {file.path for file in self.states} if mark is not None else set()
+        marked = {file.path for file in self.states}
         with same_fate(self.comm), writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
             for source, target in list(zip(self.copied, written, strict=True))[self.comm.rank :: self.comm.size]:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from mpi4py import MPI
 
 from imgda_mpi.colm.hdf5 import opened
 from imgda_mpi.disk import checksum
-from imgda_mpi.faults import ImgdaError, fault, reading
+from imgda_mpi.faults import fault, reading
 from imgda_mpi.parallel.failure import same_fate
 from imgda_mpi.parallel.ownership import share
 
@@ -93,23 +94,38 @@ class Mark:
 
 
 def parse(text: str, path: Path) -> Mark:
-    """The mark that stands in a file.
+    """The mark that stands in a file as text.
 
     Raises
     ------
     InputError
         Where the text is no mark.
     """
-    try:
-        found = json.loads(text)
-        mark = Mark(found["analysis"], tuple(Assimilated(**one) for one in found["observations"]), path)
-        sums = [mark.analysis, *(one.fingerprint for one in mark.observations)]
-        words = [word for one in mark.observations for word in (one.source, one.time)]
-        if not mark.observations or not all(map(SHA256.fullmatch, sums)) or not all(isinstance(w, str) for w in words):
-            raise ValueError("no observations with fingerprints")
-    except (ValueError, KeyError, TypeError, RecursionError) as err:
-        raise _damaged(path, f"no mark ({type(err).__name__}: {err})") from err
+    with _decoding(path):
+        return _mark(json.loads(text), path)
+
+
+def _mark(found: Any, path: Path) -> Mark:
+    mark = Mark(found["analysis"], tuple(Assimilated(**one) for one in found["observations"]), path)
+    sums = [mark.analysis, *(one.fingerprint for one in mark.observations)]
+    words = [word for one in mark.observations for word in (one.source, one.time)]
+    if not mark.observations or not all(map(SHA256.fullmatch, sums)) or not all(isinstance(w, str) for w in words):
+        raise ValueError("no observations with fingerprints")
     return mark
+
+
+@contextmanager
+def _decoding(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (ValueError, KeyError, TypeError, RecursionError) as err:
+        raise fault(
+            path,
+            ATTRIBUTE,
+            found=f"no mark ({type(err).__name__}: {err})",
+            expected="what an analysis wrote there",
+            do=AGAIN_OR_REMOVE if path.name.endswith(SUFFIX) else AGAIN,
+        ) from err
 
 
 def mark_of_set(files: Sequence[Path], comm: MPI.Intracomm) -> Mark | None:
@@ -180,39 +196,25 @@ def read_sidecar(restart: Path) -> Mark | None:
         if not path.exists():
             return None
         text = path.read_text()
-    try:
-        found: dict[str, Any] = json.loads(text)
-        of_file, words = found["sha256"], json.dumps(found["mark"])
-    except (ValueError, KeyError, TypeError, RecursionError) as err:
-        raise _damaged(path, f"no mark ({type(err).__name__}: {err})") from err
-    mark = parse(words, path)
+    with _decoding(path):
+        found = json.loads(text)
+        mark, of_file = _mark(found["mark"], path), found["sha256"]
     if of_file != checksum(restart):
         log.warning("%s: is of another file than %s beside it; passed over", path, restart.name)
         return None
     return mark
 
 
-def write_sidecar(restart: Path, mark: Mark) -> Path:
+def write_sidecar(restart: Path, mark: Mark) -> None:
     """Mark a restart file of CoLM2014 as it is now. Not collective.
 
     Raises
     ------
     OSError
     """
-    path = sidecar(restart)
-    path.write_text(json.dumps({"sha256": checksum(restart), "mark": json.loads(mark.text)}, indent=1) + "\n")
-    return path
+    words = {"sha256": checksum(restart), "mark": json.loads(mark.text)}
+    sidecar(restart).write_text(json.dumps(words, indent=1) + "\n")
 
 
 def _state(mark: Mark | None) -> str:
     return "not analysed" if mark is None else f"of analysis {mark.analysis[:8]} with {mark.observations[-1].source}"
-
-
-def _damaged(path: Path, found: str) -> ImgdaError:
-    return fault(
-        path,
-        ATTRIBUTE,
-        found=found,
-        expected="what an analysis wrote there",
-        do=AGAIN_OR_REMOVE if path.name.endswith(SUFFIX) else AGAIN,
-    )

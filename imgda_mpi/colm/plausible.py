@@ -49,8 +49,9 @@ class _Rule(NamedTuple):
 
 
 class _Breach(NamedTuple):
-    """The first place where a rule does not hold."""
+    """The first place where a rule does not hold; ``number`` is the rule's."""
 
+    number: int
     file: Path
     variable: str
     found: str
@@ -74,29 +75,31 @@ def check_soil(
         With ``"stop"`` where there is such a patch, with ``"leave_out"`` where there is no other: naming the first one,
         and how many have what it has.
     """
-    first: _Breach | None = None
+    mine: _Breach | None = None
     wrong = np.zeros_like(soil.is_soil)
-    for rule in _rules(soil):
+    for number, rule in enumerate(_rules(soil)):
         broken = soil.is_soil[:, None] & ~rule.holds
-        if first is None and broken.any():
-            first = _breach(rule, broken, state if rule.of_state else const)
+        if mine is None and broken.any():
+            mine = _breach(number, rule, broken, state if rule.of_state else const)
         wrong |= broken.any(axis=1)
-    n_soil, n_wrong = comm.allreduce(np.array([soil.is_soil.sum(), wrong.sum()]))
+    n_soil, n_wrong = (int(n) for n in comm.allreduce(np.array([soil.is_soil.sum(), wrong.sum()])))
+    # The same on any number of ranks, which own the patches in their order: the first rule, its first patch.
+    breaches = [breach for breach in comm.allgather(mine) if breach is not None]
+    first = min(breaches, key=lambda breach: breach.number, default=None)
     with same_fate(comm):
         if first is not None and (implausible == "stop" or n_wrong == n_soil):
             otherwise = ', or leave such patches out with implausible = "leave_out"' if implausible == "stop" else ""
             raise fault(
                 first.file,
                 first.variable,
-                found=first.found,
+                found=f"{first.found} ({n_wrong} of {n_soil} soil patches hold what no soil can)",
                 expected=first.expected,
                 do=f"the file is damaged or of another case: use one that the model wrote in full{otherwise}",
             )
-    breaches = [breach for breach in comm.allgather(first) if breach is not None]
-    if breaches and comm.rank == 0:
+    if first is not None and comm.rank == 0:
         log.warning(
             "%d of %d soil patches are left out of the analysis; the first is in %s: %s: found %s, expected %s",
-            *(n_wrong, n_soil, *breaches[0]),
+            *(n_wrong, n_soil, first.file, first.variable, first.found, first.expected),
         )
     return replace(soil, is_soil=soil.is_soil & ~wrong)
 
@@ -146,27 +149,27 @@ def _rules(soil: SoilColumns) -> list[_Rule]:
     ]
 
 
-def _breach(rule: _Rule, broken: BoolArray, place: Place) -> _Breach:
+def _breach(number: int, rule: _Rule, broken: BoolArray, place: Place) -> _Breach:
     patch, layer = (int(index) for index in np.argwhere(broken)[0])
-    file, number = place(patch)
-    n_patches = int(broken.any(axis=1).sum())
-    found = f"{rule.values[patch, layer]:g} in soil layer {layer + 1} of patch {number} ({n_patches} such patches)"
-    return _Breach(file, rule.variable, found, f"{rule.expected((patch, layer))} on every soil patch")
+    file, in_file = place(patch)
+    found = f"{rule.values[patch, layer]:g} in soil layer {layer + 1} of patch {in_file}"
+    return _Breach(number, file, rule.variable, found, f"{rule.expected((patch, layer))} on every soil patch")
 
 
-def check_aquifer(soil: SoilColumns, aquifer: FloatArray, where: str) -> None:
-    """Refuse an aquifer store (n_own,) mm that is missing or impossible on a soil patch. Not collective.
+def check_aquifer(soil: SoilColumns, aquifer: FloatArray, where: str, comm: MPI.Intracomm) -> None:
+    """Refuse an aquifer store (n_own,) mm that is missing or impossible on a soil patch. Collective over ``comm``.
 
     Raises
     ------
     InputError
     """
-    missing = soil.is_soil & ~(np.abs(aquifer) < LARGEST_AQUIFER)
-    if missing.any():
-        raise fault(
-            where,
-            "wa",
-            found=f"no value on {int(missing.sum())} soil patches",
-            expected="the aquifer store in mm",
-            do="do not compensate with it",
-        )
+    missing = comm.allreduce(int((soil.is_soil & ~(np.abs(aquifer) < LARGEST_AQUIFER)).sum()))
+    with same_fate(comm):
+        if missing:
+            raise fault(
+                where,
+                "wa",
+                found=f"no value on {missing} soil patches",
+                expected="the aquifer store in mm",
+                do="do not compensate with it",
+            )

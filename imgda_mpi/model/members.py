@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -17,9 +16,8 @@ from imgda_mpi.faults import fault
 from imgda_mpi.grid import Grid
 from imgda_mpi.model.surface import SURFACE, open_restart, read_soil, surface_image
 from imgda_mpi.numerics.problem import Members
+from imgda_mpi.observations.read import say_remarks
 from imgda_mpi.parallel.failure import from_rank_0, same_fate
-
-log = logging.getLogger(__name__)
 
 OneMember = Callable[[int], tuple[FloatArray, list[Path]]]
 """The image of a member, (ny, nx) m3 m-3, and the files that it is in."""
@@ -101,8 +99,7 @@ def members_in_images(grid: Grid, time: datetime, **where: Any) -> OneMember:
 
         image = read_member(grid=grid, time=time, member=member, **where)
         if member == 0:  # what is to be said holds for all
-            for remark in image.remarks:
-                log.warning("%s: %s", image.source, remark)
+            say_remarks(image.source, image.remarks)
         return image.values, [image.path]
 
     return read

@@ -77,7 +77,8 @@ def find_variable(path: Path, dataset: netCDF4.Dataset, name: str) -> netCDF4.Va
     return dataset.variables[name]
 
 
-def text_attribute(variable: netCDF4.Variable[Any], name: str) -> str:
-    """An attribute as stripped text, empty where it is absent."""
-    with in_library(Path(variable.group().filepath())):
-        return str(getattr(variable, name, "")).strip()
+def text_attribute(owner: netCDF4.Variable[Any] | netCDF4.Dataset, name: str) -> str:
+    """An attribute of a variable or a file as stripped text, empty where it is absent."""
+    file = owner if isinstance(owner, netCDF4.Dataset) else owner.group()
+    with in_library(Path(file.filepath())):
+        return str(getattr(owner, name, "")).strip()

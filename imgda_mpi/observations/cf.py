@@ -133,9 +133,7 @@ def _member_dimension(variable: netCDF4.Variable[Any]) -> str | None:
     return next((name for name in variable.dimensions if name.lower() in MEMBER_NAMES), None)
 
 
-def read_deviation(
-    file: Path | str, grid: Grid, time: datetime, *, variable: str, max_time_offset: float
-) -> ObservedImage:
+def read_field(file: Path | str, grid: Grid, time: datetime, *, variable: str, max_time_offset: float) -> ObservedImage:
     """A field of standard deviations on the model grid, m3 m-3; arguments as of `read_cf`, a time is not needed.
 
     Raises
@@ -175,7 +173,7 @@ def read_source(
         variable = find_variable(path, dataset, name)
         grid, horizontal = horizontal_grid(path, dataset, variable)
         chosen = nearest_time(path, dataset, variable, horizontal, time, max_time_offset, needs_time=needs_time)
-        index = {} if chosen.dimension is None else {chosen.dimension: chosen.steps[0]}
+        index: dict[str, int] = {}
         along_members = _member_dimension(variable)
         if along_members is not None and member is not None:
             size = len(dataset.dimensions[along_members])
@@ -183,7 +181,7 @@ def read_source(
                 do = f"choose from 0 to {size - 1}"
                 raise fault(path, name, found=f"{size} members", expected=f"one of number {member}", do=do)
             index[along_members] = member
-        others = [d for d in variable.dimensions if d not in {*horizontal, *index}]
+        others = [d for d in variable.dimensions if d not in {*horizontal, chosen.dimension, *index}]
         place = choose_layer(path, dataset, variable, others, layer)
         index |= place.index
         values, step, several = read_record(path, variable, index, horizontal, chosen)
@@ -203,6 +201,5 @@ def read_source(
         time_is_stated=chosen.time is None,
         interval=str(interval),
         remarks=tuple(remark for remark in said if remark),
-        is_masked=None if mask is None else masked_pixels(mask, path, time, grid),
-        mask_file=None if mask is None or mask.file is None else resolve(mask.file, time),
+        mask=None if mask is None else masked_pixels(mask, path, time, grid),
     )

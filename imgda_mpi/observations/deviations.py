@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,10 +15,9 @@ from mpi4py import MPI
 from imgda_mpi.arrays import BoolArray, FloatArray
 from imgda_mpi.faults import fault
 from imgda_mpi.grid import Grid
+from imgda_mpi.observations.read import say_remarks
 from imgda_mpi.parallel.failure import from_rank_0, same_fate
 from imgda_mpi.settings.fields import FieldFile
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +35,11 @@ class Deviation:
     variable: str | None = None
 
     @property
+    def files(self) -> list[Path]:
+        """That were read."""
+        return [] if self.file is None else [self.file]
+
+    @property
     def typical(self) -> float:
         """The number, or the median of the field, m3 m-3; 0 of an empty one."""
         values = np.atleast_1d(self.values)
@@ -50,7 +53,7 @@ class Deviation:
         InputError
             Where one of the cells has none that is positive, and at most 1.
         """
-        if self.file is None or isinstance(self.values, float):
+        if self.file is None or not isinstance(self.values, np.ndarray):
             return self.values
         usable = (self.values > 0) & (self.values <= 1)
         lacking = cells & ~usable
@@ -75,7 +78,7 @@ def read_deviation(wanted: float | FieldFile, grid: Grid, time: datetime, comm: 
     Raises
     ------
     InputError
-        See `imgda_mpi.observations.cf.read_deviation`.
+        See `imgda_mpi.observations.cf.read_field`.
     """
     if not isinstance(wanted, FieldFile):
         return Deviation(float(wanted))
@@ -85,9 +88,8 @@ def read_deviation(wanted: float | FieldFile, grid: Grid, time: datetime, comm: 
 def _read(wanted: FieldFile, grid: Grid, time: datetime) -> Deviation:
     from imgda_mpi.observations import cf  # on the one rank that reads
 
-    image = cf.read_deviation(wanted.file, grid, time, variable=wanted.variable, max_time_offset=wanted.max_time_offset)
-    for remark in image.remarks:
-        log.warning("%s: %s", image.source, remark)
+    image = cf.read_field(wanted.file, grid, time, variable=wanted.variable, max_time_offset=wanted.max_time_offset)
+    say_remarks(image.source, image.remarks)
     return Deviation(image.values, image.path, wanted.variable)
 
 
@@ -109,5 +111,5 @@ def read_fields(
             deviation = read_deviation(wanted, grid, time, comm)
             with same_fate(comm):
                 read[name] = deviation.on(land)
-            files += [deviation.file] if deviation.file else []
+            files += deviation.files
     return read, files

@@ -16,7 +16,7 @@ SURFACE_VARIABLE = "SoilMoi0_10cm_inst"
 def read_gldas(file: Path | str, grid: Grid, time: datetime, **how: Any) -> ObservedImage:
     """The 0-10 cm soil moisture of one GLDAS file on the model grid.
 
-    The parameters, with ``max_time_offset``, ``regridding`` and ``valid_range``, and the errors are those of `read_cf`.
+    The parameters and the errors are those of `read_cf`, but for the variable and the layer.
     Values are divided by 100: kg m-2 in 0.1 m of soil, at 1000 kg m-3.
     """
     # Noah's first layer (Rodell et al. 2004). The files name it only in the variable's name, and hold kg m-2: without

@@ -21,6 +21,14 @@ SURFACE_LAYER: Layer = (0.0, 0.1)
 
 
 @dataclass(frozen=True, eq=False)
+class MaskedPixels:
+    """Pixels (ny_source, nx_source) that are not to be used, and the file that says so."""
+
+    pixels: BoolArray
+    file: Path
+
+
+@dataclass(frozen=True, eq=False)
 class SourceImage:
     """One soil-moisture image as a file holds it.
 
@@ -33,8 +41,7 @@ class SourceImage:
     time_is_stated : whether the file itself has no time, so that ``time`` is the one asked for
     interval : that the image stands for, in words; empty where the file does not say
     remarks : what is doubtful of it and has to be said
-    is_masked : pixels that are not to be used, (ny_source, nx_source); None where all are
-    mask_file : that says so, where it is another one than ``path``
+    mask : pixels that are not to be used; None where all are
     """
 
     values: FloatArray
@@ -45,16 +52,21 @@ class SourceImage:
     time_is_stated: bool
     interval: str = ""
     remarks: tuple[str, ...] = ()
-    is_masked: BoolArray | None = None
-    mask_file: Path | None = None
+    mask: MaskedPixels | None = None
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of values and grid, hexadecimal: the same wherever and however a file holds the same image."""
+        """SHA-256 of values and grid, hexadecimal.
+
+        The same whatever order of rows, range of longitudes or unit a file has; packed to fewer digits it is another.
+        """
+        latitude, longitude = self.grid.latitude, self.grid.longitude % 360.0
+        rows, columns = np.argsort(latitude), np.argsort(longitude)
         digest = hashlib.sha256()
-        for part in (self.grid.latitude, self.grid.longitude, self.values):
-            # One bit pattern for every NaN, and for both zeros.
-            digest.update(np.where(np.isnan(part), np.nan, part + 0.0).astype("<f8").tobytes())
+        for part in (latitude[rows], longitude[columns], self.values[np.ix_(rows, columns)]):
+            # A millionth takes the rounding of units away; one bit pattern for every NaN, and for both zeros.
+            rounded = np.round(part, 6) + 0.0
+            digest.update(np.where(np.isnan(rounded), np.nan, rounded).astype("<f8").tobytes())
         return digest.hexdigest()
 
 
@@ -67,35 +79,35 @@ class ObservedImage:
     values : volumetric soil moisture, (ny, nx) m3 m-3, NaN where not observed
     time : of the observation, aware, UTC
     path : the file read
-    source : file, variable and time in one line, for logs
+    what : variable, time and interval in one line, for logs
     fingerprint : of the source image, see `SourceImage`
     remarks : what is doubtful of it and has to be said
     counts : "source pixels" = "missing" + "masked" + "below range" + "above range" + "not used" + "used", where pixels
         "not used" are valid but give no weight to any model cell (outside the grid, or passed over by bilinear
         interpolation).
         "cells" = "cells observed" + "cells mostly missing" + "cells not covered", where the last lie outside the
-        source grid.
-    mask_file : that pixels were left out by, where it is another one than ``path``
+        source grid or in a gap of it.
+    files : every one that was read
     """
 
     values: FloatArray
     time: datetime
     path: Path
-    source: str
+    what: str
     fingerprint: str
     remarks: tuple[str, ...]
     counts: Mapping[str, int]
-    mask_file: Path | None
-
-    @property
-    def files(self) -> list[Path]:
-        """Every file that decides the image."""
-        return [self.path, *([self.mask_file] if self.mask_file else [])]
+    files: list[Path]
 
     @property
     def observed(self) -> BoolArray:
         """Where the image has a value, (ny, nx)."""
         return np.isfinite(self.values)
+
+    @property
+    def source(self) -> str:
+        """File, variable, time and interval in one line, for logs."""
+        return f"{self.path}: {self.what}"
 
     @property
     def pixels(self) -> str:
@@ -136,7 +148,7 @@ def observed_image(
 
     if regridding not in METHODS:
         raise ValueError(f"unknown regridding {regridding!r}; known are {', '.join(METHODS)}")
-    masked = np.isfinite(source.values) & (False if source.is_masked is None else source.is_masked)
+    masked = np.isfinite(source.values) & (False if source.mask is None else source.mask.pixels)
     used = np.where(masked, np.nan, source.values)
     checked = gross_check(used, str(source.path), source.variable, valid_range, error)
     to_cells = METHODS[regridding](source.grid, grid)
@@ -157,14 +169,14 @@ def observed_image(
     }
     stated = " (stated, the file has none)" if source.time_is_stated else ""
     interval = f" ({source.interval})" if source.interval else ""
-    line = f"{source.path}: {source.variable} at {source.time:%Y-%m-%d %H:%M} UTC{stated}{interval}"
+    what = f"{source.variable} at {source.time:%Y-%m-%d %H:%M} UTC{stated}{interval}"
     return ObservedImage(
         values=values,
         time=source.time,
         path=source.path,
-        source=line,
+        what=what,
         fingerprint=source.fingerprint,
         remarks=(*source.remarks, *([checked.remark] if checked.remark else [])),
         counts=counts,
-        mask_file=source.mask_file,
+        files=list(dict.fromkeys([source.path, *([source.mask.file] if source.mask else [])])),
     )

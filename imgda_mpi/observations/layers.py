@@ -15,7 +15,14 @@ from imgda_mpi.faults import ImgdaError, fault
 from imgda_mpi.netcdf import read_values, text_attribute, vectors_along
 from imgda_mpi.observations.image import SURFACE_LAYER, Layer
 
-METRES = {"m": 1.0, "metre": 1.0, "meter": 1.0, "metres": 1.0, "meters": 1.0, "cm": 0.01, "mm": 0.001}
+METRES = {
+    f"{prefix}{unit}": size
+    for prefixes, size in ((("", ""), 1.0), (("c", "centi"), 0.01), (("m", "milli"), 0.001))
+    for prefix, units in zip(prefixes, (("m",), ("metre", "meter", "metres", "meters")), strict=True)
+    for unit in units
+}
+"""As m, cm, mm, and in words."""
+
 TOLERANCE = 1e-4  # m: bounds in single precision
 
 # Names of ECMWF's four layers (IFS documentation, part IV, H-TESSEL).
@@ -23,13 +30,20 @@ ECMWF: dict[str, Layer] = {"1": (0.0, 0.07), "2": (0.07, 0.28), "3": (0.28, 1.0)
 ECMWF_NAME = re.compile(r"\bswvl([1-4])(?![0-9])|\bvolumetric soil water(?: content)? layer ([1-4])\b", re.IGNORECASE)
 
 NUMBER = r"(\d+(?:\.\d+)?)"
+UNIT = rf"({'|'.join(sorted(METRES, key=len, reverse=True))})"
+AFTER = r"(?![a-z\d^*])(?!\s*-\d)"  # no other unit, no power
 # As 0-10 cm, 0.1 to 0.4 m, 0cm-10cm, SoilMoi10_40cm_inst.
 DEPTHS = re.compile(
-    rf"(?<![\d.]){NUMBER}\s*(?P<first>cm|mm|m)?(?:\s*(?:-|\N{{EN DASH}}|to|\.\.)\s*|_(?:to_)?)"
-    rf"{NUMBER}\s*_?(?P<unit>cm|mm|m)(?![a-z\d^*])",
+    rf"(?<!\d)(?<!\d\.){NUMBER}\s*{UNIT}?(?:\s*(?:-|\N{{EN DASH}}|to|\.\.)\s*|_(?:to_)?){NUMBER}\s*_?{UNIT}{AFTER}",
     re.IGNORECASE,
 )
-DEEPER = re.compile(r"root[\s_-]*zone|profile|total[\s_-]*column", re.IGNORECASE)
+# As "at 50 cm", "top 5 cm".
+DEPTH = re.compile(
+    rf"(?P<top>\b(?:top|upper|uppermost|first)[\s_]*)?(?<![a-z\d.-]){NUMBER}\s*{UNIT}{AFTER}", re.IGNORECASE
+)
+UNCLEAR = re.compile(
+    r"root[\s_-]*zone|profile|total[\s_-]*column|\b(?:layer|level)[\s_#-]*(?:[2-9]|1\d)\b", re.IGNORECASE
+)
 SOIL_DIMENSION = re.compile(r"soil|depth|lev|layer|lyr|^sl|profile|^z", re.IGNORECASE)
 
 
@@ -89,11 +103,16 @@ def choose_layer(
         )
     named = _stated_by_names(variable)
     _refuse_contradiction(path, variable, wanted, named)
+    if named is not None and named[0] == named[1]:
+        _check_node(path, variable.name, named[0], wanted)
+        named = None
     taken = wanted or named
-    _check_node(path, depth, taken)
+    if depth is not None:
+        node = METRES[text_attribute(depth, "units").lower()] * float(read_values(path, depth).ravel()[0])
+        _check_node(path, depth.name, abs(node), taken)
     unclear = [f"dimension {d} without depths" for d in dimensions if d not in along_depth and SOIL_DIMENSION.search(d)]
-    deeper = DEEPER.search(f"{variable.name} {text_attribute(variable, 'long_name')}")
-    unclear += [f"'{deeper[0]}' in its name or long_name"] if deeper else []
+    said = UNCLEAR.search(f"{variable.name} {text_attribute(variable, 'long_name')}")
+    unclear += [f"'{said[0]}' in its name or long_name"] if said else []
     if taken is None and unclear:
         raise fault(
             path,
@@ -135,16 +154,13 @@ def _another_layer(path: Path, variable: str, found: str) -> ImgdaError:
     )
 
 
-def _check_node(path: Path, depth: netCDF4.Variable[Any] | None, layer: Layer | None) -> None:
-    """Refuse a single depth outside the layer that is taken (the image's where nobody knows it)."""
-    if depth is None:
-        return
-    node = abs(METRES[text_attribute(depth, "units").lower()] * float(read_values(path, depth).ravel()[0]))
+def _check_node(path: Path, name: str, node: float, layer: Layer | None) -> None:
+    """Refuse a depth, m, outside the layer that is taken (the image's where nobody knows it)."""
     top, bottom = layer or SURFACE_LAYER
     if not top - TOLERANCE <= node <= bottom + TOLERANCE:
         raise fault(
             path,
-            depth.name,
+            name,
             found=f"a depth of {node:g} m",
             expected=f"one within {_text((top, bottom))}",
             do="name the variable at the surface, extract its layer, or correct layer",
@@ -154,29 +170,38 @@ def _check_node(path: Path, depth: netCDF4.Variable[Any] | None, layer: Layer | 
 def _refuse_contradiction(
     path: Path, variable: netCDF4.Variable[Any], layer: Layer | None, named: Layer | None
 ) -> None:
-    if layer is not None and named is not None and np.abs(np.subtract(layer, named)).max() >= TOLERANCE:
+    if layer is None or named is None:
+        return
+    is_node = named[0] == named[1]
+    apart = max(layer[0] - named[0], named[1] - layer[1]) if is_node else np.abs(np.subtract(layer, named)).max()
+    if apart >= TOLERANCE:
         raise fault(
             path,
             variable.name,
-            found=f"{_text(named)} in its name or long_name",
+            found=f"{f'{named[0]:g} m' if is_node else _text(named)} in its name or long_name",
             expected=_text(layer),
             do="correct layer, name another variable, or correct the file",
         )
 
 
 def _stated_by_names(variable: netCDF4.Variable[Any]) -> Layer | None:
-    """The layer that long_name or name of the variable state in words, as 0-10 cm or swvl2; None where neither does."""
+    """The layer that long_name or name of the variable state, as 0-10 cm or swvl2; None where neither does.
+
+    Of a depth alone, as at 50 cm, top and bottom are the same.
+    """
     for text in (text_attribute(variable, "long_name"), variable.name):
-        ecmwf = ECMWF_NAME.search(text)
+        ecmwf, depths, depth = (pattern.search(text) for pattern in (ECMWF_NAME, DEPTHS, DEPTH))
         if ecmwf:
             return ECMWF[ecmwf[1] or ecmwf[2]]
-        depths = DEPTHS.search(text)
         if depths:
-            metres = METRES[depths["unit"].lower()]
-            first = METRES[(depths["first"] or depths["unit"]).lower()]
-            top, bottom = first * float(depths[1]), metres * float(depths[3])
+            top, bottom = (
+                METRES[u.lower()] * float(n) for n, u in ((depths[1], depths[2] or depths[4]), depths.group(3, 4))
+            )
             if top < bottom:
                 return top, bottom
+        if depth:
+            node = METRES[depth[3].lower()] * float(depth[2])
+            return (0.0, node) if depth["top"] else (node, node)
     return None
 
 
@@ -197,12 +222,11 @@ def _matching(path: Path, name: str, bounds: FloatArray, layer: Layer | None) ->
 def _depth_coordinate(
     path: Path, dataset: netCDF4.Dataset, variable: netCDF4.Variable[Any], dimensions: list[str]
 ) -> netCDF4.Variable[Any] | None:
-    """Depth along one of the dimensions, else a scalar that the variable names as its coordinate."""
+    """Depth along one of the dimensions, else a scalar that is a depth or that the variable names as its coordinate."""
     candidates = [v for dimension in dimensions for v in vectors_along(dataset, dimension)]
     named = text_attribute(variable, "coordinates").split()
-    candidates += [
-        dataset.variables[n] for n in named if n in dataset.variables and not dataset.variables[n].dimensions
-    ]
+    scalars = [v for v in dataset.variables.values() if not v.dimensions]
+    candidates += [v for v in scalars if v.name in named or text_attribute(v, "standard_name").lower() == "depth"]
     for candidate in candidates:
         standard_name, units = (text_attribute(candidate, name).lower() for name in ("standard_name", "units"))
         if standard_name == "depth" and units not in METRES:

@@ -7,10 +7,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
-from imgda_mpi.arrays import BoolArray
 from imgda_mpi.faults import fault
 from imgda_mpi.grid import Grid
 from imgda_mpi.netcdf import find_variable, horizontal_grid, opened, resolve
+from imgda_mpi.observations.image import MaskedPixels
 from imgda_mpi.observations.records import read_record
 from imgda_mpi.observations.times import nearest_time
 
@@ -26,7 +26,7 @@ class Mask(Protocol):
     file: Path | None
 
 
-def masked_pixels(mask: Mask, path: Path, time: datetime, grid: Grid) -> BoolArray:
+def masked_pixels(mask: Mask, path: Path, time: datetime, grid: Grid) -> MaskedPixels:
     """Pixels (ny, nx) of an image where the mask's variable is missing or below its least value.
 
     ``path`` and ``grid`` are the image's; the mask's time nearest to ``time`` is taken, however far.
@@ -60,4 +60,4 @@ def masked_pixels(mask: Mask, path: Path, time: datetime, grid: Grid) -> BoolArr
                 do="extract one index of each first (for example with ncks -d)",
             )
         values, _, _ = read_record(file, variable, dict.fromkeys(others, 0), horizontal, chosen)
-    return ~(values >= mask.min)
+    return MaskedPixels(~(values >= mask.min), file)

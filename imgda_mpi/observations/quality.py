@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from imgda_mpi.arrays import BoolArray, FloatArray
+from imgda_mpi.arrays import FloatArray
 from imgda_mpi.faults import fault
 
 # The wettest mineral soils hold about 0.55 by volume; organic soils hold more and are not what is assimilated.
@@ -29,10 +29,6 @@ ONE_SIDED = 0.01
 # The driest models and retrievals still hold more than this somewhere; values divided by 100 twice do not.
 ALL_TOO_SMALL = 0.006  # m3 m-3
 ENOUGH_PIXELS = 100  # valid ones, to say so: a few pixels may well all be dry
-
-# Models and products differ in their level, by two in wet places and more in dry ones; the median over a region of one
-# and the other, both physical, does not differ by this much.
-LIKE_BACKGROUND = (0.2, 5.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,25 +116,3 @@ def _check_unit(
         f"{100 * (1 - MAX_REJECTED_SHARE):.0f} %",
         do="correct the file's units or values, name another variable, or set valid_range",
     )
-
-
-def check_level(values: FloatArray, background: FloatArray, cells: BoolArray, where: str) -> None:
-    """Refuse an image (ny, nx) whose median over some cells is not that of the background within `LIKE_BACKGROUND`.
-
-    Raises
-    ------
-    InputError
-        Both in m3 m-3: a factor of that size is one of units.
-    """
-    if not cells.any():
-        return
-    median, of_background = float(np.median(values[cells])), float(np.median(background[cells]))
-    low, high = (factor * of_background for factor in LIKE_BACKGROUND)
-    if not low <= median <= high:
-        raise fault(
-            where,
-            found=f"a median of {median:.4g} m3 m-3 over {int(cells.sum())} soil cells",
-            expected=f"{low:.4g} to {high:.4g}, {LIKE_BACKGROUND[0]:g} to {LIKE_BACKGROUND[1]:g} times the "
-            "background's there",
-            do="correct the file's units or values, or allow an image that is unlike the background",
-        )

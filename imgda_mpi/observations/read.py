@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -14,7 +15,7 @@ from imgda_mpi.faults import fault
 from imgda_mpi.grid import Grid
 from imgda_mpi.lazy import load
 from imgda_mpi.observations.image import ObservedImage
-from imgda_mpi.parallel.failure import from_rank_0, on_rank_0, same_fate
+from imgda_mpi.parallel.failure import from_rank_0, same_fate
 
 log = logging.getLogger(__name__)
 
@@ -23,6 +24,11 @@ READERS = {"gldas": "observations.gldas:read_gldas", "cf": "observations.cf:read
 
 # A product that holds 0 where it has no soil has it in most cells of the sea; of soil it is nowhere exact.
 ZEROS = 0.1
+
+
+# Models and products differ in their level, by two in wet places and more in dry ones; the median over a region of one
+# and the other, both physical, does not differ by this much.
+LIKE_BACKGROUND = (0.2, 5.0)
 
 
 def read_image(kind: str, grid: Grid, time: datetime, comm: MPI.Intracomm, **how: Any) -> ObservedImage:
@@ -41,11 +47,16 @@ def read_image(kind: str, grid: Grid, time: datetime, comm: MPI.Intracomm, **how
 
     def read() -> ObservedImage:
         image: ObservedImage = load(READERS[kind])(grid=grid, time=time, **how)
-        for remark in image.remarks:
-            log.warning("%s: %s", image.source, remark)
+        say_remarks(image.source, image.remarks)
         return image
 
     return from_rank_0(comm, read)
+
+
+def say_remarks(where: str, remarks: Sequence[str]) -> None:
+    """Warn of what is doubtful of an image."""
+    for remark in remarks:
+        log.warning("%s: %s", where, remark)
 
 
 def check_observed(
@@ -67,12 +78,6 @@ def check_observed(
     """
     land = np.isfinite(background)
     cells = land & observation.observed
-
-    def check_against_background() -> None:
-        from imgda_mpi.observations.quality import check_level  # on one rank: all have the same
-
-        check_level(observation.values, background, cells, observation.source)
-
     n_observed = int(np.count_nonzero(cells))
     with same_fate(comm):
         if n_observed == 0 and not allow_empty:
@@ -82,13 +87,35 @@ def check_observed(
                 expected="at least one",
                 do="give another file, or allow an empty image to write the background unchanged",
             )
-    if not allow_unlike_background:
-        on_rank_0(comm, check_against_background)
+        if not allow_unlike_background:
+            check_level(observation.values, background, cells, observation.source)
     if comm.rank == 0:
         if n_observed == 0:
             log.warning("%s: no valid pixel over land; the background is written unchanged", observation.source)
         _warn_of_zeros(observation, land)
     return n_observed
+
+
+def check_level(values: FloatArray, background: FloatArray, cells: BoolArray, where: str) -> None:
+    """Refuse an image (ny, nx) whose median over some cells is not that of the background within `LIKE_BACKGROUND`.
+
+    Raises
+    ------
+    InputError
+        Both in m3 m-3: a factor of that size is one of units.
+    """
+    if not cells.any():
+        return
+    median, of_background = float(np.median(values[cells])), float(np.median(background[cells]))
+    low, high = (factor * of_background for factor in LIKE_BACKGROUND)
+    if not low <= median <= high:
+        raise fault(
+            where,
+            found=f"a median of {median:.4g} m3 m-3 over {int(cells.sum())} soil cells",
+            expected=f"{low:.4g} to {high:.4g}, {LIKE_BACKGROUND[0]:g} to {LIKE_BACKGROUND[1]:g} times the "
+            "background's there",
+            do="correct the file's units or values, or allow an image that is unlike the background",
+        )
 
 
 def _warn_of_zeros(observation: ObservedImage, land: BoolArray) -> None:

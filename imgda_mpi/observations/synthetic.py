@@ -15,6 +15,7 @@ from imgda_mpi.faults import fault
 from imgda_mpi.grid import Grid
 from imgda_mpi.numerics.perturbations import perturbation
 from imgda_mpi.numerics.problem import Members, Observations, Problem
+from imgda_mpi.observations.read import say_remarks
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +72,7 @@ def truths_of_members(
             do="add members, or take another background_member",
         )
     read = [read_member(file, grid, time, variable=variable, layer=layer, member=number) for number in range(n_members)]
+    say_remarks(read[0].source, read[0].remarks)  # they hold for all members
     background = read.pop(background_member)
     return Truths(background.values, [image.values for image in read], True, [background.path])
 

@@ -108,7 +108,7 @@ def _time_coordinate(
     """
     dimensions = [d for d in variable.dimensions if d not in horizontal]
     along = [v for dimension in dimensions for v in vectors_along(dataset, dimension)]
-    named = {*f"{text_attribute(variable, 'coordinates')} {getattr(dataset, 'coordinates', '')}".split(), *NAMES}
+    named = {*f"{text_attribute(variable, 'coordinates')} {text_attribute(dataset, 'coordinates')}".split(), *NAMES}
     single = [v for v in dataset.variables.values() if v.size == 1 and v not in along]
     stated = [v for v in [*along, *single] if _standard_name(v) == "time"]
     candidates = [v for v in [*along, *(v for v in single if v.name in named)] if _looks_like_time(v)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -33,9 +32,8 @@ from imgda_mpi.netcdf import (
 from imgda_mpi.numerics.problem import Problem
 from imgda_mpi.observations.cf import read_source
 from imgda_mpi.observations.image import ObservedImage
+from imgda_mpi.observations.read import say_remarks
 from imgda_mpi.observations.units import MOISTURE, to_volumetric
-
-log = logging.getLogger(__name__)
 
 WATER = "kg m-2"
 
@@ -252,8 +250,7 @@ def read_truth(path: Path, saved: SavedAnalysis) -> FloatArray:
         than `TRUTH_TIME` away.
     """
     source = read_source(path, saved.time, "soil_moisture", max_time_offset=TRUTH_TIME, needs_time=False)
-    for remark in source.remarks:
-        log.warning("%s: %s", path, remark)
+    say_remarks(str(path), source.remarks)
     _check_grid(path, "soil_moisture", source.grid, saved.grid)
     return source.values
 

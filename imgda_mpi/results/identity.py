@@ -14,7 +14,7 @@ from typing import Any
 
 from imgda_mpi import PROGRAM
 from imgda_mpi.disk import checksum
-from imgda_mpi.faults import OutputError, fault, reading
+from imgda_mpi.faults import ImgdaError, OutputError, fault, reading
 
 MOST_NAMED = 3
 
@@ -42,6 +42,8 @@ def holds_result(directory: Path, settings: str, without: Collection[str]) -> bo
     ------
     OutputError
         Where the folder holds something else; it says what differs.
+    InputError
+        Where a file cannot be read.
     """
     with reading(directory):
         if not directory.exists() or (directory.is_dir() and not any(directory.iterdir())):
@@ -90,7 +92,7 @@ def _read_manifest(directory: Path) -> dict[str, Any]:
     return found
 
 
-def _other(where: Path, found: str, expected: str, do: str) -> Exception:
+def _other(where: Path, found: str, expected: str, do: str) -> ImgdaError:
     return fault(where, found=found, expected=expected, do=do, kind=OutputError)
 
 

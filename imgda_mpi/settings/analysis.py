@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Literal
 
 from pydantic import model_validator
@@ -9,16 +10,9 @@ from pydantic import model_validator
 from imgda_mpi.settings.fields import FilePath, Section, key
 from imgda_mpi.settings.methods import AnyMethod, OfMembers, PaperSettings
 from imgda_mpi.settings.model import AnyModel, MemberFiles
-from imgda_mpi.settings.observations import AnyObservation, Errors
+from imgda_mpi.settings.observations import AnyObservation, Errors, Observation
 
-NOT_DECIDING = (
-    "output",
-    "parallel",
-    "observation.allow_empty",
-    "observation.allow_repeated",
-    "observation.allow_unlike_background",
-    "errors.allow_few",
-)
+NOT_DECIDING = ("output", "parallel", "errors.allow_few", *(f"observation.{name}" for name in Observation.ALLOWANCES))
 """Sections and keys that a result does not depend on, once there is one."""
 
 
@@ -47,8 +41,8 @@ class Soil(Section):
         default="stop",
     )
     compensate: Literal["none", "aquifer"] = key(
-        "aquifer takes the water added to a column out of its aquifer store wa and puts what it loses there, a store "
-        "at or below 0 up to 0",
+        "aquifer takes what a column gains out of its aquifer store wa and gives it what the column loses; a store at "
+        "or below 0 comes to 0 at most",
         default="none",
     )
 
@@ -89,6 +83,11 @@ class Settings(Section):
     soil: Soil = key("Increment in the soil", default=Soil())
     parallel: Parallel = key("Work on the ranks", default=Parallel())
     output: Output = key("Result")
+
+    @property
+    def observed_at(self) -> datetime:
+        """The time of the image that is wanted."""
+        return (self.observation and self.observation.time) or self.model.time
 
     @model_validator(mode="after")
     def _observation_needed(self) -> Settings:

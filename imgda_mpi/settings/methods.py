@@ -39,7 +39,7 @@ class Prescribed(Section):
     """Methods that are told the background errors."""
 
     background_error: StandardDeviation = key(
-        "Standard deviation of the background errors: a number, or {file, variable} for a field",
+        "Standard deviation of the background errors: a number, or {file, variable, max_time_offset} for a field",
         "m3 m-3",
         default=0.15,
     )

@@ -20,7 +20,7 @@ class Mask(Section):
 class Observation(Section):
     """What every observed image has; ``ALLOWANCES`` are keys that let an analysis go on, and do nothing else."""
 
-    ALLOWANCES: ClassVar = ("allow_empty", "allow_repeated", "allow_unlike_background")
+    ALLOWANCES: ClassVar[tuple[str, ...]] = ("allow_empty", "allow_repeated", "allow_unlike_background")
 
     file: FilePattern = key(
         "Observation file; %Y %m %d %H %M %j stand for the time of the observation",
@@ -47,7 +47,7 @@ class Observation(Section):
         default=(0.0, 0.6),
     )
     mask: Mask | None = key(
-        "Leave out pixels where a variable is below a value: {variable, min}, also with a file of its own",
+        "Leave out pixels where a variable is below a value: {variable, min, file}; file is the observation's unless given",
         default=None,
         example='{variable = "lsm", min = 0.5}',
     )
@@ -105,6 +105,8 @@ class Errors(NoiseEstimate):
     """Errors of the observation, and the seed of all random numbers."""
 
     observation: StandardDeviation = key(
-        "Standard deviation of the observation's: a number, or {file, variable} for a field", "m3 m-3", default=0.10
+        "Standard deviation of the observation's: a number, or {file, variable, max_time_offset} for a field",
+        "m3 m-3",
+        default=0.10,
     )
     seed: int = key("Of all random numbers; the same seed and time give the same analysis", default=0, ge=0, lt=2**64)

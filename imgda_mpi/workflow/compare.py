@@ -15,8 +15,7 @@ from imgda_mpi.grid import Grid, global_grid
 from imgda_mpi.methods.method import check_enough
 from imgda_mpi.methods.registry import make_method
 from imgda_mpi.observations.deviations import read_fields
-from imgda_mpi.observations.quality import check_level
-from imgda_mpi.observations.read import read_image
+from imgda_mpi.observations.read import check_level, read_image
 from imgda_mpi.observations.synthetic import Truths, draws, swaths, truths_of_members
 from imgda_mpi.parallel.failure import from_rank_0, same_fate
 from imgda_mpi.results.folder import check_output, new_directory

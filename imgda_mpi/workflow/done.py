@@ -14,6 +14,8 @@ def done(settings: Settings) -> bool:
     ------
     OutputError
         Where it holds something else.
+    InputError
+        Where a file cannot be read.
     """
     with settled_by("[output]"):
         return holds_result(settings.output.directory, settings.model_dump_json(), NOT_DECIDING)

@@ -10,6 +10,7 @@ import numpy as np
 from mpi4py import MPI
 
 from imgda_mpi.arrays import BoolArray, FloatArray
+from imgda_mpi.colm.ledger import TERMS
 from imgda_mpi.colm.marks import Assimilated
 from imgda_mpi.colm.plausible import check_aquifer
 from imgda_mpi.colm.soil_update import SoilColumns
@@ -97,37 +98,21 @@ def prepare(
         if will_write:
             with settled_by("[model]"):
                 restart.check_copied(settings.soil.implausible)
-        with settled_by("[soil]"), same_fate(comm):
-            if settings.soil.compensate == "aquifer":
-                check_aquifer(soil, aquifer, restart.name)
+        if settings.soil.compensate == "aquifer":
+            with settled_by("[soil]"):
+                check_aquifer(soil, aquifer, restart.name, comm)
         background = surface_image(restart, soil.surface_moisture(SURFACE), comm)
         grid, land = restart.patches.grid, np.isfinite(background)
         held = f", observations assimilated before: {len(restart.mark.observations)}" if restart.mark else ""
         stages.say(f"{restart.name}: {restart.offsets[-1]} patches in {land.sum()} soil cells{held}")
-    files = list(restart.inputs)
-    wanted = settings.observation
-    observed_at = time if wanted is None else wanted.time or time
     errors = Deviation(1.0)
     if settings.method.needs_errors:
         with settled_by("[errors]"):
-            errors = read_deviation(settings.errors.observation, grid, observed_at, comm)
-    observation: ObservedImage | None = None
-    assimilated: tuple[Assimilated, ...] = ()
-    with stages.stage("observation"), settled_by("[observation]"):
-        stages.say("none")
-        if wanted is not None:
-            allowed = {name: getattr(wanted, name) for name in ("allow_empty", "allow_unlike_background")}
-            how = wanted.of_reader() | ({"error": errors.typical} if settings.method.needs_errors else {})
-            observation = read_image(wanted.kind, grid, observed_at, comm, **how)
-            n_observed = check_observed(observation, background, comm, **allowed)
-            files += observation.files
-            away = observation.away_from(time)
-            stages.say(f"{observation.source}{away}: {n_observed} soil cells observed; {observation.pixels}")
-    if wanted and observation and n_observed > 0 and settings.method.kind != "none":
-        assimilated = assimilated_with(observation, restart, wanted.allow_repeated, comm)
+            errors = read_deviation(settings.errors.observation, grid, settings.observed_at, comm)
+    observation, assimilated = observe(settings, restart, background, errors, stages, comm)
     with settled_by("[method]"):
         parameters, error_files = read_fields(settings.method.values(), grid, time, land, comm)
-    files += error_files + ([errors.file] if errors.file else [])
+    files = [*restart.inputs, *(observation.files if observation else ()), *error_files, *errors.files]
     values = np.full(grid.shape, np.nan) if observation is None else observation.values
     observed = land & np.isfinite(values)
     with settled_by("[errors]"), same_fate(comm):
@@ -146,11 +131,36 @@ def prepare(
         section = "[ensemble], [soil]" if isinstance(settings.ensemble, MemberRestarts) else "[ensemble]"
         with stages.stage("members"), settled_by(section):
             members, member_files = members_of(settings, method, grid, land, comm)
-            files += [file for file in member_files if file not in set(files)]
+            files = list(dict.fromkeys([*files, *member_files]))
             spread = np.sqrt(np.nanmean(members.spread**2))
             stages.say(f"{members.n_members} members, spread {spread:.4f} m3 m-3")
     problem = Problem(grid, background, land, observations, members, time, settings.errors.seed)
     return Prepared(restart, soil, aquifer, observation, method, transform, problem, files, assimilated)
+
+
+def observe(
+    settings: Settings, restart: Restart, background: FloatArray, errors: Deviation, stages: Stages, comm: MPI.Intracomm
+) -> tuple[ObservedImage | None, tuple[Assimilated, ...]]:
+    """The observed image, and what the restart will hold with it: empty where nothing is assimilated. Collective.
+
+    Raises
+    ------
+    InputError
+    """
+    wanted, grid, time = settings.observation, restart.patches.grid, settings.model.time
+    with stages.stage("observation"), settled_by("[observation]"):
+        stages.say("none")
+        if wanted is None:
+            return None, ()
+        how = wanted.of_reader() | ({"error": errors.typical} if settings.method.needs_errors else {})
+        observation = read_image(wanted.kind, grid, settings.observed_at, comm, **how)
+        allowed = {"allow_empty": wanted.allow_empty, "allow_unlike_background": wanted.allow_unlike_background}
+        n_observed = check_observed(observation, background, comm, **allowed)
+        away = observation.away_from(time)
+        stages.say(f"{observation.source}{away}: {n_observed} soil cells observed; {observation.pixels}")
+    if n_observed == 0 or settings.method.kind == "none":
+        return observation, ()
+    return observation, assimilated_with(observation, restart, wanted.allow_repeated, comm)
 
 
 def assimilated_with(
@@ -164,7 +174,7 @@ def assimilated_with(
         Where it holds this one already and that is not allowed.
     """
     # The name alone: results do not depend on where files are.
-    source = observation.path.name + observation.source.removeprefix(str(observation.path))
+    source = f"{observation.path.name}: {observation.what}"
     new = Assimilated(observation.fingerprint, source, f"{observation.time:%Y-%m-%dT%H:%M:%SZ}")
     with settled_by("[observation] allow_repeated"), same_fate(comm):
         if restart.mark is not None and not allow_repeated:
@@ -175,7 +185,9 @@ def assimilated_with(
 def room(restart: Restart) -> int:
     """Bytes that the restart and its diagnostics need at most, these before they are deflated. Not collective."""
     ny, nx = restart.patches.grid.shape
-    return restart.room() + 8 * (12 * ny * nx + 12 * int(restart.offsets[-1])) + 1_000_000
+    # Seven images and the terms of the ledger, in cells and in patches.
+    n_images = 7 + len(TERMS)
+    return restart.room() + 8 * n_images * (ny * nx + int(restart.offsets[-1])) + 1_000_000
 
 
 def transform_of(
