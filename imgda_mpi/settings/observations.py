@@ -47,7 +47,7 @@ class Observation(Section):
         default=(0.0, 0.6),
     )
     mask: Mask | None = key(
-        "Leave out pixels where a variable is below a value: {variable, min, file}; file is the observation's unless given",
+        "Leave out pixels where a variable is below a value: {variable, min}, also with the file it is in",
         default=None,
         example='{variable = "lsm", min = 0.5}',
     )
