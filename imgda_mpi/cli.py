@@ -29,7 +29,7 @@ NOT_DONE = 3
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one verb and return the exit status: 0 done, 1 a fault of the program, 2 bad input or output, 3 not done yet."""
+    """Run one verb and return the exit status: 0 done, 1 a fault of the program, 2 bad input, 3 see `NOT_DONE`."""
     arguments = _parser().parse_args(argv)
     verb: Callable[[argparse.Namespace], int] = arguments.verb
     return verb(arguments)
