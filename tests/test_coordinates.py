@@ -160,3 +160,22 @@ def test_longitudes_that_start_again_go_on(tmp_path: Path, start: float) -> None
     path = write_image(tmp_path / "a.nc", coordinates={"lon": (stored, EAST)})
     image = read_cf(path, Grid(LATITUDE, onward), NOON, variable="sm")
     np.testing.assert_allclose(image.values, FIELD, rtol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "crs", "found"),
+    [
+        ({"GRIB_gridType": "rotated_ll"}, None, "GRIB_gridType 'rotated_ll'"),
+        (
+            {"grid_mapping": "crs"},
+            {"grid_north_pole_latitude": "39.25"},
+            "grid_mapping crs, which is of no stated kind",
+        ),
+    ],
+)
+def test_what_speaks_of_rotation_elsewhere_counts(tmp_path: Path, attributes, crs, found: str) -> None:
+    path = file_with(tmp_path, NORTH, EAST, crs=crs)
+    with netCDF4.Dataset(path, "a") as dataset:
+        dataset["sm"].setncatts(attributes)
+    with pytest.raises(InputError, match=found):
+        read_cf(path, GRID, NOON, variable="sm")

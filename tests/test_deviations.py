@@ -40,7 +40,9 @@ def test_a_field_is_needed_where_it_is_used_and_nowhere_else(tmp_path: Path) -> 
     assert isinstance(filled, np.ndarray)
     np.testing.assert_array_equal(filled[EASTERN], 0.2 * FIELD[EASTERN])
     np.testing.assert_allclose(filled[~EASTERN], (0.2 * FIELD[EASTERN]).mean())
-    with pytest.raises(InputError, match=r"a.nc: sm: found none on 24 of 48 cells where one is needed"):
+    with pytest.raises(
+        InputError, match=r"a.nc: sm: found no value on 24 and one outside 0 to 1 on 0 of 48 cells where one is needed"
+    ):
         field.on(np.ones(FIELD.shape, bool))
     assert np.isfinite(field.on(np.zeros(FIELD.shape, bool))).all()
 
@@ -53,17 +55,34 @@ def test_small_deviations_are_no_wrong_unit(tmp_path: Path) -> None:
 def test_what_is_no_deviation_is_refused(tmp_path: Path, value: float) -> None:
     field = np.full(FIELD.shape, 0.04)
     field[2, 5] = value
-    with pytest.raises(InputError, match=r"found none on 1 of 24 cells .* expected .* above 0 and at most 1"):
+    with pytest.raises(
+        InputError, match=r"on [01] and one outside 0 to 1 on [01] of 24 cells .* expected .* above 0 and at most 1"
+    ):
         deviation(tmp_path / "a.nc", field).on(EASTERN)
 
 
 def test_a_field_of_another_time_is_refused_unless_it_may_be(tmp_path: Path) -> None:
     field = np.full(FIELD.shape, 0.04)
     assert deviation(tmp_path / "a.nc", field, 12.0).typical == 0.04
-    message = r"found 2022-06-04 12:00 UTC .*expected 2022-06-03 12:00 UTC ± 3 h; .*raise max_time_offset"
+    message = r"found 2022-06-04 12:00 UTC .*expected 2022-06-03 12:00 UTC ± 3 h; .*raise its max_time_offset"
     with pytest.raises(InputError, match=message):
         deviation(tmp_path / "b.nc", field, 36.0)
     assert (
         deviation(tmp_path / "b.nc", field, 36.0, max_time_offset=timedelta(days=1) / timedelta(hours=1)).typical
         == 0.04
     )
+
+
+def test_a_number_that_stands_for_none_is_none(tmp_path: Path) -> None:
+    field = deviation(tmp_path / "a.nc", np.where(EASTERN, 0.04, -9999.0))
+    assert field.typical == 0.04
+    np.testing.assert_array_equal(field.on(EASTERN), 0.04)
+
+
+def test_a_field_has_the_offset_of_its_observation_unless_it_has_an_own_one(tmp_path: Path) -> None:
+    since = {"units": "hours since 2022-06-03 00:00:00"}
+    field = np.full((1, *FIELD.shape), 0.04)
+    path = write_image(tmp_path / "a.nc", field, ("time", "lat", "lon"), {"time": (np.array([24.0]), since)})
+    assert read_deviation(FieldFile(file=path, variable="sm"), GRID, NOON, MPI.COMM_SELF, 24.0).typical == 0.04
+    with pytest.raises(InputError, match="± 6 h"):
+        read_deviation(FieldFile(file=path, variable="sm", max_time_offset=6.0), GRID, NOON, MPI.COMM_SELF, 24.0)

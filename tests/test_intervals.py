@@ -15,14 +15,25 @@ from imgda_mpi.observations.image import ObservedImage
 
 
 def bounded(
-    path: Path, start: float, end: float, stamp: float = 12.0, *, named: bool = True, **attributes: str
+    path: Path,
+    start: float,
+    end: float,
+    stamp: float = 12.0,
+    *,
+    named: bool = True,
+    calendar: str = "standard",
+    own: dict[str, str] | None = None,
+    **attributes: str,
 ) -> Path:
     """An image whose time has bounds, hours of the day of `NOON`."""
-    time = {"units": "hours since 2022-06-03 00:00:00"} | ({"bounds": "time_bnds"} if named else {})
+    time = {"units": "hours since 2022-06-03 00:00:00", "calendar": calendar} | (
+        {"bounds": "time_bnds"} if named else {}
+    )
     write_image(path, FIELD[None], ("time", "lat", "lon"), {"time": (np.array([stamp]), time)}, **attributes)
     with netCDF4.Dataset(path, "a") as dataset:
         dataset.createDimension("bnds", 2)
         dataset.createVariable("time_bnds", "f8", ("time", "bnds"))[:] = [[start, end]]
+        dataset["time_bnds"].setncatts(own or {})
     return path
 
 
@@ -151,3 +162,52 @@ def test_times_that_are_days_apart_are_said_where_nothing_says_of_what_they_are(
     said = "times are 30 days apart, and nothing says that the image is of an instant"
     assert monthly("a.nc").remarks == (said,)
     assert monthly("b.nc", cell_methods="time: point").remarks == ()
+
+
+def test_bounds_without_a_calendar_have_that_of_the_time(tmp_path: Path) -> None:
+    units = {"units": "hours since 2022-06-03 00:00:00"}
+    image = read(bounded(tmp_path / "a.nc", 9, 12, calendar="noleap", own=units, cell_methods="time: mean"))
+    assert "(mean of 2022-06-03 09:00 to 2022-06-03 12:00)" in image.source
+
+
+def test_a_stamp_in_single_precision_may_be_minutes_past_its_interval(tmp_path: Path) -> None:
+    assert "(values of 2022-06-03 11:00 to 2022-06-03 12:00)" in read(bounded(tmp_path / "a.nc", 11, 12, 12.05)).source
+
+
+@pytest.mark.parametrize(
+    ("attributes", "of_file", "of_time"),
+    [
+        ({}, {"Title": "MERRA2 tavgM_2d_lnd_Nx: 2d,Monthly mean,Time-Averaged"}, {}),
+        ({"statistic": "Long Term Mean"}, {}, {}),
+        ({"long_name": "8-day composite of soil moisture"}, {}, {}),
+        ({"GRIB_stream": "moda"}, {}, {}),
+        ({"cell_methods": "time: mean (interval: 1 month)"}, {}, {}),
+        ({}, {}, {"avg_period": "0000-01-00 00:00:00"}),
+        ({}, {"time_coverage_resolution": "P0Y1M0D"}, {}),
+        ({}, {"frequency": "dekadal"}, {}),
+    ],
+)
+def test_means_of_many_days_are_refused_in_whatever_words(tmp_path: Path, attributes, of_file, of_time) -> None:
+    with pytest.raises(InputError, match=r"sm: found (values|mean) of about \d+ h \(\d+.0 days\)"):
+        read(stated(tmp_path / "a.nc", attributes, of_file, of_time))
+
+
+@pytest.mark.parametrize(
+    ("attributes", "of_file", "said"),
+    [
+        ({"long_name": "monthly soil moisture"}, {}, "'monthly' in long_name"),
+        ({}, {"summary": "weekly fields"}, "'weekly' in summary"),
+        ({}, {"time_coverage_duration": "P1M"}, "time_coverage_duration is P1M"),
+        ({"long_name": "soil moisture anomaly"}, {}, "'soil moisture anomaly' in long_name"),
+    ],
+)
+def test_what_may_be_a_long_mean_is_said(tmp_path: Path, attributes, of_file, said: str) -> None:
+    (remark,) = read(stated(tmp_path / "a.nc", attributes, of_file, {})).remarks
+    assert remark.startswith(said)
+
+
+@pytest.mark.parametrize("kind", ["accum", "max", "min"])
+def test_sums_and_extremes_of_grib_are_refused(tmp_path: Path, kind: str) -> None:
+    with pytest.raises(InputError, match=f"found GRIB_stepType '{kind}'"):
+        read(stated(tmp_path / "a.nc", {"GRIB_stepType": kind}, {}, {}))
+    assert "(instant)" in read(stated(tmp_path / "b.nc", {"GRIB_stepType": "instant"}, {}, {})).source

@@ -112,6 +112,10 @@ def test_a_single_depth_without_bounds_must_lie_in_the_layer(tmp_path: Path) -> 
         ("soil moisture 1 to 2 m below ground", "1-2 m"),
         ("soil moisture between 100cm-200cm", "1-2 m"),
         ("SoilMoi10_40cm_inst", "0.1-0.4 m"),
+        ("_SOILW_1M2mbelowground", "1-2 m"),
+        ("_SOILW_0D1M0D4mbelowground", "0.1-0.4 m"),
+        ("era5_swvl3", "0.28-1 m"),
+        ("volumetric_soil_water_layer_4", "1-2.89 m"),
         ("Soil moisture 100-200 centimeters", "1-2 m"),
         ("40 to 100 centimetres below surface", "0.4-1 m"),
         ("soilw.100-200cm", "1-2 m"),
@@ -178,10 +182,10 @@ def test_a_layer_by_its_number_alone_is_not_taken(tmp_path: Path, dimension: str
     assert read_cf(path, GRID, NOON, variable="sm", layer=(0.0, 0.1)).observed.all()
 
 
-@pytest.mark.parametrize("said", ["root zone", "Profile", "layer 3"])
+@pytest.mark.parametrize("said", ["root zone", "Profile", "layer 3", "RZMC", "SoilMoist_RZ_tavg"])
 def test_a_layer_below_the_surface_by_its_name_needs_its_depths(tmp_path: Path, said: str) -> None:
     path = write_image(tmp_path / "a.nc", long_name=f"soil moisture, {said}")
-    with pytest.raises(InputError, match=f"found '{said}' in its name or long_name"):
+    with pytest.raises(InputError, match=r"found '.*' in its name or long_name"):
         read_cf(path, GRID, NOON, variable="sm")
     image = read_cf(path, GRID, NOON, variable="sm", layer=(0.0, 1.0))
     assert image.remarks == ("the observed layer 0-1 m stands for the image's 0-0.1 m",)
@@ -190,3 +194,43 @@ def test_a_layer_below_the_surface_by_its_name_needs_its_depths(tmp_path: Path, 
 def test_a_depth_in_other_units_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="depth: found units 'level', expected depths in m, cm or mm"):
         read_cf(single(tmp_path / "a.nc", 1.0, units="level"), GRID, NOON, variable="sm")
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"level": "1-2 m below ground"},
+        {"level": np.array([100, 200], "i4"), "level_indicator": 112},
+        {"level": np.array([1.0, 2.0]), "level_type": "Depth below land surface (m)"},
+        {"description": "100-200 cm underground"},
+        {"GRIB_name": "soil moisture 1-2 m"},
+    ],
+)
+def test_other_attributes_may_say_the_layer(tmp_path: Path, attributes: dict[str, object]) -> None:
+    with pytest.raises(InputError, match="found soil moisture at 1-2 m"):
+        read_cf(write_image(tmp_path / "a.nc", **attributes), GRID, NOON, variable="sm")
+
+
+def test_two_variables_of_a_dimension_may_be_top_and_bottom(tmp_path: Path) -> None:
+    path = write_image(tmp_path / "a.nc", FIELD[None], ("lv_DBLL0", "lat", "lon"))
+    with netCDF4.Dataset(path, "a") as dataset:
+        for name, value in (("lv_DBLL0_l0", 0.1), ("lv_DBLL0_l1", 0.4)):
+            dataset.createVariable(name, "f8", ("lv_DBLL0",))[:] = value
+            dataset[name].units = "m"
+    with pytest.raises(InputError, match=r"found soil moisture at 0.1-0.4 m"):
+        read_cf(path, GRID, NOON, variable="sm")
+
+
+def test_bounds_in_units_of_their_own_are_believed(tmp_path: Path) -> None:
+    path = single(tmp_path / "a.nc", 150.0, (1.0, 2.0), units="cm")
+    with netCDF4.Dataset(path, "a") as dataset:
+        dataset["depth_bnds"].units = "m"
+    with pytest.raises(InputError, match="found soil moisture at 1-2 m"):
+        read_cf(path, GRID, NOON, variable="sm")
+
+
+def test_a_depth_where_the_next_layer_begins_needs_its_layer(tmp_path: Path) -> None:
+    path = single(tmp_path / "a.nc", 0.1)
+    with pytest.raises(InputError, match=r"found a depth of 0.1 m, expected one within 0-0.1 m; .*state the layer"):
+        read_cf(path, GRID, NOON, variable="sm")
+    assert read_cf(path, GRID, NOON, variable="sm", layer=(0.0, 0.1)).observed.all()

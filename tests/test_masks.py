@@ -9,7 +9,7 @@ from pathlib import Path
 import netCDF4
 import numpy as np
 import pytest
-from image_files import FIELD, GRID, LATITUDE, NOON, assert_accounted, write_image
+from image_files import FIELD, GRID, LATITUDE, LONGITUDE, NOON, assert_accounted, write_image
 from mpi4py import MPI
 
 from imgda_mpi.faults import InputError
@@ -58,10 +58,22 @@ def test_a_mask_may_be_in_a_file_of_its_own(tmp_path: Path) -> None:
     np.testing.assert_array_equal(image.observed, LAND)
 
 
+def test_a_mask_may_have_its_rows_and_longitudes_in_another_order(tmp_path: Path) -> None:
+    path = write_image(tmp_path / "a.nc", np.where(LAND, FIELD, 0.0))
+    turned = {
+        "lat": (np.append(LATITUDE, 16.0)[::-1].copy(), {"units": "degrees_north"}),
+        "lon": (LONGITUDE - 360.0, {"units": "degrees_east"}),
+    }
+    share = np.vstack([LAND, LAND[:1]])[::-1] * 1.0
+    own = write_image(tmp_path / "b.nc", share, coordinates=turned)
+    image = read_cf(path, GRID, NOON, variable="sm", mask=Mask("sm", 0.5, own))
+    np.testing.assert_array_equal(image.observed, LAND)
+
+
 def test_a_mask_on_another_grid_or_with_layers_is_refused(tmp_path: Path) -> None:
     path = with_mask(tmp_path / "a.nc", LAND * 1.0)
     other = write_image(tmp_path / "b.nc", coordinates={"lat": (LATITUDE + 0.5, {"units": "degrees_north"})})
-    with pytest.raises(InputError, match=r"b.nc: sm: found a mask on .*expected the grid of a.nc"):
+    with pytest.raises(InputError, match=r"b.nc: sm: found a mask on .*expected the cells of a.nc"):
         read_cf(path, GRID, NOON, variable="sm", mask=Mask("sm", 0.1, other))
     layers = write_image(tmp_path / "c.nc", np.stack([FIELD, FIELD]), ("kind", "lat", "lon"))
     with pytest.raises(InputError, match=r"c.nc: sm: found further dimensions kind \(2\)"):
@@ -79,12 +91,19 @@ def test_zeros_over_the_sea_are_said_until_they_are_masked(tmp_path: Path, caplo
     path = with_mask(tmp_path / "a.nc", LAND * 1.0)
     with caplog.at_level(logging.WARNING):
         assert check(read_cf(path, GRID, NOON, variable="sm")) == LAND.sum()
-    assert "exactly 0 in 30 of 30 observed cells where the model has no soil" in caplog.text
+    assert "the same value, 0.000, in 30 of 30 observed cells where the model has no soil" in caplog.text
     caplog.clear()
     with caplog.at_level(logging.WARNING):
         assert check(read_cf(path, GRID, NOON, variable="sm", mask=Mask())) == LAND.sum()
         assert check(read_cf(write_image(tmp_path / "b.nc"), GRID, NOON, variable="sm")) == LAND.sum()
     assert caplog.text == ""
+
+
+def test_zeros_that_packing_has_moved_are_said_too(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = write_image(tmp_path / "a.nc", np.where(LAND, FIELD, 4e-6))
+    with caplog.at_level(logging.WARNING):
+        check(read_cf(path, GRID, NOON, variable="sm"))
+    assert "the same value, 0.000, in 30 of 30 observed cells" in caplog.text
 
 
 def test_a_level_unlike_the_backgrounds_is_refused_unless_it_is_allowed(tmp_path: Path) -> None:

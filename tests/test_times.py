@@ -183,3 +183,59 @@ def test_of_two_records_of_a_time_the_one_with_values_is_read_and_said(tmp_path:
 def test_two_records_of_a_time_that_both_have_values_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"sm: found 2 records of 2022-06-03 12:00 UTC with values"):
         read_cf(timed(tmp_path / "a.nc", 12, 12), GRID, NOON, variable="sm")
+
+
+@pytest.mark.parametrize(
+    "name", ["init_time", "base_time", "issue_time", "model_run", "initial_time0_hours", "reftime"]
+)
+def test_the_start_of_a_run_by_its_name_is_not_the_time(tmp_path: Path, name: str) -> None:
+    path = with_times(tmp_path / "a.nc", along=False, **{name: (12.0, {"units": SINCE})})
+    with pytest.raises(InputError, match=f"{name}: found the start of a forecast as the only time"):
+        read_cf(path, GRID, NOON, variable="sm")
+
+
+def test_a_time_beside_a_lead_is_the_start_of_a_forecast_unless_the_lead_is_0(tmp_path: Path) -> None:
+    for lead in (120.0, 0.0):
+        times = {"time": (12.0, {"units": SINCE}), "step": (lead, {"units": "hours"})}
+        path = with_times(tmp_path / f"{lead:g}.nc", along=False, **times)
+        if lead:
+            with pytest.raises(InputError, match="time: found the start of a forecast, and step from there"):
+                read_cf(path, GRID, NOON, variable="sm")
+        else:
+            assert read_cf(path, GRID, NOON, variable="sm", max_time_offset=0).time == NOON
+
+
+def test_a_time_in_words_is_no_file_without_time(tmp_path: Path) -> None:
+    path = write_image(tmp_path / "a.nc", FIELD[None], ("Time", "lat", "lon"))
+    with netCDF4.Dataset(path, "a") as dataset:
+        dataset.createDimension("length", 19)
+        dataset.createVariable("Times", "S1", ("Time", "length"))[:] = netCDF4.stringtochar(
+            np.array(["2022-06-03_12:00:00"], "S19")
+        )
+    with pytest.raises(InputError, match="Times: found a time in words or numbers"):
+        read_cf(path, GRID, NOON, variable="sm")
+
+
+def test_the_times_of_other_variables_are_not_those_of_a_field_without_time(tmp_path: Path) -> None:
+    path = timed(tmp_path / "a.nc", 0, 6, 12)
+    with netCDF4.Dataset(path, "a") as dataset:
+        dataset.createVariable("fixed", "f8", ("lat", "lon"))[:] = FIELD
+        dataset["fixed"].units = "m3 m-3"
+    assert read_cf(path, GRID, NOON, variable="fixed").source.endswith("(stated, the file has none)")
+
+
+@pytest.mark.parametrize(
+    ("units", "hours"),
+    [("+08:00", 20.0), ("-06:00", 6.0), ("UTC", 12.0), ("Z", 12.0), ("00:00:0.0", 12.0), ("", 12.0)],
+)
+def test_a_zone_in_the_units_is_believed(tmp_path: Path, units: str, hours: float) -> None:
+    text = f"hours since 2022-06-03 {units if ':0.0' in units else f'00:00:00 {units}'}"
+    path = with_times(tmp_path / "a.nc", along=True, time=(hours, {"units": text}))
+    assert read_cf(path, GRID, NOON, variable="sm", max_time_offset=0).time == NOON
+
+
+@pytest.mark.parametrize("units", ["2022-06-03 00:00 EST", "2022-06-03 00:00 -6:00", "20220603", "2022/06/03"])
+def test_units_that_the_library_would_read_in_part_are_refused(tmp_path: Path, units: str) -> None:
+    path = with_times(tmp_path / "a.nc", along=True, time=(12.0, {"units": f"hours since {units}"}))
+    with pytest.raises(InputError, match=f"time: found units 'hours since {units}', expected units like"):
+        read_cf(path, GRID, NOON, variable="sm")

@@ -53,7 +53,7 @@ class Axis:
     def objection(self, vector: netCDF4.Variable[Any], others: tuple[str, ...]) -> str | None:
         """What else the file says of a vector that is meant, None if nothing; ``others`` are names of the other one."""
         long_name = _plain(text_attribute(vector, "long_name"))
-        words = ["rotat", "radian"] if self.is_certain(vector) else ["rotat", "radian", "project", f"grid_{self.name}"]
+        words = ["rotat", "radian", "(rad)", f"grid_{self.name}"] + ([] if self.is_certain(vector) else ["project"])
         if _units(vector) not in self.units + DEGREES:
             return f"units '{text_attribute(vector, 'units')}'"
         if any(word in long_name for word in words):
@@ -138,14 +138,18 @@ def _coordinate(
 def _other_mapping(
     dataset: netCDF4.Dataset, variable: netCDF4.Variable[Any], vector: netCDF4.Variable[Any], axis: Axis
 ) -> str | None:
-    """What the variable's ``grid_mapping`` says against a coordinate, None if nothing."""
+    """What the variable's ``grid_mapping``, or GRIB's type of grid, says against a coordinate, None if nothing."""
+    if "rotated" in text_attribute(variable, "GRIB_gridType"):
+        return f"a variable with GRIB_gridType '{text_attribute(variable, 'GRIB_gridType')}'"
     certain, named = axis.is_certain(vector), text_attribute(variable, "grid_mapping")
     for name in _mappings(dataset, variable, vector.name) if named or not certain else ():
         there = name in dataset.variables
         kind = text_attribute(dataset.variables[name], "grid_mapping_name") if there else ""
         spelling = _plain(kind or name)
         # What is not there or does not say what it is leaves it to the coordinate.
-        believed = certain and (spelling in CYLINDRICAL or (not kind and "rotat" not in spelling))
+        poles = there and any(a.startswith("grid_north_pole") for a in dataset.variables[name].ncattrs())
+        is_rotated = "rotat" in spelling or poles
+        believed = certain and (spelling in CYLINDRICAL or (not kind and not is_rotated))
         if spelling != GEOGRAPHIC and not believed:
             what = f"'{kind}'" if kind else "of no stated kind" if there else "not in the file"
             return f"grid_mapping {name}, which is {what}"

@@ -18,7 +18,8 @@ NAMES = ("valid_range", "valid_min", "valid_max")
 
 LOW, HIGH = -1, 1
 
-MANY = 0.5  # of the values beyond the limits: more are worth a warning
+MANY = 0.5  # of the values beyond the limits: more are doubtful
+SOME = 0.01  # more are worth a warning: what limits cut at one end of noisy values shifts their mean
 
 
 def beyond_limits(stored: Stored, unpacked: Numbers, present: BoolArray) -> BoolArray:
@@ -26,8 +27,9 @@ def beyond_limits(stored: Stored, unpacked: Numbers, present: BoolArray) -> Bool
 
     Limits in floating point on packed values of another type are in the unit of the unpacked values (NetCDF User Guide,
     attribute conventions), all others in that of the packed ones. If the other unit leaves more values it is the one
-    meant where limits leave none of them, room for two packed numbers at most, or as whole numbers of another type less
-    than half of the values: a warning says so. Another one says where more than half of the values are beyond them.
+    meant where limits leave none of them or one number alone, room for two packed numbers at most, or as whole numbers
+    of another type less than half of the values: a warning says so. Another one says where more than one in a hundred
+    is beyond them.
 
     Parameters
     ----------
@@ -43,7 +45,9 @@ def beyond_limits(stored: Stored, unpacked: Numbers, present: BoolArray) -> Bool
     where, text = (stored.path, stored.name), ", ".join(map(stored.text, names))
     beyond = _beyond(stored, unpacked, limits)
     n, n_beyond = np.count_nonzero(present), np.count_nonzero(present & beyond)
-    if stored.is_packed and n_beyond and (n_beyond == n or _are_doubtful(stored, limits, bool(n_beyond > MANY * n))):
+    rest = unpacked[present & ~beyond]
+    leave_one = rest.size == 0 or bool((rest == rest[0]).all())  # at most a 0 that stands for the sea
+    if stored.is_packed and n_beyond and (leave_one or _are_doubtful(stored, limits, bool(n_beyond > MANY * n))):
         others = _beyond(stored, unpacked, limits, in_other_unit=True)
         n_others = np.count_nonzero(present & others)
         if n_others < n_beyond:
@@ -59,7 +63,7 @@ def beyond_limits(stored: Stored, unpacked: Numbers, present: BoolArray) -> Bool
             + (f" and {_span(unpacked[present])} unpacked" if stored.is_packed else ""),
             do="correct or remove the attribute",
         )
-    if n_beyond > MANY * n:
+    if n_beyond > SOME * n:
         said = "%s: %s: beyond the limits %s are %d of %d values (%.0f %%): they count as missing"
         log.warning(said, *where, text, n_beyond, n, 100.0 * n_beyond / n)
     return beyond

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import netCDF4
+import numpy as np
 
 from imgda_mpi.faults import fault
 from imgda_mpi.grid import Grid
 from imgda_mpi.netcdf import find_variable, horizontal_grid, opened, resolve, text_attribute
 from imgda_mpi.observations.image import Layer, ObservedImage, SourceImage, observed_image
 from imgda_mpi.observations.intervals import Interval, doubts, interval_of
-from imgda_mpi.observations.layers import check_layer, choose_layer
+from imgda_mpi.observations.layers import Place, check_layer, choose_layer
 from imgda_mpi.observations.masks import Mask, masked_pixels
 from imgda_mpi.observations.quality import VALID_RANGE
-from imgda_mpi.observations.records import read_record
+from imgda_mpi.observations.records import only_ones, read_record
 from imgda_mpi.observations.times import nearest_time
 from imgda_mpi.observations.units import to_volumetric
 
@@ -144,7 +146,9 @@ def read_field(file: Path | str, grid: Grid, time: datetime, *, variable: str, m
     source = read_source(
         resolve(file, time), time, variable, max_time_offset=max_time_offset, needs_time=False, is_moisture=False
     )
-    return observed_image(source, grid, regridding="bilinear", valid_range=None)
+    # No deviation is 0 or less: files have such numbers where there is none.
+    positive = replace(source, values=np.where(source.values > 0, source.values, np.nan))
+    return observed_image(positive, grid, regridding="bilinear", valid_range=None)
 
 
 def read_source(
@@ -182,7 +186,10 @@ def read_source(
                 raise fault(path, name, found=f"{size} members", expected=f"one of number {member}", do=do)
             index[along_members] = member
         others = [d for d in variable.dimensions if d not in {*horizontal, chosen.dimension, *index}]
-        place = choose_layer(path, dataset, variable, others, layer)
+        if is_moisture:
+            place = choose_layer(path, dataset, variable, others, layer)
+        else:
+            place = Place(None, only_ones(path, variable, others))
         index |= place.index
         values, step, several = read_record(path, variable, index, horizontal, chosen)
         interval, said = Interval(), [several]

@@ -41,9 +41,9 @@ class Deviation:
 
     @property
     def typical(self) -> float:
-        """The number, or the median of the field, m3 m-3; 0 of an empty one."""
-        values = np.atleast_1d(self.values)
-        return float(np.median(values[np.isfinite(values)])) if np.isfinite(values).any() else 0.0
+        """The number, or the median of what may be one in the field, m3 m-3; 0 where there is none."""
+        usable = _usable(np.atleast_1d(self.values))
+        return float(np.median(np.atleast_1d(self.values)[usable])) if usable.any() else 0.0
 
     def on(self, cells: BoolArray) -> float | FloatArray:
         """The number, or the field (ny, nx), m3 m-3, with its mean over the cells (ny, nx) wherever it is not needed.
@@ -55,25 +55,34 @@ class Deviation:
         """
         if self.file is None or not isinstance(self.values, np.ndarray):
             return self.values
-        usable = (self.values > 0) & (self.values <= 1)
+        usable = _usable(self.values)
         lacking = cells & ~usable
         if lacking.any():
+            n_wrong = int((lacking & np.isfinite(self.values)).sum())
             raise fault(
                 self.file,
                 self.variable,
-                found=f"none on {int(lacking.sum())} of {int(cells.sum())} cells where one is needed",
+                found=f"no value on {int(lacking.sum()) - n_wrong} and one outside 0 to 1 on {n_wrong} of "
+                f"{int(cells.sum())} cells where one is needed",
                 expected="a standard deviation in m3 m-3 there, above 0 and at most 1",
-                do="fill the gaps in the file",
+                do="correct the units, or fill the gaps in the file" if n_wrong else "fill the gaps in the file",
             )
         # Elsewhere nothing is observed: any value serves, the mean keeps the variances alike.
         others = self.values[cells].mean() if cells.any() else 1.0
         return np.where(usable, self.values, others)
 
 
-def read_deviation(wanted: float | FieldFile, grid: Grid, time: datetime, comm: MPI.Intracomm) -> Deviation:
+def _usable(values: FloatArray) -> BoolArray:
+    return np.asarray((values > 0) & (values <= 1))
+
+
+def read_deviation(
+    wanted: float | FieldFile, grid: Grid, time: datetime, comm: MPI.Intracomm, max_time_offset: float = 3.0
+) -> Deviation:
     """A standard deviation as the settings state it, the same on every rank. Collective over ``comm``.
 
-    ``time`` is that of the field: the file's nearest is taken.
+    ``time`` is that of the field: the file's nearest is taken, up to ``max_time_offset`` hours away unless the field
+    has an own one.
 
     Raises
     ------
@@ -82,13 +91,15 @@ def read_deviation(wanted: float | FieldFile, grid: Grid, time: datetime, comm: 
     """
     if not isinstance(wanted, FieldFile):
         return Deviation(float(wanted))
-    return from_rank_0(comm, partial(_read, wanted, grid, time))
+    if wanted.max_time_offset is not None:
+        max_time_offset = wanted.max_time_offset
+    return from_rank_0(comm, partial(_read, wanted, grid, time, max_time_offset))
 
 
-def _read(wanted: FieldFile, grid: Grid, time: datetime) -> Deviation:
+def _read(wanted: FieldFile, grid: Grid, time: datetime, max_time_offset: float) -> Deviation:
     from imgda_mpi.observations import cf  # on the one rank that reads
 
-    image = cf.read_field(wanted.file, grid, time, variable=wanted.variable, max_time_offset=wanted.max_time_offset)
+    image = cf.read_field(wanted.file, grid, time, variable=wanted.variable, max_time_offset=max_time_offset)
     say_remarks(image.source, image.remarks)
     return Deviation(image.values, image.path, wanted.variable)
 

@@ -13,23 +13,18 @@ import netCDF4
 
 from imgda_mpi.faults import ImgdaError, fault
 from imgda_mpi.netcdf import read_values, text_attribute
-from imgda_mpi.observations.times import SINCE, Chosen, decoded
+from imgda_mpi.observations.dates import decoded
+from imgda_mpi.observations.periods import ADVERB, MONTH, hours_of, hours_of_mean
+from imgda_mpi.observations.times import Chosen
 
 LONG = 6.0  # h: from one analysis to the next
 TOO_LONG = 72.0  # h: the rain of so many days is in no instant's soil; satellites' composites reach up to there
 
-# As CMIP's frequency (3hr, mon), ISO 8601 (P1M, PT6H), 8-day, 1 month; and the adverbs of them.
-HOURS = {"hour": 1.0, "hr": 1.0, "h": 1.0, "day": 24.0, "d": 24.0, "week": 168.0, "w": 168.0, "month": 720.0}
-HOURS |= {"mon": 720.0, "m": 720.0, "year": 8760.0, "yr": 8760.0, "y": 8760.0, "decade": 87600.0, "dec": 87600.0}
-HOURS |= {"hourly": 1.0, "daily": 24.0, "weekly": 168.0, "monthly": 720.0, "yearly": 8760.0, "annual": 8760.0}
-PERIOD = re.compile(
-    r"(?<![\d.])(\d+(?:\.\d+)?)?[\s_-]*(hour|hr|day|week|month|mon|year|yr|decade|dec)s?(?:ly|pt|cm?)?\b"
-)
-ISO_PERIOD = re.compile(r"^p(t?)(\d+(?:\.\d+)?)([hdwmy])$")
-ADVERB = re.compile(r"\b(hourly|daily|weekly|monthly|yearly|annual)\b")
-GRIB_MONTHLY = re.compile(r"^avg(u|i|a|f)[a-z]$")  # averages of analyses or forecasts at the same hours of a month
-MEAN_OF_MONTHS = re.compile(r"month(ly)?[\s_-]*(mean|average)|climatolog", re.IGNORECASE)
-METHOD = re.compile(r"\b(?:time|t|valid_time):\s*(?:\w+:\s*)*(\w+)")
+# GRIB's averages of the same hours of a month, and the streams of monthly means.
+GRIB_MONTHLY = re.compile(r"avg[uiaf][a-z]|moda|mnth|edmo|ewmo")
+GRIB_TYPES = {"instant": "point", "avg": "mean", "": ""}
+METHODS = {"mean": "mean", "average": "mean", "point": "point", "instantaneous": "point"}
+OF_TIME = {"time", "t", "valid_time", "month", "year"}
 
 
 @dataclass(frozen=True)
@@ -41,11 +36,13 @@ class Interval:
     ends : first and last instant, UTC; None where the file does not give them
     hours : length; 0 of an instant or where the file says nothing
     method : how the values come from it: "mean", "point" or "" where the file does not say
+    doubt : what else the file says against an instant
     """
 
     ends: tuple[datetime, datetime] | None = None
     hours: float = 0.0
     method: str = ""
+    doubt: str | None = None
 
     def __str__(self) -> str:
         if self.method == "point":
@@ -64,11 +61,13 @@ def doubts(interval: Interval, chosen: Chosen) -> str | None:
         return None
     if interval.hours > LONG:
         return f"{interval} is taken for an instant"
-    if interval.method == "mean" and not interval.hours:
+    if interval.hours:
+        return None
+    if interval.method == "mean":
         return "a mean of an interval that the file does not give is taken for an instant"
-    if not interval.hours and TOO_LONG < chosen.spacing < math.inf:
+    if TOO_LONG < chosen.spacing < math.inf:
         return f"times are {chosen.spacing / 24:.0f} days apart, and nothing says that the image is of an instant"
-    return None
+    return interval.doubt
 
 
 def interval_of(
@@ -83,13 +82,7 @@ def interval_of(
         the time is not within its bounds.
     """
     coordinate = dataset.variables.get(chosen.coordinate or "")
-    cell_methods = text_attribute(variable, "cell_methods").lower()
-    method = METHOD.findall(cell_methods)[-1] if METHOD.search(cell_methods) else ""
-    if " within " in cell_methods or (coordinate is not None and text_attribute(coordinate, "climatology")):
-        raise _no_instant(path, variable, "a climatology (cell_methods, climatology)")
-    if method not in ("", "mean", "point", "instantaneous"):
-        raise _no_instant(path, variable, f"cell_methods '{cell_methods}'")
-    method = "point" if method == "instantaneous" else method
+    method = _method(path, dataset, variable, coordinate)
     ends = None
     if coordinate is not None and chosen.time is not None:
         ends = _bounds(path, dataset, coordinate, chosen.time, step)
@@ -97,7 +90,7 @@ def interval_of(
         interval = Interval(ends, (ends[1] - ends[0]).total_seconds() / 3600.0, method)
     else:
         hours = 0.0 if method == "point" else _stated_hours(dataset, variable, coordinate)
-        interval = Interval(hours=hours, method=method)
+        interval = Interval(None, hours, method, _doubt(dataset, variable, chosen))
     if interval.hours > TOO_LONG:
         # Bounds of many days contradict a point.
         what = replace(interval, method="") if method == "point" else interval
@@ -105,18 +98,46 @@ def interval_of(
     return interval
 
 
+def _method(
+    path: Path,
+    dataset: netCDF4.Dataset,
+    variable: netCDF4.Variable[Any],
+    coordinate: netCDF4.Variable[Any] | None,
+) -> str:
+    """How the values come from their interval: "mean", "point", or "" where the file does not say."""
+    cell_methods = text_attribute(variable, "cell_methods").lower()
+    of_coordinate = coordinate is not None and text_attribute(coordinate, "climatology")
+    named = {"climatology_bounds", "climatology_bnds"} & dataset.variables.keys()
+    if of_coordinate or named or re.search(r"\b(within|over)\s+(days|years)\b", cell_methods):
+        raise _no_instant(path, variable, "a climatology (cell_methods, climatology)")
+    names = OF_TIME | ({coordinate.name.lower()} if coordinate is not None else set())
+    methods = [
+        method
+        for axes, method in re.findall(r"((?:\w+\s*:\s*)+)(\w+)", re.sub(r"\([^)]*\)", "", cell_methods))
+        if names & {*re.findall(r"\w+", axes)}
+    ]
+    if methods and methods[-1] not in METHODS:
+        raise _no_instant(path, variable, f"cell_methods '{cell_methods}'")
+    if methods:
+        return METHODS[methods[-1]]
+    kind = text_attribute(variable, "GRIB_stepType").lower()
+    if kind in GRIB_TYPES or GRIB_MONTHLY.fullmatch(kind):
+        return GRIB_TYPES.get(kind, "mean")
+    raise _no_instant(path, variable, f"GRIB_stepType '{kind}'")
+
+
 def _bounds(
     path: Path, dataset: netCDF4.Dataset, coordinate: netCDF4.Variable[Any], time: datetime, step: int
 ) -> tuple[datetime, datetime] | None:
-    usual = (f"{coordinate.name}_bnds", f"{coordinate.name}_bounds")
+    usual = (f"{coordinate.name}{end}" for end in ("_bnds", "_bounds", "_bnd"))
     name = text_attribute(coordinate, "bounds") or next((n for n in usual if n in dataset.variables), "")
-    if name not in dataset.variables or dataset.variables[name].shape != (*coordinate.shape, 2):
+    if name not in dataset.variables or dataset.variables[name].size != 2 * coordinate.size:
         return None
-    bounds = dataset.variables[name]
-    values = read_values(path, bounds)
-    own_units = bounds if SINCE.search(text_attribute(bounds, "units")) else coordinate
-    start, end = sorted(decoded(path, own_units, values[step] if coordinate.dimensions else values))
-    if not start <= time <= end:
+    values = read_values(path, dataset.variables[name])
+    pairs = values.T if values.shape == (2, coordinate.size) and coordinate.size != 2 else values.reshape(-1, 2)
+    start, end = sorted(decoded(path, dataset.variables[name], pairs[step], like=coordinate))
+    # Times in single precision are off by minutes.
+    if not start - (end - start) / 4 <= time <= end + (end - start) / 4:
         raise fault(
             path,
             name,
@@ -131,26 +152,37 @@ def _stated_hours(
     dataset: netCDF4.Dataset, variable: netCDF4.Variable[Any], coordinate: netCDF4.Variable[Any] | None
 ) -> float:
     """Length that attributes state in words, 0 where none does."""
-    if GRIB_MONTHLY.match(text_attribute(variable, "GRIB_stepType").lower()):
-        return 720.0
-    title = f"{text_attribute(dataset, 'title')} {text_attribute(variable, 'long_name')}"
-    if MEAN_OF_MONTHS.search(title):
-        return 720.0
-    words = [text_attribute(dataset, name) for name in ("frequency", "time_coverage_resolution")]
-    words += [] if coordinate is None else [text_attribute(coordinate, "time_increment")]
-    return max(map(_hours, words))
+    if any(GRIB_MONTHLY.fullmatch(text_attribute(variable, name).lower()) for name in ("GRIB_stepType", "GRIB_stream")):
+        return MONTH
+    titles = [*_said(dataset, "title", "longname"), *_said(variable, "long_name", "statistic")]
+    means = [hours_of_mean(text) for _, text in titles]
+    words = [text for _, text in _said(dataset, "frequency", "time_coverage_resolution")]
+    # The interval between the values of a mean, which is a lower bound of its length.
+    sampled = re.findall(r"interval:([^)]*)", text_attribute(variable, "cell_methods"))
+    words += [text for text in sampled if hours_of(text) > TOO_LONG]
+    if coordinate is not None:
+        words += [text for _, text in _said(coordinate, "time_increment", "avg_period")]
+    return max([0.0, *means, *map(hours_of, words)])
 
 
-def _hours(text: str) -> float:
-    """Length of a period in words, 0 of what is none: a number alone has no unit."""
-    text = text.lower().strip()
-    iso, period, adverb = ISO_PERIOD.match(text), PERIOD.search(text), ADVERB.search(text)
-    if iso:
-        minutes = iso[1] == "t" and iso[3] == "m"
-        return float(iso[2]) * (1 / 60 if minutes else HOURS[iso[3]])
-    if adverb and not (period and period[1]):
-        return HOURS[adverb[1]]
-    return float(period[1] or 1.0) * HOURS[period[2]] if period else 0.0
+def _doubt(dataset: netCDF4.Dataset, variable: netCDF4.Variable[Any], chosen: Chosen) -> str | None:
+    """What speaks of a longer interval without saying that it is the image's."""
+    titles = [*_said(dataset, "title", "longname", "summary", "comment"), *_said(variable, "long_name", "statistic")]
+    for name, text in titles:
+        adverb = ADVERB.search(text.lower())
+        if adverb and hours_of(adverb[1]) > LONG:
+            return f"'{adverb[1]}' in {name}, and nothing says that the image is of an instant"
+        if "anomal" in text.lower():
+            return f"'{text}' in {name}: this may be no soil moisture"
+    for name, text in _said(dataset, "time_coverage_duration") if math.isinf(chosen.spacing) else ():
+        if hours_of(text) > LONG:
+            return f"{name} is {text}, and nothing says that the image is of an instant"
+    return None
+
+
+def _said(owner: netCDF4.Variable[Any] | netCDF4.Dataset, *names: str) -> list[tuple[str, str]]:
+    """Names and texts of the attributes that have one of some names, in capitals or not."""
+    return [(name, text_attribute(owner, name)) for name in owner.ncattrs() if name.lower() in names]
 
 
 def _no_instant(path: Path, variable: netCDF4.Variable[Any], found: str) -> ImgdaError:

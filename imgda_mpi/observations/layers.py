@@ -14,36 +14,10 @@ from imgda_mpi.arrays import FloatArray
 from imgda_mpi.faults import ImgdaError, fault
 from imgda_mpi.netcdf import read_values, text_attribute, vectors_along
 from imgda_mpi.observations.image import SURFACE_LAYER, Layer
-
-METRES = {
-    f"{prefix}{unit}": size
-    for prefixes, size in ((("", ""), 1.0), (("c", "centi"), 0.01), (("m", "milli"), 0.001))
-    for prefix, units in zip(prefixes, (("m",), ("metre", "meter", "metres", "meters")), strict=True)
-    for unit in units
-}
-"""As m, cm, mm, and in words."""
+from imgda_mpi.observations.layer_names import METRES, layer_in_names, unclear_name
 
 TOLERANCE = 1e-4  # m: bounds in single precision
 
-# Names of ECMWF's four layers (IFS documentation, part IV, H-TESSEL).
-ECMWF: dict[str, Layer] = {"1": (0.0, 0.07), "2": (0.07, 0.28), "3": (0.28, 1.0), "4": (1.0, 2.89)}
-ECMWF_NAME = re.compile(r"\bswvl([1-4])(?![0-9])|\bvolumetric soil water(?: content)? layer ([1-4])\b", re.IGNORECASE)
-
-NUMBER = r"(\d+(?:\.\d+)?)"
-UNIT = rf"({'|'.join(sorted(METRES, key=len, reverse=True))})"
-AFTER = r"(?![a-z\d^*])(?!\s*-\d)"  # no other unit, no power
-# As 0-10 cm, 0.1 to 0.4 m, 0cm-10cm, SoilMoi10_40cm_inst.
-DEPTHS = re.compile(
-    rf"(?<!\d)(?<!\d\.){NUMBER}\s*{UNIT}?(?:\s*(?:-|\N{{EN DASH}}|to|\.\.)\s*|_(?:to_)?){NUMBER}\s*_?{UNIT}{AFTER}",
-    re.IGNORECASE,
-)
-# As "at 50 cm", "top 5 cm".
-DEPTH = re.compile(
-    rf"(?P<top>\b(?:top|upper|uppermost|first)[\s_]*)?(?<![a-z\d.-]){NUMBER}\s*{UNIT}{AFTER}", re.IGNORECASE
-)
-UNCLEAR = re.compile(
-    r"root[\s_-]*zone|profile|total[\s_-]*column|\b(?:layer|level)[\s_#-]*(?:[2-9]|1\d)\b", re.IGNORECASE
-)
 SOIL_DIMENSION = re.compile(r"soil|depth|lev|layer|lyr|^sl|profile|^z", re.IGNORECASE)
 
 
@@ -91,7 +65,7 @@ def choose_layer(
         only_one = wanted is None and len(bounds) == 1
         match = 0 if only_one else _matching(path, variable.name, bounds, wanted)
         layer = (float(bounds[match][0]), float(bounds[match][1]))
-        _refuse_contradiction(path, variable, layer, _stated_by_names(variable))
+        _refuse_contradiction(path, variable, layer, layer_in_names(variable))
         return Place(layer, first | dict.fromkeys(along_depth, match))
     if depth is not None and depth.size > 1:
         raise fault(
@@ -101,18 +75,17 @@ def choose_layer(
             expected="top and bottom of each layer",
             do="add the bounds to the file, or extract one layer first (for example with ncks -d)",
         )
-    named = _stated_by_names(variable)
+    named = layer_in_names(variable)
     _refuse_contradiction(path, variable, wanted, named)
     if named is not None and named[0] == named[1]:
         _check_node(path, variable.name, named[0], wanted)
         named = None
     taken = wanted or named
     if depth is not None:
-        node = METRES[text_attribute(depth, "units").lower()] * float(read_values(path, depth).ravel()[0])
-        _check_node(path, depth.name, abs(node), taken)
+        _check_node(path, depth.name, abs(float(_metres(path, depth, depth).ravel()[0])), taken)
     unclear = [f"dimension {d} without depths" for d in dimensions if d not in along_depth and SOIL_DIMENSION.search(d)]
-    said = UNCLEAR.search(f"{variable.name} {text_attribute(variable, 'long_name')}")
-    unclear += [f"'{said[0]}' in its name or long_name"] if said else []
+    said = unclear_name(variable)
+    unclear += [f"'{said}' in its name or long_name"] if said else []
     if taken is None and unclear:
         raise fault(
             path,
@@ -155,15 +128,19 @@ def _another_layer(path: Path, variable: str, found: str) -> ImgdaError:
 
 
 def _check_node(path: Path, name: str, node: float, layer: Layer | None) -> None:
-    """Refuse a depth, m, outside the layer that is taken (the image's where nobody knows it)."""
+    """Refuse a depth, m, outside the layer that is taken (the image's where nobody knows it).
+
+    A layer that begins at the bottom of the image's may have its top for its depth: nobody knows that it is another.
+    """
     top, bottom = layer or SURFACE_LAYER
-    if not top - TOLERANCE <= node <= bottom + TOLERANCE:
+    within = node <= bottom + TOLERANCE if layer else node < bottom - TOLERANCE
+    if not (top - TOLERANCE <= node and within):
         raise fault(
             path,
             name,
             found=f"a depth of {node:g} m",
             expected=f"one within {_text((top, bottom))}",
-            do="name the variable at the surface, extract its layer, or correct layer",
+            do="name the variable at the surface, extract its layer, or state the layer that it is of",
         )
 
 
@@ -184,27 +161,6 @@ def _refuse_contradiction(
         )
 
 
-def _stated_by_names(variable: netCDF4.Variable[Any]) -> Layer | None:
-    """The layer that long_name or name of the variable state, as 0-10 cm or swvl2; None where neither does.
-
-    Of a depth alone, as at 50 cm, top and bottom are the same.
-    """
-    for text in (text_attribute(variable, "long_name"), variable.name):
-        ecmwf, depths, depth = (pattern.search(text) for pattern in (ECMWF_NAME, DEPTHS, DEPTH))
-        if ecmwf:
-            return ECMWF[ecmwf[1] or ecmwf[2]]
-        if depths:
-            top, bottom = (
-                METRES[u.lower()] * float(n) for n, u in ((depths[1], depths[2] or depths[4]), depths.group(3, 4))
-            )
-            if top < bottom:
-                return top, bottom
-        if depth:
-            node = METRES[depth[3].lower()] * float(depth[2])
-            return (0.0, node) if depth["top"] else (node, node)
-    return None
-
-
 def _matching(path: Path, name: str, bounds: FloatArray, layer: Layer | None) -> int:
     wanted = (np.nan, np.nan) if layer is None else layer
     matches = np.flatnonzero(np.abs(bounds - wanted).max(axis=1) < TOLERANCE)
@@ -223,30 +179,53 @@ def _depth_coordinate(
     path: Path, dataset: netCDF4.Dataset, variable: netCDF4.Variable[Any], dimensions: list[str]
 ) -> netCDF4.Variable[Any] | None:
     """Depth along one of the dimensions, else a scalar that is a depth or that the variable names as its coordinate."""
-    candidates = [v for dimension in dimensions for v in vectors_along(dataset, dimension)]
+    along = [v for dimension in dimensions for v in vectors_along(dataset, dimension)]
     named = text_attribute(variable, "coordinates").split()
     scalars = [v for v in dataset.variables.values() if not v.dimensions]
-    candidates += [v for v in scalars if v.name in named or text_attribute(v, "standard_name").lower() == "depth"]
+    candidates = along + [v for v in scalars if v.name in named or _is_depth(path, v)]
     for candidate in candidates:
         standard_name, units = (text_attribute(candidate, name).lower() for name in ("standard_name", "units"))
-        if standard_name == "depth" and units not in METRES:
+        is_depth = _is_depth(path, candidate)
+        if is_depth and units not in METRES:
             raise fault(
                 path, candidate.name, found=f"units '{units}'", expected="depths in m, cm or mm", do="correct the units"
             )
-        if units in METRES and standard_name in ("depth", ""):
+        if is_depth or (units in METRES and not standard_name):
             return candidate
     return None
 
 
+def _is_depth(path: Path, variable: netCDF4.Variable[Any]) -> bool:
+    """Whether it says so: by standard name (also a height below the surface), else by its name."""
+    standard_name = text_attribute(variable, "standard_name").lower()
+    if standard_name == "height":
+        return bool((read_values(path, variable) < 0).any())
+    if standard_name:
+        return standard_name.startswith("depth")
+    return re.fullmatch(r"depth|soil_?depth|depthbelowland\w*", variable.name, re.IGNORECASE) is not None
+
+
 def _bounds(path: Path, dataset: netCDF4.Dataset, depth: netCDF4.Variable[Any]) -> FloatArray | None:
-    """Top and bottom of the layers, (n, 2) m, or None where the file does not say."""
+    """Top and bottom of the layers, (n, 2) m, or None where the file does not say.
+
+    They are the bounds of the coordinate, or, as NCL has them, two variables of its dimension that end in _l0 and _l1.
+    """
+    pair = [f"{name}{end}" for name in depth.dimensions for end in ("_l0", "_l1")]
     name = text_attribute(depth, "bounds") or f"{depth.name}_bnds"
-    metres = METRES[text_attribute(depth, "units").lower()]
-    if name not in dataset.variables:
+    if pair and all(one in dataset.variables for one in pair):
+        bounds = np.stack([_metres(path, dataset.variables[one], depth) for one in pair], axis=-1)
+    elif name in dataset.variables and dataset.variables[name].shape == (*depth.shape, 2):
+        bounds = _metres(path, dataset.variables[name], depth)
+    else:
         return None
-    bounds = read_values(path, dataset.variables[name])
-    if bounds.shape != (*depth.shape, 2):
-        return None
-    edges = metres * np.sort(bounds.reshape(-1, 2), axis=1)
+    edges = np.sort(bounds.reshape(-1, 2), axis=1)
     # Heights, which are negative below the surface, are depths the other way round.
     return np.sort(-edges, axis=1) if edges.max() <= 0 < -edges.min() else edges
+
+
+def _metres(path: Path, variable: netCDF4.Variable[Any], depth: netCDF4.Variable[Any]) -> FloatArray:
+    """Values in m; units that bounds do not have are those of the coordinate."""
+    units = (text_attribute(variable, "units") or text_attribute(depth, "units")).lower()
+    if units not in METRES:
+        raise fault(path, variable.name, found=f"units '{units}'", expected="m, cm or mm", do="correct the units")
+    return METRES[units] * read_values(path, variable)

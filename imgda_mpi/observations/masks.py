@@ -7,11 +7,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
+
+from imgda_mpi.arrays import FloatArray, IntArray
 from imgda_mpi.faults import fault
 from imgda_mpi.grid import Grid
 from imgda_mpi.netcdf import find_variable, horizontal_grid, opened, resolve
 from imgda_mpi.observations.image import MaskedPixels
-from imgda_mpi.observations.records import read_record
+from imgda_mpi.observations.records import only_ones, read_record
 from imgda_mpi.observations.times import nearest_time
 
 
@@ -34,30 +37,31 @@ def masked_pixels(mask: Mask, path: Path, time: datetime, grid: Grid) -> MaskedP
     Raises
     ------
     InputError
-        Where the mask is missing or damaged, is on another grid, or has further dimensions.
+        Where the mask is missing or damaged, has not the cells of the image, or has further dimensions.
     """
     file = path if mask.file is None else resolve(mask.file, time)
     with opened(file) as dataset:
         variable = find_variable(file, dataset, mask.variable)
         own, horizontal = horizontal_grid(file, dataset, variable)
-        if not own.has_cells_of(grid):
+        rows, columns = _places(own.latitude, grid.latitude, 0.0), _places(own.longitude, grid.longitude, 360.0)
+        if rows is None or columns is None:
             raise fault(
                 file,
                 mask.variable,
-                found=f"a mask on a grid of {own.shape[0]} x {own.shape[1]}, or on other cells",
-                expected=f"the grid of {path.name}, {grid.shape[0]} x {grid.shape[1]}",
+                found=f"a mask on {own.shape[0]} x {own.shape[1]} cells that are others",
+                expected=f"the cells of {path.name}, {grid.shape[0]} x {grid.shape[1]}",
                 do="remap the mask to the grid of the observation",
             )
         chosen = nearest_time(file, dataset, variable, horizontal, time, math.inf, needs_time=False)
-        sizes = dict(zip(variable.dimensions, variable.shape, strict=True))
-        others = {d: size for d, size in sizes.items() if d not in {*horizontal, chosen.dimension}}
-        if max(others.values(), default=1) > 1:
-            raise fault(
-                file,
-                mask.variable,
-                found=f"further dimensions {', '.join(f'{d} ({size})' for d, size in others.items())}",
-                expected="a mask along latitude, longitude and time",
-                do="extract one index of each first (for example with ncks -d)",
-            )
-        values, _, _ = read_record(file, variable, dict.fromkeys(others, 0), horizontal, chosen)
-    return MaskedPixels(~(values >= mask.min), file)
+        others = only_ones(file, variable, [d for d in variable.dimensions if d not in {*horizontal, chosen.dimension}])
+        values, _, _ = read_record(file, variable, others, horizontal, chosen)
+    return MaskedPixels(~(values[np.ix_(rows, columns)] >= mask.min), file)
+
+
+def _places(own: FloatArray, wanted: FloatArray, turn: float) -> IntArray | None:
+    """Where the wanted centres (n,) are among others, to a hundredth of a step; None where one is not."""
+    apart = np.abs(own[None, :] - wanted[:, None])
+    apart = np.minimum(apart % turn, turn - apart % turn) if turn else apart
+    nearest = apart.argmin(axis=1)
+    step = np.abs(np.diff(wanted)).min()
+    return nearest if (apart[np.arange(wanted.size), nearest] <= 0.01 * step).all() else None

@@ -102,7 +102,11 @@ def _check_unit(
 ) -> None:
     lowest, median, highest = np.quantile(values, [0.0, 0.5, 1.0])
     if n_rejected > MAX_REJECTED_SHARE * values.size:
+        rejected = values[(values < valid_range[0]) | (values > valid_range[1])]
+        numbers, counts = np.unique(rejected, return_counts=True)
         guess = ", which looks like percent or kg m-2" if 1.0 < median < 200.0 else ""
+        if counts.max(initial=0) > 0.5 * n_rejected:
+            guess = f", {counts.max()} of them exactly {numbers[counts.argmax()]:g}, which a mask would leave out"
     elif values.size >= ENOUGH_PIXELS and highest < ALL_TOO_SMALL:
         guess = ", which looks like values already divided by 100"
     else:

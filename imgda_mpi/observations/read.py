@@ -22,8 +22,10 @@ log = logging.getLogger(__name__)
 READERS = {"gldas": "observations.gldas:read_gldas", "cf": "observations.cf:read_cf"}
 """Every kind of observation: what reads an image."""
 
-# A product that holds 0 where it has no soil has it in most cells of the sea; of soil it is nowhere exact.
-ZEROS = 0.1
+# A product that holds one number where it has no soil has it in most cells of the sea; of soil it is nowhere the same.
+ONE_NUMBER = 0.1  # of the cells without soil in the model
+SAME = 1e-3  # m3 m-3: packing moves a zero by less, and no soil is so dry
+FEW = 5  # cells that may have one number by chance
 
 
 # Models and products differ in their level, by two in wet places and more in dry ones; the median over a region of one
@@ -67,7 +69,7 @@ def check_observed(
     allow_empty: bool,
     allow_unlike_background: bool,
 ) -> int:
-    """Cells of the land that are observed; a warning where zeros stand for the sea. Collective over ``comm``.
+    """Cells of the land that are observed; a warning where one number stands for the sea. Collective over ``comm``.
 
     ``background`` is the model's image (ny, nx) m3 m-3, NaN where it has no soil.
 
@@ -92,7 +94,7 @@ def check_observed(
     if comm.rank == 0:
         if n_observed == 0:
             log.warning("%s: no valid pixel over land; the background is written unchanged", observation.source)
-        _warn_of_zeros(observation, land)
+        _warn_of_fill(observation, land)
     return n_observed
 
 
@@ -118,14 +120,17 @@ def check_level(values: FloatArray, background: FloatArray, cells: BoolArray, wh
         )
 
 
-def _warn_of_zeros(observation: ObservedImage, land: BoolArray) -> None:
-    beyond = observation.observed & ~land
-    n_zeros, n_beyond = (int(np.count_nonzero(cells)) for cells in (beyond & (observation.values == 0), beyond))
-    if n_zeros > ZEROS * n_beyond:
+def _warn_of_fill(observation: ObservedImage, land: BoolArray) -> None:
+    """Warn where one number stands for the sea, as 0 in ERA5 and 1 over the ice of others."""
+    beyond = observation.values[observation.observed & ~land]
+    numbers, counts = np.unique(np.round(beyond / SAME), return_counts=True)
+    n_same = int(counts.max(initial=0))
+    if n_same > max(ONE_NUMBER * beyond.size, FEW):
         log.warning(
-            "%s: exactly 0 in %d of %d observed cells where the model has no soil: zeros that stand for the sea make "
-            "coasts too dry; set mask to leave them out",
+            "%s: the same value, %.3f, in %d of %d observed cells where the model has no soil: a number that stands "
+            "for the sea makes coasts wrong; set mask to leave it out",
             observation.source,
-            n_zeros,
-            n_beyond,
+            SAME * numbers[counts.argmax()],
+            n_same,
+            beyond.size,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,3 +53,24 @@ def read_record(
     step = (filled or [chosen.steps[0]])[0]
     said = f"{len(chosen.steps)} records of this time: number {step} is read, the others have no value"
     return images[step], step, said
+
+
+def only_ones(path: Path, variable: netCDF4.Variable[Any], dimensions: Sequence[str]) -> dict[str, int]:
+    """The index along dimensions that have one index alone.
+
+    Raises
+    ------
+    InputError
+        Where one of them has more.
+    """
+    sizes = dict(zip(variable.dimensions, variable.shape, strict=True))
+    further = [f"{d} ({sizes[d]})" for d in dimensions if sizes[d] > 1]
+    if further:
+        raise fault(
+            path,
+            variable.name,
+            found=f"further dimensions {', '.join(further)}",
+            expected="latitude, longitude and time",
+            do="extract one index of each first (for example with ncks -d)",
+        )
+    return dict.fromkeys(dimensions, 0)

@@ -5,37 +5,44 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import netCDF4
-import numpy as np
 
-from imgda_mpi.arrays import FloatArray
 from imgda_mpi.faults import ImgdaError, fault
 from imgda_mpi.netcdf import read_values, text_attribute, vectors_along
-
-CALENDARS = ("standard", "gregorian", "proleptic_gregorian", "noleap", "365_day")
-"""Those whose every date is one of ours; without leap years only 29 February is never there."""
+from imgda_mpi.observations.dates import SINCE, decoded
 
 STEP_TEXT = "%Y-%m-%d %H:%M UTC"
 
 NAMES = ("time", "valid_time")
-SINCE = re.compile(r"\bsince\b", re.IGNORECASE)
+WORDS = (*NAMES, "times", "date", "dates", "datetime", "year", "month", "season", "doy", "dayofyear")
+"""Names of what states a time, in whatever way."""
+
 OF_TIME = re.compile(
-    r"\b(since|years?|months?|days?|hours?|hrs?|minutes?|mins?|seconds?|secs?|julian|date|utc|epoch)\b|%y|yyyy|^[dhs]$",
+    r"\b(since|years?|months?|days?|hours?|hrs?|minutes?|mins?|seconds?|secs?|julian|date|time|utc|epoch)\b"
+    r"|%y|yyyy|^[dhs]$",
     re.IGNORECASE,
 )
 """Units of times, also of those that are not understood."""
 
 OTHER_TIMES = re.compile(
-    r"creat|process|produc|reference|initial|written|modif|retriev|start|begin|end\b|bound|edge", re.IGNORECASE
+    r"creat|process|produc|reference|initial|written|modif|retriev|start|begin|end\b|bound|edge|ingest|update|download",
+    re.IGNORECASE,
 )
 """Names of what is a time, but not that of the image."""
 
-STARTS = re.compile(r"^(forecast[\s_]*)?(initial|reference|start)\w*[\s_]*time", re.IGNORECASE)
+STARTS = re.compile(
+    r"^(forecast[\s_]*)?(init\w*|reference|ref|start|run|base|issue|cycle|model[\s_]*run)[\s_]*\d*($|[\s_]*(time|date))"
+    r"|^forecast[\s_]date",
+    re.IGNORECASE,
+)
 """Names of the start of a forecast."""
+
+LEADS = ("step", "lead", "leadtime", "lead_time", "forecast_period", "forecast_hour", "forecast_time0", "tau")
+"""Names of the time from the start of a forecast to the image."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +103,8 @@ def nearest_time(
             return Chosen(nearest, along, steps, coordinate.name, spacing)
         found = f"{nearest:{STEP_TEXT}} as the nearest of {len(times)} time(s)"
         do = "give another file, raise max_time_offset, or set time to the time found"
+        if not needs_time:
+            do = "give the file of that time, or raise its max_time_offset"
     raise fault(path, variable.name, found=found, expected=f"{wanted:{STEP_TEXT}} ± {max_time_offset:g} h", do=do)
 
 
@@ -111,7 +120,8 @@ def _time_coordinate(
     named = {*f"{text_attribute(variable, 'coordinates')} {text_attribute(dataset, 'coordinates')}".split(), *NAMES}
     single = [v for v in dataset.variables.values() if v.size == 1 and v not in along]
     stated = [v for v in [*along, *single] if _standard_name(v) == "time"]
-    candidates = [v for v in [*along, *(v for v in single if v.name in named)] if _looks_like_time(v)]
+    related = [*along, *(v for v in single if v.name in named)]
+    candidates = [v for v in related if _looks_like_time(v)]
     own = [v for v in candidates if v.dimensions == (v.name,)]
     named_so = [v for v in candidates if v.name.lower() in NAMES]
     others = [
@@ -128,12 +138,31 @@ def _time_coordinate(
             units = text_attribute(found[0], "units")
             if not SINCE.search(units):
                 raise _not_understood(path, found[0], f"units '{units}'", "units like 'hours since 2000-01-01 00:00'")
+            leads = [] if found is stated else [v for v in [*along, *single] if _is_lead(path, v)]
+            if leads:
+                said = f"the start of a forecast, and {leads[0].name} from there"
+                raise _not_understood(path, found[0], said, "also the time that the image is valid for")
             return found[0]
-    starts = [v for v in [*along, *single] if (v in along or v.name in named) and _is_start_of_forecast(v)]
+    starts = [v for v in related if _is_start_of_forecast(v)]
     if starts:
         expected = "also the time that the image is valid for"
         raise _not_understood(path, starts[0], "the start of a forecast as the only time", expected)
+    words = [
+        v
+        for v in dataset.variables.values()
+        if v.name.lower() in WORDS
+        and not set(v.dimensions) & {*horizontal}
+        and (v.size == 1 or set(v.dimensions) & {*dimensions} or (v.dtype == "S1" and v.ndim == 1))
+    ]
+    if words:
+        raise _not_understood(path, words[0], "a time in words or numbers", "units like 'hours since 2000-01-01 00:00'")
     return None
+
+
+def _is_lead(path: Path, variable: netCDF4.Variable[Any]) -> bool:
+    """Whether it is the time from the start of a forecast, and not 0."""
+    is_one = _standard_name(variable) == "forecast_period" or variable.name.lower() in LEADS
+    return is_one and getattr(variable.dtype, "kind", "") in "iuf" and bool(read_values(path, variable).any())
 
 
 def _standard_name(variable: netCDF4.Variable[Any]) -> str:
@@ -157,37 +186,3 @@ def _looks_like_time(variable: netCDF4.Variable[Any]) -> bool:
 def _not_understood(path: Path, coordinate: netCDF4.Variable[Any], found: str, expected: str) -> ImgdaError:
     do = "set standard_name to 'time' and such units on the file's time (for example with ncatted, or cdo -r copy)"
     return fault(path, coordinate.name, found=found, expected=expected, do=do)
-
-
-def decoded(path: Path, coordinate: netCDF4.Variable[Any], values: FloatArray) -> list[datetime]:
-    """Times in UTC to the second (days in floating point carry rounding far below that) of values in its units.
-
-    Raises
-    ------
-    InputError
-        Where they give no dates, are missing, or are of a calendar whose dates are not ours.
-    """
-    units = text_attribute(coordinate, "units")
-    calendar = text_attribute(coordinate, "calendar").lower() or "standard"
-    if calendar not in CALENDARS:
-        raise fault(
-            path,
-            coordinate.name,
-            found=f"calendar '{calendar}'",
-            expected=f"one of {', '.join(CALENDARS)}",
-            do="this calendar has dates that are not ours: give the file another (for example with cdo setcalendar)",
-        )
-    try:
-        if values.size == 0 or not np.isfinite(values).all():
-            raise ValueError(f"{np.isfinite(values).sum()} of {values.size} values")
-        dates: Any = netCDF4.num2date(values, units, calendar)
-        exact = [datetime(d.year, d.month, d.day, d.hour, d.minute, d.second, d.microsecond, tzinfo=UTC) for d in dates]
-        return [(t + timedelta(milliseconds=500)).replace(microsecond=0) for t in exact]
-    except (ValueError, OverflowError, TypeError) as err:
-        raise fault(
-            path,
-            coordinate.name,
-            found=f"times that give no dates: units '{units}', calendar '{calendar}' ({err})",
-            expected="dates, none missing",
-            do="correct the time coordinate",
-        ) from err

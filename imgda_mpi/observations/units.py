@@ -47,7 +47,10 @@ def to_volumetric(
     if spelling in WATER_MASS:
         if layer is not None:
             return values / (WATER_DENSITY * (layer[1] - layer[0]))
-        found, do = f"units '{units}' and no bounds of the soil layer", "give the layer, its top and bottom in m"
+        found, do = (
+            f"units '{units}' and no bounds of the soil layer",
+            "give the layer, its top and bottom in m, or convert the file to m3 m-3",
+        )
     elif spelling in FRACTION:
         # CF's volume fraction of water "in soil pores" is a degree of saturation.
         if "volum" in meaning.lower() and "pore" not in meaning.lower():

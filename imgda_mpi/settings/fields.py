@@ -101,10 +101,11 @@ class FieldFile(Section):
 
     file: FilePattern = key("CF NetCDF file")
     variable: str = key("Name of the variable")
-    max_time_offset: float = key(
-        "Largest distance of the field from the time wanted; inf takes the nearest. Files without time are taken",
+    max_time_offset: float | None = key(
+        "Largest distance of the field from the time wanted (default: that of the observation, else 3); inf takes the "
+        "nearest. Files without time are taken",
         "hours",
-        default=3.0,
+        default=None,
         ge=0,
     )
 

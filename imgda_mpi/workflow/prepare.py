@@ -107,15 +107,16 @@ def prepare(
         stages.say(f"{restart.name}: {restart.offsets[-1]} patches in {land.sum()} soil cells{held}")
     errors = Deviation(1.0)
     if settings.method.needs_errors:
-        with settled_by("[errors]"):
-            errors = read_deviation(settings.errors.observation, grid, settings.observed_at, comm)
+        with settled_by("[errors] observation"):
+            offset = settings.observation.max_time_offset if settings.observation else 3.0
+            errors = read_deviation(settings.errors.observation, grid, settings.observed_at, comm, offset)
     observation, assimilated = observe(settings, restart, background, errors, stages, comm)
     with settled_by("[method]"):
         parameters, error_files = read_fields(settings.method.values(), grid, time, land, comm)
     files = [*restart.inputs, *(observation.files if observation else ()), *error_files, *errors.files]
     values = np.full(grid.shape, np.nan) if observation is None else observation.values
     observed = land & np.isfinite(values)
-    with settled_by("[errors]"), same_fate(comm):
+    with settled_by("[errors] observation"), same_fate(comm):
         deviation = errors.on(observed)
     estimate = settings.errors.estimate_observation
     observations = Observations(np.where(observed, values, 0.0), observed, deviation, estimate)

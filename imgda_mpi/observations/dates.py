@@ -1,0 +1,73 @@
+"""Dates of a file: numbers in units like "hours since 2000-01-01" of a calendar."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import netCDF4
+import numpy as np
+
+from imgda_mpi.arrays import FloatArray
+from imgda_mpi.faults import fault
+from imgda_mpi.netcdf import text_attribute
+
+CALENDARS = ("standard", "gregorian", "proleptic_gregorian", "noleap", "365_day")
+"""Those whose every date is one of ours; without leap years only 29 February is never there."""
+
+SINCE = re.compile(r"\bsince\b", re.IGNORECASE)
+
+# The library passes over zones that it does not know, as "-6:00" and "EST".
+UNITS = re.compile(
+    r"\s*\w+\s+since\s+[+-]?\d+-\d+-\d+([\sT]\s*\d+(:\d+(:\d+(\.\d*)?)?)?)?\s*(Z|UTC|GMT|[+-]\d\d(:?\d\d)?)?\s*",
+    re.IGNORECASE,
+)
+
+
+def decoded(
+    path: Path, coordinate: netCDF4.Variable[Any], values: FloatArray, *, like: netCDF4.Variable[Any] | None = None
+) -> list[datetime]:
+    """Times in UTC to the second (days in floating point carry rounding far below that) of values in its units.
+
+    What the coordinate does not say of units and calendar, as bounds need not, the one says that it is ``like``.
+
+    Raises
+    ------
+    InputError
+        Where they give no dates, are missing, or are of a calendar whose dates are not ours.
+    """
+    own = like if like is not None and not SINCE.search(text_attribute(coordinate, "units")) else coordinate
+    units = text_attribute(own, "units")
+    calendar = (text_attribute(coordinate, "calendar") or text_attribute(like or own, "calendar")).lower() or "standard"
+    if calendar not in CALENDARS:
+        raise fault(
+            path,
+            coordinate.name,
+            found=f"calendar '{calendar}'",
+            expected=f"one of {', '.join(CALENDARS)}",
+            do="give the file a calendar that has all of our dates (for example with cdo setcalendar)",
+        )
+    if not UNITS.fullmatch(units):
+        raise fault(
+            path,
+            coordinate.name,
+            found=f"units '{units}'",
+            expected="units like 'hours since 2000-01-01 00:00', in UTC or with a zone like +08:00",
+            do="correct the units (for example with ncatted)",
+        )
+    try:
+        if values.size == 0 or not np.isfinite(values).all():
+            raise ValueError(f"{np.isfinite(values).sum()} of {values.size} values")
+        dates: Any = netCDF4.num2date(values, units, calendar)
+        exact = [datetime(d.year, d.month, d.day, d.hour, d.minute, d.second, d.microsecond, tzinfo=UTC) for d in dates]
+        return [(t + timedelta(milliseconds=500)).replace(microsecond=0) for t in exact]
+    except (ValueError, OverflowError, TypeError) as err:
+        raise fault(
+            path,
+            coordinate.name,
+            found=f"times that give no dates: units '{units}', calendar '{calendar}' ({err})",
+            expected="dates, none missing",
+            do="correct the time coordinate",
+        ) from err
