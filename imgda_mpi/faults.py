@@ -50,11 +50,11 @@ def fault(
 
 
 def not_finite(path: Path, variable: str, n_bad: int, n: int) -> ImgdaError:
-    """The error where ``n_bad`` of the ``n`` numbers of a variable of a restart are NaN or infinite."""
+    """The error where ``n_bad`` of the ``n`` numbers of a variable of a restart are NaN, infinite, or beyond any."""
     return fault(
         path,
         variable,
-        found=f"{n_bad} of {n} numbers that are not finite",
+        found=f"{n_bad} of {n} numbers that are not finite, or too large",
         expected="finite numbers, -1e36 where there is no value",
         do="the file is damaged: copy it again from the model run",
     )

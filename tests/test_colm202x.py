@@ -269,7 +269,8 @@ def test_missing_soil_water_is_refused(demo_copy: Path, variable: str, bad: floa
     with netCDF4.Dataset(block.path, "r+") as file:
         file[variable][patch, 6] = bad
     with pytest.raises(
-        InputError, match=re.escape(f"{block.path}: {variable}: found {bad:g} in soil layer 2 of patch {patch} (1 such")
+        InputError,
+        match=re.escape(f"{block.path}: {variable}: found {bad:g} in soil layer 2 of patch {patch} (1 of"),
     ):
         reopen(demo_copy).read_soil()
 
@@ -283,7 +284,7 @@ def test_impossible_soil_properties_are_refused(demo_copy: Path, variable: str, 
     patch = int(np.flatnonzero(restart.patches.is_soil[: restart.states[0].stop])[3])
     with netCDF4.Dataset(restart.consts[0].path, "r+") as file:
         file[variable][patch, 0] = bad
-    message = f"{restart.consts[0].path}: {variable}: found {bad:g} in soil layer 1 of patch {patch} (1 such"
+    message = f"{restart.consts[0].path}: {variable}: found {bad:g} in soil layer 1 of patch {patch} (1 of"
     with pytest.raises(InputError, match=re.escape(message)):
         reopen(demo_copy).read_soil()
 

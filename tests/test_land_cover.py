@@ -63,7 +63,11 @@ def test_fractions_of_an_element_that_do_not_sum_to_1_are_refused(case: Path) ->
     before = float(read(case / FRACTIONS, "patchfrac_elm")[patch])
     edit(case / FRACTIONS, "patchfrac_elm", put(patch, before + 9e-4))
     reopen(case)
-    for value in (before + 2e-3, before - 2e-3, np.nan, np.inf, -1e36):
+    for value in (np.nan, -0.5, -1e36):
+        edit(case / FRACTIONS, "patchfrac_elm", put(patch, value))
+        with pytest.raises(InputError, match=rf"patchfrac_elm: found \S+ of patch {patch} in element {element} "):
+            reopen(case)
+    for value in (before + 2e-3, before - 2e-3, np.inf):
         edit(case / FRACTIONS, "patchfrac_elm", put(patch, value))
         with pytest.raises(InputError) as caught:
             reopen(case)
@@ -171,7 +175,7 @@ def test_areas_of_colm2014_are_a_part_of_their_cell(tmp_path: Path, total: float
     case.weight[mine] *= total
     where = f"row {cell // 6 + 1}, column {cell % 6 + 1}"
     message = (
-        rf"wtxy_patch: found weights of {where} that sum to {total:g} \(1 such cells\), expected the land fraction"
+        rf"wtxy_patch: found weights of {where} that sum to {total:g} \(1 such cells\), expected weights of 0 or more"
     )
     with pytest.raises(InputError, match=message):
         reopen_2014(case, tmp_path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import h5py
@@ -20,6 +21,7 @@ from imgda_mpi.faults import InputError
 from imgda_mpi.model.surface import open_restart
 
 FOLDER = "restart/2022-153-21600"
+DEMO_TIME = datetime(2022, 6, 2, 6, tzinfo=UTC)
 STEM = "demo_restart_2022-153-21600_lc2005_e000_n00.nc"
 OTHER = "demo_restart_urban_2022-153-21600_lc2005_e000_n00.nc"
 
@@ -70,7 +72,11 @@ def cut(path: Path) -> None:
     [
         (without_header, "t_wall: found what cannot be read", "check"),
         (without_chunk, "t_wall: found what cannot be read", "analyse"),
-        (not_a_number, "t_wall: found 2 of 40 numbers that are not finite, expected finite numbers", "check"),
+        (
+            not_a_number,
+            "t_wall: found 2 of 40 numbers that are not finite, or too large, expected finite numbers",
+            "check",
+        ),
         (cut, "found a file that cannot be opened", "check"),
     ],
 )
@@ -123,3 +129,58 @@ def test_the_record_of_colm2014_is_finite(variable: str, tmp_path: Path) -> None
         restart.check_copied()
     if variable == "wliq_soisno":
         restart.check_copied("leave_out")
+
+
+def lose(path: Path, name: str) -> None:
+    with h5py.File(path, "r+") as file:
+        del file[name]
+
+
+def cut_rows(path: Path, name: str) -> None:
+    with h5py.File(path, "r+") as file:
+        values = file[name][...]
+        del file[name]
+        file[name] = values[:-5]
+
+
+def never_write(path: Path, name: str) -> None:
+    with h5py.File(path, "r+") as file:
+        shape = file[name].shape
+        del file[name]
+        file.create_dataset(name, shape, "f8", chunks=shape, compression="gzip")
+
+
+def single(path: Path, name: str) -> None:
+    with h5py.File(path, "r+") as file:
+        values = file[name][...]
+        del file[name]
+        file[name] = values.astype("f4")
+
+
+def huge(path: Path, name: str) -> None:
+    with h5py.File(path, "r+") as file:
+        file[name][3] = 1e200
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lose, r"lai: found no such variable, expected one, as in demo_restart"),
+        (cut_rows, r"lai: found float64 \(\d+,\), expected float64 \(\d+,\), as in demo_restart"),
+        (never_write, "lai: found no values, expected what the model wrote"),
+        (single, "lai: found float32"),
+        (huge, r"lai: found 1 of \d+ numbers that are not finite, or too large"),
+    ],
+)
+def test_a_block_that_is_not_as_the_others_is_refused(damage: Callable[..., None], said: str, case: Path) -> None:
+    damage(case / FOLDER / STEM.replace("e000_n00", "w090_n00"), "lai")
+    restart = open_restart("colm202x", MPI.COMM_SELF, directory=case, case="demo", time=DEMO_TIME, land_cover_year=2005)
+    with pytest.raises(InputError, match=f"w090_n00.nc: {said}"):
+        restart.check_copied()
+
+
+def test_a_set_with_constants_needs_its_state(case: Path) -> None:
+    const = case / "restart" / "const" / "demo_restart_pft_const_lc2005_e000_n00.nc"
+    const.write_bytes(b"")
+    with pytest.raises(InputError, match=r"demo_restart_pft_2022-153-21600_lc2005_e000_n00.nc: found no such file"):
+        open_restart("colm202x", MPI.COMM_SELF, directory=case, case="demo", time=DEMO_TIME, land_cover_year=2005)

@@ -127,6 +127,16 @@ def test_beyond_them_file_variable_place_and_value_are_named(
     checked(put(name, value, patch=2))  # no soil
 
 
+@pytest.mark.parametrize("factor", [0.0, 0.001])
+def test_columns_without_water_are_none(factor: float) -> None:
+    soil = columns()
+    soil.liquid[1] *= factor
+    soil.ice[1] *= factor
+    with pytest.raises(InputError, match=r"wliq_soisno \+ wice_soisno: .* expected at least 0.01 of the pore space"):
+        checked(soil)
+    assert checked(soil, "leave_out").is_soil.tolist() == [True, False, False]
+
+
 def test_where_no_soil_is_left_it_is_refused() -> None:
     soil = columns()
     soil.temperature[:] -= 273.16

@@ -6,6 +6,7 @@ States and constants are NetCDF-4 files, one per block of the globe; landdata sa
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -202,6 +203,7 @@ def _check_blocks(files: CaseFiles, blocks: Sequence[str], states: Sequence[str]
                     expected=f"one for each of the {len(blocks)} blocks in {files.landpatch}",
                     do="copy the missing block, or correct case and land_cover_year",
                 )
+    _check_other_sets(files, states)
     known = {files.state(block).name for block in blocks}
     extra = [name for name in states if name.startswith(files.prefix) and name.endswith(".nc") and name not in known]
     if extra:
@@ -211,6 +213,21 @@ def _check_blocks(files: CaseFiles, blocks: Sequence[str], states: Sequence[str]
             expected=f"one of the {len(blocks)} blocks in {files.landpatch}",
             do="use the landdata this restart was made with",
         )
+
+
+def _check_other_sets(files: CaseFiles, states: Sequence[str]) -> None:
+    """Refuse a restart without the state of a set (pft, urban, ...) that has constants."""
+    year = files.land_cover_year
+    for name in _names(files.consts) or ():
+        const = re.fullmatch(rf"{re.escape(files.case)}_restart_(\w+)_const_lc{year}_(.+)", name)
+        state = const and f"{files.case}_restart_{const[1]}_{stamp(files.time)}_lc{year}_{const[2]}"
+        if state and state not in states:
+            raise fault(
+                files.states / state,
+                found="no such file",
+                expected=f"the state of the patches in {name}",
+                do="copy the whole folder of the restart again from the model run",
+            )
 
 
 def _read_block(files: CaseFiles, block: str) -> npt.NDArray[np.void]:
@@ -308,8 +325,8 @@ def _check_positions(files: CaseFiles, grid: Grid, cell: IntArray, longitude: Fl
     height = np.abs(np.diff(grid.latitude_edges))[row]
     width = np.diff(grid.longitude_edges)[column]
     east = (longitude - grid.longitude[column] + 180.0) % 360.0 - 180.0
-    # Centroids of a patch's pixels lie anywhere in the cell; half a cell more allows for uneven pixels.
-    outside = ~((np.abs(latitude - grid.latitude[row]) <= height) & (np.abs(east) <= width))
+    # Centroids of a patch's pixels lie anywhere in the cell; a quarter more allows for uneven pixels.
+    outside = ~((np.abs(latitude - grid.latitude[row]) <= 0.75 * height) & (np.abs(east) <= 0.75 * width))
     if outside.any():
         patch = int(np.flatnonzero(outside)[0])
         raise fault(

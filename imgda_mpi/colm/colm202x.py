@@ -15,7 +15,8 @@ from mpi4py import MPI
 from imgda_mpi.arrays import FloatArray, IntArray
 from imgda_mpi.colm.block_files import BlockFile, edit_rows, read_rows, share_of_blocks
 from imgda_mpi.colm.case_files import PLACE, CaseFiles, list_files, patch_map, stamp, survey
-from imgda_mpi.colm.hdf5 import Columns, has_parallel_hdf5, opened
+from imgda_mpi.colm.copied import check_copied
+from imgda_mpi.colm.hdf5 import Columns, has_parallel_hdf5
 from imgda_mpi.colm.marks import Mark, mark_of_set, write_attribute
 from imgda_mpi.colm.own_patches import own_patches
 from imgda_mpi.colm.patches import PatchMap
@@ -89,20 +90,18 @@ class Colm202xRestart:
         return soil, state[AQUIFER.name]
 
     def check_copied(self, implausible: Implausible = "stop") -> None:
-        """Read every variable of the files that `write` copies, each file on the rank that copies it. Collective.
+        """Read every variable of the files that `write` copies, and compare the blocks. Collective.
 
         Raises
         ------
         InputError
-            Where one cannot be read, or holds numbers that are not finite.
+            See `imgda_mpi.colm.copied.check_copied`.
         """
         # What is left out of the analysis is passed on as it is.
         unless = {variable.name for variable in (LIQUID, ICE, TEMPERATURE)} if implausible == "leave_out" else ()
-        with same_fate(self.comm):
-            for path in self.copied[self.comm.rank :: self.comm.size]:
-                if path.suffix == ".nc":
-                    with opened(path) as file:
-                        file.check_values(unless)
+        sizes = {file.path: file.stop - file.start for file in self.states}
+        blocks = [path.stem.removeprefix(self.files.prefix) for path in sizes]
+        check_copied(self.copied, sizes, blocks, unless, self.comm)
 
     def write(
         self, directory: Path, liquid: FloatArray, aquifer: FloatArray | None, mark: Mark | None = None

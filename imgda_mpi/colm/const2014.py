@@ -106,6 +106,7 @@ def patch_map(path: Path, layout: Layout) -> PatchMap:
     check_types(
         patch_class, patch_type, "itypwat", lambda patch: (path, f"row {row[patch] + 1}, column {column[patch] + 1}")
     )
+    _check_areas(path, row, column, weight)
     latitude, longitude = _coordinates(path, layout)
     # A region across the date line.
     longitude = np.where(longitude < longitude[0], longitude + 360.0, longitude)
@@ -119,14 +120,13 @@ def patch_map(path: Path, layout: Layout) -> PatchMap:
             expected="a latitude-longitude grid and the areas of its patches",
             do="the file is damaged: copy it again from the model run",
         ) from err
-    _check_areas(path, row, column, weight)
     return patches
 
 
 def _check_areas(path: Path, row: IntArray, column: IntArray, weight: FloatArray) -> None:
     """Refuse cells whose patches do not cover a part of the cell: the weights sum to its land fraction."""
     places, cell = np.unique(np.stack([row, column]), axis=1, return_inverse=True)
-    land = np.bincount(cell.ravel(), weight)
+    land = np.bincount(cell.ravel(), np.where(weight >= 0, weight, np.nan))  # a weight below 0 spoils its cell
     wrong = np.flatnonzero(~((land > 0) & (land <= 1 + AREA_TOLERANCE)))
     if wrong.size:
         at_row, at_column = places[:, wrong[0]] + 1
@@ -135,7 +135,7 @@ def _check_areas(path: Path, row: IntArray, column: IntArray, weight: FloatArray
             "wtxy_patch",
             found=f"weights of row {at_row}, column {at_column} that sum to {land[wrong[0]]:g}"
             f" ({wrong.size} such cells)",
-            expected="the land fraction, above 0 and at most 1",
+            expected="weights of 0 or more that sum to the land fraction, above 0 and at most 1",
             do="the file is damaged: copy it again from the model run",
         )
 

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
@@ -43,6 +43,17 @@ class Columns:
     def empty(self, n_rows: int) -> FloatArray:
         """Array for so many patches."""
         return np.empty(n_rows if self.last is None else (n_rows, self.last - self.first))
+
+
+LARGEST = 1.001e36
+"""The model has -1e36 where it has no value, and no larger number."""
+
+
+class Shape(NamedTuple):
+    """Type and shape of a variable."""
+
+    dtype: str
+    shape: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -94,20 +105,21 @@ class OpenFile:
         rows = np.ascontiguousarray(rows)
         dataset.write(*_selection(dataset, variable, patches, rows), rows, dxpl=self.transfer)
 
-    def text(self, name: str) -> str | None:
+    def text(self, name: str, do: str) -> str | None:
         """A global attribute that is text; None where the file has none of this name.
 
         Raises
         ------
         InputError
+            Which says what to ``do`` where it is something else.
         """
-        with reading(self.path, name):
+        with reading(self.path, name, do=do):
             if not h5a.exists(self.file, name.encode()):
                 return None
             found = h5py.Group(h5g.open(self.file, b"/")).attrs[name]
             text = found.decode() if isinstance(found, bytes) else found
         if not isinstance(text, str):
-            raise self._fault(name, f"{type(text).__name__}", "text")
+            raise fault(self.path, name, found=f"{type(text).__name__}", expected="text", do=do)
         return text
 
     def write_text(self, name: str, text: str) -> None:
@@ -120,11 +132,11 @@ class OpenFile:
         # Of fixed length, as NetCDF writes it.
         h5py.Group(h5g.open(self.file, b"/")).attrs[name] = np.bytes_(text.encode())
 
-    def check_values(self, unless: Collection[str] = ()) -> None:
-        """Read every variable once, and refuse one that cannot be read or holds numbers that are not finite.
+    def check_values(self, unless: Collection[str] = ()) -> dict[str, Shape]:
+        """Read every variable once, and refuse one that cannot be read, was never written, or holds impossible numbers.
 
         What HDF5 keeps of a variable (its header, its checksums, its deflated chunks) shows damage when it is read.
-        Variables named in ``unless`` may hold any number.
+        Variables named in ``unless`` may hold any number. Gives type and shape of all.
 
         Raises
         ------
@@ -134,17 +146,27 @@ class OpenFile:
         with reading(self.path):
             # In the order of the file: for another HDF5 makes a table, and some versions crash where it is damaged.
             self.file.links.iterate(names.append, order=h5.ITER_NATIVE)
+        shapes = {}
         for name in sorted(os.fsdecode(name) for name in names):
             with reading(self.path, name):
                 item = h5o.open(self.file, os.fsencode(name))
-                # NetCDF-4 has dimensions without a variable: data sets that nothing was written to.
-                holds = isinstance(item, h5d.DatasetID) and item.get_storage_size() > 0
-                values = np.empty(item.shape, item.dtype) if holds else np.empty(0)
-                if holds:
+                if not isinstance(item, h5d.DatasetID):
+                    continue
+                # NetCDF-4 has dimensions without a variable: scales that nothing was written to.
+                is_scale, size = h5a.exists(item, b"CLASS"), item.get_storage_size()
+                if size == 0 and is_scale:
+                    continue
+                values = np.empty(item.shape, item.dtype) if size and item.shape is not None else np.empty(0)
+                if size:
                     item.read(h5s.ALL, h5s.ALL, values)
-            bad = int(np.count_nonzero(~np.isfinite(values))) if values.dtype.kind == "f" else 0
-            if bad and name not in unless:
-                raise not_finite(self.path, name, bad, values.size)
+            if (not size and item.shape not in ((0,), None)) or item.shape is None:
+                raise self._fault(name, "no values", "what the model wrote")
+            # A NaN is not within them.
+            holds = np.abs(values) <= LARGEST if values.dtype.kind == "f" else np.ones(1, bool)
+            if not holds.all() and name not in unless:
+                raise not_finite(self.path, name, int(np.count_nonzero(~holds)), values.size)
+            shapes[name] = Shape(str(item.dtype), item.shape)
+        return shapes
 
     def _find(self, name: str) -> tuple[h5d.DatasetID, tuple[int, ...], np.dtype[Any]]:
         """A variable, its shape and type."""

@@ -82,6 +82,16 @@ def check_fractions(element: IntArray, fraction: FloatArray, cells: Path, fracti
         )
     ids, number = np.unique(element, return_inverse=True)
     total = np.bincount(number, fraction)
+    negative = np.flatnonzero(~(fraction >= 0))
+    if negative.size:
+        patch = int(negative[0])
+        raise fault(
+            fractions,
+            "patchfrac_elm",
+            found=f"{fraction[patch]:g} of patch {patch} in element {element[patch]} ({negative.size} such patches)",
+            expected="fractions of 0 to 1",
+            do="the file is damaged: copy it again from the model run",
+        )
     wrong = np.flatnonzero(~(np.abs(total - 1.0) <= AREA_TOLERANCE))
     if wrong.size:
         raise fault(

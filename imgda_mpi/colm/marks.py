@@ -143,7 +143,7 @@ def mark_of_set(files: Sequence[Path], comm: MPI.Intracomm) -> Mark | None:
     with same_fate(comm):
         for path in files[first:last]:
             with opened(path) as file:
-                mine.setdefault(file.text(ATTRIBUTE), []).append(path)
+                mine.setdefault(file.text(ATTRIBUTE, AGAIN), []).append(path)
     # The first file and how many there are: sets have thousands.
     every: dict[str | None, tuple[Path, int]] = {}
     for part in comm.allgather({text: (paths[0], len(paths)) for text, paths in mine.items()}):

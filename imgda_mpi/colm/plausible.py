@@ -25,6 +25,9 @@ LEAST_WATER = -0.1
 MOST_WATER = 2.0
 """Most water of a layer in units of its pore space. The model itself goes to 1.45 where a wet soil freezes."""
 
+LEAST_IN_COLUMN = 0.01
+"""Least water of a whole column in units of its pore space: residual water is some hundredths in every layer."""
+
 TEMPERATURES = (150.0, 400.0)
 """Of a soil layer, K."""
 
@@ -110,6 +113,7 @@ def _rules(soil: SoilColumns) -> list[_Rule]:
     pores, room = soil.porosity, MOST_WATER * soil.porosity
     most_liquid, most_ice = (room * density * thickness for density in (DENSITY_LIQUID, DENSITY_ICE))
     both = volumetric_water(soil.liquid, soil.ice)
+    in_column = (both * thickness).sum(axis=1)
     coldest, warmest = TEMPERATURES
 
     def within(most: FloatArray) -> Callable[[tuple[int, int]], str]:
@@ -138,6 +142,13 @@ def _rules(soil: SoilColumns) -> list[_Rule]:
             both,
             both <= room,
             lambda at: f"at most {room[at]:g} m3 m-3, {MOST_WATER:g} times the pore space,",
+        ),
+        _Rule(
+            "wliq_soisno + wice_soisno",
+            True,
+            both,
+            np.broadcast_to((in_column >= LEAST_IN_COLUMN * (pores * thickness).sum(axis=1))[:, None], both.shape),
+            lambda _: f"at least {LEAST_IN_COLUMN:g} of the pore space in the whole column",
         ),
         _Rule(
             "t_soisno",
