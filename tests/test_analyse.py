@@ -18,7 +18,7 @@ from mpi4py import MPI
 
 from imgda_mpi.curvelet import CurveletTransform
 from imgda_mpi.distributed.transform import TransformKind, make_transform
-from imgda_mpi.model.surface import open_restart
+from imgda_mpi.model.restart import open_restart
 from imgda_mpi.settings.analysis import Output, Settings
 from imgda_mpi.settings.file import read_settings
 from imgda_mpi.verify.scores import scores

@@ -34,7 +34,7 @@ def analysed(restart, increment):
     """Update with an image of increments (ny, nx), own patches."""
     soil, aquifer = restart.read_soil()
     update = update_soil(soil, restart.patches.to_patches(increment), SURFACE)
-    return update, compensate_aquifer(aquifer, update)[0]
+    return update, compensate_aquifer(aquifer, update, is_deficit=False)[0]
 
 
 @pytest.mark.parametrize("shape", [(4, 6), (6, 4), (5, 5), (5, 4), (4, 5), (2, 9)])

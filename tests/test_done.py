@@ -135,7 +135,39 @@ def test_files_that_have_changed_or_are_gone_are_named(
     where = path.relative_to(case / "analysis") if of_result else path
     what = "a result that is not whole any more" if of_result else "the analysis of other inputs"
     assert f"found {what}: {'no' if change is None else 'another'} {where}, expected" in output
-    assert ("the analysed restart has taken the place of its background" in output) == (not of_result)
+
+
+def test_an_analysis_whose_restart_has_taken_the_place_of_its_background_is_done(
+    case: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    background = next((case / "model/demo/restart").glob("2022-*"))
+    kept = Path(shutil.copytree(background, tmp_path / "kept"))
+    analysed = sorted((case / "analysis/restart" / background.name).iterdir())
+    try:
+        for number, path in enumerate(analysed, 1):
+            shutil.copyfile(path, background / path.name)
+            status, output = asked(case, capsys)
+            if number < len(analysed):
+                assert status == 2
+                assert f"found {number} of {len(analysed)} files of the analysed restart in the place of" in output
+                assert "copy all files of its folder restart/" in output
+        assert status == 0
+        (background / "added.nc").write_bytes(b"")
+        status, output = asked(case, capsys)
+        assert status == 2
+        assert f"found an analysis without {background / 'added.nc'}" in output
+    finally:
+        shutil.rmtree(background)
+        shutil.copytree(kept, background)
+
+
+def test_a_file_that_was_put_beside_the_result_is_named(case: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    added = case / "analysis/restart/note.txt"
+    added.write_text("")
+    status, output = asked(case, capsys)
+    added.unlink()
+    assert status == 2
+    assert f"{added} besides" in output
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,7 @@ from mpi4py import MPI
 
 from imgda_mpi.colm.land_cover import TYPES, check_types
 from imgda_mpi.faults import InputError
-from imgda_mpi.model.restart import Restart
-from imgda_mpi.model.surface import open_restart
+from imgda_mpi.model.restart import Restart, open_restart
 
 LANDPATCH = "landdata/landpatch/2005/landpatch_e000_n00.nc"
 FRACTIONS = "landdata/landpatch/2005/patchfrac_elm_e000_n00.nc"

@@ -16,18 +16,33 @@ from colm2014_files import SmallCase
 from image_files import write_grid
 from launch import differing, imgda, restart_files, same_restart
 from mpi4py import MPI
-from problems import agree
+from problems import TIME, agree
 
-from imgda_mpi.colm.marks import ATTRIBUTE, Assimilated, Mark, mark_of_set, parse, sidecar, write_attribute
+from imgda_mpi.colm.marks import (
+    ATTRIBUTE,
+    Assimilated,
+    Mark,
+    mark_of_set,
+    parse,
+    read_sidecar,
+    sidecar,
+    write_attribute,
+    write_sidecar,
+)
 from imgda_mpi.faults import ImgdaError, InputError
 from imgda_mpi.grid import Grid
+from imgda_mpi.observations.image import ObservedImage
 from imgda_mpi.settings.analysis import Settings
 from imgda_mpi.settings.file import read_settings
 from imgda_mpi.workflow.check import check
 
 POINTWISE, INSERT, NONE = 'method = "pointwise"', 'method = "insert"', 'method = "none"'
 STATES = Path("restart/2022-153-21600")
-FIRST = Mark("a" * 64, (Assimilated("b" * 64, "one.nc: sm at 2022-06-02 06:00 UTC", "2022-06-02T06:00:00Z"),))
+SKETCH = (0.25, -0.125)
+FIRST = Mark(
+    "a" * 64,
+    (Assimilated("b" * 64, "one.nc: sm at 2022-06-02 06:00 UTC", "2022-06-02T06:00:00Z", 225, SKETCH),),
+)
 OTHER = Mark("c" * 64, FIRST.observations)
 
 
@@ -204,7 +219,7 @@ def test_a_mark_is_read_as_it_was_written_also_in_the_place_of_another(tmp_path:
     with netCDF4.Dataset(path, "w") as file:
         file.title = "kept"
     assert mark_of_set([path], MPI.COMM_SELF) is None
-    for mark in (FIRST, Mark("d" * 64, (*FIRST.observations, Assimilated("e" * 64, text, "t")))):
+    for mark in (FIRST, Mark("d" * 64, (*FIRST.observations, Assimilated("e" * 64, text, "t", 1, SKETCH)))):
         write_attribute(path, mark)
         assert mark_of_set([path], MPI.COMM_SELF) == mark
         with netCDF4.Dataset(path) as file:
@@ -316,3 +331,59 @@ def test_a_damaged_sidecar_is_refused(case_2014: Case2014, tmp_path: Path, conte
     assert said.startswith(f"{sidecar(case_2014.state)}")
     assert "found " in said
     assert "remove it where the restart has not been analysed" in said
+
+
+def test_an_image_is_known_however_it_is_packed_and_cut() -> None:
+    rng = np.random.default_rng(4)
+    image, cells = rng.uniform(0.05, 0.45, (40, 60)), rng.random((40, 60)) < 0.5
+
+    def held(values: np.ndarray, fingerprint: str, time: str = "2022-06-02T06:00:00Z") -> Assimilated:
+        observed = ObservedImage(values, TIME, Path("a.nc"), "sm", fingerprint, (), [], {})
+        return Assimilated(fingerprint, "a.nc: sm", time, int(cells.sum()), observed.sketch(cells))
+
+    first = held(image, "a" * 64)
+    beyond, noise = np.where(cells, image, np.nan), rng.standard_normal(image.shape)
+    for same in (
+        beyond,
+        image.astype("f4").astype("f8"),
+        np.round(image, 3),
+        image + 5e-4 * noise,
+    ):
+        assert first.is_like(held(same, "b" * 64))
+    for other in (image + 0.003, image + 0.002 * noise, image[::-1]):
+        assert not first.is_like(held(other, "b" * 64))
+    assert not first.is_like(held(image, "b" * 64, "2022-06-02T09:00:00Z"))
+    assert first.is_like(held(image[::-1], "a" * 64, "2022-06-02T09:00:00Z"))
+
+
+def test_a_member_that_holds_the_observation_is_refused(swapped: Path, example_case: Path, tmp_path: Path) -> None:
+    members = f'"{example_case.parent / "model/demo"}", "{swapped / "model/demo"}"'
+    after = f'[ensemble]\nkind = "restarts"\ndirectories = [{members}]\n'
+    said = refused(tmp_path, demo(example_case, before='method = "letkf"', after=after))
+    assert f"{swapped / 'model/demo'}" in said
+    assert "assimilated already" in said
+
+
+def test_a_link_to_a_marked_restart_is_marked(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    state, const = SmallCase(4, 6).write(tmp_path / "there")
+    write_sidecar(state, FIRST)
+    link = tmp_path / "link"
+    link.symlink_to(state)
+    assert read_sidecar(link) == FIRST
+    lost = link.with_name("link.imgda.json")
+    lost.symlink_to(tmp_path / "nowhere")
+    with pytest.raises(InputError, match=r"link.imgda.json"):
+        read_sidecar(link)
+    assert const.exists()
+
+
+def test_a_sidecar_without_a_checksum_is_refused(tmp_path: Path) -> None:
+    state, _ = SmallCase(4, 6).write(tmp_path)
+    write_sidecar(state, FIRST)
+    path = sidecar(state)
+    for damaged in ('"' + "0" * 65 + '"', "[1]", "null"):
+        whole = json.loads(path.read_text()) | {"sha256": json.loads(damaged)}
+        path.write_text(json.dumps(whole))
+        with pytest.raises(InputError, match="found no mark"):
+            read_sidecar(state)

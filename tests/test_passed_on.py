@@ -18,7 +18,7 @@ from mpi4py import MPI
 
 from imgda_mpi.colm.hdf5 import opened
 from imgda_mpi.faults import InputError
-from imgda_mpi.model.surface import open_restart
+from imgda_mpi.model.restart import open_restart
 
 FOLDER = "restart/2022-153-21600"
 DEMO_TIME = datetime(2022, 6, 2, 6, tzinfo=UTC)

@@ -20,8 +20,7 @@ from imgda_mpi.colm.plausible import check_aquifer, check_soil
 from imgda_mpi.colm.soil_layers import DENSITY_ICE, DENSITY_LIQUID, thickness
 from imgda_mpi.colm.soil_update import SoilColumns
 from imgda_mpi.faults import InputError
-from imgda_mpi.model.restart import Restart
-from imgda_mpi.model.surface import open_restart
+from imgda_mpi.model.restart import Restart, open_restart
 
 SELF = MPI.COMM_SELF
 STATE, CONST = Path("state"), Path("const")

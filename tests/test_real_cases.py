@@ -130,7 +130,7 @@ def test_the_aquifer_of_the_variably_saturated_scheme_stays_a_deficit(
         gained = saved.patch_water_after - saved.patch_water_before
         np.testing.assert_allclose(gained + saved.patch_water_aquifer, saved.patch_water_unbalanced, rtol=0, atol=1e-9)
         lost = float(saved.patch_water_unbalanced.min())
-    assert f"wa came to 0 on {full} patches and takes no more" in caplog.text
+    assert f"wa is full on {full} patches (at 0" in caplog.text
     assert f"at most {-lost:.3f} mm) are not balanced" in caplog.text
 
 

@@ -259,7 +259,7 @@ def test_aquifer_gives_what_the_soil_takes():
     columns = columns_of(np.full((3, N_SOIL), 0.2), is_soil=[True, True, False])
     update = update_soil(columns, np.array([0.05, -0.4, 0.1]), SURFACE)
     aquifer = np.array([4800.0, 4900.0, -0.0])
-    after, unbalanced = compensate_aquifer(aquifer, update)
+    after, unbalanced = compensate_aquifer(aquifer, update, is_deficit=False)
     np.testing.assert_allclose(
         after + update.liquid.sum(axis=1), aquifer + columns.liquid.sum(axis=1), rtol=0, atol=2e-12
     )
@@ -273,7 +273,7 @@ def test_a_deficit_of_the_aquifer_ends_at_zero_and_the_rest_is_counted():
     update = update_soil(columns, increment, SURFACE)
     #                   full, nearly full, roomy, gives, older scheme, no soil
     aquifer = np.array([0.0, -1.0, -500.0, -0.5, 1.0, -0.0])
-    after, unbalanced = compensate_aquifer(aquifer, update)
+    after, unbalanced = compensate_aquifer(aquifer, update, is_deficit=False)
     assert (after[aquifer <= 0] <= 0).all()
     np.testing.assert_array_equal(after[:2], 0.0)
     np.testing.assert_array_equal(unbalanced != 0, [True, True, False, False, False, False])
@@ -316,3 +316,16 @@ def test_water_out_of_bounds_does_not_reach_a_file(bad: float) -> None:
     liquid[0, 1] = bad
     with pytest.raises(ValueError, match="of 1 patches is not finite or out of bounds"):
         check_bounds(soil, liquid)
+
+
+def test_a_surplus_of_the_variably_saturated_scheme_does_not_grow():
+    columns = columns_of(np.full((3, N_SOIL), 0.3), is_soil=[True] * 3)
+    update = update_soil(columns, np.array([-0.1, 0.1, -0.1]), SURFACE)
+    aquifer = np.array([1e-6, 18.0, -500.0])
+    after, unbalanced = compensate_aquifer(aquifer, update, is_deficit=True)
+    assert after[0] == 1e-6
+    assert after[1] < 18.0 - 5
+    assert -500.0 < after[2] < 0.0
+    np.testing.assert_array_equal(unbalanced != 0, [True, False, False])
+    total = after - aquifer + update.liquid.sum(axis=1) - columns.liquid.sum(axis=1)
+    np.testing.assert_allclose(total, unbalanced, rtol=0, atol=2e-12)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from mpi4py import MPI
 
 from imgda_mpi.colm.hdf5 import opened
@@ -35,6 +37,9 @@ SUFFIX = ".imgda.json"
 AGAIN = "copy the file again from the restart folder of the analysis"
 AGAIN_OR_REMOVE = f"{AGAIN}, or remove it where the restart has not been analysed"
 
+SAME_IMAGE = 1e-3
+"""Root mean square difference, m3 m-3, below which two images of one time are one: packing takes less, time more."""
+
 SHA256 = re.compile("[0-9a-f]{64}")
 
 
@@ -47,11 +52,23 @@ class Assimilated:
     fingerprint : of its values and grid, see `imgda_mpi.observations.image.SourceImage`
     source : name of the file, variable and time in one line
     time : of the image, as 2022-06-02T06:00:00Z
+    n_cells : soil cells that it observed
+    sketch : of its values there, see `imgda_mpi.observations.image.ObservedImage.sketch`
     """
 
     fingerprint: str
     source: str
     time: str
+    n_cells: int
+    sketch: tuple[float, ...]
+
+    def is_like(self, other: Assimilated) -> bool:
+        """Whether it is the same image, or of the same time and cells to `SAME_IMAGE`: packed or cut another way."""
+        if self.fingerprint == other.fingerprint:
+            return True
+        if (self.time, self.n_cells, len(self.sketch)) != (other.time, other.n_cells, len(other.sketch)):
+            return False
+        return bool(np.sqrt(np.mean(np.subtract(self.sketch, other.sketch) ** 2)) < SAME_IMAGE)
 
 
 @dataclass(frozen=True)
@@ -82,7 +99,7 @@ class Mark:
         InputError
         """
         for one in self.observations:
-            if one.fingerprint == observation.fingerprint:
+            if one.is_like(observation):
                 name = "" if one.source == observation.source else f", which has the values of {observation.source}"
                 raise fault(
                     self.path or ATTRIBUTE,
@@ -106,10 +123,12 @@ def parse(text: str, path: Path) -> Mark:
 
 
 def _mark(found: Any, path: Path) -> Mark:
-    mark = Mark(found["analysis"], tuple(Assimilated(**one) for one in found["observations"]), path)
+    held = [Assimilated(**one | {"sketch": tuple(map(float, one["sketch"]))}) for one in found["observations"]]
+    mark = Mark(found["analysis"], tuple(held), path)
     sums = [mark.analysis, *(one.fingerprint for one in mark.observations)]
     words = [word for one in mark.observations for word in (one.source, one.time)]
-    if not mark.observations or not all(map(SHA256.fullmatch, sums)) or not all(isinstance(w, str) for w in words):
+    numbers = all(isinstance(one.n_cells, int) for one in held)
+    if not held or not numbers or not all(map(SHA256.fullmatch, sums)) or not all(isinstance(w, str) for w in words):
         raise ValueError("no observations with fingerprints")
     return mark
 
@@ -176,8 +195,9 @@ def write_attribute(file: Path, mark: Mark) -> None:
 
 
 def sidecar(restart: Path) -> Path:
-    """Where the mark of a restart file of CoLM2014 is."""
-    return restart.with_name(restart.name + SUFFIX)
+    """Where the mark of a restart file of CoLM2014 is: beside it, else beside the file that it is a link to."""
+    beside, file = restart.with_name(restart.name + SUFFIX), restart.resolve()
+    return beside if os.path.lexists(beside) else file.with_name(file.name + SUFFIX)
 
 
 def read_sidecar(restart: Path) -> Mark | None:
@@ -193,12 +213,14 @@ def read_sidecar(restart: Path) -> Mark | None:
     """
     path = sidecar(restart)
     with reading(path, do=AGAIN_OR_REMOVE):
-        if not path.exists():
+        if not os.path.lexists(path):
             return None
         text = path.read_text()
     with _decoding(path):
         found = json.loads(text)
         mark, of_file = _mark(found["mark"], path), found["sha256"]
+        if not SHA256.fullmatch(of_file):
+            raise ValueError("no checksum")
     if of_file != checksum(restart):
         log.warning("%s: is of another file than %s beside it; passed over", path, restart.name)
         return None

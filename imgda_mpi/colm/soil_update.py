@@ -162,20 +162,21 @@ def check_bounds(columns: SoilColumns, liquid: FloatArray) -> None:
         raise ValueError(f"liquid water of {np.count_nonzero(wrong)} patches is not finite or out of bounds")
 
 
-def compensate_aquifer(aquifer: FloatArray, update: SoilUpdate) -> tuple[FloatArray, FloatArray]:
+def compensate_aquifer(aquifer: FloatArray, update: SoilUpdate, *, is_deficit: bool) -> tuple[FloatArray, FloatArray]:
     """The aquifer store when it takes what the soil loses and gives what it gains, and the change it had no room for.
 
     Two (n,) in mm, the second of the soil water: 0 or less. The total water of a column changes by it alone.
 
     Notes
     -----
-    A store at or below 0 is the deficit of the variably saturated scheme of CoLM202X, and is full at 0: that scheme
-    keeps a surplus, exchanges it with layer 10 and moves the water table. A store above 0 is that of the older scheme,
-    some metres of water, and has no bound.
+    In the variably saturated scheme of CoLM202X the store ``is_deficit``, which is full at 0: that scheme keeps a
+    surplus, exchanges it with layer 10 and moves the water table, so that a surplus that is there must not grow. In the
+    older scheme it is some metres of water, and has no bound, unless it is at or below 0.
     """
     after = aquifer - update.applied
-    spills = (aquifer <= 0) & (after > 0)
-    return np.where(spills, 0.0, after), np.where(spills, -after, 0.0)
+    most = np.maximum(aquifer, 0.0)
+    spills = (is_deficit | (aquifer <= 0)) & (after > most)
+    return np.where(spills, most, after), np.where(spills, most - after, 0.0)
 
 
 def _checked_increment(columns: SoilColumns, increment: FloatArray, weights: FloatArray) -> FloatArray:

@@ -11,10 +11,11 @@ import numpy as np
 from mpi4py import MPI
 
 from imgda_mpi.arrays import BoolArray, FloatArray
+from imgda_mpi.colm.marks import Assimilated
 from imgda_mpi.colm.plausible import Implausible
 from imgda_mpi.faults import fault
 from imgda_mpi.grid import Grid
-from imgda_mpi.model.surface import SURFACE, open_restart, read_soil, surface_image
+from imgda_mpi.model.restart import SURFACE, open_restart, read_soil, surface_image
 from imgda_mpi.numerics.problem import Members
 from imgda_mpi.observations.read import say_remarks
 from imgda_mpi.parallel.failure import from_rank_0, same_fate
@@ -68,11 +69,16 @@ def read_members(
 
 
 def members_in_restarts(
-    kind: str, of_members: Sequence[Mapping[str, Any]], grid: Grid, implausible: Implausible = "stop"
+    kind: str,
+    of_members: Sequence[Mapping[str, Any]],
+    grid: Grid,
+    implausible: Implausible = "stop",
+    new: Assimilated | None = None,
 ) -> OneMember:
     """Members that have a restart each, opened with the given arguments of `open_restart`.
 
-    With ``"leave_out"`` a member's image is the mean over those of its patches that are plausible.
+    With ``"leave_out"`` a member's image is the mean over those of its patches that are plausible. None may hold the
+    ``new`` observation already: its error would be that of the members.
     """
 
     def read(member: int) -> tuple[FloatArray, list[Path]]:
@@ -85,6 +91,8 @@ def members_in_restarts(
                 expected=f"the model's grid of {grid.shape}",
                 do="give restarts of the same case",
             )
+        if restart.mark is not None and new is not None:
+            restart.mark.check_new(new)
         restart, soil, _ = read_soil(restart, MPI.COMM_SELF, implausible)
         return surface_image(restart, soil.surface_moisture(SURFACE), MPI.COMM_SELF), restart.inputs
 

@@ -11,12 +11,15 @@ from mpi4py import MPI
 from imgda_mpi.arrays import FloatArray
 from imgda_mpi.colm.ledger import WaterLedger, ledger_rows
 from imgda_mpi.colm.soil_update import SoilColumns, check_bounds, compensate_aquifer, update_soil
-from imgda_mpi.model.restart import Restart
-from imgda_mpi.model.surface import SURFACE, surface_image
+from imgda_mpi.model.restart import SURFACE, Restart, surface_image
 from imgda_mpi.parallel.failure import same_fate
 from imgda_mpi.parallel.rows import gather_rows
 
 log = logging.getLogger(__name__)
+
+
+METRES_OF_WATER = 100.0
+"""Mean aquifer store, mm, between the two schemes: a deficit of some mm, or about 4800."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +53,7 @@ def update(
 
     Parameters
     ----------
-    restart, soil, aquifer : as `imgda_mpi.model.surface.read_soil` gave them
+    restart, soil, aquifer : as `imgda_mpi.model.restart.read_soil` gave them
     increment : (ny, nx) m3 m-3, 0 where nothing is to change
     compensates : whether what a column gains is taken out of its aquifer store, see `compensate_aquifer`
     """
@@ -60,7 +63,8 @@ def update(
     image = surface_image(restart, replace(soil, liquid=changed.liquid).surface_moisture(SURFACE), comm)
     after, drawn, unbalanced = None, np.zeros_like(aquifer), np.zeros_like(aquifer)
     if compensates:
-        after, unbalanced = compensate_aquifer(aquifer, changed)
+        n_soil, stored = comm.allreduce(np.array([soil.is_soil.sum(), aquifer[soil.is_soil].sum()]))
+        after, unbalanced = compensate_aquifer(aquifer, changed, is_deficit=bool(stored < METRES_OF_WATER * n_soil))
         drawn = after - aquifer
     own = ledger_rows(soil, changed, drawn, unbalanced, restart.patches.is_left_out)
     rows = gather_rows(comm, own, restart.offsets)
@@ -74,7 +78,8 @@ def _warn_of_full_aquifers(ledger: WaterLedger) -> None:
     lost = -ledger.term("unbalanced")[ledger.flag("aquifer_full")]
     if lost.size:
         log.warning(
-            "wa came to 0 on %d patches and takes no more, as the variably saturated scheme would keep a surplus and "
-            "move the water table: of what their soil loses %.3f mm (mean, at most %.3f mm) are not balanced",
+            "wa is full on %d patches (at 0, or at the surplus it had) and takes no more, which the variably saturated "
+            "scheme would keep and move the water table: of what their soil loses %.3f mm (mean, at most %.3f mm) are "
+            "not balanced",
             *(lost.size, lost.mean(), lost.max()),
         )

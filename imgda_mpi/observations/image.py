@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,6 +19,10 @@ Layer = tuple[float, float]
 
 SURFACE_LAYER: Layer = (0.0, 0.1)
 """That of the model's image."""
+
+
+SKETCHES = 32
+"""Numbers that stand for an image where it is compared with others."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,6 +120,17 @@ class ObservedImage:
         reasons = ("missing", "masked", "below range", "above range", "not used", "used")
         counts = ", ".join(f"{self.counts[reason]} {reason}" for reason in reasons)
         return f"{self.counts['source pixels']} pixels: {counts}"
+
+    def sketch(self, cells: BoolArray) -> tuple[float, ...]:
+        """Sums of the observed values in some cells (ny, nx) with `SKETCHES` patterns of random signs, m3 m-3.
+
+        Each sum is divided by the root of the number of cells: the root mean square of the differences of two sketches
+        is that of the two images, to an eighth (Johnson and Lindenstrauss 1984; with signs Achlioptas 2003).
+        """
+        values = np.where(cells, self.values, 0.0).ravel() / math.sqrt(max(int(np.count_nonzero(cells)), 1))
+        signs = np.random.Generator(np.random.PCG64(SKETCHES))
+        sums = [float(np.sum(values * (2.0 * signs.integers(0, 2, values.size) - 1.0))) for _ in range(SKETCHES)]
+        return tuple(round(number, 6) for number in sums)
 
     def away_from(self, time: datetime) -> str:
         """How far the image's time is from another one, in words; nothing where they are the same."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,8 @@ def digest(settings: str, inputs: Mapping[Path, str], without: Collection[str]) 
 def holds_result(directory: Path, settings: str, without: Collection[str]) -> bool:
     """Whether a folder holds the whole result of these settings and of the inputs as they are now. Not collective.
 
-    Parameters as of `digest`. False where there is nothing yet.
+    It does too where the analysed restart has taken the place of its background. Parameters as of `digest`. False where
+    there is nothing yet.
 
     Raises
     ------
@@ -59,17 +60,71 @@ def holds_result(directory: Path, settings: str, without: Collection[str]) -> bo
     if differing:
         do = "give another folder, or remove this one"
         raise _other(directory, f"another analysis: {_some(differing)}", "that of these settings", do)
-    changed = _changed(there["inputs"], Path())
-    if changed:
-        do = (
-            "where the analysed restart has taken the place of its background the analysis is done already; otherwise "
-            "give another folder, or remove this one"
-        )
-        raise _other(directory, f"the analysis of other inputs: {_some(changed)}", "that of the inputs of now", do)
-    lost = _changed(there["outputs"], directory)
+    lost = [*_changed(there["outputs"], directory).values(), *_added(there["outputs"], directory)]
     if lost:
         raise _other(directory, f"a result that is not whole any more: {_some(lost)}", "all of it", "remove the folder")
+    changed = _changed(there["inputs"], Path())
+    if changed and not _has_taken_place(changed, there, directory):
+        do = "give another folder, or remove this one"
+        said = f"the analysis of other inputs: {_some([*changed.values()])}"
+        raise _other(directory, said, "that of the inputs of now", do)
+    added = _added_inputs(there)
+    if added:
+        do = "give another folder, or remove this one"
+        raise _other(directory, f"an analysis without {_some(added)}", "that of the inputs of now", do)
     return True
+
+
+def _has_taken_place(changed: Mapping[str, str], there: Mapping[str, Any], directory: Path) -> bool:
+    """Whether the analysed restart is in the place of its background, and nothing else has changed.
+
+    Raises
+    ------
+    OutputError
+        Where a part of it is.
+    """
+    analysed = {Path(entry["file"]).name: entry["sha256"] for entry in there["outputs"]}
+    backgrounds = {
+        entry["file"]
+        for entry in there["inputs"]
+        if analysed.get(Path(entry["file"]).name) not in (None, entry["sha256"])
+    }
+    swapped = {
+        file
+        for file in changed.keys() & backgrounds
+        if Path(file).is_file() and checksum(Path(file)) == analysed[Path(file).name]
+    }
+    if swapped and swapped < backgrounds:
+        raise _other(
+            directory,
+            f"{len(swapped)} of {len(backgrounds)} files of the analysed restart in the place of their background",
+            "all of them or none",
+            "copy all files of its folder restart/, or put the background back",
+        )
+    return swapped == backgrounds == changed.keys()
+
+
+def _added(outputs: Sequence[Mapping[str, Any]], directory: Path) -> list[str]:
+    """Files of the restart that the manifest does not name."""
+    known = {directory / entry["file"] for entry in outputs}
+    there = (path for path in sorted((directory / "restart").rglob("*")) if path.is_file())
+    return [f"{path} besides" for path in there if path not in known]
+
+
+def _added_inputs(there: Mapping[str, Any]) -> list[str]:
+    """Files beside those of a folder that was copied whole, as the restart of an instant is."""
+    whole: dict[str, set[str]] = {}
+    for path in (Path(entry["file"]) for entry in there["outputs"]):
+        if path.parent.parent.name == "restart":
+            whole.setdefault(path.parent.name, set()).add(path.name)
+    inputs = (Path(entry["file"]) for entry in there["inputs"])
+    folders = {path.parent for path in inputs if path.name in whole.get(path.parent.name, ())}
+    return [
+        str(path)
+        for folder in sorted(folders)
+        for path in sorted(folder.iterdir())
+        if path.is_file() and path.name not in whole[folder.name]
+    ]
 
 
 def _read_manifest(directory: Path) -> dict[str, Any]:
@@ -96,22 +151,21 @@ def _other(where: Path, found: str, expected: str, do: str) -> ImgdaError:
     return fault(where, found=found, expected=expected, do=do, kind=OutputError)
 
 
-def _changed(entries: list[dict[str, Any]], base: Path) -> list[str]:
-    """Files of a manifest that are gone or not what they were; sizes first, which cost nothing."""
-    gone, by_size, same_size = [], [], []
+def _changed(entries: list[dict[str, Any]], base: Path) -> dict[str, str]:
+    """Files of a manifest that are gone or not what they were, in words; sizes first, which cost nothing."""
+    found, same_size = {}, []
     for entry in entries:
         path = base / entry["file"]
         with reading(path):
             size = path.stat().st_size if path.is_file() else None
         if size is None:
-            gone.append(f"no {entry['file']}")
+            found[entry["file"]] = f"no {entry['file']}"
         elif size != entry["bytes"]:
-            by_size.append(f"another {entry['file']}")
+            found[entry["file"]] = f"another {entry['file']}"
         else:
             same_size.append(entry)
-    if gone or by_size:
-        return gone + by_size
-    return [f"another {entry['file']}" for entry in same_size if checksum(base / entry["file"]) != entry["sha256"]]
+    different = (entry["file"] for entry in same_size if checksum(base / entry["file"]) != entry["sha256"])
+    return found | {file: f"another {file}" for file in different}
 
 
 def _flat(table: Mapping[str, Any], without: Collection[str], above: str = "") -> dict[str, Any]:

@@ -21,13 +21,12 @@ from imgda_mpi.faults import settled_by
 from imgda_mpi.grid import Grid
 from imgda_mpi.methods.method import Method, check_enough
 from imgda_mpi.methods.registry import make_method, needs_transform
-from imgda_mpi.model.restart import Restart
-from imgda_mpi.model.surface import SURFACE, open_restart, read_soil, surface_image
+from imgda_mpi.model.restart import SURFACE, Restart, open_restart, read_soil, surface_image
 from imgda_mpi.numerics.problem import Members, Observations, Problem
 from imgda_mpi.observations.deviations import Deviation, read_deviation, read_fields
 from imgda_mpi.observations.image import ObservedImage
 from imgda_mpi.observations.read import check_observed, read_image
-from imgda_mpi.parallel.failure import same_fate
+from imgda_mpi.parallel.failure import from_rank_0, same_fate
 from imgda_mpi.results.folder import check_output
 from imgda_mpi.settings.analysis import Settings
 from imgda_mpi.settings.model import MemberRestarts
@@ -131,7 +130,9 @@ def prepare(
     if method.needs_members:
         section = "[ensemble], [soil]" if isinstance(settings.ensemble, MemberRestarts) else "[ensemble]"
         with stages.stage("members"), settled_by(section):
-            members, member_files = members_of(settings, method, grid, land, comm)
+            repeats = settings.observation is not None and settings.observation.allow_repeated
+            new = None if repeats or not assimilated else assimilated[-1]
+            members, member_files = members_of(settings, method, grid, land, new, comm)
             files = list(dict.fromkeys([*files, *member_files]))
             spread = np.sqrt(np.nanmean(members.spread**2))
             stages.say(f"{members.n_members} members, spread {spread:.4f} m3 m-3")
@@ -161,11 +162,12 @@ def observe(
         stages.say(f"{observation.source}{away}: {n_observed} soil cells observed; {observation.pixels}")
     if n_observed == 0 or settings.method.kind == "none":
         return observation, ()
-    return observation, assimilated_with(observation, restart, wanted.allow_repeated, comm)
+    cells = np.isfinite(background) & observation.observed
+    return observation, assimilated_with(observation, cells, restart, wanted.allow_repeated, comm)
 
 
 def assimilated_with(
-    observation: ObservedImage, restart: Restart, allow_repeated: bool, comm: MPI.Intracomm
+    observation: ObservedImage, cells: BoolArray, restart: Restart, allow_repeated: bool, comm: MPI.Intracomm
 ) -> tuple[Assimilated, ...]:
     """What a restart will hold with one more observation; with ``allow_repeated`` the same one twice. Collective.
 
@@ -176,7 +178,9 @@ def assimilated_with(
     """
     # The name alone: results do not depend on where files are.
     source = f"{observation.path.name}: {observation.what}"
-    new = Assimilated(observation.fingerprint, source, f"{observation.time:%Y-%m-%dT%H:%M:%SZ}")
+    time, n_cells = f"{observation.time:%Y-%m-%dT%H:%M:%SZ}", int(np.count_nonzero(cells))
+    sketch = from_rank_0(comm, lambda: observation.sketch(cells))
+    new = Assimilated(observation.fingerprint, source, time, n_cells, sketch)
     with settled_by("[observation] allow_repeated"), same_fate(comm):
         if restart.mark is not None and not allow_repeated:
             restart.mark.check_new(new)
@@ -210,9 +214,15 @@ def transform_of(
 
 
 def members_of(
-    settings: Settings, method: Method, grid: Grid, land: BoolArray, comm: MPI.Intracomm
+    settings: Settings, method: Method, grid: Grid, land: BoolArray, new: Assimilated | None, comm: MPI.Intracomm
 ) -> tuple[Members, list[Path]]:
-    """The members of the model, and their files; errors as of `read_members`. Collective."""
+    """The members of the model, none of which may hold the ``new`` observation, and their files. Collective.
+
+    Raises
+    ------
+    InputError
+        See `read_members`.
+    """
     from imgda_mpi.model.members import count_members, members_in_images, members_in_restarts, read_members
 
     model, wanted = settings.model, settings.ensemble
@@ -221,7 +231,7 @@ def members_of(
     if isinstance(wanted, MemberRestarts):
         n_members = len(wanted.directories)
         of_members = [model.of_member(directory).values() for directory in wanted.directories]
-        of_member = members_in_restarts(model.kind, of_members, grid, settings.soil.implausible)
+        of_member = members_in_restarts(model.kind, of_members, grid, settings.soil.implausible, new)
     else:
         n_members = count_members(wanted.file, model.time, wanted.variable, comm)
         of_member = members_in_images(grid, model.time, **wanted.values())
