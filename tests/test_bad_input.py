@@ -190,7 +190,7 @@ def write_below_a_file(case: Path) -> None:
     [
         (lose_the_aquifer, "wa: found no value on"),
         (damage_a_header, f"{STATE}"),
-        (spoil_the_fractions, "patchfrac_elm: found fractions of element"),
+        (spoil_the_fractions, "patchfrac_elm: found "),
         (write_below_a_file, "truth.nc: found a file, expected a folder"),
     ],
 )

@@ -290,7 +290,7 @@ def _place(mesh: Path, element: IntArray) -> tuple[Grid, IntArray]:
             mesh,
             found=f"{latitude.size} x {longitude.size} cells and element ids {element.min()}..{element.max()}",
             expected="ids within the grid",
-            do="unstructured and catchment meshes have no rows and columns and cannot be treated as an image",
+            do="the landpatch files are damaged or of another mesh, or this one has no rows and columns (unstructured)",
         )
     row, column = np.divmod(element - 1, longitude.size)
     west, width = _columns_in_use(np.unique(column), longitude.size, whole.is_periodic)
