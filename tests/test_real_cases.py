@@ -131,7 +131,7 @@ def test_the_aquifer_of_the_variably_saturated_scheme_stays_a_deficit(
         np.testing.assert_allclose(gained + saved.patch_water_aquifer, saved.patch_water_unbalanced, rtol=0, atol=1e-9)
         lost = float(saved.patch_water_unbalanced.min())
     assert f"wa is full on {full} patches (at 0" in caplog.text
-    assert f"at most {-lost:.3f} mm) are not balanced" in caplog.text
+    assert f"at most {-lost:.3f} mm) of what the soil loses is not balanced" in caplog.text
 
 
 @pytest.mark.restart_io

@@ -101,22 +101,28 @@ def _check_unit(
     values: FloatArray, n_rejected: int, where: str, variable: str, valid_range: tuple[float, float]
 ) -> None:
     lowest, median, highest = np.quantile(values, [0.0, 0.5, 1.0])
+    span = f"values from {lowest:.4g} to {highest:.4g}, median {median:.4g}"
     if n_rejected > MAX_REJECTED_SHARE * values.size:
         rejected = values[(values < valid_range[0]) | (values > valid_range[1])]
         numbers, counts = np.unique(rejected, return_counts=True)
-        guess = ", which looks like percent or kg m-2" if 1.0 < median < 200.0 else ""
-        if counts.max(initial=0) > 0.5 * n_rejected:
+        guess, do = "", "correct the file's units or values, name another variable, or set valid_range"
+        if 1.0 < median < 200.0:
+            guess, do = ", which looks like percent or kg m-2", "correct the file's units, or name another variable"
+        elif counts.max(initial=0) > 0.5 * n_rejected:
             guess = f", {counts.max()} of them exactly {numbers[counts.argmax()]:g}, which a mask would leave out"
-    elif values.size >= ENOUGH_PIXELS and highest < ALL_TOO_SMALL:
-        guess = ", which looks like values already divided by 100"
-    else:
-        return
-    share = 100.0 * n_rejected / values.size
-    raise fault(
-        where,
-        variable,
-        found=f"values from {lowest:.4g} to {highest:.4g}, median {median:.4g}{guess}; {share:.1f} % out of range",
-        expected=f"m3 m-3 within {valid_range[0]:g}..{valid_range[1]:g} for at least "
-        f"{100 * (1 - MAX_REJECTED_SHARE):.0f} %",
-        do="correct the file's units or values, name another variable, or set valid_range",
-    )
+        raise fault(
+            where,
+            variable,
+            found=f"{span}{guess}; {100.0 * n_rejected / values.size:.1f} % out of range",
+            expected=f"m3 m-3 within {valid_range[0]:g}..{valid_range[1]:g} for at least "
+            f"{100 * (1 - MAX_REJECTED_SHARE):.0f} %",
+            do=do,
+        )
+    if values.size >= ENOUGH_PIXELS and highest < ALL_TOO_SMALL:
+        raise fault(
+            where,
+            variable,
+            found=f"{span}, which looks like values already divided by 100",
+            expected=f"m3 m-3, which are above {ALL_TOO_SMALL:g} somewhere",
+            do="correct the file's units or values, or name another variable",
+        )

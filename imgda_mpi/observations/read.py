@@ -87,7 +87,7 @@ def check_observed(
                 observation.source,
                 found=f"no valid pixel over land ({observation.pixels})",
                 expected="at least one",
-                do="give another file, or allow an empty image to write the background unchanged",
+                do="give another file, or set allow_empty to write the background unchanged",
             )
         if not allow_unlike_background:
             check_level(observation.values, background, cells, observation.source)
@@ -116,7 +116,7 @@ def check_level(values: FloatArray, background: FloatArray, cells: BoolArray, wh
             found=f"a median of {median:.4g} m3 m-3 over {int(cells.sum())} soil cells",
             expected=f"{low:.4g} to {high:.4g}, {LIKE_BACKGROUND[0]:g} to {LIKE_BACKGROUND[1]:g} times the "
             "background's there",
-            do="correct the file's units or values, or allow an image that is unlike the background",
+            do="correct the file's units or values, or set allow_unlike_background",
         )
 
 

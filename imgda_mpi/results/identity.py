@@ -62,7 +62,8 @@ def holds_result(directory: Path, settings: str, without: Collection[str]) -> bo
         raise _other(directory, f"another analysis: {_some(differing)}", "that of these settings", do)
     lost = [*_changed(there["outputs"], directory).values(), *_added(there["outputs"], directory)]
     if lost:
-        raise _other(directory, f"a result that is not whole any more: {_some(lost)}", "all of it", "remove the folder")
+        do = "put back what was moved (a restart is copied into the model's folder, not moved), or remove the folder"
+        raise _other(directory, f"a result that is not whole any more: {_some(lost)}", "all of it", do)
     changed = _changed(there["inputs"], Path())
     if changed and not _has_taken_place(changed, there, directory):
         do = "give another folder, or remove this one"
