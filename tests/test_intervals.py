@@ -211,3 +211,34 @@ def test_sums_and_extremes_of_grib_are_refused(tmp_path: Path, kind: str) -> Non
     with pytest.raises(InputError, match=f"found GRIB_stepType '{kind}'"):
         read(stated(tmp_path / "a.nc", {"GRIB_stepType": kind}, {}, {}))
     assert "(instant)" in read(stated(tmp_path / "b.nc", {"GRIB_stepType": "instant"}, {}, {})).source
+
+
+@pytest.mark.parametrize("attributes", [{}, {"calendar": "standard"}, {"units": "hours since 2022-06-03 00:00:00"}])
+@pytest.mark.parametrize(("start", "refused"), [(9.0, False), (-708.0, True)])
+def test_a_single_time_has_bounds_too(tmp_path: Path, attributes: dict[str, str], start: float, refused: bool) -> None:
+    path = write_image(tmp_path / "a.nc", coordinates=None)
+    with netCDF4.Dataset(path, "a") as dataset:
+        dataset["sm"].coordinates = "time"
+        dataset.createVariable("time", "f8", ())[...] = 12.0
+        since = "hours since 2022-06-03 00:00:00"
+        dataset["time"].setncatts({"units": since, "standard_name": "time", "bounds": "time_bnds"})
+        dataset.createDimension("bnds", 2)
+        dataset.createVariable("time_bnds", "f8", ("bnds",))[:] = [start, 12.0]
+        dataset["time_bnds"].setncatts(attributes)
+    if refused:
+        with pytest.raises(InputError, match=r"\(30.0 days\)"):
+            read(path)
+    else:
+        assert "(values of 2022-06-03 09:00 to 2022-06-03 12:00)" in read(path).source
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        "International Satellite Land Surface Climatology Project (ISLSCP II)",
+        "3-hourly soil moisture, forced by the Global Precipitation Climatology Centre",
+        "Hourly reanalysis, not the monthly mean",
+    ],
+)
+def test_longer_words_for_something_else_do_not_refuse_a_file(tmp_path: Path, title: str) -> None:
+    assert read(stated(tmp_path / "a.nc", {}, {"title": title}, {})).observed.all()

@@ -226,7 +226,19 @@ def test_the_times_of_other_variables_are_not_those_of_a_field_without_time(tmp_
 
 @pytest.mark.parametrize(
     ("units", "hours"),
-    [("+08:00", 20.0), ("-06:00", 6.0), ("UTC", 12.0), ("Z", 12.0), ("00:00:0.0", 12.0), ("", 12.0)],
+    [
+        ("+08:00", 20.0),
+        ("-06:00", 6.0),
+        ("-6:00", 6.0),
+        ("+8", 20.0),
+        ("UTC", 12.0),
+        ("(UTC)", 12.0),
+        ("Z", 12.0),
+        ("0:00", 12.0),  # wgrib2
+        ("+00:00", 12.0),
+        ("00:00:0.0", 12.0),
+        ("", 12.0),
+    ],
 )
 def test_a_zone_in_the_units_is_believed(tmp_path: Path, units: str, hours: float) -> None:
     text = f"hours since 2022-06-03 {units if ':0.0' in units else f'00:00:00 {units}'}"
@@ -234,8 +246,20 @@ def test_a_zone_in_the_units_is_believed(tmp_path: Path, units: str, hours: floa
     assert read_cf(path, GRID, NOON, variable="sm", max_time_offset=0).time == NOON
 
 
-@pytest.mark.parametrize("units", ["2022-06-03 00:00 EST", "2022-06-03 00:00 -6:00", "20220603", "2022/06/03"])
+@pytest.mark.parametrize("units", ["2022-06-03 00:00 EST", "2022-06-03 00:00 Asia/Shanghai", "20220603", "2022/06/03"])
 def test_units_that_the_library_would_read_in_part_are_refused(tmp_path: Path, units: str) -> None:
     path = with_times(tmp_path / "a.nc", along=True, time=(12.0, {"units": f"hours since {units}"}))
     with pytest.raises(InputError, match=f"time: found units 'hours since {units}', expected units like"):
+        read_cf(path, GRID, NOON, variable="sm")
+
+
+def test_what_is_no_lead_by_its_units_does_not_count(tmp_path: Path) -> None:
+    times = {"time": (12.0, {"units": SINCE}), "tau": (0.11, {"units": "1", "long_name": "vegetation optical depth"})}
+    path = with_times(tmp_path / "a.nc", along=False, **times)
+    assert read_cf(path, GRID, NOON, variable="sm", max_time_offset=0).time == NOON
+
+
+def test_a_file_without_a_record_is_refused(tmp_path: Path) -> None:
+    path = write_image(tmp_path / "a.nc", np.empty((0, *FIELD.shape)), ("rec", "lat", "lon"))
+    with pytest.raises(InputError, match="sm: found no record along rec"):
         read_cf(path, GRID, NOON, variable="sm")

@@ -220,7 +220,8 @@ def _check_other_sets(files: CaseFiles, states: Sequence[str]) -> None:
     year = files.land_cover_year
     for name in _names(files.consts) or ():
         const = re.fullmatch(rf"{re.escape(files.case)}_restart_(\w+)_const_lc{year}_(.+)", name)
-        state = const and f"{files.case}_restart_{const[1]}_{stamp(files.time)}_lc{year}_{const[2]}"
+        kind = const and {"urb": "urban"}.get(const[1], const[1])
+        state = const and f"{files.case}_restart_{kind}_{stamp(files.time)}_lc{year}_{const[2]}"
         if state and state not in states:
             raise fault(
                 files.states / state,

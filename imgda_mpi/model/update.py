@@ -79,7 +79,7 @@ def _warn_of_full_aquifers(ledger: WaterLedger) -> None:
     if lost.size:
         log.warning(
             "wa is full on %d patches (at 0, or at the surplus it had) and takes no more, as the variably saturated "
-            "scheme would move the water table: on these, %.3f mm (mean, at most %.3f mm) of what the soil loses is not "
-            "balanced",
+            "scheme would move the water table: on these, %.3f mm (mean, at most %.3f mm) of what the soil loses is "
+            "not balanced",
             *(lost.size, lost.mean(), lost.max()),
         )

@@ -21,9 +21,10 @@ SINCE = re.compile(r"\bsince\b", re.IGNORECASE)
 
 # The library passes over zones that it does not know, as "-6:00" and "EST".
 UNITS = re.compile(
-    r"\s*\w+\s+since\s+[+-]?\d+-\d+-\d+([\sT]\s*\d+(:\d+(:\d+(\.\d*)?)?)?)?\s*(Z|UTC|GMT|[+-]\d\d(:?\d\d)?)?\s*",
-    re.IGNORECASE,
+    r"\s*\w+\s+since\s+[+-]?\d+-\d+-\d+([\sT_,]+\d+(:\d+(:\d+(\.\d*)?)?)?)?\s*(?P<zone>\S.*)?", re.IGNORECASE
 )
+UTC_ZONE = re.compile(r"\(?(Z|UTC?|GMT|Zulu|Etc/UTC)?\.?([+-]?0{1,2}(:?00)?)?\)?", re.IGNORECASE)
+ZONE = re.compile(r"([+-])(\d{1,2})(?::?(\d\d))?")
 
 
 def decoded(
@@ -40,7 +41,9 @@ def decoded(
     """
     own = like if like is not None and not SINCE.search(text_attribute(coordinate, "units")) else coordinate
     units = text_attribute(own, "units")
-    calendar = (text_attribute(coordinate, "calendar") or text_attribute(like or own, "calendar")).lower() or "standard"
+    calendar = (
+        text_attribute(coordinate, "calendar") or text_attribute(own if like is None else like, "calendar")
+    ).lower() or "standard"
     if calendar not in CALENDARS:
         raise fault(
             path,
@@ -49,7 +52,8 @@ def decoded(
             expected=f"one of {', '.join(CALENDARS)}",
             do="give the file a calendar that has all of our dates (for example with cdo setcalendar)",
         )
-    if not UNITS.fullmatch(units):
+    readable = _plain(units)
+    if readable is None:
         raise fault(
             path,
             coordinate.name,
@@ -60,7 +64,7 @@ def decoded(
     try:
         if values.size == 0 or not np.isfinite(values).all():
             raise ValueError(f"{np.isfinite(values).sum()} of {values.size} values")
-        dates: Any = netCDF4.num2date(values, units, calendar)
+        dates: Any = netCDF4.num2date(values, readable, calendar)
         exact = [datetime(d.year, d.month, d.day, d.hour, d.minute, d.second, d.microsecond, tzinfo=UTC) for d in dates]
         return [(t + timedelta(milliseconds=500)).replace(microsecond=0) for t in exact]
     except (ValueError, OverflowError, TypeError) as err:
@@ -71,3 +75,16 @@ def decoded(
             expected="dates, none missing",
             do="correct the time coordinate",
         ) from err
+
+
+def _plain(units: str) -> str | None:
+    """Units as the library reads all of them: its zone in two digits and two, none for UTC; None where it cannot."""
+    parts = UNITS.fullmatch(units)
+    if parts is None:
+        return None
+    zone = (parts["zone"] or "").strip()
+    date = re.sub(r"[_,]+", " ", units[: parts.start("zone")] if zone else units).strip()
+    if UTC_ZONE.fullmatch(zone):
+        return date
+    of_hours = ZONE.fullmatch(zone)
+    return of_hours and f"{date} {of_hours[1]}{int(of_hours[2]):02d}:{of_hours[3] or '00'}"

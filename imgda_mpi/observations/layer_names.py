@@ -42,9 +42,11 @@ DEPTH = re.compile(
 WGRIB2 = re.compile(r"_(\d+(?:D\d+)?)M(\d+(?:D\d+)?)mbelow", re.IGNORECASE)
 UNCLEAR = re.compile(
     r"root[\s_-]*(?:zone|depth)|\brz(?:mc|sm)\b|\bsm_?(?:rz|root)\b|_rz(?:_|$)|soilmoist_p_|\bprmc\b|profile"
-    r"|total[\s_-]*column|top[\s_-]*met(?:er|re)|\b(?:layer|level)[\s_#-]*(?:[2-9]|1\d)\b",
+    r"|total[\s_-]*column|top[\s_-]*met(?:er|re)|\blayer[\s_#-]*(?:[2-9]|1\d)\b",
     re.IGNORECASE,
 )
+DEEPEST = 10.0  # m: no model has soil below
+
 NAMING = ("long_name", "level", "depth", "layer", "description", "GRIB_name", "GRIB_shortName", "standard_name")
 """Attributes that may say in words which layer it is."""
 
@@ -69,6 +71,8 @@ def layer_in_names(variable: netCDF4.Variable[Any]) -> Layer | None:
                 return top, bottom
         if depth:
             node = METRES[depth[3].lower()] * float(depth[2])
+            if node > DEEPEST or "band" in text.lower():  # a resolution, a wavelength
+                continue
             return (0.0, node) if depth["top"] else (node, node)
     return None
 

@@ -23,7 +23,7 @@ PSL = re.compile(r"(\d{4})-(\d\d)-(\d\d) (\d\d):(\d\d):(\d\d)")
 
 MEANS = re.compile(
     r"(?P<adverb>monthly|annual|yearly|seasonal|weekly|dekadal|pentad)[\s_,-]*(?:mean|average|composite)"
-    r"|(?P<month>month[\s_-]*(?:mean|average)|(?:mean|average)[\s_]month|climatolog|long[\s_-]*term[\s_-]*mean)"
+    r"|(?P<month>month[\s_-]*(?:mean|average)|(?:mean|average)[\s_]month|climatolog(?:y|ical)(?!\s+(?:project|cent|of\b|dat))|long[\s_-]*term[\s_-]*mean)"
     r"|(?P<days>\d+)[\s_-]*days?[\s_-]*(?:mean|average|composite)",
     re.IGNORECASE,
 )
@@ -47,7 +47,8 @@ def hours_of(text: str) -> float:
 def hours_of_mean(text: str) -> float:
     """Length of the mean that a title or a name speaks of, as monthly mean; 0 where it speaks of none."""
     mean = MEANS.search(text)
-    if mean is None:
+    # A title that speaks of hours or days too has the longer word for something else.
+    if mean is None or re.search(r"\b(hourly|\d+[\s_-]*h(ou)?rs?|daily|instant\w*)\b", text, re.IGNORECASE):
         return 0.0
     if mean["adverb"]:
         return ADVERBS[mean["adverb"].lower()]

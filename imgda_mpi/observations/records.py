@@ -31,6 +31,11 @@ def read_record(
     InputError
         Where several records of the time have values.
     """
+    empty = [d for d, size in zip(variable.dimensions, variable.shape, strict=True) if size == 0]
+    if empty:
+        raise fault(
+            path, variable.name, found=f"no record along {empty[0]}", expected="an image", do="give another file"
+        )
 
     def read(step: int) -> FloatArray:
         of_step = index if chosen.dimension is None else index | {chosen.dimension: step}

@@ -161,7 +161,8 @@ def _time_coordinate(
 
 def _is_lead(path: Path, variable: netCDF4.Variable[Any]) -> bool:
     """Whether it is the time from the start of a forecast, and not 0."""
-    is_one = _standard_name(variable) == "forecast_period" or variable.name.lower() in LEADS
+    named = variable.name.lower() in LEADS and OF_TIME.search(text_attribute(variable, "units")) is not None
+    is_one = _standard_name(variable) == "forecast_period" or named
     return is_one and getattr(variable.dtype, "kind", "") in "iuf" and bool(read_values(path, variable).any())
 
 
