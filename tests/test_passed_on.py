@@ -182,7 +182,8 @@ def test_a_block_that_is_not_as_the_others_is_refused(damage: Callable[..., None
 def test_the_constants_of_the_urban_set_have_a_shorter_name(case: Path) -> None:
     const = case / "restart" / "const" / "demo_restart_urb_const_lc2005_e000_n00.nc"
     const.write_bytes(b"")
-    open_restart("colm202x", MPI.COMM_SELF, directory=case, case="demo", time=DEMO_TIME, land_cover_year=2005)
+    restart = open_restart("colm202x", MPI.COMM_SELF, directory=case, case="demo", time=DEMO_TIME, land_cover_year=2005)
+    assert any(path.name == OTHER for path in restart.inputs)
 
 
 def test_a_set_with_constants_needs_its_state(case: Path) -> None:
