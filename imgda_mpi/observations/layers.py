@@ -11,10 +11,11 @@ import netCDF4
 import numpy as np
 
 from imgda_mpi.arrays import FloatArray
-from imgda_mpi.faults import ImgdaError, fault
+from imgda_mpi.faults import fault
 from imgda_mpi.netcdf import read_values, text_attribute, vectors_along
 from imgda_mpi.observations.image import SURFACE_LAYER, Layer
 from imgda_mpi.observations.layer_names import METRES, layer_in_names, unclear_name
+from imgda_mpi.observations.records import only_ones
 
 TOLERANCE = 1e-4  # m: bounds in single precision
 
@@ -48,18 +49,9 @@ def choose_layer(
         Where there are several and none is the one wanted, the file says another than the one wanted, or a dimension of
         layers without depths would be taken by its number.
     """
-    first = dict.fromkeys(dimensions, 0)
     depth = _depth_coordinate(path, dataset, variable, dimensions)
     along_depth = () if depth is None else depth.dimensions
-    unknown = [d for d in dimensions if len(dataset.dimensions[d]) > 1 and d not in along_depth]
-    if unknown:
-        raise fault(
-            path,
-            variable.name,
-            found=f"further dimensions {', '.join(f'{d} ({len(dataset.dimensions[d])})' for d in unknown)}",
-            expected="latitude, longitude, time and a depth coordinate",
-            do="extract one index of each first (for example with ncks -d)",
-        )
+    first = dict.fromkeys(along_depth, 0) | only_ones(path, variable, [d for d in dimensions if d not in along_depth])
     bounds = None if depth is None else _bounds(path, dataset, depth)
     if bounds is not None:
         only_one = wanted is None and len(bounds) == 1
@@ -109,22 +101,18 @@ def check_layer(path: Path, variable: str, layer: Layer | None) -> str | None:
     if layer is None or np.abs(np.subtract(layer, SURFACE_LAYER)).max() < TOLERANCE:
         return None
     if layer[0] >= SURFACE_LAYER[1] - TOLERANCE:
-        raise _another_layer(path, variable, _text(layer))
+        raise fault(
+            path,
+            variable,
+            found=f"soil moisture at {_text(layer)}",
+            expected=f"a layer with some part of {_text(SURFACE_LAYER)}, the image's",
+            do="name the variable or the layer at the surface",
+        )
     return f"the observed layer {_text(layer)} stands for the image's {_text(SURFACE_LAYER)}"
 
 
 def _text(layer: Layer) -> str:
     return f"{layer[0]:g}-{layer[1]:g} m"
-
-
-def _another_layer(path: Path, variable: str, found: str) -> ImgdaError:
-    return fault(
-        path,
-        variable,
-        found=f"soil moisture at {found}",
-        expected=f"a layer with some part of {_text(SURFACE_LAYER)}, the image's",
-        do="name the variable or the layer at the surface",
-    )
 
 
 def _check_node(path: Path, name: str, node: float, layer: Layer | None) -> None:

@@ -75,7 +75,7 @@ def only_ones(path: Path, variable: netCDF4.Variable[Any], dimensions: Sequence[
             path,
             variable.name,
             found=f"further dimensions {', '.join(further)}",
-            expected="latitude, longitude and time",
+            expected="latitude, longitude, time and a depth coordinate",
             do="extract one index of each first (for example with ncks -d)",
         )
     return dict.fromkeys(dimensions, 0)

@@ -169,4 +169,4 @@ def _caption(saved: SavedAnalysis) -> str:
         text += f" Background → analysis against the observation ({before.n_cells} cells): {scores}."
     if (np.isfinite(saved.background) & ~np.isfinite(saved.observation)).any():
         text += " White in (b): land without observation."
-    return textwrap.fill(text, CAPTION_WIDTH)
+    return textwrap.fill(text.replace(UNIT, UNIT.replace(" ", "\N{NO-BREAK SPACE}")), CAPTION_WIDTH)

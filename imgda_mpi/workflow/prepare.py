@@ -105,9 +105,9 @@ def prepare(
         held = f", observations assimilated before: {len(restart.mark.observations)}" if restart.mark else ""
         stages.say(f"{restart.name}: {restart.offsets[-1]} patches in {land.sum()} soil cells{held}")
     errors = Deviation(1.0)
-    if settings.method.needs_errors:
+    if settings.method.needs_errors and settings.observation is not None:
         with settled_by("[errors] observation"):
-            offset = settings.observation.max_time_offset if settings.observation else 3.0
+            offset = settings.observation.max_time_offset
             errors = read_deviation(settings.errors.observation, grid, settings.observed_at, comm, offset)
     observation, assimilated = observe(settings, restart, background, errors, stages, comm)
     with settled_by("[method]"):
