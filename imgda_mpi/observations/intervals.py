@@ -13,7 +13,7 @@ import netCDF4
 
 from imgda_mpi.faults import ImgdaError, fault
 from imgda_mpi.netcdf import read_values, text_attribute
-from imgda_mpi.observations.dates import decoded
+from imgda_mpi.netcdf.dates import decoded
 from imgda_mpi.observations.periods import ADVERB, MONTH, hours_of, hours_of_mean
 from imgda_mpi.observations.times import Chosen
 

@@ -13,7 +13,7 @@ import netCDF4
 
 from imgda_mpi.faults import ImgdaError, fault
 from imgda_mpi.netcdf import read_values, text_attribute, vectors_along
-from imgda_mpi.observations.dates import SINCE, decoded
+from imgda_mpi.netcdf.dates import SINCE, decoded
 
 STEP_TEXT = "%Y-%m-%d %H:%M UTC"
 

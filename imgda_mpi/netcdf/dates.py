@@ -12,7 +12,7 @@ import numpy as np
 
 from imgda_mpi.arrays import FloatArray
 from imgda_mpi.faults import fault
-from imgda_mpi.netcdf import text_attribute
+from imgda_mpi.netcdf.files import text_attribute
 
 CALENDARS = ("standard", "gregorian", "proleptic_gregorian", "noleap", "365_day")
 """Those whose every date is one of ours; without leap years only 29 February is never there."""
