@@ -110,7 +110,7 @@ def find_records(
 
 
 def _files(pattern: Path | str, start: datetime, end: datetime) -> list[Path]:
-    """The files of all hours, and of the hours before and after those that are there: they may reach into the others."""
+    """The files of all hours; of the hours before and after those that are there: they may reach into the others."""
     n = (end - start) // timedelta(hours=1)
     needed = dict.fromkeys(resolve(pattern, start + timedelta(hours=hour)) for hour in range(n))
     before, after = resolve(pattern, start - timedelta(hours=1)), resolve(pattern, end)
