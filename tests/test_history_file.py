@@ -99,6 +99,11 @@ def test_an_image_is_a_chunk_of_its_own(path: Path) -> None:
         assert file["rain"].chunking() == [1, *GRID.shape]
 
 
+def test_the_library_keeps_no_images_of_an_open_history(path: Path) -> None:
+    with open_history(path) as history:
+        assert {history._file[name].get_var_chunk_cache()[0] for name in ("soil_moisture", *FLUXES)} == {2**16}
+
+
 def test_what_is_not_there_is_said_with_what_is(path: Path) -> None:
     with open_history(path) as history:
         with pytest.raises(InputError, match=r"found no 0-0\.3 m, expected one of 0-0\.1 m, 0\.1-0\.4 m, 0\.4-1 m"):

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from histories import GRID, flux, moisture, write_history
+from launch import python
 from mpi4py import MPI
 from problems import COMMS, SELF, agree
 
@@ -192,6 +193,34 @@ def test_a_cycle_is_never_made_twice_nor_without_its_record(comm: MPI.Intracomm,
                 write_record(folder, Record(START, START + HOUR), comm)
     comm.barrier()
     assert agree(comm, len(list((run.directory / "cycles").iterdir())) == 3)
+
+
+# Dies without a word in the middle of a cycle: while it fills the folder, or with all but the new name done.
+DIES = """
+import os, sys
+from datetime import datetime, UTC
+from pathlib import Path
+from mpi4py import MPI
+from imgda_mpi.results.run_folder import open_run
+from imgda_mpi.results.run_writing import new_cycle, write_record
+from imgda_mpi.results.run_records import Record
+start = datetime(2022, 6, 2, tzinfo=UTC)
+Path.rename = lambda *_: os._exit(9)
+with new_cycle(open_run(Path(sys.argv[1])), start, MPI.COMM_SELF) as folder:
+    if sys.argv[2] == "early":
+        os._exit(9)
+    write_record(folder, Record(start, datetime(2022, 6, 2, 6, tzinfo=UTC)), MPI.COMM_SELF)
+"""
+
+
+@pytest.mark.parametrize("when", ["early", "late"])
+def test_a_job_that_dies_in_a_cycle_leaves_nothing_under_its_name(tmp_path: Path, when: str) -> None:
+    run = new_run(tmp_path / "run", RUN, SETTINGS, SELF)
+    assert python("-c", DIES, str(run.directory), when).returncode == 9
+    assert [folder.name for folder in (run.directory / "cycles").iterdir()] == ["20220602T00.partial"]
+    assert run.cycles() == []
+    make_cycle(run, SELF, begin=0, end=6)
+    assert [folder.name for folder in (run.directory / "cycles").iterdir()] == ["20220602T00"]
 
 
 def test_an_interrupted_cycle_is_removed(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from imgda_mpi.faults import ImgdaError, fault, writing
 from imgda_mpi.grid import Grid
 from imgda_mpi.netcdf import (
     horizontal_grid,
+    in_library,
     opened,
     read_values,
     text_attribute,
@@ -221,6 +222,7 @@ class HistoryWriter:
             fill_value=np.nan,
         )
         variable.setncatts({"standard_name": standard_name, "units": units})
+        _keep_no_images(variable)
         return variable
 
 
@@ -239,6 +241,8 @@ class History:
 
     def __init__(self, path: Path, file: netCDF4.Dataset) -> None:
         _check_variables(path, file, DIMENSIONS)
+        for name in ("soil_moisture", *FLUXES):
+            _keep_no_images(file[name])
         self._file, self.path = file, path
         self.times = decoded(path, file["time"], read_values(path, file["time"]))
         if any(later <= earlier for earlier, later in zip(self.times[:-1], self.times[1:], strict=True)):
@@ -317,6 +321,12 @@ def _check_variables(path: Path, file: netCDF4.Dataset, dimensions: dict[str, tu
             raise _no_history(path, name, "no such variable")
         if file[name].dimensions != wanted:
             raise _no_history(path, name, f"dimensions ({', '.join(file[name].dimensions)})")
+
+
+def _keep_no_images(variable: netCDF4.Variable[Any]) -> None:
+    """Images are written and read whole and once: the library would keep tens of megabytes of them per variable."""
+    with in_library(Path(variable.group().filepath())):
+        variable.set_var_chunk_cache(size=2**16)
 
 
 def _count(path: Path, file: netCDF4.Dataset, name: str) -> int:
