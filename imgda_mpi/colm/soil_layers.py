@@ -34,6 +34,9 @@ thickness: FloatArray = np.concatenate(
 interface_depth: FloatArray = np.concatenate([[0.0], np.cumsum(thickness)])
 """Depth of the layers' edges from the surface down, (11,) m: layer i lies between edges i and i + 1."""
 
+LAYERS: tuple[tuple[float, float], ...] = ((0.0, 0.1), (0.1, 0.4), (0.4, 1.0))
+"""Top and bottom of the layers whose images are kept and scored, m: the surface, the roots' and the deeper one."""
+
 for _depths in (node_depth, thickness, interface_depth):
     _depths.setflags(write=False)
 

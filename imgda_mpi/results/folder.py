@@ -36,13 +36,29 @@ def new_directory(final: Path, comm: MPI.Intracomm) -> Iterator[Path]:
             final.parent.mkdir(parents=True, exist_ok=True)
             staging = Path(tempfile.mkdtemp(prefix=".imgda_mpi.partial-", dir=final.parent))
     staging = comm.bcast(staging)
-    try:
+    with renamed_when_whole(staging, final, comm):
         yield staging
-        paths: list[str] = []
         with same_fate(comm), writing(final):
             if comm.rank == 0:
                 # mkdtemp makes private folders; the result is an ordinary one.
                 staging.chmod(0o777 & ~_umask())
+
+
+@contextmanager
+def renamed_when_whole(staging: Path, final: Path, comm: MPI.Intracomm) -> Iterator[None]:
+    """Give a folder its final name when the block that fills it has succeeded and all of it is on the disk.
+
+    Collective over ``comm``. On an error that all ranks share the folder is removed.
+
+    Raises
+    ------
+    OutputError
+    """
+    try:
+        yield
+        paths: list[str] = []
+        with same_fate(comm), writing(final):
+            if comm.rank == 0:
                 paths = [str(staging), *map(str, staging.rglob("*"))]
         paths = comm.bcast(paths)
         with same_fate(comm), writing(final):
@@ -51,6 +67,7 @@ def new_directory(final: Path, comm: MPI.Intracomm) -> Iterator[Path]:
         with same_fate(comm), writing(final):
             if comm.rank == 0:
                 staging.rename(final)
+                _sync(str(final.parent))
     except BaseException as err:
         # Removing while other ranks may still write is only safe where all ranks have failed alike.
         if comm.rank == 0 and (comm.size == 1 or getattr(err, "everywhere", False)):
