@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
 
 from imgda_mpi.arrays import FloatArray
+from imgda_mpi.columns.compiled import compiled
 from imgda_mpi.columns.rain_systems import generator
 
 YEAR = 365.2425  # days
@@ -72,20 +72,20 @@ def _waves(seed: int, day: int) -> FloatArray:
     return np.asarray(np.cos(turn) * drawn[0] + np.sin(turn) * drawn[1])
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def saturation(temperature: float) -> float:
     """Vapour pressure over water, Pa, of a temperature in K: Allen et al. (1998), eq. 11."""
     pressure: float = 610.8 * np.exp(17.27 * (temperature - 273.16) / (temperature - 35.86))
     return pressure
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def _bump(distance: float) -> float:
     height: float = np.exp(-distance * distance)
     return height
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def _fill(places: Places, day: float, sun: float, waves: FloatArray, climate: Climate) -> None:
     late_july = np.cos(2.0 * np.pi * (day - 205.0) / YEAR)
     for i in range(places.latitude.size):

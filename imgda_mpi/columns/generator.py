@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-import numba
 import numpy as np
 
 from imgda_mpi.arrays import FloatArray, IntArray
 from imgda_mpi.columns.climate import Climate, Places, climate_of, declination, saturation
+from imgda_mpi.columns.compiled import compiled
 from imgda_mpi.columns.rain_systems import LONGEST, Points, Systems, add_systems, systems_born
 from imgda_mpi.columns.weather import STEFAN_BOLTZMANN, Weather
 from imgda_mpi.example.geography import wetness
@@ -113,7 +113,7 @@ class GeneratedWeather:
 
 
 # Scalar arithmetic for each point: vectorised functions may round differently at the end of an array.
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def _fill_static(places: Places, points: Points, sky: _Sky) -> None:
     for i in range(places.latitude.size):
         latitude, longitude = np.radians(places.latitude[i]), np.radians(places.longitude[i])
@@ -127,7 +127,7 @@ def _fill_static(places: Places, points: Points, sky: _Sky) -> None:
         sky.wind[i] = 2.5 + 1.5 * sky.north[i] * sky.north[i]
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def _fill_hour(
     fraction: float,
     sun: float,

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
 
 from imgda_mpi.arrays import FloatArray
+from imgda_mpi.columns.compiled import compiled
 from imgda_mpi.grid import EARTH_RADIUS
 
 LONGEST = 3
@@ -99,7 +99,7 @@ def systems_born(seed: int, day: int) -> Systems:
     )
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def add_systems(systems: Systems, time: float, points: Points, rain: FloatArray, cloud: FloatArray) -> None:
     """Add what the systems of a table bring at an instant.
 

@@ -6,10 +6,10 @@ chapter 4, eq. 53 for the hour.
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
 from imgda_mpi.arrays import FloatArray
+from imgda_mpi.columns.compiled import compiled
 from imgda_mpi.columns.weather import STEFAN_BOLTZMANN, Weather
 
 ALBEDO = 0.23
@@ -34,7 +34,7 @@ def reference_evaporation(weather: Weather) -> FloatArray:
 
 
 # Scalar arithmetic for each point: vectorised functions may round differently at the end of an array.
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def _fill(weather: Weather, evaporation: FloatArray) -> None:
     for i in range(evaporation.size):
         kelvin, pressure = weather.temperature[i], 0.001 * weather.pressure[i]  # kPa

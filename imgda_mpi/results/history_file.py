@@ -30,7 +30,7 @@ from imgda_mpi.netcdf import (
     write_coordinate,
     write_variable,
 )
-from imgda_mpi.observations.dates import decoded
+from imgda_mpi.netcdf.dates import decoded
 from imgda_mpi.observations.image import Layer
 from imgda_mpi.observations.units import MOISTURE
 

@@ -1,0 +1,290 @@
+"""Water in one soil column: Richards' equation in mixed form, by an implicit step that says how large its error is.
+
+The water of a layer changes by the flux from above less that to below and what roots and air take,
+
+    dw_i/dt = q_i - q_(i+1) - s_i,    q = K G,    G = (psi_above - psi_below) / distance + 1,
+
+fluxes positive downward. K is that of the side the water comes from (Forsyth et al. 1995): with it more water anywhere
+never means less water elsewhere after a step, and a column at rest stays so. The implicit equations are solved by
+Newton's method. The unknown of a layer is its water, and its pressure where it is saturated (Diersch and Perrochet
+1999). Each iteration keeps the sum of water whatever else its error is.
+
+Boundaries are the lesser of two fluxes: at the surface all water that is there, or what soil takes in that stands under
+it; at the bottom what flows to the water table, or what the aquifer has room for.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from imgda_mpi.arrays import FloatArray
+from imgda_mpi.columns.compiled import compiled
+from imgda_mpi.columns.hydraulics import (
+    CONDUCTIVITY,
+    ENTRY,
+    FULL,
+    HYDRAULIC,
+    N_OF_COLUMN,
+    RESIDUAL,
+    RISE,
+    SLOPE,
+    SUCTION,
+    WATER,
+    relations,
+)
+
+EQUATION = 1.0e-5
+"""What may be left of the equation of a layer in a substep when its iterations end, m3 m-3. No water is lost by it."""
+
+ERROR = 5.0e-3
+"""Error in time that is allowed to a layer in a substep, m3 m-3."""
+
+MOST_ITERATIONS = 12
+
+ROUNDING = 1.0e-12  # mm
+
+# What is known of the layers of a column, and what a step needs, by rows of an array.
+N_ROWS = N_OF_COLUMN + 11
+(_BEFORE, _MOST, _IS_FULL, _PRESSURE, _FLUX, _BY_ABOVE, _BY_BELOW, _LOWER, _DIAGONAL, _UPPER, _RIGHT) = range(
+    N_OF_COLUMN, N_ROWS
+)
+
+
+class Bottom(NamedTuple):
+    """The aquifer below a column, as far as a step knows it.
+
+    Parameters
+    ----------
+    distance : from the lowest node down to the water table, mm
+    room : rate at which the aquifer can take water until the end of the step, mm s-1
+    rising : conductivity for water that rises from the water table, mm s-1
+    """
+
+    distance: float
+    room: float
+    rising: float
+
+
+@compiled
+def workspace(n_layers: int) -> FloatArray:
+    """Room for the arrays of one column, to be used again for the next: (19, n_layers + 1)."""
+    return np.zeros((N_ROWS, n_layers + 1))
+
+
+@compiled
+def substep(
+    is_campbell: bool,
+    layers: FloatArray,
+    depth: FloatArray,
+    thickness: FloatArray,
+    supply: float,
+    sinks: FloatArray,
+    bottom: Bottom,
+    dt: float,
+    work: FloatArray,
+) -> tuple[float, float, float]:
+    """Move a column on by ``dt`` seconds.
+
+    Parameters
+    ----------
+    layers : (n_layers, 16), see `imgda_mpi.columns.hydraulics.Hydraulics`
+    depth, thickness : of nodes and of layers, (n_layers,) mm
+    supply : water that stands on the surface or comes to it in this time, mm
+    sinks : what is taken from the layers, (n_layers,) mm s-1, and no more than they have above residual water
+    work : the column (`workspace`, `relations`), which becomes the one after the step
+
+    Returns
+    -------
+    float, float, float
+        Water left on the surface, mm; flux to the aquifer, mm s-1; estimated error as a part of `ERROR`, infinite where
+        the step failed.
+    """
+    n = depth.size
+    for i in range(n):
+        work[_BEFORE, i] = work[WATER, i]
+        # What a layer holds beyond its pores may stay there, and gets no more.
+        work[_MOST, i] = max(layers[i, FULL], work[WATER, i])
+        work[_IS_FULL, i] = 1.0 if work[WATER, i] >= layers[i, FULL] else 0.0
+    pond, drained = 0.0, 0.0
+    changed, ponded, spilled = True, False, False
+    for iteration in range(MOST_ITERATIONS):
+        is_ponded = _flux_in(layers, depth, supply, dt, work)
+        _fluxes(depth, work)
+        is_spilling = _flux_out(layers, bottom, work)
+        left = _assemble(thickness, sinks, dt, work)
+        if iteration > 0 and left <= EQUATION and not changed and is_ponded == ponded and is_spilling == spilled:
+            for i in range(n):
+                if work[_IS_FULL, i] > 0.0:  # a pressure is no part of the state
+                    work[SUCTION, i] = layers[i, ENTRY]
+            return pond, drained, _error(thickness, work)
+        _factorise(work)
+        _solve(work)
+        ponded, spilled = is_ponded, is_spilling
+        drained = work[_FLUX, n] + work[_BY_ABOVE, n] * work[_RIGHT, n - 1]
+        pond = supply - dt * (work[_FLUX, 0] + work[_BY_BELOW, 0] * work[_RIGHT, 0]) if ponded else 0.0
+        changed = _update(is_campbell, layers, work)
+        if pond < 0.0:
+            changed = changed or pond < -ROUNDING
+            pond = 0.0
+            work[_IS_FULL, 0] = 0.0
+    undo(is_campbell, layers, work)
+    return supply, 0.0, np.inf
+
+
+@compiled
+def undo(is_campbell: bool, layers: FloatArray, work: FloatArray) -> None:
+    """Bring the column back to where it was before the last `substep`."""
+    for i in range(layers.shape[0]):
+        work[WATER, i] = work[_BEFORE, i]
+    relations(is_campbell, layers, work)
+
+
+@compiled
+def _flux_in(layers: FloatArray, depth: FloatArray, supply: float, dt: float, work: FloatArray) -> bool:
+    """The flux through the surface, and whether water is left standing on it.
+
+    Under standing water q = K_s ((pond - psi_1) / z_1 + 1) with the pond at the end of the step: supply - q dt.
+    """
+    all_full = True
+    for i in range(depth.size):
+        all_full = all_full and work[_IS_FULL, i] > 0.0
+    conductivity = layers[0, CONDUCTIVITY] / (1.0 + layers[0, CONDUCTIVITY] * dt / depth[0])
+    taken = conductivity * ((supply - work[SUCTION, 0]) / depth[0] + 1.0)
+    # In a column that is full all over the water in decides the pressures: all of it has no answer.
+    if taken < supply / dt or all_full:
+        work[_FLUX, 0] = taken
+        work[_BY_BELOW, 0] = -conductivity / depth[0] * _by_suction(work, 0)
+        return True
+    work[_FLUX, 0], work[_BY_BELOW, 0] = supply / dt, 0.0
+    return False
+
+
+@compiled
+def _fluxes(depth: FloatArray, work: FloatArray) -> None:
+    """Fluxes between layers, and their derivatives by the unknowns above and below."""
+    for i in range(1, depth.size):
+        distance = depth[i] - depth[i - 1]
+        gradient = (work[SUCTION, i - 1] - work[SUCTION, i]) / distance + 1.0
+        source = i - 1 if gradient > 0.0 else i
+        conductivity = work[HYDRAULIC, source]
+        work[_FLUX, i] = conductivity * gradient
+        work[_BY_ABOVE, i] = conductivity / distance * _by_suction(work, i - 1)
+        work[_BY_BELOW, i] = -conductivity / distance * _by_suction(work, i)
+        if work[_IS_FULL, source] == 0.0:
+            if gradient > 0.0:
+                work[_BY_ABOVE, i] += work[RISE, source] * gradient
+            else:
+                work[_BY_BELOW, i] += work[RISE, source] * gradient
+
+
+@compiled
+def _flux_out(layers: FloatArray, bottom: Bottom, work: FloatArray) -> bool:
+    """The flux to the aquifer, and whether it is as much as that has room for.
+
+    Water rises from a water table as far as soil between conducts it, twice the conductivity there at rest at most
+    (Gardner 1958).
+    """
+    n = layers.shape[0]
+    last = n - 1
+    gradient = (work[SUCTION, last] - layers[last, ENTRY]) / bottom.distance + 1.0
+    if gradient > 0.0:
+        flux = work[HYDRAULIC, last] * gradient
+        slope = work[HYDRAULIC, last] / bottom.distance * _by_suction(work, last)
+        if work[_IS_FULL, last] == 0.0:
+            slope += work[RISE, last] * gradient
+    else:
+        share = 1.0 / (1.0 - 0.5 * gradient)
+        flux = bottom.rising * gradient * share
+        slope = bottom.rising * share * share / bottom.distance * _by_suction(work, last)
+    if flux >= bottom.room:
+        work[_FLUX, n], work[_BY_ABOVE, n] = bottom.room, 0.0
+        return True
+    work[_FLUX, n], work[_BY_ABOVE, n] = flux, slope
+    return False
+
+
+@compiled
+def _by_suction(work: FloatArray, i: int) -> float:
+    """Derivative of a layer's potential by its unknown: itself where the layer is full."""
+    return 1.0 if work[_IS_FULL, i] > 0.0 else work[SLOPE, i]
+
+
+@compiled
+def _assemble(thickness: FloatArray, sinks: FloatArray, dt: float, work: FloatArray) -> float:
+    """The linear equations of an iteration, and how far the layers are from theirs at most, m3 m-3."""
+    left = 0.0
+    for i in range(thickness.size):
+        gained = dt * (work[_FLUX, i] - work[_FLUX, i + 1] - sinks[i]) - (work[WATER, i] - work[_BEFORE, i])
+        left = max(left, abs(gained) / thickness[i])
+        work[_RIGHT, i] = gained
+        work[_LOWER, i] = -dt * work[_BY_ABOVE, i]
+        work[_UPPER, i] = dt * work[_BY_BELOW, i + 1]
+        work[_DIAGONAL, i] = 1.0 - work[_IS_FULL, i] - dt * (work[_BY_BELOW, i] - work[_BY_ABOVE, i + 1])
+    return left
+
+
+@compiled
+def _factorise(work: FloatArray) -> None:
+    n = work.shape[1] - 1
+    work[_DIAGONAL, 0] = 1.0 / work[_DIAGONAL, 0]
+    for i in range(1, n):
+        work[_LOWER, i] *= work[_DIAGONAL, i - 1]
+        work[_DIAGONAL, i] = 1.0 / (work[_DIAGONAL, i] - work[_LOWER, i] * work[_UPPER, i - 1])
+
+
+@compiled
+def _solve(work: FloatArray) -> None:
+    """Put the solution of the factorised equations in the place of their right side."""
+    n = work.shape[1] - 1
+    for i in range(1, n):
+        work[_RIGHT, i] -= work[_LOWER, i] * work[_RIGHT, i - 1]
+    work[_RIGHT, n - 1] *= work[_DIAGONAL, n - 1]
+    for i in range(n - 2, -1, -1):
+        work[_RIGHT, i] = (work[_RIGHT, i] - work[_UPPER, i] * work[_RIGHT, i + 1]) * work[_DIAGONAL, i]
+
+
+@compiled
+def _update(is_campbell: bool, layers: FloatArray, work: FloatArray) -> bool:
+    """Take the step of an iteration; whether a layer was held back, became full, or is so no more."""
+    changed = False
+    for i in range(layers.shape[0]):
+        if work[_IS_FULL, i] > 0.0:
+            work[_PRESSURE, i] = work[SUCTION, i] + work[_RIGHT, i]
+            if work[_PRESSURE, i] < layers[i, ENTRY]:
+                work[_IS_FULL, i] = 0.0
+                changed = True
+            continue
+        water = work[WATER, i] + work[_RIGHT, i]
+        least = min(layers[i, RESIDUAL], work[_BEFORE, i])
+        if water > work[_MOST, i]:
+            if water > work[_MOST, i] + ROUNDING:
+                changed = True
+                work[_IS_FULL, i] = 1.0
+                work[_PRESSURE, i] = layers[i, ENTRY]
+            water = work[_MOST, i]
+        elif water < least:
+            if water < least - ROUNDING:
+                changed = True
+                least += 0.1 * (work[WATER, i] - least)
+            water = least
+        work[WATER, i] = water
+    relations(is_campbell, layers, work)
+    for i in range(layers.shape[0]):
+        if work[_IS_FULL, i] > 0.0:
+            work[SUCTION, i] = work[_PRESSURE, i]
+    return changed
+
+
+@compiled
+def _error(thickness: FloatArray, work: FloatArray) -> float:
+    """Estimated error in time of the layers' water, as a part of the error allowed.
+
+    Half of the difference between the change at the end's rate and at the start's, as it is after two implicit steps:
+    what comes to rest within the step is no error.
+    """
+    change = 0.0
+    for i in range(thickness.size):
+        change = max(change, abs(work[WATER, i] - work[_BEFORE, i]) / thickness[i])
+    return 0.3 * change / ERROR

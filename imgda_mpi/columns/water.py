@@ -1,0 +1,364 @@
+"""The water of all columns over a while: what rains, stands, runs off, is drawn by air and roots, sinks and drains.
+
+Beside Richards' equation (`imgda_mpi.columns.richards`) these are simple, and each from its source: surface runoff of
+the saturated part of a cell and the drainage of the aquifer of SIMTOP (Niu et al. 2005, 2007), evaporation from soil
+(Lee and Pielke 1992), water stress of roots as CoLM has it without plant hydraulics, and the water table of CoLM202X
+below the lowest layer.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from imgda_mpi.arrays import BoolArray, FloatArray
+from imgda_mpi.columns.compiled import compiled
+from imgda_mpi.columns.hydraulics import (
+    ENTRY,
+    FULL,
+    HYDRAULIC,
+    N_OF_COLUMN,
+    RESIDUAL,
+    SUCTION,
+    WATER,
+    relations,
+    water_at,
+)
+from imgda_mpi.columns.richards import Bottom, substep, undo, workspace
+
+WILTING = -1.5e5
+"""Potential at which roots draw nothing any more, mm: the model's ``smpmax``."""
+
+FIELD_CAPACITY = -3365.0
+"""Potential up to which evaporation from soil is not held back by it, mm: -33 kPa."""
+
+EVAPORATING = 45.0
+"""Depth from which air draws water, mm: two layers of CoLM."""
+
+SHORTEST = 1.0e-3  # s: a substep that fails at this length does so for another reason than its length
+
+
+class Processes(NamedTuple):
+    """What happens beside the flow in the soil; all of it can be turned off by a 0.
+
+    Parameters
+    ----------
+    saturated_most, saturated_decay : part of a column's cell that is saturated where the water table is at the surface,
+        and how fast it goes down with that, m-1: f = most exp(-0.5 decay zwt) (Niu et al. 2005; CoLM's values)
+    drainage_most, drainage_decay : of the aquifer, mm s-1 and m-1: most exp(-decay zwt) (Niu et al. 2007)
+    """
+
+    saturated_most: float = 0.38
+    saturated_decay: float = 0.5
+    drainage_most: float = 5.5e-3
+    drainage_decay: float = 2.5
+
+
+class Columns(NamedTuple):
+    """What does not change of n columns with any layers.
+
+    Parameters
+    ----------
+    is_campbell, layers : see `imgda_mpi.columns.hydraulics.Hydraulics`
+    depth, thickness : of nodes and of layers, (n_layers,) mm
+    cover : part of the ground that plants cover, (n,)
+    roots : part of them in each layer, (n, n_layers)
+    air : part of what air draws that comes from each layer, (n_layers,): 0 but for the uppermost
+    field : water of the layers at field capacity, (n, n_layers) mm
+    pond : most water that stands on the surface, mm
+    moves : which of the columns take part, (n,)
+    """
+
+    is_campbell: bool
+    layers: FloatArray
+    depth: FloatArray
+    thickness: FloatArray
+    cover: FloatArray
+    roots: FloatArray
+    air: FloatArray
+    field: FloatArray
+    pond: float
+    moves: BoolArray
+
+
+class State(NamedTuple):
+    """What changes of n columns.
+
+    Parameters
+    ----------
+    kept : water of the layers and what follows from it (`relations`), (n, 5, n_layers); row 0 in mm
+    pond : water that stands on the surface, (n,) mm
+    aquifer : its store, (n,) mm: a deficit, 0 where it is full
+    table : depth of the water table, (n,) m
+    """
+
+    kept: FloatArray
+    pond: FloatArray
+    aquifer: FloatArray
+    table: FloatArray
+
+
+N_FLUXES = 5
+RAIN, EVAPORATION, TRANSPIRATION, SURFACE_RUNOFF, DRAINAGE = range(N_FLUXES)
+"""Columns of the fluxes that `advance` adds up, mm."""
+
+
+def make_columns(
+    is_campbell: bool,
+    layers: FloatArray,
+    depth: FloatArray,
+    thickness: FloatArray,
+    cover: FloatArray,
+    roots: FloatArray,
+    pond: float,
+    moves: BoolArray,
+) -> Columns:
+    """`Columns` of their properties."""
+    field = np.zeros(layers.shape[:2])
+    _fill_field(is_campbell, layers, field)
+    lower = np.minimum(np.cumsum(thickness), EVAPORATING)
+    air = np.diff(lower, prepend=0.0) / EVAPORATING
+    return Columns(is_campbell, layers, depth, thickness, cover, roots, air, field, pond, moves)
+
+
+def make_state(columns: Columns, water: FloatArray, pond: FloatArray, aquifer: FloatArray, table: FloatArray) -> State:
+    """`State` of the water of the layers, (n, n_layers) mm, and the rest; all arrays are its own."""
+    kept = np.zeros((water.shape[0], 5, water.shape[1]))
+    kept[:, WATER] = water
+    _fill_kept(columns, kept)
+    return State(kept, pond.copy(), aquifer.copy(), table.copy())
+
+
+@compiled
+def _fill_field(is_campbell: bool, layers: FloatArray, field: FloatArray) -> None:
+    for c in range(field.shape[0]):
+        for i in range(field.shape[1]):
+            field[c, i] = water_at(is_campbell, layers[c], i, FIELD_CAPACITY)[0]
+
+
+@compiled
+def _fill_kept(columns: Columns, kept: FloatArray) -> None:
+    work = workspace(columns.depth.size)
+    for c in range(kept.shape[0]):
+        if columns.moves[c]:
+            _load(kept, c, work)
+            relations(columns.is_campbell, columns.layers[c], work)
+            _keep(work, kept, c)
+
+
+@compiled
+def _load(kept: FloatArray, c: int, work: FloatArray) -> None:
+    for row in range(kept.shape[1]):
+        for i in range(kept.shape[2]):
+            work[row, i] = kept[c, row, i]
+
+
+@compiled
+def _keep(work: FloatArray, kept: FloatArray, c: int) -> None:
+    for row in range(kept.shape[1]):
+        for i in range(kept.shape[2]):
+            kept[c, row, i] = work[row, i]
+
+
+@compiled
+def advance(
+    columns: Columns,
+    state: State,
+    rain: FloatArray,
+    demand: FloatArray,
+    seconds: float,
+    processes: Processes,
+    fluxes: FloatArray,
+) -> tuple[float, int]:
+    """Move columns on by a while of constant weather.
+
+    Parameters
+    ----------
+    state : changed in place
+    rain, demand : what rains and what the air would take, (n,) kg m-2 s-1
+    fluxes : (n, 5) mm, to which those of this while are added
+
+    Returns
+    -------
+    float, int
+        Largest error of the water balance of a column, mm, and how many substeps were taken in all. Where a column has
+        no solution the error is infinite.
+    """
+    n_layers = columns.depth.size
+    work, sinks, sums = workspace(n_layers), np.zeros(n_layers), np.zeros(N_FLUXES)
+    at_rest = np.zeros((N_OF_COLUMN, 1))
+    worst, n_substeps = 0.0, 0
+    for c in range(rain.size):
+        if not columns.moves[c]:
+            continue
+        _load(state.kept, c, work)
+        before = _stored(work, n_layers, state, c)
+        sums[:] = 0.0
+        taken = _advance_one(columns, state, c, rain[c], demand[c], seconds, processes, work, sinks, sums, at_rest)
+        _keep(work, state.kept, c)
+        lost = 0.0
+        for flux in range(1, N_FLUXES):
+            lost += sums[flux]
+        error = abs(_stored(work, n_layers, state, c) - before - (sums[RAIN] - lost))
+        if taken == 0 or not error <= worst:
+            worst = np.inf if taken == 0 or math.isnan(error) else error
+        for flux in range(N_FLUXES):
+            fluxes[c, flux] += sums[flux]
+        n_substeps += taken
+    return worst, n_substeps
+
+
+@compiled
+def _stored(work: FloatArray, n_layers: int, state: State, c: int) -> float:
+    """Water of a column, mm."""
+    total: float = state.pond[c] + state.aquifer[c]
+    for i in range(n_layers):
+        total += work[WATER, i]
+    return total
+
+
+@compiled
+def _advance_one(
+    columns: Columns,
+    state: State,
+    c: int,
+    rain: float,
+    demand: float,
+    seconds: float,
+    processes: Processes,
+    work: FloatArray,
+    sinks: FloatArray,
+    sums: FloatArray,
+    at_rest: FloatArray,
+) -> int:
+    """Move the loaded column c on and add up its fluxes, mm; how many substeps it took, 0 where it has no solution."""
+    layers = columns.layers[c]
+    bottom_depth = columns.depth[-1] + 0.5 * columns.thickness[-1]
+    n_substeps, left, dt = 0, seconds, seconds
+    while left > 0.0:
+        dt = min(dt, left)
+        saturated = processes.saturated_most * math.exp(-0.5 * processes.saturated_decay * state.table[c])
+        drainage = processes.drainage_most * math.exp(-processes.drainage_decay * state.table[c])
+        standing = state.pond[c] + rain * (1.0 - saturated) * dt
+        evaporated = min(demand * dt, standing)
+        transpired, from_soil = _draw(columns, c, demand - evaporated / dt, dt, work, sinks)
+        below = max(1.0e3 * state.table[c], bottom_depth) - columns.depth[-1]
+        room = (max(state.aquifer[c], 0.0) - state.aquifer[c]) / dt + drainage
+        bottom = Bottom(below, room, _rising(columns, c, below, work, at_rest))
+        pond, drained, error = substep(
+            columns.is_campbell,
+            layers,
+            columns.depth,
+            columns.thickness,
+            standing - evaporated,
+            sinks,
+            bottom,
+            dt,
+            work,
+        )
+        if error > 1.0 and dt > SHORTEST:
+            if error < np.inf:
+                undo(columns.is_campbell, layers, work)
+            dt *= max(0.9 / error, 0.1)
+            continue
+        if error == np.inf:
+            return 0
+        state.pond[c] = min(pond, columns.pond)
+        state.aquifer[c] += dt * (drained - drainage)
+        state.table[c] = _table(columns, state, c, work)
+        sums[RAIN] += rain * dt
+        sums[EVAPORATION] += evaporated + from_soil * dt
+        sums[TRANSPIRATION] += transpired * dt
+        sums[SURFACE_RUNOFF] += rain * saturated * dt + (pond - state.pond[c])
+        sums[DRAINAGE] += drainage * dt
+        n_substeps += 1
+        left -= dt
+        dt *= min(0.9 / max(error, 0.1), 4.0)
+    return n_substeps
+
+
+@compiled
+def _draw(
+    columns: Columns, c: int, demand: float, dt: float, work: FloatArray, sinks: FloatArray
+) -> tuple[float, float]:
+    """What roots and air draw from the layers; sums of both, mm s-1. ``demand`` is what the air would take, mm s-1.
+
+    Roots: (1 - psi / psi_w) / (1 - psi_s / psi_w) of their part, 0 to 1. Air: (1 - cos(pi S))^2 / 4 of a layer's part
+    where S, its water above residual over that at field capacity, is below 1 (Lee and Pielke 1992).
+    """
+    transpired, from_soil = 0.0, 0.0
+    layers, cover = columns.layers[c], columns.cover[c]
+    for i in range(columns.depth.size):
+        stress = (1.0 - work[SUCTION, i] / WILTING) / (1.0 - layers[i, ENTRY] / WILTING)
+        by_roots = cover * demand * columns.roots[c, i] * min(max(stress, 0.0), 1.0)
+        by_air = 0.0
+        above = work[WATER, i] - layers[i, RESIDUAL]
+        if columns.air[i] > 0.0:
+            filled = min(max(above / (columns.field[c, i] - layers[i, RESIDUAL]), 0.0), 1.0)
+            share = 0.25 * (1.0 - math.cos(math.pi * filled)) ** 2
+            by_air = (1.0 - cover) * demand * columns.air[i] * share
+        wanted, most = by_roots + by_air, max(above, 0.0) / dt
+        if wanted > most:
+            by_roots, by_air = by_roots * most / wanted, by_air * most / wanted
+        sinks[i] = by_roots + by_air
+        transpired += by_roots
+        from_soil += by_air
+    return transpired, from_soil
+
+
+@compiled
+def _rising(columns: Columns, c: int, distance: float, work: FloatArray, at_rest: FloatArray) -> float:
+    """Conductivity of the lowest layer, mm s-1, were it at rest so far above the water table, mm; 0 where it is wetter.
+
+    ``at_rest`` is room for a column of one layer.
+    """
+    last = columns.depth.size - 1
+    layers = columns.layers[c]
+    rest = layers[last, ENTRY] - distance
+    if work[SUCTION, last] > 0.5 * rest:  # nothing rises to such a layer in a substep
+        return 0.0
+    at_rest[WATER, 0] = water_at(columns.is_campbell, layers, last, rest)[0]
+    relations(columns.is_campbell, layers[last:], at_rest)
+    conductivity: float = at_rest[HYDRAULIC, 0]
+    return conductivity
+
+
+@compiled
+def _table(columns: Columns, state: State, c: int, work: FloatArray) -> float:
+    """Depth of the water table, m: below the layers by the deficit of the aquifer, else above the lowest that is full.
+
+    In a layer that is not full it lies as deep below the node as at rest.
+    """
+    layers, depth, thickness = columns.layers[c], columns.depth, columns.thickness
+    lower = depth[-1] + 0.5 * thickness[-1]
+    if state.aquifer[c] < 0.0:
+        guess = 1.0e3 * state.table[c] - lower
+        return 1.0e-3 * (lower + table_below(columns.is_campbell, layers, thickness[-1], -state.aquifer[c], guess))
+    for i in range(depth.size - 1, -1, -1):
+        upper = lower - thickness[i]
+        if work[WATER, i] < layers[i, FULL]:
+            return 1.0e-3 * max(min(depth[i] + layers[i, ENTRY] - work[SUCTION, i], lower), upper)
+        lower = upper
+    return 0.0
+
+
+@compiled
+def table_below(is_campbell: bool, layers: FloatArray, thickness: float, deficit: float, guess: float) -> float:
+    """How deep the water table lies below the lowest layer, mm, where so much water is missing there, mm.
+
+    As in CoLM202X: deficit = L (porosity - theta(psi_s - L / 2)) with the properties of the lowest layer, whose
+    thickness is given in mm.
+    """
+    last = layers.shape[0] - 1
+    full, entry = layers[last, FULL], layers[last, ENTRY]
+    length = guess if guess > 0.0 else 2.0 * deficit * thickness / full + 1.0
+    for _ in range(100):
+        water, rise = water_at(is_campbell, layers, last, entry - 0.5 * length)
+        missing = (full - water) / thickness
+        excess = length * missing - deficit
+        if abs(excess) <= 1.0e-12 * max(deficit, 1.0):
+            break
+        length = max(length - excess / (missing + 0.5 * length * rise / thickness), 0.1 * length)
+    return length
