@@ -65,6 +65,15 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument("settings", type=Path, help="settings file, TOML; see `imgda_mpi settings compare`")
     compare.set_defaults(verb=_compare)
 
+    columns = verbs.add_parser(
+        "columns",
+        help="run soil columns, a small land model, from a CoLM202X restart on (under mpirun)",
+        description="Moves the water of a restart's soil patches on through weather, made up or from files: a model to "
+        "cycle with where CoLM is not at hand. It knows no snow, ice, energy balance or lateral flow.",
+    )
+    columns.add_argument("settings", type=Path, help="settings file, TOML; see `imgda_mpi settings columns`")
+    columns.set_defaults(verb=_columns)
+
     plan = verbs.add_parser(
         "plan",
         help="predict memory, messages, work and files of an analysis",
@@ -79,7 +88,7 @@ def _parser() -> argparse.ArgumentParser:
 
     settings = verbs.add_parser("settings", help="print every key of the settings file with unit, default and meaning")
     settings.add_argument(
-        "of", nargs="?", choices=("analyse", "compare"), default="analyse", help="whose (default: analyse)"
+        "of", nargs="?", choices=("analyse", "compare", "columns"), default="analyse", help="whose (default: analyse)"
     )
     settings.set_defaults(verb=_settings)
 
@@ -143,6 +152,13 @@ def _compare(arguments: argparse.Namespace) -> int:
     return _on_all_ranks(arguments.settings, Comparison, compare)
 
 
+def _columns(arguments: argparse.Namespace) -> int:
+    from imgda_mpi.settings.columns import ColumnsRun
+    from imgda_mpi.workflow.columns import columns
+
+    return _on_all_ranks(arguments.settings, ColumnsRun, columns)
+
+
 def _plan(arguments: argparse.Namespace) -> int:
     from mpi4py import MPI
 
@@ -162,10 +178,12 @@ def _plan(arguments: argparse.Namespace) -> int:
 
 def _settings(arguments: argparse.Namespace) -> int:
     from imgda_mpi.settings.analysis import Settings
+    from imgda_mpi.settings.columns import ColumnsRun
     from imgda_mpi.settings.comparison import Comparison
     from imgda_mpi.settings.document import documented
 
-    sys.stdout.write(documented(Comparison if arguments.of == "compare" else Settings))
+    kinds: dict[str, type[Section]] = {"analyse": Settings, "compare": Comparison, "columns": ColumnsRun}
+    sys.stdout.write(documented(kinds[arguments.of]))
     return 0
 
 

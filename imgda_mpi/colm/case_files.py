@@ -77,6 +77,11 @@ class CaseFiles:
         """Time-invariant properties of one block's patches."""
         return self.consts / f"{self.case}_restart_const_lc{self.land_cover_year}_{block}.nc"
 
+    @property
+    def scalars(self) -> Path:
+        """Constants that are one number for all patches."""
+        return self.consts / f"{self.case}_restart_const_lc{self.land_cover_year}.nc"
+
     def places(self, block: str) -> tuple[Path, Path]:
         """Cells and area fractions of one block's patches."""
         return self.landpatch / f"landpatch_{block}.nc", self.landpatch / f"patchfrac_elm_{block}.nc"

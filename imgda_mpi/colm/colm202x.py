@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -16,8 +17,9 @@ from imgda_mpi.arrays import FloatArray, IntArray
 from imgda_mpi.colm.block_files import BlockFile, edit_rows, read_rows, share_of_blocks
 from imgda_mpi.colm.case_files import PLACE, CaseFiles, list_files, patch_map, stamp, survey
 from imgda_mpi.colm.copied import check_copied
-from imgda_mpi.colm.hdf5 import Columns, has_parallel_hdf5
-from imgda_mpi.colm.marks import Mark, mark_of_set, write_attribute
+from imgda_mpi.colm.hdf5 import Columns, has_parallel_hdf5, opened
+from imgda_mpi.colm.land_cover import classification
+from imgda_mpi.colm.marks import Mark, mark_of_set, remove_attribute, write_attribute
 from imgda_mpi.colm.own_patches import own_patches
 from imgda_mpi.colm.patches import PatchMap
 from imgda_mpi.colm.plausible import Implausible, check_soil
@@ -26,7 +28,7 @@ from imgda_mpi.colm.soil_update import SoilColumns
 from imgda_mpi.faults import writing
 from imgda_mpi.parallel.failure import from_rank_0, same_fate
 from imgda_mpi.parallel.ownership import share
-from imgda_mpi.parallel.rows import gather_rows
+from imgda_mpi.parallel.rows import gather_rows, scatter_rows
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +43,11 @@ RESIDUAL = Columns("theta_r", 0, N_SOIL)
 
 @dataclass
 class Colm202xRestart:
-    """A restart of CoLM202X, as `imgda_mpi.model.restart.Restart` describes it."""
+    """A restart of CoLM202X, as `imgda_mpi.model.restart.Restart` describes it.
+
+    Beside that ``patch_class`` are the land cover classes of the own patches, (n_own,), in the ``classification`` that
+    `imgda_mpi.colm.land_cover` names.
+    """
 
     name: str
     time: datetime
@@ -55,11 +61,54 @@ class Colm202xRestart:
     states: list[BlockFile]
     consts: list[BlockFile]
     mark: Mark | None
+    patch_class: IntArray
+    classification: str
     read: dict[str, FloatArray] = field(default_factory=dict)  # own rows of the state, from the first reading on
 
     def room(self) -> int:
         """Bytes that `write` needs: the files, and the edited variables once more in case they deflate less well."""
         return sum(path.stat().st_size for path in self.copied) + 8 * (N_SOIL + 1) * int(self.offsets[-1])
+
+    def has_const(self, name: str) -> bool:
+        """Whether the constants have a variable. Collective."""
+
+        def ask() -> bool:
+            with opened(self.consts[0].path) as file:
+                return file.has(name)
+
+        return from_rank_0(self.comm, ask)
+
+    def read_const(self, variables: Sequence[Columns]) -> dict[str, FloatArray]:
+        """Own rows of constants by name. Collective.
+
+        Raises
+        ------
+        InputError
+            See `read_rows`.
+        """
+        return read_rows(self.comm, self.consts, self.offsets, variables)
+
+    def read_state(self, variables: Sequence[Columns]) -> dict[str, FloatArray]:
+        """Own rows of the state by name, which cannot be written to: `write` compares with them. Collective.
+
+        Raises
+        ------
+        InputError
+            See `read_rows`.
+        """
+        rows = read_rows(self.comm, self.states, self.offsets, variables)
+        for values in rows.values():
+            values.flags.writeable = False
+        self.read |= rows
+        return rows
+
+    def place_in_state(self, patch: int) -> tuple[Path, int]:
+        """The file of one of the own patches, and the patch's number in it."""
+        return _place(self.states, int(self.offsets[self.comm.rank]) + patch)
+
+    def place_in_const(self, patch: int) -> tuple[Path, int]:
+        """The file of the constants of one of the own patches, and the patch's number in it."""
+        return _place(self.consts, int(self.offsets[self.comm.rank]) + patch)
 
     def read_soil(self, implausible: Implausible = "stop") -> tuple[SoilColumns, FloatArray]:
         """Soil columns and aquifer storage (n_own,) mm of the own patches. Collective.
@@ -71,9 +120,8 @@ class Colm202xRestart:
         InputError
             Where a variable cannot be read, and as of `check_soil`.
         """
-        state = read_rows(self.comm, self.states, self.offsets, [LIQUID, ICE, TEMPERATURE, AQUIFER])
-        const = read_rows(self.comm, self.consts, self.offsets, [POROSITY, RESIDUAL])
-        first = int(self.offsets[self.comm.rank])
+        state = self.read_state([LIQUID, ICE, TEMPERATURE, AQUIFER])
+        const = self.read_const([POROSITY, RESIDUAL])
         soil = SoilColumns(
             liquid=state[LIQUID.name],
             ice=state[ICE.name],
@@ -82,11 +130,7 @@ class Colm202xRestart:
             residual=const[RESIDUAL.name],
             is_soil=self.patches.is_soil,
         )
-        in_state, in_const = (lambda n: _place(self.states, first + n)), (lambda n: _place(self.consts, first + n))
-        soil = check_soil(soil, in_state, in_const, self.comm, implausible)
-        self.read = {variable.name: state[variable.name] for variable in (LIQUID, AQUIFER)}
-        for rows in self.read.values():
-            rows.flags.writeable = False
+        soil = check_soil(soil, self.place_in_state, self.place_in_const, self.comm, implausible)
         return soil, state[AQUIFER.name]
 
     def check_copied(self, implausible: Implausible = "stop") -> None:
@@ -113,17 +157,39 @@ class Colm202xRestart:
         """
         if not self.read:
             self.read_soil()
-        folder = directory / self.files.states.name
-        written = [folder / source.name for source in self.copied]
-        marked = {file.path for file in self.states}
+        edits = {LIQUID: liquid} if aquifer is None else {LIQUID: liquid, AQUIFER: aquifer}
+
+        def give_mark(state: Path) -> None:
+            if mark is not None:
+                write_attribute(state, mark)
+
+        return self._write(directory, self.time, edits, give_mark)
+
+    def write_later(self, directory: Path, time: datetime, edits: Mapping[Columns, FloatArray]) -> list[Path]:
+        """The restart of a later time into ``directory``, named by it, with other own rows. Collective.
+
+        All else is as it is here, but for the mark of an analysis, which a model does not pass on.
+
+        Parameters
+        ----------
+        edits : variables that `read_state` has read
+        """
+        return self._write(directory, time, edits, remove_attribute)
+
+    def _write(
+        self, directory: Path, time: datetime, edits: Mapping[Columns, FloatArray], change: Callable[[Path], None]
+    ) -> list[Path]:
+        folder = directory / stamp(time)
+        names = {source: source.name.replace(stamp(self.time), stamp(time)) for source in self.copied}
+        written = [folder / name for name in names.values()]
+        states = {file.path for file in self.states}
         with same_fate(self.comm), writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
             for source, target in list(zip(self.copied, written, strict=True))[self.comm.rank :: self.comm.size]:
                 shutil.copyfile(source, target)
-                if mark is not None and source in marked:
-                    write_attribute(target, mark)
-        copies = [BlockFile(folder / file.path.name, file.start, file.stop) for file in self.states]
-        edits = {LIQUID: liquid} if aquifer is None else {LIQUID: liquid, AQUIFER: aquifer}
+                if source in states:
+                    change(target)
+        copies = [BlockFile(folder / names[file.path], file.start, file.stop) for file in self.states]
         edit_rows(self.comm, copies, self.offsets, self.read, edits)
         return written
 
@@ -155,6 +221,7 @@ def open_restart(
     consts = [BlockFile(files.const(block), *bound) for block, bound in zip(blocks, bounds, strict=True)]
     copied = [files.states / name for name in names]
     landdata = [path for block in blocks for path in files.places(block)]
+    known = None if places is None else classification(places["class"], places["type"])
     return Colm202xRestart(
         name=f"CoLM202X case {case} at {stamp(time)}",
         time=time,
@@ -168,6 +235,8 @@ def open_restart(
         states=states,
         consts=consts,
         mark=mark,
+        patch_class=scatter_rows(comm, None if places is None else places["class"].astype(np.int64), offsets),
+        classification=comm.bcast(known),
     )
 
 

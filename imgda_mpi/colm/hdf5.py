@@ -132,6 +132,26 @@ class OpenFile:
         # Of fixed length, as NetCDF writes it.
         h5py.Group(h5g.open(self.file, b"/")).attrs[name] = np.bytes_(text.encode())
 
+    def remove_text(self, name: str) -> None:
+        """Take a global attribute away, if there is one of this name. Of a file that one rank has alone.
+
+        Raises
+        ------
+        OSError, RuntimeError
+        """
+        if h5a.exists(self.file, name.encode()):
+            h5a.delete(self.file, name.encode())
+
+    def has(self, name: str) -> bool:
+        """Whether there is a variable of a name.
+
+        Raises
+        ------
+        InputError
+        """
+        with reading(self.path, name):
+            return bool(self.file.links.exists(name.encode()))
+
     def check_values(self, unless: Collection[str] = ()) -> dict[str, Shape]:
         """Read every variable once, and refuse one that cannot be read, was never written, or holds impossible numbers.
 
@@ -170,9 +190,7 @@ class OpenFile:
 
     def _find(self, name: str) -> tuple[h5d.DatasetID, tuple[int, ...], np.dtype[Any]]:
         """A variable, its shape and type."""
-        with reading(self.path, name):
-            is_there = self.file.links.exists(name.encode())
-        if not is_there:
+        if not self.has(name):
             raise self._fault(name, "no such variable", "it in every block")
         with reading(self.path, name):
             dataset = h5d.open(self.file, name.encode())

@@ -43,20 +43,25 @@ def check_types(
     ------
     InputError
     """
-    wrong = {name: _misfits(patch_class, patch_type, types) for name, types in TYPES.items()}
-    nearest = min(wrong, key=lambda name: wrong[name].size)
-    if wrong[nearest].size:
-        patch = int(wrong[nearest][0])
+    nearest = classification(patch_class, patch_type)
+    wrong = _misfits(patch_class, patch_type, TYPES[nearest])
+    if wrong.size:
+        patch = int(wrong[0])
         file, where = place(patch)
         types, of_class = TYPES[nearest], int(patch_class[patch])
         known = 0 <= of_class < types.size
         raise fault(
             file,
             variable,
-            found=f"type {patch_type[patch]} of class {of_class} in {where} ({wrong[nearest].size} such patches)",
+            found=f"type {patch_type[patch]} of class {of_class} in {where} ({wrong.size} such patches)",
             expected=f"type {types[of_class]} of that class ({nearest})" if known else f"a class of {nearest}",
             do="the file is damaged or of another case: copy it again from the model run",
         )
+
+
+def classification(patch_class: IntArray, patch_type: IntArray) -> str:
+    """Which of `TYPES` classes and types (n_patch,) fit best; the first where several do."""
+    return min(TYPES, key=lambda name: _misfits(patch_class, patch_type, TYPES[name]).size)
 
 
 def check_fractions(element: IntArray, fraction: FloatArray, cells: Path, fractions: Path) -> None:

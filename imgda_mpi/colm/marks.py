@@ -194,6 +194,17 @@ def write_attribute(file: Path, mark: Mark) -> None:
         state.write_text(ATTRIBUTE, mark.text)
 
 
+def remove_attribute(file: Path) -> None:
+    """Take the mark of a state file of CoLM202X away, if it has one. Not collective.
+
+    Raises
+    ------
+    OSError, RuntimeError
+    """
+    with opened(file, "r+") as state:
+        state.remove_text(ATTRIBUTE)
+
+
 def sidecar(restart: Path) -> Path:
     """Where the mark of a restart file of CoLM2014 is: beside it, else beside the file that it is a link to."""
     beside, file = restart.with_name(restart.name + SUFFIX), restart.resolve()

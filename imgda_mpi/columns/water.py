@@ -335,11 +335,13 @@ def _table(columns: Columns, state: State, c: int, work: FloatArray) -> float:
     lower = depth[-1] + 0.5 * thickness[-1]
     if state.aquifer[c] < 0.0:
         guess = 1.0e3 * state.table[c] - lower
-        return 1.0e-3 * (lower + table_below(columns.is_campbell, layers, thickness[-1], -state.aquifer[c], guess))
+        table: float = lower + table_below(columns.is_campbell, layers, thickness[-1], -state.aquifer[c], guess)
+        return 1.0e-3 * table
     for i in range(depth.size - 1, -1, -1):
         upper = lower - thickness[i]
         if work[WATER, i] < layers[i, FULL]:
-            return 1.0e-3 * max(min(depth[i] + layers[i, ENTRY] - work[SUCTION, i], lower), upper)
+            table = max(min(depth[i] + layers[i, ENTRY] - work[SUCTION, i], lower), upper)
+            return 1.0e-3 * table
         lower = upper
     return 0.0
 

@@ -59,7 +59,7 @@ def renamed_when_whole(staging: Path, final: Path, comm: MPI.Intracomm) -> Itera
         paths: list[str] = []
         with same_fate(comm), writing(final):
             if comm.rank == 0:
-                paths = [str(staging), *map(str, staging.rglob("*"))]
+                paths = [str(staging), *(str(path) for path in staging.rglob("*") if not path.is_symlink())]
         paths = comm.bcast(paths)
         with same_fate(comm), writing(final):
             for path in paths[comm.rank :: comm.size]:

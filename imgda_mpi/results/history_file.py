@@ -151,6 +151,16 @@ class HistoryWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the file.
+
+        Raises
+        ------
+        OutputError
+            Where what is left of it cannot be written.
+        """
         with writing(self._path):
             self._file.close()
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, get_args
 
 from pydantic.fields import FieldInfo
@@ -74,6 +76,17 @@ def starting(model: str, observation: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+def in_force(settings: Section) -> str:
+    """A settings file with all values in force and absolute paths: it says the same wherever it is read."""
+    lines, tables = [], []
+    for name, value in settings.model_dump(exclude_none=True).items():
+        if isinstance(value, dict):
+            tables += ["", f"[{name}]", *(f"{key} = {toml(part)}" for key, part in value.items())]
+        else:
+            lines.append(f"{name} = {toml(value)}")
+    return "\n".join(lines + tables).lstrip("\n") + "\n"
+
+
 def _keys(section: type[Section]) -> list[tuple[str, FieldInfo]]:
     """The kind first, then what must be given."""
     return sorted(section.model_fields.items(), key=lambda item: (item[0] != "kind", not item[1].is_required()))
@@ -94,6 +107,10 @@ def toml(value: Any) -> str:
         return "{" + ", ".join(f"{name} = {toml(part)}" for name, part in value.items()) + "}"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(map(toml, value)) + "]"
+    if isinstance(value, datetime):
+        return f"{value.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    if isinstance(value, Path):
+        return json.dumps(str(value.absolute()))
     return json.dumps(value, default=str)
 
 

@@ -1,0 +1,256 @@
+"""Soil columns from a restart of CoLM202X, and back into one."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+
+from imgda_mpi.arrays import BoolArray, FloatArray, IntArray
+from imgda_mpi.colm.colm202x import AQUIFER, LIQUID, Colm202xRestart
+from imgda_mpi.colm.hdf5 import Columns as Variable
+from imgda_mpi.colm.hdf5 import opened
+from imgda_mpi.colm.patches import PatchMap
+from imgda_mpi.colm.plausible import check_aquifer
+from imgda_mpi.colm.soil_layers import N_SOIL, interface_depth, node_depth, thickness
+from imgda_mpi.colm.soil_update import SoilColumns
+from imgda_mpi.columns.hydraulics import WATER, Hydraulics, campbell, van_genuchten
+from imgda_mpi.columns.vegetation import IGBP_OF_COMMUNITIES, IGBP_OF_USGS, PLANTS, classes, cover_and_roots
+from imgda_mpi.columns.water import Columns, State, make_columns, make_state
+from imgda_mpi.faults import fault
+from imgda_mpi.parallel.failure import from_rank_0, same_fate
+from imgda_mpi.parallel.rows import gather_rows
+
+log = logging.getLogger(__name__)
+
+POND = Variable("wdsrf")
+TABLE = Variable("zwt")
+ELEVATION = Variable("elvmean")
+
+VAN_GENUCHTEN = ("alpha_vgm", "n_vgm", "L_vgm")
+CAMPBELL = ("bsw",)
+BOTH = ("psi0", "hksati")
+
+DEEPEST_TABLE = 1.0e4  # m
+MOST_STANDING = 1.0e4  # mm
+MOST_SURPLUS = 100.0  # mm: an analysis may leave some; the older scheme has metres
+MOST_POND = 10.0  # mm: the model's own, where a case has no file of scalars
+
+
+@dataclass(frozen=True, eq=False)
+class OwnColumns:
+    """The own columns of a rank, as a restart has them.
+
+    Parameters
+    ----------
+    restart : the set they come from
+    columns, state : of all own patches, in their order; only ``columns.moves`` of them take part
+    elevation : of the own patches, (n_own,) m
+    hydraulics : name of the relation
+    patches : own patches with only the columns that move as soil
+    all_patches : the same of all patches, on rank 0
+    n_columns, n_frozen : soil columns of all ranks, and those of them that stay as they are for ice or frost
+    """
+
+    restart: Colm202xRestart
+    columns: Columns
+    state: State
+    elevation: FloatArray
+    hydraulics: str
+    patches: PatchMap
+    all_patches: PatchMap | None
+    n_columns: int
+    n_frozen: int
+
+    @property
+    def summary(self) -> str:
+        """How many columns there are, in words."""
+        return f"{self.n_columns} soil columns, {self.n_frozen} of them left alone for ice or frost; {self.hydraulics}"
+
+    def images(self, values: FloatArray) -> FloatArray | None:
+        """Values of the own patches, (n_own, k), as images (k, ny, nx) on rank 0, NaN without columns that move.
+
+        Collective.
+        """
+        every = gather_rows(self.restart.comm, values, self.restart.offsets)
+        patches = self.all_patches
+        return None if patches is None or every is None else np.array([patches.to_image(each) for each in every.T])
+
+    def write(self, directory: Path, time: datetime) -> list[Path]:
+        """The set of a time with the columns' water, beside what never moved; gives all files. Collective."""
+        edits = {}
+        moves = self.columns.moves
+        water = np.where(moves[:, None], self.state.kept[:, WATER], self.restart.read[LIQUID.name])
+        edits[LIQUID] = water
+        for variable, values in ((AQUIFER, self.state.aquifer), (TABLE, self.state.table), (POND, self.state.pond)):
+            edits[variable] = np.where(moves, values, self.restart.read[variable.name])
+        return self.restart.write_later(directory, time, edits)
+
+
+def read_columns(restart: Colm202xRestart) -> OwnColumns:
+    """The columns of all soil patches of a restart. Collective over its communicator.
+
+    Raises
+    ------
+    InputError
+        On every rank, where a variable is missing or cannot be what it should; where the constants have neither set of
+        hydraulic parameters, or a soil patch has a class without known vegetation.
+    """
+    comm = restart.comm
+    soil, aquifer = restart.read_soil()
+    check_aquifer(soil, aquifer, restart.name, comm)
+    state = restart.read_state([POND, TABLE])
+    moves = soil.is_soil & ~soil.is_frozen().any(axis=1)
+    check = _Check(restart, moves)
+    check.state(
+        AQUIFER.name, aquifer, aquifer <= MOST_SURPLUS, "a deficit, 0 or less, as of the variably saturated scheme"
+    )
+    check.state(POND.name, state[POND.name], _within(state[POND.name], 0.0, MOST_STANDING), "0 to 10000 mm")
+    check.state(TABLE.name, state[TABLE.name], _within(state[TABLE.name], 0.0, DEEPEST_TABLE), "0 to 10000 m")
+    igbp = classes(restart.patch_class, _table_of_classes(restart))
+    known = ", ".join(map(str, sorted(PLANTS)))
+    check.const("patchclass", restart.patch_class, igbp > 0, f"an IGBP class with plants ({known}), or one of USGS")
+    cover, roots = cover_and_roots(igbp, interface_depth)
+    relation, hydraulics = _hydraulics(restart, soil, check)
+    columns = make_columns(
+        hydraulics.is_campbell,
+        hydraulics.layers,
+        1.0e3 * node_depth,
+        1.0e3 * thickness,
+        cover,
+        roots,
+        _most_pond(restart),
+        moves,
+    )
+    n_columns, n_frozen = (
+        int(n) for n in comm.allreduce(np.array([soil.is_soil.sum(), (soil.is_soil & ~moves).sum()]))
+    )
+    every = gather_rows(comm, moves, restart.offsets)
+    all_patches = restart.all_patches
+    return OwnColumns(
+        restart=restart,
+        columns=columns,
+        state=make_state(columns, soil.liquid, state[POND.name], aquifer, state[TABLE.name]),
+        elevation=_elevation(restart),
+        hydraulics=relation,
+        patches=restart.patches.with_soil(moves),
+        all_patches=None if all_patches is None or every is None else all_patches.with_soil(every),
+        n_columns=n_columns,
+        n_frozen=n_frozen,
+    )
+
+
+class _Check:
+    """Refuses the first patch of all ranks that does not hold a rule: the same on any number of ranks."""
+
+    def __init__(self, restart: Colm202xRestart, moves: BoolArray) -> None:
+        self.restart, self.moves = restart, moves
+
+    def state(self, name: str, values: FloatArray, holds: BoolArray, expected: str) -> None:
+        """Of a variable of the state, (n_own, ...). Collective."""
+        self._refuse(name, values, holds, expected, self.restart.place_in_state)
+
+    def const(self, name: str, values: FloatArray | IntArray, holds: BoolArray, expected: str) -> None:
+        """Of a variable of the constants, (n_own, ...). Collective."""
+        self._refuse(name, values, holds, expected, self.restart.place_in_const)
+
+    def _refuse(
+        self,
+        name: str,
+        values: FloatArray | IntArray,
+        holds: BoolArray,
+        expected: str,
+        place: Callable[[int], tuple[Path, int]],
+    ) -> None:
+        broken = ~holds & self.moves.reshape(-1, *[1] * (holds.ndim - 1))
+        n_broken = self.restart.comm.allreduce(int(broken.any(axis=tuple(range(1, holds.ndim))).sum()))
+        with same_fate(self.restart.comm):
+            if broken.any():
+                at = tuple(int(index) for index in np.argwhere(broken)[0])
+                file, patch = place(at[0])
+                layer = f" in soil layer {at[1] + 1}" if len(at) > 1 else ""
+                raise fault(
+                    file,
+                    name,
+                    found=f"{values[at]:g}{layer} of patch {patch} ({n_broken} such soil patches)",
+                    expected=expected,
+                    do="use a restart and const files that the model wrote in full",
+                )
+
+
+def _within(values: FloatArray, least: float, most: float) -> BoolArray:
+    return (values >= least) & (values <= most)
+
+
+def _table_of_classes(restart: Colm202xRestart) -> dict[int, int] | None:
+    """What stands for the classes of a case where they are not the IGBP's own."""
+    if restart.classification == "USGS":
+        return IGBP_OF_USGS
+    communities = any("_restart_pft_" in path.name for path in restart.copied)
+    return IGBP_OF_COMMUNITIES if communities else None
+
+
+def _hydraulics(restart: Colm202xRestart, soil: SoilColumns, check: _Check) -> tuple[str, Hydraulics]:
+    there = {name: restart.has_const(name) for name in (*BOTH, *VAN_GENUCHTEN, *CAMPBELL)}
+    names = VAN_GENUCHTEN if all(there[name] for name in VAN_GENUCHTEN) else CAMPBELL
+    with same_fate(restart.comm):
+        if not all(there[name] for name in (*BOTH, *names)):
+            lacking = [name for name, is_there in there.items() if not is_there]
+            raise fault(
+                restart.consts[0].path,
+                found=f"no {', '.join(lacking)}",
+                expected=f"{', '.join(BOTH)}, and {', '.join(VAN_GENUCHTEN)} (van Genuchten) or bsw (Campbell)",
+                do="use the const files of a case that has its soil hydraulics in them",
+            )
+    const = restart.read_const([Variable(name, 0, N_SOIL) for name in (*BOTH, *names)])
+    check.const("psi0", const["psi0"], const["psi0"] < 0, "mm below 0")
+    check.const("hksati", const["hksati"], _within(const["hksati"], 1e-12, 10.0), "mm s-1 above 0, at most 10")
+    common = (soil.porosity, soil.residual, const["hksati"], const["psi0"])
+    if names is CAMPBELL:
+        check.const("bsw", const["bsw"], _within(const["bsw"], 0.5, 50.0), "0.5 to 50")
+        porosity, residual, saturated, entry, exponent = _harmless(check.moves, *common, const["bsw"])
+        return "Campbell", campbell(porosity, residual, saturated, entry, exponent, thickness)
+    alpha, n, tortuosity = (const[name] for name in VAN_GENUCHTEN)
+    check.const("alpha_vgm", alpha, _within(alpha, 1e-6, 10.0), "mm-1 above 0, at most 10")
+    check.const("n_vgm", n, _within(n, 1.01, 20.0), "above 1, at most 20")
+    check.const("L_vgm", tortuosity, _within(tortuosity, -5.0, 10.0), "-5 to 10")
+    porosity, residual, saturated, entry, alpha, n, tortuosity = _harmless(check.moves, *common, alpha, n, tortuosity)
+    return "van Genuchten", van_genuchten(porosity, residual, saturated, entry, alpha, n, tortuosity, thickness)
+
+
+def _harmless(moves: BoolArray, *values: FloatArray) -> list[FloatArray]:
+    """The values, where a column does not move those of one that does (or 1): they may be any number there."""
+    like = int(np.argmax(moves)) if moves.any() else None
+    return [np.where(moves[:, None], each, 1.0 if like is None else each[like]) for each in values]
+
+
+def _most_pond(restart: Colm202xRestart) -> float:
+    """Most water that stands on the surface, mm."""
+
+    def read() -> float | None:
+        scalars = restart.files.scalars
+        if not scalars.is_file():
+            return None
+        with opened(scalars) as file:
+            most = float(file.vector("pondmx"))
+        if not 0.0 <= most <= MOST_STANDING:
+            do = "use the const files of this case"
+            raise fault(scalars, "pondmx", found=f"{most:g}", expected="0 to 10000 mm", do=do)
+        return most
+
+    most = from_rank_0(restart.comm, read)
+    if most is None and restart.comm.rank == 0:
+        log.info("%s is not there: pondmx is taken for %g mm, the model's own", restart.files.scalars, MOST_POND)
+    return MOST_POND if most is None else most
+
+
+def _elevation(restart: Colm202xRestart) -> FloatArray:
+    """Height of the own patches, (n_own,) m; 0 where a case has none."""
+    if not restart.has_const(ELEVATION.name):
+        return np.zeros(restart.patches.n_patch)
+    height = restart.read_const([ELEVATION])[ELEVATION.name]
+    return np.where(_within(height, -500.0, 9000.0), height, 0.0)

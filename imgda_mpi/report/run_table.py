@@ -1,0 +1,52 @@
+"""What became of the water in a run, as a table."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from imgda_mpi.arrays import FloatArray
+from imgda_mpi.colm.soil_layers import LAYERS
+from imgda_mpi.console import columns
+from imgda_mpi.results.history_file import FLUXES, open_history
+from imgda_mpi.results.run_folder import Run
+from imgda_mpi.results.run_images import fluxes
+
+
+def run_table(run: Run) -> str:
+    """Soil moisture of the layers at start and end, and sums of the fluxes: means over the soil, weighted by cell area.
+
+    Raises
+    ------
+    InputError
+        Where the run has no history, or one that cannot be read.
+    """
+    cycles = run.cycles()
+    first, last = cycles[0].history, cycles[-1].history
+    with open_history(first) as history:
+        area, start = history.grid.cell_area, [history.image(layer, 0) for layer in LAYERS]
+    with open_history(last) as history:
+        end = [history.image(layer, len(history.times) - 1) for layer in LAYERS]
+        alone = f"{history.n_columns} soil columns, {history.n_left_alone} of them left alone for ice or frost"
+    lines = [("soil moisture, m3 m-3", f"{run.description.start:%Y-%m-%d %H}", f"{run.description.end:%Y-%m-%d %H}")]
+    for (top, bottom), before, after in zip(LAYERS, start, end, strict=True):
+        name = f"{100 * top:g}-{100 * bottom:g} cm"
+        lines.append((name, f"{_mean(before, area):.4f}", f"{_mean(after, area):.4f}"))
+    days = (run.description.end - run.description.start).total_seconds() / 86400.0
+    lines.append(("water, mm", "in all", "a day"))
+    for name in FLUXES:
+        total = _total(run, name, area)
+        lines.append((name, f"{total:.2f}", f"{total / days:.3f}"))
+    return f"{columns(lines, '<>>')}\n{alone}"
+
+
+def _total(run: Run, name: str, area: FloatArray) -> float:
+    total, before = 0.0, run.description.start
+    for time, image in fluxes(run, name):
+        total += (time - before).total_seconds() * _mean(image, area)
+        before = time
+    return total
+
+
+def _mean(image: FloatArray, area: FloatArray) -> float:
+    there = np.isfinite(image)
+    return float((image * area)[there].sum() / area[there].sum())

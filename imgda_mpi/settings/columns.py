@@ -1,0 +1,88 @@
+"""The settings of a run of soil columns."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from imgda_mpi.settings.fields import FilePath, FilePattern, Instant, Number, Section, key
+from imgda_mpi.settings.model import Colm202x
+
+Point = Annotated[tuple[Number, Number], Field(strict=False)]
+
+
+class Period(Section):
+    """How far the columns run, and what is kept on the way."""
+
+    end: Instant = key("End of the run, a whole hour", "UTC", example="2022-07-02T06:00:00Z")
+    restart_every: int | None = key(
+        "Hours after which a restart is written each time (default: at the end alone)",
+        "hours",
+        default=None,
+        example="6",
+        ge=1,
+    )
+    points: tuple[Point, ...] = key(
+        "Latitude and longitude of points whose profiles the history has, as [[35.0, 104.2]]: those of their cells",
+        "degrees",
+        default=(),
+        strict=False,
+    )
+
+
+class GeneratedWeather(Section):
+    """Weather made up from a seed."""
+
+    kind: Literal["generated"] = key("What gives the weather: generated or files")
+    seed: int = key("Of all that is random in it", default=0, ge=0, lt=2**64)
+
+
+Quantity = Literal["rain", "shortwave", "longwave", "temperature", "humidity", "wind", "pressure"]
+
+
+class WeatherFiles(Section):
+    """Weather in CF NetCDF files on the grid of the case."""
+
+    kind: Literal["files"] = key("What gives the weather: generated or files")
+    files: tuple[FilePattern, ...] = key(
+        "One file for all quantities, or several with some of them each; %Y %m %d %H %j stand for the time",
+        strict=False,
+        min_length=1,
+        example='["weather/%Y%m.nc"]',
+    )
+    variables: dict[Quantity, str] = key(
+        'Names of variables that have no CF standard name, as {rain = "prec"}: rain, shortwave, longwave, '
+        "temperature, humidity, wind, pressure",
+        default={},
+    )
+
+
+AnyWeather = Annotated[GeneratedWeather | WeatherFiles, Field(discriminator="kind")]
+
+
+class Run(Section):
+    """Where the run goes."""
+
+    directory: FilePath = key("New folder for the run; must not exist or be empty", example='"columns"')
+
+
+class ColumnsRun(Section):
+    """All settings of a run of soil columns."""
+
+    model: Colm202x = key("The restart to start from")
+    run: Period = key("The period")
+    weather: AnyWeather = key("The weather", default=GeneratedWeather(kind="generated"))
+    output: Run = key("Result")
+
+    @model_validator(mode="after")
+    def _whole_hours(self) -> ColumnsRun:
+        for name, time in (("[model] time", self.model.time), ("[run] end", self.run.end)):
+            if time.minute or time.second or time.microsecond:
+                raise ValueError(f"{name} = {time:%Y-%m-%dT%H:%M:%SZ}: needs a whole hour")
+        if self.run.end <= self.model.time:
+            raise ValueError(
+                f"[run] end = {self.run.end:%Y-%m-%dT%H:%M:%SZ}: needs a time after [model] time = "
+                f"{self.model.time:%Y-%m-%dT%H:%M:%SZ}"
+            )
+        return self

@@ -1,0 +1,146 @@
+"""A run of soil columns: from a restart on through the weather, with a history and restarts on the way."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+from itertools import pairwise
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+from mpi4py import MPI
+
+from imgda_mpi.colm.colm202x import open_restart
+from imgda_mpi.columns.model import HOUR, ColumnModel, cells_of, places_of
+from imgda_mpi.columns.restart import OwnColumns, read_columns
+from imgda_mpi.columns.weather import WeatherSource
+from imgda_mpi.console import Stages, progress
+from imgda_mpi.faults import ConfigError, settled_by
+from imgda_mpi.parallel.failure import from_rank_0
+from imgda_mpi.results.folder import check_output, new_directory
+from imgda_mpi.results.manifest import checksums
+from imgda_mpi.results.run_records import Description, FileSet, Record
+from imgda_mpi.results.run_writing import new_cycle, new_run, write_record
+from imgda_mpi.settings.columns import ColumnsRun, WeatherFiles
+from imgda_mpi.settings.document import in_force
+from imgda_mpi.workflow.window import run_window
+
+log = logging.getLogger(__name__)
+
+
+def columns(settings: ColumnsRun, comm: MPI.Intracomm) -> str:
+    """Run the soil columns of a restart through some weather, and say what became of their water. Collective.
+
+    The output is the folder of a run (`imgda_mpi.results.run_folder`) without analyses: a cycle for each restart that
+    is written on the way, else one.
+
+    Raises
+    ------
+    ImgdaError
+        The output folder does not exist then.
+    """
+    stages = Stages()
+    start, end, final = settings.model.time, settings.run.end, settings.output.directory
+    with stages.stage("restart"), settled_by("[model]"):
+        restart = open_restart(**settings.model.values("kind"), comm=comm)
+        restart.check_copied()
+        own = read_columns(restart)
+        stages.say(f"{restart.name}: {own.summary}")
+    with settled_by("[output] directory"):
+        check_output(final, restart.room, comm)
+    cells = cells_of_points(settings, own, comm)
+    with stages.stage("weather"), settled_by("[weather]"):
+        weather, said = weather_of(settings, own, comm)
+        stages.say(said)
+    model = ColumnModel(own, weather, start)
+    hours = progress(range(int((end - start) / HOUR)), "run", speaks=comm.rank == 0)
+    with stages.stage("run"), new_directory(final, comm) as directory:
+        run = new_run(directory, described(settings, own), in_force(settings), comm)
+        origin, before = None, FileSet.of(checksums(restart.copied, comm))
+        for begin, stop in pairwise(instants(start, end, settings.run.restart_every)):
+            with new_cycle(run, begin, comm) as folder:
+                since = perf_counter()
+                written = run_window(model, stop, hours, settings.run.points, cells, folder, comm)
+                after = FileSet.of(checksums(written, comm))
+                seconds = {"model": perf_counter() - since}
+                record = Record(begin, stop, before, origin, restart=after, seconds=seconds)
+                write_record(folder, record, comm)
+                origin, before = record.as_origin, after
+        n_substeps, worst = comm.allreduce(model.n_substeps), comm.allreduce(model.worst, op=MPI.MAX)
+        stages.say(f"{n_substeps} substeps; water of every column balanced to {worst:.0e} kg m-2 in every hour")
+    log.info("result in %s", final)
+    return from_rank_0(comm, lambda: table(final))
+
+
+def cells_of_points(settings: ColumnsRun, own: OwnColumns, comm: MPI.Intracomm) -> list[int]:
+    """Flat indices of the cells of the points with profiles. Collective.
+
+    Raises
+    ------
+    ConfigError
+        Where a point is off the grid, or no column of its cell moves.
+    """
+    has_columns = own.images(own.columns.moves[:, None].astype(np.float64))
+
+    def find() -> list[int]:
+        if has_columns is None:
+            raise ValueError("rank 0 has the images")
+        try:
+            return cells_of(settings.run.points, own.patches.grid, has_columns[0])
+        except ValueError as err:
+            raise ConfigError(f"[run] points: {err}") from err
+
+    return from_rank_0(comm, find)
+
+
+def weather_of(settings: ColumnsRun, own: OwnColumns, comm: MPI.Intracomm) -> tuple[WeatherSource, str]:
+    """The weather at the own columns that move, and what it is in words. Collective.
+
+    Raises
+    ------
+    InputError
+        Where files do not give it.
+    """
+    wanted, latitude, longitude, height = settings.weather, *places_of(own)
+    if isinstance(wanted, WeatherFiles):
+        from imgda_mpi.columns.forcing_files import open_forcing
+
+        cell, period = own.patches.cell[own.columns.moves], (settings.model.time, settings.run.end)
+        files = open_forcing(
+            comm,
+            wanted.files,
+            own.patches.grid,
+            cell,
+            *period,
+            {str(name): of_file for name, of_file in wanted.variables.items()},
+        )
+        return files, files.summary
+    from imgda_mpi.columns.generator import GeneratedWeather
+
+    return GeneratedWeather(latitude, longitude, height, wanted.seed), f"made up from seed {wanted.seed}"
+
+
+def described(settings: ColumnsRun, own: OwnColumns) -> Description:
+    """What the run is."""
+    return Description(
+        model=f"soil columns from {own.restart.name}",
+        seed=getattr(settings.weather, "seed", "none"),
+        start=settings.model.time,
+        end=settings.run.end,
+        columns={"in all": own.n_columns, "left alone for ice or frost": own.n_frozen},
+    )
+
+
+def instants(start: datetime, end: datetime, every: int | None) -> list[datetime]:
+    """Start, instants of restarts on the way every so many hours, and end."""
+    total = int((end - start) / HOUR)
+    return [start + number * HOUR for number in range(0, total, every or total)] + [end]
+
+
+def table(directory: Path) -> str:
+    """What became of the water in a run. On one rank."""
+    from imgda_mpi.report.run_table import run_table
+    from imgda_mpi.results.run_folder import open_run
+
+    return run_table(open_run(directory))
