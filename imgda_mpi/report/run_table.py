@@ -20,7 +20,8 @@ def run_table(run: Run) -> str:
     InputError
         Where the run has no cycle, or no history, or one that cannot be read.
     """
-    first = next(instants(run))
+    every = instants(run)
+    first = next(every)  # its history is open as long as there is `every`
     area = first.history.grid.cell_area
     start = [first.history.image(layer, first.index) for layer in LAYERS]
     with open_history(run.cycles()[-1].history) as history:
