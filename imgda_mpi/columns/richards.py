@@ -2,12 +2,17 @@
 
 The water of a layer changes by the flux from above less that to below and what roots and air take,
 
-    dw_i/dt = q_i - q_(i+1) - s_i,    q = K G,    G = (psi_above - psi_below) / distance + 1,
+    dw_i/dt = q_i - q_(i+1) - s_i,    g = (psi_above - psi_below) / distance,
+
+    q = K (1 + f g) where g > 0,    K (1 + g) where 0 > g > -1,    f K (1 + g) where g < -1,
 
 fluxes positive downward. K is that of the side the water comes from (Forsyth et al. 1995): with it more water anywhere
-never means less water elsewhere after a step, and a column at rest stays so. The implicit equations are solved by
-Newton's method. The unknown of a layer is its water, and its pressure where it is saturated (Diersch and Perrochet
-1999). Each iteration keeps the sum of water whatever else its error is.
+never means less water elsewhere after a step, and a column at rest stays so. The share f = psi / psi_drier, with
+potentials of -1 / alpha (Campbell: psi_s) at most, makes of it the mean of K on the way to drier soil, where K falls
+with the square of psi: otherwise dry soil would draw water as fast as it likes. CoLM202X's mean (Dai et al. 2019) comes
+to the same in dry soil. The implicit equations are solved by Newton's method. The unknown of a layer is its water, and
+its pressure where it is saturated (Diersch and Perrochet 1999). Each iteration keeps the sum of water whatever else its
+error is.
 
 Boundaries are the lesser of two fluxes: at the surface all water that is there, or what soil takes in that stands under
 it; at the bottom what flows to the water table, or what the aquifer has room for.
@@ -22,6 +27,7 @@ import numpy as np
 from imgda_mpi.arrays import FloatArray
 from imgda_mpi.columns.compiled import compiled
 from imgda_mpi.columns.hydraulics import (
+    BY_ALPHA,
     CONDUCTIVITY,
     ENTRY,
     FULL,
@@ -111,7 +117,7 @@ def substep(
     changed, ponded, spilled = True, False, False
     for iteration in range(MOST_ITERATIONS):
         is_ponded = _flux_in(layers, depth, supply, dt, work)
-        _fluxes(depth, work)
+        _fluxes(layers, depth, work)
         is_spilling = _flux_out(layers, bottom, work)
         left = _assemble(thickness, sinks, dt, work)
         if iteration > 0 and left <= EQUATION and not changed and is_ponded == ponded and is_spilling == spilled:
@@ -162,21 +168,46 @@ def _flux_in(layers: FloatArray, depth: FloatArray, supply: float, dt: float, wo
 
 
 @compiled
-def _fluxes(depth: FloatArray, work: FloatArray) -> None:
+def _fluxes(layers: FloatArray, depth: FloatArray, work: FloatArray) -> None:
     """Fluxes between layers, and their derivatives by the unknowns above and below."""
     for i in range(1, depth.size):
-        distance = depth[i] - depth[i - 1]
-        gradient = (work[SUCTION, i - 1] - work[SUCTION, i]) / distance + 1.0
-        source = i - 1 if gradient > 0.0 else i
-        conductivity = work[HYDRAULIC, source]
-        work[_FLUX, i] = conductivity * gradient
-        work[_BY_ABOVE, i] = conductivity / distance * _by_suction(work, i - 1)
-        work[_BY_BELOW, i] = -conductivity / distance * _by_suction(work, i)
-        if work[_IS_FULL, source] == 0.0:
-            if gradient > 0.0:
-                work[_BY_ABOVE, i] += work[RISE, source] * gradient
-            else:
-                work[_BY_BELOW, i] += work[RISE, source] * gradient
+        by_distance = 1.0 / (depth[i] - depth[i - 1])
+        pull = (work[SUCTION, i - 1] - work[SUCTION, i]) * by_distance
+        if pull > -1.0:
+            suction, rest = max(pull, 0.0), 1.0 + min(pull, 0.0)
+            flux, by_source, by_drier = _flux(layers, work, i - 1, i, suction, rest, by_distance)
+            work[_FLUX, i], work[_BY_ABOVE, i], work[_BY_BELOW, i] = flux, by_source, by_drier
+        else:
+            flux, by_source, by_drier = _flux(layers, work, i, i - 1, -1.0 - pull, 0.0, by_distance)
+            work[_FLUX, i], work[_BY_BELOW, i], work[_BY_ABOVE, i] = -flux, -by_source, -by_drier
+
+
+@compiled
+def _flux(
+    layers: FloatArray, work: FloatArray, source: int, drier: int, suction: float, rest: float, by_distance: float
+) -> tuple[float, float, float]:
+    """Flux from a layer to its neighbour, and its derivatives by the unknowns of both.
+
+    ``suction`` is the part of the gradient that a share of the conductivity goes with, ``rest`` the other, both 0 or
+    more.
+    """
+    conductivity, share, by_far = work[HYDRAULIC, source], 1.0, 0.0
+    by_source = by_drier = conductivity * by_distance
+    if suction > 0.0:
+        reach = max(layers[source, BY_ALPHA], -layers[source, ENTRY])
+        near, far = max(-work[SUCTION, source], reach), max(-work[SUCTION, drier], reach)
+        by_far = 1.0 / far
+        share = near * by_far
+        by_source *= share
+        by_drier *= share
+        if near > reach:
+            by_source -= conductivity * suction * by_far
+        if far > reach:
+            by_drier -= conductivity * suction * share * by_far
+    by_source *= _by_suction(work, source)
+    if work[_IS_FULL, source] == 0.0:
+        by_source += work[RISE, source] * (suction * share + rest)
+    return conductivity * (suction * share + rest), by_source, -by_drier * _by_suction(work, drier)
 
 
 @compiled
