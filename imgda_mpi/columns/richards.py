@@ -170,44 +170,33 @@ def _flux_in(layers: FloatArray, depth: FloatArray, supply: float, dt: float, wo
 @compiled
 def _fluxes(layers: FloatArray, depth: FloatArray, work: FloatArray) -> None:
     """Fluxes between layers, and their derivatives by the unknowns above and below."""
+    # Choices between values, no branches: the processor guesses these wrong.
     for i in range(1, depth.size):
         by_distance = 1.0 / (depth[i] - depth[i - 1])
-        pull = (work[SUCTION, i - 1] - work[SUCTION, i]) * by_distance
-        if pull > -1.0:
-            suction, rest = max(pull, 0.0), 1.0 + min(pull, 0.0)
-            flux, by_source, by_drier = _flux(layers, work, i - 1, i, suction, rest, by_distance)
-            work[_FLUX, i], work[_BY_ABOVE, i], work[_BY_BELOW, i] = flux, by_source, by_drier
-        else:
-            flux, by_source, by_drier = _flux(layers, work, i, i - 1, -1.0 - pull, 0.0, by_distance)
-            work[_FLUX, i], work[_BY_BELOW, i], work[_BY_ABOVE, i] = -flux, -by_source, -by_drier
-
-
-@compiled
-def _flux(
-    layers: FloatArray, work: FloatArray, source: int, drier: int, suction: float, rest: float, by_distance: float
-) -> tuple[float, float, float]:
-    """Flux from a layer to its neighbour, and its derivatives by the unknowns of both.
-
-    ``suction`` is the part of the gradient that a share of the conductivity goes with, ``rest`` the other, both 0 or
-    more.
-    """
-    conductivity, share, by_far = work[HYDRAULIC, source], 1.0, 0.0
-    by_source = by_drier = conductivity * by_distance
-    if suction > 0.0:
-        reach = max(layers[source, BY_ALPHA], -layers[source, ENTRY])
-        near, far = max(-work[SUCTION, source], reach), max(-work[SUCTION, drier], reach)
+        above, below = work[SUCTION, i - 1], work[SUCTION, i]
+        pull = (above - below) * by_distance
+        down = pull > -1.0
+        entry_above, entry_below = layers[i - 1, ENTRY], layers[i, ENTRY]
+        alpha_above, alpha_below = layers[i - 1, BY_ALPHA], layers[i, BY_ALPHA]
+        reach = max(alpha_above, -entry_above) if down else max(alpha_below, -entry_below)
+        near, far = max(-(above if down else below), reach), max(-(below if down else above), reach)
         by_far = 1.0 / far
-        share = near * by_far
-        by_source *= share
-        by_drier *= share
-        if near > reach:
-            by_source -= conductivity * suction * by_far
-        if far > reach:
-            by_drier -= conductivity * suction * share * by_far
-    by_source *= _by_suction(work, source)
-    if work[_IS_FULL, source] == 0.0:
-        by_source += work[RISE, source] * (suction * share + rest)
-    return conductivity * (suction * share + rest), by_source, -by_drier * _by_suction(work, drier)
+        drawn = max(pull, 0.0) if down else 1.0 + pull
+        share = near * by_far if drawn != 0.0 else 1.0
+        k_above, k_below = work[HYDRAULIC, i - 1], work[HYDRAULIC, i]
+        conductivity = k_above if down else k_below
+        gradient = drawn * share + (1.0 + min(pull, 0.0) if down else 0.0)
+        work[_FLUX, i] = conductivity * gradient
+        both = conductivity * by_distance * share
+        of_near = -conductivity * drawn * by_far if near > reach else 0.0
+        of_far = conductivity * drawn * share * by_far if far > reach else 0.0
+        slope_above, slope_below = work[SLOPE, i - 1], work[SLOPE, i]
+        rise_above, rise_below = work[RISE, i - 1], work[RISE, i]
+        full_above, full_below = work[_IS_FULL, i - 1] > 0.0, work[_IS_FULL, i] > 0.0
+        by_above = (both + (of_near if down else of_far)) * (1.0 if full_above else slope_above)
+        by_below = ((of_far if down else of_near) - both) * (1.0 if full_below else slope_below)
+        work[_BY_ABOVE, i] = by_above + (rise_above * gradient if down and not full_above else 0.0)
+        work[_BY_BELOW, i] = by_below + (0.0 if down or full_below else rise_below * gradient)
 
 
 @compiled
