@@ -133,7 +133,12 @@ def cells_of(points: tuple[tuple[float, float], ...], grid: Grid, has_columns: F
         column = int(np.searchsorted(columns, east, side="right"))
         within = 0 < row < rows.size and 0 < column < columns.size
         if not within or np.isnan(has_columns[row - 1, column - 1]):
-            what = "has no soil column that moves" if within else "is not on the grid of the case"
+            of_grid = f"latitude {min(rows):g} to {max(rows):g}, longitude {columns[0]:g} to {columns[-1]:g}"
+            what = (
+                "lies in a cell without a soil column that moves, as of sea, ice or frost"
+                if within
+                else f"is not on the grid of the case, {of_grid}"
+            )
             raise ValueError(f"[{latitude:g}, {longitude:g}] {what}")
         cells.append((row - 1) * grid.shape[1] + column - 1)
     return cells
