@@ -19,6 +19,9 @@ LOWEST_POTENTIAL = -1.0e8
 """mm. Below it soil is as dry as air can make it; potentials go on in a straight line, conductivity to 0 at residual
 water."""
 
+NO_ENTRY = 1.0e-12
+"""(alpha |psi_s|)^n from which on an air entry counts: without one the relations have no slope at saturation."""
+
 # Columns of `Hydraulics.layers`.
 FULL, RESIDUAL, CONDUCTIVITY, ENTRY = range(4)
 ALPHA, M, TORTUOSITY, SCALE, FULL_FACTOR, DRIEST = range(4, 10)
@@ -97,6 +100,7 @@ def van_genuchten(
     n, tortuosity : n above 1 and L, (n, n_layers)
     thickness : of the layers, (n_layers,) m
     """
+    entry = np.minimum(entry, -(NO_ENTRY ** (1.0 / n)) / alpha)
     layers = _common(porosity, residual, conductivity, entry, thickness)
     m = 1.0 - 1.0 / n
     scale = (1.0 + (-alpha * entry) ** n) ** -m
@@ -193,6 +197,8 @@ def _van_genuchten(layers: FloatArray, column: FloatArray) -> None:
             conductivity * (tortuosity + 2.0 * (1.0 - one_less) * column[x, i] * by_rest / one_less) * by_filled
         )
     for i in range(n):
+        if column[WATER, i] >= layers[i, FULL]:
+            column[SUCTION, i] = layers[i, ENTRY]  # to the bit, as a step leaves it
         drier = (column[WATER, i] - layers[i, RESIDUAL]) * layers[i, BY_ROOM]
         if drier < layers[i, DRIEST]:
             column[SUCTION, i] += column[SLOPE, i] / layers[i, BY_ROOM] * (drier - layers[i, DRIEST])

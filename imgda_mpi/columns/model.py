@@ -80,9 +80,8 @@ class ColumnModel:
         own = self.own
         error, n = advance(own.columns, own.state, self._rain, self._demand, 3600.0, Processes(), self.fluxes)
         if error > BALANCE:
-            raise ArithmeticError(
-                f"the water of a column is {error:g} kg m-2 off in the hour from {self.time:%F %H UTC}"
-            )
+            what = f"is {error:g} kg m-2 off" if np.isfinite(error) else "has no solution"
+            raise ArithmeticError(f"the water of a column {what} in the hour from {self.time:%F %H UTC}")
         self.worst, self.n_substeps, self.time = max(self.worst, error), self.n_substeps + n, self.time + HOUR
 
     def moisture(self) -> FloatArray:

@@ -37,7 +37,12 @@ FIELD_CAPACITY = -3365.0
 EVAPORATING = 45.0
 """Depth from which air draws water, mm: two layers of CoLM."""
 
-SHORTEST = 1.0e-3  # s: a substep that fails at this length does so for another reason than its length
+SHORTEST = 1.0e-9
+"""Length below which no substep goes, s: one that fails there does so for another reason. Ponds on dry soil need less
+than 1e-6."""
+
+MOST_SUBSTEPS = 20_000
+"""Tries to take a substep after which a column counts as without solution; some tens are usual in an hour."""
 
 
 class Processes(NamedTuple):
@@ -236,8 +241,11 @@ def _advance_one(
     """Move the loaded column c on and add up its fluxes, mm; how many substeps it took, 0 where it has no solution."""
     layers = columns.layers[c]
     bottom_depth = columns.depth[-1] + 0.5 * columns.thickness[-1]
-    n_substeps, left, dt = 0, seconds, seconds
+    n_substeps, n_tried, left, dt = 0, 0, seconds, seconds
     while left > 0.0:
+        n_tried += 1
+        if n_tried > MOST_SUBSTEPS:
+            return 0
         dt = min(dt, left)
         saturated = processes.saturated_most * math.exp(-0.5 * processes.saturated_decay * state.table[c])
         drainage = processes.drainage_most * math.exp(-processes.drainage_decay * state.table[c])
