@@ -19,9 +19,6 @@ LOWEST_POTENTIAL = -1.0e8
 """mm. Below it soil is as dry as air can make it; potentials go on in a straight line, conductivity to 0 at residual
 water."""
 
-NO_ENTRY = 1.0e-12
-"""(alpha |psi_s|)^n from which on an air entry counts: without one the relations have no slope at saturation."""
-
 # Columns of `Hydraulics.layers`.
 FULL, RESIDUAL, CONDUCTIVITY, ENTRY = range(4)
 ALPHA, M, TORTUOSITY, SCALE, FULL_FACTOR, DRIEST = range(4, 10)
@@ -29,6 +26,9 @@ EXPONENT, DRIEST_WATER, RESIDUAL_CONDUCTIVITY = 4, 5, 6
 # Reciprocals: divisions would take longer than all else.
 BY_ROOM, BY_N, BY_M, BY_ALPHA, BY_N_LESS_1 = range(11, 16)
 N_PROPERTIES = 16
+
+NO_ENTRY = 1.0e-12
+"""(alpha |psi_s|)^n from which on an air entry counts: without one the relations have no slope at saturation."""
 
 N_OF_COLUMN = 8
 WATER, SUCTION, HYDRAULIC, SLOPE, RISE, _WORK = range(6)
@@ -196,9 +196,9 @@ def _van_genuchten(layers: FloatArray, column: FloatArray) -> None:
         column[RISE, i] = (
             conductivity * (tortuosity + 2.0 * (1.0 - one_less) * column[x, i] * by_rest / one_less) * by_filled
         )
-    for i in range(n):
         if column[WATER, i] >= layers[i, FULL]:
             column[SUCTION, i] = layers[i, ENTRY]  # to the bit, as a step leaves it
+    for i in range(n):
         drier = (column[WATER, i] - layers[i, RESIDUAL]) * layers[i, BY_ROOM]
         if drier < layers[i, DRIEST]:
             column[SUCTION, i] += column[SLOPE, i] / layers[i, BY_ROOM] * (drier - layers[i, DRIEST])
@@ -217,8 +217,8 @@ def water_at(is_campbell: bool, layers: FloatArray, i: int, potential: float) ->
         water = layers[i, FULL] * (potential / layers[i, ENTRY]) ** (-1.0 / b)
         return water, -water / (b * potential)
     n, m = 1.0 / layers[i, BY_N], layers[i, M]
-    power = (-layers[i, ALPHA] * potential) ** n
-    filled = (1.0 + power) ** -m / layers[i, SCALE]
+    power = math.exp(n * math.log(-layers[i, ALPHA] * potential))
+    filled = math.exp(-m * math.log1p(power)) / layers[i, SCALE]
     room = layers[i, FULL] - layers[i, RESIDUAL]
     rise = -m * n * power / ((1.0 + power) * potential) * filled
     return layers[i, RESIDUAL] + room * filled, room * rise
