@@ -27,6 +27,9 @@ EXPONENT, DRIEST_WATER, RESIDUAL_CONDUCTIVITY = 4, 5, 6
 BY_ROOM, BY_N, BY_M, BY_ALPHA, BY_N_LESS_1 = range(11, 16)
 N_PROPERTIES = 16
 
+NO_ENTRY = 1.0e-12
+"""(alpha |psi_s|)^n from which on an air entry counts: without one the relations have no slope at saturation."""
+
 N_OF_COLUMN = 8
 WATER, SUCTION, HYDRAULIC, SLOPE, RISE, _WORK = range(6)
 """Rows of a column: see `relations`."""
@@ -97,6 +100,7 @@ def van_genuchten(
     n, tortuosity : n above 1 and L, (n, n_layers)
     thickness : of the layers, (n_layers,) m
     """
+    entry = np.minimum(entry, -(NO_ENTRY ** (1.0 / n)) / alpha)
     layers = _common(porosity, residual, conductivity, entry, thickness)
     m = 1.0 - 1.0 / n
     scale = (1.0 + (-alpha * entry) ** n) ** -m
@@ -192,6 +196,8 @@ def _van_genuchten(layers: FloatArray, column: FloatArray) -> None:
         column[RISE, i] = (
             conductivity * (tortuosity + 2.0 * (1.0 - one_less) * column[x, i] * by_rest / one_less) * by_filled
         )
+        if column[WATER, i] >= layers[i, FULL]:
+            column[SUCTION, i] = layers[i, ENTRY]  # to the bit, as a step leaves it
     for i in range(n):
         drier = (column[WATER, i] - layers[i, RESIDUAL]) * layers[i, BY_ROOM]
         if drier < layers[i, DRIEST]:
