@@ -41,15 +41,18 @@ EQUATION = 1.0e-5
 ERROR = 5.0e-3
 """Error in time that is allowed to a layer in a substep, m3 m-3."""
 
-MOST_ITERATIONS = 12
+FREE_ITERATIONS = 6
+SMALLEST = 0.01
+MOST_ITERATIONS = 100
 
 ROUNDING = 1.0e-12  # mm
 
 # What is known of the layers of a column, and what a step needs, by rows of an array.
-N_ROWS = N_OF_COLUMN + 11
+N_ROWS = N_OF_COLUMN + 15
 (_BEFORE, _MOST, _IS_FULL, _PRESSURE, _FLUX, _BY_ABOVE, _BY_BELOW, _LOWER, _DIAGONAL, _UPPER, _RIGHT) = range(
-    N_OF_COLUMN, N_ROWS
+    N_OF_COLUMN, N_OF_COLUMN + 11
 )
+_STEP, _FROM_WATER, _FROM_PRESSURE, _FROM_FULL = range(N_OF_COLUMN + 11, N_ROWS)
 
 
 class Bottom(NamedTuple):
@@ -109,6 +112,7 @@ def substep(
         work[_IS_FULL, i] = 1.0 if work[WATER, i] >= layers[i, FULL] else 0.0
     pond, drained = 0.0, 0.0
     changed, ponded, spilled = True, False, False
+    share, best = 1.0, np.inf
     for iteration in range(MOST_ITERATIONS):
         is_ponded = _flux_in(layers, depth, supply, dt, work)
         _fluxes(depth, work)
@@ -119,8 +123,21 @@ def substep(
                 if work[_IS_FULL, i] > 0.0:  # a pressure is no part of the state
                     work[SUCTION, i] = layers[i, ENTRY]
             return pond, drained, _error(thickness, work)
+        if iteration > FREE_ITERATIONS and not left < (1.0 - 0.1 * share) * best and share > SMALLEST:
+            share *= 0.5
+            _go_back(work, share)
+            _update(is_campbell, layers, work)
+            changed = True
+            continue
+        share, best = 1.0, left
         _factorise(work)
         _solve(work)
+        if iteration >= FREE_ITERATIONS:
+            for i in range(n):
+                work[_STEP, i] = work[_RIGHT, i]
+                work[_FROM_WATER, i] = work[WATER, i]
+                work[_FROM_PRESSURE, i] = work[SUCTION, i]
+                work[_FROM_FULL, i] = work[_IS_FULL, i]
         ponded, spilled = is_ponded, is_spilling
         drained = work[_FLUX, n] + work[_BY_ABOVE, n] * work[_RIGHT, n - 1]
         pond = supply - dt * (work[_FLUX, 0] + work[_BY_BELOW, 0] * work[_RIGHT, 0]) if ponded else 0.0
@@ -131,6 +148,15 @@ def substep(
             work[_IS_FULL, 0] = 0.0
     undo(is_campbell, layers, work)
     return supply, 0.0, np.inf
+
+
+@compiled
+def _go_back(work: FloatArray, share: float) -> None:
+    for i in range(work.shape[1] - 1):
+        work[_RIGHT, i] = share * work[_STEP, i]
+        work[WATER, i] = work[_FROM_WATER, i]
+        work[SUCTION, i] = work[_FROM_PRESSURE, i]
+        work[_IS_FULL, i] = work[_FROM_FULL, i]
 
 
 @compiled
@@ -269,11 +295,17 @@ def _update(is_campbell: bool, layers: FloatArray, work: FloatArray) -> bool:
                 changed = True
                 least += 0.1 * (work[WATER, i] - least)
             water = least
+        full = layers[i, FULL]
+        if (work[WATER, i] - full) * (water - full) < 0.0:  # not past a bend
+            changed = True
+            water = full
         work[WATER, i] = water
     relations(is_campbell, layers, work)
     for i in range(layers.shape[0]):
         if work[_IS_FULL, i] > 0.0:
             work[SUCTION, i] = work[_PRESSURE, i]
+        elif work[WATER, i] > layers[i, FULL]:
+            work[SLOPE, i], work[RISE, i] = 0.0, 0.0
     return changed
 
 
