@@ -42,7 +42,7 @@ ERROR = 5.0e-3
 """Error in time that is allowed to a layer in a substep, m3 m-3."""
 
 FREE_ITERATIONS = 6
-SMALLEST = 0.01
+SMALLEST = 1.0e-6
 MOST_ITERATIONS = 100
 
 ROUNDING = 1.0e-12  # mm
@@ -124,7 +124,7 @@ def substep(
                     work[SUCTION, i] = layers[i, ENTRY]
             return pond, drained, _error(thickness, work)
         if iteration > FREE_ITERATIONS and not left < (1.0 - 0.1 * share) * best and share > SMALLEST:
-            share *= 0.5
+            share *= min(max(0.5 * share * best / (left - (1.0 - share) * best), 0.1), 0.5)
             _go_back(work, share)
             _update(is_campbell, layers, work)
             changed = True
