@@ -195,8 +195,11 @@ def _van_genuchten(layers: FloatArray, column: FloatArray) -> None:
     for i in range(n):
         drier = (column[WATER, i] - layers[i, RESIDUAL]) * layers[i, BY_ROOM]
         if drier < layers[i, DRIEST]:
-            column[SUCTION, i] += column[SLOPE, i] / layers[i, BY_ROOM] * (drier - layers[i, DRIEST])
-            share = max(drier, 0.0) / layers[i, DRIEST]
+            above = max(drier, 0.0)
+            column[SUCTION, i] += column[SLOPE, i] / layers[i, BY_ROOM] * (above - layers[i, DRIEST])
+            if drier < 0.0:
+                column[SLOPE, i] = 0.0
+            share = above / layers[i, DRIEST]
             column[RISE, i] = column[HYDRAULIC, i] / layers[i, DRIEST] * layers[i, BY_ROOM] if drier > 0.0 else 0.0
             column[HYDRAULIC, i] *= share
 

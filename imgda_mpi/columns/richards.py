@@ -123,7 +123,7 @@ def substep(
                 if work[_IS_FULL, i] > 0.0:  # a pressure is no part of the state
                     work[SUCTION, i] = layers[i, ENTRY]
             return pond, drained, _error(thickness, work)
-        if iteration > FREE_ITERATIONS and not left < (1.0 - 0.1 * share) * best and share > SMALLEST:
+        if iteration > FREE_ITERATIONS and left > max((1.0 - 0.1 * share) * best, EQUATION) and share > SMALLEST:
             share *= min(max(0.5 * share * best / (left - (1.0 - share) * best), 0.1), 0.5)
             _go_back(work, share)
             _update(is_campbell, layers, work)
