@@ -19,6 +19,10 @@ LOWEST_POTENTIAL = -1.0e8
 """mm. Below it soil is as dry as air can make it; potentials go on in a straight line, conductivity to 0 at residual
 water."""
 
+DRIEST_PART = 1.0e-6
+"""So does van Genuchten's where less than this part of the pores is filled: sand, where a potential would hang on the
+last digits of the water."""
+
 # Columns of `Hydraulics.layers`.
 FULL, RESIDUAL, CONDUCTIVITY, ENTRY = range(4)
 ALPHA, M, TORTUOSITY, SCALE, FULL_FACTOR, DRIEST = range(4, 10)
@@ -109,7 +113,7 @@ def van_genuchten(
     layers[..., TORTUOSITY] = tortuosity
     layers[..., SCALE] = scale
     layers[..., FULL_FACTOR] = -np.expm1(m * np.log1p(-(scale ** (1.0 / m))))
-    layers[..., DRIEST] = (1.0 + (-alpha * LOWEST_POTENTIAL) ** n) ** -m / scale
+    layers[..., DRIEST] = np.maximum((1.0 + (-alpha * LOWEST_POTENTIAL) ** n) ** -m / scale, DRIEST_PART)
     return Hydraulics(False, layers)
 
 
