@@ -98,8 +98,8 @@ def _parser() -> argparse.ArgumentParser:
     init.add_argument("--observation", required=True, help="its kind, as gldas")
     init.set_defaults(verb=_init)
 
-    report = verbs.add_parser("report", help="scores and figures of a finished analysis or comparison")
-    report.add_argument("directory", type=Path, help="output folder of the analysis or comparison")
+    report = verbs.add_parser("report", help="scores and figures of a finished analysis or comparison, water of a run")
+    report.add_argument("directory", type=Path, help="output folder of the analysis, comparison or run")
     report.add_argument("--truth", type=Path, help="NetCDF file with soil_moisture(lat, lon) to compare with")
     report.set_defaults(verb=_report)
 

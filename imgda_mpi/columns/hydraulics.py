@@ -218,8 +218,8 @@ def water_at(is_campbell: bool, layers: FloatArray, i: int, potential: float) ->
         water = layers[i, FULL] * (potential / layers[i, ENTRY]) ** (-1.0 / b)
         return water, -water / (b * potential)
     n, m = 1.0 / layers[i, BY_N], layers[i, M]
-    power = (-layers[i, ALPHA] * potential) ** n
-    filled = (1.0 + power) ** -m / layers[i, SCALE]
+    power = math.exp(n * math.log(-layers[i, ALPHA] * potential))
+    filled = math.exp(-m * math.log1p(power)) / layers[i, SCALE]
     room = layers[i, FULL] - layers[i, RESIDUAL]
     rise = -m * n * power / ((1.0 + power) * potential) * filled
     return layers[i, RESIDUAL] + room * filled, room * rise

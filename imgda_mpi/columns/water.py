@@ -188,20 +188,42 @@ def advance(
     """
     n_layers = columns.depth.size
     work, sinks, sums = workspace(n_layers), np.zeros(n_layers), np.zeros(N_FLUXES)
-    at_rest = np.zeros((N_OF_COLUMN, 1))
+    at_rest, stores = np.zeros((N_OF_COLUMN, 1)), np.zeros(3)
     worst, n_substeps = 0.0, 0
     for c in range(rain.size):
         if not columns.moves[c]:
             continue
         _load(state.kept, c, work)
-        before = _stored(work, n_layers, state, c)
+        stores[_POND], stores[_AQUIFER], stores[_TABLE] = state.pond[c], state.aquifer[c], state.table[c]
+        before = _stored(work, stores)
         sums[:] = 0.0
-        taken = _advance_one(columns, state, c, rain[c], demand[c], seconds, processes, work, sinks, sums, at_rest)
+        # Arrays one by one: tuples of arrays take longer to hand over than a column takes to move.
+        taken = _advance_one(
+            columns.is_campbell,
+            columns.layers[c],
+            columns.depth,
+            columns.thickness,
+            columns.cover[c],
+            columns.roots[c],
+            columns.air,
+            columns.field[c],
+            columns.pond,
+            processes,
+            rain[c],
+            demand[c],
+            seconds,
+            stores,
+            work,
+            sinks,
+            sums,
+            at_rest,
+        )
         _keep(work, state.kept, c)
+        state.pond[c], state.aquifer[c], state.table[c] = stores[_POND], stores[_AQUIFER], stores[_TABLE]
         lost = 0.0
         for flux in range(1, N_FLUXES):
             lost += sums[flux]
-        error = abs(_stored(work, n_layers, state, c) - before - (sums[RAIN] - lost))
+        error = abs(_stored(work, stores) - before - (sums[RAIN] - lost))
         if taken == 0 or not error <= worst:
             worst = np.inf if taken == 0 or math.isnan(error) else error
         for flux in range(N_FLUXES):
@@ -210,68 +232,74 @@ def advance(
     return worst, n_substeps
 
 
+_POND, _AQUIFER, _TABLE = range(3)
+"""What a column has beside its layers: mm, mm, m."""
+
+
 @compiled
-def _stored(work: FloatArray, n_layers: int, state: State, c: int) -> float:
+def _stored(work: FloatArray, stores: FloatArray) -> float:
     """Water of a column, mm."""
-    total: float = state.pond[c] + state.aquifer[c]
-    for i in range(n_layers):
+    total: float = stores[_POND] + stores[_AQUIFER]
+    for i in range(work.shape[1] - 1):
         total += work[WATER, i]
     return total
 
 
 @compiled
 def _advance_one(
-    columns: Columns,
-    state: State,
-    c: int,
+    is_campbell: bool,
+    layers: FloatArray,
+    depth: FloatArray,
+    thickness: FloatArray,
+    cover: float,
+    roots: FloatArray,
+    air: FloatArray,
+    field: FloatArray,
+    most_pond: float,
+    processes: Processes,
     rain: float,
     demand: float,
     seconds: float,
-    processes: Processes,
+    stores: FloatArray,
     work: FloatArray,
     sinks: FloatArray,
     sums: FloatArray,
     at_rest: FloatArray,
 ) -> int:
-    """Move the loaded column c on and add up its fluxes, mm; how many substeps it took, 0 where it has no solution."""
-    layers = columns.layers[c]
-    bottom_depth = columns.depth[-1] + 0.5 * columns.thickness[-1]
+    """Move the loaded column on and add up its fluxes, mm; how many substeps it took, 0 where it has no solution."""
+    lowest = depth[-1]
+    bottom_depth = lowest + 0.5 * thickness[-1]
     n_substeps, left, dt = 0, seconds, seconds
     while left > 0.0:
         dt = min(dt, left)
-        saturated = processes.saturated_most * math.exp(-0.5 * processes.saturated_decay * state.table[c])
-        drainage = processes.drainage_most * math.exp(-processes.drainage_decay * state.table[c])
-        standing = state.pond[c] + rain * (1.0 - saturated) * dt
+        saturated = 0.0
+        if rain > 0.0:
+            saturated = processes.saturated_most * math.exp(-0.5 * processes.saturated_decay * stores[_TABLE])
+        drainage = processes.drainage_most * math.exp(-processes.drainage_decay * stores[_TABLE])
+        standing = stores[_POND] + rain * (1.0 - saturated) * dt
         evaporated = min(demand * dt, standing)
-        transpired, from_soil = _draw(columns, c, demand - evaporated / dt, dt, work, sinks)
-        below = max(1.0e3 * state.table[c], bottom_depth) - columns.depth[-1]
-        room = (max(state.aquifer[c], 0.0) - state.aquifer[c]) / dt + drainage
-        bottom = Bottom(below, room, _rising(columns, c, below, work, at_rest))
+        transpired, from_soil = _draw(layers, cover, roots, air, field, demand - evaporated / dt, dt, work, sinks)
+        below = max(1.0e3 * stores[_TABLE], bottom_depth) - lowest
+        room = (max(stores[_AQUIFER], 0.0) - stores[_AQUIFER]) / dt + drainage
+        bottom = Bottom(below, room, _rising(is_campbell, layers, below, work, at_rest))
         pond, drained, error = substep(
-            columns.is_campbell,
-            layers,
-            columns.depth,
-            columns.thickness,
-            standing - evaporated,
-            sinks,
-            bottom,
-            dt,
-            work,
+            is_campbell, layers, depth, thickness, standing - evaporated, sinks, bottom, dt, work
         )
         if error > 1.0 and dt > SHORTEST:
             if error < np.inf:
-                undo(columns.is_campbell, layers, work)
+                undo(is_campbell, layers, work)
             dt *= max(0.9 / error, 0.1)
             continue
         if error == np.inf:
             return 0
-        state.pond[c] = min(pond, columns.pond)
-        state.aquifer[c] += dt * (drained - drainage)
-        state.table[c] = _table(columns, state, c, work)
+        stores[_POND] = min(pond, most_pond)
+        deficit = -stores[_AQUIFER]
+        stores[_AQUIFER] += dt * (drained - drainage)
+        stores[_TABLE] = _table(is_campbell, layers, depth, thickness, stores, deficit, work)
         sums[RAIN] += rain * dt
         sums[EVAPORATION] += evaporated + from_soil * dt
         sums[TRANSPIRATION] += transpired * dt
-        sums[SURFACE_RUNOFF] += rain * saturated * dt + (pond - state.pond[c])
+        sums[SURFACE_RUNOFF] += rain * saturated * dt + (pond - stores[_POND])
         sums[DRAINAGE] += drainage * dt
         n_substeps += 1
         left -= dt
@@ -281,7 +309,15 @@ def _advance_one(
 
 @compiled
 def _draw(
-    columns: Columns, c: int, demand: float, dt: float, work: FloatArray, sinks: FloatArray
+    layers: FloatArray,
+    cover: float,
+    roots: FloatArray,
+    air: FloatArray,
+    field: FloatArray,
+    demand: float,
+    dt: float,
+    work: FloatArray,
+    sinks: FloatArray,
 ) -> tuple[float, float]:
     """What roots and air draw from the layers; sums of both, mm s-1. ``demand`` is what the air would take, mm s-1.
 
@@ -289,16 +325,17 @@ def _draw(
     where S, its water above residual over that at field capacity, is below 1 (Lee and Pielke 1992).
     """
     transpired, from_soil = 0.0, 0.0
-    layers, cover = columns.layers[c], columns.cover[c]
-    for i in range(columns.depth.size):
+    if demand <= 0.0:
+        sinks[:] = 0.0
+        return transpired, from_soil
+    for i in range(sinks.size):
         stress = (1.0 - work[SUCTION, i] / WILTING) / (1.0 - layers[i, ENTRY] / WILTING)
-        by_roots = cover * demand * columns.roots[c, i] * min(max(stress, 0.0), 1.0)
+        by_roots = cover * demand * roots[i] * min(max(stress, 0.0), 1.0)
         by_air = 0.0
         above = work[WATER, i] - layers[i, RESIDUAL]
-        if columns.air[i] > 0.0:
-            filled = min(max(above / (columns.field[c, i] - layers[i, RESIDUAL]), 0.0), 1.0)
-            share = 0.25 * (1.0 - math.cos(math.pi * filled)) ** 2
-            by_air = (1.0 - cover) * demand * columns.air[i] * share
+        if air[i] > 0.0:
+            filled = min(max(above / (field[i] - layers[i, RESIDUAL]), 0.0), 1.0)
+            by_air = (1.0 - cover) * demand * air[i] * 0.25 * (1.0 - math.cos(math.pi * filled)) ** 2
         wanted, most = by_roots + by_air, max(above, 0.0) / dt
         if wanted > most:
             by_roots, by_air = by_roots * most / wanted, by_air * most / wanted
@@ -309,33 +346,41 @@ def _draw(
 
 
 @compiled
-def _rising(columns: Columns, c: int, distance: float, work: FloatArray, at_rest: FloatArray) -> float:
+def _rising(is_campbell: bool, layers: FloatArray, distance: float, work: FloatArray, at_rest: FloatArray) -> float:
     """Conductivity of the lowest layer, mm s-1, were it at rest so far above the water table, mm; 0 where it is wetter.
 
     ``at_rest`` is room for a column of one layer.
     """
-    last = columns.depth.size - 1
-    layers = columns.layers[c]
+    last = layers.shape[0] - 1
     rest = layers[last, ENTRY] - distance
     if work[SUCTION, last] > 0.5 * rest:  # nothing rises to such a layer in a substep
         return 0.0
-    at_rest[WATER, 0] = water_at(columns.is_campbell, layers, last, rest)[0]
-    relations(columns.is_campbell, layers[last:], at_rest)
+    at_rest[WATER, 0] = water_at(is_campbell, layers, last, rest)[0]
+    relations(is_campbell, layers[last:], at_rest)
     conductivity: float = at_rest[HYDRAULIC, 0]
     return conductivity
 
 
 @compiled
-def _table(columns: Columns, state: State, c: int, work: FloatArray) -> float:
+def _table(
+    is_campbell: bool,
+    layers: FloatArray,
+    depth: FloatArray,
+    thickness: FloatArray,
+    stores: FloatArray,
+    deficit: float,
+    work: FloatArray,
+) -> float:
     """Depth of the water table, m: below the layers by the deficit of the aquifer, else above the lowest that is full.
 
-    In a layer that is not full it lies as deep below the node as at rest.
+    In a layer that is not full it lies as deep below the node as at rest. ``deficit`` is that to which the table in
+    ``stores`` still belongs, mm.
     """
-    layers, depth, thickness = columns.layers[c], columns.depth, columns.thickness
     lower = depth[-1] + 0.5 * thickness[-1]
-    if state.aquifer[c] < 0.0:
-        guess = 1.0e3 * state.table[c] - lower
-        table: float = lower + table_below(columns.is_campbell, layers, thickness[-1], -state.aquifer[c], guess)
+    if stores[_AQUIFER] < 0.0:
+        # Near saturation the deficit goes with the square of the depth.
+        guess = (1.0e3 * stores[_TABLE] - lower) * math.sqrt(-stores[_AQUIFER] / deficit) if deficit > 0.0 else 0.0
+        table: float = lower + table_below(is_campbell, layers, thickness[-1], -stores[_AQUIFER], guess)
         return 1.0e-3 * table
     for i in range(depth.size - 1, -1, -1):
         upper = lower - thickness[i]
@@ -360,7 +405,7 @@ def table_below(is_campbell: bool, layers: FloatArray, thickness: float, deficit
         water, rise = water_at(is_campbell, layers, last, entry - 0.5 * length)
         missing = (full - water) / thickness
         excess = length * missing - deficit
-        if abs(excess) <= 1.0e-12 * max(deficit, 1.0):
-            break
         length = max(length - excess / (missing + 0.5 * length * rise / thickness), 0.1 * length)
+        if abs(excess) <= 1.0e-4 * deficit:  # this step leaves the square of it
+            break
     return length

@@ -9,7 +9,7 @@ from imgda_mpi.colm.soil_layers import LAYERS
 from imgda_mpi.console import columns
 from imgda_mpi.results.history_file import FLUXES, open_history
 from imgda_mpi.results.run_folder import Run
-from imgda_mpi.results.run_images import fluxes
+from imgda_mpi.results.run_images import fluxes, instants
 
 
 def run_table(run: Run) -> str:
@@ -18,13 +18,13 @@ def run_table(run: Run) -> str:
     Raises
     ------
     InputError
-        Where the run has no history, or one that cannot be read.
+        Where the run has no cycle, or no history, or one that cannot be read.
     """
-    cycles = run.cycles()
-    first, last = cycles[0].history, cycles[-1].history
-    with open_history(first) as history:
-        area, start = history.grid.cell_area, [history.image(layer, 0) for layer in LAYERS]
-    with open_history(last) as history:
+    every = instants(run)
+    first = next(every)  # its history is open as long as there is `every`
+    area = first.history.grid.cell_area
+    start = [first.history.image(layer, first.index) for layer in LAYERS]
+    with open_history(run.cycles()[-1].history) as history:
         end = [history.image(layer, len(history.times) - 1) for layer in LAYERS]
         alone = f"{history.n_columns} soil columns, {history.n_left_alone} of them left alone for ice or frost"
     lines = [("soil moisture, m3 m-3", f"{run.description.start:%Y-%m-%d %H}", f"{run.description.end:%Y-%m-%d %H}")]

@@ -1,4 +1,4 @@
-"""What an analysis has achieved: a table of scores and a figure, from what it saved."""
+"""What an analysis, a comparison or a run has achieved: tables, and figures of the first two, from what they saved."""
 
 from __future__ import annotations
 
@@ -7,19 +7,23 @@ from pathlib import Path
 from imgda_mpi.faults import ConfigError, fault, settled_by
 from imgda_mpi.report.comparison_figure import draw_images, draw_spectra
 from imgda_mpi.report.figure import draw_analysis
+from imgda_mpi.report.run_table import run_table
 from imgda_mpi.report.tables import comparison_table, score_table
 from imgda_mpi.results.analysis_file import read_analysis, read_truth
 from imgda_mpi.results.comparison_file import read_comparison
+from imgda_mpi.results.run_folder import RUN_FILE, open_run
 
 
 def report(directory: Path, truth: Path | None = None) -> str:
     """Draw ``figure.png`` from what an output folder holds, for a comparison ``spectra.png`` too; returns the scores.
 
+    Of a run of soil columns it returns the table of its water and draws nothing.
+
     Parameters
     ----------
-    directory : output folder of an analysis or of a comparison
+    directory : output folder of an analysis, of a comparison or of a run
     truth : CF NetCDF file with the true image ``soil_moisture`` on the same grid, at the time of the analysis or
-        without time, where it is known: scores are then also against it; a comparison has its own
+        without time, where it is known: scores are then also against it; a comparison has its own, a run none
 
     Raises
     ------
@@ -36,11 +40,15 @@ def report(directory: Path, truth: Path | None = None) -> str:
         draw_images(saved_comparison, directory / "figure.png")
         draw_spectra(saved_comparison, directory / "spectra.png")
         return comparison_table(saved_comparison)
+    if (directory / RUN_FILE).is_file():
+        if truth is not None:
+            raise ConfigError(f"--truth {truth}: {directory} holds a run, which is not scored; leave it out")
+        return run_table(open_run(directory))
     if not (directory / "diagnostics.nc").is_file():
         raise fault(
             directory,
-            found="no diagnostics.nc and no comparison.nc",
-            expected="the output folder of an analysis or a comparison",
+            found="no diagnostics.nc, comparison.nc or run.json",
+            expected="the output folder of an analysis, a comparison or a run",
             do="give the output directory of its settings",
         )
     saved = read_analysis(directory / "diagnostics.nc")
