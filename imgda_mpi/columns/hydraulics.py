@@ -133,8 +133,8 @@ def _common(
 def relations(is_campbell: bool, layers: FloatArray, column: FloatArray) -> None:
     """Fill in what follows from the water of a column, row ``WATER`` of (8 or more, n_layers): the next four rows.
 
-    They are potential mm, conductivity mm s-1, and their derivatives by the water. From saturation on they are those
-    of air entry, with the derivatives from below. Three more rows are for work: one function for all layers after the
+    They are potential mm, conductivity mm s-1, and their derivatives by the water: at a bend that from above, but at
+    saturation that from below. Three more rows are for work: one function for all layers after the
     other takes less than half of the time.
     """
     if is_campbell:
@@ -157,12 +157,13 @@ def _campbell(layers: FloatArray, column: FloatArray) -> None:
     for i in range(n):
         by_content = 1.0 / column[content, i]
         conductivity = layers[i, CONDUCTIVITY] * column[power, i]
-        slope = -layers[i, EXPONENT] * column[SUCTION, i] * by_content
+        over = column[WATER, i] > layers[i, FULL]
+        slope = 0.0 if over else -layers[i, EXPONENT] * column[SUCTION, i] * by_content
         column[SUCTION, i] += slope * min(column[WATER, i] - column[content, i], 0.0)
         column[SLOPE, i] = slope
         drains = column[WATER, i] > layers[i, RESIDUAL]
         column[HYDRAULIC, i] = conductivity - layers[i, RESIDUAL_CONDUCTIVITY] if drains else 0.0
-        column[RISE, i] = (2.0 * layers[i, EXPONENT] + 3.0) * conductivity * by_content if drains else 0.0
+        column[RISE, i] = (2.0 * layers[i, EXPONENT] + 3.0) * conductivity * by_content if drains and not over else 0.0
 
 
 @compiled
@@ -206,6 +207,8 @@ def _van_genuchten(layers: FloatArray, column: FloatArray) -> None:
             share = above / layers[i, DRIEST]
             column[RISE, i] = column[HYDRAULIC, i] / layers[i, DRIEST] * layers[i, BY_ROOM] if drier > 0.0 else 0.0
             column[HYDRAULIC, i] *= share
+        elif column[WATER, i] > layers[i, FULL]:
+            column[SLOPE, i], column[RISE, i] = 0.0, 0.0
 
 
 @compiled

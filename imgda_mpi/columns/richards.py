@@ -41,11 +41,16 @@ EQUATION = 1.0e-5
 ERROR = 5.0e-3
 """Error in time that is allowed to a layer in a substep, m3 m-3."""
 
-FREE_ITERATIONS = 6
-SMALLEST = 1.0e-6
 MOST_ITERATIONS = 100
 
-ROUNDING = 1.0e-12  # mm
+FREE_ITERATIONS = 6
+"""So many iterations go their whole way. From then on each has to bring the layers nearer to their equations: else it
+goes a part of its way, down to `SHORTEST_WAY`. Where dry soil is wetted, Newton's method alone goes round in circles."""
+
+SHORTEST_WAY = 1.0e-6
+
+ROUNDING = 1.0e-10
+"""Water that the solution of the linear equations may lose or gain by rounding, mm. It goes to the aquifer."""
 
 # What is known of the layers of a column, and what a step needs, by rows of an array.
 N_ROWS = N_OF_COLUMN + 15
@@ -72,7 +77,7 @@ class Bottom(NamedTuple):
 
 @compiled
 def workspace(n_layers: int) -> FloatArray:
-    """Room for the arrays of one column, to be used again for the next: (19, n_layers + 1)."""
+    """Room for the arrays of one column, to be used again for the next: (23, n_layers + 1)."""
     return np.zeros((N_ROWS, n_layers + 1))
 
 
@@ -112,32 +117,32 @@ def substep(
         work[_IS_FULL, i] = 1.0 if work[WATER, i] >= layers[i, FULL] else 0.0
     pond, drained = 0.0, 0.0
     changed, ponded, spilled = True, False, False
-    share, best = 1.0, np.inf
+    share, nearest = 1.0, np.inf
     for iteration in range(MOST_ITERATIONS):
         is_ponded = _flux_in(layers, depth, supply, dt, work)
         _fluxes(depth, work)
         is_spilling = _flux_out(layers, bottom, work)
         left = _assemble(thickness, sinks, dt, work)
         if iteration > 0 and left <= EQUATION and not changed and is_ponded == ponded and is_spilling == spilled:
+            lost = supply - pond - dt * drained
             for i in range(n):
-                if work[_IS_FULL, i] > 0.0:  # a pressure is no part of the state
-                    work[SUCTION, i] = layers[i, ENTRY]
-            return pond, drained, _error(thickness, work)
-        if iteration > FREE_ITERATIONS and left > max((1.0 - 0.1 * share) * best, EQUATION) and share > SMALLEST:
-            share *= min(max(0.5 * share * best / (left - (1.0 - share) * best), 0.1), 0.5)
-            _go_back(work, share)
+                lost -= dt * sinks[i] + (work[WATER, i] - work[_BEFORE, i])
+            if abs(lost) <= ROUNDING:
+                for i in range(n):
+                    if work[_IS_FULL, i] > 0.0:  # a pressure is no part of the state
+                        work[SUCTION, i] = layers[i, ENTRY]
+                return pond, drained + lost / dt, _error(thickness, work)
+        if iteration > FREE_ITERATIONS and left > max((1.0 - 0.1 * share) * nearest, EQUATION) and share > SHORTEST_WAY:
+            share *= min(max(0.5 * share * nearest / (left - (1.0 - share) * nearest), 0.1), 0.5)
+            _go_back(share, work)
             _update(is_campbell, layers, work)
             changed = True
             continue
-        share, best = 1.0, left
+        share, nearest = 1.0, left
         _factorise(work)
         _solve(work)
         if iteration >= FREE_ITERATIONS:
-            for i in range(n):
-                work[_STEP, i] = work[_RIGHT, i]
-                work[_FROM_WATER, i] = work[WATER, i]
-                work[_FROM_PRESSURE, i] = work[SUCTION, i]
-                work[_FROM_FULL, i] = work[_IS_FULL, i]
+            _remember(work)
         ponded, spilled = is_ponded, is_spilling
         drained = work[_FLUX, n] + work[_BY_ABOVE, n] * work[_RIGHT, n - 1]
         pond = supply - dt * (work[_FLUX, 0] + work[_BY_BELOW, 0] * work[_RIGHT, 0]) if ponded else 0.0
@@ -151,7 +156,18 @@ def substep(
 
 
 @compiled
-def _go_back(work: FloatArray, share: float) -> None:
+def _remember(work: FloatArray) -> None:
+    """Keep the unknowns of the layers and the step that they are about to take."""
+    for i in range(work.shape[1] - 1):
+        work[_STEP, i] = work[_RIGHT, i]
+        work[_FROM_WATER, i] = work[WATER, i]
+        work[_FROM_PRESSURE, i] = work[SUCTION, i]
+        work[_FROM_FULL, i] = work[_IS_FULL, i]
+
+
+@compiled
+def _go_back(share: float, work: FloatArray) -> None:
+    """To where that step was taken from, to take a share of it."""
     for i in range(work.shape[1] - 1):
         work[_RIGHT, i] = share * work[_STEP, i]
         work[WATER, i] = work[_FROM_WATER, i]
@@ -304,8 +320,6 @@ def _update(is_campbell: bool, layers: FloatArray, work: FloatArray) -> bool:
     for i in range(layers.shape[0]):
         if work[_IS_FULL, i] > 0.0:
             work[SUCTION, i] = work[_PRESSURE, i]
-        elif work[WATER, i] > layers[i, FULL]:
-            work[SLOPE, i], work[RISE, i] = 0.0, 0.0
     return changed
 
 
