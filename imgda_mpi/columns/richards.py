@@ -47,15 +47,23 @@ EQUATION = 1.0e-5
 ERROR = 5.0e-3
 """Error in time that is allowed to a layer in a substep, m3 m-3."""
 
-MOST_ITERATIONS = 12
+MOST_ITERATIONS = 100
 
-ROUNDING = 1.0e-12  # mm
+FREE_ITERATIONS = 6
+"""So many iterations go their whole way. From then on each has to bring the layers nearer to their equations: else it
+goes a part of its way, down to `SHORTEST_WAY`. Where dry soil is wetted, Newton's method alone goes round in circles."""
+
+SHORTEST_WAY = 1.0e-6
+
+ROUNDING = 1.0e-10
+"""Water that the solution of the linear equations may lose or gain by rounding, mm. It goes to the aquifer."""
 
 # What is known of the layers of a column, and what a step needs, by rows of an array.
-N_ROWS = N_OF_COLUMN + 11
+N_ROWS = N_OF_COLUMN + 15
 (_BEFORE, _MOST, _IS_FULL, _PRESSURE, _FLUX, _BY_ABOVE, _BY_BELOW, _LOWER, _DIAGONAL, _UPPER, _RIGHT) = range(
-    N_OF_COLUMN, N_ROWS
+    N_OF_COLUMN, N_OF_COLUMN + 11
 )
+_STEP, _FROM_WATER, _FROM_PRESSURE, _FROM_FULL = range(N_OF_COLUMN + 11, N_ROWS)
 
 
 class Bottom(NamedTuple):
@@ -75,7 +83,7 @@ class Bottom(NamedTuple):
 
 @compiled
 def workspace(n_layers: int) -> FloatArray:
-    """Room for the arrays of one column, to be used again for the next: (19, n_layers + 1)."""
+    """Room for the arrays of one column, to be used again for the next: (23, n_layers + 1)."""
     return np.zeros((N_ROWS, n_layers + 1))
 
 
@@ -115,18 +123,32 @@ def substep(
         work[_IS_FULL, i] = 1.0 if work[WATER, i] >= layers[i, FULL] else 0.0
     pond, drained = 0.0, 0.0
     changed, ponded, spilled = True, False, False
+    share, nearest = 1.0, np.inf
     for iteration in range(MOST_ITERATIONS):
         is_ponded = _flux_in(layers, depth, supply, dt, work)
         _fluxes(layers, depth, work)
         is_spilling = _flux_out(layers, bottom, work)
         left = _assemble(thickness, sinks, dt, work)
         if iteration > 0 and left <= EQUATION and not changed and is_ponded == ponded and is_spilling == spilled:
+            lost = supply - pond - dt * drained
             for i in range(n):
-                if work[_IS_FULL, i] > 0.0:  # a pressure is no part of the state
-                    work[SUCTION, i] = layers[i, ENTRY]
-            return pond, drained, _error(thickness, work)
+                lost -= dt * sinks[i] + (work[WATER, i] - work[_BEFORE, i])
+            if abs(lost) <= ROUNDING:
+                for i in range(n):
+                    if work[_IS_FULL, i] > 0.0:  # a pressure is no part of the state
+                        work[SUCTION, i] = layers[i, ENTRY]
+                return pond, drained + lost / dt, _error(thickness, work)
+        if iteration > FREE_ITERATIONS and left > max((1.0 - 0.1 * share) * nearest, EQUATION) and share > SHORTEST_WAY:
+            share *= min(max(0.5 * share * nearest / (left - (1.0 - share) * nearest), 0.1), 0.5)
+            _go_back(share, work)
+            _update(is_campbell, layers, work)
+            changed = True
+            continue
+        share, nearest = 1.0, left
         _factorise(work)
         _solve(work)
+        if iteration >= FREE_ITERATIONS:
+            _remember(work)
         ponded, spilled = is_ponded, is_spilling
         drained = work[_FLUX, n] + work[_BY_ABOVE, n] * work[_RIGHT, n - 1]
         pond = supply - dt * (work[_FLUX, 0] + work[_BY_BELOW, 0] * work[_RIGHT, 0]) if ponded else 0.0
@@ -137,6 +159,26 @@ def substep(
             work[_IS_FULL, 0] = 0.0
     undo(is_campbell, layers, work)
     return supply, 0.0, np.inf
+
+
+@compiled
+def _remember(work: FloatArray) -> None:
+    """Keep the unknowns of the layers and the step that they are about to take."""
+    for i in range(work.shape[1] - 1):
+        work[_STEP, i] = work[_RIGHT, i]
+        work[_FROM_WATER, i] = work[WATER, i]
+        work[_FROM_PRESSURE, i] = work[SUCTION, i]
+        work[_FROM_FULL, i] = work[_IS_FULL, i]
+
+
+@compiled
+def _go_back(share: float, work: FloatArray) -> None:
+    """To where that step was taken from, to take a share of it."""
+    for i in range(work.shape[1] - 1):
+        work[_RIGHT, i] = share * work[_STEP, i]
+        work[WATER, i] = work[_FROM_WATER, i]
+        work[SUCTION, i] = work[_FROM_PRESSURE, i]
+        work[_IS_FULL, i] = work[_FROM_FULL, i]
 
 
 @compiled
@@ -289,6 +331,10 @@ def _update(is_campbell: bool, layers: FloatArray, work: FloatArray) -> bool:
                 changed = True
                 least += 0.1 * (work[WATER, i] - least)
             water = least
+        full = layers[i, FULL]
+        if (work[WATER, i] - full) * (water - full) < 0.0:  # not past a bend
+            changed = True
+            water = full
         work[WATER, i] = water
     relations(is_campbell, layers, work)
     for i in range(layers.shape[0]):

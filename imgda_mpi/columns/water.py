@@ -37,7 +37,9 @@ FIELD_CAPACITY = -3365.0
 EVAPORATING = 45.0
 """Depth from which air draws water, mm: two layers of CoLM."""
 
-SHORTEST = 1.0e-3  # s: a substep that fails at this length does so for another reason than its length
+SHORTEST = 1.0e-3  # s: in so little time the error does not matter
+LEAST_DEFICIT = 1.0e-9  # mm: less is rounding
+UNSOLVED = 1.0e-9  # s: a substep that has no solution at this length has none for another reason than its length
 
 
 class Processes(NamedTuple):
@@ -285,7 +287,7 @@ def _advance_one(
         pond, drained, error = substep(
             is_campbell, layers, depth, thickness, standing - evaporated, sinks, bottom, dt, work
         )
-        if error > 1.0 and dt > SHORTEST:
+        if error > 1.0 and dt > (SHORTEST if error < np.inf else UNSOLVED):
             if error < np.inf:
                 undo(is_campbell, layers, work)
             dt *= max(0.9 / error, 0.1)
@@ -398,6 +400,8 @@ def table_below(is_campbell: bool, layers: FloatArray, thickness: float, deficit
     As in CoLM202X: deficit = L (porosity - theta(psi_s - L / 2)) with the properties of the lowest layer, whose
     thickness is given in mm.
     """
+    if deficit < LEAST_DEFICIT:
+        return 0.0
     last = layers.shape[0] - 1
     full, entry = layers[last, FULL], layers[last, ENTRY]
     length = guess if guess > 0.0 else 2.0 * deficit * thickness / full + 1.0
