@@ -23,6 +23,9 @@ DRIEST_PART = 1.0e-6
 """So does van Genuchten's where less than this part of the pores is filled: sand, where a potential would hang on the
 last digits of the water."""
 
+LEAST_POWER = 1.0e-12
+"""Of (alpha |psi_s|)^n: an air entry nearer to 0 would be lost in the rounding of 1 + (alpha |psi|)^n."""
+
 # Columns of `Hydraulics.layers`.
 FULL, RESIDUAL, CONDUCTIVITY, ENTRY = range(4)
 ALPHA, M, TORTUOSITY, SCALE, FULL_FACTOR, DRIEST = range(4, 10)
@@ -101,9 +104,10 @@ def van_genuchten(
     n, tortuosity : n above 1 and L, (n, n_layers)
     thickness : of the layers, (n_layers,) m
     """
-    layers = _common(porosity, residual, conductivity, entry, thickness)
+    power = np.maximum((-alpha * entry) ** n, LEAST_POWER)
+    layers = _common(porosity, residual, conductivity, -(power ** (1.0 / n)) / alpha, thickness)
     m = 1.0 - 1.0 / n
-    scale = (1.0 + (-alpha * entry) ** n) ** -m
+    scale = (1.0 + power) ** -m
     layers[..., ALPHA] = alpha
     layers[..., M] = m
     layers[..., BY_N] = 1.0 / n
