@@ -177,13 +177,10 @@ def _plan(arguments: argparse.Namespace) -> int:
 
 
 def _settings(arguments: argparse.Namespace) -> int:
-    from imgda_mpi.settings.analysis import Settings
-    from imgda_mpi.settings.columns import ColumnsRun
-    from imgda_mpi.settings.comparison import Comparison
     from imgda_mpi.settings.document import documented
+    from imgda_mpi.settings.verbs import KINDS
 
-    kinds: dict[str, type[Section]] = {"analyse": Settings, "compare": Comparison, "columns": ColumnsRun}
-    sys.stdout.write(documented(kinds[arguments.of]))
+    sys.stdout.write(documented(KINDS[arguments.of]))
     return 0
 
 

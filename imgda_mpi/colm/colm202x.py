@@ -110,7 +110,7 @@ class Colm202xRestart:
         """The file of the constants of one of the own patches, and the patch's number in it."""
         return _place(self.consts, int(self.offsets[self.comm.rank]) + patch)
 
-    def read_soil(self, implausible: Implausible = "stop") -> tuple[SoilColumns, FloatArray]:
+    def read_soil(self, implausible: Implausible | None = "stop") -> tuple[SoilColumns, FloatArray]:
         """Soil columns and aquifer storage (n_own,) mm of the own patches. Collective.
 
         The arrays cannot be written to: `write` compares with them.
@@ -180,7 +180,8 @@ class Colm202xRestart:
         self, directory: Path, time: datetime, edits: Mapping[Columns, FloatArray], change: Callable[[Path], None]
     ) -> list[Path]:
         folder = directory / stamp(time)
-        names = {source: source.name.replace(stamp(self.time), stamp(time)) for source in self.copied}
+        # The last one: the name of a case may hold a stamp too.
+        names = {source: stamp(time).join(source.name.rsplit(stamp(self.time), 1)) for source in self.copied}
         written = [folder / name for name in names.values()]
         states = {file.path for file in self.states}
         with same_fate(self.comm), writing(folder):

@@ -62,7 +62,7 @@ class _Breach(NamedTuple):
 
 
 def check_soil(
-    soil: SoilColumns, state: Place, const: Place, comm: MPI.Intracomm, implausible: Implausible = "stop"
+    soil: SoilColumns, state: Place, const: Place, comm: MPI.Intracomm, implausible: Implausible | None = "stop"
 ) -> SoilColumns:
     """The own soil columns, of which those that are plausible take part. Collective over ``comm``.
 
@@ -70,13 +70,13 @@ def check_soil(
     ----------
     state, const : where the state and the constants of a patch of ``soil`` come from
     implausible : with ``"leave_out"`` patches that hold missing, not finite or impossible values are no soil in what is
-        returned, and a warning says so
+        returned, and a warning says so; None stops too, where leaving them out is no choice
 
     Raises
     ------
     InputError
-        With ``"stop"`` where there is such a patch, with ``"leave_out"`` where there is no other: naming the first one,
-        and how many have what it has.
+        With ``"leave_out"`` where there is no other patch, else where there is such a patch: naming the first one, and
+        how many have what it has.
     """
     mine: _Breach | None = None
     wrong = np.zeros_like(soil.is_soil)
@@ -90,7 +90,7 @@ def check_soil(
     breaches = [breach for breach in comm.allgather(mine) if breach is not None]
     first = min(breaches, key=lambda breach: breach.number, default=None)
     with same_fate(comm):
-        if first is not None and (implausible == "stop" or n_wrong == n_soil):
+        if first is not None and (implausible != "leave_out" or n_wrong == n_soil):
             otherwise = ', or leave such patches out with implausible = "leave_out"' if implausible == "stop" else ""
             raise fault(
                 first.file,

@@ -23,9 +23,6 @@ DRIEST_PART = 1.0e-6
 """So does van Genuchten's where less than this part of the pores is filled: sand, where a potential would hang on the
 last digits of the water."""
 
-LEAST_POWER = 1.0e-12
-"""Of (alpha |psi_s|)^n: an air entry nearer to 0 would be lost in the rounding of 1 + (alpha |psi|)^n."""
-
 # Columns of `Hydraulics.layers`.
 FULL, RESIDUAL, CONDUCTIVITY, ENTRY = range(4)
 ALPHA, M, TORTUOSITY, SCALE, FULL_FACTOR, DRIEST = range(4, 10)
@@ -33,6 +30,9 @@ EXPONENT, DRIEST_WATER, RESIDUAL_CONDUCTIVITY = 4, 5, 6
 # Reciprocals: divisions would take longer than all else.
 BY_ROOM, BY_N, BY_M, BY_ALPHA, BY_N_LESS_1 = range(11, 16)
 N_PROPERTIES = 16
+
+NO_ENTRY = 1.0e-12
+"""(alpha |psi_s|)^n from which on an air entry counts: without one the relations have no slope at saturation."""
 
 N_OF_COLUMN = 8
 WATER, SUCTION, HYDRAULIC, SLOPE, RISE, _WORK = range(6)
@@ -104,10 +104,10 @@ def van_genuchten(
     n, tortuosity : n above 1 and L, (n, n_layers)
     thickness : of the layers, (n_layers,) m
     """
-    power = np.maximum((-alpha * entry) ** n, LEAST_POWER)
-    layers = _common(porosity, residual, conductivity, -(power ** (1.0 / n)) / alpha, thickness)
+    entry = np.minimum(entry, -(NO_ENTRY ** (1.0 / n)) / alpha)
+    layers = _common(porosity, residual, conductivity, entry, thickness)
     m = 1.0 - 1.0 / n
-    scale = (1.0 + power) ** -m
+    scale = (1.0 + (-alpha * entry) ** n) ** -m
     layers[..., ALPHA] = alpha
     layers[..., M] = m
     layers[..., BY_N] = 1.0 / n
@@ -201,6 +201,8 @@ def _van_genuchten(layers: FloatArray, column: FloatArray) -> None:
         column[RISE, i] = (
             conductivity * (tortuosity + 2.0 * (1.0 - one_less) * column[x, i] * by_rest / one_less) * by_filled
         )
+        if column[WATER, i] >= layers[i, FULL]:
+            column[SUCTION, i] = layers[i, ENTRY]  # to the bit, as a step leaves it
     for i in range(n):
         drier = (column[WATER, i] - layers[i, RESIDUAL]) * layers[i, BY_ROOM]
         if drier < layers[i, DRIEST]:

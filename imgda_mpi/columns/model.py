@@ -80,9 +80,8 @@ class ColumnModel:
         own = self.own
         error, n = advance(own.columns, own.state, self._rain, self._demand, 3600.0, Processes(), self.fluxes)
         if error > BALANCE:
-            raise ArithmeticError(
-                f"the water of a column is {error:g} kg m-2 off in the hour from {self.time:%F %H UTC}"
-            )
+            what = f"is {error:g} kg m-2 off" if np.isfinite(error) else "has no solution"
+            raise ArithmeticError(f"the water of a column {what} in the hour from {self.time:%F %H UTC}")
         self.worst, self.n_substeps, self.time = max(self.worst, error), self.n_substeps + n, self.time + HOUR
 
     def moisture(self) -> FloatArray:
@@ -133,7 +132,12 @@ def cells_of(points: tuple[tuple[float, float], ...], grid: Grid, has_columns: F
         column = int(np.searchsorted(columns, east, side="right"))
         within = 0 < row < rows.size and 0 < column < columns.size
         if not within or np.isnan(has_columns[row - 1, column - 1]):
-            what = "has no soil column that moves" if within else "is not on the grid of the case"
+            of_grid = f"latitude {min(rows):g} to {max(rows):g}, longitude {columns[0]:g} to {columns[-1]:g}"
+            what = (
+                "lies in a cell without a soil column that moves, as of sea, ice or frost"
+                if within
+                else f"is not on the grid of the case, {of_grid}"
+            )
             raise ValueError(f"[{latitude:g}, {longitude:g}] {what}")
         cells.append((row - 1) * grid.shape[1] + column - 1)
     return cells

@@ -15,7 +15,7 @@ from imgda_mpi.colm.colm202x import AQUIFER, LIQUID, Colm202xRestart
 from imgda_mpi.colm.hdf5 import Columns as Variable
 from imgda_mpi.colm.hdf5 import opened
 from imgda_mpi.colm.patches import PatchMap
-from imgda_mpi.colm.plausible import check_aquifer
+from imgda_mpi.colm.plausible import LARGEST_AQUIFER
 from imgda_mpi.colm.soil_layers import N_SOIL, interface_depth, node_depth, thickness
 from imgda_mpi.colm.soil_update import SoilColumns
 from imgda_mpi.columns.hydraulics import WATER, Hydraulics, campbell, van_genuchten
@@ -35,10 +35,13 @@ VAN_GENUCHTEN = ("alpha_vgm", "n_vgm", "L_vgm")
 CAMPBELL = ("bsw",)
 BOTH = ("psi0", "hksati")
 
+LOWEST_ENTRY = -1.0e4  # mm
 DEEPEST_TABLE = 1.0e4  # m
 MOST_STANDING = 1.0e4  # mm
 MOST_SURPLUS = 100.0  # mm: an analysis may leave some; the older scheme has metres
 MOST_POND = 10.0  # mm: the model's own, where a case has no file of scalars
+
+DAMAGED = "the file is damaged or of another case: use one that the model wrote in full"
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,17 +100,30 @@ def read_columns(restart: Colm202xRestart) -> OwnColumns:
     Raises
     ------
     InputError
-        On every rank, where a variable is missing or cannot be what it should; where the constants have neither set of
-        hydraulic parameters, or a soil patch has a class without known vegetation.
+        On every rank, where no column moves; where a variable is missing or cannot be what it should; where the
+        constants have neither set of hydraulic parameters, or a soil patch has a class without known vegetation.
     """
     comm = restart.comm
-    soil, aquifer = restart.read_soil()
-    check_aquifer(soil, aquifer, restart.name, comm)
+    soil, aquifer = restart.read_soil(None)
     state = restart.read_state([POND, TABLE])
     moves = soil.is_soil & ~soil.is_frozen().any(axis=1)
-    check = _Check(restart, moves)
+    n_columns, n_moving = (int(n) for n in comm.allreduce(np.array([soil.is_soil.sum(), moves.sum()])))
+    with same_fate(comm):
+        if not n_moving:
+            raise fault(
+                restart.files.states,
+                found=f"{n_columns} soil columns, all with ice or frost" if n_columns else "no soil patch",
+                expected="soil without ice or frost: other columns are left as they are",
+                do="start from a restart of another season or region",
+            )
+    check = _Check(restart, moves, n_moving)
     check.state(
-        AQUIFER.name, aquifer, aquifer <= MOST_SURPLUS, "a deficit, 0 or less, as of the variably saturated scheme"
+        AQUIFER.name,
+        aquifer,
+        _within(aquifer, -LARGEST_AQUIFER, MOST_SURPLUS),
+        "a deficit in mm, 0 or less",
+        "run the case with the variably saturated scheme (DEF_USE_VariablySaturatedFlow): the older one keeps metres "
+        "of water there",
     )
     check.state(POND.name, state[POND.name], _within(state[POND.name], 0.0, MOST_STANDING), "0 to 10000 mm")
     check.state(TABLE.name, state[TABLE.name], _within(state[TABLE.name], 0.0, DEEPEST_TABLE), "0 to 10000 m")
@@ -126,9 +142,6 @@ def read_columns(restart: Colm202xRestart) -> OwnColumns:
         _most_pond(restart),
         moves,
     )
-    n_columns, n_frozen = (
-        int(n) for n in comm.allreduce(np.array([soil.is_soil.sum(), (soil.is_soil & ~moves).sum()]))
-    )
     every = gather_rows(comm, moves, restart.offsets)
     all_patches = restart.all_patches
     return OwnColumns(
@@ -140,23 +153,25 @@ def read_columns(restart: Colm202xRestart) -> OwnColumns:
         patches=restart.patches.with_soil(moves),
         all_patches=None if all_patches is None or every is None else all_patches.with_soil(every),
         n_columns=n_columns,
-        n_frozen=n_frozen,
+        n_frozen=n_columns - n_moving,
     )
 
 
 class _Check:
-    """Refuses the first patch of all ranks that does not hold a rule: the same on any number of ranks."""
+    """Refuses the first column that moves and does not hold a rule: the same on any number of ranks."""
 
-    def __init__(self, restart: Colm202xRestart, moves: BoolArray) -> None:
-        self.restart, self.moves = restart, moves
+    def __init__(self, restart: Colm202xRestart, moves: BoolArray, n_moving: int) -> None:
+        self.restart, self.moves, self.n_moving = restart, moves, n_moving
 
-    def state(self, name: str, values: FloatArray, holds: BoolArray, expected: str) -> None:
+    def state(self, name: str, values: FloatArray, holds: BoolArray, expected: str, do: str = DAMAGED) -> None:
         """Of a variable of the state, (n_own, ...). Collective."""
-        self._refuse(name, values, holds, expected, self.restart.place_in_state)
+        self._refuse(name, values, holds, expected, do, self.restart.place_in_state)
 
-    def const(self, name: str, values: FloatArray | IntArray, holds: BoolArray, expected: str) -> None:
+    def const(
+        self, name: str, values: FloatArray | IntArray, holds: BoolArray, expected: str, do: str = DAMAGED
+    ) -> None:
         """Of a variable of the constants, (n_own, ...). Collective."""
-        self._refuse(name, values, holds, expected, self.restart.place_in_const)
+        self._refuse(name, values, holds, expected, do, self.restart.place_in_const)
 
     def _refuse(
         self,
@@ -164,6 +179,7 @@ class _Check:
         values: FloatArray | IntArray,
         holds: BoolArray,
         expected: str,
+        do: str,
         place: Callable[[int], tuple[Path, int]],
     ) -> None:
         broken = ~holds & self.moves.reshape(-1, *[1] * (holds.ndim - 1))
@@ -176,9 +192,9 @@ class _Check:
                 raise fault(
                     file,
                     name,
-                    found=f"{values[at]:g}{layer} of patch {patch} ({n_broken} such soil patches)",
+                    found=f"{values[at]:g}{layer} of patch {patch} ({n_broken} such of {self.n_moving} soil columns)",
                     expected=expected,
-                    do="use a restart and const files that the model wrote in full",
+                    do=do,
                 )
 
 
@@ -194,6 +210,7 @@ def _table_of_classes(restart: Colm202xRestart) -> dict[int, int] | None:
     return IGBP_OF_COMMUNITIES if communities else None
 
 
+@np.errstate(divide="ignore", over="ignore", invalid="ignore")  # columns that do not move may hold any number
 def _hydraulics(restart: Colm202xRestart, soil: SoilColumns, check: _Check) -> tuple[str, Hydraulics]:
     there = {name: restart.has_const(name) for name in (*BOTH, *VAN_GENUCHTEN, *CAMPBELL)}
     names = VAN_GENUCHTEN if all(there[name] for name in VAN_GENUCHTEN) else CAMPBELL
@@ -207,25 +224,18 @@ def _hydraulics(restart: Colm202xRestart, soil: SoilColumns, check: _Check) -> t
                 do="use the const files of a case that has its soil hydraulics in them",
             )
     const = restart.read_const([Variable(name, 0, N_SOIL) for name in (*BOTH, *names)])
-    check.const("psi0", const["psi0"], const["psi0"] < 0, "mm below 0")
-    check.const("hksati", const["hksati"], _within(const["hksati"], 1e-12, 10.0), "mm s-1 above 0, at most 10")
-    common = (soil.porosity, soil.residual, const["hksati"], const["psi0"])
+    entry, saturated = const["psi0"], const["hksati"]
+    check.const("psi0", entry, (entry >= LOWEST_ENTRY) & (entry < 0.0), f"{LOWEST_ENTRY:g} to below 0 mm")
+    check.const("hksati", saturated, _within(saturated, 1e-12, 10.0), "1e-12 to 10 mm s-1")
     if names is CAMPBELL:
         check.const("bsw", const["bsw"], _within(const["bsw"], 0.5, 50.0), "0.5 to 50")
-        porosity, residual, saturated, entry, exponent = _harmless(check.moves, *common, const["bsw"])
-        return "Campbell", campbell(porosity, residual, saturated, entry, exponent, thickness)
+        return "Campbell", campbell(soil.porosity, soil.residual, saturated, entry, const["bsw"], thickness)
     alpha, n, tortuosity = (const[name] for name in VAN_GENUCHTEN)
-    check.const("alpha_vgm", alpha, _within(alpha, 1e-6, 10.0), "mm-1 above 0, at most 10")
-    check.const("n_vgm", n, _within(n, 1.01, 20.0), "above 1, at most 20")
+    check.const("alpha_vgm", alpha, _within(alpha, 1e-6, 10.0), "1e-06 to 10 mm-1")
+    check.const("n_vgm", n, _within(n, 1.01, 20.0), "1.01 to 20")
     check.const("L_vgm", tortuosity, _within(tortuosity, -5.0, 10.0), "-5 to 10")
-    porosity, residual, saturated, entry, alpha, n, tortuosity = _harmless(check.moves, *common, alpha, n, tortuosity)
-    return "van Genuchten", van_genuchten(porosity, residual, saturated, entry, alpha, n, tortuosity, thickness)
-
-
-def _harmless(moves: BoolArray, *values: FloatArray) -> list[FloatArray]:
-    """The values, where a column does not move those of one that does (or 1): they may be any number there."""
-    like = int(np.argmax(moves)) if moves.any() else None
-    return [np.where(moves[:, None], each, 1.0 if like is None else each[like]) for each in values]
+    layers = van_genuchten(soil.porosity, soil.residual, saturated, entry, alpha, n, tortuosity, thickness)
+    return "van Genuchten", layers
 
 
 def _most_pond(restart: Colm202xRestart) -> float:

@@ -2,12 +2,17 @@
 
 The water of a layer changes by the flux from above less that to below and what roots and air take,
 
-    dw_i/dt = q_i - q_(i+1) - s_i,    q = K G,    G = (psi_above - psi_below) / distance + 1,
+    dw_i/dt = q_i - q_(i+1) - s_i,    g = (psi_above - psi_below) / distance,
+
+    q = K (1 + f g) where g > 0,    K (1 + g) where 0 > g > -1,    f K (1 + g) where g < -1,
 
 fluxes positive downward. K is that of the side the water comes from (Forsyth et al. 1995): with it more water anywhere
-never means less water elsewhere after a step, and a column at rest stays so. The implicit equations are solved by
-Newton's method. The unknown of a layer is its water, and its pressure where it is saturated (Diersch and Perrochet
-1999). Each iteration keeps the sum of water whatever else its error is.
+never means less water elsewhere after a step, and a column at rest stays so. The share f = psi / psi_drier, with
+potentials of -1 / alpha (Campbell: psi_s) at most, makes of it the mean of K on the way to drier soil, where K falls
+with the square of psi: otherwise dry soil would draw water as fast as it likes. CoLM202X's mean (Dai et al. 2019) comes
+to the same in dry soil. The implicit equations are solved by Newton's method. The unknown of a layer is its water, and
+its pressure where it is saturated (Diersch and Perrochet 1999). Each iteration keeps the sum of water whatever else its
+error is.
 
 Boundaries are the lesser of two fluxes: at the surface all water that is there, or what soil takes in that stands under
 it; at the bottom what flows to the water table, or what the aquifer has room for.
@@ -22,6 +27,7 @@ import numpy as np
 from imgda_mpi.arrays import FloatArray
 from imgda_mpi.columns.compiled import compiled
 from imgda_mpi.columns.hydraulics import (
+    BY_ALPHA,
     CONDUCTIVITY,
     ENTRY,
     FULL,
@@ -121,7 +127,7 @@ def substep(
     share, nearest = 1.0, np.inf
     for iteration in range(MOST_ITERATIONS):
         is_ponded = _flux_in(layers, depth, supply, dt, work)
-        _fluxes(depth, work)
+        _fluxes(layers, depth, work)
         is_spilling = _flux_out(layers, bottom, work)
         left = _assemble(thickness, sinks, dt, work)
         if iteration > 0 and left <= EQUATION and not changed and is_ponded == ponded and is_spilling == spilled:
@@ -211,21 +217,35 @@ def _all_full(work: FloatArray) -> bool:
 
 
 @compiled
-def _fluxes(depth: FloatArray, work: FloatArray) -> None:
+def _fluxes(layers: FloatArray, depth: FloatArray, work: FloatArray) -> None:
     """Fluxes between layers, and their derivatives by the unknowns above and below."""
+    # Choices between values, no branches: the processor guesses these wrong.
     for i in range(1, depth.size):
-        distance = depth[i] - depth[i - 1]
-        gradient = (work[SUCTION, i - 1] - work[SUCTION, i]) / distance + 1.0
-        source = i - 1 if gradient > 0.0 else i
-        conductivity = work[HYDRAULIC, source]
+        by_distance = 1.0 / (depth[i] - depth[i - 1])
+        above, below = work[SUCTION, i - 1], work[SUCTION, i]
+        pull = (above - below) * by_distance
+        down = pull > -1.0
+        entry_above, entry_below = layers[i - 1, ENTRY], layers[i, ENTRY]
+        alpha_above, alpha_below = layers[i - 1, BY_ALPHA], layers[i, BY_ALPHA]
+        reach = max(alpha_above, -entry_above) if down else max(alpha_below, -entry_below)
+        near, far = max(-(above if down else below), reach), max(-(below if down else above), reach)
+        by_far = 1.0 / far
+        drawn = max(pull, 0.0) if down else 1.0 + pull
+        share = near * by_far if drawn != 0.0 else 1.0
+        k_above, k_below = work[HYDRAULIC, i - 1], work[HYDRAULIC, i]
+        conductivity = k_above if down else k_below
+        gradient = drawn * share + (1.0 + min(pull, 0.0) if down else 0.0)
         work[_FLUX, i] = conductivity * gradient
-        work[_BY_ABOVE, i] = conductivity / distance * _by_suction(work, i - 1)
-        work[_BY_BELOW, i] = -conductivity / distance * _by_suction(work, i)
-        if work[_IS_FULL, source] == 0.0:
-            if gradient > 0.0:
-                work[_BY_ABOVE, i] += work[RISE, source] * gradient
-            else:
-                work[_BY_BELOW, i] += work[RISE, source] * gradient
+        both = conductivity * by_distance * share
+        of_near = -conductivity * drawn * by_far if near > reach else 0.0
+        of_far = conductivity * drawn * share * by_far if far > reach else 0.0
+        slope_above, slope_below = work[SLOPE, i - 1], work[SLOPE, i]
+        rise_above, rise_below = work[RISE, i - 1], work[RISE, i]
+        full_above, full_below = work[_IS_FULL, i - 1] > 0.0, work[_IS_FULL, i] > 0.0
+        by_above = (both + (of_near if down else of_far)) * (1.0 if full_above else slope_above)
+        by_below = ((of_far if down else of_near) - both) * (1.0 if full_below else slope_below)
+        work[_BY_ABOVE, i] = by_above + (rise_above * gradient if down and not full_above else 0.0)
+        work[_BY_BELOW, i] = by_below + (0.0 if down or full_below else rise_below * gradient)
 
 
 @compiled

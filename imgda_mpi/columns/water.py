@@ -40,7 +40,6 @@ EVAPORATING = 45.0
 
 SHORTEST = 1.0e-3  # s: in so little time the error does not matter
 LEAST_DEFICIT = 1.0e-9  # mm: less is rounding
-
 UNSOLVED = 1.0e-9  # s: a substep that has no solution at this length has none for another reason than its length
 
 

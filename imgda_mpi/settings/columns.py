@@ -12,6 +12,13 @@ from imgda_mpi.settings.model import Colm202x
 Point = Annotated[tuple[Number, Number], Field(strict=False)]
 
 
+class Start(Colm202x):
+    """The restart to start from, of CoLM202X: NetCDF files, one per block."""
+
+    kind: Literal["colm202x"] = key("Version of the model; colm202x is the one that soil columns know")
+    time: Instant = key("Start of the run, the restart's time, a whole hour", "UTC", example="2022-06-02T06:00:00Z")
+
+
 class Period(Section):
     """How far the columns run, and what is kept on the way."""
 
@@ -70,7 +77,7 @@ class Run(Section):
 class ColumnsRun(Section):
     """All settings of a run of soil columns."""
 
-    model: Colm202x = key("The restart to start from")
+    model: Start = key("The restart to start from")
     run: Period = key("The period")
     weather: AnyWeather = key("The weather", default=GeneratedWeather(kind="generated"))
     output: Run = key("Result")

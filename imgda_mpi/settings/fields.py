@@ -58,18 +58,18 @@ def _absolute_pattern(path: Path) -> str:
     return str(Path(str(Path.cwd()).replace("%", "%%")) / path)
 
 
-# What is kept of settings in force (JSON) names files wherever it is read.
+# What is kept of settings in force names files wherever it is read.
 FilePath = Annotated[
     Path,
     Field(strict=False),
     AfterValidator(_below_settings_file),
-    PlainSerializer(_absolute, when_used="json"),
+    PlainSerializer(_absolute),
 ]
 FilePattern = Annotated[
     Path,
     Field(strict=False),
     AfterValidator(_pattern_below_settings_file),
-    PlainSerializer(_absolute_pattern, when_used="json"),
+    PlainSerializer(_absolute_pattern),
 ]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]

@@ -15,6 +15,7 @@ from imgda_mpi.faults import ConfigError
 from imgda_mpi.settings.document import kind_of, sections_of, toml
 from imgda_mpi.settings.fields import Section
 from imgda_mpi.settings.old_keys import MOVED, renamed
+from imgda_mpi.settings.verbs import KINDS
 
 log = logging.getLogger(__name__)
 
@@ -55,8 +56,18 @@ def check_table(table: dict[str, Any], path: Path, kind: type[Kind]) -> Kind:
     try:
         return kind.model_validate(table, context={"base": path.parent})
     except ValidationError as err:
+        _refuse_other_kind(table, path, kind)
         faults = "\n  ".join(_explain(dict(fault), table, kind) for fault in err.errors())
         raise ConfigError(f"{path}:\n  {faults}") from None
+
+
+def _refuse_other_kind(table: dict[str, Any], path: Path, kind: type[Section]) -> None:
+    """Say for which verb a file is whose sections are not of this kind but all of another one."""
+    strange = [name for name in table if name not in kind.model_fields]
+    meant = [verb for verb, other in KINDS.items() if strange and table.keys() <= other.model_fields.keys()]
+    if meant:
+        sections = ", ".join(f"[{name}]" if isinstance(table[name], dict | list) else name for name in strange)
+        raise ConfigError(f"{path}: has settings of another verb ({sections}); did you mean `imgda_mpi {meant[0]}`?")
 
 
 def _explain(fault: dict[str, Any], table: dict[str, Any], kind: type[Section]) -> str:
@@ -77,6 +88,8 @@ def _explain(fault: dict[str, Any], table: dict[str, Any], kind: type[Section]) 
         known = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(fields))}"
         moved = MOVED.get((".".join(above), name))
         return f"{where}unknown key {name!r}; " + (f"it is {moved!r} in [method] now" if moved else known)
+    if location[-1] == "[key]":  # of a table whose keys are values of a kind
+        return f"{where}unknown key {name!r}; known are {fault['ctx']['expected']}"
     if fault["type"] == "missing" and not location[-1].isdigit():
         what = "section" if any(sections_of(fields[name].annotation)) else "key"
         return f"{where}{what} {name!r} is missing: {fields[name].description}"
@@ -90,7 +103,7 @@ def _explain(fault: dict[str, Any], table: dict[str, Any], kind: type[Section]) 
     said = fault["msg"]
     if fault["type"] in ("tuple_type", "missing", "too_long"):
         # Tuples of any length are written with dots.
-        is_list = name in fields and "..." in str(fields[name].annotation)
+        is_list = name in fields and "..." in str(fields[name].annotation) and location[-1] == name
         said = "needs a list, as [...]" if is_list else "needs two numbers, as [0.0, 0.1]"
     described = f" ({fields[name].description})" if name in fields else ""
     shown = given if isinstance(given, str) else fault["input"]
@@ -100,10 +113,14 @@ def _explain(fault: dict[str, Any], table: dict[str, Any], kind: type[Section]) 
 def _written(location: Sequence[Any], table: Any) -> tuple[list[str], Any]:
     """The parts of a location that are keys of the user's file, and what stands there, as far as it goes."""
     keys = []
+    tags: list[Any] = []  # of the union that the last section is of, which may be the name of one of its keys too
     for part in location:
-        if isinstance(table, dict | list) and part in (table if isinstance(table, dict) else range(len(table))):
+        if part in tags:
+            tags = []
+        elif isinstance(table, dict | list) and part in (table if isinstance(table, dict) else range(len(table))):
             keys += [part] if isinstance(part, str) else []
             table = table[part]
+            tags = [table["kind"]] if isinstance(table, dict) and "kind" in table else []
     return keys, table
 
 

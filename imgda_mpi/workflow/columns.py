@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 from mpi4py import MPI
 
 from imgda_mpi.colm.colm202x import open_restart
+from imgda_mpi.colm.soil_layers import LAYERS
 from imgda_mpi.columns.model import HOUR, ColumnModel, cells_of, places_of
 from imgda_mpi.columns.restart import OwnColumns, read_columns
 from imgda_mpi.columns.weather import WeatherSource
@@ -19,12 +21,13 @@ from imgda_mpi.console import Stages, progress
 from imgda_mpi.faults import ConfigError, settled_by
 from imgda_mpi.parallel.failure import from_rank_0
 from imgda_mpi.results.folder import check_output, new_directory
+from imgda_mpi.results.history_file import FLUXES
 from imgda_mpi.results.manifest import checksums
 from imgda_mpi.results.run_records import Description, FileSet, Record
 from imgda_mpi.results.run_writing import new_cycle, new_run, write_record
 from imgda_mpi.settings.columns import ColumnsRun, WeatherFiles
 from imgda_mpi.settings.document import in_force
-from imgda_mpi.workflow.window import run_window
+from imgda_mpi.workflow.window import BETWEEN_MOMENTS, run_window
 
 log = logging.getLogger(__name__)
 
@@ -44,11 +47,12 @@ def columns(settings: ColumnsRun, comm: MPI.Intracomm) -> str:
     start, end, final = settings.model.time, settings.run.end, settings.output.directory
     with stages.stage("restart"), settled_by("[model]"):
         restart = open_restart(**settings.model.values("kind"), comm=comm)
-        restart.check_copied()
         own = read_columns(restart)
+        restart.check_copied()
         stages.say(f"{restart.name}: {own.summary}")
+    windows = list(pairwise(instants(start, end, settings.run.restart_every)))
     with settled_by("[output] directory"):
-        check_output(final, restart.room, comm)
+        check_output(final, lambda: room(own, windows), comm)
     cells = cells_of_points(settings, own, comm)
     with stages.stage("weather"), settled_by("[weather]"):
         weather, said = weather_of(settings, own, comm)
@@ -58,7 +62,7 @@ def columns(settings: ColumnsRun, comm: MPI.Intracomm) -> str:
     with stages.stage("run"), new_directory(final, comm) as directory:
         run = new_run(directory, described(settings, own), in_force(settings), comm)
         origin, before = None, FileSet.of(checksums(restart.copied, comm))
-        for begin, stop in pairwise(instants(start, end, settings.run.restart_every)):
+        for begin, stop in windows:
             with new_cycle(run, begin, comm) as folder:
                 since = perf_counter()
                 written = run_window(model, stop, hours, settings.run.points, cells, folder, comm)
@@ -89,7 +93,7 @@ def cells_of_points(settings: ColumnsRun, own: OwnColumns, comm: MPI.Intracomm) 
         try:
             return cells_of(settings.run.points, own.patches.grid, has_columns[0])
         except ValueError as err:
-            raise ConfigError(f"[run] points: {err}") from err
+            raise ConfigError(f"[run] points: {err}; give another") from err
 
     return from_rank_0(comm, find)
 
@@ -119,6 +123,13 @@ def weather_of(settings: ColumnsRun, own: OwnColumns, comm: MPI.Intracomm) -> tu
     from imgda_mpi.columns.generator import GeneratedWeather
 
     return GeneratedWeather(latitude, longitude, height, wanted.seed), f"made up from seed {wanted.seed}"
+
+
+def room(own: OwnColumns, windows: Sequence[tuple[datetime, datetime]]) -> int:
+    """Bytes that the restarts and histories of windows need at most. Not collective."""
+    n_moments = sum(2 + int((stop - begin) / (BETWEEN_MOMENTS * HOUR)) for begin, stop in windows)
+    of_moment = 4 * (len(LAYERS) + len(FLUXES)) * own.patches.grid.cell_area.size
+    return len(windows) * own.restart.room() + n_moments * of_moment
 
 
 def described(settings: ColumnsRun, own: OwnColumns) -> Description:

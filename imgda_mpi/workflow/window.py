@@ -10,7 +10,7 @@ import numpy as np
 from mpi4py import MPI
 
 from imgda_mpi.columns.model import HOUR, ColumnModel
-from imgda_mpi.faults import writing
+from imgda_mpi.faults import settled_by, writing
 from imgda_mpi.parallel.failure import on_rank_0, same_fate
 from imgda_mpi.results.history_file import HistoryWriter, Moment
 from imgda_mpi.results.run_folder import HISTORY_FILE
@@ -67,7 +67,8 @@ def run_window(
     try:
         keep()
         while model.time < end:
-            model.hour()
+            with settled_by("[weather]"):
+                model.hour()
             next(hours)
             if model.time == end or (model.time - start) % (BETWEEN_MOMENTS * HOUR) == 0 * HOUR:
                 keep()
