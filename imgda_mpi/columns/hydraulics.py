@@ -137,9 +137,9 @@ def _common(
 def relations(is_campbell: bool, layers: FloatArray, column: FloatArray) -> None:
     """Fill in what follows from the water of a column, row ``WATER`` of (8 or more, n_layers): the next four rows.
 
-    They are potential mm, conductivity mm s-1, and their derivatives by the water: at a bend that from above, but at
-    saturation that from below. Three more rows are for work: one function for all layers after the
-    other takes less than half of the time.
+    They are potential mm, conductivity mm s-1, and their derivatives by the water. From saturation on they are those
+    of air entry, with the derivatives from below at saturation and none beyond it. Three more rows are for work: one
+    function for all layers after the other takes less than half of the time.
     """
     if is_campbell:
         _campbell(layers, column)

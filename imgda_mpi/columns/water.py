@@ -16,6 +16,7 @@ import numpy as np
 from imgda_mpi.arrays import BoolArray, FloatArray
 from imgda_mpi.columns.compiled import compiled
 from imgda_mpi.columns.hydraulics import (
+    DRIEST_PART,
     ENTRY,
     FULL,
     HYDRAULIC,
@@ -137,7 +138,8 @@ def make_state(columns: Columns, water: FloatArray, pond: FloatArray, aquifer: F
 def _fill_field(is_campbell: bool, layers: FloatArray, field: FloatArray) -> None:
     for c in range(field.shape[0]):
         for i in range(field.shape[1]):
-            field[c, i] = water_at(is_campbell, layers[c], i, FIELD_CAPACITY)[0]
+            least = layers[c, i, RESIDUAL] + DRIEST_PART * (layers[c, i, FULL] - layers[c, i, RESIDUAL])
+            field[c, i] = max(water_at(is_campbell, layers[c], i, FIELD_CAPACITY)[0], least)
 
 
 @compiled
