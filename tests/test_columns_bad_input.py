@@ -23,7 +23,7 @@ from column_cases import (
     state,
     write_weather,
 )
-from launch import read
+from launch import imgda, read
 from mpi4py import MPI
 from problems import COMMS, agree
 
@@ -259,6 +259,20 @@ def test_a_case_that_cannot_be_run(example_case: Path, tmp_path: Path, what: str
 def test_weather_that_cannot_be(example_case: Path, tmp_path: Path, what: str, comm: MPI.Intracomm) -> None:
     damage, expected = IN_WEATHER[what]
     assert_stops(example_case, tmp_path, damage, expected + r".*\(see \[weather\]\)$", comm)
+
+
+def test_ranks_end_with_one_message_and_status_2(example_case: Path, tmp_path: Path) -> None:
+    case = part_of_demo(example_case, tmp_path / "case")
+    more = weather(rain=late(0.5))(case)
+    settings = settings_of(case, tmp_path / "out", hours=HOURS, more=f"restart_every = 1\n{more}")
+    alone, together = (imgda("columns", settings, ranks=ranks) for ranks in (0, 2))
+    said = [line for line in alone.stderr.splitlines() if line.startswith("error: ")]
+    assert len(said) == 1
+    assert alone.returncode == together.returncode == 2
+    assert together.stderr.count("error: ") == 1
+    assert said[0] in together.stderr
+    assert "Traceback" not in together.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["case", "out.toml", "weather.nc"]
 
 
 def test_a_frozen_column_may_hold_what_no_other_may(example_case: Path, tmp_path: Path) -> None:
