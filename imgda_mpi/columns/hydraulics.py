@@ -19,6 +19,10 @@ LOWEST_POTENTIAL = -1.0e8
 """mm. Below it soil is as dry as air can make it; potentials go on in a straight line, conductivity to 0 at residual
 water."""
 
+DRIEST_PART = 1.0e-6
+"""So does van Genuchten's where less than this part of the pores is filled: sand, where a potential would hang on the
+last digits of the water."""
+
 # Columns of `Hydraulics.layers`.
 FULL, RESIDUAL, CONDUCTIVITY, ENTRY = range(4)
 ALPHA, M, TORTUOSITY, SCALE, FULL_FACTOR, DRIEST = range(4, 10)
@@ -113,7 +117,7 @@ def van_genuchten(
     layers[..., TORTUOSITY] = tortuosity
     layers[..., SCALE] = scale
     layers[..., FULL_FACTOR] = -np.expm1(m * np.log1p(-(scale ** (1.0 / m))))
-    layers[..., DRIEST] = (1.0 + (-alpha * LOWEST_POTENTIAL) ** n) ** -m / scale
+    layers[..., DRIEST] = np.maximum((1.0 + (-alpha * LOWEST_POTENTIAL) ** n) ** -m / scale, DRIEST_PART)
     return Hydraulics(False, layers)
 
 
@@ -133,8 +137,8 @@ def _common(
 def relations(is_campbell: bool, layers: FloatArray, column: FloatArray) -> None:
     """Fill in what follows from the water of a column, row ``WATER`` of (8 or more, n_layers): the next four rows.
 
-    They are potential mm, conductivity mm s-1, and their derivatives by the water. From saturation on they are those
-    of air entry, with the derivatives from below. Three more rows are for work: one function for all layers after the
+    They are potential mm, conductivity mm s-1, and their derivatives by the water: at a bend that from above, but at
+    saturation that from below. Three more rows are for work: one function for all layers after the
     other takes less than half of the time.
     """
     if is_campbell:
@@ -157,12 +161,13 @@ def _campbell(layers: FloatArray, column: FloatArray) -> None:
     for i in range(n):
         by_content = 1.0 / column[content, i]
         conductivity = layers[i, CONDUCTIVITY] * column[power, i]
-        slope = -layers[i, EXPONENT] * column[SUCTION, i] * by_content
+        over = column[WATER, i] > layers[i, FULL]
+        slope = 0.0 if over else -layers[i, EXPONENT] * column[SUCTION, i] * by_content
         column[SUCTION, i] += slope * min(column[WATER, i] - column[content, i], 0.0)
         column[SLOPE, i] = slope
         drains = column[WATER, i] > layers[i, RESIDUAL]
         column[HYDRAULIC, i] = conductivity - layers[i, RESIDUAL_CONDUCTIVITY] if drains else 0.0
-        column[RISE, i] = (2.0 * layers[i, EXPONENT] + 3.0) * conductivity * by_content if drains else 0.0
+        column[RISE, i] = (2.0 * layers[i, EXPONENT] + 3.0) * conductivity * by_content if drains and not over else 0.0
 
 
 @compiled
@@ -201,10 +206,15 @@ def _van_genuchten(layers: FloatArray, column: FloatArray) -> None:
     for i in range(n):
         drier = (column[WATER, i] - layers[i, RESIDUAL]) * layers[i, BY_ROOM]
         if drier < layers[i, DRIEST]:
-            column[SUCTION, i] += column[SLOPE, i] / layers[i, BY_ROOM] * (drier - layers[i, DRIEST])
-            share = max(drier, 0.0) / layers[i, DRIEST]
+            above = max(drier, 0.0)
+            column[SUCTION, i] += column[SLOPE, i] / layers[i, BY_ROOM] * (above - layers[i, DRIEST])
+            if drier < 0.0:
+                column[SLOPE, i] = 0.0
+            share = above / layers[i, DRIEST]
             column[RISE, i] = column[HYDRAULIC, i] / layers[i, DRIEST] * layers[i, BY_ROOM] if drier > 0.0 else 0.0
             column[HYDRAULIC, i] *= share
+        elif column[WATER, i] > layers[i, FULL]:
+            column[SLOPE, i], column[RISE, i] = 0.0, 0.0
 
 
 @compiled

@@ -2,12 +2,17 @@
 
 The water of a layer changes by the flux from above less that to below and what roots and air take,
 
-    dw_i/dt = q_i - q_(i+1) - s_i,    q = K G,    G = (psi_above - psi_below) / distance + 1,
+    dw_i/dt = q_i - q_(i+1) - s_i,    g = (psi_above - psi_below) / distance,
+
+    q = K (1 + f g) where g > 0,    K (1 + g) where 0 > g > -1,    f K (1 + g) where g < -1,
 
 fluxes positive downward. K is that of the side the water comes from (Forsyth et al. 1995): with it more water anywhere
-never means less water elsewhere after a step, and a column at rest stays so. The implicit equations are solved by
-Newton's method. The unknown of a layer is its water, and its pressure where it is saturated (Diersch and Perrochet
-1999). Each iteration keeps the sum of water whatever else its error is.
+never means less water elsewhere after a step, and a column at rest stays so. The share f = psi / psi_drier, with
+potentials of -1 / alpha (Campbell: psi_s) at most, makes of it the mean of K on the way to drier soil, where K falls
+with the square of psi: otherwise dry soil would draw water as fast as it likes. CoLM202X's mean (Dai et al. 2019) comes
+to the same in dry soil. The implicit equations are solved by Newton's method. The unknown of a layer is its water, and
+its pressure where it is saturated (Diersch and Perrochet 1999). Each iteration keeps the sum of water whatever else its
+error is.
 
 Boundaries are the lesser of two fluxes: at the surface all water that is there, or what soil takes in that stands under
 it; at the bottom what flows to the water table, or what the aquifer has room for.
@@ -22,6 +27,7 @@ import numpy as np
 from imgda_mpi.arrays import FloatArray
 from imgda_mpi.columns.compiled import compiled
 from imgda_mpi.columns.hydraulics import (
+    BY_ALPHA,
     CONDUCTIVITY,
     ENTRY,
     FULL,
@@ -41,15 +47,23 @@ EQUATION = 1.0e-5
 ERROR = 5.0e-3
 """Error in time that is allowed to a layer in a substep, m3 m-3."""
 
-MOST_ITERATIONS = 12
+MOST_ITERATIONS = 100
 
-ROUNDING = 1.0e-12  # mm
+FREE_ITERATIONS = 6
+"""So many iterations go their whole way. From then on each has to bring the layers nearer to their equations: else it
+goes a part of its way, down to `SHORTEST_WAY`. Where dry soil is wetted, Newton's method alone goes round in circles."""
+
+SHORTEST_WAY = 1.0e-6
+
+ROUNDING = 1.0e-10
+"""Water that the solution of the linear equations may lose or gain by rounding, mm. It goes to the aquifer."""
 
 # What is known of the layers of a column, and what a step needs, by rows of an array.
-N_ROWS = N_OF_COLUMN + 11
+N_ROWS = N_OF_COLUMN + 15
 (_BEFORE, _MOST, _IS_FULL, _PRESSURE, _FLUX, _BY_ABOVE, _BY_BELOW, _LOWER, _DIAGONAL, _UPPER, _RIGHT) = range(
-    N_OF_COLUMN, N_ROWS
+    N_OF_COLUMN, N_OF_COLUMN + 11
 )
+_STEP, _FROM_WATER, _FROM_PRESSURE, _FROM_FULL = range(N_OF_COLUMN + 11, N_ROWS)
 
 
 class Bottom(NamedTuple):
@@ -69,7 +83,7 @@ class Bottom(NamedTuple):
 
 @compiled
 def workspace(n_layers: int) -> FloatArray:
-    """Room for the arrays of one column, to be used again for the next: (19, n_layers + 1)."""
+    """Room for the arrays of one column, to be used again for the next: (23, n_layers + 1)."""
     return np.zeros((N_ROWS, n_layers + 1))
 
 
@@ -109,18 +123,32 @@ def substep(
         work[_IS_FULL, i] = 1.0 if work[WATER, i] >= layers[i, FULL] else 0.0
     pond, drained = 0.0, 0.0
     changed, ponded, spilled = True, False, False
+    share, nearest = 1.0, np.inf
     for iteration in range(MOST_ITERATIONS):
         is_ponded = _flux_in(layers, depth, supply, dt, work)
-        _fluxes(depth, work)
+        _fluxes(layers, depth, work)
         is_spilling = _flux_out(layers, bottom, work)
         left = _assemble(thickness, sinks, dt, work)
         if iteration > 0 and left <= EQUATION and not changed and is_ponded == ponded and is_spilling == spilled:
+            lost = supply - pond - dt * drained
             for i in range(n):
-                if work[_IS_FULL, i] > 0.0:  # a pressure is no part of the state
-                    work[SUCTION, i] = layers[i, ENTRY]
-            return pond, drained, _error(thickness, work)
+                lost -= dt * sinks[i] + (work[WATER, i] - work[_BEFORE, i])
+            if abs(lost) <= ROUNDING:
+                for i in range(n):
+                    if work[_IS_FULL, i] > 0.0:  # a pressure is no part of the state
+                        work[SUCTION, i] = layers[i, ENTRY]
+                return pond, drained + lost / dt, _error(thickness, work)
+        if iteration > FREE_ITERATIONS and left > max((1.0 - 0.1 * share) * nearest, EQUATION) and share > SHORTEST_WAY:
+            share *= min(max(0.5 * share * nearest / (left - (1.0 - share) * nearest), 0.1), 0.5)
+            _go_back(share, work)
+            _update(is_campbell, layers, work)
+            changed = True
+            continue
+        share, nearest = 1.0, left
         _factorise(work)
         _solve(work)
+        if iteration >= FREE_ITERATIONS:
+            _remember(work)
         ponded, spilled = is_ponded, is_spilling
         drained = work[_FLUX, n] + work[_BY_ABOVE, n] * work[_RIGHT, n - 1]
         pond = supply - dt * (work[_FLUX, 0] + work[_BY_BELOW, 0] * work[_RIGHT, 0]) if ponded else 0.0
@@ -131,6 +159,26 @@ def substep(
             work[_IS_FULL, 0] = 0.0
     undo(is_campbell, layers, work)
     return supply, 0.0, np.inf
+
+
+@compiled
+def _remember(work: FloatArray) -> None:
+    """Keep the unknowns of the layers and the step that they are about to take."""
+    for i in range(work.shape[1] - 1):
+        work[_STEP, i] = work[_RIGHT, i]
+        work[_FROM_WATER, i] = work[WATER, i]
+        work[_FROM_PRESSURE, i] = work[SUCTION, i]
+        work[_FROM_FULL, i] = work[_IS_FULL, i]
+
+
+@compiled
+def _go_back(share: float, work: FloatArray) -> None:
+    """To where that step was taken from, to take a share of it."""
+    for i in range(work.shape[1] - 1):
+        work[_RIGHT, i] = share * work[_STEP, i]
+        work[WATER, i] = work[_FROM_WATER, i]
+        work[SUCTION, i] = work[_FROM_PRESSURE, i]
+        work[_IS_FULL, i] = work[_FROM_FULL, i]
 
 
 @compiled
@@ -162,21 +210,35 @@ def _flux_in(layers: FloatArray, depth: FloatArray, supply: float, dt: float, wo
 
 
 @compiled
-def _fluxes(depth: FloatArray, work: FloatArray) -> None:
+def _fluxes(layers: FloatArray, depth: FloatArray, work: FloatArray) -> None:
     """Fluxes between layers, and their derivatives by the unknowns above and below."""
+    # Choices between values, no branches: the processor guesses these wrong.
     for i in range(1, depth.size):
-        distance = depth[i] - depth[i - 1]
-        gradient = (work[SUCTION, i - 1] - work[SUCTION, i]) / distance + 1.0
-        source = i - 1 if gradient > 0.0 else i
-        conductivity = work[HYDRAULIC, source]
+        by_distance = 1.0 / (depth[i] - depth[i - 1])
+        above, below = work[SUCTION, i - 1], work[SUCTION, i]
+        pull = (above - below) * by_distance
+        down = pull > -1.0
+        entry_above, entry_below = layers[i - 1, ENTRY], layers[i, ENTRY]
+        alpha_above, alpha_below = layers[i - 1, BY_ALPHA], layers[i, BY_ALPHA]
+        reach = max(alpha_above, -entry_above) if down else max(alpha_below, -entry_below)
+        near, far = max(-(above if down else below), reach), max(-(below if down else above), reach)
+        by_far = 1.0 / far
+        drawn = max(pull, 0.0) if down else 1.0 + pull
+        share = near * by_far if drawn != 0.0 else 1.0
+        k_above, k_below = work[HYDRAULIC, i - 1], work[HYDRAULIC, i]
+        conductivity = k_above if down else k_below
+        gradient = drawn * share + (1.0 + min(pull, 0.0) if down else 0.0)
         work[_FLUX, i] = conductivity * gradient
-        work[_BY_ABOVE, i] = conductivity / distance * _by_suction(work, i - 1)
-        work[_BY_BELOW, i] = -conductivity / distance * _by_suction(work, i)
-        if work[_IS_FULL, source] == 0.0:
-            if gradient > 0.0:
-                work[_BY_ABOVE, i] += work[RISE, source] * gradient
-            else:
-                work[_BY_BELOW, i] += work[RISE, source] * gradient
+        both = conductivity * by_distance * share
+        of_near = -conductivity * drawn * by_far if near > reach else 0.0
+        of_far = conductivity * drawn * share * by_far if far > reach else 0.0
+        slope_above, slope_below = work[SLOPE, i - 1], work[SLOPE, i]
+        rise_above, rise_below = work[RISE, i - 1], work[RISE, i]
+        full_above, full_below = work[_IS_FULL, i - 1] > 0.0, work[_IS_FULL, i] > 0.0
+        by_above = (both + (of_near if down else of_far)) * (1.0 if full_above else slope_above)
+        by_below = ((of_far if down else of_near) - both) * (1.0 if full_below else slope_below)
+        work[_BY_ABOVE, i] = by_above + (rise_above * gradient if down and not full_above else 0.0)
+        work[_BY_BELOW, i] = by_below + (0.0 if down or full_below else rise_below * gradient)
 
 
 @compiled
@@ -269,6 +331,10 @@ def _update(is_campbell: bool, layers: FloatArray, work: FloatArray) -> bool:
                 changed = True
                 least += 0.1 * (work[WATER, i] - least)
             water = least
+        full = layers[i, FULL]
+        if (work[WATER, i] - full) * (water - full) < 0.0:  # not past a bend
+            changed = True
+            water = full
         work[WATER, i] = water
     relations(is_campbell, layers, work)
     for i in range(layers.shape[0]):

@@ -38,6 +38,7 @@ EVAPORATING = 45.0
 """Depth from which air draws water, mm: two layers of CoLM."""
 
 SHORTEST = 1.0e-3  # s: in so little time the error does not matter
+LEAST_DEFICIT = 1.0e-9  # mm: less is rounding
 UNSOLVED = 1.0e-9  # s: a substep that has no solution at this length has none for another reason than its length
 
 
@@ -399,6 +400,8 @@ def table_below(is_campbell: bool, layers: FloatArray, thickness: float, deficit
     As in CoLM202X: deficit = L (porosity - theta(psi_s - L / 2)) with the properties of the lowest layer, whose
     thickness is given in mm.
     """
+    if deficit < LEAST_DEFICIT:
+        return 0.0
     last = layers.shape[0] - 1
     full, entry = layers[last, FULL], layers[last, ENTRY]
     length = guess if guess > 0.0 else 2.0 * deficit * thickness / full + 1.0
