@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -31,7 +32,11 @@ from imgda_mpi.colm.case_files import stamp
 from imgda_mpi.colm.colm202x import open_restart
 from imgda_mpi.colm.marks import ATTRIBUTE, Assimilated, Mark
 from imgda_mpi.colm.soil_layers import overlap_weights, thickness
+from imgda_mpi.columns.generator import GeneratedWeather
+from imgda_mpi.columns.hydraulics import FULL, RESIDUAL, WATER
+from imgda_mpi.columns.model import ColumnModel, places_of
 from imgda_mpi.columns.restart import read_columns
+from imgda_mpi.columns.water import make_state
 from imgda_mpi.results.history_file import open_history
 from imgda_mpi.results.run_folder import Run
 from imgda_mpi.results.run_images import images, instants
@@ -221,6 +226,30 @@ def test_one_run_equals_two_through_a_restart_bit_for_bit(
             if middle == 6 and there:
                 for name in ("rain", "runoff", "evaporation"):
                     assert same_bits(one.image(name, here), two.image(name, there)), name
+
+
+@pytest.mark.parametrize("is_campbell", [False, True])
+def test_columns_keep_nothing_but_what_a_restart_has(demo: Path, is_campbell: bool, rng: np.random.Generator) -> None:
+    if is_campbell:
+        with netCDF4.Dataset(demo / const(), "r+") as file:
+            file.renameVariable("n_vgm", "n")
+    own = read_columns(open_restart(demo, "demo", START, 2005, MPI.COMM_SELF))
+    assert own.columns.is_campbell == is_campbell
+    # From residual water over pores that are full to the bit to more than they hold, under ponds and over any aquifer.
+    full, residual = own.columns.layers[..., FULL], own.columns.layers[..., RESIDUAL]
+    filled = rng.uniform(0.0, 1.0, full.shape) ** rng.choice([0.2, 1.0, 8.0], (len(full), 1))
+    filled = np.where(rng.uniform(size=full.shape) < 0.2, rng.choice([0.0, 1.0, 1.2], full.shape), filled)
+    water = np.where(filled == 1.0, full, residual + filled * (full - residual))
+    n = len(full)
+    pond, aquifer = rng.choice([0.0, 2.0, 10.0], n), rng.choice([0.0, -1e-3, -300.0, 5.0], n)
+    own = replace(own, state=make_state(own.columns, water, pond, aquifer, rng.uniform(0.0, 10.0, n)))
+    model = ColumnModel(own, GeneratedWeather(*places_of(own), seed=0), START)
+    moves = own.columns.moves
+    for _ in range(4):
+        model.hour()
+        state_now = own.state
+        anew = make_state(own.columns, state_now.kept[:, WATER], state_now.pond, state_now.aquifer, state_now.table)
+        assert same_bits(state_now.kept[moves], anew.kept[moves])
 
 
 def test_restarts_on_the_way_change_nothing(demo: Path, tmp_path: Path) -> None:
