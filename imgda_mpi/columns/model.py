@@ -33,7 +33,7 @@ BALANCE = 1.0e-9
 def places_of(own: OwnColumns) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Latitude, longitude (degrees) and height (m) at which the own columns that move get their weather, (n_moving,).
 
-    The position is that of the cell's centre: all columns of a cell have the same rain.
+    The position is that of the cell's centre: columns of a cell have the same rain systems, at their own heights.
     """
     grid = own.patches.grid
     moves = own.columns.moves
