@@ -374,7 +374,7 @@ def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
         "[]",
         "",
         text.replace('"start"', '"begin"'),
-        text.replace('"seed": 3', '"seed": null'),
+        text.replace('"seed": 3', '"seed": "3"'),
         text.replace("2022-06-03T00:00:00Z", "2022-06-03T00:00:00"),
         text.replace("2022-06-03T00:00:00Z", "tomorrow"),
     ):

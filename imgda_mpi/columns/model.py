@@ -138,7 +138,7 @@ def cells_of(points: tuple[tuple[float, float], ...], grid: Grid, has_columns: F
             what = (
                 "lies in a cell without a soil column that moves, as of sea, ice or frost"
                 if within
-                else f"is not on the grid of the case, {of_grid}"
+                else f"is not on the grid of the case, {of_grid}; latitude comes first"
             )
             raise ValueError(f"[{latitude:g}, {longitude:g}] {what}")
         cells.append((row - 1) * grid.shape[1] + column - 1)

@@ -298,7 +298,8 @@ def _advance_one(
             return 0
         stores[_POND] = min(pond, most_pond)
         before = stores[_AQUIFER], stores[_TABLE]
-        stores[_AQUIFER] += dt * (drained - drainage)
+        # What it could hold before, so that rounding is no surplus.
+        stores[_AQUIFER] = min(before[0] + dt * (drained - drainage), max(before[0], 0.0))
         stores[_TABLE] = water_table(is_campbell, layers, depth, thickness, stores[_AQUIFER], before, work)
         sums[RAIN] += rain * dt
         sums[EVAPORATION] += evaporated + from_soil * dt

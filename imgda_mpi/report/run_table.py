@@ -12,8 +12,14 @@ from imgda_mpi.results.run_folder import Run
 from imgda_mpi.results.run_images import fluxes, instants
 
 
+NAMES = {"runoff": "runoff and drainage", "evaporation": "evaporation, transpiration"}
+"""What the fluxes of a history are, where one word does not say it."""
+
+
 def run_table(run: Run) -> str:
     """Soil moisture of the layers at start and end, and sums of the fluxes: means over the soil, weighted by cell area.
+
+    What is left of the rain is what soil, ponds and aquifer have gained.
 
     Raises
     ------
@@ -27,16 +33,17 @@ def run_table(run: Run) -> str:
     with open_history(run.cycles()[-1].history) as history:
         end = [history.image(layer, len(history.times) - 1) for layer in LAYERS]
         alone = f"{history.n_columns} soil columns, {history.n_left_alone} of them left alone for ice or frost"
-    lines = [("soil moisture, m3 m-3", f"{run.description.start:%Y-%m-%d %H}", f"{run.description.end:%Y-%m-%d %H}")]
+    times = (f"{time:%Y-%m-%d %H} UTC" for time in (run.description.start, run.description.end))
+    lines = [("soil moisture, m3 m-3", *times)]
     for (top, bottom), before, after in zip(LAYERS, start, end, strict=True):
         name = f"{100 * top:g}-{100 * bottom:g} cm"
         lines.append((name, f"{_mean(before, area):.4f}", f"{_mean(after, area):.4f}"))
     days = (run.description.end - run.description.start).total_seconds() / 86400.0
     lines.append(("water, mm", "in all", "a day"))
-    for name in FLUXES:
-        total = _total(run, name, area)
-        lines.append((name, f"{total:.2f}", f"{total / days:.3f}"))
-    return f"{columns(lines, '<>>')}\n{alone}"
+    totals = {NAMES.get(name, name): _total(run, name, area) for name in FLUXES}
+    totals["what is left of the rain"] = 2.0 * totals["rain"] - sum(totals.values())
+    lines += [(name, f"{total:.2f}", f"{total / days:.3f}") for name, total in totals.items()]
+    return f"{columns(lines, '<>>')}\n{alone}; means of the others by the area of their cells"
 
 
 def _total(run: Run, name: str, area: FloatArray) -> float:

@@ -60,7 +60,7 @@ def columns(settings: ColumnsRun, comm: MPI.Intracomm) -> str:
     model = ColumnModel(own, weather, start)
     hours = progress(range(int((end - start) / HOUR)), "run", speaks=comm.rank == 0)
     with stages.stage("run"), new_directory(final, comm) as directory:
-        run = new_run(directory, described(settings, own), in_force(settings), comm)
+        run = new_run(directory, described(settings, own, said), in_force(settings), comm)
         origin, before = None, FileSet.of(checksums(restart.copied, comm))
         for begin, stop in windows:
             with new_cycle(run, begin, comm) as folder:
@@ -132,11 +132,11 @@ def room(own: OwnColumns, windows: Sequence[tuple[datetime, datetime]]) -> int:
     return len(windows) * own.restart.room() + n_moments * of_moment
 
 
-def described(settings: ColumnsRun, own: OwnColumns) -> Description:
+def described(settings: ColumnsRun, own: OwnColumns, weather: str) -> Description:
     """What the run is."""
     return Description(
-        model=f"soil columns from {own.restart.name}",
-        seed=getattr(settings.weather, "seed", "none"),
+        model=f"soil columns from {own.restart.name}; weather: {weather}",
+        seed=getattr(settings.weather, "seed", None),
         start=settings.model.time,
         end=settings.run.end,
         columns={"in all": own.n_columns, "left alone for ice or frost": own.n_frozen},

@@ -55,7 +55,8 @@ def run_window(
         with writing(path):
             path.parent.mkdir()
         grid = own.patches.grid
-        return HistoryWriter(path, grid, n_columns=own.n_columns, n_left_alone=own.n_frozen, points=points)
+        numbers = {"n_columns": own.n_columns, "n_left_alone": own.n_frozen}
+        return HistoryWriter(path, grid, **numbers, restart=own.restart.name, points=points)
 
     def keep() -> None:
         moment = moment_of(model, cells, with_fluxes=model.time > start)
