@@ -40,6 +40,9 @@ EVAPORATING = 45.0
 
 SHORTEST = 1.0e-3  # s: in so little time the error does not matter
 LEAST_DEFICIT = 1.0e-9  # mm: less is rounding
+MOST_TRIED = 100_000
+"""Substeps in which a column has to come to the end of the time asked for."""
+
 UNSOLVED = 1.0e-9  # s: a substep that has no solution at this length has none for another reason than its length
 
 
@@ -273,8 +276,11 @@ def _advance_one(
     """Move the loaded column on and add up its fluxes, mm; how many substeps it took, 0 where it has no solution."""
     lowest = depth[-1]
     bottom_depth = lowest + 0.5 * thickness[-1]
-    n_substeps, left, dt = 0, seconds, seconds
+    n_substeps, n_tried, left, dt = 0, 0, seconds, seconds
     while left > 0.0:
+        n_tried += 1
+        if n_tried > MOST_TRIED:
+            return 0
         dt = min(dt, left)
         saturated = 0.0
         if rain > 0.0:
