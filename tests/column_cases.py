@@ -29,7 +29,7 @@ STAMP = "2022-153-21600"
 SCALARS = "restart/const/demo_restart_const_lc2005.nc"
 
 HEIGHT = 150.0
-"""Of all soil of the embedded case, m."""
+"""At which the weather in files is made, m."""
 
 NORTH_AMERICA = "w090_n00"
 """A block of the embedded case with all types of patches, and with frozen soil in Greenland."""
@@ -66,6 +66,27 @@ def edit(path: Path, **changes: Callable[[np.ndarray], np.ndarray]) -> None:
         file.set_auto_mask(False)
         for name, change in changes.items():
             file[name][...] = change(file[name][...])
+
+
+def cut(case: Path, patches: slice, block: str = NORTH_AMERICA) -> Path:
+    """Leave some patches of a case of one block, which have to be whole elements."""
+    fractions = f"landdata/landpatch/2005/patchfrac_elm_{block}.nc"
+    with netCDF4.Dataset(case / landpatch(block)) as file:
+        n_patch = file["eindex"].size
+    for path in (case / name for name in (state(block), const(block), landpatch(block), fractions)):
+        whole = path.rename(path.with_suffix(".whole"))
+        with netCDF4.Dataset(whole) as old, netCDF4.Dataset(path, "w") as new:
+            old.set_auto_mask(False)
+            new.setncatts({name: old.getncattr(name) for name in old.ncattrs()})
+            for name, dimension in old.dimensions.items():
+                n = len(range(n_patch)[patches]) if dimension.size == n_patch else dimension.size
+                new.createDimension(name, n)
+            for name, variable in old.variables.items():
+                of_patches = bool(variable.dimensions) and variable.shape[0] == n_patch
+                values = variable[patches] if of_patches else variable[...]
+                new.createVariable(name, variable.dtype, variable.dimensions)[...] = values
+        whole.unlink()
+    return case
 
 
 def settings_of(

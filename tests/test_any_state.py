@@ -198,7 +198,7 @@ def test_hours_with_more_rain_leave_no_layer_drier(is_campbell, rng):
         rain = rng.choice([0.0, 0.0, 1.0, 20.0], n) * rng.uniform(0.0, 1.0, n) / HOUR
         more = rain + rng.choice([0.0, 0.0, 1.0, 20.0], n) / HOUR
         for state, falls in ((dry, rain), (wet, more)):
-            error, _ = advance(columns, state, falls, np.zeros(n), HOUR, NOTHING_ELSE, np.zeros((n, 5)))
+            error, _, _ = advance(columns, state, falls, np.zeros(n), HOUR, NOTHING_ELSE, np.zeros((n, 5)))
             assert error <= BALANCE
         drier = (dry.kept[:, WATER] - wet.kept[:, WATER]) / THICKNESS
         assert drier.max() <= ERROR
@@ -224,7 +224,7 @@ def test_any_soil_in_any_state_has_a_solution_that_keeps_water_and_bounds(is_cam
         demand = rng.choice([0.0, 1.0], n) * rng.uniform(0.0, 1.0, n) / HOUR
         before = state.kept[:, WATER].copy()
         processes = Processes() if hour % 2 else NOTHING_ELSE
-        error, n_taken = advance(columns, state, rain, demand, HOUR, processes, np.zeros((n, 5)))
+        error, n_taken, _ = advance(columns, state, rain, demand, HOUR, processes, np.zeros((n, 5)))
         n_substeps += n_taken
         water = state.kept[:, WATER]
         assert error <= BALANCE

@@ -11,10 +11,10 @@ from launch import python
 
 from imgda_mpi.cli import main
 from imgda_mpi.settings.analysis import Settings
-from imgda_mpi.settings.comparison import Comparison
 from imgda_mpi.settings.document import documented, kind_of, sections_of
 from imgda_mpi.settings.fields import Section
 from imgda_mpi.settings.file import read_settings
+from imgda_mpi.settings.verbs import KINDS
 
 
 def kinds(section: str) -> list[str | None]:
@@ -54,7 +54,7 @@ def test_a_kind_that_nobody_has_is_refused_with_those_that_are_known() -> None:
     assert done.stderr == f"error: --model clm5: known are {', '.join(kinds('model'))}\n"
 
 
-@pytest.mark.parametrize("settings", [Settings, Comparison])
+@pytest.mark.parametrize("settings", KINDS.values())
 def test_a_key_that_is_commented_out_may_be_uncommented(settings: type[Section]) -> None:
     """Of one section after the other: all that stands there is TOML, and says what is done where a key is not given."""
     for block in documented(settings).split("\n\n"):

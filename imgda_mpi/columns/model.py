@@ -33,7 +33,7 @@ BALANCE = 1.0e-9
 def places_of(own: OwnColumns) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Latitude, longitude (degrees) and height (m) at which the own columns that move get their weather, (n_moving,).
 
-    The position is that of the cell's centre: all columns of a cell have the same rain.
+    The position is that of the cell's centre: columns of a cell have the same rain systems, at their own heights.
     """
     grid = own.patches.grid
     moves = own.columns.moves
@@ -78,10 +78,12 @@ class ColumnModel:
         self._rain[self._moving] = weather.rain
         self._demand[self._moving] = reference_evaporation(weather)
         own = self.own
-        error, n = advance(own.columns, own.state, self._rain, self._demand, 3600.0, Processes(), self.fluxes)
+        error, n, patch = advance(own.columns, own.state, self._rain, self._demand, 3600.0, Processes(), self.fluxes)
         if error > BALANCE:
             what = f"is {error:g} kg m-2 off" if np.isfinite(error) else "has no solution"
-            raise ArithmeticError(f"the water of a column {what} in the hour from {self.time:%F %H UTC}")
+            file, number = own.restart.place_in_state(patch)
+            where = f"{file.name}: the water of patch {number}"
+            raise ArithmeticError(f"{where} {what} in the hour from {self.time:%F %H UTC}")
         self.worst, self.n_substeps, self.time = max(self.worst, error), self.n_substeps + n, self.time + HOUR
 
     def moisture(self) -> FloatArray:

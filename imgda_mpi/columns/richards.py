@@ -51,7 +51,7 @@ MOST_ITERATIONS = 100
 
 FREE_ITERATIONS = 6
 """So many iterations go their whole way. From then on each has to bring the layers nearer to their equations: else it
-goes a part of its way, down to `SHORTEST_WAY`. Where dry soil is wetted, Newton's method alone goes round in circles."""
+goes a part of its way, down to `SHORTEST_WAY`. Where dry soil is wetted, Newton's method goes round in circles."""
 
 SHORTEST_WAY = 1.0e-6
 SOLVED = 1.0e-8  # m3 m-3: so near, what rounding does decides whether it is nearer
@@ -210,10 +210,10 @@ def _flux_in(layers: FloatArray, depth: FloatArray, supply: float, dt: float, wo
 
 @compiled
 def _all_full(work: FloatArray) -> bool:
+    full = True
     for i in range(work.shape[1] - 1):
-        if work[_IS_FULL, i] == 0.0:
-            return False
-    return True
+        full = full and work[_IS_FULL, i] > 0.0
+    return full
 
 
 @compiled

@@ -14,12 +14,12 @@ from typing import NamedTuple
 import numpy as np
 
 from imgda_mpi.arrays import BoolArray, FloatArray
+from imgda_mpi.columns.aquifer import rising, water_table
 from imgda_mpi.columns.compiled import compiled
 from imgda_mpi.columns.hydraulics import (
     DRIEST_PART,
     ENTRY,
     FULL,
-    HYDRAULIC,
     N_OF_COLUMN,
     RESIDUAL,
     SUCTION,
@@ -39,11 +39,8 @@ EVAPORATING = 45.0
 """Depth from which air draws water, mm: two layers of CoLM."""
 
 SHORTEST = 1.0e-3  # s: in so little time the error does not matter
-LEAST_DEFICIT = 1.0e-9  # mm: less is rounding
-MOST_TRIED = 100_000
-"""Substeps in which a column has to come to the end of the time asked for."""
-
 UNSOLVED = 1.0e-9  # s: a substep that has no solution at this length has none for another reason than its length
+MOST_TRIES = 20_000  # of substeps in a while: a column that needs more is stuck
 
 
 class Processes(NamedTuple):
@@ -178,7 +175,7 @@ def advance(
     seconds: float,
     processes: Processes,
     fluxes: FloatArray,
-) -> tuple[float, int]:
+) -> tuple[float, int, int]:
     """Move columns on by a while of constant weather.
 
     Parameters
@@ -189,14 +186,14 @@ def advance(
 
     Returns
     -------
-    float, int
-        Largest error of the water balance of a column, mm, and how many substeps were taken in all. Where a column has
-        no solution the error is infinite.
+    float, int, int
+        Largest error of the water balance of a column, mm, infinite where a column has no solution; how many substeps
+        were taken in all; and the column with that error.
     """
     n_layers = columns.depth.size
     work, sinks, sums = workspace(n_layers), np.zeros(n_layers), np.zeros(N_FLUXES)
     at_rest, stores = np.zeros((N_OF_COLUMN, 1)), np.zeros(3)
-    worst, n_substeps = 0.0, 0
+    worst, which, n_substeps = 0.0, 0, 0
     for c in range(rain.size):
         if not columns.moves[c]:
             continue
@@ -232,11 +229,11 @@ def advance(
             lost += sums[flux]
         error = abs(_stored(work, stores) - before - (sums[RAIN] - lost))
         if taken == 0 or not error <= worst:
-            worst = np.inf if taken == 0 or math.isnan(error) else error
+            worst, which = np.inf if taken == 0 or math.isnan(error) else error, c
         for flux in range(N_FLUXES):
             fluxes[c, flux] += sums[flux]
         n_substeps += taken
-    return worst, n_substeps
+    return worst, n_substeps, which
 
 
 _POND, _AQUIFER, _TABLE = range(3)
@@ -276,11 +273,8 @@ def _advance_one(
     """Move the loaded column on and add up its fluxes, mm; how many substeps it took, 0 where it has no solution."""
     lowest = depth[-1]
     bottom_depth = lowest + 0.5 * thickness[-1]
-    n_substeps, n_tried, left, dt = 0, 0, seconds, seconds
-    while left > 0.0:
-        n_tried += 1
-        if n_tried > MOST_TRIED:
-            return 0
+    n_substeps, left, dt = 0, seconds, seconds
+    for _ in range(MOST_TRIES):
         dt = min(dt, left)
         saturated = 0.0
         if rain > 0.0:
@@ -291,7 +285,7 @@ def _advance_one(
         transpired, from_soil = _draw(layers, cover, roots, air, field, demand - evaporated / dt, dt, work, sinks)
         below = max(1.0e3 * stores[_TABLE], bottom_depth) - lowest
         room = (max(stores[_AQUIFER], 0.0) - stores[_AQUIFER]) / dt + drainage
-        bottom = Bottom(below, room, _rising(is_campbell, layers, below, work, at_rest))
+        bottom = Bottom(below, room, rising(is_campbell, layers, below, work, at_rest))
         pond, drained, error = substep(
             is_campbell, layers, depth, thickness, standing - evaporated, sinks, bottom, dt, work
         )
@@ -303,9 +297,9 @@ def _advance_one(
         if error == np.inf:
             return 0
         stores[_POND] = min(pond, most_pond)
-        deficit = -stores[_AQUIFER]
+        before = stores[_AQUIFER], stores[_TABLE]
         stores[_AQUIFER] += dt * (drained - drainage)
-        stores[_TABLE] = _table(is_campbell, layers, depth, thickness, stores, deficit, work)
+        stores[_TABLE] = water_table(is_campbell, layers, depth, thickness, stores[_AQUIFER], before, work)
         sums[RAIN] += rain * dt
         sums[EVAPORATION] += evaporated + from_soil * dt
         sums[TRANSPIRATION] += transpired * dt
@@ -313,8 +307,10 @@ def _advance_one(
         sums[DRAINAGE] += drainage * dt
         n_substeps += 1
         left -= dt
+        if left <= 0.0:
+            return n_substeps
         dt *= min(0.9 / max(error, 0.1), 4.0)
-    return n_substeps
+    return 0
 
 
 @compiled
@@ -353,71 +349,3 @@ def _draw(
         transpired += by_roots
         from_soil += by_air
     return transpired, from_soil
-
-
-@compiled
-def _rising(is_campbell: bool, layers: FloatArray, distance: float, work: FloatArray, at_rest: FloatArray) -> float:
-    """Conductivity of the lowest layer, mm s-1, were it at rest so far above the water table, mm; 0 where it is wetter.
-
-    ``at_rest`` is room for a column of one layer.
-    """
-    last = layers.shape[0] - 1
-    rest = layers[last, ENTRY] - distance
-    if work[SUCTION, last] > 0.5 * rest:  # nothing rises to such a layer in a substep
-        return 0.0
-    at_rest[WATER, 0] = water_at(is_campbell, layers, last, rest)[0]
-    relations(is_campbell, layers[last:], at_rest)
-    conductivity: float = at_rest[HYDRAULIC, 0]
-    return conductivity
-
-
-@compiled
-def _table(
-    is_campbell: bool,
-    layers: FloatArray,
-    depth: FloatArray,
-    thickness: FloatArray,
-    stores: FloatArray,
-    deficit: float,
-    work: FloatArray,
-) -> float:
-    """Depth of the water table, m: below the layers by the deficit of the aquifer, else above the lowest that is full.
-
-    In a layer that is not full it lies as deep below the node as at rest. ``deficit`` is that to which the table in
-    ``stores`` still belongs, mm.
-    """
-    lower = depth[-1] + 0.5 * thickness[-1]
-    if stores[_AQUIFER] < 0.0:
-        # Near saturation the deficit goes with the square of the depth.
-        guess = (1.0e3 * stores[_TABLE] - lower) * math.sqrt(-stores[_AQUIFER] / deficit) if deficit > 0.0 else 0.0
-        table: float = lower + table_below(is_campbell, layers, thickness[-1], -stores[_AQUIFER], guess)
-        return 1.0e-3 * table
-    for i in range(depth.size - 1, -1, -1):
-        upper = lower - thickness[i]
-        if work[WATER, i] < layers[i, FULL]:
-            table = max(min(depth[i] + layers[i, ENTRY] - work[SUCTION, i], lower), upper)
-            return 1.0e-3 * table
-        lower = upper
-    return 0.0
-
-
-@compiled
-def table_below(is_campbell: bool, layers: FloatArray, thickness: float, deficit: float, guess: float) -> float:
-    """How deep the water table lies below the lowest layer, mm, where so much water is missing there, mm.
-
-    As in CoLM202X: deficit = L (porosity - theta(psi_s - L / 2)) with the properties of the lowest layer, whose
-    thickness is given in mm.
-    """
-    if deficit < LEAST_DEFICIT:
-        return 0.0
-    last = layers.shape[0] - 1
-    full, entry = layers[last, FULL], layers[last, ENTRY]
-    length = guess if guess > 0.0 else 2.0 * deficit * thickness / full + 1.0
-    for _ in range(100):
-        water, rise = water_at(is_campbell, layers, last, entry - 0.5 * length)
-        missing = (full - water) / thickness
-        excess = length * missing - deficit
-        length = max(length - excess / (missing + 0.5 * length * rise / thickness), 0.1 * length)
-        if abs(excess) <= 1.0e-4 * deficit:  # this step leaves the square of it
-            break
-    return length
