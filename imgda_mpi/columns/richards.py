@@ -7,9 +7,9 @@ The water of a layer changes by the flux from above less that to below and what 
     q = K (1 + f g) where g > 0,    K (1 + g) where 0 > g > -1,    f K (1 + g) where g < -1,
 
 fluxes positive downward. K is that of the side the water comes from (Forsyth et al. 1995): with it more water anywhere
-never means less water elsewhere after a step, and a column at rest stays so. The share f = psi / psi_drier, with
-potentials of -1 / alpha (Campbell: psi_s) at most, makes of it the mean of K on the way to drier soil, where K falls
-with the square of psi: otherwise dry soil would draw water as fast as it likes. CoLM202X's mean (Dai et al. 2019) comes
+never means less water elsewhere after a step, and a column at rest stays so. The share f = psi / psi_drier makes of it
+the mean of K on the way to drier soil, where K falls with the square of psi: otherwise dry soil would draw water as fast
+as it likes. It holds for what of g lies below potentials of -1 / alpha (Campbell: psi_s); all above counts in full. CoLM202X's mean (Dai et al. 2019) comes
 to the same in dry soil. The implicit equations are solved by Newton's method. The unknown of a layer is its water, and
 its pressure where it is saturated (Diersch and Perrochet 1999). Each iteration keeps the sum of water whatever else its
 error is.
@@ -227,25 +227,28 @@ def _fluxes(layers: FloatArray, depth: FloatArray, work: FloatArray) -> None:
         down = pull > -1.0
         entry_above, entry_below = layers[i - 1, ENTRY], layers[i, ENTRY]
         alpha_above, alpha_below = layers[i - 1, BY_ALPHA], layers[i, BY_ALPHA]
+        source, other = above if down else below, below if down else above
         reach = max(alpha_above, -entry_above) if down else max(alpha_below, -entry_below)
-        near, far = max(-(above if down else below), reach), max(-(below if down else above), reach)
+        near, far = max(-source, reach), max(-other, reach)
         by_far = 1.0 / far
-        drawn = max(pull, 0.0) if down else 1.0 + pull
-        share = near * by_far if drawn != 0.0 else 1.0
+        share = near * by_far
+        drawn = pull if down else -1.0 - pull
+        wet = (source + near) * by_distance
+        beyond = max(drawn - wet, 0.0)
+        is_shared = beyond > 0.0
         k_above, k_below = work[HYDRAULIC, i - 1], work[HYDRAULIC, i]
-        conductivity = k_above if down else k_below
-        gradient = drawn * share + (1.0 + min(pull, 0.0) if down else 0.0)
+        conductivity = k_above if down else -k_below
+        gradient = min(drawn, wet) + share * beyond + (1.0 if down else 0.0)
         work[_FLUX, i] = conductivity * gradient
-        both = conductivity * by_distance * share
-        of_near = -conductivity * drawn * by_far if near > reach else 0.0
-        of_far = conductivity * drawn * share * by_far if far > reach else 0.0
+        of_near = share * by_distance - drawn * by_far if is_shared and near > reach else by_distance
+        of_far = share * (beyond * by_far - by_distance) if is_shared else -by_distance
         slope_above, slope_below = work[SLOPE, i - 1], work[SLOPE, i]
         rise_above, rise_below = work[RISE, i - 1], work[RISE, i]
         full_above, full_below = work[_IS_FULL, i - 1] > 0.0, work[_IS_FULL, i] > 0.0
-        by_above = (both + (of_near if down else of_far)) * (1.0 if full_above else slope_above)
-        by_below = ((of_far if down else of_near) - both) * (1.0 if full_below else slope_below)
+        by_above = conductivity * (of_near if down else of_far) * (1.0 if full_above else slope_above)
+        by_below = conductivity * (of_far if down else of_near) * (1.0 if full_below else slope_below)
         work[_BY_ABOVE, i] = by_above + (rise_above * gradient if down and not full_above else 0.0)
-        work[_BY_BELOW, i] = by_below + (0.0 if down or full_below else rise_below * gradient)
+        work[_BY_BELOW, i] = by_below - (0.0 if down or full_below else rise_below * gradient)
 
 
 @compiled
