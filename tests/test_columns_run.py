@@ -30,7 +30,7 @@ from column_cases import (
     state,
     write_weather,
 )
-from launch import ENVIRONMENT, imgda, load, mpirun, read
+from launch import ENVIRONMENT, imgda, load, mpirun, on_ranks, read
 from mpi4py import MPI
 from test_bad_input import running, wait_for_ranks
 
@@ -330,6 +330,31 @@ def test_a_killed_rank_leaves_no_run_and_another_one_can_be_made(few: Path, tmp_
     assert not (tmp_path / "out").exists()
     made = run(settings_of(few, tmp_path / "out", hours=2))
     made.check_chain()
+
+
+RANK_1_FAILS = """
+import sys
+from mpi4py import MPI
+from imgda_mpi.cli import main
+from imgda_mpi.columns.model import ColumnModel
+
+hour = ColumnModel.hour
+
+def failing(self):
+    if MPI.COMM_WORLD.rank == 1 and self.time.hour == 8:
+        raise ArithmeticError("no solution")
+    hour(self)
+
+ColumnModel.hour = failing
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_a_rank_that_fails_alone_ends_the_run_for_all(few: Path, tmp_path: Path) -> None:
+    done = on_ranks(3, "-c", RANK_1_FAILS, "columns", str(settings_of(few, tmp_path / "out", hours=6)))
+    assert done.returncode not in (0, 2)
+    assert "ArithmeticError: no solution" in done.stderr
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_run_that_stops_leaves_what_was_there(few: Path, tmp_path: Path) -> None:
