@@ -15,6 +15,8 @@ from imgda_mpi.results.run_images import fluxes, instants
 def run_table(run: Run) -> str:
     """Soil moisture of the layers at start and end, and sums of the fluxes: means over the soil, weighted by cell area.
 
+    Start and end are those of the histories: a run need not have come to its end. Not collective.
+
     Raises
     ------
     InputError
@@ -25,26 +27,21 @@ def run_table(run: Run) -> str:
     area = first.history.grid.cell_area
     start = [first.history.image(layer, first.index) for layer in LAYERS]
     with open_history(run.cycles()[-1].history) as history:
+        last = history.times[-1]
         end = [history.image(layer, len(history.times) - 1) for layer in LAYERS]
         alone = f"{history.n_columns} soil columns, {history.n_left_alone} of them left alone for ice or frost"
-    lines = [("soil moisture, m3 m-3", f"{run.description.start:%Y-%m-%d %H}", f"{run.description.end:%Y-%m-%d %H}")]
+    lines = [("soil moisture, m3 m-3", f"{first.time:%Y-%m-%d %H}", f"{last:%Y-%m-%d %H}")]
     for (top, bottom), before, after in zip(LAYERS, start, end, strict=True):
         name = f"{100 * top:g}-{100 * bottom:g} cm"
         lines.append((name, f"{_mean(before, area):.4f}", f"{_mean(after, area):.4f}"))
-    days = (run.description.end - run.description.start).total_seconds() / 86400.0
     lines.append(("water, mm", "in all", "a day"))
     for name in FLUXES:
-        total = _total(run, name, area)
-        lines.append((name, f"{total:.2f}", f"{total / days:.3f}"))
+        total, seconds = 0.0, 0.0
+        for since, until, image in fluxes(run, name):
+            total += (until - since).total_seconds() * _mean(image, area)
+            seconds += (until - since).total_seconds()
+        lines.append((name, f"{total:.2f}", f"{86400.0 * total / seconds:.3f}"))
     return f"{columns(lines, '<>>')}\n{alone}"
-
-
-def _total(run: Run, name: str, area: FloatArray) -> float:
-    total, before = 0.0, run.description.start
-    for time, image in fluxes(run, name):
-        total += (time - before).total_seconds() * _mean(image, area)
-        before = time
-    return total
 
 
 def _mean(image: FloatArray, area: FloatArray) -> float:

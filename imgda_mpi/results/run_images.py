@@ -29,11 +29,6 @@ class Instant:
     history: History
     index: int
 
-    @property
-    def starts_window(self) -> bool:
-        """Whether it is the first moment of its history, which has no fluxes."""
-        return self.index == 0
-
 
 def instants(run: Run) -> Iterator[Instant]:
     """All moments of the complete cycles of a run. Not collective.
@@ -65,11 +60,6 @@ def instants(run: Run) -> Iterator[Instant]:
                 yield Instant(time, side, history, index)
 
 
-def moments(run: Run) -> list[tuple[datetime, Side]]:
-    """Time and side of the analysis of all `instants`; no image is read."""
-    return [(instant.time, instant.side) for instant in instants(run)]
-
-
 def images(run: Run, layer: Layer) -> Iterator[tuple[datetime, Side, FloatArray]]:
     """Time, side of the analysis, and image of a layer, (ny, nx) m3 m-3, of all `instants`; one is in memory at a time.
 
@@ -82,11 +72,17 @@ def images(run: Run, layer: Layer) -> Iterator[tuple[datetime, Side, FloatArray]
         yield instant.time, instant.side, instant.history.image(layer, instant.index)
 
 
-def fluxes(run: Run, name: str) -> Iterator[tuple[datetime, FloatArray]]:
-    """Time and mean since the moment before of a flux, (ny, nx) kg m-2 s-1; arguments and errors as of `images`."""
+def fluxes(run: Run, name: str) -> Iterator[tuple[datetime, datetime, FloatArray]]:
+    """Start and end of a time, and the mean over it of a flux, (ny, nx) kg m-2 s-1: between all moments of a history.
+
+    Raises
+    ------
+    InputError
+        As of `instants`, and where a history has no such flux.
+    """
     for instant in instants(run):
-        if not instant.starts_window:
-            yield instant.time, instant.history.image(name, instant.index)
+        if instant.index > 0:
+            yield instant.history.times[instant.index - 1], instant.time, instant.history.image(name, instant.index)
 
 
 def _history(cycle: Cycle) -> AbstractContextManager[History]:
