@@ -11,8 +11,8 @@ from typing import Literal
 from imgda_mpi.arrays import FloatArray
 from imgda_mpi.faults import fault
 from imgda_mpi.grid import Grid
+from imgda_mpi.netcdf.dates import DATE_TEXT
 from imgda_mpi.observations.image import Layer
-from imgda_mpi.observations.times import STEP_TEXT
 from imgda_mpi.results.history_file import History, open_history
 from imgda_mpi.results.run_folder import HISTORY_FILE, MEND_CYCLE, Cycle, Run
 
@@ -102,7 +102,7 @@ def _check(cycle: Cycle, history: History, grid: Grid, last: datetime | None) ->
     earliest = record.time if last is None else max(record.time, last)
     if history.times[0] < earliest or history.times[-1] > record.end:
         found, expected = (
-            f"times from {start:{STEP_TEXT}} to {end:{STEP_TEXT}}"
+            f"times from {start:{DATE_TEXT}} to {end:{DATE_TEXT}}"
             for start, end in ((history.times[0], history.times[-1]), (earliest, record.end))
         )
         raise fault(path, "time", found=found, expected=f"{expected} at most", do=MEND_CYCLE)
