@@ -155,7 +155,7 @@ class Colm202xRestart:
         Sets that hold no soil water (``_restart_pft_``, ``_restart_urban_``, ...) are copied as they are, so that
         the new folder can take the place of the old one; the others are marked, also those without a change.
         """
-        if not self.read:
+        if LIQUID.name not in self.read:
             self.read_soil()
         edits = {LIQUID: liquid} if aquifer is None else {LIQUID: liquid, AQUIFER: aquifer}
 

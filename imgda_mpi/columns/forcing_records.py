@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,14 +12,13 @@ import numpy as np
 
 from imgda_mpi.arrays import FloatArray, IntArray
 from imgda_mpi.columns.quantities import QUANTITIES, Quantity
+from imgda_mpi.columns.weather import EPOCH
 from imgda_mpi.faults import fault
 from imgda_mpi.grid import Grid
 from imgda_mpi.netcdf import horizontal_grid, opened, read_values, resolve, text_attribute, vectors_along
-from imgda_mpi.netcdf.dates import SINCE, decoded
+from imgda_mpi.netcdf.dates import DATE_TEXT, SINCE, decoded
 
 HOUR = 3600  # s
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Part(NamedTuple):
@@ -65,7 +64,7 @@ class Records(NamedTuple):
 
 def text_of(seconds: int) -> str:
     """A time for messages."""
-    return f"{EPOCH + timedelta(seconds=int(seconds)):%Y-%m-%d %H:%M} UTC"
+    return f"{EPOCH + timedelta(seconds=int(seconds)):{DATE_TEXT}}"
 
 
 def seconds_of(time: datetime) -> int:

@@ -15,7 +15,7 @@ from imgda_mpi.colm.colm202x import AQUIFER, LIQUID, Colm202xRestart
 from imgda_mpi.colm.hdf5 import Columns as Variable
 from imgda_mpi.colm.hdf5 import opened
 from imgda_mpi.colm.patches import PatchMap
-from imgda_mpi.colm.plausible import LARGEST_AQUIFER
+from imgda_mpi.colm.plausible import DAMAGED, LARGEST_AQUIFER
 from imgda_mpi.colm.soil_layers import N_SOIL, interface_depth, node_depth, thickness
 from imgda_mpi.colm.soil_update import SoilColumns
 from imgda_mpi.columns.hydraulics import WATER, Hydraulics, campbell, van_genuchten
@@ -40,8 +40,6 @@ DEEPEST_TABLE = 1.0e4  # m
 MOST_STANDING = 1.0e4  # mm
 MOST_SURPLUS = 100.0  # mm: an analysis may leave some; the older scheme has metres
 MOST_POND = 10.0  # mm: the model's own, where a case has no file of scalars
-
-DAMAGED = "the file is damaged or of another case: use one that the model wrote in full"
 
 
 @dataclass(frozen=True, eq=False)
