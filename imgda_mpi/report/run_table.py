@@ -18,8 +18,8 @@ NAMES = {"runoff": "runoff and drainage", "evaporation": "evaporation, transpira
 def run_table(run: Run) -> str:
     """Soil moisture of the layers at start and end, and sums of the fluxes: means over the soil, weighted by cell area.
 
-    What is left of the rain is what soil, ponds and aquifer have gained. Start and end are those of the histories: a run
-    need not have come to its end. Not collective.
+    What is left of the rain is what soil, ponds and aquifer have gained. Start and end are those of the histories: a
+    run need not have come to its end. Not collective.
 
     Raises
     ------
