@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from contextlib import closing
 from datetime import datetime
 from itertools import pairwise
 from time import perf_counter
@@ -60,7 +61,8 @@ def columns(settings: ColumnsRun, comm: MPI.Intracomm) -> str:
         stages.say(said)
     model = ColumnModel(own, weather, start)
     hours = progress(range(int((end - start) / HOUR)), "run", speaks=comm.rank == 0)
-    with stages.stage("run"), new_directory(final, comm) as directory:
+    # The bar goes before the stage is said: the last hour is not asked for what comes after it.
+    with stages.stage("run"), closing(hours), new_directory(final, comm) as directory:
         run = new_run(directory, described(settings, own, said), in_force(settings), comm)
         origin, before = None, FileSet.of(checksums(restart.copied, comm))
         for begin, stop in windows:
