@@ -159,6 +159,11 @@ class Column:
         hydraulics = soil.of(n, 1e-3 * depth / n)
         return cls(hydraulics.is_campbell, hydraulics.layers[0], np.full(n, depth / n), theta)
 
+    def fill(self) -> None:
+        """Make every layer full, to the last bit."""
+        self.work[WATER, : self.n] = self.layers[:, FULL]
+        relations(self.is_campbell, self.layers, self.work)
+
     @property
     def water(self) -> np.ndarray:
         """(n,) mm."""
@@ -188,9 +193,13 @@ class Column:
         sinks: np.ndarray | None = None,
     ) -> tuple[float, float, float]:
         """One implicit step that has to succeed: water left standing, mm; flux to the aquifer; its estimated error."""
-        taken = np.zeros(self.n) if sinks is None else sinks
-        pond, drained, error = substep(
-            self.is_campbell, self.layers, self.depth, self.thickness, supply, taken, bottom, dt, self.work
-        )
+        pond, drained, error = self.attempt(dt, supply, bottom, sinks)
         assert np.isfinite(error)
         return pond, drained, error
+
+    def attempt(
+        self, dt: float, supply: float, bottom: Bottom, sinks: np.ndarray | None = None
+    ) -> tuple[float, float, float]:
+        """A step that need not succeed: its error is infinite then."""
+        taken = np.zeros(self.n) if sinks is None else sinks
+        return substep(self.is_campbell, self.layers, self.depth, self.thickness, supply, taken, bottom, dt, self.work)

@@ -203,12 +203,30 @@ def test_dry_soil_takes_in_standing_water_by_its_sorptivity(soil, dry):
     assert least - 0.01 < ratios[-1] - second**2 / (second - first) < most + 0.01
 
 
+def flux(soil: Soil, potential: np.ndarray, conductivity: np.ndarray, distance: float) -> float:
+    """Downward between two nodes: gravity and suction with the conductivity of the side that water comes from.
+
+    Of suction beyond the reach of that side's pores (-1 / alpha, or air entry) only its part psi / psi_drier.
+    """
+    downward = potential[0] - potential[1] + distance > 0.0
+    source, drier = potential if downward else potential[::-1]
+    reach = -soil.entry if soil.is_campbell else max(1.0 / soil.alpha, -soil.entry)
+    suction = source - drier + (0.0 if downward else -distance)  # mm over the distance
+    in_full = min(suction, max(source + reach, 0.0))
+    suction = in_full + (suction - in_full) * max(-source, reach) / max(-drier, reach)
+    return conductivity[0] * (suction / distance + 1.0) if downward else -conductivity[1] * suction / distance
+
+
 def rates(soil: Soil, column: Column, water: np.ndarray, rain: float, sinks: np.ndarray, distance: float) -> np.ndarray:
     """dw/dt of layers that no water fills and whose lowest drains, mm s-1: the equations written anew."""
     theta = water / column.thickness
     potential, conductivity = soil.potential(theta), soil.conducts(theta)
-    gradient = (potential[:-1] - potential[1:]) / np.diff(column.depth) + 1.0
-    between = gradient * np.where(gradient > 0.0, conductivity[:-1], conductivity[1:])
+    between = np.array(
+        [
+            flux(soil, potential[i : i + 2], conductivity[i : i + 2], column.depth[i + 1] - column.depth[i])
+            for i in range(column.n - 1)
+        ]
+    )
     out = conductivity[-1] * ((potential[-1] - soil.entry) / distance + 1.0)
     fluxes = np.concatenate([[rain], between, [out]])
     return fluxes[:-1] - fluxes[1:] - sinks
@@ -239,9 +257,7 @@ def test_steps_converge_to_the_exact_course_in_first_order(soil):
         dt = duration / steps
         for _ in range(steps):
             column.step(dt, rain * dt, Bottom(distance, np.inf, 0.0), sinks)
-        errors.append(
-            np.abs(column.water - exact).max() / 1.0 if False else np.abs(column.theta - exact / column.thickness).max()
-        )
+        errors.append(np.abs(column.theta - exact / column.thickness).max())
     assert errors[-2] < 1e-4
     assert orders(errors) == pytest.approx(np.ones(4), abs=0.1)
 
@@ -259,8 +275,9 @@ def test_thinner_layers_converge_in_first_order(soil):
 
     finest = after(2560)
     errors = [np.abs(after(n) - finest.reshape(n, -1).mean(axis=1)).mean() for n in (20, 40, 80, 160, 320)]
+    assert errors[0] < 5e-3
     assert errors[-1] < 5e-4
-    assert (orders(errors) > 0.6).all()
+    assert (orders(errors) > 0.3).all()
     assert orders(errors)[-1] == pytest.approx(1.0, abs=0.15)
 
 

@@ -8,11 +8,11 @@ The water of a layer changes by the flux from above less that to below and what 
 
 fluxes positive downward. K is that of the side the water comes from (Forsyth et al. 1995): with it more water anywhere
 never means less water elsewhere after a step, and a column at rest stays so. The share f = psi / psi_drier makes of it
-the mean of K on the way to drier soil, where K falls with the square of psi: otherwise dry soil would draw water as fast
-as it likes. It holds for what of g lies below potentials of -1 / alpha (Campbell: psi_s); all above counts in full. CoLM202X's mean (Dai et al. 2019) comes
-to the same in dry soil. The implicit equations are solved by Newton's method. The unknown of a layer is its water, and
-its pressure where it is saturated (Diersch and Perrochet 1999). Each iteration keeps the sum of water whatever else its
-error is.
+the mean of K on the way to drier soil, where K falls with the square of psi: otherwise dry soil would draw water as
+fast as it likes. It holds for what of g lies below potentials of -1 / alpha (Campbell: psi_s); all above counts in
+full. CoLM202X's mean (Dai et al. 2019) comes to the same in dry soil. The implicit equations are solved by Newton's
+method. The unknown of a layer is its water, and its pressure where it is saturated (Diersch and Perrochet 1999). Each
+iteration keeps the sum of water whatever else its error is.
 
 Boundaries are the lesser of two fluxes: at the surface all water that is there, or what soil takes in that stands under
 it; at the bottom what flows to the water table, or what the aquifer has room for.
@@ -123,14 +123,15 @@ def substep(
         work[_MOST, i] = max(layers[i, FULL], work[WATER, i])
         work[_IS_FULL, i] = 1.0 if work[WATER, i] >= layers[i, FULL] else 0.0
     pond, drained = 0.0, 0.0
-    changed, ponded, spilled = True, False, False
+    changed = True
     share, nearest = 1.0, np.inf
     for iteration in range(MOST_ITERATIONS):
         is_ponded = _flux_in(layers, depth, supply, dt, work)
         _fluxes(layers, depth, work)
-        is_spilling = _flux_out(layers, bottom, work)
+        _flux_out(layers, bottom, work)
         left = _assemble(thickness, sinks, dt, work)
-        if iteration > 0 and left <= EQUATION and not changed and is_ponded == ponded and is_spilling == spilled:
+        has_room = dt * (drained - bottom.room) <= ROUNDING
+        if iteration > 0 and left <= EQUATION and not changed and has_room:
             lost = supply - pond - dt * drained
             for i in range(n):
                 lost -= dt * sinks[i] + (work[WATER, i] - work[_BEFORE, i])
@@ -150,9 +151,8 @@ def substep(
         _solve(work)
         if iteration >= FREE_ITERATIONS:
             _remember(work)
-        ponded, spilled = is_ponded, is_spilling
         drained = work[_FLUX, n] + work[_BY_ABOVE, n] * work[_RIGHT, n - 1]
-        pond = supply - dt * (work[_FLUX, 0] + work[_BY_BELOW, 0] * work[_RIGHT, 0]) if ponded else 0.0
+        pond = supply - dt * (work[_FLUX, 0] + work[_BY_BELOW, 0] * work[_RIGHT, 0]) if is_ponded else 0.0
         changed = _update(is_campbell, layers, work)
         if pond < 0.0:
             changed = changed or pond < -ROUNDING
@@ -252,8 +252,8 @@ def _fluxes(layers: FloatArray, depth: FloatArray, work: FloatArray) -> None:
 
 
 @compiled
-def _flux_out(layers: FloatArray, bottom: Bottom, work: FloatArray) -> bool:
-    """The flux to the aquifer, and whether it is as much as that has room for.
+def _flux_out(layers: FloatArray, bottom: Bottom, work: FloatArray) -> None:
+    """The flux to the aquifer: no more than that has room for.
 
     Water rises from a water table as far as soil between conducts it, twice the conductivity there at rest at most
     (Gardner 1958).
@@ -271,10 +271,8 @@ def _flux_out(layers: FloatArray, bottom: Bottom, work: FloatArray) -> bool:
         flux = bottom.rising * gradient * share
         slope = bottom.rising * share * share / bottom.distance * _by_suction(work, last)
     if flux >= bottom.room:
-        work[_FLUX, n], work[_BY_ABOVE, n] = bottom.room, 0.0
-        return True
+        flux, slope = bottom.room, 0.0
     work[_FLUX, n], work[_BY_ABOVE, n] = flux, slope
-    return False
 
 
 @compiled
