@@ -164,6 +164,38 @@ def substep(
 
 
 @compiled
+def limited_step(
+    layers: FloatArray, depth: FloatArray, supply: float, sinks: FloatArray, bottom: Bottom, dt: float, work: FloatArray
+) -> tuple[float, float]:
+    """Move a column on by a short ``dt`` where `substep` has no solution: what stands on the surface, and what drains.
+
+    Each flux is that of the start, but no more than its source has and its receiver has room for. Arguments and results
+    are those of `substep`; what follows from the water has to be filled in after it.
+    """
+    n = depth.size
+    _flux_in(layers, depth, supply, dt, work)
+    _fluxes(layers, depth, work)
+    _flux_out(layers, bottom, work)
+    for i in range(n):
+        work[WATER, i] -= dt * sinks[i]
+    into = min(max(dt * work[_FLUX, 0], 0.0), supply, work[_MOST, 0] - work[WATER, 0])
+    moved = into
+    for i in range(n):
+        work[WATER, i] += moved
+        has = max(work[WATER, i] - min(layers[i, RESIDUAL], work[_BEFORE, i]), 0.0)
+        room = work[_MOST, i] - work[WATER, i]
+        if i == n - 1:
+            moved = max(min(dt * work[_FLUX, n], has, dt * bottom.room), -room)
+        else:
+            below = i + 1
+            has_below = max(work[WATER, below] - min(layers[below, RESIDUAL], work[_BEFORE, below]), 0.0)
+            room_below = work[_MOST, below] - work[WATER, below]
+            moved = max(min(dt * work[_FLUX, below], has, room_below), -min(room, has_below))
+        work[WATER, i] -= moved
+    return supply - into, moved / dt
+
+
+@compiled
 def _remember(work: FloatArray) -> None:
     """Keep the unknowns of the layers and the step that they are about to take."""
     for i in range(work.shape[1] - 1):
