@@ -121,11 +121,10 @@ def cells_of(points: tuple[tuple[float, float], ...], grid: Grid, has_columns: F
     """
     cells = []
     rows, columns = grid.latitude_edges, grid.longitude_edges
+    up = np.sign(rows[-1] - rows[0])
     for latitude, longitude in points:
         east = columns[0] + (longitude - columns[0]) % 360.0
-        row = int(
-            np.searchsorted(rows * np.sign(rows[-1] - rows[0]), latitude * np.sign(rows[-1] - rows[0]), side="right")
-        )
+        row = int(np.searchsorted(up * rows, up * latitude, side="right")) - (latitude == rows[-1])
         column = int(np.searchsorted(columns, east, side="right"))
         within = 0 < row < rows.size and 0 < column < columns.size
         if not within or np.isnan(has_columns[row - 1, column - 1]):

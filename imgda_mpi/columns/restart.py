@@ -125,9 +125,10 @@ def read_columns(restart: Colm202xRestart) -> OwnColumns:
     )
     check.state(POND.name, state[POND.name], _within(state[POND.name], 0.0, MOST_STANDING), "0 to 10000 mm")
     check.state(TABLE.name, state[TABLE.name], _within(state[TABLE.name], 0.0, DEEPEST_TABLE), "0 to 10000 m")
-    igbp = classes(restart.patch_class, _table_of_classes(restart))
+    patch_class, classification = restart.land_cover()
+    igbp = classes(patch_class, _table_of_classes(restart, classification))
     known = ", ".join(map(str, sorted(PLANTS)))
-    check.const("patchclass", restart.patch_class, igbp > 0, f"an IGBP class with plants ({known}), or one of USGS")
+    check.const("patchclass", patch_class, igbp > 0, f"an IGBP class with plants ({known}), or one of USGS")
     cover, roots = cover_and_roots(igbp, interface_depth)
     relation, hydraulics = _hydraulics(restart, soil, check)
     columns = make_columns(
@@ -200,9 +201,9 @@ def _within(values: FloatArray, least: float, most: float) -> BoolArray:
     return (values >= least) & (values <= most)
 
 
-def _table_of_classes(restart: Colm202xRestart) -> dict[int, int] | None:
+def _table_of_classes(restart: Colm202xRestart, classification: str) -> dict[int, int] | None:
     """What stands for the classes of a case where they are not the IGBP's own."""
-    if restart.classification == "USGS":
+    if classification == "USGS":
         return IGBP_OF_USGS
     communities = any("_restart_pft_" in path.name for path in restart.copied)
     return IGBP_OF_COMMUNITIES if communities else None

@@ -39,10 +39,10 @@ def run_table(run: Run) -> str:
         name = f"{100 * top:g}-{100 * bottom:g} cm"
         lines.append((name, f"{_mean(before, area):.4f}", f"{_mean(after, area):.4f}"))
     lines.append(("water, mm", "in all", "a day"))
-    totals = {NAMES.get(name, name): _total(run, name, area) for name in FLUXES}
-    totals["what is left of the rain"] = 2.0 * totals["rain"] - sum(totals.values())
+    totals = {name: _total(run, name, area) for name in FLUXES}
+    totals["what is left of the rain"] = totals["rain"] - totals["runoff"] - totals["evaporation"]
     days = (last - first.time).total_seconds() / 86400.0
-    lines += [(name, f"{total:.2f}", f"{total / days:.3f}") for name, total in totals.items()]
+    lines += [(NAMES.get(name, name), f"{total:.2f}", f"{total / days:.3f}") for name, total in totals.items()]
     return f"{columns(lines, '<>>')}\n{alone}; means of the others by the area of their cells"
 
 
