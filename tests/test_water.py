@@ -29,7 +29,7 @@ from imgda_mpi.columns.water import (
 )
 
 HOUR, DAY = 3600.0, 24
-NOTHING_ELSE = Processes(0.0, 0.0, 0.0, 0.0)
+EVERYTHING, NOTHING_ELSE = Processes(), Processes(0.0, 0.0, 0.0, 0.0)
 BOTTOM = float(thickness.sum())
 SOILS = pytest.mark.parametrize("soil", [LOAM, SILT, CLAY], ids=["loam", "silt", "clay"])
 
@@ -60,7 +60,7 @@ def run(
     hours: int,
     rain: float = 0.0,
     demand: float = 0.0,
-    processes: Processes | None = None,
+    processes: Processes = EVERYTHING,
 ) -> np.ndarray:
     """Sums of the fluxes of so many hours, (n, 5) mm; rain and demand in mm of an hour."""
     n, fluxes = columns.moves.size, np.zeros((columns.moves.size, N_FLUXES))
