@@ -47,7 +47,7 @@ EQUATION = 1.0e-5
 ERROR = 5.0e-3
 """Error in time that is allowed to a layer in a substep, m3 m-3."""
 
-MOST_ITERATIONS = 100
+MOST_ITERATIONS = 200
 
 FREE_ITERATIONS = 6
 """So many iterations go their whole way. From then on each has to bring the layers nearer to their equations: else it
@@ -56,7 +56,7 @@ goes a part of its way, down to `SHORTEST_WAY`. Where dry soil is wetted, Newton
 SHORTEST_WAY = 1.0e-6
 SOLVED = 1.0e-8  # m3 m-3: so near, what rounding does decides whether it is nearer
 
-ROUNDING = 1.0e-10
+ROUNDING = 1.0e-8
 """Water that the solution of the linear equations may lose or gain by rounding, mm. It goes to the aquifer."""
 
 # What is known of the layers of a column, and what a step needs, by rows of an array.
@@ -140,7 +140,7 @@ def substep(
                         work[SUCTION, i] = layers[i, ENTRY]
                 return pond, drained + lost / dt, _error(thickness, work)
         if iteration > FREE_ITERATIONS and left > max((1.0 - 0.1 * share) * nearest, SOLVED) and share > SHORTEST_WAY:
-            share *= min(max(0.5 * share * nearest / (left - (1.0 - share) * nearest), 0.1), 0.5)
+            share *= min(max(0.5 * share * nearest / (left - (1.0 - share) * nearest), 0.3), 0.5)
             _go_back(share, work)
             _update(is_campbell, layers, work)
             changed = True
@@ -331,10 +331,9 @@ def _update(is_campbell: bool, layers: FloatArray, work: FloatArray) -> bool:
         water = work[WATER, i] + work[_RIGHT, i]
         least = min(layers[i, RESIDUAL], work[_BEFORE, i])
         if water > work[_MOST, i]:
-            if water > work[_MOST, i] + ROUNDING:
-                changed = True
-                work[_IS_FULL, i] = 1.0
-                work[_PRESSURE, i] = layers[i, ENTRY]
+            changed = changed or water > work[_MOST, i] + ROUNDING
+            work[_IS_FULL, i] = 1.0
+            work[_PRESSURE, i] = layers[i, ENTRY]
             water = work[_MOST, i]
         elif water < least:
             if water < least - ROUNDING:
