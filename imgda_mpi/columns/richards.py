@@ -54,7 +54,7 @@ FREE_ITERATIONS = 6
 goes a part of its way, down to `SHORTEST_WAY`. Where dry soil is wetted, Newton's method goes round in circles."""
 
 SHORTEST_WAY = 1.0e-6
-SOLVED = 1.0e-8  # m3 m-3: so near, what rounding does decides whether it is nearer
+SOLVED = 1.0e-11  # m3 m-3: so near, rounding decides whether it is nearer
 
 ROUNDING = 1.0e-8
 """Water that the solution of the linear equations may lose or gain by rounding, mm. It goes to the aquifer."""
