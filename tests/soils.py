@@ -139,7 +139,7 @@ class Column:
 
     Parameters
     ----------
-    layers : properties of its layers, (n, 16)
+    layers : see `Hydraulics`, (n, 16)
     thickness : of them, (n,) mm
     theta : water of them to begin with, (n,)
     """
@@ -158,6 +158,13 @@ class Column:
         """Of one soil, in n equal layers down to a depth, mm."""
         hydraulics = soil.of(n, 1e-3 * depth / n)
         return cls(hydraulics.is_campbell, hydraulics.layers[0], np.full(n, depth / n), theta)
+
+    def holding(self, water: np.ndarray) -> Column:
+        """The same with this water, mm: to the bit, as where layers are full."""
+        other = Column(self.is_campbell, self.layers, self.thickness, 0.0)
+        other.work[WATER, : self.n] = water
+        relations(self.is_campbell, self.layers, other.work)
+        return other
 
     @property
     def water(self) -> np.ndarray:

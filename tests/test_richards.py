@@ -179,8 +179,7 @@ def sorptivity(soil: Soil, dry: float, pond: float) -> float:
 def test_dry_soil_takes_in_standing_water_by_its_sorptivity(soil, dry):
     """I = S sqrt(t) + A t with A between K_s / 3 and 2 K_s / 3 (Philip 1957), at a time when A t is 1 to 2 % of it.
 
-    3 % too much with 200 layers, of an order of 0.7 to 1: the wetting front is steep, and its water comes from the
-    wet side.
+    2 % too much at most with 200 layers, and less with more: their limit is between the two.
     """
     pond = 50.0
     exact = sorptivity(soil, dry, pond)
@@ -195,22 +194,36 @@ def test_dry_soil_takes_in_standing_water_by_its_sorptivity(soil, dry):
             column.step(dt, pond + exact * np.sqrt(duration) / (8 * n), CLOSED)
         assert column.theta[-1] == pytest.approx(dry, abs=1e-4)  # the front has not come to the bottom
         ratios.append((column.water.sum() - dry * depth) / (exact * np.sqrt(duration)))
-    errors = [ratio - 0.5 * (least + most) for ratio in ratios]
-    assert 0.0 < errors[-1] < 0.04
-    assert ((orders(errors) > 0.65) & (orders(errors) < 1.1)).all()
+    first, second = -np.diff(ratios)
+    assert first > second > 0.0
+    assert ratios[-1] < most + 0.02
     # What the ratios tend to, if each error is the same part of the one before.
-    first, second = np.diff(ratios)
-    assert least - 0.01 < ratios[-1] - second**2 / (second - first) < most + 0.01
+    assert least - 0.005 < ratios[-1] - second**2 / (first - second) < most + 0.005
+
+
+def between(soil: Soil, potential: np.ndarray, conductivity: np.ndarray, distance: np.ndarray) -> np.ndarray:
+    """Fluxes between layers, positive downward: the conductivity of the source, and what becomes of it on the way.
+
+    As far as potentials fall below the source's and below -1 / alpha (Campbell: psi_s), the fall counts by the ratio
+    of both ends.
+    """
+    above, below = potential[:-1], potential[1:]
+    down = above - below > -distance
+    source, other = np.where(down, above, below), np.where(down, below, above)
+    reach = -soil.entry if soil.is_campbell else max(-soil.entry, 1.0 / soil.alpha)
+    near, far = np.maximum(-source, reach), np.maximum(-other, reach)
+    fall = source - other - np.where(down, 0.0, distance)
+    at_source = np.minimum(fall, source + near)
+    capillary = (at_source + near / far * (fall - at_source)) / distance
+    return np.where(down, conductivity[:-1] * (1.0 + capillary), -conductivity[1:] * capillary)
 
 
 def rates(soil: Soil, column: Column, water: np.ndarray, rain: float, sinks: np.ndarray, distance: float) -> np.ndarray:
     """dw/dt of layers that no water fills and whose lowest drains, mm s-1: the equations written anew."""
     theta = water / column.thickness
     potential, conductivity = soil.potential(theta), soil.conducts(theta)
-    gradient = (potential[:-1] - potential[1:]) / np.diff(column.depth) + 1.0
-    between = gradient * np.where(gradient > 0.0, conductivity[:-1], conductivity[1:])
     out = conductivity[-1] * ((potential[-1] - soil.entry) / distance + 1.0)
-    fluxes = np.concatenate([[rain], between, [out]])
+    fluxes = np.concatenate([[rain], between(soil, potential, conductivity, np.diff(column.depth)), [out]])
     return fluxes[:-1] - fluxes[1:] - sinks
 
 
@@ -260,7 +273,7 @@ def test_thinner_layers_converge_in_first_order(soil):
     finest = after(2560)
     errors = [np.abs(after(n) - finest.reshape(n, -1).mean(axis=1)).mean() for n in (20, 40, 80, 160, 320)]
     assert errors[-1] < 5e-4
-    assert (orders(errors) > 0.6).all()
+    assert (np.diff(errors) < 0.0).all()
     assert orders(errors)[-1] == pytest.approx(1.0, abs=0.15)
 
 
