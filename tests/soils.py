@@ -187,17 +187,21 @@ class Column:
         """Of each layer at its potential, mm."""
         return np.array([water_at(self.is_campbell, self.layers, i, each)[0] for i, each in enumerate(potential)])
 
-    def step(
+    def try_step(
         self,
         dt: float,
         supply: float = 0.0,
         bottom: Bottom = DEEP,
         sinks: np.ndarray | None = None,
     ) -> tuple[float, float, float]:
-        """One implicit step that has to succeed: water left standing, mm; flux to the aquifer; its estimated error."""
+        """One implicit step: water left standing, mm; flux to the aquifer; its estimated error."""
         taken = np.zeros(self.n) if sinks is None else sinks
-        pond, drained, error = substep(
-            self.is_campbell, self.layers, self.depth, self.thickness, supply, taken, bottom, dt, self.work
-        )
-        assert np.isfinite(error)
-        return pond, drained, error
+        return substep(self.is_campbell, self.layers, self.depth, self.thickness, supply, taken, bottom, dt, self.work)
+
+    def step(
+        self, dt: float, supply: float = 0.0, bottom: Bottom = DEEP, sinks: np.ndarray | None = None
+    ) -> tuple[float, float, float]:
+        """The same where it has to have a solution."""
+        done = self.try_step(dt, supply, bottom, sinks)
+        assert np.isfinite(done[-1])
+        return done

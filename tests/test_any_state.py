@@ -75,8 +75,11 @@ def test_a_column_that_is_full_conducts_as_darcy_says(soil, pond):
     column, distance = full_column(soil), 4e3
     for dt in (1.0, HOUR, DAY):
         left, drained, _ = column.step(dt, pond + dt * soil.conductivity, Bottom(distance, np.inf, 0.0))
+        if left == 0.0:  # all of it went through, under less than that
+            assert drained == pytest.approx(pond / dt + soil.conductivity, rel=1e-9)
         to_table = left + DEPTH[-1] + distance - soil.entry
-        assert drained == pytest.approx(soil.conductivity * to_table / (DEPTH[-1] + distance), rel=1e-9)
+        most = soil.conductivity * to_table / (DEPTH[-1] + distance)
+        assert drained == pytest.approx(most if left > 0.0 else min(most, drained), rel=1e-9)
         np.testing.assert_array_equal(column.water, column.layers[:, FULL])
 
 
@@ -160,8 +163,10 @@ def test_a_step_with_more_rain_or_more_water_leaves_no_layer_drier(is_campbell, 
     allowed = 2.0 * EQUATION * THICKNESS.sum()
     for layers, less, more in zip(hydraulics.layers, water, wetter, strict=True):
         one, other = (Column(is_campbell, layers, THICKNESS, 0.0).holding(each) for each in (less, more))
-        pond, drained, _ = one.step(dt, rain * dt / HOUR, bottom)
-        more_pond, more_drained, _ = other.step(dt, (rain + more_rain) * dt / HOUR, bottom)
+        pond, drained, error = one.try_step(dt, rain * dt / HOUR, bottom)
+        more_pond, more_drained, more_error = other.try_step(dt, (rain + more_rain) * dt / HOUR, bottom)
+        if np.inf in (error, more_error):  # as happens to one in a hundred in a day: it would be taken shorter
+            continue
         short = np.maximum(one.water - other.water, 0.0).sum() + max(pond - more_pond, 0.0)
         assert short + dt * max(drained - more_drained, 0.0) <= allowed + 2.0 * ROUNDING
 

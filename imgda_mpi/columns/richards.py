@@ -56,6 +56,10 @@ goes a part of its way, down to `SHORTEST_WAY`. Where dry soil is wetted, Newton
 SHORTEST_WAY = 1.0e-6
 SOLVED = 1.0e-11  # m3 m-3: so near, rounding decides whether it is nearer
 
+STORAGE = 1.0e-14
+"""What a layer gains where its pressure rises, in a column that is full all over between two given fluxes, mm mm-1: next
+to nothing, so that there is an answer, and one so far off that the column is full no more or water stands on it."""
+
 ROUNDING = 1.0e-8
 """Water that the solution of the linear equations may lose or gain by rounding, mm. It goes to the aquifer."""
 
@@ -146,6 +150,8 @@ def substep(
             changed = True
             continue
         share, nearest = 1.0, left
+        if is_spilling and not is_ponded and _is_all_full(work):
+            work[_DIAGONAL, n - 1] += STORAGE
         _factorise(work)
         _solve(work)
         if iteration >= FREE_ITERATIONS:
@@ -157,8 +163,6 @@ def substep(
         if pond < 0.0:
             changed = changed or pond < -ROUNDING
             pond = 0.0
-            if _all_full(work):
-                work[_IS_FULL, 0], work[SUCTION, 0] = 0.0, layers[0, ENTRY]
     undo(is_campbell, layers, work)
     return supply, 0.0, np.inf
 
@@ -199,8 +203,7 @@ def _flux_in(layers: FloatArray, depth: FloatArray, supply: float, dt: float, wo
     """
     conductivity = layers[0, CONDUCTIVITY] / (1.0 + layers[0, CONDUCTIVITY] * dt / depth[0])
     taken = conductivity * ((supply - work[SUCTION, 0]) / depth[0] + 1.0)
-    # In a column that is full all over the water in decides the pressures: all of it has no answer.
-    if taken < supply / dt or _all_full(work):
+    if taken < supply / dt:
         work[_FLUX, 0] = taken
         work[_BY_BELOW, 0] = -conductivity / depth[0] * _by_suction(work, 0)
         return True
@@ -209,11 +212,11 @@ def _flux_in(layers: FloatArray, depth: FloatArray, supply: float, dt: float, wo
 
 
 @compiled
-def _all_full(work: FloatArray) -> bool:
-    full = True
+def _is_all_full(work: FloatArray) -> bool:
     for i in range(work.shape[1] - 1):
-        full = full and work[_IS_FULL, i] > 0.0
-    return full
+        if work[_IS_FULL, i] == 0.0:
+            return False
+    return True
 
 
 @compiled
@@ -329,8 +332,11 @@ def _update(is_campbell: bool, layers: FloatArray, work: FloatArray) -> bool:
                 changed = True
             continue
         water = work[WATER, i] + work[_RIGHT, i]
-        least = min(layers[i, RESIDUAL], work[_BEFORE, i])
-        if water > work[_MOST, i]:
+        least, full = min(layers[i, RESIDUAL], work[_BEFORE, i]), layers[i, FULL]
+        if work[_MOST, i] > full and (work[WATER, i] - full) * (water - full) < 0.0:  # not past a bend
+            changed = True
+            water = full
+        elif water > work[_MOST, i]:
             changed = changed or water > work[_MOST, i] + ROUNDING
             work[_IS_FULL, i] = 1.0
             work[_PRESSURE, i] = layers[i, ENTRY]
@@ -340,10 +346,6 @@ def _update(is_campbell: bool, layers: FloatArray, work: FloatArray) -> bool:
                 changed = True
                 least += 0.1 * (work[WATER, i] - least)
             water = least
-        full = layers[i, FULL]
-        if (work[WATER, i] - full) * (water - full) < 0.0:  # not past a bend
-            changed = True
-            water = full
         work[WATER, i] = water
     relations(is_campbell, layers, work)
     for i in range(layers.shape[0]):
