@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -37,7 +37,7 @@ class Stages:
         self._summary = summary
 
 
-def progress(items: Sequence[Item], what: str, *, speaks: bool) -> Iterator[Item]:
+def progress(items: Sequence[Item], what: str, *, speaks: bool) -> Generator[Item, None, None]:
     """Pass items on, showing how far they are: a bar on a terminal, a few lines in a log if it takes long.
 
     ``speaks`` is true on the one rank that shows anything.

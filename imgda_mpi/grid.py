@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.fft import next_fast_len
 
-from imgda_mpi.arrays import FloatArray
+from imgda_mpi.arrays import FloatArray, IntArray
 
 Number = TypeVar("Number", bound=np.generic)
 
@@ -59,6 +59,21 @@ class Grid:
             bool(np.abs(a - b).max() <= 0.01 * np.abs(np.diff(b)).min())
             for a, b in ((self.latitude, other.latitude), (self.longitude, other.longitude))
         )
+
+    def find(self, other: Grid) -> tuple[IntArray, IntArray] | None:
+        """Rows and columns of this grid where those of another are, in any order and range of longitudes.
+
+        None where it has not got all of them, to a hundredth of a cell.
+        """
+        steps = tuple(np.abs(np.diff(axis)).min() for axis in (other.latitude, other.longitude))
+        apart = (
+            np.abs(self.latitude - other.latitude[:, None]),
+            np.abs((self.longitude - other.longitude[:, None] + 180.0) % 360.0 - 180.0),
+        )
+        if any(between.min(axis=1).max() > 0.01 * step for between, step in zip(apart, steps, strict=True)):
+            return None
+        rows, columns = (between.argmin(axis=1) for between in apart)
+        return rows, columns
 
     @property
     def has_equal_columns(self) -> bool:

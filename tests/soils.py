@@ -139,7 +139,7 @@ class Column:
 
     Parameters
     ----------
-    layers : see `Hydraulics`, (n, 16)
+    layers : properties of its layers, (n, 16)
     thickness : of them, (n,) mm
     theta : water of them to begin with, (n,)
     """
@@ -159,12 +159,15 @@ class Column:
         hydraulics = soil.of(n, 1e-3 * depth / n)
         return cls(hydraulics.is_campbell, hydraulics.layers[0], np.full(n, depth / n), theta)
 
-    def holding(self, water: np.ndarray) -> Column:
-        """The same with this water, mm: to the bit, as where layers are full."""
-        other = Column(self.is_campbell, self.layers, self.thickness, 0.0)
-        other.work[WATER, : self.n] = water
-        relations(self.is_campbell, self.layers, other.work)
-        return other
+    def hold(self, water: np.ndarray) -> Column:
+        """The same with this water, mm, to the last bit."""
+        self.work[WATER, : self.n] = water
+        relations(self.is_campbell, self.layers, self.work)
+        return self
+
+    def fill(self) -> None:
+        """Make every layer full, to the last bit."""
+        self.hold(self.layers[:, FULL])
 
     @property
     def water(self) -> np.ndarray:
@@ -187,21 +190,21 @@ class Column:
         """Of each layer at its potential, mm."""
         return np.array([water_at(self.is_campbell, self.layers, i, each)[0] for i, each in enumerate(potential)])
 
-    def try_step(
+    def step(
         self,
         dt: float,
         supply: float = 0.0,
         bottom: Bottom = DEEP,
         sinks: np.ndarray | None = None,
     ) -> tuple[float, float, float]:
-        """One implicit step: water left standing, mm; flux to the aquifer; its estimated error."""
+        """One implicit step that has to succeed: water left standing, mm; flux to the aquifer; its estimated error."""
+        pond, drained, error = self.attempt(dt, supply, bottom, sinks)
+        assert np.isfinite(error)
+        return pond, drained, error
+
+    def attempt(
+        self, dt: float, supply: float, bottom: Bottom, sinks: np.ndarray | None = None
+    ) -> tuple[float, float, float]:
+        """A step that need not succeed: its error is infinite then."""
         taken = np.zeros(self.n) if sinks is None else sinks
         return substep(self.is_campbell, self.layers, self.depth, self.thickness, supply, taken, bottom, dt, self.work)
-
-    def step(
-        self, dt: float, supply: float = 0.0, bottom: Bottom = DEEP, sinks: np.ndarray | None = None
-    ) -> tuple[float, float, float]:
-        """The same where it has to have a solution."""
-        done = self.try_step(dt, supply, bottom, sinks)
-        assert np.isfinite(done[-1])
-        return done

@@ -30,7 +30,7 @@ from column_cases import (
     state,
     write_weather,
 )
-from launch import ENVIRONMENT, imgda, load, mpirun, read
+from launch import ENVIRONMENT, imgda, load, mpirun, on_ranks, read
 from mpi4py import MPI
 from test_bad_input import running, wait_for_ranks
 
@@ -45,7 +45,7 @@ from imgda_mpi.columns.richards import ERROR
 from imgda_mpi.parallel.ownership import share
 from imgda_mpi.results.history_file import FLUXES
 from imgda_mpi.results.run_folder import Run, open_run
-from imgda_mpi.results.run_images import fluxes, images, moments
+from imgda_mpi.results.run_images import fluxes, images, instants
 from imgda_mpi.settings.columns import ColumnsRun
 from imgda_mpi.settings.file import read_settings
 
@@ -103,7 +103,7 @@ def test_the_folder_is_a_run_that_chains(made: Run) -> None:
 
 def test_images_and_fluxes_are_those_of_the_histories(made: Run) -> None:
     times = [START + hour * HOUR for hour in (0, 3, 6, 7, 10, 13, 14, 17)]
-    assert moments(made) == [(time, "") for time in times]
+    assert [(instant.time, instant.side) for instant in instants(made)] == [(time, "") for time in times]
     direct: dict[str, list[np.ndarray]] = {"soil_moisture": [], **{name: [] for name in FLUXES}}
     for number, cycle in enumerate(made.cycles()):
         for name, found in direct.items():
@@ -117,7 +117,7 @@ def test_images_and_fluxes_are_those_of_the_histories(made: Run) -> None:
         for (_, _, image), values in zip(found, direct["soil_moisture"], strict=True):
             np.testing.assert_array_equal(image, values[number])
     for name in FLUXES:
-        for (_, image), values in zip(fluxes(made, name), direct[name], strict=True):
+        for (*_, image), values in zip(fluxes(made, name), direct[name], strict=True):
             np.testing.assert_array_equal(image, values)
 
 
@@ -139,12 +139,13 @@ def test_rain_is_the_mean_of_the_generators(made: Run, demo: Path) -> None:
     row, column = np.divmod(patches.cell, patches.grid.shape[1])
     height = read_columns(open_restart(demo, "demo", START, 2005, MPI.COMM_SELF)).elevation
     weather = GeneratedWeather(patches.grid.latitude[row], patches.grid.longitude[column], height, seed=0)
-    before = START
-    for time, image in fluxes(made, "rain"):
-        hours = [weather.hour(before + hour * HOUR).rain for hour in range((time - before) // HOUR)]
+    end = START
+    for since, until, image in fluxes(made, "rain"):
+        assert since == end
+        hours = [weather.hour(since + hour * HOUR).rain for hour in range((until - since) // HOUR)]
         np.testing.assert_allclose(image, patches.to_image(np.mean(hours, axis=0)), rtol=2 * EPSILON, atol=1e-30)
         assert np.nanmax(image) > 1e-4
-        before = time
+        end = until
 
 
 def test_the_files_alone_close_the_water_of_every_cell(made: Run, demo: Path) -> None:
@@ -156,11 +157,9 @@ def test_the_files_alone_close_the_water_of_every_cell(made: Run, demo: Path) ->
     gained = storage(set_at(made, 14, 17)) - storage(joined(demo / "restart" / STAMP))
     sums, size = np.zeros(gained.shape), np.zeros(gained.shape)
     for name, sign in (("rain", 1), ("runoff", -1), ("evaporation", -1)):
-        before = START
-        for time, image in fluxes(made, name):
-            sums += sign * image * (time - before).total_seconds()
-            size += np.abs(image) * (time - before).total_seconds()
-            before = time
+        for since, until, image in fluxes(made, name):
+            sums += sign * image * (until - since).total_seconds()
+            size += np.abs(image) * (until - since).total_seconds()
     there = np.isfinite(gained)
     assert (size[there] > 0.1).mean() > 0.9
     assert np.array_equal(there, np.isfinite(sums))
@@ -216,7 +215,7 @@ def test_settings_of_a_run_name_files_of_weather_wherever_they_are_read(
 
 def test_the_settings_tell_seeds_apart(demo: Path, tmp_path: Path, made: Run) -> None:
     other = run(settings_of(demo, tmp_path / "out", hours=3, more='[weather]\nkind = "generated"\nseed = 1\n'))
-    first, second = (next(iter(fluxes(of, "rain")))[1] for of in (made, other))
+    first, second = (next(iter(fluxes(of, "rain")))[2] for of in (made, other))
     assert np.nanmax(np.abs(first - second)) > 1e-4
     assert other.description.seed == 1
 
@@ -231,7 +230,7 @@ def test_weather_in_files_moves_columns_as_the_generator_does(example_case: Path
     files = run(
         settings_of(case, tmp_path / "files", hours=9, more=f'[weather]\nkind = "files"\nfiles = ["{path.name}"]\n')
     )
-    assert files.description.seed == "none"
+    assert files.description.seed is None
     one, two = (joined(of.cycles()[0].directory / "restart" / stamp(START + 9 * HOUR)) for of in (generated, files))
     if dtype == "f8":
         assert all(same_bits(two[name], values) for name, values in one.items())
@@ -330,6 +329,31 @@ def test_a_killed_rank_leaves_no_run_and_another_one_can_be_made(few: Path, tmp_
     assert not (tmp_path / "out").exists()
     made = run(settings_of(few, tmp_path / "out", hours=2))
     made.check_chain()
+
+
+RANK_1_FAILS = """
+import sys
+from mpi4py import MPI
+from imgda_mpi.cli import main
+from imgda_mpi.columns.model import ColumnModel
+
+hour = ColumnModel.hour
+
+def failing(self):
+    if MPI.COMM_WORLD.rank == 1 and self.time.hour == 8:
+        raise ArithmeticError("no solution")
+    hour(self)
+
+ColumnModel.hour = failing
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_a_rank_that_fails_alone_ends_the_run_for_all(few: Path, tmp_path: Path) -> None:
+    done = on_ranks(3, "-c", RANK_1_FAILS, "columns", str(settings_of(few, tmp_path / "out", hours=6)))
+    assert done.returncode not in (0, 2)
+    assert "ArithmeticError: no solution" in done.stderr
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_run_that_stops_leaves_what_was_there(few: Path, tmp_path: Path) -> None:

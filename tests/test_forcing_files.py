@@ -211,11 +211,31 @@ def test_records_twice_or_without_a_length_are_refused(tmp_path: Path) -> None:
 
 
 def test_another_grid_is_refused(tmp_path: Path) -> None:
-    path = write_weather(tmp_path / "a.nc", range(24), grid=Grid(GRID.latitude[::-1].copy(), GRID.longitude))
+    path = write_weather(tmp_path / "a.nc", range(24), grid=Grid(GRID.latitude + 0.1, GRID.longitude))
     with pytest.raises(
-        InputError, match=r"found 6 x 8 cells, latitude 15 to 10, .* expected .* latitude 10 to 15, .*remap"
+        InputError, match=r"found 6 x 8 cells, latitude 10.1 to 15.1, .* expected .* latitude 10 to 15, .*remap"
     ):
         opened(path)
+
+
+def test_the_cells_of_the_model_are_taken_from_a_file_that_has_them_in_another_order(tmp_path: Path) -> None:
+    """From south to north, longitudes of another range and start, and more rows and columns than the model's."""
+    rain = np.linspace(1e-5, 2e-5, GRID.shape[0] * GRID.shape[1]).reshape(GRID.shape)
+    usual = opened(write_weather(tmp_path / "a.nc", range(24), values={"rain": rain})).hour(DAY).rain
+    around = np.roll(np.arange(GRID.longitude.size), 3)
+    longitude = GRID.longitude[around] - 360.0 * (around > around[0] - 1)
+    turned = Grid(GRID.latitude[::-1].copy(), np.sort(longitude))
+    order = np.argsort(longitude)
+    fields = {"rain": rain[::-1][:, around[order]]}
+    path = write_weather(tmp_path / "b.nc", range(24), grid=turned, values=fields)
+    np.testing.assert_array_equal(opened(path).hour(DAY).rain, usual)
+    north, east = np.diff(GRID.latitude)[-1], np.diff(GRID.longitude)[-1]
+    larger = Grid(
+        np.append(GRID.latitude, GRID.latitude[-1] + north), np.append(GRID.longitude, GRID.longitude[-1] + east)
+    )
+    fields = {"rain": np.pad(rain, ((0, 1), (0, 1)), constant_values=9.0)}
+    path = write_weather(tmp_path / "c.nc", range(24), grid=larger, values=fields)
+    np.testing.assert_array_equal(opened(path).hour(DAY).rain, usual)
 
 
 def test_two_variables_of_one_quantity_are_refused(tmp_path: Path) -> None:

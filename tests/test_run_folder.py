@@ -22,10 +22,11 @@ from imgda_mpi.disk import checksum
 from imgda_mpi.faults import ConfigError, InputError, OutputError
 from imgda_mpi.grid import Grid
 from imgda_mpi.parallel.failure import same_fate
+from imgda_mpi.report.run_table import run_table
 from imgda_mpi.results import history_file
 from imgda_mpi.results.manifest import checksums
 from imgda_mpi.results.run_folder import Cycle, Run, open_run, read_cycle
-from imgda_mpi.results.run_images import fluxes, images, instants, moments
+from imgda_mpi.results.run_images import Side, fluxes, images, instants
 from imgda_mpi.results.run_records import Description, FileSet, Origin, Record
 from imgda_mpi.results.run_writing import new_cycle, new_run, write_record
 
@@ -98,6 +99,11 @@ def make_run(folder: Path, comm: MPI.Intracomm = SELF) -> Run:
     second = make_cycle(run, comm, begin=6, end=12, analysed=True, origin=first.record.as_origin)
     make_cycle(run, comm, begin=12, end=24, origin=second.record.as_origin)
     return run
+
+
+def moments(run: Run) -> list[tuple[datetime, Side]]:
+    """Time and side of the analysis of all images of a run."""
+    return [(instant.time, instant.side) for instant in instants(run)]
 
 
 def edit(cycle: Cycle, old: str, new: str) -> None:
@@ -319,8 +325,8 @@ def test_images_come_once_and_twice_where_an_analysis_lies_between(tmp_path: Pat
         for time, side, image in found:
             np.testing.assert_allclose(image, moisture(time, 0.01 * (side == "after"))[layer], rtol=1e-6)
     rain = list(fluxes(run, "rain"))
-    assert [time for time, _ in rain] == [START + hour * HOUR for hour in range(3, 25, 3)]
-    for time, image in rain:
+    assert [times for *times, _ in rain] == [[START + hour * HOUR for hour in (n - 3, n)] for n in range(3, 25, 3)]
+    for _, time, image in rain:
         np.testing.assert_allclose(image, flux("rain", time), rtol=1e-6)
 
 
@@ -335,6 +341,20 @@ def test_a_history_that_does_not_reach_the_end_of_its_window(tmp_path: Path) -> 
     first = make_cycle(run, SELF, begin=0, end=8)
     make_cycle(run, SELF, begin=8, end=11, origin=first.record.as_origin)
     assert [(time.hour, side) for time, side in moments(run)] == [(0, ""), (3, ""), (6, ""), (8, ""), (11, "")]
+    hours = [3, 6, 11]
+    assert [(since.hour, until.hour) for since, until, _ in fluxes(run, "rain")] == [(n - 3, n) for n in hours]
+
+    def mean(image: np.ndarray) -> float:
+        there = np.isfinite(image)
+        return float(np.average(image[there], weights=GRID.cell_area[there]))
+
+    first, *layers, _, rain, _, _, said = run_table(run).splitlines()
+    assert first.split("  ")[1:] == ["2022-06-02 00", "2022-06-02 11"]
+    for line, before, after in zip(layers, moisture(START), moisture(START + 11 * HOUR), strict=True):
+        assert line.split()[2:] == [f"{mean(before):.4f}", f"{mean(after):.4f}"]
+    total = 3 * 3600 * sum(mean(flux("rain", START + hour * HOUR)) for hour in hours)
+    assert rain.split() == ["rain", f"{total:.2f}", f"{total * 24 / 9:.3f}"]
+    assert said == "40 soil columns, 3 of them left alone for ice or frost"
 
 
 def test_never_more_than_one_image_is_read_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -374,7 +394,7 @@ def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
         "[]",
         "",
         text.replace('"start"', '"begin"'),
-        text.replace('"seed": 3', '"seed": null'),
+        text.replace('"seed": 3', '"seed": "3"'),
         text.replace("2022-06-03T00:00:00Z", "2022-06-03T00:00:00"),
         text.replace("2022-06-03T00:00:00Z", "tomorrow"),
     ):

@@ -179,7 +179,7 @@ def _check_folders(files: CaseFiles) -> None:
         raise fault(
             files.states,
             found=f"no such folder (there are: {', '.join(there) or 'none'})",
-            expected="the restart of the analysis time",
+            expected="the restart of this time",
             do="correct time or directory, or run the model to that time",
         )
     if not any(name.startswith(files.prefix) for name in names):

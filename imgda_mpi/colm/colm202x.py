@@ -45,8 +45,7 @@ RESIDUAL = Columns("theta_r", 0, N_SOIL)
 class Colm202xRestart:
     """A restart of CoLM202X, as `imgda_mpi.model.restart.Restart` describes it.
 
-    Beside that ``patch_class`` are the land cover classes of the own patches, (n_own,), in the ``classification`` that
-    `imgda_mpi.colm.land_cover` names.
+    Beside that rank 0 has the land cover classes of all patches, (n_patch,); see `land_cover`.
     """
 
     name: str
@@ -61,13 +60,18 @@ class Colm202xRestart:
     states: list[BlockFile]
     consts: list[BlockFile]
     mark: Mark | None
-    patch_class: IntArray
-    classification: str
+    all_classes: IntArray | None
     read: dict[str, FloatArray] = field(default_factory=dict)  # own rows of the state, from the first reading on
 
     def room(self) -> int:
         """Bytes that `write` needs: the files, and the edited variables once more in case they deflate less well."""
         return sum(path.stat().st_size for path in self.copied) + 8 * (N_SOIL + 1) * int(self.offsets[-1])
+
+    def land_cover(self) -> tuple[IntArray, str]:
+        """Land cover classes of the own patches, (n_own,), and the name of their classification. Collective."""
+        every, patches = self.all_classes, self.all_patches
+        known = None if every is None or patches is None else classification(every, patches.patch_type)
+        return scatter_rows(self.comm, every, self.offsets), self.comm.bcast(known)
 
     def has_const(self, name: str) -> bool:
         """Whether the constants have a variable. Collective."""
@@ -155,7 +159,7 @@ class Colm202xRestart:
         Sets that hold no soil water (``_restart_pft_``, ``_restart_urban_``, ...) are copied as they are, so that
         the new folder can take the place of the old one; the others are marked, also those without a change.
         """
-        if not self.read:
+        if LIQUID.name not in self.read:
             self.read_soil()
         edits = {LIQUID: liquid} if aquifer is None else {LIQUID: liquid, AQUIFER: aquifer}
 
@@ -222,7 +226,6 @@ def open_restart(
     consts = [BlockFile(files.const(block), *bound) for block, bound in zip(blocks, bounds, strict=True)]
     copied = [files.states / name for name in names]
     landdata = [path for block in blocks for path in files.places(block)]
-    known = None if places is None else classification(places["class"], places["type"])
     return Colm202xRestart(
         name=f"CoLM202X case {case} at {stamp(time)}",
         time=time,
@@ -236,8 +239,7 @@ def open_restart(
         states=states,
         consts=consts,
         mark=mark,
-        patch_class=scatter_rows(comm, None if places is None else places["class"].astype(np.int64), offsets),
-        classification=comm.bcast(known),
+        all_classes=None if places is None else places["class"].astype(np.int64),
     )
 
 

@@ -34,6 +34,9 @@ TEMPERATURES = (150.0, 400.0)
 LARGEST_AQUIFER = 1.0e6
 """Of the aquifer store, mm: a kilometre of water. CoLM writes -1.0e36 where it has no value."""
 
+DAMAGED = "the file is damaged or of another case: use one that the model wrote in full"
+"""What to do about values that cannot be."""
+
 Place = Callable[[int], tuple[Path, int]]
 """The file of one of the own patches, and the patch's number in it, from 0."""
 
@@ -97,7 +100,7 @@ def check_soil(
                 first.variable,
                 found=f"{first.found} ({n_wrong} of {n_soil} soil patches hold what no soil can)",
                 expected=first.expected,
-                do=f"the file is damaged or of another case: use one that the model wrote in full{otherwise}",
+                do=f"{DAMAGED}{otherwise}",
             )
     if first is not None and comm.rank == 0:
         log.warning(

@@ -69,3 +69,14 @@ def volumetric_water(liquid: FloatArray, ice: FloatArray) -> FloatArray:
     liquid / (1000 dz) + ice / (917 dz), the model's ``h2osoi``.
     """
     return np.asarray(liquid / (DENSITY_LIQUID * thickness) + ice / (DENSITY_ICE * thickness))
+
+
+def weighted_sum(values: FloatArray, weights: FloatArray) -> FloatArray:
+    """Sum over the soil layers of values (n, 10) with weights (10,), (n,).
+
+    Layer by layer: the same bits however many patches there are.
+    """
+    total = np.zeros(values.shape[0])
+    for layer in np.flatnonzero(weights):
+        total += weights[layer] * values[:, layer]
+    return total

@@ -12,7 +12,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from imgda_mpi.arrays import BoolArray, FloatArray
-from imgda_mpi.colm.soil_layers import DENSITY_ICE, DENSITY_LIQUID, FREEZING, N_SOIL, thickness, volumetric_water
+from imgda_mpi.colm.soil_layers import (
+    DENSITY_ICE,
+    DENSITY_LIQUID,
+    FREEZING,
+    N_SOIL,
+    thickness,
+    volumetric_water,
+    weighted_sum,
+)
 
 _layer_mass = DENSITY_LIQUID * thickness  # kg m-2 of liquid per m3 m-3
 
@@ -50,7 +58,7 @@ class SoilColumns:
 
     def surface_moisture(self, weights: FloatArray) -> FloatArray:
         """Liquid water and ice of a layer, (n,) m3 m-3: the mean of the soil layers with the given weights (10,)."""
-        return _weighted_sum(volumetric_water(self.liquid, self.ice), weights)
+        return weighted_sum(volumetric_water(self.liquid, self.ice), weights)
 
     def is_frozen(self) -> BoolArray:
         """Layers below freezing or with ice, (n, 10): the model decides there how much water is liquid."""
@@ -132,16 +140,16 @@ def update_soil(columns: SoilColumns, increment: FloatArray, weights: FloatArray
     liquid = np.where(movable, np.clip(shifted, lower, upper), columns.liquid)
 
     change = np.where(movable, liquid - columns.liquid, 0.0)
-    requested = wanted * _weighted_sum(asked.astype(np.float64), _layer_mass)
-    frozen = wanted * _weighted_sum(withheld.astype(np.float64), _layer_mass)
-    applied = _weighted_sum(change, np.ones(N_SOIL))
+    requested = wanted * weighted_sum(asked.astype(np.float64), _layer_mass)
+    frozen = wanted * weighted_sum(withheld.astype(np.float64), _layer_mass)
+    applied = weighted_sum(change, np.ones(N_SOIL))
     return SoilUpdate(
         liquid=liquid,
         requested=requested,
         frozen=frozen,
         clamped=requested - frozen - applied,
         applied=applied,
-        unmet=wanted - _weighted_sum(change / _layer_mass, weights),
+        unmet=wanted - weighted_sum(change / _layer_mass, weights),
         is_frozen=withheld.any(axis=1),
         at_lower=(movable & (liquid <= lower)).any(axis=1) & (wanted < 0),
         at_upper=(movable & (liquid >= upper)).any(axis=1) & (wanted > 0),
@@ -199,23 +207,15 @@ def _uniform_shift(
     weights: FloatArray,
 ) -> FloatArray:
     """Volumetric shift (n,) of the movable layers that yields the wanted change, or brings them all to a bound."""
-    target = wanted * _weighted_sum(movable.astype(np.float64), weights)
+    target = wanted * weighted_sum(movable.astype(np.float64), weights)
     grows = (wanted > 0)[:, None]
     shift = np.zeros_like(wanted)
     # Each pass meets the target or brings one layer more to its bound.
     for _ in range(np.count_nonzero(weights)):
         shifted = liquid + shift[:, None] * _layer_mass
         taken = np.where(movable, np.clip(shifted, lower, upper) - liquid, 0.0) / _layer_mass
-        missing = target - _weighted_sum(taken, weights)
+        missing = target - weighted_sum(taken, weights)
         free = movable & np.where(grows, shifted < upper, shifted > lower)
-        share = _weighted_sum(free.astype(np.float64), weights)
+        share = weighted_sum(free.astype(np.float64), weights)
         shift = shift + np.divide(missing, share, out=np.zeros_like(missing), where=share > 0)
     return shift
-
-
-def _weighted_sum(values: FloatArray, weights: FloatArray) -> FloatArray:
-    """Sum over the layers (n, 10) -> (n,), layer by layer: the same bits however many patches there are."""
-    total = np.zeros(values.shape[0])
-    for layer in np.flatnonzero(weights):
-        total += weights[layer] * values[:, layer]
-    return total

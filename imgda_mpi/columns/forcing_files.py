@@ -114,9 +114,10 @@ class _Reader:
 
     @property
     def summary(self) -> str:
-        files = {part.path for records in self._records for part in records.parts}
+        files = sorted({part.path for records in self._records for part in records.parts})
         hours = sorted({float(n) / HOUR for records in self._records for n in np.unique(records.end - records.start)})
-        return f"{len(files)} file(s), records of {', '.join(f'{n:g}' for n in hours)} h, which hold unchanged"
+        every = ", ".join(f"{n:g}" for n in hours)
+        return f"{len(files)} file(s) as {files[0].name}, records of {every} h, which hold unchanged"
 
     def hour(self, since: int) -> FloatArray:
         """Means of the hour that begins at a time in s since 1970-01-01 UTC, (7, n_cells)."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,34 +12,37 @@ import numpy as np
 
 from imgda_mpi.arrays import FloatArray, IntArray
 from imgda_mpi.columns.quantities import QUANTITIES, Quantity
+from imgda_mpi.columns.weather import EPOCH
 from imgda_mpi.faults import fault
 from imgda_mpi.grid import Grid
 from imgda_mpi.netcdf import horizontal_grid, opened, read_values, resolve, text_attribute, vectors_along
-from imgda_mpi.netcdf.dates import SINCE, decoded
+from imgda_mpi.netcdf.dates import DATE_TEXT, SINCE, decoded
 
 HOUR = 3600  # s
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
 
 class Part(NamedTuple):
-    """A variable of a file: names of its dimensions, and what turns its values into the unit of the quantity."""
+    """A variable of a file: names of its dimensions, and what turns its values into the unit of the quantity.
+
+    ``cells`` are the rows and columns of the file in which those of the model lie.
+    """
 
     path: Path
     variable: str
     time: str
     rows: str
     columns: str
+    cells: tuple[IntArray, IntArray]
     factor: float
     term: float
 
     def read(self, dataset: netCDF4.Dataset, step: int) -> FloatArray:
-        """One record, (ny, nx) in the unit of the quantity, NaN where missing."""
+        """One record on the grid of the model, (ny, nx) in the unit of the quantity, NaN where missing."""
         variable = dataset.variables[self.variable]
         along = {self.time: step, self.rows: slice(None), self.columns: slice(None)}
         values = read_values(self.path, variable, tuple(along.get(d, 0) for d in variable.dimensions))
         is_turned = variable.dimensions.index(self.rows) > variable.dimensions.index(self.columns)
-        return self.factor * (values.T if is_turned else values) + self.term
+        return self.factor * (values.T if is_turned else values)[np.ix_(*self.cells)] + self.term
 
 
 class Records(NamedTuple):
@@ -61,7 +64,7 @@ class Records(NamedTuple):
 
 def text_of(seconds: int) -> str:
     """A time for messages."""
-    return f"{EPOCH + timedelta(seconds=int(seconds)):%Y-%m-%d %H:%M} UTC"
+    return f"{EPOCH + timedelta(seconds=int(seconds)):{DATE_TEXT}}"
 
 
 def seconds_of(time: datetime) -> int:
@@ -146,7 +149,8 @@ def _part(
     """A variable, and for every record its start, and its end or -1, (n, 2) s since 1970-01-01 UTC."""
     factor, term = quantity.conversion(path, variable.name, text_attribute(variable, "units"))
     own_grid, (rows, columns) = horizontal_grid(path, dataset, variable)
-    if not own_grid.has_cells_of(grid):
+    cells = own_grid.find(grid)
+    if cells is None:
         raise fault(
             path,
             variable.name,
@@ -175,7 +179,7 @@ def _part(
             expected="time, latitude and longitude",
             do="extract one index of each first (for example with ncks -d)",
         )
-    part = Part(path, variable.name, time.dimensions[0], rows, columns, factor, term)
+    part = Part(path, variable.name, time.dimensions[0], rows, columns, cells, factor, term)
     return part, _intervals(path, dataset, time)
 
 

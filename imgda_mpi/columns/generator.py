@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 import numpy as np
@@ -11,12 +11,10 @@ from imgda_mpi.arrays import FloatArray, IntArray
 from imgda_mpi.columns.climate import Climate, Places, climate_of, declination, saturation
 from imgda_mpi.columns.compiled import compiled
 from imgda_mpi.columns.rain_systems import LONGEST, Points, Systems, add_systems, systems_born
-from imgda_mpi.columns.weather import STEFAN_BOLTZMANN, Weather
+from imgda_mpi.columns.weather import EPOCH, STEFAN_BOLTZMANN, Weather
 from imgda_mpi.example.geography import wetness
 
 SUN = 1361.0  # W m-2
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 DRIZZLE = 0.12  # mm h-1 of a system that evaporate before they reach the ground
 DOWNPOUR = 40.0  # mm h-1 that no hour exceeds

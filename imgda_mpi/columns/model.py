@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from imgda_mpi.arrays import FloatArray
-from imgda_mpi.colm.soil_layers import LAYERS, overlap_weights
+from imgda_mpi.colm.soil_layers import LAYERS, overlap_weights, weighted_sum
 from imgda_mpi.columns.hydraulics import WATER
 from imgda_mpi.columns.reference_evaporation import reference_evaporation
 from imgda_mpi.columns.restart import OwnColumns
@@ -58,7 +58,7 @@ class ColumnModel:
 
     def __init__(self, own: OwnColumns, weather: WeatherSource, time: datetime) -> None:
         self.own, self.weather, self.time = own, weather, time
-        self.fluxes = np.zeros((own.columns.moves.size, N_FLUXES))
+        self._fluxes = np.zeros((own.columns.moves.size, N_FLUXES))
         self.worst, self.n_substeps = 0.0, 0
         self._since = time
         self._moving = np.flatnonzero(own.columns.moves)
@@ -78,7 +78,7 @@ class ColumnModel:
         self._rain[self._moving] = weather.rain
         self._demand[self._moving] = reference_evaporation(weather)
         own = self.own
-        error, n, patch = advance(own.columns, own.state, self._rain, self._demand, 3600.0, Processes(), self.fluxes)
+        error, n, patch = advance(own.columns, own.state, self._rain, self._demand, 3600.0, Processes(), self._fluxes)
         if error > BALANCE:
             what = f"is {error:g} kg m-2 off" if np.isfinite(error) else "has no solution"
             file, number = own.restart.place_in_state(patch)
@@ -88,13 +88,8 @@ class ColumnModel:
 
     def moisture(self) -> FloatArray:
         """Water in `LAYERS` of the own patches, (n_own, 3) m3 m-3."""
-        theta = self.own.state.kept[:, WATER] / self.own.columns.thickness
-        means = np.zeros((theta.shape[0], len(LAYERS)))
-        for number, (top, bottom) in enumerate(LAYERS):
-            # Layer by layer: the same bits however many patches there are.
-            for layer, weight in enumerate(overlap_weights(top, bottom)):
-                means[:, number] += weight * theta[:, layer]
-        return means
+        theta = self.profiles()
+        return np.stack([weighted_sum(theta, overlap_weights(*layer)) for layer in LAYERS], axis=1)
 
     def profiles(self) -> FloatArray:
         """Water in the model's layers of the own patches, (n_own, 10) m3 m-3."""
@@ -106,7 +101,7 @@ class ColumnModel:
         Each (n_own,) kg m-2 s-1.
         """
         seconds = (self.time - self._since).total_seconds()
-        sums, self.fluxes, self._since = self.fluxes, np.zeros_like(self.fluxes), self.time
+        sums, self._fluxes, self._since = self._fluxes, np.zeros_like(self._fluxes), self.time
         return {
             "rain": sums[:, RAIN] / seconds,
             "runoff": (sums[:, SURFACE_RUNOFF] + sums[:, DRAINAGE]) / seconds,
@@ -126,11 +121,10 @@ def cells_of(points: tuple[tuple[float, float], ...], grid: Grid, has_columns: F
     """
     cells = []
     rows, columns = grid.latitude_edges, grid.longitude_edges
+    up = np.sign(rows[-1] - rows[0])
     for latitude, longitude in points:
         east = columns[0] + (longitude - columns[0]) % 360.0
-        row = int(
-            np.searchsorted(rows * np.sign(rows[-1] - rows[0]), latitude * np.sign(rows[-1] - rows[0]), side="right")
-        )
+        row = int(np.searchsorted(up * rows, up * latitude, side="right")) - (latitude == rows[-1])
         column = int(np.searchsorted(columns, east, side="right"))
         within = 0 < row < rows.size and 0 < column < columns.size
         if not within or np.isnan(has_columns[row - 1, column - 1]):
@@ -138,7 +132,7 @@ def cells_of(points: tuple[tuple[float, float], ...], grid: Grid, has_columns: F
             what = (
                 "lies in a cell without a soil column that moves, as of sea, ice or frost"
                 if within
-                else f"is not on the grid of the case, {of_grid}"
+                else f"is not on the grid of the case, {of_grid}; latitude comes first"
             )
             raise ValueError(f"[{latitude:g}, {longitude:g}] {what}")
         cells.append((row - 1) * grid.shape[1] + column - 1)

@@ -15,7 +15,7 @@ from imgda_mpi.colm.colm202x import AQUIFER, LIQUID, Colm202xRestart
 from imgda_mpi.colm.hdf5 import Columns as Variable
 from imgda_mpi.colm.hdf5 import opened
 from imgda_mpi.colm.patches import PatchMap
-from imgda_mpi.colm.plausible import LARGEST_AQUIFER
+from imgda_mpi.colm.plausible import DAMAGED, LARGEST_AQUIFER
 from imgda_mpi.colm.soil_layers import N_SOIL, interface_depth, node_depth, thickness
 from imgda_mpi.colm.soil_update import SoilColumns
 from imgda_mpi.columns.hydraulics import WATER, Hydraulics, campbell, van_genuchten
@@ -40,8 +40,6 @@ DEEPEST_TABLE = 1.0e4  # m
 MOST_STANDING = 1.0e4  # mm
 MOST_SURPLUS = 100.0  # mm: an analysis may leave some; the older scheme has metres
 MOST_POND = 10.0  # mm: the model's own, where a case has no file of scalars
-
-DAMAGED = "the file is damaged or of another case: use one that the model wrote in full"
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,9 +125,10 @@ def read_columns(restart: Colm202xRestart) -> OwnColumns:
     )
     check.state(POND.name, state[POND.name], _within(state[POND.name], 0.0, MOST_STANDING), "0 to 10000 mm")
     check.state(TABLE.name, state[TABLE.name], _within(state[TABLE.name], 0.0, DEEPEST_TABLE), "0 to 10000 m")
-    igbp = classes(restart.patch_class, _table_of_classes(restart))
+    patch_class, classification = restart.land_cover()
+    igbp = classes(patch_class, _table_of_classes(restart, classification))
     known = ", ".join(map(str, sorted(PLANTS)))
-    check.const("patchclass", restart.patch_class, igbp > 0, f"an IGBP class with plants ({known}), or one of USGS")
+    check.const("patchclass", patch_class, igbp > 0, f"an IGBP class with plants ({known}), or one of USGS")
     cover, roots = cover_and_roots(igbp, interface_depth)
     relation, hydraulics = _hydraulics(restart, soil, check)
     columns = make_columns(
@@ -202,9 +201,9 @@ def _within(values: FloatArray, least: float, most: float) -> BoolArray:
     return (values >= least) & (values <= most)
 
 
-def _table_of_classes(restart: Colm202xRestart) -> dict[int, int] | None:
+def _table_of_classes(restart: Colm202xRestart, classification: str) -> dict[int, int] | None:
     """What stands for the classes of a case where they are not the IGBP's own."""
-    if restart.classification == "USGS":
+    if classification == "USGS":
         return IGBP_OF_USGS
     communities = any("_restart_pft_" in path.name for path in restart.copied)
     return IGBP_OF_COMMUNITIES if communities else None

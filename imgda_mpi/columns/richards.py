@@ -8,11 +8,11 @@ The water of a layer changes by the flux from above less that to below and what 
 
 fluxes positive downward. K is that of the side the water comes from (Forsyth et al. 1995): with it more water anywhere
 never means less water elsewhere after a step, and a column at rest stays so. The share f = psi / psi_drier makes of it
-the mean of K on the way to drier soil, where K falls with the square of psi: otherwise dry soil would draw water as fast
-as it likes. It holds for what of g lies below potentials of -1 / alpha (Campbell: psi_s); all above counts in full. CoLM202X's mean (Dai et al. 2019) comes
-to the same in dry soil. The implicit equations are solved by Newton's method. The unknown of a layer is its water, and
-its pressure where it is saturated (Diersch and Perrochet 1999). Each iteration keeps the sum of water whatever else its
-error is.
+the mean of K on the way to drier soil, where K falls with the square of psi: otherwise dry soil would draw water as
+fast as it likes. It holds for what of g lies below potentials of -1 / alpha (Campbell: psi_s); all above counts in
+full. CoLM202X's mean (Dai et al. 2019) comes to the same in dry soil. The implicit equations are solved by Newton's
+method. The unknown of a layer is its water, and its pressure where it is saturated (Diersch and Perrochet 1999). Each
+iteration keeps the sum of water whatever else its error is.
 
 Boundaries are the lesser of two fluxes: at the surface all water that is there, or what soil takes in that stands under
 it; at the bottom what flows to the water table, or what the aquifer has room for.
@@ -57,8 +57,8 @@ SHORTEST_WAY = 1.0e-6
 SOLVED = 1.0e-11  # m3 m-3: so near, rounding decides whether it is nearer
 
 STORAGE = 1.0e-14
-"""What a layer gains where its pressure rises, in a column that is full all over between two given fluxes, mm mm-1: next
-to nothing, so that there is an answer, and one so far off that the column is full no more or water stands on it."""
+"""What full layers between two given fluxes gain where their pressure rises, mm mm-1: next to nothing, so that their
+equations have an answer. It is so far off that they are full no more, or water stands on them."""
 
 ROUNDING = 1.0e-8
 """Water that the solution of the linear equations may lose or gain by rounding, mm. It goes to the aquifer."""
@@ -127,14 +127,15 @@ def substep(
         work[_MOST, i] = max(layers[i, FULL], work[WATER, i])
         work[_IS_FULL, i] = 1.0 if work[WATER, i] >= layers[i, FULL] else 0.0
     pond, drained = 0.0, 0.0
-    changed, ponded, spilled = True, False, False
+    changed = True
     share, nearest = 1.0, np.inf
     for iteration in range(MOST_ITERATIONS):
         is_ponded = _flux_in(layers, depth, supply, dt, work)
         _fluxes(layers, depth, work)
-        is_spilling = _flux_out(layers, bottom, work)
+        _flux_out(layers, bottom, work)
         left = _assemble(thickness, sinks, dt, work)
-        if iteration > 0 and left <= EQUATION and not changed and is_ponded == ponded and is_spilling == spilled:
+        has_room = dt * (drained - bottom.room) <= ROUNDING
+        if iteration > 0 and left <= EQUATION and not changed and has_room:
             lost = supply - pond - dt * drained
             for i in range(n):
                 lost -= dt * sinks[i] + (work[WATER, i] - work[_BEFORE, i])
@@ -150,21 +151,50 @@ def substep(
             changed = True
             continue
         share, nearest = 1.0, left
-        if is_spilling and not is_ponded and _is_all_full(work):
-            work[_DIAGONAL, n - 1] += STORAGE
         _factorise(work)
         _solve(work)
         if iteration >= FREE_ITERATIONS:
             _remember(work)
-        ponded, spilled = is_ponded, is_spilling
         drained = work[_FLUX, n] + work[_BY_ABOVE, n] * work[_RIGHT, n - 1]
-        pond = supply - dt * (work[_FLUX, 0] + work[_BY_BELOW, 0] * work[_RIGHT, 0]) if ponded else 0.0
+        pond = supply - dt * (work[_FLUX, 0] + work[_BY_BELOW, 0] * work[_RIGHT, 0]) if is_ponded else 0.0
         changed = _update(is_campbell, layers, work)
         if pond < 0.0:
             changed = changed or pond < -ROUNDING
             pond = 0.0
     undo(is_campbell, layers, work)
     return supply, 0.0, np.inf
+
+
+@compiled
+def limited_step(
+    layers: FloatArray, depth: FloatArray, supply: float, sinks: FloatArray, bottom: Bottom, dt: float, work: FloatArray
+) -> tuple[float, float]:
+    """Move a column on by a short ``dt`` where `substep` has no solution: what stands on the surface, and what drains.
+
+    Each flux is that of the start, but no more than its source has and its receiver has room for. Arguments and results
+    are those of `substep`; what follows from the water has to be filled in after it.
+    """
+    n = depth.size
+    _flux_in(layers, depth, supply, dt, work)
+    _fluxes(layers, depth, work)
+    _flux_out(layers, bottom, work)
+    for i in range(n):
+        work[WATER, i] -= dt * sinks[i]
+    into = min(max(dt * work[_FLUX, 0], 0.0), supply, work[_MOST, 0] - work[WATER, 0])
+    moved = into
+    for i in range(n):
+        work[WATER, i] += moved
+        has = max(work[WATER, i] - min(layers[i, RESIDUAL], work[_BEFORE, i]), 0.0)
+        room = work[_MOST, i] - work[WATER, i]
+        if i == n - 1:
+            moved = max(min(dt * work[_FLUX, n], has, dt * bottom.room), -room)
+        else:
+            below = i + 1
+            has_below = max(work[WATER, below] - min(layers[below, RESIDUAL], work[_BEFORE, below]), 0.0)
+            room_below = work[_MOST, below] - work[WATER, below]
+            moved = max(min(dt * work[_FLUX, below], has, room_below), -min(room, has_below))
+        work[WATER, i] -= moved
+    return supply - into, moved / dt
 
 
 @compiled
@@ -212,14 +242,6 @@ def _flux_in(layers: FloatArray, depth: FloatArray, supply: float, dt: float, wo
 
 
 @compiled
-def _is_all_full(work: FloatArray) -> bool:
-    for i in range(work.shape[1] - 1):
-        if work[_IS_FULL, i] == 0.0:
-            return False
-    return True
-
-
-@compiled
 def _fluxes(layers: FloatArray, depth: FloatArray, work: FloatArray) -> None:
     """Fluxes between layers, and their derivatives by the unknowns above and below."""
     # Choices between values, no branches: the processor guesses these wrong.
@@ -255,8 +277,8 @@ def _fluxes(layers: FloatArray, depth: FloatArray, work: FloatArray) -> None:
 
 
 @compiled
-def _flux_out(layers: FloatArray, bottom: Bottom, work: FloatArray) -> bool:
-    """The flux to the aquifer, and whether it is as much as that has room for.
+def _flux_out(layers: FloatArray, bottom: Bottom, work: FloatArray) -> None:
+    """The flux to the aquifer: no more than that has room for.
 
     Water rises from a water table as far as soil between conducts it, twice the conductivity there at rest at most
     (Gardner 1958).
@@ -274,10 +296,8 @@ def _flux_out(layers: FloatArray, bottom: Bottom, work: FloatArray) -> bool:
         flux = bottom.rising * gradient * share
         slope = bottom.rising * share * share / bottom.distance * _by_suction(work, last)
     if flux >= bottom.room:
-        work[_FLUX, n], work[_BY_ABOVE, n] = bottom.room, 0.0
-        return True
+        flux, slope = bottom.room, 0.0
     work[_FLUX, n], work[_BY_ABOVE, n] = flux, slope
-    return False
 
 
 @compiled
@@ -303,10 +323,10 @@ def _assemble(thickness: FloatArray, sinks: FloatArray, dt: float, work: FloatAr
 @compiled
 def _factorise(work: FloatArray) -> None:
     n = work.shape[1] - 1
-    work[_DIAGONAL, 0] = 1.0 / work[_DIAGONAL, 0]
+    work[_DIAGONAL, 0] = 1.0 / max(work[_DIAGONAL, 0], STORAGE)
     for i in range(1, n):
         work[_LOWER, i] *= work[_DIAGONAL, i - 1]
-        work[_DIAGONAL, i] = 1.0 / (work[_DIAGONAL, i] - work[_LOWER, i] * work[_UPPER, i - 1])
+        work[_DIAGONAL, i] = 1.0 / max(work[_DIAGONAL, i] - work[_LOWER, i] * work[_UPPER, i - 1], STORAGE)
 
 
 @compiled

@@ -27,7 +27,7 @@ from imgda_mpi.columns.hydraulics import (
     relations,
     water_at,
 )
-from imgda_mpi.columns.richards import Bottom, substep, undo, workspace
+from imgda_mpi.columns.richards import Bottom, limited_step, substep, undo, workspace
 
 WILTING = -1.5e5
 """Potential at which roots draw nothing any more, mm: the model's ``smpmax``."""
@@ -39,7 +39,7 @@ EVAPORATING = 45.0
 """Depth from which air draws water, mm: two layers of CoLM."""
 
 SHORTEST = 1.0e-3  # s: in so little time the error does not matter
-UNSOLVED = 1.0e-9  # s: a substep that has no solution at this length has none for another reason than its length
+UNSOLVED = 1.0  # s: a substep that has no solution at this length is taken another way
 MOST_TRIES = 20_000  # of substeps in a while: a column that needs more is stuck
 
 
@@ -295,16 +295,20 @@ def _advance_one(
             dt *= max(0.9 / error, 0.1)
             continue
         if error == np.inf:
-            return 0
+            pond, drained = limited_step(layers, depth, standing - evaporated, sinks, bottom, dt, work)
+            relations(is_campbell, layers, work)
+            error = 0.9  # as long a substep again
         stores[_POND] = min(pond, most_pond)
         before = stores[_AQUIFER], stores[_TABLE]
         stores[_AQUIFER] += dt * (drained - drainage)
+        rounding = max(stores[_AQUIFER] - max(before[0], 0.0), 0.0)  # is no surplus
+        stores[_AQUIFER] -= rounding
         stores[_TABLE] = water_table(is_campbell, layers, depth, thickness, stores[_AQUIFER], before, work)
         sums[RAIN] += rain * dt
         sums[EVAPORATION] += evaporated + from_soil * dt
         sums[TRANSPIRATION] += transpired * dt
         sums[SURFACE_RUNOFF] += rain * saturated * dt + (pond - stores[_POND])
-        sums[DRAINAGE] += drainage * dt
+        sums[DRAINAGE] += drainage * dt + rounding
         n_substeps += 1
         left -= dt
         if left <= 0.0:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import NamedTuple, Protocol
 
 from imgda_mpi.arrays import FloatArray
 
 STEFAN_BOLTZMANN = 5.670374e-8  # W m-2 K-4
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+"""From which hours and days of weather are counted."""
 
 
 class Weather(NamedTuple):

@@ -17,6 +17,9 @@ from imgda_mpi.netcdf.files import text_attribute
 CALENDARS = ("standard", "gregorian", "proleptic_gregorian", "noleap", "365_day")
 """Those whose every date is one of ours; without leap years only 29 February is never there."""
 
+DATE_TEXT = "%Y-%m-%d %H:%M UTC"
+"""How messages say a time in UTC."""
+
 SINCE = re.compile(r"\bsince\b", re.IGNORECASE)
 
 # The library passes over zones that it does not know, as "-6:00" and "EST".

@@ -13,9 +13,7 @@ import netCDF4
 
 from imgda_mpi.faults import ImgdaError, fault
 from imgda_mpi.netcdf import read_values, text_attribute, vectors_along
-from imgda_mpi.netcdf.dates import SINCE, decoded
-
-STEP_TEXT = "%Y-%m-%d %H:%M UTC"
+from imgda_mpi.netcdf.dates import DATE_TEXT, SINCE, decoded
 
 NAMES = ("time", "valid_time")
 WORDS = (*NAMES, "times", "date", "dates", "datetime", "year", "month", "season", "doy", "dayofyear")
@@ -101,11 +99,11 @@ def nearest_time(
                 (abs(own - nearest).total_seconds() / 3600.0 for own in times if own != nearest), default=math.inf
             )
             return Chosen(nearest, along, steps, coordinate.name, spacing)
-        found = f"{nearest:{STEP_TEXT}} as the nearest of {len(times)} time(s)"
+        found = f"{nearest:{DATE_TEXT}} as the nearest of {len(times)} time(s)"
         do = "give another file, raise max_time_offset, or set time to the time found"
         if not needs_time:
             do = "give the file of that time, or raise its max_time_offset"
-    raise fault(path, variable.name, found=found, expected=f"{wanted:{STEP_TEXT}} ± {max_time_offset:g} h", do=do)
+    raise fault(path, variable.name, found=found, expected=f"{wanted:{DATE_TEXT}} ± {max_time_offset:g} h", do=do)
 
 
 def _time_coordinate(

@@ -11,9 +11,15 @@ from imgda_mpi.results.history_file import FLUXES, open_history
 from imgda_mpi.results.run_folder import Run
 from imgda_mpi.results.run_images import fluxes, instants
 
+NAMES = {"runoff": "runoff and drainage", "evaporation": "evaporation, transpiration"}
+"""What the fluxes of a history are, where one word does not say it."""
+
 
 def run_table(run: Run) -> str:
     """Soil moisture of the layers at start and end, and sums of the fluxes: means over the soil, weighted by cell area.
+
+    What is left of the rain is what soil, ponds and aquifer have gained. Start and end are those of the histories: a
+    run need not have come to its end. Not collective.
 
     Raises
     ------
@@ -25,26 +31,23 @@ def run_table(run: Run) -> str:
     area = first.history.grid.cell_area
     start = [first.history.image(layer, first.index) for layer in LAYERS]
     with open_history(run.cycles()[-1].history) as history:
+        last = history.times[-1]
         end = [history.image(layer, len(history.times) - 1) for layer in LAYERS]
         alone = f"{history.n_columns} soil columns, {history.n_left_alone} of them left alone for ice or frost"
-    lines = [("soil moisture, m3 m-3", f"{run.description.start:%Y-%m-%d %H}", f"{run.description.end:%Y-%m-%d %H}")]
+    lines = [("soil moisture, m3 m-3", f"{first.time:%Y-%m-%d %H} UTC", f"{last:%Y-%m-%d %H} UTC")]
     for (top, bottom), before, after in zip(LAYERS, start, end, strict=True):
         name = f"{100 * top:g}-{100 * bottom:g} cm"
         lines.append((name, f"{_mean(before, area):.4f}", f"{_mean(after, area):.4f}"))
-    days = (run.description.end - run.description.start).total_seconds() / 86400.0
     lines.append(("water, mm", "in all", "a day"))
-    for name in FLUXES:
-        total = _total(run, name, area)
-        lines.append((name, f"{total:.2f}", f"{total / days:.3f}"))
-    return f"{columns(lines, '<>>')}\n{alone}"
+    totals = {name: _total(run, name, area) for name in FLUXES}
+    totals["what is left of the rain"] = totals["rain"] - totals["runoff"] - totals["evaporation"]
+    days = (last - first.time).total_seconds() / 86400.0
+    lines += [(NAMES.get(name, name), f"{total:.2f}", f"{total / days:.3f}") for name, total in totals.items()]
+    return f"{columns(lines, '<>>')}\n{alone}; means of the others by the area of their cells"
 
 
 def _total(run: Run, name: str, area: FloatArray) -> float:
-    total, before = 0.0, run.description.start
-    for time, image in fluxes(run, name):
-        total += (time - before).total_seconds() * _mean(image, area)
-        before = time
-    return total
+    return sum((until - since).total_seconds() * _mean(image, area) for since, until, image in fluxes(run, name))
 
 
 def _mean(image: FloatArray, area: FloatArray) -> float:

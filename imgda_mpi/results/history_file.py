@@ -89,6 +89,7 @@ class HistoryWriter:
     ----------
     path : a new file in a folder that is there
     grid : (ny, nx)
+    restart : what the columns come from, in words
     points : latitude and longitude of the points with profiles, degrees
     n_columns, n_left_alone : soil columns in all, and those that ice or frost keeps as they are
 
@@ -105,6 +106,7 @@ class HistoryWriter:
         *,
         n_columns: int,
         n_left_alone: int,
+        restart: str = "",
         points: Sequence[tuple[float, float]] = (),
     ) -> None:
         self._path, self._shape, self._n_points = path, grid.shape, len(points)
@@ -114,6 +116,7 @@ class HistoryWriter:
             self._file.Conventions = "CF-1.8"
             self._file.title = TITLE
             self._file.source = PROGRAM
+            self._file.restart = restart
             self._file.columns_in_all = n_columns
             self._file.columns_left_alone = n_left_alone
             self._file.comment = "columns with ice or frost are left alone and are no part of any value"

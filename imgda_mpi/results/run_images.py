@@ -11,8 +11,8 @@ from typing import Literal
 from imgda_mpi.arrays import FloatArray
 from imgda_mpi.faults import fault
 from imgda_mpi.grid import Grid
+from imgda_mpi.netcdf.dates import DATE_TEXT
 from imgda_mpi.observations.image import Layer
-from imgda_mpi.observations.times import STEP_TEXT
 from imgda_mpi.results.history_file import History, open_history
 from imgda_mpi.results.run_folder import HISTORY_FILE, MEND_CYCLE, Cycle, Run
 
@@ -28,11 +28,6 @@ class Instant:
     side: Side
     history: History
     index: int
-
-    @property
-    def starts_window(self) -> bool:
-        """Whether it is the first moment of its history, which has no fluxes."""
-        return self.index == 0
 
 
 def instants(run: Run) -> Iterator[Instant]:
@@ -65,11 +60,6 @@ def instants(run: Run) -> Iterator[Instant]:
                 yield Instant(time, side, history, index)
 
 
-def moments(run: Run) -> list[tuple[datetime, Side]]:
-    """Time and side of the analysis of all `instants`; no image is read."""
-    return [(instant.time, instant.side) for instant in instants(run)]
-
-
 def images(run: Run, layer: Layer) -> Iterator[tuple[datetime, Side, FloatArray]]:
     """Time, side of the analysis, and image of a layer, (ny, nx) m3 m-3, of all `instants`; one is in memory at a time.
 
@@ -82,11 +72,17 @@ def images(run: Run, layer: Layer) -> Iterator[tuple[datetime, Side, FloatArray]
         yield instant.time, instant.side, instant.history.image(layer, instant.index)
 
 
-def fluxes(run: Run, name: str) -> Iterator[tuple[datetime, FloatArray]]:
-    """Time and mean since the moment before of a flux, (ny, nx) kg m-2 s-1; arguments and errors as of `images`."""
+def fluxes(run: Run, name: str) -> Iterator[tuple[datetime, datetime, FloatArray]]:
+    """Start and end of a time, and the mean over it of a flux, (ny, nx) kg m-2 s-1: between all moments of a history.
+
+    Raises
+    ------
+    InputError
+        As of `instants`, and where a history has no such flux.
+    """
     for instant in instants(run):
-        if not instant.starts_window:
-            yield instant.time, instant.history.image(name, instant.index)
+        if instant.index > 0:
+            yield instant.history.times[instant.index - 1], instant.time, instant.history.image(name, instant.index)
 
 
 def _history(cycle: Cycle) -> AbstractContextManager[History]:
@@ -106,7 +102,7 @@ def _check(cycle: Cycle, history: History, grid: Grid, last: datetime | None) ->
     earliest = record.time if last is None else max(record.time, last)
     if history.times[0] < earliest or history.times[-1] > record.end:
         found, expected = (
-            f"times from {start:{STEP_TEXT}} to {end:{STEP_TEXT}}"
+            f"times from {start:{DATE_TEXT}} to {end:{DATE_TEXT}}"
             for start, end in ((history.times[0], history.times[-1]), (earliest, record.end))
         )
         raise fault(path, "time", found=found, expected=f"{expected} at most", do=MEND_CYCLE)

@@ -22,15 +22,15 @@ class Description:
 
     Parameters
     ----------
-    model : its name
-    seed : of all random numbers
+    model : what ran, in words, and what drove it
+    seed : of all random numbers; None where there are none
     start, end : of the run
     first_analysis, last_analysis : None where nothing is assimilated
     columns : numbers of soil columns by what they are, as "in all"
     """
 
     model: str
-    seed: int | str
+    seed: int | None
     start: datetime
     end: datetime
     first_analysis: datetime | None = None
@@ -55,7 +55,7 @@ class Description:
         first, last = found["first_analysis"], found["last_analysis"]
         return Description(
             model=of_type(found["model"], str),
-            seed=of_type(found["seed"], int, str),
+            seed=None if found["seed"] is None else of_type(found["seed"], int),
             start=_time(found["start"]),
             end=_time(found["end"]),
             first_analysis=None if first is None else _time(first),

@@ -63,7 +63,7 @@ def new_cycle(run: Run, time: datetime, comm: MPI.Intracomm) -> Iterator[Path]:
     ConfigError
         Where the time is no whole hour.
     """
-    final = run.cycle_folder(time)
+    final = from_rank_0(comm, lambda: run.cycle_folder(time))
     partial = final.with_name(final.name + PARTIAL)
     with same_fate(comm), writing(final):
         if comm.rank == 0:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from contextlib import closing
 from datetime import datetime
 from itertools import pairwise
-from pathlib import Path
 from time import perf_counter
 
 import numpy as np
@@ -20,9 +20,11 @@ from imgda_mpi.columns.weather import WeatherSource
 from imgda_mpi.console import Stages, progress
 from imgda_mpi.faults import ConfigError, settled_by
 from imgda_mpi.parallel.failure import from_rank_0
+from imgda_mpi.report.run_table import run_table
 from imgda_mpi.results.folder import check_output, new_directory
 from imgda_mpi.results.history_file import FLUXES
 from imgda_mpi.results.manifest import checksums
+from imgda_mpi.results.run_folder import open_run
 from imgda_mpi.results.run_records import Description, FileSet, Record
 from imgda_mpi.results.run_writing import new_cycle, new_run, write_record
 from imgda_mpi.settings.columns import ColumnsRun, WeatherFiles
@@ -50,7 +52,7 @@ def columns(settings: ColumnsRun, comm: MPI.Intracomm) -> str:
         own = read_columns(restart)
         restart.check_copied()
         stages.say(f"{restart.name}: {own.summary}")
-    windows = list(pairwise(instants(start, end, settings.run.restart_every)))
+    windows = list(pairwise(restart_times(start, end, settings.run.restart_every)))
     with settled_by("[output] directory"):
         check_output(final, lambda: room(own, windows), comm)
     cells = cells_of_points(settings, own, comm)
@@ -59,8 +61,9 @@ def columns(settings: ColumnsRun, comm: MPI.Intracomm) -> str:
         stages.say(said)
     model = ColumnModel(own, weather, start)
     hours = progress(range(int((end - start) / HOUR)), "run", speaks=comm.rank == 0)
-    with stages.stage("run"), new_directory(final, comm) as directory:
-        run = new_run(directory, described(settings, own), in_force(settings), comm)
+    # The bar goes before the stage is said: the last hour is not asked for what comes after it.
+    with stages.stage("run"), closing(hours), new_directory(final, comm) as directory:
+        run = new_run(directory, described(settings, own, said), in_force(settings), comm)
         origin, before = None, FileSet.of(checksums(restart.copied, comm))
         for begin, stop in windows:
             with new_cycle(run, begin, comm) as folder:
@@ -74,7 +77,7 @@ def columns(settings: ColumnsRun, comm: MPI.Intracomm) -> str:
         n_substeps, worst = comm.allreduce(model.n_substeps), comm.allreduce(model.worst, op=MPI.MAX)
         stages.say(f"{n_substeps} substeps; water of every column balanced to {worst:.0e} kg m-2 in every hour")
     log.info("result in %s", final)
-    return from_rank_0(comm, lambda: table(final))
+    return from_rank_0(comm, lambda: run_table(open_run(final)))
 
 
 def cells_of_points(settings: ColumnsRun, own: OwnColumns, comm: MPI.Intracomm) -> list[int]:
@@ -132,26 +135,18 @@ def room(own: OwnColumns, windows: Sequence[tuple[datetime, datetime]]) -> int:
     return len(windows) * own.restart.room() + n_moments * of_moment
 
 
-def described(settings: ColumnsRun, own: OwnColumns) -> Description:
+def described(settings: ColumnsRun, own: OwnColumns, weather: str) -> Description:
     """What the run is."""
     return Description(
-        model=f"soil columns from {own.restart.name}",
-        seed=getattr(settings.weather, "seed", "none"),
+        model=f"soil columns from {own.restart.name}; weather: {weather}",
+        seed=getattr(settings.weather, "seed", None),
         start=settings.model.time,
         end=settings.run.end,
         columns={"in all": own.n_columns, "left alone for ice or frost": own.n_frozen},
     )
 
 
-def instants(start: datetime, end: datetime, every: int | None) -> list[datetime]:
-    """Start, instants of restarts on the way every so many hours, and end."""
+def restart_times(start: datetime, end: datetime, every: int | None) -> list[datetime]:
+    """Start, times of the restarts on the way every so many hours, and end."""
     total = int((end - start) / HOUR)
     return [start + number * HOUR for number in range(0, total, every or total)] + [end]
-
-
-def table(directory: Path) -> str:
-    """What became of the water in a run. On one rank."""
-    from imgda_mpi.report.run_table import run_table
-    from imgda_mpi.results.run_folder import open_run
-
-    return run_table(open_run(directory))

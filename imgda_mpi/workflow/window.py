@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import numpy as np
 from mpi4py import MPI
 
 from imgda_mpi.columns.model import HOUR, ColumnModel
-from imgda_mpi.faults import settled_by, writing
+from imgda_mpi.faults import OutputError, settled_by, writing
 from imgda_mpi.parallel.failure import on_rank_0, same_fate
 from imgda_mpi.results.history_file import HistoryWriter, Moment
 from imgda_mpi.results.run_folder import HISTORY_FILE
@@ -46,6 +47,9 @@ def run_window(
     InputError
         Where the weather cannot be read.
     OutputError
+        Where the history or the restart cannot be written.
+    ArithmeticError
+        On the ranks whose columns have no solution alone: a fault of the program.
     """
     own, start = model.own, model.time
     history: HistoryWriter | None = None
@@ -55,7 +59,8 @@ def run_window(
         with writing(path):
             path.parent.mkdir()
         grid = own.patches.grid
-        return HistoryWriter(path, grid, n_columns=own.n_columns, n_left_alone=own.n_frozen, points=points)
+        numbers = {"n_columns": own.n_columns, "n_left_alone": own.n_frozen}
+        return HistoryWriter(path, grid, **numbers, restart=own.restart.name, points=points)
 
     def keep() -> None:
         moment = moment_of(model, cells, with_fluxes=model.time > start)
@@ -70,19 +75,22 @@ def run_window(
             with settled_by("[weather]"):
                 model.hour()
             next(hours)
-            if model.time == end or (model.time - start) % (BETWEEN_MOMENTS * HOUR) == 0 * HOUR:
+            if model.time == end or not (model.time - start) % (BETWEEN_MOMENTS * HOUR):
                 keep()
-    finally:
-        with same_fate(comm):
-            if history is not None:
+    except BaseException:
+        if history is not None:  # not together: where a rank has failed alone, the others never come here
+            with suppress(OutputError):
                 history.close()
+        raise
+    with same_fate(comm):
+        if history is not None:
+            history.close()
     with same_fate(comm), writing(folder):
         if comm.rank == 0:
             (folder / RESTART).mkdir()
             files = own.restart.files
             (folder / RESTART / "const").symlink_to(files.consts.resolve())
             (folder / "landdata").symlink_to((files.directory / "landdata").resolve())
-    comm.Barrier()
     return own.write(folder / RESTART, end)
 
 
