@@ -196,7 +196,7 @@ def columns_of(rng: np.random.Generator, is_campbell: bool, n: int, most_pond: f
 
 @EITHER
 def test_hours_with_more_rain_leave_no_layer_drier(is_campbell, rng):
-    """Runoff and evaporation off; within the error that is allowed to the layers for their steps, `ERROR`."""
+    """Runoff and evaporation off. Both runs choose their own steps, whose errors are `ERROR` in either."""
     n = 100
     columns, dry = columns_of(rng, is_campbell, n, most_pond=1e9)
     wet = State(*(each.copy() for each in dry))
@@ -207,7 +207,7 @@ def test_hours_with_more_rain_leave_no_layer_drier(is_campbell, rng):
             error, _, _ = advance(columns, state, falls, np.zeros(n), HOUR, NOTHING_ELSE, np.zeros((n, 5)))
             assert error <= BALANCE
         drier = (dry.kept[:, WATER] - wet.kept[:, WATER]) / THICKNESS
-        assert drier.max() <= ERROR
+        assert drier.max() <= 2.0 * ERROR
         assert (wet.pond.sum() + wet.aquifer.sum()) >= (dry.pond.sum() + dry.aquifer.sum())
 
 
