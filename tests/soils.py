@@ -159,10 +159,15 @@ class Column:
         hydraulics = soil.of(n, 1e-3 * depth / n)
         return cls(hydraulics.is_campbell, hydraulics.layers[0], np.full(n, depth / n), theta)
 
+    def hold(self, water: np.ndarray) -> Column:
+        """The same with this water, mm, to the last bit."""
+        self.work[WATER, : self.n] = water
+        relations(self.is_campbell, self.layers, self.work)
+        return self
+
     def fill(self) -> None:
         """Make every layer full, to the last bit."""
-        self.work[WATER, : self.n] = self.layers[:, FULL]
-        relations(self.is_campbell, self.layers, self.work)
+        self.hold(self.layers[:, FULL])
 
     @property
     def water(self) -> np.ndarray:

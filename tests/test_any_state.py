@@ -71,11 +71,12 @@ def test_a_column_that_is_full_conducts_as_darcy_says(soil, pond):
     column.fill()
     distance = 4e3
     for dt in (1.0, HOUR, DAY):
-        if dt * soil.conductivity * (pond - soil.entry) > pond * (DEPTH[-1] + distance):
-            break  # suction of the table takes more than stands on it
         left, drained, _ = column.step(dt, pond + dt * soil.conductivity, Bottom(distance, np.inf, 0.0))
         to_table = left + DEPTH[-1] + distance - soil.entry
-        assert drained == pytest.approx(soil.conductivity * to_table / (DEPTH[-1] + distance), rel=1e-9)
+        most = soil.conductivity * to_table / (DEPTH[-1] + distance)
+        if left == 0.0:  # suction of the table takes all that stands on it, and would take more
+            most = min(most, pond / dt + soil.conductivity)
+        assert drained == pytest.approx(most, rel=1e-9)
         np.testing.assert_array_equal(column.theta, column.layers[:, FULL] / THICKNESS)
 
 
@@ -119,8 +120,7 @@ def test_no_more_flows_than_the_aquifer_has_room_for_and_the_table_rises_into_th
 def test_what_a_layer_holds_beyond_its_pores_goes_and_never_grows():
     """An analysis may have left it there: it leaves by Darcy's law, and no other layer gets more than pores hold."""
     column = Column(False, SILT.of(10, thickness).layers[0], THICKNESS, 0.3)
-    column.work[WATER, :10] = column.layers[:, FULL] * np.array([1.0, 1.4, 1.0, 0.8, 1.1, 1.2, 0.9, 1.0, 1.3, 1.0])
-    column = Column(False, column.layers, THICKNESS, column.theta)
+    column.hold(column.layers[:, FULL] * np.array([1.0, 1.4, 1.0, 0.8, 1.1, 1.2, 0.9, 1.0, 1.3, 1.0]))
     full, pond = column.layers[:, FULL], 0.0
     before = column.water
     for _ in range(20 * 24):
@@ -155,16 +155,14 @@ def test_a_step_with_more_rain_or_more_water_leaves_no_layer_drier(is_campbell, 
     """
     rng = np.random.default_rng(seed)
     hydraulics = any_soils(rng, 14, is_campbell)
-    # Of what pores can hold: what is beyond may stay where it is or go, and need not do the same in both.
-    full = hydraulics.layers[..., FULL]
-    water = np.minimum(any_water(rng, hydraulics), full)
-    more_of_it = rng.uniform(0, 0.3, water.shape) * full * (rng.uniform(size=water.shape) < 0.3)
-    wetter = np.minimum(water + more_of_it, full)
+    water = any_water(rng, hydraulics)
+    more_of_it = rng.uniform(0, 0.3, water.shape) * hydraulics.layers[..., FULL]
+    wetter = np.where(rng.uniform(size=water.shape) < 0.3, water + more_of_it, water)
     allowed = 2.0 * EQUATION * THICKNESS.sum()
     for layers, less, more in zip(hydraulics.layers, water, wetter, strict=True):
         length = dt
         while True:
-            one, other = (Column(is_campbell, layers, THICKNESS, each / THICKNESS) for each in (less, more))
+            one, other = (Column(is_campbell, layers, THICKNESS, 0.0).hold(each) for each in (less, more))
             pond, drained, error = one.attempt(length, rain * length / HOUR, bottom)
             more_pond, more_drained, more_error = other.attempt(length, (rain + more_rain) * length / HOUR, bottom)
             if max(error, more_error) < np.inf:
@@ -198,7 +196,7 @@ def columns_of(rng: np.random.Generator, is_campbell: bool, n: int, most_pond: f
 
 @EITHER
 def test_hours_with_more_rain_leave_no_layer_drier(is_campbell, rng):
-    """Runoff and evaporation off; within the error that is allowed to the layers for their steps, `ERROR`."""
+    """Runoff and evaporation off. Both runs choose their own steps, whose errors are `ERROR` in either."""
     n = 100
     columns, dry = columns_of(rng, is_campbell, n, most_pond=1e9)
     wet = State(*(each.copy() for each in dry))
@@ -209,7 +207,7 @@ def test_hours_with_more_rain_leave_no_layer_drier(is_campbell, rng):
             error, _, _ = advance(columns, state, falls, np.zeros(n), HOUR, NOTHING_ELSE, np.zeros((n, 5)))
             assert error <= BALANCE
         drier = (dry.kept[:, WATER] - wet.kept[:, WATER]) / THICKNESS
-        assert drier.max() <= ERROR
+        assert drier.max() <= 2.0 * ERROR
         assert (wet.pond.sum() + wet.aquifer.sum()) >= (dry.pond.sum() + dry.aquifer.sum())
 
 

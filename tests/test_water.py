@@ -12,6 +12,7 @@ from soils import CLAY, LOAM, SILT, Soil
 from imgda_mpi.colm.soil_layers import N_SNOW, node_depth, thickness
 from imgda_mpi.columns.aquifer import table_below
 from imgda_mpi.columns.hydraulics import FULL, RESIDUAL, SUCTION, WATER, van_genuchten
+from imgda_mpi.columns.richards import ERROR
 from imgda_mpi.columns.water import (
     DRAINAGE,
     EVAPORATION,
@@ -183,6 +184,22 @@ def test_the_same_water_goes_on_with_the_same_bits(soil: Soil, rng: np.random.Ge
         run(columns, each, 5, rain=30.0)
     for one, other in zip(state, again, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+@SOILS
+@pytest.mark.parametrize(("rain", "demand"), [(3.0, 0.0), (0.0, 0.4)], ids=["rain", "drought"])
+def test_two_hours_at_once_are_close_to_one_after_the_other(soil: Soil, rain: float, demand: float) -> None:
+    """Closer than the error that is allowed to the layers, and to 2 % of each flux."""
+    ways = []
+    for hours in (1, 2):
+        columns, state = columns_of(soil, np.linspace(0.5, 0.8, 10))
+        fluxes = np.zeros((1, N_FLUXES))
+        for _ in range(hours):
+            length = 2.0 * HOUR / hours
+            advance(columns, state, np.array([rain / HOUR]), np.array([demand / HOUR]), length, EVERYTHING, fluxes)
+        ways.append((state.kept[0, WATER] / (1e3 * thickness), fluxes[0]))
+    assert np.abs(ways[0][0] - ways[1][0]).max() < ERROR
+    np.testing.assert_allclose(ways[0][1], ways[1][1], rtol=0.02, atol=0.01)
 
 
 @pytest.mark.parametrize("case", ["EA14", "GL14"])

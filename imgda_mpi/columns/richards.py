@@ -47,16 +47,20 @@ EQUATION = 1.0e-5
 ERROR = 5.0e-3
 """Error in time that is allowed to a layer in a substep, m3 m-3."""
 
-MOST_ITERATIONS = 100
+MOST_ITERATIONS = 200
 
 FREE_ITERATIONS = 6
 """So many iterations go their whole way. From then on each has to bring the layers nearer to their equations: else it
 goes a part of its way, down to `SHORTEST_WAY`. Where dry soil is wetted, Newton's method goes round in circles."""
 
 SHORTEST_WAY = 1.0e-6
-SOLVED = 1.0e-8  # m3 m-3: so near, what rounding does decides whether it is nearer
+SOLVED = 1.0e-11  # m3 m-3: so near, rounding decides whether it is nearer
 
-ROUNDING = 1.0e-10
+STORAGE = 1.0e-14
+"""What full layers between two given fluxes gain where their pressure rises, mm mm-1: next to nothing, so that their
+equations have an answer. It is so far off that they are full no more, or water stands on them."""
+
+ROUNDING = 1.0e-8
 """Water that the solution of the linear equations may lose or gain by rounding, mm. It goes to the aquifer."""
 
 # What is known of the layers of a column, and what a step needs, by rows of an array.
@@ -141,7 +145,7 @@ def substep(
                         work[SUCTION, i] = layers[i, ENTRY]
                 return pond, drained + lost / dt, _error(thickness, work)
         if iteration > FREE_ITERATIONS and left > max((1.0 - 0.1 * share) * nearest, SOLVED) and share > SHORTEST_WAY:
-            share *= min(max(0.5 * share * nearest / (left - (1.0 - share) * nearest), 0.1), 0.5)
+            share *= min(max(0.5 * share * nearest / (left - (1.0 - share) * nearest), 0.3), 0.5)
             _go_back(share, work)
             _update(is_campbell, layers, work)
             changed = True
@@ -157,8 +161,6 @@ def substep(
         if pond < 0.0:
             changed = changed or pond < -ROUNDING
             pond = 0.0
-            if _all_full(work):
-                work[_IS_FULL, 0], work[SUCTION, 0] = 0.0, layers[0, ENTRY]
     undo(is_campbell, layers, work)
     return supply, 0.0, np.inf
 
@@ -231,21 +233,12 @@ def _flux_in(layers: FloatArray, depth: FloatArray, supply: float, dt: float, wo
     """
     conductivity = layers[0, CONDUCTIVITY] / (1.0 + layers[0, CONDUCTIVITY] * dt / depth[0])
     taken = conductivity * ((supply - work[SUCTION, 0]) / depth[0] + 1.0)
-    # In a column that is full all over the water in decides the pressures: all of it has no answer.
-    if taken < supply / dt or _all_full(work):
+    if taken < supply / dt:
         work[_FLUX, 0] = taken
         work[_BY_BELOW, 0] = -conductivity / depth[0] * _by_suction(work, 0)
         return True
     work[_FLUX, 0], work[_BY_BELOW, 0] = supply / dt, 0.0
     return False
-
-
-@compiled
-def _all_full(work: FloatArray) -> bool:
-    full = True
-    for i in range(work.shape[1] - 1):
-        full = full and work[_IS_FULL, i] > 0.0
-    return full
 
 
 @compiled
@@ -330,10 +323,10 @@ def _assemble(thickness: FloatArray, sinks: FloatArray, dt: float, work: FloatAr
 @compiled
 def _factorise(work: FloatArray) -> None:
     n = work.shape[1] - 1
-    work[_DIAGONAL, 0] = 1.0 / work[_DIAGONAL, 0]
+    work[_DIAGONAL, 0] = 1.0 / max(work[_DIAGONAL, 0], STORAGE)
     for i in range(1, n):
         work[_LOWER, i] *= work[_DIAGONAL, i - 1]
-        work[_DIAGONAL, i] = 1.0 / (work[_DIAGONAL, i] - work[_LOWER, i] * work[_UPPER, i - 1])
+        work[_DIAGONAL, i] = 1.0 / max(work[_DIAGONAL, i] - work[_LOWER, i] * work[_UPPER, i - 1], STORAGE)
 
 
 @compiled
@@ -359,22 +352,20 @@ def _update(is_campbell: bool, layers: FloatArray, work: FloatArray) -> bool:
                 changed = True
             continue
         water = work[WATER, i] + work[_RIGHT, i]
-        least = min(layers[i, RESIDUAL], work[_BEFORE, i])
-        if water > work[_MOST, i]:
-            if water > work[_MOST, i] + ROUNDING:
-                changed = True
-                work[_IS_FULL, i] = 1.0
-                work[_PRESSURE, i] = layers[i, ENTRY]
+        least, full = min(layers[i, RESIDUAL], work[_BEFORE, i]), layers[i, FULL]
+        if work[_MOST, i] > full and (work[WATER, i] - full) * (water - full) < 0.0:  # not past a bend
+            changed = True
+            water = full
+        elif water > work[_MOST, i]:
+            changed = changed or water > work[_MOST, i] + ROUNDING
+            work[_IS_FULL, i] = 1.0
+            work[_PRESSURE, i] = layers[i, ENTRY]
             water = work[_MOST, i]
         elif water < least:
             if water < least - ROUNDING:
                 changed = True
                 least += 0.1 * (work[WATER, i] - least)
             water = least
-        full = layers[i, FULL]
-        if (work[WATER, i] - full) * (water - full) < 0.0:  # not past a bend
-            changed = True
-            water = full
         work[WATER, i] = water
     relations(is_campbell, layers, work)
     for i in range(layers.shape[0]):
