@@ -232,7 +232,13 @@ def _hydraulics(restart: Colm202xRestart, soil: SoilColumns, check: _Check) -> t
     alpha, n, tortuosity = (const[name] for name in VAN_GENUCHTEN)
     check.const("alpha_vgm", alpha, _within(alpha, 1e-6, 10.0), "1e-06 to 10 mm-1")
     check.const("n_vgm", n, _within(n, 1.01, 20.0), "1.01 to 20")
-    check.const("L_vgm", tortuosity, _within(tortuosity, -5.0, 10.0), "-5 to 10")
+    conducts_less_when_dry = (n - 1.0) * tortuosity + 2.0 * n > 1.0
+    check.const(
+        "L_vgm",
+        tortuosity,
+        _within(tortuosity, -5.0, 10.0) & conducts_less_when_dry,
+        "more than (1 - 2n) / (n - 1), at most 10",
+    )
     layers = van_genuchten(soil.porosity, soil.residual, saturated, entry, alpha, n, tortuosity, thickness)
     return "van Genuchten", layers
 
