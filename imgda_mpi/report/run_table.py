@@ -39,15 +39,14 @@ def run_table(run: Run) -> str:
         name = f"{100 * top:g}-{100 * bottom:g} cm"
         lines.append((name, f"{_mean(before, area):.4f}", f"{_mean(after, area):.4f}"))
     lines.append(("water, mm", "in all", "a day"))
-    totals = {name: _total(run, name, area) for name in FLUXES}
+    totals, days = {}, 0.0
+    for name in FLUXES:
+        parts = [((until - since).total_seconds(), _mean(image, area)) for since, until, image in fluxes(run, name)]
+        totals[name] = sum(seconds * flux for seconds, flux in parts)
+        days = sum(seconds for seconds, _ in parts) / 86400.0
     totals["what is left of the rain"] = totals["rain"] - totals["runoff"] - totals["evaporation"]
-    days = (last - first.time).total_seconds() / 86400.0
     lines += [(NAMES.get(name, name), f"{total:.2f}", f"{total / days:.3f}") for name, total in totals.items()]
     return f"{columns(lines, '<>>')}\n{alone}; means of the others by the area of their cells"
-
-
-def _total(run: Run, name: str, area: FloatArray) -> float:
-    return sum((until - since).total_seconds() * _mean(image, area) for since, until, image in fluxes(run, name))
 
 
 def _mean(image: FloatArray, area: FloatArray) -> float:
