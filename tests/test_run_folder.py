@@ -349,7 +349,7 @@ def test_a_history_that_does_not_reach_the_end_of_its_window(tmp_path: Path) -> 
         return float(np.average(image[there], weights=GRID.cell_area[there]))
 
     first, *layers, _, rain, runoff, evaporation, left, said = run_table(run).splitlines()
-    assert first.split("  ")[-2:] == ["2022-06-02 00 UTC", "2022-06-02 11 UTC"]
+    assert first.split()[-6:] == ["2022-06-02", "00", "UTC", "2022-06-02", "11", "UTC"]
     for line, before, after in zip(layers, moisture(START), moisture(START + 11 * HOUR), strict=True):
         assert line.split()[2:] == [f"{mean(before):.4f}", f"{mean(after):.4f}"]
     total = 3 * 3600 * sum(mean(flux("rain", START + hour * HOUR)) for hour in hours)
