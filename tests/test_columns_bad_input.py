@@ -159,7 +159,7 @@ IN_CASE = {
     "no state": (lose_the_state, f"case/restart/{STAMP}: found an empty folder"),
     "point off the grid": (
         point(35.0, 104.0),
-        r"^\[run\] points: \[35, 104\] is not on the grid of the case, latitude 0 to 84.*, longitude -90 to 0; latitude ",
+        r"^\[run\] points: \[35, 104\] is not on the grid of the case, latitude 0 to 84.*, longitude -90 to 0; ",
     ),
     "point in the sea": (point(30.0, -50.0), r"^\[run\] points: \[30, -50\] lies in a cell without a soil column that"),
     "point on ice": (point(75.0, -40.0), r"^\[run\] points: \[75, -40\] lies in a cell without a soil column that"),
