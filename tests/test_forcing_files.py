@@ -238,6 +238,16 @@ def test_the_cells_of_the_model_are_taken_from_a_file_that_has_them_in_another_o
     np.testing.assert_array_equal(opened(path).hour(DAY).rain, usual)
 
 
+def test_times_that_single_precision_rounds_leave_no_gap(tmp_path: Path) -> None:
+    path = write_weather(tmp_path / "a.nc", range(24))
+    with netCDF4.Dataset(path, "a") as file:
+        # Days since 1900 in single precision are off by up to five minutes.
+        exact = (DAY - datetime(1900, 1, 1, tzinfo=UTC)).total_seconds() / 86400 + np.arange(24) / 24
+        file["time"].units = "days since 1900-01-01"
+        file["time"][:] = np.round(exact * 86400 / 150) * 150 / 86400 + np.tile([0.0, 60 / 86400, 20 / 86400], 8)
+    opened(path, hours=23).hour(DAY + timedelta(hours=22))
+
+
 def test_two_variables_of_one_quantity_are_refused(tmp_path: Path) -> None:
     path = write_weather(tmp_path / "a.nc", range(24))
     with netCDF4.Dataset(path, "a") as file:

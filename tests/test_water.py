@@ -162,6 +162,19 @@ def test_the_water_table_rises_into_the_layers_and_falls_again() -> None:
     assert state.aquifer[0] <= 0.0
 
 
+def test_rounding_does_not_decide_where_the_table_is() -> None:
+    """A billionth more water at the start stays a billionth, also where the aquifer is full and drains what comes."""
+    part = np.linspace(0.3, 0.99, 60)[:, None]
+    pairs = [columns_of(LOAM, part, 60), columns_of(LOAM, part * (1.0 + 1e-12), 60)]
+    for columns, state in pairs:
+        state.aquifer[:], state.table[:] = 0.0, BOTTOM
+        run(columns, state, 20 * DAY, rain=0.3)
+    (_, one), (_, other) = pairs
+    assert (one.aquifer == 0.0).any()
+    np.testing.assert_allclose(one.table, other.table, atol=1e-6)
+    np.testing.assert_allclose(one.kept[:, WATER], other.kept[:, WATER], atol=1e-6)
+
+
 def test_columns_that_do_not_move_keep_every_bit() -> None:
     moves = np.array([True, False, True])
     columns, state = columns_of(LOAM, np.array([[0.4], [0.4], [0.7]]), 3, moves=moves)

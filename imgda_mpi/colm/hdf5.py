@@ -78,6 +78,21 @@ class OpenFile:
             dataset.read(h5s.ALL, h5s.ALL, values, dxpl=self.transfer)
         return values
 
+    def number(self, name: str) -> float:
+        """The value of a variable that is one number.
+
+        Raises
+        ------
+        InputError
+        """
+        dataset, shape, dtype = self._find(name)
+        if shape not in ((), (1,)) or dtype.kind not in "fi":
+            raise self._fault(name, f"{dtype} {shape}", "one number")
+        values = np.empty(shape, dtype)
+        with reading(self.path, name):
+            dataset.read(h5s.ALL, h5s.ALL, values, dxpl=self.transfer)
+        return float(values.ravel()[0])
+
     def read(self, variable: Columns, patches: slice, n_patch: int) -> FloatArray:
         """Rows of a variable that has values for ``n_patch`` patches.
 
@@ -240,6 +255,9 @@ def opened(path: Path, mode: str = "r", group: MPI.Intracomm | None = None) -> I
     except OSError as err:
         if mode != "r":
             raise
+        if not os.access(path, os.R_OK):
+            found, do = "a file that may not be read", "check permissions"
+            raise fault(path, found=found, expected="a NetCDF-4 file", do=do) from err
         raise fault(
             path,
             found=f"a file that cannot be opened ({err})",

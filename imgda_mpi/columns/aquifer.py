@@ -11,7 +11,8 @@ from imgda_mpi.arrays import FloatArray
 from imgda_mpi.columns.compiled import compiled
 from imgda_mpi.columns.hydraulics import ENTRY, FULL, HYDRAULIC, SUCTION, WATER, relations, water_at
 
-LEAST_DEFICIT = 1.0e-9  # mm: less is rounding
+LEAST_DEFICIT = 1.0e-9
+"""mm: less is rounding, and must not decide where the table is."""
 
 
 @compiled
@@ -42,7 +43,8 @@ def water_table(
 ) -> float:
     """Depth of the water table, m: below the layers by the deficit of the aquifer, else above the lowest that is full.
 
-    In a layer that is not full it lies as deep below the node as at rest.
+    In a layer that is not full it lies as deep below the node as at rest; it jumps from there to below the layers where
+    the aquifer begins to be empty.
 
     Parameters
     ----------
@@ -51,7 +53,7 @@ def water_table(
     work : the loaded column
     """
     lower = depth[-1] + 0.5 * thickness[-1]
-    if aquifer < 0.0:
+    if aquifer <= -LEAST_DEFICIT:
         # Near saturation the deficit goes with the square of the depth.
         guess = (1.0e3 * before[1] - lower) * math.sqrt(aquifer / before[0]) if before[0] < 0.0 else 0.0
         table: float = lower + table_below(is_campbell, layers, thickness[-1], -aquifer, guess)

@@ -224,7 +224,9 @@ def _in_order(quantity: Quantity, parts: list[Part], times: list[IntArray], star
         # A record holds to the next, but not into a gap.
         steps = np.diff(starts)
         usual = np.sort(steps)[(steps.size - 1) // 2]
-        ends = np.where(is_open, starts + np.minimum(np.append(steps, usual), usual), ends)
+        steps = np.append(steps, usual)
+        # Times in single precision are rounded: a step that is hardly longer is no gap.
+        ends = np.where(is_open, starts + np.where(steps <= 1.05 * usual, steps, usual), ends)
     overlap = np.flatnonzero((np.diff(starts) == 0) | (starts[1:] < ends[:-1]))
     if overlap.size:
         at, whose = text_of(starts[overlap[0] + 1]), parts[part[overlap[0] + 1]]

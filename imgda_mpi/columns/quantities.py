@@ -132,7 +132,7 @@ class Quantity:
                 variable,
                 found=f"{worst:.6g} {self.unit} in one of {np.count_nonzero(wrong)} such soil cells at {when}",
                 expected=f"{self.low:g} to {self.high:g} {self.unit}",
-                do=self.do,
+                do=self.do if worst > self.high else "correct the values, or their units attribute",
             )
         return np.maximum(values, self.low), int(np.count_nonzero(values < self.low))
 

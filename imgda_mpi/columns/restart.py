@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -115,10 +116,11 @@ def read_columns(restart: Colm202xRestart) -> OwnColumns:
                 do="start from a restart of another season or region",
             )
     check = _Check(restart, moves, n_moving)
+    check.state(AQUIFER.name, aquifer, np.abs(aquifer) <= LARGEST_AQUIFER, "a deficit in mm, 0 or less")
     check.state(
         AQUIFER.name,
         aquifer,
-        _within(aquifer, -LARGEST_AQUIFER, MOST_SURPLUS),
+        aquifer <= MOST_SURPLUS,
         "a deficit in mm, 0 or less",
         "run the case with the variably saturated scheme (DEF_USE_VariablySaturatedFlow): the older one keeps metres "
         "of water there",
@@ -248,10 +250,10 @@ def _most_pond(restart: Colm202xRestart) -> float:
 
     def read() -> float | None:
         scalars = restart.files.scalars
-        if not scalars.is_file():
+        if not os.path.lexists(scalars):
             return None
         with opened(scalars) as file:
-            most = float(file.vector("pondmx"))
+            most = file.number("pondmx")
         if not 0.0 <= most <= MOST_STANDING:
             do = "use the const files of this case"
             raise fault(scalars, "pondmx", found=f"{most:g}", expected="0 to 10000 mm", do=do)

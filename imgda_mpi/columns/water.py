@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from imgda_mpi.arrays import BoolArray, FloatArray
-from imgda_mpi.columns.aquifer import rising, water_table
+from imgda_mpi.columns.aquifer import LEAST_DEFICIT, rising, water_table
 from imgda_mpi.columns.compiled import compiled
 from imgda_mpi.columns.hydraulics import (
     DRIEST_PART,
@@ -301,7 +301,9 @@ def _advance_one(
         stores[_POND] = min(pond, most_pond)
         before = stores[_AQUIFER], stores[_TABLE]
         stores[_AQUIFER] += dt * (drained - drainage)
-        rounding = max(stores[_AQUIFER] - max(before[0], 0.0), 0.0)  # is no surplus
+        rounding = max(stores[_AQUIFER] - max(before[0], 0.0), 0.0)
+        if abs(stores[_AQUIFER]) < LEAST_DEFICIT:
+            rounding = stores[_AQUIFER]  # a full aquifer has its table elsewhere than one that is nearly so
         stores[_AQUIFER] -= rounding
         stores[_TABLE] = water_table(is_campbell, layers, depth, thickness, stores[_AQUIFER], before, work)
         sums[RAIN] += rain * dt

@@ -24,8 +24,9 @@ def run_table(run: Run) -> str:
     Raises
     ------
     InputError
-        Where the run has no cycle, or no history, or one that cannot be read.
+        Where the run has no cycle, cycles that do not follow one another, or no history or one that cannot be read.
     """
+    run.check_chain()
     every = instants(run)
     first = next(every)  # its history is open as long as there is `every`
     area = first.history.grid.cell_area

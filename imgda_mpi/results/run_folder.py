@@ -141,7 +141,8 @@ class Run:
         path = self.directory / CYCLES
         with reading(path, expected="the cycles of a run", do=MEND_RUN):
             every = sorted(path.iterdir())
-        return [folder for folder in every if folder.suffix != PARTIAL and not folder.name.startswith(".")]
+        folders = [path for path in every if path.is_dir() and not path.name.startswith(".")]
+        return [folder for folder in folders if folder.suffix != PARTIAL]
 
 
 def open_run(path: Path) -> Run:
