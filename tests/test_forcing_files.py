@@ -245,7 +245,8 @@ def test_times_that_single_precision_rounds_leave_no_gap(tmp_path: Path) -> None
         exact = (DAY - datetime(1900, 1, 1, tzinfo=UTC)).total_seconds() / 86400 + np.arange(24) / 24
         file["time"].units = "days since 1900-01-01"
         file["time"][:] = np.round(exact * 86400 / 150) * 150 / 86400 + np.tile([0.0, 60 / 86400, 20 / 86400], 8)
-    opened(path, hours=23).hour(DAY + timedelta(hours=22))
+    temperature = opened(path, hours=23).hour(DAY + timedelta(hours=22)).temperature
+    np.testing.assert_allclose(temperature, 290.0 * 1.022, rtol=1e-4)
 
 
 def test_two_variables_of_one_quantity_are_refused(tmp_path: Path) -> None:

@@ -1,117 +1,27 @@
-"""Run folders: cycles that are whole or absent, that chain, and whose images come in the order of time."""
+"""Run folders: cycles that are whole or absent, and that chain."""
 
 from __future__ import annotations
 
 import json
 import re
 import shutil
-from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
-from histories import GRID, flux, moisture, write_history
 from launch import python
 from mpi4py import MPI
 from problems import COMMS, SELF, agree
+from runs import HOUR, RUN, SETTINGS, START, edit, make_cycle, make_run, moments, shared_folder, write_set
 
-from imgda_mpi.colm.soil_layers import LAYERS
 from imgda_mpi.disk import checksum
 from imgda_mpi.faults import ConfigError, InputError, OutputError
-from imgda_mpi.grid import Grid
 from imgda_mpi.parallel.failure import same_fate
-from imgda_mpi.report.run_table import run_table
-from imgda_mpi.results import history_file
-from imgda_mpi.results.manifest import checksums
-from imgda_mpi.results.run_folder import Cycle, Run, open_run, read_cycle
-from imgda_mpi.results.run_images import Side, fluxes, images, instants
-from imgda_mpi.results.run_records import Description, FileSet, Origin, Record
+from imgda_mpi.results.run_folder import Cycle, open_run
+from imgda_mpi.results.run_records import FileSet, Origin, Record
 from imgda_mpi.results.run_writing import new_cycle, new_run, write_record
-
-START = datetime(2022, 6, 2, tzinfo=UTC)
-HOUR = timedelta(hours=1)
-RUN = Description("columns", 3, START, START + 24 * HOUR, START + 6 * HOUR, START + 12 * HOUR, {"in all": 40})
-SETTINGS = '[cycle]\nwindow = "6 h"\n'
-
-
-def shared_folder(folder: Path, comm: MPI.Intracomm) -> Path:
-    """The folder of rank 0: every rank's test has its own."""
-    shared: Path = comm.bcast(folder)
-    return shared
-
-
-def write_set(folder: Path, content: str) -> list[Path]:
-    """A set of restart files."""
-    folder.mkdir(parents=True)
-    files = [folder / "2022-153-00000" / name for name in ("b.nc", "a.nc", "a_pft.nc")]
-    files[0].parent.mkdir()
-    for file in files:
-        file.write_text(f"{file.name} of {content}")
-    return files
-
-
-def make_cycle(
-    run: Run,
-    comm: MPI.Intracomm,
-    *,
-    begin: int,
-    end: int,
-    analysed: bool = False,
-    origin: Origin | None = None,
-    history: Sequence[int] | None = None,
-    shift: float = 0.01,
-    grid: Grid = GRID,
-) -> Cycle:
-    """A cycle between two hours of the run; its sets are those of their hours."""
-    start, parts = START + begin * HOUR, {}
-    every = range(begin, end + 1, 3) if history is None else history
-    with new_cycle(run, start, comm) as folder:
-        with same_fate(comm):
-            if comm.rank == 0:
-                parts["background"] = write_set(folder / "background", f"hour {begin}")
-                if analysed:
-                    parts["analysis"] = write_set(folder / "analysis" / "restart", f"analysis {begin}")
-                parts["restart"] = write_set(folder / "restart", f"hour {end}")
-                if every:
-                    times = [START + hour * HOUR for hour in every]
-                    write_history(folder / "history" / "history.nc", times, shift=shift * analysed, grid=grid)
-        sets = {name: FileSet.of(checksums(files, comm)) for name, files in comm.bcast(parts).items()}
-        record = Record(
-            start,
-            START + end * HOUR,
-            sets["background"],
-            origin,
-            sets.get("analysis"),
-            sets["restart"],
-            {"model": 1.5},
-            () if analysed else ("no observation within 3 h",),
-        )
-        write_record(folder, record, comm)
-    return read_cycle(run.cycle_folder(start))
-
-
-def make_run(folder: Path, comm: MPI.Intracomm = SELF) -> Run:
-    """A run of three windows of 6, 6 and 12 hours; only the second one begins with an analysis."""
-    run = new_run(folder, RUN, SETTINGS, comm)
-    first = make_cycle(run, comm, begin=0, end=6)
-    second = make_cycle(run, comm, begin=6, end=12, analysed=True, origin=first.record.as_origin)
-    make_cycle(run, comm, begin=12, end=24, origin=second.record.as_origin)
-    return run
-
-
-def moments(run: Run) -> list[tuple[datetime, Side]]:
-    """Time and side of the analysis of all images of a run."""
-    return [(instant.time, instant.side) for instant in instants(run)]
-
-
-def edit(cycle: Cycle, old: str, new: str) -> None:
-    """Change the text of a cycle's record."""
-    path = cycle.directory / "cycle.json"
-    text = path.read_text()
-    assert old in text
-    path.write_text(text.replace(old, new))
 
 
 @pytest.mark.parametrize("comm", COMMS)
@@ -315,76 +225,6 @@ def test_sets_that_were_never_written_do_not_break_the_chain(tmp_path: Path) -> 
     run.check_chain()
 
 
-def test_images_come_once_and_twice_where_an_analysis_lies_between(tmp_path: Path) -> None:
-    run = make_run(tmp_path / "run")
-    hours = [(0, ""), (3, ""), (6, "before"), (6, "after"), (9, ""), (12, ""), (15, ""), (18, ""), (21, ""), (24, "")]
-    assert moments(run) == [(START + hour * HOUR, side) for hour, side in hours]
-    for layer, of_layer in enumerate(LAYERS):
-        found = list(images(run, of_layer))
-        assert [(time, side) for time, side, _ in found] == moments(run)
-        for time, side, image in found:
-            np.testing.assert_allclose(image, moisture(time, 0.01 * (side == "after"))[layer], rtol=1e-6)
-    rain = list(fluxes(run, "rain"))
-    assert [times for *times, _ in rain] == [[START + hour * HOUR for hour in (n - 3, n)] for n in range(3, 25, 3)]
-    for _, time, image in rain:
-        np.testing.assert_allclose(image, flux("rain", time), rtol=1e-6)
-
-
-def test_a_run_of_one_cycle_that_begins_with_an_analysis(tmp_path: Path) -> None:
-    run = new_run(tmp_path / "run", RUN, SETTINGS, SELF)
-    make_cycle(run, SELF, begin=0, end=6, analysed=True)
-    assert [(time.hour, side) for time, side in moments(run)] == [(0, "after"), (3, ""), (6, "")]
-
-
-def test_a_history_that_does_not_reach_the_end_of_its_window(tmp_path: Path) -> None:
-    run = new_run(tmp_path / "run", RUN, SETTINGS, SELF)
-    first = make_cycle(run, SELF, begin=0, end=8)
-    make_cycle(run, SELF, begin=8, end=11, origin=first.record.as_origin)
-    assert [(time.hour, side) for time, side in moments(run)] == [(0, ""), (3, ""), (6, ""), (8, ""), (11, "")]
-    hours = [3, 6, 11]
-    assert [(since.hour, until.hour) for since, until, _ in fluxes(run, "rain")] == [(n - 3, n) for n in hours]
-
-    def mean(image: np.ndarray) -> float:
-        there = np.isfinite(image)
-        return float(np.average(image[there], weights=GRID.cell_area[there]))
-
-    first, *layers, _, rain, runoff, evaporation, left, said = run_table(run).splitlines()
-    assert first.split()[-6:] == ["2022-06-02", "00", "UTC", "2022-06-02", "11", "UTC"]
-    for line, before, after in zip(layers, moisture(START), moisture(START + 11 * HOUR), strict=True):
-        assert line.split()[2:] == [f"{mean(before):.4f}", f"{mean(after):.4f}"]
-    total = 3 * 3600 * sum(mean(flux("rain", START + hour * HOUR)) for hour in hours)
-    assert rain.split() == ["rain", f"{total:.2f}", f"{total * 24 / 9:.3f}"]
-    numbers = [float(line.split()[-2]) for line in (rain, runoff, evaporation, left)]
-    assert numbers[3] == pytest.approx(numbers[0] - numbers[1] - numbers[2], abs=0.02)
-    assert said.startswith("40 soil columns, 3 of them left alone for ice or frost; ")
-
-
-def test_never_more_than_one_image_is_read_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run = make_run(tmp_path / "run")
-    sizes: list[int] = []
-
-    def counted(*arguments: object) -> np.ndarray:
-        values = read_values(*arguments)
-        sizes.append(values.size)
-        return values
-
-    read_values = history_file.read_values
-    monkeypatch.setattr(history_file, "read_values", counted)
-    moments(run)
-    assert max(sizes) < GRID.latitude.size * GRID.longitude.size
-    for n_images, _ in enumerate(images(run, LAYERS[1]), start=1):
-        assert sum(size >= 48 for size in sizes) == n_images
-    assert max(sizes) == 48
-
-
-def test_an_unread_rest_closes_its_history(tmp_path: Path) -> None:
-    steps = instants(make_run(tmp_path / "run"))
-    file = next(steps).history._file
-    assert file.isopen()
-    steps.close()
-    assert not file.isopen()
-
-
 def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"run\.json: found what cannot be read .* give the folder of a run"):
         open_run(tmp_path)
@@ -430,25 +270,3 @@ def test_what_is_no_cycle_is_refused(tmp_path: Path) -> None:
     for find in (run.cycles, run.last, run.check_chain, lambda: moments(run)):
         with pytest.raises(InputError, match=r"other/cycle\.json: found what cannot be read"):
             find()
-
-
-def test_a_run_whose_images_cannot_be_had_says_so(tmp_path: Path) -> None:
-    run = new_run(tmp_path / "run", RUN, SETTINGS, SELF)
-    with pytest.raises(InputError, match="found no complete cycle"):
-        moments(run)
-    first = make_cycle(run, SELF, begin=0, end=6)
-    make_cycle(run, SELF, begin=6, end=12, history=())
-    with pytest.raises(InputError, match=r"20220602T06: found no history, expected history/history\.nc"):
-        moments(run)
-    moved = new_run(tmp_path / "moved", RUN, SETTINGS, SELF)
-    make_cycle(moved, SELF, begin=0, end=6)
-    grid = Grid(GRID.latitude, GRID.longitude + 0.5)
-    make_cycle(moved, SELF, begin=6, end=12, grid=grid, origin=first.record.as_origin)
-    with pytest.raises(InputError, match=r"history\.nc: lat, lon: found .* the grid of the cycles before"):
-        moments(moved)
-    early = new_run(tmp_path / "early", RUN, SETTINGS, SELF)
-    make_cycle(early, SELF, begin=0, end=6, history=(0, 3, 9))
-    with pytest.raises(
-        InputError, match=r"history\.nc: time: found times from 2022-06-02 00:00 UTC to 2022-06-02 09:00"
-    ):
-        moments(early)
