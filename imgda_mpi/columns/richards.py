@@ -145,6 +145,7 @@ def substep(
                         work[SUCTION, i] = layers[i, ENTRY]
                 return pond, drained + lost / dt, _error(thickness, work)
         if iteration > FREE_ITERATIONS and left > max((1.0 - 0.1 * share) * nearest, SOLVED) and share > SHORTEST_WAY:
+            # To the lowest point of the parabola through both ends, but neither much nor little shorter.
             share *= min(max(0.5 * share * nearest / (left - (1.0 - share) * nearest), 0.3), 0.5)
             _go_back(share, work)
             _update(is_campbell, layers, work)
