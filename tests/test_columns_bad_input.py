@@ -88,6 +88,18 @@ def freeze(case: Path) -> str:
     return ""
 
 
+def grow_what_nobody_knows(case: Path) -> str:
+    patch = thawed(case)
+
+    def change(old: np.ndarray) -> np.ndarray:
+        old[patch] = 30
+        return old
+
+    edit(case / const(), patchclass=change)
+    edit(case / landpatch(), settyp=change)
+    return ""
+
+
 def cover_with_ice(case: Path) -> str:
     edit(case / const(), patchclass=lambda old: np.full_like(old, 15), patchtype=lambda old: np.full_like(old, 3))
     edit(case / landpatch(), settyp=lambda old: np.full_like(old, 15))
@@ -155,6 +167,10 @@ IN_CASE = {
     "pond below 0": (pond_of(-10.0), "lc2005.nc: pondmx: found -10, expected 0 to 10000 mm; use the const files"),
     "scalars that are cut": (truncate_the_scalars, "lc2005.nc: found a file that cannot be opened"),
     "all frozen": (freeze, f"{STAMP}: found 2277 soil columns, all with ice or frost, expected soil without ice"),
+    "unknown vegetation": (
+        grow_what_nobody_knows,
+        rf"{CONST}: patchtype: found type 0 of class 30 in element \d+ \(1 such patches\), expected a class of IGBP; ",
+    ),
     "no soil": (cover_with_ice, f"{STAMP}: found no soil patch, expected soil without ice or frost"),
     "no state": (lose_the_state, f"case/restart/{STAMP}: found an empty folder"),
     "point off the grid": (

@@ -180,6 +180,9 @@ def test_a_case_that_is_named_like_an_instant_keeps_its_name(demo: Path, tmp_pat
         path.rename(path.with_name(path.name.replace("demo_", f"from_{STAMP}_", 1)))
     case = f"from_{STAMP}"
     made = run(settings_of(demo, tmp_path / "out", case=case, hours=1))
+    names = made.cycles()[0].record.restart.files
+    assert names
+    assert all(name.startswith(f"{case}_restart_") for name in names)
     run(settings_of(made.cycles()[0].directory, tmp_path / "on", case=case, start=START + HOUR, hours=1))
 
 

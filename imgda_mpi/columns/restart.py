@@ -20,7 +20,7 @@ from imgda_mpi.colm.plausible import DAMAGED, LARGEST_AQUIFER
 from imgda_mpi.colm.soil_layers import N_SOIL, interface_depth, node_depth, thickness
 from imgda_mpi.colm.soil_update import SoilColumns
 from imgda_mpi.columns.hydraulics import WATER, Hydraulics, campbell, van_genuchten
-from imgda_mpi.columns.vegetation import IGBP_OF_COMMUNITIES, IGBP_OF_USGS, PLANTS, classes, cover_and_roots
+from imgda_mpi.columns.vegetation import IGBP_OF_COMMUNITIES, IGBP_OF_USGS, classes, cover_and_roots
 from imgda_mpi.columns.water import Columns, State, make_columns, make_state
 from imgda_mpi.faults import fault
 from imgda_mpi.parallel.failure import from_rank_0, same_fate
@@ -100,7 +100,7 @@ def read_columns(restart: Colm202xRestart) -> OwnColumns:
     ------
     InputError
         On every rank, where no column moves; where a variable is missing or cannot be what it should; where the
-        constants have neither set of hydraulic parameters, or a soil patch has a class without known vegetation.
+        constants have neither set of hydraulic parameters.
     """
     comm = restart.comm
     soil, aquifer = restart.read_soil(None)
@@ -129,8 +129,6 @@ def read_columns(restart: Colm202xRestart) -> OwnColumns:
     check.state(TABLE.name, state[TABLE.name], _within(state[TABLE.name], 0.0, DEEPEST_TABLE), "0 to 10000 m")
     patch_class, classification = restart.land_cover()
     igbp = classes(patch_class, _table_of_classes(restart, classification))
-    known = ", ".join(map(str, sorted(PLANTS)))
-    check.const("patchclass", patch_class, igbp > 0, f"an IGBP class with plants ({known}), or one of USGS")
     cover, roots = cover_and_roots(igbp, interface_depth)
     relation, hydraulics = _hydraulics(restart, soil, check)
     columns = make_columns(
