@@ -12,7 +12,10 @@ from pathlib import Path
 
 import netCDF4
 import numpy as np
+from colm2014_files import DATE, TIME, SmallCase
 from column_cases import NORTH_AMERICA, START, cut, landpatch, part_of_demo
+
+from imgda_mpi.colm.soil_layers import N_SNOW, thickness
 
 TESTS = Path(__file__).parent
 SOUTH, NORTH = 36.0, 46.0
@@ -46,7 +49,9 @@ class Case:
     def shell(self, namelist: Path | None = None) -> str:
         """What a user types to run it."""
         path = namelist or self.namelist
-        return self.command.format(namelist=path) if "{namelist}" in self.command else f"{self.command} < {path}"
+        if "{namelist}" in self.command:
+            return self.command.format(namelist=path)
+        return f"ulimit -s unlimited; {self.command} < {path}"
 
     def run(self, namelist: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
         """The finished run, in the folder of the namelist."""
@@ -97,6 +102,29 @@ def _rows(directory: Path) -> slice:
         of_patch = latitude[(file["eindex"][:].data - 1) // n_columns]
     kept = np.flatnonzero((of_patch > SOUTH) & (of_patch < NORTH))
     return slice(int(kept[0]), int(kept[-1]) + 1)
+
+
+def colm2014_case(folder: Path, *, end: datetime | None = None, seed: int = 1) -> Case:
+    """A small site of CoLM2014, 4 x 6 cells, in a new folder: its const file and a restart."""
+    restarts, output = folder / "restart", folder / "output"
+    restarts.mkdir(parents=True)
+    output.mkdir()
+    site = SmallCase(4, 6, seed)
+    site.hydraulics = -200.0, 6.0, 0.003
+    wetness = np.linspace(0.5, 0.8, site.n)[:, None] + np.linspace(0.0, 0.1, thickness.size)
+    site.state["wliq_soisno"][:, N_SNOW:] = wetness * site.porosity * 1000.0 * thickness
+    site.state["zwt"] += 3.5
+    site.write(restarts)
+    end = end or TIME.replace(hour=6)
+    dates = {
+        f"{when}_{part}": number
+        for when, date in (("s", DATE), ("e", (end.year, end.timetuple().tm_yday, 3600 * end.hour)), ("p", DATE))
+        for part, number in zip(("year", "julian", "seconds"), date, strict=True)
+    }
+    sizes = {"numpatch": site.n, "lon_points": site.lons.size, "lat_points": site.lats.size}
+    namelist = folder / "timeloop.stdin"
+    namelist.write_text(CLMEXP.format(restarts=restarts, output=output, seed=SEED, **sizes, **dates))
+    return Case(restarts, "S", namelist, f"{sys.executable} {TESTS / 'colm2014.py'}", TIME, end)
 
 
 NL_COLM = """\
@@ -159,5 +187,29 @@ FORCING = """\
    DEF_dir_forcing = '/nowhere/weather/{seed}/'
    DEF_forcing%dataset = 'ERA5LAND'
    DEF_forcing%dtime = 3600 3600 3600 3600 3600 3600 3600 3600
+/
+"""
+CLMEXP = """\
+&clmexp
+site = 'S'
+dir_model_landdata = '/nowhere/srf/'
+dir_forcing        = '/nowhere/weather/{seed}/'
+dir_output         = '{output}/'
+dir_restart_hist   = '{restarts}/'
+lon_points         = {lon_points}
+lat_points         = {lat_points}
+deltim             = 1800.
+solarin_all_band   = .true.
+e_year             = {e_year}
+e_julian           = {e_julian}
+e_seconds          = {e_seconds}
+p_year             = {p_year}
+p_julian           = {p_julian}
+p_seconds          = {p_seconds}
+numpatch           = {numpatch}
+greenwich          = .true.
+s_year             = {s_year}
+s_julian           = {s_julian}
+s_seconds          = {s_seconds}
 /
 """
