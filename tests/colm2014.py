@@ -30,8 +30,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NoReturn
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # the package beside this file, from wherever it is started
-
 import f90nml
 from colm_faults import fault_of, unwanted_environment
 
@@ -67,6 +65,7 @@ def main() -> None:
     if fault.kind == "fails":
         runtime_error("failed on request")
 
+    sys.path.insert(0, str(Path(__file__).parents[1]))  # the package beside this file
     from colm2014_run import Site
 
     site = Site(settings, begin)

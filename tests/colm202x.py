@@ -19,8 +19,6 @@ import traceback
 from datetime import timedelta
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # the package beside this file, from wherever it is started
-
 from colm202x_namelist import (
     DEFAULTS,
     TIME,
@@ -90,6 +88,7 @@ def run(namelist: Path, n_ranks: int) -> None:
     if fault.kind == "fails":
         raise Stopped("failed on request.")
 
+    sys.path.insert(0, str(Path(__file__).parents[1]))  # the package beside this file
     from colm202x_files import Case, History
 
     case = Case(directory, text(settings, "def_case_name").strip(), settings["def_lc_year"], start)

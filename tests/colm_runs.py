@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -58,12 +59,36 @@ class Case:
         return subprocess.run(
             ["bash", "-c", self.shell(namelist)],
             cwd=self.namelist.parent,
+            stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             timeout=120,
             env=ENVIRONMENT | environment,
             check=False,
         )
+
+
+def put(namelist: Path, **values: str) -> Path:
+    """Put other values into keys of a namelist, which has them; a derived type's are named by their last part."""
+    text = namelist.read_text()
+    for key, value in values.items():
+        text, n = re.subn(rf"(?m)^(\s*(?:\w+%)?{key}\s*=\s*)[^!\n]*", lambda found, to=value: found[1] + to, text)
+        assert n == 1, f"{n} keys {key} in {namelist}"
+    namelist.write_text(text)
+    return namelist
+
+
+def window(case: Case, start: datetime, end: datetime) -> Path:
+    """A namelist beside the case's for a run between two times."""
+    path = case.namelist.with_name(f"{start:%Y%m%dT%H}.nml")
+    path.write_text(case.namelist.read_text())
+    for words, at in ((("start", "s", "p"), start), (("end", "e"), end)):
+        date = {"year": at.year, "month": at.month, "day": at.day, "sec": 3600 * at.hour}
+        if "{namelist}" not in case.command:
+            date = {"year": at.year, "julian": at.timetuple().tm_yday, "seconds": 3600 * at.hour}
+        of_model = words[:1] if "{namelist}" in case.command else words[1:]
+        put(path, **{f"{word}_{part}": str(number) for word in of_model for part, number in date.items()})
+    return path
 
 
 # Python's copy of the environment: the process's own may carry what starting MPI in this process has put there.
