@@ -198,16 +198,16 @@ class Site:
             4: land,
             5: np.where(land > 0.0, self._areas(), MISSING),
         }
-        every, wet = self.type <= 99, self.type <= 2
+        every, ground, wet = self.type <= 99, self.type <= 3, self.type <= 2
         for number, name, taken in (
-            (53, "t_soisno", every),
-            (54, "wliq_soisno", every),
-            (55, "wice_soisno", every),
+            (53, "t_soisno", ground),
+            (54, "wliq_soisno", ground),
+            (55, "wice_soisno", ground),
             (56, "h2osoi", wet),
             (57, "rstfac", wet),
             (58, "zwt", wet),
             (59, "wa", wet),
-            (60, "wat", wet),
+            (60, "wat", every),
         ):
             real[number] = self._image(self.sums[name] / self.n_steps, taken)
         missing = np.full(land.size, MISSING)
