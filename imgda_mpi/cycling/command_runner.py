@@ -47,11 +47,11 @@ class CommandRunner:
         with writing(log):
             log.parent.mkdir(exist_ok=True)
             log.unlink(missing_ok=True)
-        words = in_the_users_environment(
+        script = in_the_users_environment(
             self.command.replace("{namelist}", shlex.quote(str(namelist))), self.environment
         )
         given = namelist if case.namelist_is_input else None
-        status = run(words, log, case.namelist.parent, given)
+        status = run(script, log=log, directory=case.namelist.parent, stdin=given)
         if status:
             raise failure(case.name, status, log)
         with reading(log):
