@@ -76,7 +76,20 @@ def check_free(final: Path, bytes_needed: int = 0) -> None:
             do="remove it or give another",
             kind=OutputError,
         )
-    parent = next(path for path in final.absolute().parents if path.exists())
+    check_room(final.absolute().parent, bytes_needed)
+
+
+def check_room(folder: Path, bytes_needed: int) -> None:
+    """Refuse a folder, which need not be there yet, that cannot be written or has no room for so many bytes more.
+
+    Not collective.
+
+    Raises
+    ------
+    OutputError
+    """
+    absolute = folder.absolute()
+    parent = next(path for path in (absolute, *absolute.parents) if path.exists())
     if not parent.is_dir():
         raise fault(parent, found="a file", expected="a folder", do="give another folder", kind=OutputError)
     if not os.access(parent, os.W_OK | os.X_OK):

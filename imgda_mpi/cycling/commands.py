@@ -9,10 +9,11 @@ import subprocess
 import time
 from collections import deque
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 from typing import IO
 
-from imgda_mpi.faults import ImgdaError, LostError, reading, writing
+from imgda_mpi.faults import ConfigError, ImgdaError, LostError, fault, reading, writing
 
 PATIENCE = 10.0
 """Seconds that a command has to end when it is told to."""
@@ -21,6 +22,7 @@ NAP = 0.01
 """Seconds between two looks whether it has ended."""
 
 LAST_LINES = 6
+OPERATORS = "<>|&;()"
 
 # A process in a group of its own that reads from a pipe which nobody but this program could write to: when that has an
 # end, whatever ended it, the command's group has one too.
@@ -141,22 +143,81 @@ def last_lines(log: Path) -> str:
     return "\n".join(f"  {line}" for line in lines) or "  (nothing)"
 
 
-def is_found(word: str, environment: Path | None, directory: Path) -> bool:
-    """Whether the first word of a command is one, in the environment it will run in."""
-    asked = in_the_users_environment(f"command -v {shlex.quote(word)}", environment)
-    return (
-        subprocess.run(asked, stdin=subprocess.DEVNULL, capture_output=True, cwd=directory, check=False).returncode == 0
-    )
+def check_environment(environment: Path, directory: Path) -> None:
+    """Refuse a shell file that is not there, or that bash cannot source.
+
+    Raises
+    ------
+    InputError
+    """
+    expected = "a file that bash sources without an error"
+    with reading(environment, expected=expected):
+        is_there = environment.is_file()
+    if not is_there:
+        raise fault(environment, found="no such file", expected=expected, do="correct its name")
+    tried = _asked(in_the_users_environment("true", environment), directory)
+    if tried.returncode:
+        said = tried.stderr.strip().splitlines()[-1:] or [f"status {tried.returncode}"]
+        do = "source it in a new shell to see why; its last command has to succeed"
+        raise fault(environment, found=f"a file at which bash stops ({said[0]})", expected=expected, do=do)
 
 
-def first_word(command: str) -> str | None:
-    """The program that a command starts; None where there is none.
+def check_command(command: str, environment: Path | None, directory: Path) -> None:
+    """Refuse a command of the user's that starts no program which is there, or names a path that is not.
 
-    >>> first_word("OMP_NUM_THREADS=4 mpirun -n 4 ./colm.x {namelist}")
-    'mpirun'
+    Raises
+    ------
+    ConfigError
+    """
+    program, paths = programs(command)
+    if program is None:
+        raise _not_found(command, "no program", "the command of a program")
+    if _asked(in_the_users_environment(f"command -v {shlex.quote(program)}", environment), directory).returncode:
+        where = "the environment that imgda_mpi was started in" if environment is None else str(environment)
+        raise _not_found(program, "no such command", f"one that is found from {directory}, in {where}")
+    for path in paths:
+        if not (directory / path).exists():
+            raise _not_found(path, "no such file", f"one, seen from {directory}")
+
+
+def check_launcher(launch: str) -> None:
+    """Refuse what should start ranks of this program and is no command.
+
+    Raises
+    ------
+    ConfigError
+    """
+    program, _ = programs(launch)
+    if launch.strip() and (program is None or _asked(f"command -v {shlex.quote(program)}", Path()).returncode):
+        expected = "one that is found where imgda_mpi runs, as run_ranks 2"
+        raise _not_found(program or launch, "no such command", expected)
+
+
+def programs(command: str) -> tuple[str | None, list[str]]:
+    """The program that a command starts, None where there is none, and what it names by a path besides.
+
+    >>> programs("OMP_NUM_THREADS=4 mpirun -n 4 ./colm.x {namelist} > /tmp/log")
+    ('mpirun', ['./colm.x'])
     """
     try:
-        words = shlex.split(command)
-    except ValueError:
-        return None
-    return next((word for word in words if "=" not in word.partition("/")[0]), None)
+        words = list(shlex.shlex(command, posix=True, punctuation_chars=True))
+    except ValueError:  # a quotation mark too few
+        return None, []
+    is_program = [word[0] not in OPERATORS and "=" not in word.partition("/")[0] for word in words]
+    if True not in is_program:
+        return None, []
+    at = is_program.index(True)
+    # Where the command goes elsewhere, or the shell fills something in, only the shell can tell.
+    told = [] if "cd" in words else list(pairwise(words))[at:]
+    is_plain = {word: before[0] not in "<>" and not set(word) & set("$`*?[{~") for before, word in told}
+    return words[at], [word for word, plain in is_plain.items() if plain and word.startswith(("./", "../", "/"))]
+
+
+def _not_found(what: str, found: str, expected: str) -> ImgdaError:
+    return fault(what, found=found, expected=expected, do="correct it", kind=ConfigError)
+
+
+def _asked(script: str, directory: Path) -> subprocess.CompletedProcess[str]:
+    """A script of bash that has told something, whatever its status."""
+    words = ["bash", "-c", script]
+    return subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, cwd=directory, check=False)
