@@ -128,7 +128,7 @@ class Colm2014Case:
         restart = folder / "restart"
         file = restart / f"{self.site}-rstTimeVar-{stamp(end)}"
         with reading(restart):
-            written = {path for path in restart.iterdir() if not path.is_symlink()}
+            written = {path for path in restart.glob(f"{self.site}-rstTimeVar-*") if not path.is_symlink()}
         if file not in written:
             raise fault(
                 file,

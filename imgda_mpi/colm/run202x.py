@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property, partial
@@ -116,16 +116,16 @@ class Colm202xCase:
 
     def restart(self, folder: Path, end: datetime, like: Sequence[Path]) -> list[Path]:
         """See `ModelCase`."""
-        restart = folder / "restart"
-        files = _written(restart, stamp(end), {STAMP.sub(stamp(end), path.name): path for path in like})
-        for file, before in files.items():
-            if file.suffix == ".nc":
-                self._check_file(file, before)
-        for other in restart.iterdir():
-            if not other.is_symlink() and other.name != stamp(end):
+        written = folder / "restart" / stamp(end)
+        files = self._written(written, {STAMP.sub(stamp(end), path.name): path for path in like})
+        for name, before in files.items():
+            if name.endswith(".nc"):
+                self._check_file(written / name, before)
+        for other in (folder / "restart").iterdir():
+            if STAMP.fullmatch(other.name) and not other.is_symlink() and other != written:
                 with writing(other):
                     shutil.rmtree(other)
-        return list(files)
+        return sorted(written.iterdir())
 
     def history(self, folder: Path) -> list[Path]:
         """See `ModelCase`."""
@@ -191,6 +191,31 @@ class Colm202xCase:
             do = "take another run folder: the model makes its folders by a shell"
             raise fault(folder, found=found, expected=expected, do=do, kind=OutputError)
 
+    def _written(self, folder: Path, names: Mapping[str, Path]) -> dict[str, Path]:
+        """Names in the set that was written, each with the file of the set before that has the name but for the time.
+
+        Only files with the name of the case and the time have to be the same: others may lie beside them.
+        """
+        do = "the model did not write what it should: look at its log"
+        with reading(folder.parent):
+            there = sorted(path.name for path in folder.parent.iterdir() if not path.is_symlink())
+        if folder.name not in there:
+            found, expected = (
+                f"no such folder (written: {', '.join(there) or 'none'})",
+                "the restart of the window's end",
+            )
+            raise fault(folder, found=found, expected=expected, do=do)
+        with reading(folder):
+            found_names = [path.name for path in folder.iterdir()]
+        of_set = re.compile(rf"{re.escape(self.case)}_.*{folder.name}.*")
+        files, wanted = ({name for name in every if of_set.fullmatch(name)} for every in (found_names, names))
+        for name in sorted(files ^ wanted)[:1]:
+            found = "no such file" if name in wanted else "a file of another name"
+            raise fault(
+                folder / name, found=found, expected="the set that the window began with, but of its end", do=do
+            )
+        return {name: names[name] for name in sorted(wanted)}
+
     def _check_file(self, file: Path, before: Path) -> None:
         """Refuse a file of another number of patches, or that lost its soil water; damage shows when it is opened."""
         with opened(file) as state:
@@ -215,21 +240,3 @@ def _parts(time: datetime) -> dict[str, int]:
     """Midnight is second 0 of the new day."""
     second = time.hour * 3600 + time.minute * 60 + time.second
     return {"year": time.year, "month": time.month, "day": time.day, "sec": second}
-
-
-def _written(restart: Path, wanted: str, names: dict[str, Path]) -> dict[Path, Path]:
-    """Files of the set of a stamp, each with the one of the set before that it has the name of but for the time."""
-    folder, do = restart / wanted, "the model did not write what it should: look at its log"
-    with reading(restart):
-        there = sorted(path.name for path in restart.iterdir() if not path.is_symlink())
-    if wanted not in there:
-        found, expected = f"no such folder (written: {', '.join(there) or 'none'})", "the restart of the window's end"
-        raise fault(folder, found=found, expected=expected, do=do)
-    with reading(folder):
-        files = {path.name for path in folder.iterdir()}
-    expected = "the files of the set that the window began with"
-    for name in sorted(names.keys() - files)[:1]:
-        raise fault(folder / name, found="no such file", expected=expected, do=do)
-    for name in sorted(files - names.keys())[:1]:
-        raise fault(folder / name, found="a file of none of these names", expected=expected, do=do)
-    return {folder / name: names[name] for name in sorted(names)}
