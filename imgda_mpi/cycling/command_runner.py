@@ -59,8 +59,7 @@ class CommandRunner:
         if complaint is not None:
             raise ImgdaError(f"{case.name}: {complaint}; the last lines of {log}:\n{last_lines(log)}")
         restart = case.restart(folder, window.end, began_with)
-        with writing(namelist):  # the folder is about to get the name of its cycle
-            namelist.write_text(namelist.read_text().replace(str(folder), str(folder.with_name(stamp(window.start)))))
+        case.settle(folder, stamp(window.start))
         return restart
 
     def history(self, folder: Path) -> list[Path]:
