@@ -17,6 +17,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property, partial
@@ -85,12 +86,13 @@ class Colm202xCase:
         check_steps(self._group, f"{TIME}%timestep", windows)
         for start, end in windows[:1]:
             self._edited(self.namelist.parent, start, end)
-            self._check_user(start)
+            with self._said_by():
+                self._check_user(start)
 
     def first_set(self, start: datetime) -> list[Path]:
         """See `ModelCase`."""
         files = self._files(start)
-        with settled_by(f"DEF_dir_output, DEF_CASE_NAME and DEF_LC_YEAR in {self.namelist}"):
+        with self._said_by():
             _, names = list_files(files)
         return [files.states / name for name in names]
 
@@ -162,6 +164,9 @@ class Colm202xCase:
         """Of the user's own output."""
         output = self.namelist.absolute().parent / self._group.value("DEF_dir_output", str)
         return CaseFiles(output / self.case, self.case, time, self._land_cover_year)
+
+    def _said_by(self) -> AbstractContextManager[None]:
+        return settled_by(f"DEF_dir_output, DEF_CASE_NAME and DEF_LC_YEAR in {self.namelist}")
 
     def _check_user(self, start: datetime) -> None:
         files = self._files(start)

@@ -57,7 +57,7 @@ class CommandRunner:
         with reading(log):
             complaint = case.complaint(log.read_text(errors="replace"))
         if complaint is not None:
-            raise ImgdaError(f"{case.name}: {complaint}; the last lines of {log}:\n{last_lines(log)}")
+            raise ImgdaError(f"{case.name}: {complaint}; what {log} ends with:\n{last_lines(log)}")
         restart = case.restart(folder, window.end, began_with)
         case.settle(folder, stamp(window.start))
         return restart
