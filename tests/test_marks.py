@@ -25,10 +25,10 @@ from imgda_mpi.colm.marks import (
     mark_of_set,
     parse,
     read_sidecar,
-    sidecar,
     write_attribute,
     write_sidecar,
 )
+from imgda_mpi.colm.state2014 import sidecar
 from imgda_mpi.faults import ImgdaError, InputError
 from imgda_mpi.grid import Grid
 from imgda_mpi.observations.image import ObservedImage

@@ -21,6 +21,7 @@ import numpy as np
 from mpi4py import MPI
 
 from imgda_mpi.colm.hdf5 import opened
+from imgda_mpi.colm.state2014 import SIDECAR, sidecar
 from imgda_mpi.disk import checksum
 from imgda_mpi.faults import fault, reading
 from imgda_mpi.parallel.failure import same_fate
@@ -30,9 +31,6 @@ log = logging.getLogger(__name__)
 
 ATTRIBUTE = "imgda_mpi_assimilated"
 """Of the state files of CoLM202X."""
-
-SUFFIX = ".imgda.json"
-"""Of the sidecar of CoLM2014, after the name of the restart file."""
 
 AGAIN = "copy the file again from the restart folder of the analysis"
 AGAIN_OR_REMOVE = f"{AGAIN}, or remove it where the restart has not been analysed"
@@ -143,7 +141,7 @@ def _decoding(path: Path) -> Iterator[None]:
             ATTRIBUTE,
             found=f"no mark ({type(err).__name__}: {err})",
             expected="what an analysis wrote there",
-            do=AGAIN_OR_REMOVE if path.name.endswith(SUFFIX) else AGAIN,
+            do=AGAIN_OR_REMOVE if path.name.endswith(SIDECAR) else AGAIN,
         ) from err
 
 
@@ -203,12 +201,6 @@ def remove_attribute(file: Path) -> None:
     """
     with opened(file, "r+") as state:
         state.remove_text(ATTRIBUTE)
-
-
-def sidecar(restart: Path) -> Path:
-    """Where the mark of a restart file of CoLM2014 is: beside it, else beside the file that it is a link to."""
-    beside, file = restart.with_name(restart.name + SUFFIX), restart.resolve()
-    return beside if os.path.lexists(beside) else file.with_name(file.name + SUFFIX)
 
 
 def read_sidecar(restart: Path) -> Mark | None:

@@ -57,10 +57,9 @@ class CommandRunner:
         with reading(log):
             complaint = case.complaint(log.read_text(errors="replace"))
         if complaint is not None:
-            raise ImgdaError(f"{case.name}: {complaint}; the last lines of {log}:\n{last_lines(log)}")
+            raise ImgdaError(f"{case.name}: {complaint}; what {log} ends with:\n{last_lines(log)}")
         restart = case.restart(folder, window.end, began_with)
-        with writing(namelist):  # the folder is about to get the name of its cycle
-            namelist.write_text(namelist.read_text().replace(str(folder), str(folder.with_name(stamp(window.start)))))
+        case.settle(folder, stamp(window.start))
         return restart
 
     def history(self, folder: Path) -> list[Path]:

@@ -21,7 +21,7 @@ PATIENCE = 10.0
 NAP = 0.01
 """Seconds between two looks whether it has ended."""
 
-LAST_LINES = 6
+LAST_LINES = 12
 OPERATORS = "<>|&;()"
 
 # A process in a group of its own that reads from a pipe which nobody but this program could write to: when that has an
@@ -133,7 +133,7 @@ def failure(what: str, status: int, log: Path) -> ImgdaError:
     is_lost = number in {*map(int, signal.Signals)}
     how = f"was ended by {signal.Signals(number).name}" if is_lost else f"ended with status {status}"
     kind = LostError if is_lost else ImgdaError
-    return kind(f"{what} {how}; the last lines of {log}:\n{last_lines(log)}")
+    return kind(f"{what} {how}; what {log} ends with:\n{last_lines(log)}")
 
 
 def last_lines(log: Path) -> str:
