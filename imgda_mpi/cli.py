@@ -183,7 +183,7 @@ def _cycle(arguments: argparse.Namespace) -> int:
     from imgda_mpi.settings.file import peek, read_settings
 
     clock = Clock(arguments.until_walltime)
-    if peek(arguments.settings, "model", "kind") == "columns":
+    if peek(arguments.settings, "model", "kind") == "columns" and not arguments.rehearse:
         from imgda_mpi.workflow.cycle_columns import cycle_columns
 
         return _on_all_ranks(arguments.settings, CycleRun, lambda settings, comm: cycle_columns(settings, clock, comm))
@@ -195,7 +195,11 @@ def _cycle(arguments: argparse.Namespace) -> int:
         settings = read_settings(arguments.settings, CycleRun)
         if (arguments.only is None) != (arguments.at is None):
             raise ConfigError("--only and --at go together")
-        if arguments.only is not None:
+        if arguments.rehearse:
+            from imgda_mpi.workflow.rehearse import rehearse_run
+
+            said = rehearse_run(settings)
+        elif arguments.only is not None:
             said = cycle_step(settings, arguments.only, arguments.at)
         else:
             said = cycle(settings, clock)

@@ -46,7 +46,7 @@ def in_the_users_environment(command: str, environment: Path | None) -> str:
 
     ``environment`` is a shell file that is sourced before, or None.
     """
-    sourced = "" if environment is None else f". {shlex.quote(str(environment))} || exit 126\n"
+    sourced = "" if environment is None else f". {shlex.quote(str(environment.absolute()))} || exit 126\n"
     return f"{IN_THE_USERS_ENVIRONMENT}{sourced}{command}\n"
 
 

@@ -8,11 +8,12 @@ from pathlib import Path
 
 from imgda_mpi.cycling.assimilation import Analyst, WithoutObservation
 from imgda_mpi.cycling.attempts import log_file
+from imgda_mpi.cycling.commands import check_command, check_environment, check_launcher
 from imgda_mpi.cycling.ending import Clock
 from imgda_mpi.cycling.loop import Loop, Runner
 from imgda_mpi.cycling.schedule import Window, windows
 from imgda_mpi.disk import remove
-from imgda_mpi.faults import NO_OBSERVATION, InputError, OutputError, fault, reading, writing
+from imgda_mpi.faults import NO_OBSERVATION, InputError, OutputError, fault, reading, settled_by, writing
 from imgda_mpi.model.runner import ModelCase
 from imgda_mpi.parallel.team import Team
 from imgda_mpi.results.differences import differences, some
@@ -21,7 +22,7 @@ from imgda_mpi.results.run_folder import RUN_FILE, SETTINGS_FILE, Run, open_run
 from imgda_mpi.results.run_records import ANALYSIS, Description
 from imgda_mpi.results.run_writing import new_run
 from imgda_mpi.settings import analysis
-from imgda_mpi.settings.cycle import NOT_DECIDING, CycleRun, RunOfColm202x, RunOfColm2014
+from imgda_mpi.settings.cycle import NOT_DECIDING, CycleRun, RunOfColm202x, RunOfColm2014, RunOfColumns
 from imgda_mpi.settings.document import in_force
 
 
@@ -47,6 +48,36 @@ def case_of(model: RunOfColm202x | RunOfColm2014) -> ModelCase:
     from imgda_mpi.colm.run2014 import Colm2014Case
 
     return Colm2014Case(model.namelist, model.restart_every)
+
+
+def check_model_command(settings: CycleRun) -> None:
+    """Refuse a command of the model, or its environment, that cannot be run. Not collective.
+
+    Raises
+    ------
+    InputError, ConfigError
+    """
+    model = settings.model
+    if isinstance(model, RunOfColumns):
+        return
+    directory = model.namelist.absolute().parent
+    with settled_by("[model] environment"):
+        if model.environment is not None:
+            check_environment(model.environment, directory)
+    with settled_by("[model] command, environment"):
+        check_command(model.command, model.environment, directory)
+
+
+def check_launch(settings: CycleRun) -> None:
+    """Refuse a launcher of the analyses that is no command. Not collective.
+
+    Raises
+    ------
+    ConfigError
+    """
+    if settings.assimilates:
+        with settled_by("[cycle] launch"):
+            check_launcher(settings.cycle.launch)
 
 
 def the_run(settings: CycleRun, model: str, runner: Runner, versions: Mapping[str, str], team: Team) -> Run:
