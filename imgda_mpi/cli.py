@@ -22,6 +22,14 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+CHECKS = {
+    "analyse": "workflow.check:check",
+    "compare": "workflow.compare:check_comparison",
+    "columns": "workflow.columns:check_columns",
+    "cycle": "workflow.check_cycle:check_cycle",
+}
+"""What checks the settings of each verb."""
+
 
 def main(argv: list[str] | None = None) -> int:
     """Run one verb and return the exit status: 0 done, 1 a fault of the program, others as of `imgda_mpi.faults`."""
@@ -99,12 +107,17 @@ def _parser() -> argparse.ArgumentParser:
 
     plan = verbs.add_parser(
         "plan",
-        help="predict memory, messages, work and files of an analysis",
-        description="Predict what an analysis takes of each rank: memory, messages, FFTs, files. Runs on one process.",
+        help="predict memory, messages, work and files of an analysis, or time and files of a run of cycles",
+        description="Predict what an analysis takes of each rank: memory, messages, FFTs, files; or what a run of "
+        "cycles takes: files, bytes, core-hours. Runs on one process.",
     )
     plan.add_argument("settings", type=Path, help="settings file, TOML")
     plan.add_argument(
-        "--ranks", type=_counts, required=True, metavar="N,N,...", help="numbers of ranks, as 64,256,1024"
+        "--ranks",
+        type=_counts,
+        required=True,
+        metavar="N,N,...",
+        help="numbers of ranks, of a run of cycles of cores, as 64,256",
     )
     plan.add_argument("--memory", type=_positive, help="GB of a rank (default: this machine's by its cores)")
     plan.set_defaults(verb=_plan)
@@ -148,13 +161,14 @@ def _analyse(arguments: argparse.Namespace) -> int:
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    from imgda_mpi.settings.analysis import Settings
-
     if arguments.done:
         return _done(arguments.settings)
-    from imgda_mpi.workflow.check import check
+    from imgda_mpi.lazy import load
+    from imgda_mpi.settings.file import kind_of_file
+    from imgda_mpi.settings.verbs import KINDS
 
-    return _on_all_ranks(arguments.settings, Settings, check)
+    verb = kind_of_file(arguments.settings)
+    return _on_all_ranks(arguments.settings, KINDS[verb], load(CHECKS[verb]))
 
 
 def _done(settings_file: Path) -> int:
@@ -238,13 +252,20 @@ def _plan(arguments: argparse.Namespace) -> int:
 
     from imgda_mpi.console import configure_logging
     from imgda_mpi.settings.analysis import Settings
-    from imgda_mpi.settings.file import read_settings
-    from imgda_mpi.workflow.plan import plan
+    from imgda_mpi.settings.cycle import CycleRun
+    from imgda_mpi.settings.file import kind_of_file, read_settings
 
     configure_logging(0)
 
     def write() -> None:
-        table = plan(read_settings(arguments.settings, Settings), arguments.ranks, arguments.memory, MPI.COMM_SELF)
+        if kind_of_file(arguments.settings) == "cycle":
+            from imgda_mpi.workflow.plan_cycle import plan_cycle
+
+            table = plan_cycle(read_settings(arguments.settings, CycleRun), arguments.ranks, MPI.COMM_SELF)
+        else:
+            from imgda_mpi.workflow.plan import plan
+
+            table = plan(read_settings(arguments.settings, Settings), arguments.ranks, arguments.memory, MPI.COMM_SELF)
         sys.stdout.write(f"{table}\n")
 
     return _alone(write)

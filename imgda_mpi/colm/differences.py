@@ -36,8 +36,7 @@ def netcdf_difference(path: Path, other: Path) -> str | None:
     """
     with opened(path) as here, opened(other) as there:
         names = [*here.variables, *(name for name in there.variables if name not in here.variables)]
-        attributes = ({key: value for key, value in _attributes(file).items() if key != DATES_THE_FILE} for file in (here, there))
-        if (found := _attribute_difference(*attributes)) is not None:
+        if (found := _attribute_difference(_attributes(here), _attributes(there))) is not None:
             return f"{path}: {found} in {other}"
         for name in names:
             if not (name in here.variables and name in there.variables):
@@ -112,7 +111,7 @@ def _contents(variable: netCDF4.Variable[Any]) -> tuple[str, dict[str, Any], npt
 
 
 def _attributes(owner: netCDF4.Dataset | netCDF4.Variable[Any]) -> dict[str, Any]:
-    return {name: owner.getncattr(name) for name in owner.ncattrs()}
+    return {name: owner.getncattr(name) for name in owner.ncattrs() if name != DATES_THE_FILE}
 
 
 def _attribute_difference(one: dict[str, Any], other: dict[str, Any]) -> str | None:

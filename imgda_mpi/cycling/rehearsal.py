@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import perf_counter
@@ -12,24 +13,23 @@ from imgda_mpi.cycling.loop import Runner
 from imgda_mpi.cycling.pace import HOUR
 from imgda_mpi.cycling.schedule import Window
 from imgda_mpi.disk import remove
-from imgda_mpi.faults import ImgdaError, OutputError, fault, reading, settled_by, writing
+from imgda_mpi.faults import ImgdaError, OutOfTime, OutputError, fault, reading, writing
 from imgda_mpi.results.run_records import stamp, time_text
 
 WHOLE, STOPS, RECORD = "whole", "stops", "rehearsal.json"
 
 USUALLY = {
-    False: "two runs from one restart differ before anything has stopped: the model does not repeat itself, as with sums "
-    "in an order of chance or memory that nothing was written to. Compare two of its runs; build it without fast "
-    "arithmetic, run it on fewer ranks",
-    True: "the model goes on otherwise after a stop: it has something in memory that is not in its restart, or reads its "
-    "restart in another way than it wrote it, as a set of files or a variable that is lost",
+    False: "they differ before anything has stopped: the model does not repeat itself, as where sums are made in an order "
+    "of chance, or memory is read that nothing was written to",
+    True: "the model goes on otherwise after a stop: a variable or a set of files is not in its restart, or is not read "
+    "from it as it was written",
 }
-"""What a difference means, by whether it comes after the stop alone."""
+"""What a difference usually means, by whether all of it comes after the stop."""
 
 
 @dataclass(frozen=True)
 class Rehearsed:
-    """What a rehearsal tells of the cycles to come, per hour of the model: seconds of wall time, history files, bytes."""
+    """What a rehearsal tells of cycles to come, per hour of the model: seconds, and files and bytes of history."""
 
     seconds: float
     history_files: float
@@ -91,16 +91,17 @@ def rehearse(runner: Runner, windows: tuple[Window, Window], run: Path, compare:
     _make_room(folder)
     first, second = windows
     whole = _run(runner, folder / WHOLE, runner.first_set(), Window(first.start, second.end, False))
-    with settled_by(f"the model has run to {time_text(second.end)} without this stop, in {folder / WHOLE}"):
+    with _but(f"past {time_text(first.end)} it ran in one go: it cannot stop there, or was not built to"):
         one = _run(runner, folder / STOPS, runner.first_set(), first)
-    with settled_by(f"the model goes on from its restart of {time_text(second.start)} there"):
+    with _but(f"in one go it ran: it cannot go on from its restart of {time_text(second.start)}"):
         other = _run(runner, folder / STOPS, one.restart, second)
     differences = compare(whole, (one, other))
     if differences:
         is_after = all(difference.is_after for difference in differences)
         said = "".join(f"\n  {difference.text}" for difference in differences)
         raise ImgdaError(
-            f"{folder}: two windows with a stop at {time_text(second.start)} are not what one is:{said}\n{USUALLY[is_after]}"
+            f"{folder}: two windows, with a stop at {time_text(second.start)}, do not give what one gives:{said}\n"
+            f"{USUALLY[is_after]}"
         )
     hours = (second.end - first.start) / HOUR
     history = [*one.history, *other.history]
@@ -112,6 +113,17 @@ def rehearse(runner: Runner, windows: tuple[Window, Window], run: Path, compare:
             remove(folder / name)
         _record(run).write_text(json.dumps(asdict(rehearsed)) + "\n")
     return rehearsed
+
+
+@contextmanager
+def _but(what: str) -> Iterator[None]:
+    """Add to the message of an error what went well."""
+    try:
+        yield
+    except ImgdaError as err:
+        if not isinstance(err, OutOfTime):
+            err.args = (f"{err}\n{what}",)
+        raise
 
 
 def _record(run: Path) -> Path:

@@ -55,7 +55,7 @@ def columns(settings: ColumnsRun, comm: MPI.Intracomm) -> str:
     with stages.stage("run"), closing(hours), new_directory(final, comm) as directory:
         team = Ranks(comm)
         run = new_run(directory, described(settings, own, said), in_force(settings), all_versions(), team)
-        origin, before = None, FileSet.of(checksums(restart.copied, comm))
+        origin, before = None, FileSet.of(checksums(own.restart.copied, comm))
         for begin, stop in windows:
             folder, since = begin_cycle(run, begin, team), perf_counter()
             on_rank_0(comm, lambda folder=folder: lay_out(folder, settings.model.directory))  # type: ignore[misc]
@@ -68,6 +68,21 @@ def columns(settings: ColumnsRun, comm: MPI.Intracomm) -> str:
         stages.say(f"{n_substeps} substeps; water of every column balanced to {worst:.0e} kg m-2 in every hour")
     log.info("result in %s", final)
     return from_rank_0(comm, lambda: run_table(open_run(final)))
+
+
+def check_columns(settings: ColumnsRun, comm: MPI.Intracomm) -> None:
+    """Open and check all inputs and the output folder as `columns` does, and say what was found. Collective.
+
+    Raises
+    ------
+    ImgdaError
+        The first thing that a run would stop at before it begins.
+    """
+    ready = prepare_columns(settings, Stages(), comm)
+    if comm.rank == 0:
+        needed = room(ready.own, ready.windows) / 1e6
+        log.info("output       %s (at most %.1f MB)", settings.output.directory, needed)
+        log.info("nothing stands in the way of the run")
 
 
 class Ready(NamedTuple):

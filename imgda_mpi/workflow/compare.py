@@ -66,9 +66,25 @@ def compare(settings: Comparison, comm: MPI.Intracomm) -> str | None:
                 )
                 table = comparison_table(read_comparison(written[0]))
                 written[1].write_text(f"{table}\n")
-        write_manifest(directory, written, checksums(compared.files, comm), in_force, f"0 to {settings.seeds - 1}", comm)
+        write_manifest(
+            directory, written, checksums(compared.files, comm), in_force, f"0 to {settings.seeds - 1}", comm
+        )
     log.info("result in %s", settings.output.directory)
     return table
+
+
+def check_comparison(settings: Comparison, comm: MPI.Intracomm) -> None:
+    """Open and check all inputs and the output folder as `compare` does, and say what was found. Collective.
+
+    Raises
+    ------
+    ImgdaError
+        The first thing that a comparison would stop at.
+    """
+    compared = prepare_comparison(settings, Stages(), comm)
+    if comm.rank == 0:
+        log.info("methods      %s", ", ".join(compared.methods))
+        log.info("nothing stands in the way of the comparison")
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,7 +22,15 @@ from imgda_mpi.parallel.team import Alone
 from imgda_mpi.results.run_records import ANALYSIS, time_text
 from imgda_mpi.results.versions import package_versions
 from imgda_mpi.settings.cycle import CycleRun, RunOfColumns
-from imgda_mpi.workflow.cycle_parts import CommandAnalyst, case_of, check_launch, check_model_command, loop_of, the_run, windows_of
+from imgda_mpi.workflow.cycle_parts import (
+    CommandAnalyst,
+    case_of,
+    check_launch,
+    check_model_command,
+    loop_of,
+    the_run,
+    windows_of,
+)
 
 Step = Literal["analysis", "model"]
 

@@ -95,16 +95,27 @@ def the_run(settings: CycleRun, model: str, runner: Runner, versions: Mapping[st
         Where there is neither a run nor the restart that one would start from.
     """
     directory, times = settings.output.directory, settings.cycle
-    if team.lead((directory / RUN_FILE).exists):
-        return team.lead(lambda: _same_run(settings))
+    there = team.lead(lambda: existing_run(settings))
+    if there is not None:
+        return there
     runner.first_set()
     analyses = (times.first_analysis, times.last_analysis) if settings.assimilates else (None, None)
     description = Description(model, settings.errors.seed, times.start, times.end, *analyses)
     return new_run(directory, description, in_force(settings), versions, team)
 
 
-def _same_run(settings: CycleRun) -> Run:
+def existing_run(settings: CycleRun) -> Run | None:
+    """The run in the folder of the settings; None where there is none. Not collective.
+
+    Raises
+    ------
+    OutputError
+        Where it is a run of other settings; it says what differs.
+    InputError
+    """
     directory = settings.output.directory
+    if not (directory / RUN_FILE).exists():
+        return None
     run, path = open_run(directory), directory / SETTINGS_FILE
     with reading(path):
         there = path.read_text()

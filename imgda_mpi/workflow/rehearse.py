@@ -10,7 +10,7 @@ from pathlib import Path
 from imgda_mpi.colm.differences import history_difference, netcdf_difference, record_difference
 from imgda_mpi.cycling.command_runner import CommandRunner
 from imgda_mpi.cycling.ending import ended_by_signals
-from imgda_mpi.cycling.rehearsal import Compare, Difference, Ran, folder_of, rehearse
+from imgda_mpi.cycling.rehearsal import Difference, Ran, folder_of, rehearse
 from imgda_mpi.cycling.schedule import Window
 from imgda_mpi.faults import ConfigError, InputError, settled_by
 from imgda_mpi.settings.cycle import CycleRun, RunOfColm202x, RunOfColumns
@@ -27,7 +27,7 @@ def rehearse_run(settings: CycleRun) -> str:
     """
     model, times = settings.model, settings.cycle
     if isinstance(model, RunOfColumns):
-        raise ConfigError("soil columns are part of this program: there is no executable to rehearse (see [model] kind)")
+        raise ConfigError("--rehearse: soil columns are part of this program: nothing is to be rehearsed (see [model])")
     middle, end = times.start + times.window, times.start + 2 * times.window
     windows = Window(times.start, middle, False), Window(middle, end, False)
     case = case_of(model)
@@ -40,7 +40,7 @@ def rehearse_run(settings: CycleRun) -> str:
         rehearsed = rehearse(runner, windows, settings.output.directory, compare)
     hours = 2 * times.window / timedelta(hours=1)
     return (
-        f"{case.name}: restart and history after two windows of {hours / 2:g} h are those of one of {hours:g} h, bit for "
+        f"{case.name}: two windows of {hours / 2:g} h give the restart and the history of one of {hours:g} h, bit for "
         f"bit; {rehearsed.seconds:.2f} s an hour, kept for plan in {folder_of(settings.output.directory)}"
     )
 
