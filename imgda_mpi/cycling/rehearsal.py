@@ -19,10 +19,10 @@ from imgda_mpi.results.run_records import stamp, time_text
 WHOLE, STOPS, RECORD = "whole", "stops", "rehearsal.json"
 
 USUALLY = {
-    False: "they differ before anything has stopped: the model does not repeat itself, as where sums are made in an order "
-    "of chance, or memory is read that nothing was written to",
-    True: "the model goes on otherwise after a stop: a variable or a set of files is not in its restart, or is not read "
-    "from it as it was written",
+    False: "they differ before anything has stopped: the model does not repeat itself, as where sums are made in an "
+    "order of chance, or memory is read that nothing was written to",
+    True: "the model goes on otherwise after a stop: a variable or a set of files is not in its restart, or is not "
+    "read from it as it was written",
 }
 """What a difference usually means, by whether all of it comes after the stop."""
 

@@ -112,5 +112,5 @@ def hours_table(cores: Sequence[int], seconds: float) -> str:
     """Core-hours of so much wall time on numbers of cores."""
     rows = [("cores", "hours", "core-hours")]
     hours = seconds / 3600.0
-    rows += [(f"{n_cores}", f"{hours:.2f}", f"{n_cores * hours:.1f}") for n_cores in cores]
+    rows += [(f"{n_cores}", f"{hours:.3g}", f"{n_cores * hours:.3g}") for n_cores in cores]
     return columns(rows, ">>>")
