@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import accumulate
 from pathlib import Path
@@ -22,6 +22,8 @@ from imgda_mpi.netcdf import in_library, opened
 DATES_THE_FILE = "create_time"
 """The attribute of CoLM202X's files that says when they were made."""
 
+MOST_NAMED = 6
+
 OF_A_TIME = re.compile(r"_hist_\d{4}(-\d\d){0,2}")
 
 
@@ -38,12 +40,7 @@ def netcdf_difference(path: Path, other: Path) -> str | None:
         names = [*here.variables, *(name for name in there.variables if name not in here.variables)]
         if (found := _attribute_difference(_attributes(here), _attributes(there))) is not None:
             return f"{path}: {found} in {other}"
-        for name in names:
-            if not (name in here.variables and name in there.variables):
-                return f"{path}: {name}: is {'no' if name in there.variables else 'a'} variable, other than in {other}"
-            if (found := _variable_difference(here[name], there[name])) is not None:
-                return f"{path}: {name}: {found} in {other}"
-    return None
+        return _said({name: _variable_difference(name, here, there) for name in names}, path, other)
 
 
 def record_difference(path: Path, other: Path, *, is_state: bool) -> str | None:
@@ -62,11 +59,10 @@ def record_difference(path: Path, other: Path, *, is_state: bool) -> str | None:
         there = other.read_bytes()
     if here == there:
         return None
+    found = {}
     for name, kind, start, stop in _state_parts(lengths) if is_state else _records(lengths):
-        one, two = (np.frombuffer(content[start:stop], kind) for content in (here, there))
-        if (found := values_difference(one, two)) is not None:
-            return f"{path}: {name}: {found} in {other}"
-    raise AssertionError("files differ in one of their parts")
+        found[name] = values_difference(*(np.frombuffer(content[start:stop], kind) for content in (here, there)))
+    return _said(found, path, other)
 
 
 def history_difference(parts: Sequence[Path], whole: Sequence[Path]) -> tuple[datetime, str] | None:
@@ -95,7 +91,20 @@ def values_difference(one: npt.NDArray[Any], other: npt.NDArray[Any]) -> str | N
     return f"{np.count_nonzero(differs)} of {one.size} values differ{most} from those"
 
 
-def _variable_difference(one: netCDF4.Variable[Any], other: netCDF4.Variable[Any]) -> str | None:
+def _said(found: Mapping[str, str | None], path: Path, other: Path) -> str | None:
+    """The first difference of a file in words, and the names of what differs besides."""
+    names = [name for name, what in found.items() if what is not None]
+    if not names:
+        return None
+    more = f"; so do {', '.join(names[1:MOST_NAMED])}" if len(names) > 1 else ""
+    more += f" and {len(names) - MOST_NAMED} others" if len(names) > MOST_NAMED else ""
+    return f"{path}: {names[0]}: {found[names[0]]} in {other}{more}"
+
+
+def _variable_difference(name: str, here: netCDF4.Dataset, there: netCDF4.Dataset) -> str | None:
+    if not (name in here.variables and name in there.variables):
+        return f"is {'no' if name in there.variables else 'a'} variable, other than"
+    one, other = here[name], there[name]
     (kind, attributes, values), (other_kind, other_attributes, other_values) = map(_contents, (one, other))
     if kind != other_kind:
         return f"{kind}, not {other_kind} as"

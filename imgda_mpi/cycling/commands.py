@@ -165,6 +165,8 @@ def check_environment(environment: Path, directory: Path) -> None:
 def check_command(command: str, environment: Path | None, directory: Path) -> None:
     """Refuse a command of the user's that starts no program which is there, or names a path that is not.
 
+    What only the shell can tell is left to it.
+
     Raises
     ------
     ConfigError
@@ -172,9 +174,11 @@ def check_command(command: str, environment: Path | None, directory: Path) -> No
     program, paths = programs(command)
     if program is None:
         raise _not_found(command, "no program", "the command of a program")
-    if _asked(in_the_users_environment(f"command -v {shlex.quote(program)}", environment), directory).returncode:
-        where = "the environment that imgda_mpi was started in" if environment is None else str(environment)
-        raise _not_found(program, "no such command", f"one that is found from {directory}, in {where}")
+    if is_plain(program):
+        asked = in_the_users_environment(f"command -v {shlex.quote(program)}", environment)
+        if _asked(asked, directory).returncode:
+            where = "the environment that imgda_mpi was started in" if environment is None else str(environment)
+            raise _not_found(program, "no such command", f"one that is found from {directory}, in {where}")
     for path in paths:
         if not (directory / path).exists():
             raise _not_found(path, "no such file", f"one, seen from {directory}")
@@ -188,7 +192,9 @@ def check_launcher(launch: str) -> None:
     ConfigError
     """
     program, _ = programs(launch)
-    if launch.strip() and (program is None or _asked(f"command -v {shlex.quote(program)}", Path()).returncode):
+    if program is None and not launch.strip():
+        return
+    if program is None or (is_plain(program) and _asked(f"command -v {shlex.quote(program)}", Path()).returncode):
         expected = "one that is found where imgda_mpi runs, as run_ranks 2"
         raise _not_found(program or launch, "no such command", expected)
 
@@ -199,18 +205,25 @@ def programs(command: str) -> tuple[str | None, list[str]]:
     >>> programs("OMP_NUM_THREADS=4 mpirun -n 4 ./colm.x {namelist} > /tmp/log")
     ('mpirun', ['./colm.x'])
     """
+    lexer = shlex.shlex(command, posix=True, punctuation_chars=OPERATORS)
+    lexer.whitespace_split, lexer.commenters = True, ""
     try:
-        words = list(shlex.shlex(command, posix=True, punctuation_chars=True))
+        words = list(lexer)
     except ValueError:  # a quotation mark too few
         return None, []
-    is_program = [word[0] not in OPERATORS and "=" not in word.partition("/")[0] for word in words]
+    is_program = [word[0] not in OPERATORS and "=" not in word.partition("/")[0] for word in words if word]
     if True not in is_program:
         return None, []
     at = is_program.index(True)
-    # Where the command goes elsewhere, or the shell fills something in, only the shell can tell.
+    # Where the command goes elsewhere only the shell can tell what a path is.
     told = [] if "cd" in words else list(pairwise(words))[at:]
-    is_plain = {word: before[0] not in "<>" and not set(word) & set("$`*?[{~") for before, word in told}
-    return words[at], [word for word, plain in is_plain.items() if plain and word.startswith(("./", "../", "/"))]
+    named = [word for before, word in told if before[0] not in "<>" and is_plain(word)]
+    return words[at], [word for word in named if word.startswith(("./", "../", "/"))]
+
+
+def is_plain(word: str) -> bool:
+    """Whether the shell, and this program, leave a word as it is."""
+    return not set(word) & set("$`*?[{~")
 
 
 def _not_found(what: str, found: str, expected: str) -> ImgdaError:

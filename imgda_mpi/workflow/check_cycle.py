@@ -20,7 +20,7 @@ from imgda_mpi.disk import check_free, check_room
 from imgda_mpi.faults import ConfigError, ImgdaError, fault, reading, settled_by
 from imgda_mpi.model.restart import Restart, open_restart
 from imgda_mpi.netcdf import resolve
-from imgda_mpi.parallel.failure import from_rank_0
+from imgda_mpi.parallel.failure import from_rank_0, same_fate
 from imgda_mpi.planning.cycles import needs_table
 from imgda_mpi.results.differences import some
 from imgda_mpi.results.run_folder import Cycle
@@ -78,10 +78,10 @@ class Faults:
         ConfigError
         """
         every = list(dict.fromkeys(self.said))
-        if len(every) == 1:
-            raise ConfigError(every[0])
-        if every:
-            raise ConfigError(f"{len(every)} things stand in the way of the run:\n  " + "\n  ".join(every))
+        with same_fate(self.comm):
+            if every:
+                first = "" if len(every) == 1 else f"{len(every)} things stand in the way of the run:\n  "
+                raise ConfigError(first + "\n  ".join(every))
 
 
 def check_cycle(settings: CycleRun, comm: MPI.Intracomm) -> None:
@@ -237,9 +237,13 @@ def _check_disk(
     settings: CycleRun, windows: Sequence[Window], restart: Restart, n_files: int, done: Sequence[Cycle]
 ) -> None:
     """Say what the cycles that are left need of the disk, and refuse more than there is."""
+    if not windows:
+        log.info("output       all cycles are complete in %s", settings.output.directory)
+        return
     needs, of_history = needs_of_run(settings, windows, restart, n_files, done)
     for line in needs_table(needs).splitlines():
         log.info("disk         %s", line)
     log.info("history      %s", of_history)
+    log.info("output       %s (%d cycles are complete)", settings.output.directory, len(done))
     with settled_by("[output], [cycle] keep_every"):
         check_room(settings.output.directory.resolve(), int(needs.peak.size), int(needs.peak.files))
