@@ -17,7 +17,7 @@ from cycles import SIX, Setup, imgda, setup202x, setup2014
 from launch import imgda as on_ranks
 from mpi4py import MPI
 
-from imgda_mpi.cycling.commands import check_command, check_environment, check_launcher
+from imgda_mpi.cycling.command_checks import check_command, check_environment, check_launcher
 from imgda_mpi.faults import ConfigError, ImgdaError, InputError
 from imgda_mpi.settings.columns import ColumnsRun
 from imgda_mpi.settings.comparison import Comparison

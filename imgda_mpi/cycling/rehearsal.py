@@ -13,7 +13,7 @@ from imgda_mpi.cycling.loop import Runner
 from imgda_mpi.cycling.pace import HOUR
 from imgda_mpi.cycling.schedule import Window
 from imgda_mpi.disk import remove
-from imgda_mpi.faults import ImgdaError, OutOfTime, OutputError, fault, reading, writing
+from imgda_mpi.faults import ImgdaError, LostError, OutOfTime, OutputError, fault, reading, writing
 from imgda_mpi.results.run_records import stamp, time_text
 
 WHOLE, STOPS, RECORD = "whole", "stops", "rehearsal.json"
@@ -60,6 +60,7 @@ Compare = Callable[[Ran, Sequence[Ran]], Sequence[Difference]]
 
 def folder_of(run: Path) -> Path:
     """Where the rehearsal of a run is."""
+    run = run.absolute()
     return run.with_name(f"{run.name}.rehearsal")
 
 
@@ -121,7 +122,7 @@ def _but(what: str) -> Iterator[None]:
     try:
         yield
     except ImgdaError as err:
-        if not isinstance(err, OutOfTime):
+        if not isinstance(err, OutOfTime | LostError):
             err.args = (f"{err}\n{what}",)
         raise
 

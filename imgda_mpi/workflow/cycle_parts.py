@@ -8,7 +8,7 @@ from pathlib import Path
 
 from imgda_mpi.cycling.assimilation import Analyst, WithoutObservation
 from imgda_mpi.cycling.attempts import log_file
-from imgda_mpi.cycling.commands import check_command, check_environment, check_launcher
+from imgda_mpi.cycling.command_checks import check_command, check_environment, check_launcher
 from imgda_mpi.cycling.ending import Clock
 from imgda_mpi.cycling.loop import Loop, Runner
 from imgda_mpi.cycling.schedule import Window, windows
