@@ -75,9 +75,9 @@ class Cluster:
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    def submit(self, script: Path, *options: str) -> int:
-        """The number of a job, submitted from the folder of its script."""
-        return int(self.command("sbatch", "--parsable", *options, script, cwd=script.parent))
+    def submit(self, script: Path, folder: Path) -> int:
+        """The number of a job, submitted from a folder."""
+        return int(self.command("sbatch", "--parsable", script, cwd=folder))
 
     def jobs(self) -> dict[int, dict[str, str]]:
         """What SLURM knows of the jobs, by their numbers."""

@@ -164,10 +164,10 @@ def test_scripts_are_valid_bash(script: str) -> None:
     assert (checked.returncode, checked.stderr) == (0, "")
 
 
-@each_scheduler
-def test_directives_come_before_the_first_command(scheduler: Scheduler) -> None:
+@pytest.mark.parametrize("script", [f"{job}{scheduler.script}" for job in ("", "cycle_") for scheduler in SCHEDULERS])
+def test_directives_come_before_the_first_command(script: str) -> None:
     # Schedulers read no further.
-    lines = (JOBS / scheduler.script).read_text().splitlines()
+    lines = (JOBS / script).read_text().splitlines()
     directives = [n for n, line in enumerate(lines) if line.startswith(("#SBATCH", "#PBS", "#BSUB"))]
     commands = [n for n, line in enumerate(lines) if line and not line.startswith("#")]
     assert directives

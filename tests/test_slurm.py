@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +11,13 @@ from pathlib import Path
 import pytest
 from cases import FEW, demo, settings_file
 from launch import ROOT, same_restart
-from slurm_cluster import Cluster
+from slurm_cluster import Cluster, wait_for
 
-pytestmark = [pytest.mark.program, pytest.mark.usefixtures("held")]
+# SLURM takes half a minute to see the end of a wall time. What waits for that is the first to start.
+pytestmark = [pytest.mark.program, pytest.mark.usefixtures("held", "in_three_jobs")]
+
+# SLURM looks every half minute, and signals half a minute early rather than late.
+SHORT = {"time": "00:01:00", "signal": "B:USR1@25"}
 
 RANK = r"\S*python -P -m mpi4py -m imgda_mpi analyse"
 
@@ -32,9 +37,14 @@ class Job:
         script = folder / "slurm.sh"
         for place in ("scratch", "cache"):
             (folder / place).mkdir()
-        edits |= {"case_file": case.name, "scratch": str(folder / "scratch"), "cache": str(folder / "cache")}
+        edits |= {
+            "case_file": case.name,
+            "project": str(ROOT),
+            "scratch": str(folder / "scratch"),
+            "cache": str(folder / "cache"),
+        }
         script.write_text(edited((ROOT / "jobs/slurm.sh").read_text(), **edits))
-        return cls(slurm, folder, slurm.submit(script))
+        return cls(slurm, folder, slurm.submit(script, folder))
 
     @property
     def output(self) -> str:
@@ -54,21 +64,20 @@ class Job:
 def edited(template: str, **edits: str) -> str:
     """A template with other values of its directives and variables."""
     lines = template.splitlines()
-    given = {"account": "mine", "nodes": "1", "ntasks": "2", "project": str(ROOT)} | edits
+    given = {"account": "mine", "nodes": "1", "ntasks": "2"} | edits
     for name, value in given.items():
         starts = [line for line in lines if line.startswith((f"#SBATCH --{name.replace('_', '-')}=", f"{name}="))]
         assert len(starts) == 1, name
         lines[lines.index(starts[0])] = f"{starts[0].split('=')[0]}={value}"
+    # Debian's SLURM has no type that Open MPI understands by default.
     unset = "# export SLURM_MPI_TYPE=pmix"
     return "\n".join(line.removeprefix("# ") if line.startswith(unset) else line for line in lines) + "\n"
 
 
 @pytest.fixture(scope="module")
 def held(slurm: Cluster, example_case: Path, tmp_path_factory: pytest.TempPathFactory) -> Job:
-    """A job that comes to the end of its wall time. SLURM takes half a minute to see it: this is the first to start."""
-    folder = tmp_path_factory.mktemp("held")
-    # SLURM looks every half minute, and signals half a minute early rather than late.
-    job = Job.submit(slurm, example_case, folder, time="00:01:00", signal="B:USR1@25")
+    """A job that comes to the end of its wall time."""
+    job = Job.submit(slurm, example_case, tmp_path_factory.mktemp("held"), **SHORT)
     for rank in job.wait_for_ranks():
         os.kill(rank, signal.SIGSTOP)
     return job
@@ -97,3 +106,85 @@ def test_a_lost_rank_sends_the_job_back_and_it_makes_the_result(
 def test_the_signal_before_the_wall_time_sends_the_job_back_and_it_makes_the_result(held: Job, result: Path) -> None:
     assert same_restart(result, held.completed(restarts=1))
     assert "the wall time has run out; back into the queue" in held.output
+
+
+# --- Runs in several jobs -------------------------------------------------------------------------------------------
+
+# Knows nothing of models. What it does in the first, the second ... job is up to the test.
+DRIVER = """#!/usr/bin/env bash
+cd "$(dirname -- "$0")" || exit
+if [ "$1" = status ]; then
+    printf '{{"done": %d}}' "$(wc -l <cycles)"
+    exit
+fi
+echo "$*" >>calls
+sleep 100 &
+trap 'kill $!' EXIT
+case $(wc -l <calls) in
+{jobs}
+esac
+"""
+
+UNTIL_WARNED = "trap 'echo >>cycles; exit 3' USR1; wait"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run in several jobs."""
+
+    slurm: Cluster
+    folder: Path
+    first: int
+
+    @classmethod
+    def submit(cls, slurm: Cluster, folder: Path, *jobs: str) -> Run:
+        """Submit the template; what the driver does in each of the jobs is a shell command."""
+        for name in ("bin", "jobs"):
+            (folder / name).mkdir()
+        program = folder / "bin/imgda_mpi"
+        program.write_text(DRIVER.format(jobs="\n".join(f"{n}) {job} ;;" for n, job in enumerate(jobs, 1))))
+        program.chmod(0o755)
+        (folder / "bin/cycles").touch()
+        (folder / "jobs/run_cycle.sh").symlink_to(ROOT / "jobs/run_cycle.sh")
+        script = folder / "jobs/cycle_slurm.sh"
+        script.write_text(edited((ROOT / "jobs/cycle_slurm.sh").read_text(), cache=str(folder / "cache"), **SHORT))
+        return cls(slurm, folder, slurm.submit(script, folder))
+
+    def calls(self) -> list[str]:
+        """What the driver was asked, job by job."""
+        calls = self.folder / "bin/calls"
+        return calls.read_text().splitlines() if calls.exists() else []
+
+    def jobs(self) -> list[dict[str, str]]:
+        """The jobs, which submitted one another, once the last one has ended."""
+        jobs, submitted = [], str(self.first)
+        while submitted:
+            jobs.append(self.slurm.wait_for_job(int(submitted)))
+            output = (self.folder / f"imgda_mpi-{submitted}.log").read_text()
+            submitted = "".join(re.findall(r"Submitted batch job (\d+)", output))
+        return jobs
+
+
+@pytest.fixture(scope="module")
+def in_three_jobs(slurm: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """One that comes to the end of its wall time, is lost, and then comes to its end."""
+    return Run.submit(slurm, tmp_path_factory.mktemp("run"), UNTIL_WARNED, "kill -KILL $$", "echo >>cycles; exit 0")
+
+
+def test_a_job_that_is_cancelled_is_not_submitted_again(slurm: Cluster, tmp_path: Path) -> None:
+    run = Run.submit(slurm, tmp_path, "trap 'exit 3' TERM; wait")
+    wait_for(lambda: run.calls() or None, "the driver")
+    slurm.command("scancel", run.first)
+    [job] = run.jobs()
+    assert job["JobState"] == "CANCELLED"
+    assert "ended from outside: submit it again" in (tmp_path / f"imgda_mpi-{run.first}.log").read_text()
+
+
+def test_jobs_of_a_run_submit_one_another_until_it_is_done(in_three_jobs: Run) -> None:
+    jobs = in_three_jobs.jobs()
+    assert [job["ExitCode"] for job in jobs] == ["3:0", "137:0", "0:0"]
+    assert {job["WorkDir"] for job in jobs} == {str(in_three_jobs.folder)}
+    calls = in_three_jobs.calls()
+    assert len(calls) == 3
+    assert all(re.fullmatch(r"cycle case\.toml --until-walltime (00:00:[45]\d|00:01:00)", call) for call in calls)
+    assert list((in_three_jobs.folder / "cache/imgda_mpi").iterdir()) == []
