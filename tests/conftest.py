@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 # Before they are imported: what they assert is explained as in a test.
-pytest.register_assert_rewrite("cases", "image_files", "launch", "slurm_cluster")
+pytest.register_assert_rewrite("cases", "image_files", "launch", "processes", "slurm_cluster")
 
 from example_blocks import Blocks, read_case  # noqa: E402
 from launch import load  # noqa: E402

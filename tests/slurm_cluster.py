@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
-import signal
 import socket
 import subprocess
 import tempfile
-import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
 from launch import ENVIRONMENT
-
-Found = TypeVar("Found")
+from processes import end, processes, wait_for
 
 NEEDED = ("slurmctld", "slurmd", "munged", "sbatch", "srun", "scontrol", "setpriv")
 # Daemons are in folders that not every PATH has.
@@ -111,29 +106,6 @@ class Cluster:
         return done.stdout.strip() == "idle"
 
 
-def wait_for(find: Callable[[], Found | None], what: str, seconds: float = 60) -> Found:
-    """What is found before long."""
-    deadline = time.monotonic() + seconds
-    while (found := find()) is None:
-        assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
-        time.sleep(0.02)
-    return found
-
-
-def processes(*variables: str, pattern: str = "") -> list[int]:
-    """Processes with these settings in their environment whose command begins with a pattern."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            environment = (process / "environ").read_bytes().decode(errors="replace").split("\0")
-            command = (process / "cmdline").read_bytes().decode(errors="replace").replace("\0", " ")
-        except OSError:
-            continue
-        if {*variables} <= {*environment} and re.match(pattern, command):
-            found.append(int(process.name))
-    return found
-
-
 def free_ports(count: int) -> list[int]:
     """Ports that nobody listens on."""
     with ExitStack() as stack:
@@ -154,6 +126,7 @@ def cluster() -> Iterator[Cluster]:
     with tempfile.TemporaryDirectory(prefix="imgda_slurm.") as name, ExitStack() as stack:
         folder = Path(name)
         running = Cluster(folder / "slurm.conf")
+        # Jobs outlive the daemons.
         stack.callback(end, f"SLURM_CONF={running.configuration}")
         configure(folder)
         keeping = [f"--{what}-file={folder}/munged.{what}" for what in ("pid", "log", "seed")]
@@ -195,16 +168,3 @@ def start(stack: ExitStack, running: Cluster, *words: str) -> None:
         )
     stack.callback(process.wait)
     stack.callback(process.terminate)
-
-
-def end(variable: str) -> None:
-    """End what is left of jobs, which the end of the daemons would not."""
-
-    def gone() -> bool | None:
-        left = processes(variable)
-        for process in left:
-            with suppress(ProcessLookupError):
-                os.kill(process, signal.SIGKILL)
-        return not left or None
-
-    wait_for(gone, "the end of all jobs")

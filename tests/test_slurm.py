@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from cases import FEW, demo, settings_file
 from launch import ROOT, same_restart
-from slurm_cluster import Cluster, wait_for
+from processes import wait_for
+from slurm_cluster import Cluster
 
 # SLURM takes half a minute to see the end of a wall time. What waits for that is the first to start.
 pytestmark = [pytest.mark.program, pytest.mark.usefixtures("held", "in_three_jobs")]
