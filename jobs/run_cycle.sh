@@ -56,20 +56,23 @@ case $status in
     0 | 1 | 2 | 126 | 127 | 130) why= ;;
     *) why="a model, an analysis or the driver was lost (status $status)" ;;
 esac
-if [ $ended = yes ] && [ -n "$why" ]; then
+if [ -z "$why" ]; then
+    rm -f "$in_vain"
+    exit "$status"
+fi
+# This takes a second. Who ends the job may signal the driver first and this shell only then.
+after=$(cycles_done)
+if [ $ended = yes ]; then
     say "ended from outside: submit it again and it goes on where it was"
-elif [ -z "$why" ]; then
+    exit "$status"
+fi
+[ "$after" -le "$before" ] || rm -f "$in_vain"
+[ "$after" -gt "$before" ] || echo "$job_id" >>"$in_vain"
+if [ -e "$in_vain" ] && [ "$(wc -l <"$in_vain")" -ge $most_in_vain ]; then
+    say "$why, and no cycle came about in $most_in_vain jobs: see imgda_mpi status, mend it, and submit it again"
     rm -f "$in_vain"
 else
-    after=$(cycles_done)
-    [ "$after" -le "$before" ] || rm -f "$in_vain"
-    [ "$after" -gt "$before" ] || echo "$job_id" >>"$in_vain"
-    if [ -e "$in_vain" ] && [ "$(wc -l <"$in_vain")" -ge $most_in_vain ]; then
-        say "$why, and no cycle came about in $most_in_vain jobs: see imgda_mpi status, mend it, and submit it again"
-        rm -f "$in_vain"
-    else
-        say "$why; cycles done by this job: $((after - before)); into the queue again"
-        submit || say "the queue does not take it: submit it again"
-    fi
+    say "$why; cycles done by this job: $((after - before)); into the queue again"
+    submit || say "the queue does not take it: submit it again"
 fi
 exit "$status"

@@ -115,6 +115,7 @@ def test_the_signal_before_the_wall_time_sends_the_job_back_and_it_makes_the_res
 DRIVER = """#!/usr/bin/env bash
 cd "$(dirname -- "$0")" || exit
 if [ "$1" = status ]; then
+    sleep 0.5
     printf '{{"done": %d}}' "$(wc -l <cycles)"
     exit
 fi
