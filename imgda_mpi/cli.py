@@ -8,11 +8,12 @@ import math
 import sys
 import traceback
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imgda_mpi import __version__
-from imgda_mpi.faults import ImgdaError
+from imgda_mpi.faults import MEND, NOT_YET, ConfigError, ImgdaError
 
 if TYPE_CHECKING:
     from mpi4py import MPI
@@ -21,15 +22,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-BAD_INPUT = 2
-"""Exit status where the user can mend what went wrong; 1 is a fault of the program."""
-
-NOT_DONE = 3
-"""Exit status of ``check --done`` where there is no result yet."""
-
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one verb and return the exit status: 0 done, 1 a fault of the program, 2 bad input, 3 see `NOT_DONE`."""
+    """Run one verb and return the exit status: 0 done, 1 a fault of the program, others as of `imgda_mpi.faults`."""
     arguments = _parser().parse_args(argv)
     verb: Callable[[argparse.Namespace], int] = arguments.verb
     return verb(arguments)
@@ -43,7 +38,9 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(required=True, metavar="VERB")
 
     analyse = verbs.add_parser("analyse", help="correct a restart with an observed image (under mpirun)")
-    analyse.add_argument("settings", type=Path, help="settings file, TOML")
+    analyse.add_argument(
+        "settings", type=Path, help="settings file, TOML; - to read names of such files from standard input, one a line"
+    )
     analyse.set_defaults(verb=_analyse)
 
     check = verbs.add_parser("check", help="check settings and input files without computing or writing a result")
@@ -52,9 +49,35 @@ def _parser() -> argparse.ArgumentParser:
         "--done",
         action="store_true",
         help="ask, on one process, whether the output folder holds the result already: status 0 if it does, "
-        f"{NOT_DONE} if it holds nothing yet, {BAD_INPUT} if it holds anything else",
+        f"{NOT_YET} if it holds nothing yet, {MEND} if it holds anything else",
     )
     check.set_defaults(verb=_check)
+
+    cycle = verbs.add_parser(
+        "cycle",
+        help="run a model and correct it, window after window; goes on where it was interrupted",
+        description="Runs CoLM through a window, corrects its restart, and so on; goes on where such a run has ended. "
+        "A process without MPI, which starts the model and the analyses by the commands of the settings; soil columns "
+        f"run under mpirun. Status 0: all cycles are complete; {NOT_YET}: out of time, run it again; 4: a process was "
+        f"lost, run it again; {MEND}: something to mend.",
+    )
+    cycle.add_argument("settings", type=Path, help="settings file, TOML; see `imgda_mpi settings cycle`")
+    cycle.add_argument(
+        "--until-walltime", type=_seconds, metavar="TIME", help="what this job has left, as 11:30:00, or in seconds"
+    )
+    cycle.add_argument("--only", choices=("analysis", "model"), help="one step of one cycle, with --at")
+    cycle.add_argument("--at", type=_instant, metavar="TIME", help="start of the cycle, as 2022-06-02T06:00Z")
+    cycle.add_argument(
+        "--rehearse",
+        action="store_true",
+        help="two windows without analyses beside one that is twice as long: does the model stop and go on to the bit?",
+    )
+    cycle.set_defaults(verb=_cycle)
+
+    status = verbs.add_parser("status", help="how far a run of cycles is, and what failed")
+    status.add_argument("settings", type=Path, help="settings file of the run")
+    status.add_argument("--json", action="store_true", help="as JSON")
+    status.set_defaults(verb=_status)
 
     compare = verbs.add_parser(
         "compare",
@@ -88,7 +111,11 @@ def _parser() -> argparse.ArgumentParser:
 
     settings = verbs.add_parser("settings", help="print every key of the settings file with unit, default and meaning")
     settings.add_argument(
-        "of", nargs="?", choices=("analyse", "compare", "columns"), default="analyse", help="whose (default: analyse)"
+        "of",
+        nargs="?",
+        choices=("analyse", "compare", "columns", "cycle"),
+        default="analyse",
+        help="whose (default: analyse)",
     )
     settings.set_defaults(verb=_settings)
 
@@ -110,6 +137,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _analyse(arguments: argparse.Namespace) -> int:
+    if str(arguments.settings) == "-":
+        from imgda_mpi.workflow.resident import analyse_one_after_the_other
+
+        return _together(analyse_one_after_the_other)
     from imgda_mpi.settings.analysis import Settings
     from imgda_mpi.workflow.analyse import analyse
 
@@ -138,11 +169,50 @@ def _done(settings_file: Path) -> int:
     def ask() -> None:
         nonlocal status
         settings = read_settings(settings_file, Settings)
-        status = 0 if done(settings) else NOT_DONE
+        status = 0 if done(settings) else NOT_YET
         said = "no result yet" if status else "the whole result is there already,"
         sys.stdout.write(f"{said} in {settings.output.directory}\n")
 
     return _alone(ask) or status
+
+
+def _cycle(arguments: argparse.Namespace) -> int:
+    from imgda_mpi.console import configure_logging
+    from imgda_mpi.cycling.ending import Clock
+    from imgda_mpi.settings.cycle import CycleRun
+    from imgda_mpi.settings.file import peek, read_settings
+
+    clock = Clock(arguments.until_walltime)
+    if peek(arguments.settings, "model", "kind") == "columns":
+        from imgda_mpi.workflow.cycle_columns import cycle_columns
+
+        return _on_all_ranks(arguments.settings, CycleRun, lambda settings, comm: cycle_columns(settings, clock, comm))
+    configure_logging(0)
+
+    def drive() -> None:
+        from imgda_mpi.workflow.cycle import cycle, cycle_step
+
+        settings = read_settings(arguments.settings, CycleRun)
+        if (arguments.only is None) != (arguments.at is None):
+            raise ConfigError("--only and --at go together")
+        if arguments.only is not None:
+            said = cycle_step(settings, arguments.only, arguments.at)
+        else:
+            said = cycle(settings, clock)
+        sys.stdout.write(f"{said}\n")
+
+    return _alone(drive)
+
+
+def _status(arguments: argparse.Namespace) -> int:
+    from imgda_mpi.settings.cycle import CycleRun
+    from imgda_mpi.settings.file import read_settings
+    from imgda_mpi.workflow.status import status
+
+    def write() -> None:
+        sys.stdout.write(f"{status(read_settings(arguments.settings, CycleRun), as_json=arguments.json)}\n")
+
+    return _alone(write)
 
 
 def _compare(arguments: argparse.Namespace) -> int:
@@ -223,6 +293,18 @@ def _counts(text: str) -> list[int]:
     return counts
 
 
+def _seconds(text: str) -> float:
+    parts = [float(part) for part in text.split(":")]
+    if not 1 <= len(parts) <= 3 or min(parts) < 0 or not all(map(math.isfinite, parts)):
+        raise argparse.ArgumentTypeError(f"{text}: needs hours, minutes and seconds, as 11:30:00")
+    return math.fsum(part * 60**place for place, part in enumerate(reversed(parts)))
+
+
+def _instant(text: str) -> datetime:
+    time = datetime.fromisoformat(text)
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+
+
 def _positive(text: str) -> float:
     number = float(text)
     if not 0 < number < math.inf:
@@ -235,36 +317,46 @@ def _alone(work: Callable[[], object]) -> int:
         work()
     except ImgdaError as err:
         sys.stderr.write(f"error: {err}\n")
-        return BAD_INPUT
+        return err.status
     return 0
 
 
 def _on_all_ranks(settings_file: Path, kind: type[Section], verb: Callable[..., object]) -> int:
-    """Read the settings on rank 0, run a verb on all ranks, and end them all together whatever happens.
-
-    Text that the verb returns on rank 0 is printed.
-    """
-    from mpi4py import MPI
-
-    from imgda_mpi.console import configure_logging
-    from imgda_mpi.parallel.failure import from_rank_0
+    """Read the settings on rank 0, and run a verb on all ranks."""
 
     def read() -> Section:
         from imgda_mpi.settings.file import read_settings  # on the one rank that reads
 
         return read_settings(settings_file, kind)
 
+    def work(comm: MPI.Intracomm) -> object:
+        from imgda_mpi.parallel.failure import from_rank_0
+
+        return verb(from_rank_0(comm, read), comm)
+
+    return _together(work)
+
+
+def _together(work: Callable[[MPI.Intracomm], object]) -> int:
+    """Do something on all ranks, and end them all together whatever happens.
+
+    Text that is returned on rank 0 is printed.
+    """
+    from mpi4py import MPI
+
+    from imgda_mpi.console import configure_logging
+
     comm = MPI.COMM_WORLD
     configure_logging(comm.rank)
     try:
-        said = verb(from_rank_0(comm, read), comm)
+        said = work(comm)
         if isinstance(said, str) and comm.rank == 0:
             sys.stdout.write(f"{said}\n")
     except ImgdaError as err:
         if comm.size > 1 and not err.everywhere:
             log.error("%s", err)
-            return _abort(BAD_INPUT, comm)
-        message = str(err)
+            return _abort(err.status, comm)
+        message, status = str(err), err.status
     except BaseException:
         traceback.print_exc()
         return _abort(1, comm)
@@ -277,7 +369,7 @@ def _on_all_ranks(settings_file: Path, kind: type[Section], verb: Callable[..., 
         # Launchers end all ranks as soon as one has ended: first the message, then the orderly end of MPI.
         comm.Barrier()
         MPI.Finalize()
-    return BAD_INPUT
+    return status
 
 
 def _abort(status: int, comm: MPI.Intracomm) -> int:

@@ -9,6 +9,9 @@ from pathlib import Path
 
 from imgda_mpi.faults import OutputError, fault, reading
 
+REMOVED = ".removed-"
+"""How the names of folders begin that are being removed; what a killed job left of one can be removed by anybody."""
+
 
 def checksum(file: Path) -> str:
     """SHA-256 of a file, hexadecimal. Not collective.
@@ -19,6 +22,43 @@ def checksum(file: Path) -> str:
     """
     with reading(file), file.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def sync(path: Path) -> None:
+    """Have a file or folder on the disk. Not collective.
+
+    Without this a crash of the machine could leave a final name with unwritten content.
+
+    Raises
+    ------
+    OSError
+    """
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def tree(folder: Path) -> list[Path]:
+    """A folder and all files and folders in it, none of which is reached through a link. Not collective."""
+    return [folder, *(path for path in folder.rglob("*") if not path.is_symlink())]
+
+
+def remove(path: Path) -> None:
+    """Remove a file, link or folder, also one that somebody still writes into: it loses its name first. Not collective.
+
+    Raises
+    ------
+    OSError
+        Where it has not lost its name.
+    """
+    if path.is_symlink() or path.is_file():
+        path.unlink()
+    elif path.exists():
+        nameless = path.with_name(f"{REMOVED}{path.name.lstrip('.')}-{os.urandom(4).hex()}")
+        path.rename(nameless)
+        shutil.rmtree(nameless, ignore_errors=True)
 
 
 def check_free(final: Path, bytes_needed: int = 0) -> None:

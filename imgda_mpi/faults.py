@@ -10,13 +10,19 @@ BUGS = (NotImplementedError, RecursionError)
 """Kinds of RuntimeError that say nothing of a file."""
 
 
+MEND, NOT_YET, LOST, NO_OBSERVATION, INTERRUPTED = 2, 3, 4, 5, 130
+"""Exit statuses, see `ImgdaError`: what the user can mend; out of time; a lost process; an observed image that is
+missing or cannot be used; Ctrl-C."""
+
+
 class ImgdaError(Exception):
-    """Base of every error whose message is meant for the user; the command ends with status 2.
+    """Base of every error whose message is meant for the user; the command ends with its ``status``.
 
     ``everywhere`` is true where every rank of the job has raised the same error, so that the job can end in order.
     """
 
     everywhere = False
+    status = MEND
 
 
 class ConfigError(ImgdaError):
@@ -60,9 +66,21 @@ def not_finite(path: Path, variable: str, n_bad: int, n: int) -> ImgdaError:
     )
 
 
+class OutOfTime(ImgdaError):
+    """All is well, and there is no time left: the same command goes on."""
+
+    status = NOT_YET
+
+
+class LostError(ImgdaError):
+    """A process was lost that may be well another time."""
+
+    status = LOST
+
+
 @contextmanager
-def settled_by(keys: str) -> Iterator[None]:
-    """Add to the message of an `ImgdaError` which settings the user would change.
+def settled_by(keys: str, status: int = MEND) -> Iterator[None]:
+    """Add to the message of an `ImgdaError` which settings the user would change, and give it a status.
 
     >>> try:
     ...     with settled_by("[model]"):
@@ -75,6 +93,7 @@ def settled_by(keys: str) -> Iterator[None]:
         yield
     except ImgdaError as err:
         err.args = (f"{err} (see {keys})",)
+        err.status = status
         raise
 
 

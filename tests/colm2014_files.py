@@ -45,6 +45,7 @@ class SmallCase:
         self.types = rng.choice([0, 0, 0, 1, 2, 3, 4], n).astype("<i4")
         self.classes = np.array([7, 1, 17, 24, 16])[self.types]  # USGS
         self.porosity = rng.uniform(0.35, 0.5, (n, N_SOIL))
+        self.hydraulics = 8.0, 8.0, 8.0  # psi0, bsw, hksati
         self.row, self.column = np.divmod(self.cell, n_lon)
         self.dlat, self.dlon = np.radians(self.lats[self.row]), np.radians(self.lons[self.column])
         self.state = {name: rng.uniform(0.0, 1.0, (n, width)) for name, width in STATE.items()}
@@ -70,7 +71,8 @@ class SmallCase:
             *layers,
             np.full(n * 15, 7.0),  # lakedepth, dz_lake, four albedos
             self.porosity,
-            np.full(n * (70 + 16 + 8), 8.0),
+            *(np.full(n * N_SOIL, value) for value in self.hydraulics),
+            np.full(n * (40 + 16 + 8), 8.0),
             np.full(14, 9.0),
         )
         path.write_bytes(places + properties)

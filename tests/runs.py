@@ -11,12 +11,12 @@ from mpi4py import MPI
 from problems import SELF
 
 from imgda_mpi.grid import Grid
-from imgda_mpi.parallel.failure import same_fate
-from imgda_mpi.results.manifest import checksums
-from imgda_mpi.results.run_folder import Cycle, Run, read_cycle
+from imgda_mpi.parallel.failure import Ranks, same_fate
+from imgda_mpi.results.manifest import all_versions, checksums
+from imgda_mpi.results.run_folder import Cycle, Run
 from imgda_mpi.results.run_images import Side, instants
 from imgda_mpi.results.run_records import Description, FileSet, Origin, Record
-from imgda_mpi.results.run_writing import new_cycle, new_run, write_record
+from imgda_mpi.results.run_writing import begin_cycle, end_cycle, new_run
 
 START = datetime(2022, 6, 2, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -55,34 +55,38 @@ def make_cycle(
     """A cycle between two hours of the run; its sets are those of their hours."""
     start, parts = START + begin * HOUR, {}
     every = range(begin, end + 1, 3) if history is None else history
-    with new_cycle(run, start, comm) as folder:
-        with same_fate(comm):
-            if comm.rank == 0:
-                parts["background"] = write_set(folder / "background", f"hour {begin}")
-                if analysed:
-                    parts["analysis"] = write_set(folder / "analysis" / "restart", f"analysis {begin}")
-                parts["restart"] = write_set(folder / "restart", f"hour {end}")
-                if every:
-                    times = [START + hour * HOUR for hour in every]
-                    write_history(folder / "history" / "history.nc", times, shift=shift * analysed, grid=grid)
-        sets = {name: FileSet.of(checksums(files, comm)) for name, files in comm.bcast(parts).items()}
-        record = Record(
-            start,
-            START + end * HOUR,
-            sets["background"],
-            origin,
-            sets.get("analysis"),
-            sets["restart"],
-            {"model": 1.5},
-            () if analysed else ("no observation within 3 h",),
-        )
-        write_record(folder, record, comm)
-    return read_cycle(run.cycle_folder(start))
+    folder = begin_cycle(run, start, Ranks(comm))
+    with same_fate(comm):
+        if comm.rank == 0:
+            parts["background"] = write_set(folder / "background", f"hour {begin}")
+            if analysed:
+                parts["analysis"] = write_set(folder / "analysis" / "restart", f"analysis {begin}")
+            parts["restart"] = write_set(folder / "restart", f"hour {end}")
+            if every:
+                times = [START + hour * HOUR for hour in every]
+                write_history(folder / "history" / "history.nc", times, shift=shift * analysed, grid=grid)
+    sets = {name: FileSet.of(checksums(files, comm)) for name, files in comm.bcast(parts).items()}
+    record = Record(
+        start,
+        START + end * HOUR,
+        sets["background"],
+        origin,
+        sets.get("analysis"),
+        sets["restart"],
+        {"model": 1.5},
+        () if analysed else ("no observation within 3 h",),
+    )
+    return end_cycle(folder, record, Ranks(comm))
+
+
+def new_test_run(folder: Path, comm: MPI.Intracomm = SELF) -> Run:
+    """A run without cycles."""
+    return new_run(folder, RUN, SETTINGS, all_versions(), Ranks(comm))
 
 
 def make_run(folder: Path, comm: MPI.Intracomm = SELF) -> Run:
     """A run of three windows of 6, 6 and 12 hours; only the second one begins with an analysis."""
-    run = new_run(folder, RUN, SETTINGS, comm)
+    run = new_test_run(folder, comm)
     first = make_cycle(run, comm, begin=0, end=6)
     second = make_cycle(run, comm, begin=6, end=12, analysed=True, origin=first.record.as_origin)
     make_cycle(run, comm, begin=12, end=24, origin=second.record.as_origin)

@@ -14,14 +14,26 @@ import pytest
 from launch import python
 from mpi4py import MPI
 from problems import COMMS, SELF, agree
-from runs import HOUR, RUN, SETTINGS, START, edit, make_cycle, make_run, moments, shared_folder, write_set
+from runs import (
+    HOUR,
+    RUN,
+    SETTINGS,
+    START,
+    edit,
+    make_cycle,
+    make_run,
+    moments,
+    new_test_run,
+    shared_folder,
+    write_set,
+)
 
 from imgda_mpi.disk import checksum
 from imgda_mpi.faults import ConfigError, InputError, OutputError
-from imgda_mpi.parallel.failure import same_fate
+from imgda_mpi.parallel.failure import Ranks, same_fate
 from imgda_mpi.results.run_folder import Cycle, open_run
 from imgda_mpi.results.run_records import FileSet, Origin, Record
-from imgda_mpi.results.run_writing import new_cycle, new_run, write_record
+from imgda_mpi.results.run_writing import begin_cycle, end_cycle
 
 
 @pytest.mark.parametrize("comm", COMMS)
@@ -70,45 +82,49 @@ def test_the_record_chains_by_digests(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("comm", COMMS)
-def test_a_cycle_that_fails_leaves_nothing(comm: MPI.Intracomm, tmp_path: Path) -> None:
-    run = new_run(shared_folder(tmp_path, comm) / "run", RUN, SETTINGS, comm)
-    with pytest.raises(OutputError, match="disk full"), new_cycle(run, START, comm) as folder, same_fate(comm):
-        if comm.rank == comm.size - 1:
-            (folder / "half").write_text("")
-            raise OutputError("disk full")
-    comm.barrier()
-    assert agree(comm, not any((run.directory / "cycles").iterdir()))
-
-
-@pytest.mark.parametrize("comm", COMMS)
-def test_what_a_killed_job_left_is_not_seen_and_is_replaced(comm: MPI.Intracomm, tmp_path: Path) -> None:
-    run = new_run(shared_folder(tmp_path, comm) / "run", RUN, SETTINGS, comm)
-    left = run.directory / "cycles" / "20220602T00.partial"
+def test_what_an_attempt_left_is_not_seen_and_handed_over_as_far_as_it_is_whole(
+    comm: MPI.Intracomm, tmp_path: Path
+) -> None:
+    run = new_test_run(shared_folder(tmp_path, comm) / "run", comm)
+    first = begin_cycle(run, START, Ranks(comm))
     if comm.rank == 0:
-        write_set(left / "background", "a killed job")
-        (left / "log").mkdir()
+        write_set(first / "restart", "a killed job")
+        write_set(first / "analysis", "a whole analysis")
+        (first / "log").mkdir()
     comm.barrier()
     assert agree(comm, run.cycles() == [] and run.last() is None)
     comm.barrier()
+    second = begin_cycle(run, START, Ranks(comm))
+    assert agree(comm, second != first and not first.exists())
+    assert agree(comm, sorted(path.name for path in second.iterdir()) == ["analysis", "log"])
+    assert agree(comm, len(list((second / "analysis/2022-153-00000").iterdir())) == 3)
+    comm.barrier()
     make_cycle(run, comm, begin=0, end=6)
-    assert agree(comm, not left.exists() and len(run.cycles()) == 1)
-    assert agree(comm, not (run.directory / "cycles/20220602T00/log").exists())
+    assert agree(comm, [path.name for path in (run.directory / "cycles").iterdir()] == ["20220602T00"])
+
+
+def test_a_process_of_an_earlier_attempt_writes_into_a_folder_without_a_name(tmp_path: Path) -> None:
+    run = new_test_run(tmp_path / "run")
+    first = begin_cycle(run, START, Ranks(SELF))
+    (first / "restart").mkdir()
+    with (first / "restart" / "late.nc").open("w") as late:
+        second = begin_cycle(run, START, Ranks(SELF))
+        late.write("of an earlier attempt")
+    assert not any(second.iterdir())
+    with pytest.raises(FileNotFoundError):
+        (first / "restart" / "later.nc").write_text("")
 
 
 @pytest.mark.parametrize("comm", COMMS)
-def test_a_cycle_is_never_made_twice_nor_without_its_record(comm: MPI.Intracomm, tmp_path: Path) -> None:
+def test_a_cycle_is_never_made_twice_nor_with_the_record_of_another(comm: MPI.Intracomm, tmp_path: Path) -> None:
     run = make_run(shared_folder(tmp_path, comm) / "run", comm)
     with pytest.raises(OutputError, match="20220602T06: found a complete cycle"):
         make_cycle(run, comm, begin=6, end=12)
-    for hour, write in ((18, False), (21, True)):
-        with (
-            pytest.raises(InputError, match=r"cycle\.json: "),
-            new_cycle(run, START + hour * HOUR, comm) as folder,
-        ):
-            if write:
-                write_record(folder, Record(START, START + HOUR), comm)
+    folder = begin_cycle(run, START + 24 * HOUR, Ranks(comm))
+    with pytest.raises(InputError, match=r"cycle\.json: time: found 20220602T00, expected 20220603T00"):
+        end_cycle(folder, Record(START, START + HOUR), Ranks(comm))
     comm.barrier()
-    assert agree(comm, len(list((run.directory / "cycles").iterdir())) == 3)
+    assert agree(comm, len(run.cycles()) == 3)
 
 
 # Dies without a word in the middle of a cycle: while it fills the folder, or with all but the new name done.
@@ -116,45 +132,39 @@ DIES = """
 import os, sys
 from datetime import datetime, UTC
 from pathlib import Path
-from mpi4py import MPI
+from imgda_mpi.parallel.team import Alone
 from imgda_mpi.results.run_folder import open_run
-from imgda_mpi.results.run_writing import new_cycle, write_record
+from imgda_mpi.results.run_writing import begin_cycle, end_cycle
 from imgda_mpi.results.run_records import Record
 start = datetime(2022, 6, 2, tzinfo=UTC)
 Path.rename = lambda *_: os._exit(9)
-with new_cycle(open_run(Path(sys.argv[1])), start, MPI.COMM_SELF) as folder:
-    if sys.argv[2] == "early":
-        os._exit(9)
-    write_record(folder, Record(start, datetime(2022, 6, 2, 6, tzinfo=UTC)), MPI.COMM_SELF)
+folder = begin_cycle(open_run(Path(sys.argv[1])), start, Alone())
+if sys.argv[2] == "early":
+    os._exit(9)
+assert "mpi4py" not in sys.modules
+end_cycle(folder, Record(start, datetime(2022, 6, 2, 6, tzinfo=UTC)), Alone())
 """
 
 
 @pytest.mark.parametrize("when", ["early", "late"])
 def test_a_job_that_dies_in_a_cycle_leaves_nothing_under_its_name(tmp_path: Path, when: str) -> None:
-    run = new_run(tmp_path / "run", RUN, SETTINGS, SELF)
+    run = new_test_run(tmp_path / "run")
     assert python("-c", DIES, str(run.directory), when).returncode == 9
-    assert [folder.name for folder in (run.directory / "cycles").iterdir()] == ["20220602T00.partial"]
+    assert [folder.suffix for folder in (run.directory / "cycles").iterdir()] == [".partial"]
     assert run.cycles() == []
     make_cycle(run, SELF, begin=0, end=6)
     assert [folder.name for folder in (run.directory / "cycles").iterdir()] == ["20220602T00"]
 
 
-def test_an_interrupted_cycle_is_removed(tmp_path: Path) -> None:
-    run = new_run(tmp_path / "run", RUN, SETTINGS, SELF)
-    with pytest.raises(KeyboardInterrupt), new_cycle(run, START, SELF):
-        raise KeyboardInterrupt
-    assert not any((tmp_path / "run/cycles").iterdir())
-
-
 def test_a_folder_in_use_is_no_new_run(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
-    new_run(tmp_path / "run", RUN, SETTINGS, SELF)
+    new_test_run(tmp_path / "run")
     with pytest.raises(OutputError, match="found a folder that is not empty"):
-        new_run(tmp_path / "run", RUN, SETTINGS, SELF)
+        new_test_run(tmp_path / "run")
 
 
 def test_cycles_begin_at_whole_hours_of_a_time_zone(tmp_path: Path) -> None:
-    run = new_run(tmp_path / "run", RUN, SETTINGS, SELF)
+    run = new_test_run(tmp_path / "run")
     with pytest.raises(ConfigError, match=r"found a cycle at 2022-06-02 00:30:00 UTC, expected a whole hour"):
         run.cycle_folder(START + HOUR / 2)
     with pytest.raises(ValueError, match="time zone"):
@@ -213,12 +223,11 @@ def test_a_broken_chain_is_found_where_it_breaks(tmp_path: Path) -> None:
 
 
 def test_sets_that_were_never_written_do_not_break_the_chain(tmp_path: Path) -> None:
-    run = new_run(tmp_path / "run", RUN, SETTINGS, SELF)
+    run = new_test_run(tmp_path / "run")
     origin = None
     for begin in (0, 6):
         record = Record(START + begin * HOUR, START + (begin + 6) * HOUR, origin=origin, analysis=FileSet({}))
-        with new_cycle(run, record.time, SELF) as folder:
-            write_record(folder, record, SELF)
+        end_cycle(begin_cycle(run, record.time, Ranks(SELF)), record, Ranks(SELF))
         origin = record.as_origin
     assert [cycle.verify() for cycle in run.cycles()] == [[], []]
     assert run.cycles()[0].record.analysis is not None

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from histories import GRID, flux, moisture
 from problems import SELF
-from runs import HOUR, RUN, SETTINGS, START, make_cycle, make_run, moments
+from runs import HOUR, START, make_cycle, make_run, moments, new_test_run
 
 from imgda_mpi.colm.soil_layers import LAYERS
 from imgda_mpi.faults import InputError
@@ -16,7 +16,6 @@ from imgda_mpi.grid import Grid
 from imgda_mpi.report.run_table import run_table
 from imgda_mpi.results import history_file
 from imgda_mpi.results.run_images import fluxes, images, instants
-from imgda_mpi.results.run_writing import new_run
 
 
 def test_images_come_once_and_twice_where_an_analysis_lies_between(tmp_path: Path) -> None:
@@ -35,13 +34,13 @@ def test_images_come_once_and_twice_where_an_analysis_lies_between(tmp_path: Pat
 
 
 def test_a_run_of_one_cycle_that_begins_with_an_analysis(tmp_path: Path) -> None:
-    run = new_run(tmp_path / "run", RUN, SETTINGS, SELF)
+    run = new_test_run(tmp_path / "run")
     make_cycle(run, SELF, begin=0, end=6, analysed=True)
     assert [(time.hour, side) for time, side in moments(run)] == [(0, "after"), (3, ""), (6, "")]
 
 
 def test_a_history_that_does_not_reach_the_end_of_its_window(tmp_path: Path) -> None:
-    run = new_run(tmp_path / "run", RUN, SETTINGS, SELF)
+    run = new_test_run(tmp_path / "run")
     first = make_cycle(run, SELF, begin=0, end=8)
     make_cycle(run, SELF, begin=8, end=11, origin=first.record.as_origin)
     assert [(time.hour, side) for time, side in moments(run)] == [(0, ""), (3, ""), (6, ""), (8, ""), (11, "")]
@@ -90,20 +89,20 @@ def test_an_unread_rest_closes_its_history(tmp_path: Path) -> None:
 
 
 def test_a_run_whose_images_cannot_be_had_says_so(tmp_path: Path) -> None:
-    run = new_run(tmp_path / "run", RUN, SETTINGS, SELF)
+    run = new_test_run(tmp_path / "run")
     with pytest.raises(InputError, match="found no complete cycle"):
         moments(run)
     first = make_cycle(run, SELF, begin=0, end=6)
     make_cycle(run, SELF, begin=6, end=12, history=())
     with pytest.raises(InputError, match=r"20220602T06: found no history, expected history/history\.nc"):
         moments(run)
-    moved = new_run(tmp_path / "moved", RUN, SETTINGS, SELF)
+    moved = new_test_run(tmp_path / "moved")
     make_cycle(moved, SELF, begin=0, end=6)
     grid = Grid(GRID.latitude, GRID.longitude + 0.5)
     make_cycle(moved, SELF, begin=6, end=12, grid=grid, origin=first.record.as_origin)
     with pytest.raises(InputError, match=r"history\.nc: lat, lon: found .* the grid of the cycles before"):
         moments(moved)
-    early = new_run(tmp_path / "early", RUN, SETTINGS, SELF)
+    early = new_test_run(tmp_path / "early")
     make_cycle(early, SELF, begin=0, end=6, history=(0, 3, 9))
     with pytest.raises(
         InputError, match=r"history\.nc: time: found times from 2022-06-02 00:00 UTC to 2022-06-02 09:00"

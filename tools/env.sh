@@ -14,9 +14,13 @@ else
     imgda_environment=$imgda_root/.venv
 fi
 # An mpirun inside the environment (from a wheel or from conda) is found before the system's, as its library is.
+# What is changed here is kept, for commands of a model that the program runs.
 case $PATH in
     "$imgda_environment/bin":*) ;;
-    *) export PATH="$imgda_environment/bin:$PATH" ;;
+    *)
+        IMGDA_OUTSIDE=$(declare -p PATH OMP_NUM_THREADS OPENBLAS_NUM_THREADS 2>/dev/null) || true
+        export IMGDA_OUTSIDE PATH="$imgda_environment/bin:$PATH"
+        ;;
 esac
 
 # The program's parallelism is its ranks: threads of the libraries would only compete with them for the cores.
@@ -31,7 +35,8 @@ need_setup() {
 }
 
 # run_ranks N command...: the command on N ranks of this machine, which may be more than it has cores. Where
-# imgda_time_limit is set, it is ended after so many seconds with status 124.
+# imgda_time_limit is set, it is ended after so many seconds with status 124; where imgda_input is "keep", rank 0 has the
+# standard input.
 run_ranks() {
     local ranks=$1
     shift
@@ -46,5 +51,5 @@ run_ranks() {
     esac
     set -- mpirun -n "$ranks" "$@"
     [ -z "${imgda_time_limit:-}" ] || set -- timeout --foreground --kill-after=10 "$imgda_time_limit" "$@"
-    "$@" </dev/null
+    if [ "${imgda_input:-}" = keep ]; then "$@"; else "$@" </dev/null; fi
 }

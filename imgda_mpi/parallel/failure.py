@@ -44,6 +44,17 @@ def from_rank_0(comm: MPI.Intracomm, work: Callable[[], Result]) -> Result:
     return made
 
 
+class Ranks:
+    """The ranks of a communicator as a `imgda_mpi.parallel.team.Team`."""
+
+    def __init__(self, comm: MPI.Intracomm) -> None:
+        self.comm = comm
+
+    def lead(self, work: Callable[[], Result]) -> Result:
+        """What rank 0 makes, on every rank. Collective."""
+        return from_rank_0(self.comm, work)
+
+
 @contextmanager
 def same_fate_of_collectives(comm: MPI.Intracomm) -> Iterator[None]:
     """`same_fate` for a block in which ranks work together, as on a shared file.

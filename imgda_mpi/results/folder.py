@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mpi4py import MPI
 
-from imgda_mpi.disk import check_free
+from imgda_mpi.disk import check_free, sync, tree
 from imgda_mpi.faults import writing
 from imgda_mpi.parallel.failure import same_fate
 
@@ -59,15 +59,15 @@ def renamed_when_whole(staging: Path, final: Path, comm: MPI.Intracomm) -> Itera
         paths: list[str] = []
         with same_fate(comm), writing(final):
             if comm.rank == 0:
-                paths = [str(staging), *(str(path) for path in staging.rglob("*") if not path.is_symlink())]
+                paths = list(map(str, tree(staging)))
         paths = comm.bcast(paths)
         with same_fate(comm), writing(final):
             for path in paths[comm.rank :: comm.size]:
-                _sync(path)
+                sync(Path(path))
         with same_fate(comm), writing(final):
             if comm.rank == 0:
                 staging.rename(final)
-                _sync(str(final.parent))
+                sync(final.parent)
     except BaseException as err:
         # Removing while other ranks may still write is only safe where all ranks have failed alike.
         if comm.rank == 0 and (comm.size == 1 or getattr(err, "everywhere", False)):
@@ -85,15 +85,6 @@ def check_output(final: Path, room: Callable[[], int], comm: MPI.Intracomm) -> N
     with same_fate(comm), writing(final):
         if comm.rank == 0:
             check_free(final.resolve(), room())
-
-
-def _sync(path: str) -> None:
-    # Without this a crash of the machine could leave the final name with unwritten content.
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _umask() -> int:

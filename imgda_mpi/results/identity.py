@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,8 @@ from typing import Any
 from imgda_mpi import PROGRAM
 from imgda_mpi.disk import checksum
 from imgda_mpi.faults import ImgdaError, OutputError, fault, reading
-
-MOST_NAMED = 3
+from imgda_mpi.results.differences import differences, flat, is_path, some
+from imgda_mpi.results.run_records import FileSet
 
 
 def digest(settings: str, inputs: Mapping[Path, str], without: Collection[str]) -> str:
@@ -28,7 +27,7 @@ def digest(settings: str, inputs: Mapping[Path, str], without: Collection[str]) 
     inputs : checksum of each
     without : sections and keys, as ``observation.allow_empty``, that do not decide
     """
-    deciding = {key: value for key, value in _flat(json.loads(settings), without).items() if not _is_path(value)}
+    deciding = {key: value for key, value in flat(json.loads(settings), without).items() if not is_path(value)}
     files = sorted((path.name, of_file) for path, of_file in inputs.items())
     return hashlib.sha256(json.dumps([PROGRAM, deciding, files], sort_keys=True).encode()).hexdigest()
 
@@ -50,30 +49,40 @@ def holds_result(directory: Path, settings: str, without: Collection[str]) -> bo
         if not directory.exists() or (directory.is_dir() and not any(directory.iterdir())):
             return False
     there = _read_manifest(directory)
-    now = _flat({"program": PROGRAM, **json.loads(settings)}, without)
-    before = _flat({"program": there["program"], **there["settings"]}, without)
-    differing = [
-        f"{_key(key)} {_word(before.get(key))} there and {_word(now.get(key))} here"
-        for key in sorted(before.keys() | now.keys())
-        if not _same(before.get(key), now.get(key))
-    ]
+    now = {"program": PROGRAM, **json.loads(settings)}
+    differing = differences({"program": there["program"], **there["settings"]}, now, without)
     if differing:
         do = "give another folder, or remove this one"
-        raise _other(directory, f"another analysis: {_some(differing)}", "that of these settings", do)
+        raise _other(directory, f"another analysis: {some(differing)}", "that of these settings", do)
     lost = [*_changed(there["outputs"], directory).values(), *_added(there["outputs"], directory)]
     if lost:
         do = "put back what was moved (a restart is copied into the model's folder, not moved), or remove the folder"
-        raise _other(directory, f"a result that is not whole any more: {_some(lost)}", "all of it", do)
+        raise _other(directory, f"a result that is not whole any more: {some(lost)}", "all of it", do)
     changed = _changed(there["inputs"], Path())
     if changed and not _has_taken_place(changed, there, directory):
         do = "give another folder, or remove this one"
-        said = f"the analysis of other inputs: {_some([*changed.values()])}"
+        said = f"the analysis of other inputs: {some([*changed.values()])}"
         raise _other(directory, said, "that of the inputs of now", do)
     added = _added_inputs(there)
     if added:
         do = "give another folder, or remove this one"
-        raise _other(directory, f"an analysis without {_some(added)}", "that of the inputs of now", do)
+        raise _other(directory, f"an analysis without {some(added)}", "that of the inputs of now", do)
     return True
+
+
+def analysed_set(directory: Path) -> tuple[list[Path], FileSet, dict[str, str]]:
+    """The restart files of a whole result, the set they are, and checksums of its inputs by name. Not collective.
+
+    Raises
+    ------
+    OutputError
+        Where the folder holds no result.
+    """
+    there = _read_manifest(directory)
+    files = {directory / entry["file"]: entry["sha256"] for entry in there["outputs"]}
+    restart = {path: of_file for path, of_file in files.items() if path.relative_to(directory).parts[0] == "restart"}
+    inputs = {Path(entry["file"]).name: entry["sha256"] for entry in there["inputs"]}
+    return list(restart), FileSet.of(restart), inputs
 
 
 def _has_taken_place(changed: Mapping[str, str], there: Mapping[str, Any], directory: Path) -> bool:
@@ -167,41 +176,3 @@ def _changed(entries: list[dict[str, Any]], base: Path) -> dict[str, str]:
             same_size.append(entry)
     different = (entry["file"] for entry in same_size if checksum(base / entry["file"]) != entry["sha256"])
     return found | {file: f"another {file}" for file in different}
-
-
-def _flat(table: Mapping[str, Any], without: Collection[str], above: str = "") -> dict[str, Any]:
-    """Values of nested tables by keys as ``model.time``; none of those that are not given."""
-    flat: dict[str, Any] = {}
-    for name, value in table.items():
-        key = f"{above}{name}"
-        if key in without or value is None:
-            continue
-        flat |= _flat(value, without, f"{key}.") if isinstance(value, Mapping) else {key: value}
-    return flat
-
-
-def _is_path(value: Any) -> bool:
-    """Whether a value names files, as settings in force do: by absolute paths."""
-    every = value if isinstance(value, list) else [value]
-    return any(isinstance(one, str) and Path(one).is_absolute() for one in every)
-
-
-def _same(a: Any, b: Any) -> bool:
-    """Whether two values are the same, or name the same files."""
-    if isinstance(a, list) and isinstance(b, list):
-        return len(a) == len(b) and all(map(_same, a, b))
-    return bool(a == b) or (_is_path(a) and _is_path(b) and os.path.realpath(a) == os.path.realpath(b))
-
-
-def _key(key: str) -> str:
-    section, dot, name = key.partition(".")
-    return f"[{section}] {name}" if dot else section
-
-
-def _word(value: Any) -> str:
-    return "not given" if value is None else json.dumps(value)
-
-
-def _some(said: list[str]) -> str:
-    more = len(said) - MOST_NAMED
-    return ", ".join(said[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")

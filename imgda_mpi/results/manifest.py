@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import platform
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
 from pathlib import Path
 
 import h5py
@@ -15,6 +13,7 @@ from imgda_mpi import PROGRAM
 from imgda_mpi.disk import checksum
 from imgda_mpi.faults import writing
 from imgda_mpi.parallel.failure import same_fate
+from imgda_mpi.results.versions import package_versions
 
 
 def checksums(files: Sequence[Path], comm: MPI.Intracomm) -> dict[Path, str]:
@@ -49,7 +48,7 @@ def write_manifest(
                 "program": PROGRAM,
                 "settings": json.loads(settings),
                 "seed": seed,
-                "versions": versions(),
+                "versions": all_versions(),
                 "ranks": comm.size,
                 "inputs": [_entry(file, str(file.absolute()), of_file) for file, of_file in inputs.items()],
                 "outputs": [
@@ -59,12 +58,10 @@ def write_manifest(
             (directory / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
 
 
-def versions() -> dict[str, str]:
-    """Versions of what a result depends on."""
-    packages = ("numpy", "scipy", "numba", "pyfftw", "mpi4py", "h5py", "netCDF4")
+def all_versions() -> dict[str, str]:
+    """Versions of what a result depends on, with the libraries that h5py and mpi4py have loaded."""
     return {
-        "python": platform.python_version(),
-        **{name: version(name) for name in packages},
+        **package_versions(),
         "hdf5": f"{h5py.version.hdf5_version}{' with MPI' if h5py.get_config().mpi else ''}",
         "mpi": MPI.Get_library_version().strip("\x00").splitlines()[0].strip(),
     }

@@ -6,7 +6,7 @@
     RUN/cycles/20220602T06/              the analysis at that time and the window that starts there; whole or absent
         background/ analysis/ restart/   sets of restart files, as far as they are kept
         history/ log/ cycle.json         what `Record` has
-    RUN/cycles/20220602T12.partial/      under way
+    RUN/cycles/20220602T12.1f3a.partial/ under way
 
 `imgda_mpi.results.run_writing` makes it. Without MPI and without NetCDF: whoever drives or watches a run asks here.
 """
@@ -23,10 +23,11 @@ from typing import Any, TypeVar
 
 from imgda_mpi.disk import checksum
 from imgda_mpi.faults import ConfigError, fault, reading
-from imgda_mpi.results.run_records import Description, Origin, Record, in_utc, of_type, stamp, time_text
+from imgda_mpi.results.run_records import NEVER_WRITTEN, Description, Origin, Record, in_utc, of_type, stamp, time_text
 
 RUN_FILE, SETTINGS_FILE, CYCLES = "run.json", "settings.toml", "cycles"
 CYCLE_FILE, HISTORY_FILE = "cycle.json", "history/history.nc"
+LOG, PASSED = "log", "passed.txt"
 PARTIAL = ".partial"
 
 MEND_RUN = "give the folder of a run"
@@ -47,6 +48,18 @@ class Cycle:
         """The file of its history, which need not be there."""
         return self.directory / HISTORY_FILE
 
+    def files(self, name: str) -> list[Path]:
+        """The files that are still there of a set, by its key (background, analysis, restart), in the order of names.
+
+        Raises
+        ------
+        InputError
+            Where its folder cannot be read.
+        """
+        of_set, folder = self.record.sets.get(name, NEVER_WRITTEN), self.directory / name
+        with reading(folder):
+            return sorted((path for path in folder.rglob("*") if path.name in of_set.files), key=lambda path: path.name)
+
     def verify(self) -> list[str]:
         """Compare the sets that are still there with their checksums; their names. A set may be gone as a whole.
 
@@ -58,8 +71,7 @@ class Cycle:
         there = []
         for name, of_set in self.record.sets.items():
             folder = self.directory / name
-            with reading(folder):
-                found = {path.name: path for path in sorted(folder.rglob("*")) if path.name in of_set.files}
+            found = {path.name: path for path in self.files(name)}
             lost = sorted(of_set.files.keys() - found.keys())
             if found and lost:
                 gone = f"{len(lost)} of {len(of_set.files)} files gone, as {lost[0]}"
@@ -170,7 +182,7 @@ def read_cycle(directory: Path) -> Cycle:
         Where ``cycle.json`` is not there, is damaged, or is of another time than the folder's name says.
     """
     record = _from_json(directory / CYCLE_FILE, Record.of_json, "what describes a cycle", MEND_CYCLE)
-    name = directory.name.removesuffix(PARTIAL)
+    name = directory.name.partition(".")[0]
     if stamp(record.time) != name:
         raise fault(directory / CYCLE_FILE, "time", found=stamp(record.time), expected=name, do=MEND_CYCLE)
     return Cycle(directory, record)

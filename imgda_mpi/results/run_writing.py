@@ -1,35 +1,40 @@
-"""Making the folder of a run and of its cycles: each appears whole or not at all."""
+"""Making the folder of a run and of its cycles: each appears whole or not at all.
+
+Without MPI where a process does it alone. Everything here is collective over the ``team``.
+"""
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+import os
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
-from mpi4py import MPI
-
 from imgda_mpi import PROGRAM
+from imgda_mpi.disk import REMOVED, check_free, remove, sync, tree
 from imgda_mpi.faults import OutputError, fault, writing
-from imgda_mpi.parallel.failure import from_rank_0, same_fate
-from imgda_mpi.results.folder import new_directory, renamed_when_whole
-from imgda_mpi.results.manifest import versions
+from imgda_mpi.parallel.team import Team
 from imgda_mpi.results.run_folder import (
     CYCLE_FILE,
     CYCLES,
+    LOG,
     PARTIAL,
+    PASSED,
     RUN_FILE,
     SETTINGS_FILE,
+    Cycle,
     Run,
     open_run,
     read_cycle,
 )
-from imgda_mpi.results.run_records import Description, Record, json_text
+from imgda_mpi.results.run_records import ANALYSIS, Description, Record, json_text, stamp
+
+KEPT = (ANALYSIS, f"{ANALYSIS}.toml", PASSED, LOG)
+"""What a cycle that was interrupted hands over to the next attempt: each is whole, or not there."""
 
 
-def new_run(directory: Path, description: Description, settings: str, comm: MPI.Intracomm) -> Run:
-    """Make the folder of a run, without cycles. Collective over ``comm``.
+def new_run(directory: Path, description: Description, settings: str, versions: Mapping[str, str], team: Team) -> Run:
+    """Make the folder of a run, without cycles.
 
     ``settings`` is the text of the settings file.
 
@@ -38,55 +43,97 @@ def new_run(directory: Path, description: Description, settings: str, comm: MPI.
     OutputError
         Where the folder exists and is not empty, or cannot be written.
     """
-    with new_directory(directory, comm) as staging, same_fate(comm), writing(directory):
-        if comm.rank == 0:
-            (staging / CYCLES).mkdir()
-            (staging / SETTINGS_FILE).write_text(settings)
-            content = {"program": PROGRAM, **description.as_json(), "versions": versions()}
-            (staging / RUN_FILE).write_text(json_text(content))
-    return from_rank_0(comm, lambda: open_run(directory))
+
+    def make() -> Run:
+        final = directory.resolve()
+        with writing(final):
+            check_free(final)
+            staging = final.with_name(f".imgda_mpi.partial-{final.name}-{os.urandom(4).hex()}")
+            try:
+                (staging / CYCLES).mkdir(parents=True)
+                (staging / SETTINGS_FILE).write_text(settings)
+                content = {"program": PROGRAM, **description.as_json(), "versions": dict(versions)}
+                (staging / RUN_FILE).write_text(json_text(content))
+                _give_name(staging, final)
+            finally:
+                remove(staging)
+        return open_run(directory)
+
+    return team.lead(make)
 
 
-@contextmanager
-def new_cycle(run: Run, time: datetime, comm: MPI.Intracomm) -> Iterator[Path]:
-    """Folder to make a cycle in, with `write_record` at its end; it takes its name when the block has succeeded.
+def begin_cycle(run: Run, time: datetime, team: Team) -> Path:
+    """Folder to make a cycle in, of a name that no other attempt has; `end_cycle` gives it the cycle's.
 
-    Collective over ``comm``. What a killed job has left of the same cycle is removed first. On an error that all ranks
-    share the folder is removed. The folder changes its name: nothing in it may hold its path.
+    What an interrupted attempt at the same cycle has left is taken over as far as it is whole, and removed otherwise: a
+    process of that attempt that is still there writes into folders that have lost their names. The folder changes its
+    name: nothing in it may hold its path, and links in it are relative.
 
     Raises
     ------
     OutputError
         Where the cycle is there already, or cannot be written.
-    InputError
-        Where the block wrote no record of this time.
     ConfigError
         Where the time is no whole hour.
     """
-    final = from_rank_0(comm, lambda: run.cycle_folder(time))
-    partial = final.with_name(final.name + PARTIAL)
-    with same_fate(comm), writing(final):
-        if comm.rank == 0:
+
+    def make() -> Path:
+        final = run.cycle_folder(time)
+        partial = final.with_name(f"{final.name}.{os.urandom(4).hex()}{PARTIAL}")
+        with writing(final):
             if final.exists():
                 expected, do = "a cycle that is not there yet", "go on from the last complete cycle"
                 raise fault(final, found="a complete cycle", expected=expected, do=do, kind=OutputError)
-            if partial.exists():
-                shutil.rmtree(partial)
-            partial.mkdir(parents=True)
-    with renamed_when_whole(partial, final, comm):
-        yield partial
-        with same_fate(comm):
-            if comm.rank == 0:
-                read_cycle(partial)
+            left = sorted(final.parent.glob(f"{final.name}.*{PARTIAL}"), key=lambda path: path.stat().st_mtime)
+            if left:
+                left.pop().rename(partial)
+                clear_cycle(partial)
+            partial.mkdir(parents=True, exist_ok=True)
+            for other in (*left, *final.parent.glob(f"{REMOVED}*")):
+                remove(other)
+        return partial
+
+    return team.lead(make)
 
 
-def write_record(directory: Path, record: Record, comm: MPI.Intracomm) -> None:
-    """Write ``cycle.json`` into the folder that `new_cycle` gave. Collective over ``comm``: rank 0 writes.
+def clear_cycle(partial: Path, *also_kept: str) -> None:
+    """Remove what an attempt has left in the folder of its cycle, but for what is whole. Not collective.
+
+    Raises
+    ------
+    OSError
+    """
+    for path in partial.iterdir():
+        if path.name not in (*KEPT, *also_kept):
+            remove(path)
+
+
+def end_cycle(partial: Path, record: Record, team: Team) -> Cycle:
+    """Write ``cycle.json``, have all of the folder on the disk, and give it the name of its cycle.
 
     Raises
     ------
     OutputError
+        Where it cannot be written, or is there already.
+    InputError
+        Where the record is of another time than the folder.
     """
-    with same_fate(comm), writing(directory):
-        if comm.rank == 0:
-            (directory / CYCLE_FILE).write_text(json_text(record.as_json()))
+
+    def finish() -> Cycle:
+        final = partial.with_name(stamp(record.time))
+        with writing(partial):
+            (partial / CYCLE_FILE).write_text(json_text(record.as_json()))
+        read_cycle(partial)
+        with writing(final):
+            _give_name(partial, final)
+        return read_cycle(final)
+
+    return team.lead(finish)
+
+
+def _give_name(staging: Path, final: Path) -> None:
+    """Rename a folder when all of it is on the disk."""
+    for path in tree(staging):
+        sync(path)
+    staging.rename(final)
+    sync(final.parent)

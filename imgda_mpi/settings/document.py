@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, get_args
 
 from pydantic.fields import FieldInfo
 
 from imgda_mpi.faults import ConfigError
 from imgda_mpi.settings.analysis import Settings
-from imgda_mpi.settings.fields import Section
+from imgda_mpi.settings.fields import Section, duration_text
 
 STARTING = ("model", "observation", "errors", "output")
 """Sections of a file to start from."""
@@ -75,10 +76,13 @@ def starting(model: str, observation: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def in_force(settings: Section) -> str:
-    """A settings file with all values in force and absolute paths: it says the same wherever it is read."""
+def in_force(settings: Section, *without: str) -> str:
+    """A settings file with all values in force and absolute paths: it says the same wherever it is read.
+
+    ``without`` are sections that it leaves out.
+    """
     lines, tables = [], []
-    for name, value in settings.model_dump(exclude_none=True).items():
+    for name, value in settings.model_dump(exclude_none=True, exclude=set(without)).items():
         if isinstance(value, dict):
             tables += ["", f"[{name}]", *(f"{key} = {toml(part)}" for key, part in value.items())]
         else:
@@ -108,6 +112,10 @@ def toml(value: Any) -> str:
         return "[" + ", ".join(map(toml, value)) + "]"
     if isinstance(value, datetime):
         return f"{value.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    if isinstance(value, timedelta):
+        return json.dumps(duration_text(value))
+    if isinstance(value, float) and math.isinf(value):
+        return f"{value}"
     return json.dumps(value, default=str)
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Discriminator,
     Field,
@@ -50,6 +51,42 @@ def _ascending(value: tuple[float, float] | None) -> tuple[float, float] | None:
     return value
 
 
+UNITS = {"day": 86400, "days": 86400, "h": 3600, "hour": 3600, "hours": 3600, "min": 60, "minutes": 60, "s": 1}
+
+
+def _duration(value: Any) -> Any:
+    """A length of time from a number and a unit, as "6 h"."""
+    if not isinstance(value, str):
+        return value
+    number, _, unit = value.strip().partition(" ")
+    if not number.isdecimal() or unit.strip() not in UNITS:
+        raise ValueError(
+            f'needs a whole number and a unit, as "6 h", "1 day" or "30 min"; units are {", ".join(UNITS)}'
+        )
+    try:
+        return timedelta(seconds=int(number) * UNITS[unit.strip()])
+    except OverflowError as err:
+        raise ValueError(f"{value} is out of range") from err
+
+
+def _lasting(value: timedelta) -> timedelta:
+    if value <= timedelta(0):
+        raise ValueError("must be more than nothing")
+    return value
+
+
+def duration_text(length: timedelta) -> str:
+    """A length of time as it stands in a settings file.
+
+    >>> duration_text(timedelta(hours=6)), duration_text(timedelta(days=30))
+    ('6 h', '30 days')
+    """
+    seconds = round(length.total_seconds())
+    unit = next(unit for unit in ("days", "h", "min", "s") if not seconds % UNITS[unit])
+    number = seconds // UNITS[unit]
+    return f"{number} {'day' if unit == 'days' and number == 1 else unit}"
+
+
 def _absolute(path: Path) -> str:
     return str(path.absolute())
 
@@ -77,6 +114,12 @@ Range = Annotated[tuple[Number, Number], Field(strict=False), AfterValidator(_as
 Depth = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0)]
 Depths = Annotated[tuple[Depth, Depth], Field(strict=False), AfterValidator(_ascending)]
 Instant = Annotated[datetime, AfterValidator(_utc)]
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(_duration),
+    AfterValidator(_lasting),
+    PlainSerializer(lambda length: duration_text(length)),
+]
 
 
 class Section(BaseModel):

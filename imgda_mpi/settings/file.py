@@ -40,6 +40,18 @@ def read_settings(path: Path, kind: type[Kind]) -> Kind:
     return check_table(table, path, kind)
 
 
+def peek(path: Path, *keys: str) -> Any:
+    """What stands in a settings file below some keys, before it is checked; None where nothing does."""
+    try:
+        with path.open("rb") as file:
+            found: Any = tomllib.load(file)
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError):
+        return None
+    for name in keys:
+        found = found.get(name) if isinstance(found, dict) else None
+    return found
+
+
 def check_table(table: dict[str, Any], path: Path, kind: type[Kind]) -> Kind:
     """Settings from what the file ``path`` holds.
 

@@ -10,16 +10,21 @@ from pydantic import Field
 from imgda_mpi.settings.fields import Depths, FilePath, FilePattern, Instant, Section, key
 
 
-class Colm202x(Section):
-    """A restart of CoLM202X: NetCDF files, one per block."""
+class CaseOfColm202x(Section):
+    """Where the files of a case of CoLM202X are, and how they are called."""
 
-    kind: Literal["colm202x"] = key("Version of the model: colm202x or colm2014")
     directory: FilePath = key("The case's output folder: holds restart/ and landdata/", example='"runs/mycase"')
     case: str = key(
         "Name of the case, as in <case>_restart_<stamp>_lc<year>_<block>.nc", min_length=1, example='"mycase"'
     )
-    time: Instant = key("Analysis time, that of the restart", "UTC", example="2022-06-02T06:00:00Z")
     land_cover_year: int = key("Year in the file names (DEF_LC_YEAR)", default=2005, ge=1, le=9999)
+
+
+class Colm202x(CaseOfColm202x):
+    """A restart of CoLM202X: NetCDF files, one per block."""
+
+    kind: Literal["colm202x"] = key("Version of the model: colm202x or colm2014")
+    time: Instant = key("Analysis time, that of the restart", "UTC", example="2022-06-02T06:00:00Z")
 
     def of_member(self, folder: Path) -> Self:
         """The same restart of a member."""

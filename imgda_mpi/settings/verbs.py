@@ -5,7 +5,8 @@ from __future__ import annotations
 from imgda_mpi.settings.analysis import Settings
 from imgda_mpi.settings.columns import ColumnsRun
 from imgda_mpi.settings.comparison import Comparison
+from imgda_mpi.settings.cycle import CycleRun
 from imgda_mpi.settings.fields import Section
 
-KINDS: dict[str, type[Section]] = {"analyse": Settings, "compare": Comparison, "columns": ColumnsRun}
+KINDS: dict[str, type[Section]] = {"analyse": Settings, "compare": Comparison, "columns": ColumnsRun, "cycle": CycleRun}
 """The kind of settings of each verb that has one of its own; `check` and `plan` read those of `analyse`."""

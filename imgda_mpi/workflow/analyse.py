@@ -37,11 +37,13 @@ class Analysed:
     directory : of the result
     files : the analysed restart, and its mark where that is a file of its own
     scores : of background and analysis against the observation that was assimilated; None without one
+    transform : the one that was used; None for methods without one
     """
 
     directory: Path
     files: list[Path]
     scores: tuple[Scores, Scores] | None
+    transform: CurveletTransform | None
 
 
 def analyse(
@@ -53,8 +55,8 @@ def analyse(
 ) -> Analysed:
     """Correct one restart with one observed image. Collective over ``comm``.
 
-    ``transform`` and ``restart`` are those of the settings where they are in memory already: a loop makes its transform
-    once.
+    ``restart`` is that of the settings where it is in memory already, ``transform`` one that is taken where it is the
+    settings': a loop makes its transform once.
 
     Raises
     ------
@@ -110,7 +112,7 @@ def analyse(
         scores = before_and_after(problem.background, updated.image, prepared.observation.values)
         if scores[0].n_cells > 0:
             log.info("against the observation: %s", score_line(*scores))
-    return Analysed(final, [final / file.relative_to(directory) for file in written], scores)
+    return Analysed(final, [final / file.relative_to(directory) for file in written], scores, prepared.transform)
 
 
 def mark_of(prepared: Prepared, settings: str, inputs: Mapping[Path, str], comm: MPI.Intracomm) -> Mark:

@@ -19,17 +19,17 @@ from imgda_mpi.columns.restart import OwnColumns, read_columns
 from imgda_mpi.columns.weather import WeatherSource
 from imgda_mpi.console import Stages, progress
 from imgda_mpi.faults import ConfigError, settled_by
-from imgda_mpi.parallel.failure import from_rank_0
+from imgda_mpi.parallel.failure import Ranks, from_rank_0, on_rank_0
 from imgda_mpi.report.run_table import run_table
 from imgda_mpi.results.folder import check_output, new_directory
 from imgda_mpi.results.history_file import FLUXES
-from imgda_mpi.results.manifest import checksums
+from imgda_mpi.results.manifest import all_versions, checksums
 from imgda_mpi.results.run_folder import open_run
 from imgda_mpi.results.run_records import Description, FileSet, Record
-from imgda_mpi.results.run_writing import new_cycle, new_run, write_record
-from imgda_mpi.settings.columns import ColumnsRun, WeatherFiles
+from imgda_mpi.results.run_writing import begin_cycle, end_cycle, new_run
+from imgda_mpi.settings.columns import AnyWeather, ColumnsRun, WeatherFiles
 from imgda_mpi.settings.document import in_force
-from imgda_mpi.workflow.window import BETWEEN_MOMENTS, run_window
+from imgda_mpi.workflow.window import BETWEEN_MOMENTS, lay_out, run_window
 
 log = logging.getLogger(__name__)
 
@@ -57,23 +57,23 @@ def columns(settings: ColumnsRun, comm: MPI.Intracomm) -> str:
         check_output(final, lambda: room(own, windows), comm)
     cells = cells_of_points(settings, own, comm)
     with stages.stage("weather"), settled_by("[weather]"):
-        weather, said = weather_of(settings, own, comm)
+        weather, said = weather_of(settings.weather, start, end, own, comm)
         stages.say(said)
     model = ColumnModel(own, weather, start)
     hours = progress(range(int((end - start) / HOUR)), "run", speaks=comm.rank == 0)
     # The bar goes before the stage is said: the last hour is not asked for what comes after it.
     with stages.stage("run"), closing(hours), new_directory(final, comm) as directory:
-        run = new_run(directory, described(settings, own, said), in_force(settings), comm)
+        team = Ranks(comm)
+        run = new_run(directory, described(settings, own, said), in_force(settings), all_versions(), team)
         origin, before = None, FileSet.of(checksums(restart.copied, comm))
         for begin, stop in windows:
-            with new_cycle(run, begin, comm) as folder:
-                since = perf_counter()
-                written = run_window(model, stop, hours, settings.run.points, cells, folder, comm)
-                after = FileSet.of(checksums(written, comm))
-                seconds = {"model": perf_counter() - since}
-                record = Record(begin, stop, before, origin, restart=after, seconds=seconds)
-                write_record(folder, record, comm)
-                origin, before = record.as_origin, after
+            folder, since = begin_cycle(run, begin, team), perf_counter()
+            on_rank_0(comm, lambda folder=folder: lay_out(folder, settings.model.directory))  # type: ignore[misc]
+            written = run_window(model, stop, hours, settings.run.points, cells, folder, comm)
+            after = FileSet.of(checksums(written, comm))
+            seconds = {"model": perf_counter() - since}
+            record = Record(begin, stop, before, origin, restart=after, seconds=seconds)
+            origin, before = end_cycle(folder, record, team).record.as_origin, after
         n_substeps, worst = comm.allreduce(model.n_substeps), comm.allreduce(model.worst, op=MPI.MAX)
         stages.say(f"{n_substeps} substeps; water of every column balanced to {worst:.0e} kg m-2 in every hour")
     log.info("result in %s", final)
@@ -101,19 +101,21 @@ def cells_of_points(settings: ColumnsRun, own: OwnColumns, comm: MPI.Intracomm) 
     return from_rank_0(comm, find)
 
 
-def weather_of(settings: ColumnsRun, own: OwnColumns, comm: MPI.Intracomm) -> tuple[WeatherSource, str]:
-    """The weather at the own columns that move, and what it is in words. Collective.
+def weather_of(
+    wanted: AnyWeather, start: datetime, end: datetime, own: OwnColumns, comm: MPI.Intracomm
+) -> tuple[WeatherSource, str]:
+    """The weather of some time at the own columns that move, and what it is in words. Collective.
 
     Raises
     ------
     InputError
         Where files do not give it.
     """
-    wanted, latitude, longitude, height = settings.weather, *places_of(own)
+    latitude, longitude, height = places_of(own)
     if isinstance(wanted, WeatherFiles):
         from imgda_mpi.columns.forcing_files import open_forcing
 
-        cell, period = own.patches.cell[own.columns.moves], (settings.model.time, settings.run.end)
+        cell, period = own.patches.cell[own.columns.moves], (start, end)
         files = open_forcing(
             comm,
             wanted.files,

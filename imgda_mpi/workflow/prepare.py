@@ -17,7 +17,7 @@ from imgda_mpi.colm.soil_update import SoilColumns
 from imgda_mpi.console import Stages
 from imgda_mpi.curvelet import CurveletTransform
 from imgda_mpi.distributed.transform import TransformKind, is_transform_of, make_transform
-from imgda_mpi.faults import settled_by
+from imgda_mpi.faults import NO_OBSERVATION, settled_by
 from imgda_mpi.grid import Grid
 from imgda_mpi.methods.method import Method, check_enough
 from imgda_mpi.methods.registry import make_method, needs_transform
@@ -73,15 +73,15 @@ def prepare(
 ) -> Prepared:
     """Open, check and read everything an analysis needs, and see that its result can be written. Collective.
 
-    ``transform`` and ``restart`` are those of the settings where they are in memory already; without ``will_write`` the
-    output folder does not matter.
+    ``restart`` is that of the settings where it is in memory already, ``transform`` one that is taken where it is the
+    settings'; without ``will_write`` the output folder does not matter.
 
     Raises
     ------
     ImgdaError
         On every rank: the first thing that an analysis would stop at.
     ValueError
-        On every rank: where the restart given is of another time, or the transform another one than the settings'.
+        On every rank: where the restart given is of another time.
     """
     time, model = settings.model.time, settings.model
     with stages.stage("restart"):
@@ -150,7 +150,7 @@ def observe(
     InputError
     """
     wanted, grid, time = settings.observation, restart.patches.grid, settings.model.time
-    with stages.stage("observation"), settled_by("[observation]"):
+    with stages.stage("observation"), settled_by("[observation]", NO_OBSERVATION):
         stages.say("none")
         if wanted is None:
             return None, ()
@@ -198,13 +198,11 @@ def room(restart: Restart) -> int:
 def transform_of(
     settings: Settings, shape: tuple[int, int], given: CurveletTransform | None, stages: Stages, comm: MPI.Intracomm
 ) -> CurveletTransform | None:
-    """The transform of images (ny, nx), made unless it is given; None for methods without one. Collective."""
+    """The transform of images (ny, nx), made unless the one given is it; None for methods without one. Collective."""
     wanted = TransformKind(**settings.curvelet.values())
-    if given is not None and not is_transform_of(given, wanted, shape):
-        raise ValueError(f"a transform of other settings or shape than {shape}")
     if not needs_transform(settings.method.kind):
         return None
-    if given is not None:
+    if given is not None and is_transform_of(given, wanted, shape):
         return given
     with stages.stage("transform"), settled_by("[curvelet]"):
         transform = make_transform(wanted, shape, comm)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -33,8 +34,6 @@ def run_window(
     """Run columns to the end of a window; its history and restart go into the folder of its cycle. Collective.
 
     Gives the files of the restart, on every rank.
-
-    The restart is a case of its own: beside it are links to the constants and the landdata of the case.
 
     Parameters
     ----------
@@ -85,13 +84,28 @@ def run_window(
     with same_fate(comm):
         if history is not None:
             history.close()
-    with same_fate(comm), writing(folder):
-        if comm.rank == 0:
-            (folder / RESTART).mkdir()
-            files = own.restart.files
-            (folder / RESTART / "const").symlink_to(files.consts.resolve())
-            (folder / "landdata").symlink_to((files.directory / "landdata").resolve())
     return own.write(folder / RESTART, end)
+
+
+def lay_out(folder: Path, directory: Path, began_with: Path | None = None) -> None:
+    """Make the folder of a cycle a case of its own, by links to the constants and landdata of a case. Not collective.
+
+    Parameters
+    ----------
+    directory : of the case
+    began_with : folder of a set to link to under its own name, beside the restarts to come
+
+    Raises
+    ------
+    OutputError
+    """
+    with writing(folder):
+        (folder / RESTART).mkdir()
+        (folder / RESTART / "const").symlink_to((directory / RESTART / "const").resolve())
+        (folder / "landdata").symlink_to((directory / "landdata").resolve())
+        if began_with is not None:
+            link = folder / RESTART / began_with.name
+            link.symlink_to(os.path.relpath(began_with, link.parent))
 
 
 def moment_of(model: ColumnModel, cells: Sequence[int], *, with_fluxes: bool) -> Moment | None:

@@ -1,0 +1,116 @@
+"""The analysis of a cycle: made, or passed over where there is no observation."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Literal, Protocol
+
+from imgda_mpi.cycling.schedule import Window
+from imgda_mpi.faults import NO_OBSERVATION, ImgdaError, writing
+from imgda_mpi.parallel.team import Team
+from imgda_mpi.results.run_folder import PASSED, Cycle
+
+log = logging.getLogger(__name__)
+
+BETWEEN_LOOKS = 10.0
+"""Seconds between two looks for an observation that is waited for."""
+
+
+class Analyst(Protocol):
+    """What corrects a set. Collective over those who do it."""
+
+    def image(self, window: Window) -> Path:
+        """The file of the observed image."""
+
+    def analyse(self, folder: Path, background: Sequence[Path], window: Window) -> None:
+        """Make the analysis of a set in ``folder/analysis``, unless it is there.
+
+        Raises
+        ------
+        ImgdaError
+            With status `NO_OBSERVATION` where the observed image is missing or cannot be used.
+        """
+
+
+@dataclass(frozen=True)
+class WithoutObservation:
+    """What is done where the observed image is missing or cannot be used; see the settings."""
+
+    do: Literal["pass", "wait", "stop"]
+    wait_at_most: timedelta
+
+
+def assimilate(
+    analyst: Analyst,
+    folder: Path,
+    background: Sequence[Path],
+    window: Window,
+    without: WithoutObservation,
+    done: Sequence[Cycle],
+    team: Team,
+) -> None:
+    """Make the analysis of a cycle, or note in its folder why there is none. Collective.
+
+    An image that is there and cannot be used is passed over only where the run has used another one before: otherwise
+    it is more likely that the settings do not fit the files.
+
+    ``done`` are the complete cycles of the run, with the one that leads the team.
+
+    Raises
+    ------
+    ImgdaError
+        Where the analysis fails, and as the settings have it where there is no observation.
+    """
+    last_look = time.monotonic() + without.wait_at_most.total_seconds() * (without.do == "wait")
+    while True:
+        before = team.lead(lambda: _state(analyst.image(window)))
+        try:
+            return analyst.analyse(folder, background, window)
+        except ImgdaError as err:
+            if err.status != NO_OBSERVATION or without.do == "stop":
+                raise
+            is_new = team.lead(lambda before=before: _wait_for_change(analyst.image(window), before, last_look))  # type: ignore[misc]
+            if is_new:
+                continue
+            if before is not None and not team.lead(lambda: _has_assimilated(done)):
+                raise
+            text = str(err)
+            team.lead(lambda text=text: _pass_over(folder, text))  # type: ignore[misc]
+            return None
+
+
+def _state(image: Path) -> tuple[int, int] | None:
+    """What tells whether a file has changed; None where it is not there."""
+    try:
+        found = image.stat()
+    except OSError:
+        return None
+    return found.st_size, found.st_mtime_ns
+
+
+def _wait_for_change(image: Path, before: tuple[int, int] | None, last_look: float) -> bool:
+    said = False
+    while (left := last_look - time.monotonic()) > 0:
+        if not said:
+            log.info("waiting up to %.0f s for %s", left, image)
+            said = True
+        time.sleep(min(left, BETWEEN_LOOKS))
+        if _state(image) not in (None, before):
+            return True
+    return False
+
+
+def _has_assimilated(done: Sequence[Cycle]) -> bool:
+    return any(cycle.record.analysis is not None for cycle in done)
+
+
+def _pass_over(folder: Path, text: str) -> None:
+    log.warning("no analysis: %s", text)
+    path = folder / PASSED
+    with writing(path):
+        path.write_text(text + "\n")

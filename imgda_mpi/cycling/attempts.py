@@ -1,0 +1,75 @@
+"""Running again what failed, and keeping what it said."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeVar
+
+from imgda_mpi.faults import NO_OBSERVATION, ImgdaError, OutOfTime, writing
+from imgda_mpi.parallel.team import Team
+from imgda_mpi.results.run_folder import LOG
+from imgda_mpi.results.run_records import time_text
+
+log = logging.getLogger(__name__)
+
+FAILURES = "failures.txt"
+MOST_LOGS = 3
+"""Logs of failed attempts that are kept for one model or analysis of a cycle."""
+
+Result = TypeVar("Result")
+
+
+def attempt(work: Callable[[], Result], what: str, folder: Path, retries: int, team: Team) -> Result:
+    """What ``work`` makes in the folder of a cycle, where it fails so often again. Collective.
+
+    Raises
+    ------
+    ImgdaError
+        That of the last attempt; at once where it is no failure: out of time, or no observation.
+    """
+    for tries_left in reversed(range(retries + 1)):
+        try:
+            return work()
+        except ImgdaError as err:
+            if isinstance(err, OutOfTime) or err.status == NO_OBSERVATION:
+                raise
+            text = str(err)
+            team.lead(lambda text=text: note_failure(folder, what, text))  # type: ignore[misc]
+            if not tries_left:
+                raise
+            team.lead(lambda text=text: log.warning("%s\nrunning it again", text))  # type: ignore[misc]
+    raise AssertionError("an attempt returns or raises")
+
+
+def log_file(folder: Path, what: str) -> Path:
+    """Where what a model or an analysis of a cycle says goes. Not collective."""
+    return folder / LOG / f"{what}.txt"
+
+
+def note_failure(folder: Path, what: str, text: str) -> None:
+    """Keep the log of a failed attempt, and a line on it, in the folder of its cycle. Not collective.
+
+    Raises
+    ------
+    OutputError
+    """
+    path = log_file(folder, what)
+    with writing(path):
+        path.parent.mkdir(exist_ok=True)
+        with (path.parent / FAILURES).open("a") as notes:
+            notes.write(f"{time_text(datetime.now(UTC))} {what}: {text.splitlines()[0].partition('; what ')[0]}\n")
+        if path.exists():
+            names = [path.with_name(f"{what}.failed-{number}.txt") for number in range(1, MOST_LOGS + 1)]
+            for newer, older in zip(names[-2::-1], names[:0:-1], strict=True):
+                if newer.exists():
+                    newer.replace(older)
+            path.replace(names[0])
+
+
+def failures(folder: Path) -> list[str]:
+    """Lines on the failed attempts at a cycle, the last one last. Not collective."""
+    path = folder / LOG / FAILURES
+    return path.read_text().splitlines() if path.exists() else []

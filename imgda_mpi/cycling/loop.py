@@ -1,0 +1,225 @@
+"""The loop of a run: an analysis, a window of the model, and again, each cycle whole or absent."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from time import perf_counter
+from typing import Protocol
+
+from imgda_mpi.cycling.assimilation import Analyst, WithoutObservation, assimilate
+from imgda_mpi.cycling.attempts import attempt
+from imgda_mpi.cycling.ending import Clock
+from imgda_mpi.cycling.pace import MODEL, OWN, pace_of, time_text_of
+from imgda_mpi.cycling.schedule import Window, left
+from imgda_mpi.cycling.thinning import NEVER, thin
+from imgda_mpi.disk import checksum
+from imgda_mpi.faults import ConfigError, OutputError, fault, writing
+from imgda_mpi.parallel.team import Team
+from imgda_mpi.results.identity import analysed_set
+from imgda_mpi.results.run_folder import PASSED, Cycle, Run
+from imgda_mpi.results.run_records import ANALYSIS, BACKGROUND, RESTART, FileSet, Record, time_text
+from imgda_mpi.results.run_writing import begin_cycle, clear_cycle, end_cycle
+
+log = logging.getLogger(__name__)
+
+
+class Runner(Protocol):
+    """A model that is run through windows, each in the folder of its cycle. Collective over those who run it."""
+
+    def first_set(self) -> list[Path]:
+        """Files of the restart that the run starts from."""
+
+    def run(self, folder: Path, began_with: Sequence[Path], window: Window) -> list[Path]:
+        """Run a window from a set; the files of the restart at its end, which are whole and of that time.
+
+        Raises
+        ------
+        ImgdaError
+            Where the model failed; it can be tried again in the same folder.
+        """
+
+    def history(self, folder: Path) -> list[Path]:
+        """The files of a window's history, in the order of time."""
+
+
+@dataclass(frozen=True)
+class Loop:
+    """Who makes the cycles of a run, and how.
+
+    Parameters
+    ----------
+    retries : how often a model or an analysis that failed is run again
+    keep_every : restarts of times so far apart are kept
+    done : complete cycles, with the one that leads the team
+    """
+
+    run: Run
+    runner: Runner
+    analyst: Analyst
+    without: WithoutObservation
+    retries: int
+    keep_every: timedelta
+    clock: Clock
+    team: Team
+    done: list[Cycle] = field(default_factory=list)
+
+    def cycles(self, windows: Sequence[Window]) -> None:
+        """Make the cycles of all windows; the first one follows the last complete cycle. Collective.
+
+        Raises
+        ------
+        OutOfTime
+            Before a cycle that would not come to its end.
+        ImgdaError
+            Where a cycle cannot be made. All complete ones stay, and what is whole of this one.
+        """
+        for number, window in enumerate(windows):
+            self.team.lead(lambda window=window: self._check_time(window))  # type: ignore[misc]
+            folder = self.begin(window)
+            seconds = self.analyse(folder, window)
+            self.forecast(folder, window, seconds)
+            self.team.lead(lambda rest=windows[number + 1 :]: self._say(rest))  # type: ignore[misc]
+
+    def look(self) -> None:
+        """Read the complete cycles, see that the last one is what it was, and remove what is not needed. Collective.
+
+        Raises
+        ------
+        InputError
+            Where a file of the last cycle is not what it was.
+        """
+
+        def work() -> None:
+            self.done[:] = self.run.cycles()
+            if self.done:
+                self.done[-1].verify()
+            thin(self.done[:-NEVER], self.run.description.start, self.keep_every)
+
+        self.team.lead(work)
+
+    def left(self, windows: Sequence[Window]) -> list[Window]:
+        """Those of all windows of the run that follow the last complete cycle. Collective."""
+        return self.team.lead(lambda: left(windows, self.done[-1].record.end if self.done else None))
+
+    def check_analysed(self, folder: Path, window: Window) -> None:
+        """Refuse a cycle that has neither its analysis nor a note why there is none. Not collective.
+
+        Raises
+        ------
+        ConfigError
+        """
+        if window.is_analysed and not (folder / ANALYSIS).exists() and not (folder / PASSED).exists():
+            raise ConfigError(f"the analysis of {time_text(window.start)} is not made yet: it comes before the model")
+
+    def begin(self, window: Window) -> Path:
+        """The folder of a cycle, with a link to its background. Collective."""
+        folder = begin_cycle(self.run, window.start, self.team)
+        background = self.background()
+        self.team.lead(lambda: _link(folder / BACKGROUND, background[0].parent, self.run.directory))
+        return folder
+
+    def background(self) -> list[Path]:
+        """Files of the set that the next cycle begins with. Collective."""
+        last = self.team.lead(lambda: self.done[-1].files(RESTART) if self.done else None)
+        return self.runner.first_set() if last is None else last
+
+    def analyse(self, folder: Path, window: Window) -> float:
+        """Make the analysis of a cycle, or note why there is none; seconds that it took. Collective."""
+        if not window.is_analysed:
+            return 0.0
+        began = perf_counter()
+
+        def work() -> None:
+            assimilate(self.analyst, folder, self.background(), window, self.without, self.done, self.team)
+
+        attempt(work, ANALYSIS, folder, self.retries, self.team)
+        return perf_counter() - began
+
+    def forecast(self, folder: Path, window: Window, analysis_seconds: float) -> None:
+        """Run the model from the analysis of a cycle, or from its background, and make the cycle whole. Collective.
+
+        Raises
+        ------
+        OutputError
+            Where the analysis is not that of the background.
+        """
+        background, began = self.background(), perf_counter()
+        origin = self.team.lead(lambda: self._origin(background))
+        analysis = self.team.lead(lambda: _analysis(folder, origin.files))
+
+        def work() -> list[Path]:
+            self.team.lead(lambda: clear_cycle(folder, BACKGROUND))
+            return self.runner.run(folder, background if analysis is None else analysis[0], window)
+
+        restart = attempt(work, MODEL, folder, self.retries, self.team)
+        ended = perf_counter()
+        passed = folder / PASSED
+
+        def record() -> Record:
+            reasons = passed.read_text().splitlines()[:1] if passed.exists() else []
+            of_restart = set_of(restart)
+            seconds = {ANALYSIS: analysis_seconds, MODEL: ended - began, OWN: perf_counter() - ended}
+            return Record(
+                time=window.start,
+                end=window.end,
+                background=origin,
+                origin=self.done[-1].record.as_origin if self.done else None,
+                analysis=None if analysis is None else analysis[1],
+                restart=of_restart,
+                seconds=seconds,
+                reasons=reasons,
+            )
+
+        cycle = end_cycle(folder, self.team.lead(record), self.team)
+        self.team.lead(lambda: self._keep(cycle))
+
+    def _origin(self, background: Sequence[Path]) -> FileSet:
+        return self.done[-1].record.restart if self.done else set_of(background)
+
+    def _check_time(self, window: Window) -> None:
+        pace = pace_of([cycle.record for cycle in self.done])
+        self.clock.check(0.0 if pace is None else pace.seconds(window), f"a cycle to {window.end:%Y-%m-%dT%H}")
+
+    def _keep(self, cycle: Cycle) -> None:
+        self.done.append(cycle)
+        thin(self.done[-NEVER - 1 : -NEVER], self.run.description.start, self.keep_every)
+
+    def _say(self, rest: Sequence[Window]) -> None:
+        record, pace = self.done[-1].record, pace_of([cycle.record for cycle in self.done])
+        seconds = ", ".join(f"{name} {number:.1f} s" for name, number in record.seconds.items() if number >= 0.05)
+        left = 0.0 if pace is None else sum(map(pace.seconds, rest))
+        then = f"{len(rest)} cycles, {time_text_of(left)} left" if rest else "the last one"
+        log.info("%s  %s; %s", self.done[-1].directory.name, seconds, then)
+
+
+def set_of(files: Sequence[Path]) -> FileSet:
+    """The set that some files are, by their checksums. Not collective."""
+    return FileSet.of({path: checksum(path) for path in files})
+
+
+def _analysis(folder: Path, background: Mapping[str, str]) -> tuple[list[Path], FileSet] | None:
+    """The analysis in the folder of a cycle, of this background; None where there is none."""
+    directory = folder / ANALYSIS
+    if not directory.exists():
+        return None
+    files, of_files, inputs = analysed_set(directory)
+    other = [name for name, of_file in background.items() if inputs.get(name, of_file) != of_file]
+    if other or not inputs.keys() & background.keys():
+        found = f"the analysis of another {other[0]}" if other else "the analysis of other files"
+        do = "remove the folder and run this again"
+        raise fault(directory, found=found, expected="that of the background of this cycle", do=do, kind=OutputError)
+    return files, of_files
+
+
+def _link(link: Path, target: Path, within: Path) -> None:
+    """A link to a folder: relative within the run, which can be moved as a whole, absolute to what is outside."""
+    with writing(link):
+        if target.resolve().is_relative_to(within.resolve()):
+            link.symlink_to(os.path.relpath(target, link.parent))
+        else:
+            link.symlink_to(target.resolve())

@@ -1,0 +1,50 @@
+"""Removing restarts that a run does not need any more."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from imgda_mpi.disk import remove
+from imgda_mpi.faults import writing
+from imgda_mpi.results.run_folder import Cycle
+from imgda_mpi.results.run_records import ANALYSIS, RESTART
+
+NEVER = 2
+"""The newest cycles, whose sets are never removed."""
+
+
+def thin(cycles: Sequence[Cycle], start: datetime, keep_every: timedelta) -> int:
+    """Remove the restarts of some cycles but for those of times so far apart, from the start of the run; how many.
+
+    What is removed is the sets alone: diagnostics, manifests, histories and records stay. Not collective.
+
+    Raises
+    ------
+    OutputError
+    """
+    n_removed = 0
+    for cycle in cycles:
+        for name, time in ((ANALYSIS, cycle.record.time), (RESTART, cycle.record.end)):
+            if (time - start) % keep_every:
+                n_removed += _remove_set(cycle, name)
+    return n_removed
+
+
+def _remove_set(cycle: Cycle, name: str) -> bool:
+    files = cycle.files(name)
+    # The folder that holds nothing but the set, where there is one: it goes as a whole.
+    folders = {path.parent for path in files}
+    for folder in folders:
+        with writing(folder):
+            _remove_from(folder, [path for path in files if path.parent == folder])
+    return bool(files)
+
+
+def _remove_from(folder: Path, files: list[Path]) -> None:
+    if {path.name for path in folder.iterdir()} == {path.name for path in files}:
+        remove(folder)
+        return
+    for path in files:
+        path.unlink()

@@ -1,0 +1,13 @@
+"""Versions of what a result depends on."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import version
+
+PACKAGES = ("numpy", "scipy", "numba", "pyfftw", "mpi4py", "h5py", "netCDF4")
+
+
+def package_versions() -> dict[str, str]:
+    """Of python and of the packages, none of which is loaded."""
+    return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}

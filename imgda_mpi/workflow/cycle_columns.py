@@ -1,0 +1,124 @@
+"""A run of cycles of soil columns: model, analyses and loop in the same ranks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from mpi4py import MPI
+
+from imgda_mpi.colm.case_files import CaseFiles, list_files
+from imgda_mpi.colm.colm202x import open_restart
+from imgda_mpi.columns.model import HOUR, ColumnModel
+from imgda_mpi.columns.restart import read_columns
+from imgda_mpi.curvelet import CurveletTransform
+from imgda_mpi.cycling.ending import Clock
+from imgda_mpi.cycling.lock import only_driver
+from imgda_mpi.cycling.schedule import Window
+from imgda_mpi.disk import remove
+from imgda_mpi.faults import settled_by, writing
+from imgda_mpi.parallel.failure import Ranks, from_rank_0, on_rank_0
+from imgda_mpi.results.manifest import all_versions
+from imgda_mpi.results.run_folder import HISTORY_FILE
+from imgda_mpi.results.run_records import ANALYSIS, RESTART
+from imgda_mpi.settings.cycle import CycleRun, RunOfColumns
+from imgda_mpi.workflow.analyse import analyse
+from imgda_mpi.workflow.columns import weather_of
+from imgda_mpi.workflow.cycle_parts import check_there, image_of, is_analysed, loop_of, the_run, windows_of
+from imgda_mpi.workflow.window import lay_out, run_window
+
+
+def cycle_columns(settings: CycleRun, clock: Clock, comm: MPI.Intracomm) -> str:
+    """Make all cycles of a run of soil columns that are not complete yet; says what there is. Collective.
+
+    Raises
+    ------
+    OutOfTime
+        Where there is no time for all: the same command goes on.
+    ImgdaError
+        All complete cycles stay.
+    """
+    team, runner = Ranks(comm), ColumnsRunner(settings, comm)
+    run = the_run(settings, f"soil columns of {runner.case.case}", runner, all_versions(), team)
+    with ExitStack() as stack:
+        on_rank_0(comm, lambda: stack.enter_context(only_driver(run.directory)))
+        loop = loop_of(settings, run, runner, OwnAnalyst(settings, runner, comm), clock, team)
+        loop.look()
+        loop.cycles(loop.left(windows_of(settings)))
+        return from_rank_0(comm, lambda: f"all {len(loop.done)} cycles are complete in {run.directory}")
+
+
+class ColumnsRunner:
+    """Soil columns as `imgda_mpi.cycling.loop.Runner` describes a model. Collective."""
+
+    def __init__(self, settings: CycleRun, comm: MPI.Intracomm) -> None:
+        if not isinstance(settings.model, RunOfColumns):
+            raise ValueError(f"model {settings.model.kind} has commands of its own")
+        self.settings, self.case, self.comm = settings, settings.model, comm
+
+    def first_set(self) -> list[Path]:
+        """Files of the restart that the run starts from."""
+        files = CaseFiles(self.case.directory, self.case.case, self.settings.cycle.start, self.case.land_cover_year)
+        with settled_by("[model], [cycle] start"):
+            return from_rank_0(self.comm, lambda: [files.states / name for name in list_files(files)[1]])
+
+    def run(self, folder: Path, began_with: Sequence[Path], window: Window) -> list[Path]:
+        """Run a window from a set; the files of the restart at its end.
+
+        Raises
+        ------
+        ImgdaError
+        """
+        wanted, comm = self.settings.weather, self.comm
+        if wanted is None:
+            raise ValueError("soil columns need weather")
+        on_rank_0(comm, lambda: lay_out(folder, self.case.directory, began_with[0].parent))
+        files = self.section([folder / RESTART / began_with[0].parent.name / began_with[0].name], window.start)
+        with settled_by("[model]"):
+            own = read_columns(open_restart(comm=comm, **{key: files[key] for key in files if key != "kind"}))
+        with settled_by("[weather]"):
+            weather, _ = weather_of(wanted, window.start, window.end, own, comm)
+        model = ColumnModel(own, weather, window.start)
+        hours = iter(range(int(window.length / HOUR)))
+        return run_window(model, window.end, hours, (), (), folder, comm)
+
+    def section(self, files: Sequence[Path], time: datetime) -> dict[str, Any]:
+        """``[model]`` of the settings of an analysis of a set."""
+        directory, case = files[0].parents[2], self.case
+        of_case = {"case": case.case, "land_cover_year": case.land_cover_year}
+        return {"kind": "colm202x", "directory": directory, "time": time, **of_case}
+
+    def history(self, folder: Path) -> list[Path]:
+        """The file of a window's history."""
+        return [folder / HISTORY_FILE]
+
+
+class OwnAnalyst:
+    """Analyses by the ranks of the run, which make their transform once. Collective."""
+
+    def __init__(self, settings: CycleRun, runner: ColumnsRunner, comm: MPI.Intracomm) -> None:
+        self.settings, self.runner, self.comm = settings, runner, comm
+        self.transform: CurveletTransform | None = None
+
+    def image(self, window: Window) -> Path:
+        """The file of the observed image."""
+        return image_of(self.settings, window)
+
+    def analyse(self, folder: Path, background: Sequence[Path], window: Window) -> None:
+        """Make the analysis of a set in ``folder/analysis``, unless it is there."""
+        directory = folder / ANALYSIS
+        settings = self.settings.of_analysis(self.runner.section(background, window.start), directory)
+
+        def is_there() -> bool:
+            if is_analysed(settings, directory):
+                return True
+            check_there(self.image(window))
+            with writing(directory):
+                remove(directory)
+            return False
+
+        if not from_rank_0(self.comm, is_there):
+            self.transform = analyse(settings, self.comm, transform=self.transform).transform

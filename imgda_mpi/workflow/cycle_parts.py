@@ -1,0 +1,170 @@
+"""What a run of cycles is made of, by its settings."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from imgda_mpi.cycling.assimilation import Analyst, WithoutObservation
+from imgda_mpi.cycling.attempts import log_file
+from imgda_mpi.cycling.ending import Clock
+from imgda_mpi.cycling.loop import Loop, Runner
+from imgda_mpi.cycling.schedule import Window, windows
+from imgda_mpi.disk import remove
+from imgda_mpi.faults import NO_OBSERVATION, InputError, OutputError, fault, reading, writing
+from imgda_mpi.model.runner import ModelCase
+from imgda_mpi.parallel.team import Team
+from imgda_mpi.results.differences import differences, some
+from imgda_mpi.results.identity import holds_result
+from imgda_mpi.results.run_folder import RUN_FILE, SETTINGS_FILE, Run, open_run
+from imgda_mpi.results.run_records import ANALYSIS, Description
+from imgda_mpi.results.run_writing import new_run
+from imgda_mpi.settings import analysis
+from imgda_mpi.settings.cycle import NOT_DECIDING, CycleRun, RunOfColm202x, RunOfColm2014
+from imgda_mpi.settings.document import in_force
+
+
+def windows_of(settings: CycleRun) -> list[Window]:
+    """The windows of a run."""
+    times = settings.cycle
+    analyses = (times.first_analysis, times.last_analysis) if settings.assimilates else None
+    return windows(times.start, times.end, analyses, times.window, times.stop_every)
+
+
+def case_of(model: RunOfColm202x | RunOfColm2014) -> ModelCase:
+    """The case of an external model.
+
+    Raises
+    ------
+    InputError, ConfigError
+        Where its namelist cannot be used.
+    """
+    if isinstance(model, RunOfColm202x):
+        from imgda_mpi.colm.run202x import Colm202xCase
+
+        return Colm202xCase(model.namelist)
+    from imgda_mpi.colm.run2014 import Colm2014Case
+
+    return Colm2014Case(model.namelist, model.restart_every)
+
+
+def the_run(settings: CycleRun, model: str, runner: Runner, versions: Mapping[str, str], team: Team) -> Run:
+    """The run in the folder of the settings, made where there is none. Collective.
+
+    Parameters
+    ----------
+    model : what runs, in words
+
+    Raises
+    ------
+    OutputError
+        Where the folder holds something else, or a run of other settings; it says what differs.
+    InputError
+        Where there is neither a run nor the restart that one would start from.
+    """
+    directory, times = settings.output.directory, settings.cycle
+    if team.lead((directory / RUN_FILE).exists):
+        return team.lead(lambda: _same_run(settings))
+    runner.first_set()
+    analyses = (times.first_analysis, times.last_analysis) if settings.assimilates else (None, None)
+    description = Description(model, settings.errors.seed, times.start, times.end, *analyses)
+    return new_run(directory, description, in_force(settings), versions, team)
+
+
+def _same_run(settings: CycleRun) -> Run:
+    directory = settings.output.directory
+    run, path = open_run(directory), directory / SETTINGS_FILE
+    with reading(path):
+        there = path.read_text()
+    try:
+        differing = differences(tomllib.loads(there), tomllib.loads(in_force(settings)), NOT_DECIDING)
+    except tomllib.TOMLDecodeError as err:
+        raise fault(path, found=f"{err}", expected="settings in force", do="give another folder") from err
+    if differing:
+        do = "give another folder, or the settings of this run"
+        raise fault(
+            directory,
+            found=f"another run: {some(differing)}",
+            expected="that of these settings",
+            do=do,
+            kind=OutputError,
+        )
+    return run
+
+
+def loop_of(settings: CycleRun, run: Run, runner: Runner, analyst: Analyst, clock: Clock, team: Team) -> Loop:
+    """The loop of a run."""
+    times = settings.cycle
+    without = WithoutObservation(times.without_observation, times.wait_at_most)
+    return Loop(run, runner, analyst, without, times.retries, times.keep_every, clock, team)
+
+
+class CommandAnalyst:
+    """Analyses by a command, of settings files in the folders of cycles. Not collective.
+
+    Parameters
+    ----------
+    command : makes the analysis of a settings file, with a log
+    """
+
+    def __init__(self, settings: CycleRun, case: ModelCase, command: Callable[[Path, Path], None]) -> None:
+        self.settings, self.case, self.command = settings, case, command
+
+    def image(self, window: Window) -> Path:
+        """The file of the observed image."""
+        return image_of(self.settings, window)
+
+    def analyse(self, folder: Path, background: Sequence[Path], window: Window) -> None:
+        """Make the analysis of a set in ``folder/analysis``, unless it is there.
+
+        Raises
+        ------
+        ImgdaError
+            With the status of the command.
+        """
+        directory, file = folder / ANALYSIS, folder / f"{ANALYSIS}.toml"
+        settings = self.settings.of_analysis(self.case.section(background, window.start), directory)
+        if is_analysed(settings, directory):
+            return
+        check_there(self.image(window))
+        with writing(folder):
+            remove(directory)
+            # A relative path: the folder is about to get the name of its cycle.
+            file.write_text(f'{in_force(settings, "output")}\n[output]\ndirectory = "{ANALYSIS}"\n')
+            log = log_file(folder, ANALYSIS)
+            log.parent.mkdir(exist_ok=True)
+            log.unlink(missing_ok=True)
+        self.command(file, log)
+
+
+def image_of(settings: CycleRun, window: Window) -> Path:
+    """The file of the observed image of a window's start."""
+    from imgda_mpi.netcdf import resolve
+
+    if settings.observation is None:
+        raise ValueError("no observation in a run without analyses")
+    return resolve(settings.observation.file, window.start)
+
+
+def is_analysed(settings: analysis.Settings, directory: Path) -> bool:
+    """Whether the whole analysis of these settings is in a folder. Not collective."""
+    try:
+        return holds_result(directory, settings.model_dump_json(), analysis.NOT_DECIDING)
+    except OutputError:
+        return False
+
+
+def check_there(image: Path) -> None:
+    """Refuse an observed image that is not there. Not collective.
+
+    Raises
+    ------
+    InputError
+        With status `NO_OBSERVATION`.
+    """
+    if not image.is_file():
+        do = "it may come late: see [cycle] without_observation"
+        error = fault(image, found="no such file", expected="the observed image", do=do, kind=InputError)
+        error.status = NO_OBSERVATION
+        raise error
