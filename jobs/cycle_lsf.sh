@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Model and analyses in turn, in as many jobs as it takes, on LSF. Edit account, size, wall time and paths, then in the
-# project's folder: bsub < jobs/cycle_lsf.sh
+# Model and analyses in turn, in as many jobs as it takes, on LSF. Edit account, size, wall time and paths, then in
+# the project's folder: bsub < jobs/cycle_lsf.sh
 #BSUB -J imgda_mpi
 #BSUB -P ACCOUNT
 #BSUB -n 64

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Model and analyses in turn, in as many jobs as it takes, on PBS. Edit account, size, wall time and paths, then in the
-# project's folder: qsub jobs/cycle_pbs.sh
+# Model and analyses in turn, in as many jobs as it takes, on PBS. Edit account, size, wall time and paths, then in
+# the project's folder: qsub jobs/cycle_pbs.sh
 #PBS -N imgda_mpi
 #PBS -A ACCOUNT
 #PBS -l select=2:ncpus=32:mpiprocs=32

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Model and analyses in turn, in as many jobs as it takes, on SLURM. Edit account, size, wall time and paths, then in the
-# project's folder: sbatch jobs/cycle_slurm.sh
+# Model and analyses in turn, in as many jobs as it takes, on SLURM. Edit account, size, wall time and paths, then in
+# the project's folder: sbatch jobs/cycle_slurm.sh
 #SBATCH --job-name=imgda_mpi
 #SBATCH --account=ACCOUNT
 #SBATCH --nodes=2
@@ -14,6 +14,7 @@
 #SBATCH --open-mode=append
 
 # module load openmpi                      # what the model needs, where [model] environment does not do it
+# export SLURM_MPI_TYPE=pmix               # where ranks do not find each other: a type that `srun --mpi=list` names
 case_file=case.toml                        # settings of the run; paths are relative to where you submit from
 project=$SLURM_SUBMIT_DIR                  # where imgda_mpi is
 job_script=$project/jobs/cycle_slurm.sh    # this file, which goes into the queue again and again

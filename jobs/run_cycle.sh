@@ -1,15 +1,16 @@
 # shellcheck shell=bash disable=SC2154,SC2329
-# What the job scripts of a run of many cycles have in common (cycle_*.sh beside this file); they source it after setting
+# What the job scripts of a run of cycles have in common (cycle_*.sh beside this file); they source it after setting
 #
 #   project, case_file, job_script, cache   paths, see the scripts
 #   job_id                                  of this job
-#   time_left                               prints the wall time that is left as HH:MM:SS, or nothing where none is known
+#   time_left                               prints the wall time that is left as HH:MM:SS; nothing where it has no end
 #   submit                                  puts job_script into the queue
 #
-# The driver is one plain process in this shell, which starts model and analyses by the commands of the settings. The job
-# ends with its status: 0 done, 2 something you can mend, 1 a fault of the program, 3 out of time, 4 a model or an analysis
-# was lost. After 3 and 4 the job submits itself again, as often as it takes: but three jobs one after the other in which no
-# cycle came about are the last ones, as a wall time that is too short for one does not get better.
+# The driver is one plain process in this shell, which starts model and analyses by the commands of the settings. The
+# job ends with its status: 0 done, 2 something you can mend, 5 no observation where one has to be, 1 a fault of the
+# program, 3 out of time, 4 a model or an analysis was lost. After 3 and 4 the job submits itself again, as often as it
+# takes: but three jobs one after the other in which no cycle came about are the last ones, as a wall time that is too
+# short for one does not get better.
 most_in_vain=3
 
 imgda_mpi=$project/bin/imgda_mpi
@@ -52,8 +53,8 @@ done
 
 case $status in
     3) why="out of time" ;;
-    # A fault of the program, something to mend, a command that is not there.
-    0 | 1 | 2 | 126 | 127 | 130) why= ;;
+    # A fault of the program, something to mend or to wait for, a command that is not there.
+    0 | 1 | 2 | 5 | 126 | 127 | 130) why= ;;
     *) why="a model, an analysis or the driver was lost (status $status)" ;;
 esac
 if [ -z "$why" ]; then

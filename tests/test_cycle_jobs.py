@@ -148,7 +148,7 @@ def test_a_job_without_an_end_gives_the_driver_none(site: Site) -> None:
 
 @pytest.mark.parametrize(
     ("scheduler", "status"),
-    [*((scheduler, status) for scheduler in SCHEDULERS for status in (0, 2)), *((SLURM, n) for n in (1, 127, 130))],
+    [*((scheduler, status) for scheduler in SCHEDULERS for status in (0, 2)), *((SLURM, n) for n in (1, 5, 127, 130))],
 )
 def test_a_run_that_is_done_or_has_to_be_mended_is_not_submitted_again(
     site: Site, scheduler: Scheduler, status: int

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from cases import FEW, demo, settings_file
+from cycles import kept, setup202x
 from launch import ROOT, same_restart
 from processes import wait_for
 from slurm_cluster import Cluster
 
 # SLURM takes half a minute to see the end of a wall time. What waits for that is the first to start.
-pytestmark = [pytest.mark.program, pytest.mark.usefixtures("held", "in_three_jobs")]
+pytestmark = [pytest.mark.program, pytest.mark.usefixtures("held", "in_three_jobs", "at_one_go")]
 
 # SLURM looks every half minute, and signals half a minute early rather than late.
 SHORT = {"time": "00:01:00", "signal": "B:USR1@25"}
@@ -127,8 +130,6 @@ case $(wc -l <calls) in
 esac
 """
 
-UNTIL_WARNED = "trap 'echo >>cycles; exit 3' USR1; wait"
-
 
 @dataclass(frozen=True)
 class Run:
@@ -139,54 +140,98 @@ class Run:
     first: int
 
     @classmethod
-    def submit(cls, slurm: Cluster, folder: Path, *jobs: str) -> Run:
-        """Submit the template; what the driver does in each of the jobs is a shell command."""
-        for name in ("bin", "jobs"):
-            (folder / name).mkdir()
-        program = folder / "bin/imgda_mpi"
-        program.write_text(DRIVER.format(jobs="\n".join(f"{n}) {job} ;;" for n, job in enumerate(jobs, 1))))
-        program.chmod(0o755)
-        (folder / "bin/cycles").touch()
-        (folder / "jobs/run_cycle.sh").symlink_to(ROOT / "jobs/run_cycle.sh")
-        script = folder / "jobs/cycle_slurm.sh"
-        script.write_text(edited((ROOT / "jobs/cycle_slurm.sh").read_text(), cache=str(folder / "cache"), **SHORT))
+    def submit(cls, slurm: Cluster, folder: Path, project: Path, **edits: str) -> Run:
+        """Submit the template from a folder."""
+        script = folder / "run.sh"
+        edits |= {"project": str(project), "job_script": str(script), "cache": str(folder / "cache")}
+        script.write_text(edited((ROOT / "jobs/cycle_slurm.sh").read_text(), **edits))
         return cls(slurm, folder, slurm.submit(script, folder))
 
-    def calls(self) -> list[str]:
-        """What the driver was asked, job by job."""
-        calls = self.folder / "bin/calls"
-        return calls.read_text().splitlines() if calls.exists() else []
+    def output(self, job: int) -> str:
+        return (self.folder / f"imgda_mpi-{job}.log").read_text()
 
-    def jobs(self) -> list[dict[str, str]]:
-        """The jobs, which submitted one another, once the last one has ended."""
-        jobs, submitted = [], str(self.first)
-        while submitted:
-            jobs.append(self.slurm.wait_for_job(int(submitted)))
-            output = (self.folder / f"imgda_mpi-{submitted}.log").read_text()
-            submitted = "".join(re.findall(r"Submitted batch job (\d+)", output))
-        return jobs
+    def next(self, job: int) -> int:
+        """The job that a job has submitted at its end, or 0."""
+        self.slurm.wait_for_job(job)
+        return int("".join(re.findall(r"Submitted batch job (\d+)", self.output(job))) or 0)
+
+    def exit_codes(self) -> list[str]:
+        """Of the jobs, which submitted one another, once the last one has ended."""
+        found, job = [], self.first
+        while job:
+            found.append(self.slurm.wait_for_job(job)["ExitCode"])
+            job = self.next(job)
+        return found
+
+
+def with_driver(folder: Path, *jobs: str) -> Path:
+    """A project in a new folder, with a driver that does in each of the jobs what a shell command says."""
+    shutil.copytree(ROOT / "jobs", folder / "jobs")
+    program = folder / "bin/imgda_mpi"
+    program.parent.mkdir()
+    program.write_text(DRIVER.format(jobs="\n".join(f"{n}) {job} ;;" for n, job in enumerate(jobs, 1))))
+    program.chmod(0o755)
+    (folder / "bin/cycles").touch()
+    return folder
+
+
+def calls(project: Path) -> list[str]:
+    """What its driver was asked, job by job."""
+    file = project / "bin/calls"
+    return file.read_text().splitlines() if file.exists() else []
 
 
 @pytest.fixture(scope="module")
 def in_three_jobs(slurm: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """One that comes to the end of its wall time, is lost, and then comes to its end."""
-    return Run.submit(slurm, tmp_path_factory.mktemp("run"), UNTIL_WARNED, "kill -KILL $$", "echo >>cycles; exit 0")
+    until_warned = "trap 'echo >>cycles; exit 3' USR1; wait"
+    project = with_driver(tmp_path_factory.mktemp("run") / "project", until_warned, "kill -KILL $$", "exit 0")
+    return Run.submit(slurm, project.parent, project, **SHORT)
 
 
 def test_a_job_that_is_cancelled_is_not_submitted_again(slurm: Cluster, tmp_path: Path) -> None:
-    run = Run.submit(slurm, tmp_path, "trap 'exit 3' TERM; wait")
-    wait_for(lambda: run.calls() or None, "the driver")
+    project = with_driver(tmp_path / "project", "trap 'exit 3' TERM; wait")
+    run = Run.submit(slurm, tmp_path, project)
+    wait_for(lambda: calls(project) or None, "the driver")
     slurm.command("scancel", run.first)
-    [job] = run.jobs()
-    assert job["JobState"] == "CANCELLED"
-    assert "ended from outside: submit it again" in (tmp_path / f"imgda_mpi-{run.first}.log").read_text()
+    assert run.next(run.first) == 0
+    assert slurm.jobs()[run.first]["JobState"] == "CANCELLED"
+    assert "ended from outside: submit it again" in run.output(run.first)
 
 
 def test_jobs_of_a_run_submit_one_another_until_it_is_done(in_three_jobs: Run) -> None:
-    jobs = in_three_jobs.jobs()
-    assert [job["ExitCode"] for job in jobs] == ["3:0", "137:0", "0:0"]
-    assert {job["WorkDir"] for job in jobs} == {str(in_three_jobs.folder)}
-    calls = in_three_jobs.calls()
-    assert len(calls) == 3
-    assert all(re.fullmatch(r"cycle case\.toml --until-walltime (00:00:[45]\d|00:01:00)", call) for call in calls)
+    assert in_three_jobs.exit_codes() == ["3:0", "137:0", "0:0"]
+    asked = calls(in_three_jobs.folder / "project")
+    assert len(asked) == 3
+    assert all(re.fullmatch(r"cycle case\.toml --until-walltime (00:00:[45]\d|00:01:00)", call) for call in asked)
     assert list((in_three_jobs.folder / "cache/imgda_mpi").iterdir()) == []
+
+
+def submit_colm(slurm: Cluster, example_case: Path, folder: Path) -> Run:
+    """A run of two cycles around the stand-in of CoLM202X, whose ranks SLURM starts."""
+    setup = setup202x(folder, example_case, 2)
+    command = f"srun -n 3 {sys.executable} {ROOT / 'tests/colm202x.py'} {{namelist}}"
+    case = setup.settings(n=2, command=command, cycle='launch = "srun -n 2"\nretries = 0\n')
+    return Run.submit(slurm, folder, ROOT, ntasks="3", case_file=case.name)
+
+
+MODEL = r"\S*python\S* \S*colm202x\.py"
+
+
+@pytest.fixture(scope="module")
+def at_one_go(slurm: Cluster, example_case: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run that is not disturbed."""
+    return submit_colm(slurm, example_case, tmp_path_factory.mktemp("undisturbed_run"))
+
+
+def test_a_run_of_the_model_that_is_interrupted_and_loses_a_rank_is_the_same(
+    slurm: Cluster, example_case: Path, tmp_path: Path, at_one_go: Run
+) -> None:
+    run = submit_colm(slurm, example_case, tmp_path)
+    slurm.wait_for_ranks(run.first, MODEL, 3)
+    slurm.command("scancel", "--batch", "--signal=USR1", run.first)
+    second = run.next(run.first)
+    os.kill(slurm.wait_for_ranks(second, MODEL, 3)[1], signal.SIGKILL)
+    assert run.exit_codes() == ["3:0", "4:0", "0:0"], run.output(second)
+    assert at_one_go.exit_codes() == ["0:0"]
+    assert kept(tmp_path / "run") == kept(at_one_go.folder / "run")

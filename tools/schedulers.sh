@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2154
-# Part of tools/setup.sh --tests: a SLURM and a Cylc, on which the job scripts are tried. Where they cannot be had, the tests
-# of these scripts are skipped, and nothing else is missing.
+# Part of tools/setup.sh --tests: a SLURM and a Cylc, on which the job scripts are tried. Where they cannot be had, these
+# tests are skipped, and nothing else is missing.
 
 # Cylc has an environment of its own: its packages have nothing to do with ours.
 cylc_environment=$imgda_environment/cylc
