@@ -20,6 +20,7 @@ project=$SLURM_SUBMIT_DIR                  # where imgda_mpi is
 job_script=$project/jobs/cycle_slurm.sh    # this file, which goes into the queue again and again
 cache=${XDG_CACHE_HOME:-$HOME/.cache}      # for measured FFT plans; a file system that outlives the job
 
+export SLURM_KILL_BAD_EXIT=1               # a lost rank ends its srun, in which the others would wait for it
 job_id=$SLURM_JOB_ID
 time_left() {
     local end

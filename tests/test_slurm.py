@@ -210,7 +210,7 @@ def test_jobs_of_a_run_submit_one_another_until_it_is_done(in_three_jobs: Run) -
 def submit_colm(slurm: Cluster, example_case: Path, folder: Path) -> Run:
     """A run of two cycles around the stand-in of CoLM202X, whose ranks SLURM starts."""
     setup = setup202x(folder, example_case, 2)
-    command = f"srun -n 3 {sys.executable} {ROOT / 'tests/colm202x.py'} {{namelist}}"
+    command = f"SOURCE_DATE_EPOCH=0 srun -n 3 {sys.executable} {ROOT / 'tests/colm202x.py'} {{namelist}}"
     case = setup.settings(n=2, command=command, cycle='launch = "srun -n 2"\nretries = 0\n')
     return Run.submit(slurm, folder, ROOT, ntasks="3", case_file=case.name)
 
