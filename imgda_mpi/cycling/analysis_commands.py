@@ -34,6 +34,7 @@ class AnalysisCommand:
         ImgdaError
             With the status of the command.
         """
+        # The folder that it runs in is another one.
         words = [*PROGRAM, "analyse", str(settings_file.absolute())]
         _judge(run(launched(self.launch), *words, log=log, directory=settings_file.parent), log)
 
