@@ -49,7 +49,7 @@ def there(folder: Path) -> tuple[int, int]:
 @pytest.mark.parametrize("kind", ["colm202x", "colm2014"])
 def test_a_run_takes_what_is_foreseen_and_not_much_less(kind: str, tmp_path: Path, example_case: Path) -> None:
     setup = setup202x(tmp_path, example_case, 4) if kind == "colm202x" else setup2014(tmp_path, 4)
-    settings = setup.settings(n=4, cycle='keep_every = "12 h"\n')
+    settings = setup.settings(n=4, keep="12 h")
     assert imgda("cycle", settings, "--rehearse").returncode == 0
     foreseen = amounts(plan(settings, 1))
     done = imgda("cycle", settings)
@@ -122,10 +122,7 @@ def test_plan_is_a_command(site: Setup) -> None:
 
 
 def test_keeping_more_takes_more(site: Setup) -> None:
-    often, seldom = (
-        amounts(plan(site.settings(n=40, analyses=40, cycle=f'keep_every = "{length}"\n'), 1))
-        for length in ("6 h", "2 days")
-    )
+    often, seldom = (amounts(plan(site.settings(n=40, analyses=40, keep=length), 1)) for length in ("6 h", "2 days"))
     assert often["a cycle"] == seldom["a cycle"]
     # Two sets of 40 cycles, or those of every eighth and of the last two.
     n_more = 2 * 40 - (10 + 4 - 1)
