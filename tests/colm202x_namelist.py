@@ -155,14 +155,20 @@ def text(settings: dict[str, Any], name: str) -> str:
 def frequency(settings: dict[str, Any], name: str) -> str:
     """How often something is written."""
     often = text(settings, name).strip().upper()
-    if often not in ("HOURLY", "DAILY", "NONE"):
+    if often not in ("HOURLY", "DAILY", "MONTHLY", "YEARLY", "NONE"):
         raise Stopped(f"this stand-in does not write {often}.")
     return often
 
 
 def is_end_of(often: str, at: datetime) -> bool:
-    """Whether an hour or a day ends."""
-    return often == "HOURLY" or (often == "DAILY" and at.hour == 0)
+    """Whether an hour, a day, a month or a year ends."""
+    parts = {
+        "HOURLY": (),
+        "DAILY": (at.hour,),
+        "MONTHLY": (at.hour, at.day - 1),
+        "YEARLY": (at.hour, at.timetuple().tm_yday - 1),
+    }
+    return often in parts and not any(parts[often])
 
 
 def instant(given: dict[str, Any], name: str) -> datetime | None:

@@ -18,11 +18,11 @@ from launch import differing, imgda, restart_files, same_restart
 from mpi4py import MPI
 from problems import TIME, agree
 
+from imgda_mpi.colm.block_files import mark_of_set
 from imgda_mpi.colm.marks import (
     ATTRIBUTE,
     Assimilated,
     Mark,
-    mark_of_set,
     parse,
     read_sidecar,
     sidecar,

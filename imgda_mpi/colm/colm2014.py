@@ -10,8 +10,7 @@ import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from itertools import accumulate
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +18,7 @@ from mpi4py import MPI
 
 from imgda_mpi.arrays import FloatArray, IntArray
 from imgda_mpi.colm.const2014 import const_layout, patch_map
-from imgda_mpi.colm.fortran import MARKER, integers, reals, record_lengths
+from imgda_mpi.colm.fortran import reals
 from imgda_mpi.colm.hdf5 import LARGEST
 from imgda_mpi.colm.marks import Mark, read_sidecar, sidecar, write_sidecar
 from imgda_mpi.colm.own_patches import own_patches
@@ -27,25 +26,11 @@ from imgda_mpi.colm.patches import PatchMap
 from imgda_mpi.colm.plausible import Implausible, check_soil
 from imgda_mpi.colm.soil_layers import N_SNOW, N_SOIL
 from imgda_mpi.colm.soil_update import SoilColumns
-from imgda_mpi.faults import OutputError, fault, not_finite, writing
+from imgda_mpi.colm.state2014 import WIDTHS, check_date, check_size, state_byte, state_values
+from imgda_mpi.faults import OutputError, not_finite, writing
 from imgda_mpi.parallel.failure import from_rank_0, on_rank_0, same_fate
 from imgda_mpi.parallel.ownership import share
 from imgda_mpi.parallel.rows import gather_rows, scatter_rows
-
-# The state: three integers (year, day of year, second), then for every variable its reals of all patches.
-DATE_BYTES = 12
-VARIABLES = """
-z_sno:5 dz_sno:5 t_soisno:15 wliq_soisno:15 wice_soisno:15
-t_grnd tlsun tlsha ldew sag scv snowdp fveg fsno sigf green lai sai coszen
-albg:4 albv:4 alb:4 ssun:4 ssha:4 thermk extkb extkd zwt wa t_lake:10 lake_icefrac:10
-trad tref qref rst emis z0ma zol rib ustar qstar tstar fm fh fq
-"""
-WIDTHS = {name: int(several or 1) for name, _, several in (word.partition(":") for word in VARIABLES.split())}
-"""Reals per patch of every variable, in the order of the file."""
-
-STATE_REALS = sum(WIDTHS.values())
-FIRST_REAL = dict(zip(WIDTHS, accumulate(WIDTHS.values(), initial=0), strict=False))
-"""Reals per patch that lie before a variable."""
 
 TEMPERATURE, LIQUID, ICE, AQUIFER = "t_soisno", "wliq_soisno", "wice_soisno", "wa"
 SOIL_VARIABLES = (TEMPERATURE, LIQUID, ICE)
@@ -139,7 +124,7 @@ class Colm2014Restart:
 
     def _values(self, variable: str) -> FloatArray:
         n = int(self.offsets[-1])
-        return _state_values(self.state, variable, n)
+        return state_values(self.state, variable, n)
 
     def _read_all(self) -> list[FloatArray]:
         """Liquid, ice, temperature (n_patch, 10) and aquifer storage (n_patch,) of all patches."""
@@ -165,7 +150,8 @@ def open_restart(restart_file: Path, const_file: Path, time: datetime, comm: MPI
 
     def read() -> tuple[PatchMap, FloatArray]:
         layout = const_layout(const_file)
-        _check_state(restart_file, layout.n_patch, time)
+        check_size(restart_file, layout.n_patch)
+        check_date(restart_file, time)
         patches = patch_map(const_file, layout)
         return patches, reals(const_file, layout.porosity, layout.n_patch * N_SOIL).reshape(-1, N_SOIL)
 
@@ -185,43 +171,9 @@ def open_restart(restart_file: Path, const_file: Path, time: datetime, comm: MPI
     )
 
 
-def _state_byte(variable: str, n_patch: int) -> int:
-    return MARKER + DATE_BYTES + 8 * FIRST_REAL[variable] * n_patch
-
-
-def _state_values(path: Path, variable: str, n_patch: int) -> FloatArray:
-    width = WIDTHS[variable]
-    return reals(path, _state_byte(variable, n_patch), n_patch * width).reshape(n_patch, width)
-
-
-def _check_state(path: Path, n_patch: int, time: datetime) -> None:
-    lengths = record_lengths(path)
-    expected = DATE_BYTES + 8 * STATE_REALS * n_patch
-    if lengths != [expected]:
-        n_found, rest = divmod(lengths[0] - DATE_BYTES, 8 * STATE_REALS) if len(lengths) == 1 else (0, 1)
-        raise fault(
-            path,
-            found=f"records of {lengths} bytes" if rest else f"{n_found} patches",
-            expected=f"one record of {expected} bytes" if rest else f"the const file's {n_patch}",
-            do="it is not the state file, or of a version of the model with other variables"
-            if rest
-            else "use the const file of the same case",
-        )
-    year, day, second = (int(value) for value in integers(path, MARKER, 3))
-    plausible = 1 <= year <= 9999 and 1 <= day <= 366 and 0 <= second <= 86400
-    if not plausible or datetime(year, 1, 1, tzinfo=UTC) + timedelta(days=day - 1, seconds=second) != time:
-        raise fault(
-            path,
-            "year, day, second",
-            found=f"{year}, {day}, {second}",
-            expected=f"the instant of the analysis, {time:%Y-%m-%d %H:%M:%S} (day {time:%j} of the year)",
-            do="use the restart of that instant, or correct the time",
-        )
-
-
 def _check_values(path: Path, n_patch: int, unless: Sequence[str]) -> None:
     for name in WIDTHS:
-        values = _state_values(path, name, n_patch)
+        values = state_values(path, name, n_patch)
         bad = int(np.count_nonzero(~(np.abs(values) <= LARGEST)))
         if bad and name not in unless:
             raise not_finite(path, name, bad, values.size)
@@ -234,11 +186,11 @@ def _edited_copy(source: Path, target: Path, edits: dict[str, FloatArray]) -> No
         shutil.copyfile(source, target)
         with target.open("r+b") as file:
             for variable, values in edits.items():
-                file.seek(_state_byte(variable, values.shape[0]))
+                file.seek(state_byte(variable, values.shape[0]))
                 file.write(values.astype("<f8", copy=False).tobytes())
             file.flush()
             os.fsync(file.fileno())
     for variable, values in edits.items():
-        written = _state_values(target, variable, values.shape[0])
+        written = state_values(target, variable, values.shape[0])
         if written.tobytes() != values.tobytes():
             raise OutputError(f"{target}: the file does not hold the soil water that was written to it")

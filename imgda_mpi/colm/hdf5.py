@@ -11,16 +11,18 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import h5py
 import numpy as np
 import numpy.typing as npt
 from h5py import h5, h5a, h5d, h5f, h5g, h5o, h5p, h5s
-from mpi4py import MPI
 
 from imgda_mpi.arrays import FloatArray
 from imgda_mpi.faults import ImgdaError, fault, not_finite, reading
+
+if TYPE_CHECKING:
+    from mpi4py import MPI  # whoever has no MPI reads files too
 
 
 def has_parallel_hdf5() -> bool:
@@ -157,6 +159,18 @@ class OpenFile:
         if h5a.exists(self.file, name.encode()):
             h5a.delete(self.file, name.encode())
 
+    def length(self, name: str) -> int:
+        """Of the first dimension of a variable.
+
+        Raises
+        ------
+        InputError
+        """
+        _, shape, dtype = self._find(name)
+        if not shape:
+            raise self._fault(name, f"{dtype} {shape}", "values of patches")
+        return shape[0]
+
     def has(self, name: str) -> bool:
         """Whether there is a variable of a name.
 
@@ -246,7 +260,9 @@ def opened(path: Path, mode: str = "r", group: MPI.Intracomm | None = None) -> I
     access, transfer = h5p.create(h5p.FILE_ACCESS), h5p.create(h5p.DATASET_XFER)
     access.set_fclose_degree(h5f.CLOSE_STRONG)
     if group is not None:
-        access.set_fapl_mpio(group, MPI.Info())
+        info = group.Get_info()
+        access.set_fapl_mpio(group, info)
+        info.Free()
         transfer.set_dxpl_mpio(h5py.h5fd.MPIO_COLLECTIVE)
     try:
         file = h5f.open(os.fsencode(path), h5f.ACC_RDONLY if mode == "r" else h5f.ACC_RDWR, access)

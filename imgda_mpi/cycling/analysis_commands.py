@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import IO
 
-from imgda_mpi.cycling.commands import end, failure, run, start
+from imgda_mpi.cycling.commands import PATIENCE, Command, failure, run
 from imgda_mpi.faults import NO_OBSERVATION, ImgdaError, LostError, reading, writing
 
 PROGRAM = [sys.executable, "-P", "-m", "mpi4py", "-m", "imgda_mpi"]
-ANSWER = "analysed with status "
+ANSWER = b"analysed with status "
 """How the line begins that ``analyse -`` answers with."""
 
 
-def launched(launch: str, *arguments: str) -> list[str]:
-    """The words of this program under a launcher, a text that bash expands."""
-    return ["bash", "-c", f'{launch} "$@"', "bash", *PROGRAM, *arguments]
+def launched(launch: str) -> str:
+    """A script of bash that starts its arguments by a launcher."""
+    return f'{launch} "$@"\n'
 
 
 class AnalysisCommand:
@@ -36,8 +34,8 @@ class AnalysisCommand:
         ImgdaError
             With the status of the command.
         """
-        words = launched(self.launch, "analyse", str(settings_file))
-        _judge(run(words, log, settings_file.parent), log)
+        words = [*PROGRAM, "analyse", str(settings_file)]
+        _judge(run(launched(self.launch), *words, log=log, directory=settings_file.parent), log)
 
     def close(self) -> None:
         """Nothing stays between two analyses."""
@@ -48,8 +46,7 @@ class ResidentAnalysis:
 
     def __init__(self, launch: str, directory: Path) -> None:
         self.launch, self.directory = launch, directory
-        self._process: subprocess.Popen[bytes] | None = None
-        self._log: IO[bytes] | None = None
+        self._command: Command | None = None
 
     def __call__(self, settings_file: Path, log: Path) -> None:
         """Make the analysis of a settings file; starts the command where it does not run.
@@ -59,53 +56,52 @@ class ResidentAnalysis:
         ImgdaError
             With the status of the analysis, or of the command where that has ended.
         """
-        process, said = self._running()
-        before = said.seek(0, os.SEEK_END)
-        answer = ""
+        process = self._running().process
+        before = self._path.stat().st_size
+        answer = b""
         if process.stdin is not None and process.stdout is not None:
             with suppress(BrokenPipeError):
                 process.stdin.write(f"{settings_file}\n".encode())
                 process.stdin.flush()
-            for line in process.stdout:
-                answer = line.decode(errors="replace").strip()
-                if answer.startswith(ANSWER):
-                    break
+            while (answer := process.stdout.readline()) and not answer.startswith(ANSWER):
+                continue
+        status = int(answer.removeprefix(ANSWER)) if answer else process.wait() or 1
         with reading(self._path), self._path.open("rb") as whole, writing(log):
             whole.seek(before)
             log.write_bytes(whole.read())
-        if answer.startswith(ANSWER):
-            _judge(int(answer.removeprefix(ANSWER)), log)
-            return
-        status = process.wait()
-        self.close()
-        _judge(status or 1, log)
+        if not answer:
+            self.close()
+        _judge(status, log)
 
     def close(self) -> None:
         """End the command."""
-        if self._process is not None:
-            if self._process.stdin is not None:
-                with suppress(BrokenPipeError):
-                    self._process.stdin.close()
-            with suppress(subprocess.TimeoutExpired):
-                self._process.wait(5.0)
-            end(self._process)
-        if self._log is not None:
-            self._log.close()
-        self._process = self._log = None
+        if self._command is None:
+            return
+        process = self._command.process
+        if process.stdin is not None:
+            with suppress(BrokenPipeError):
+                process.stdin.close()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(PATIENCE)
+        self._command.end()
+        if process.stdout is not None:
+            process.stdout.close()
+        self._command = None
 
     @property
     def _path(self) -> Path:
         return self.directory / "analyses.log"
 
-    def _running(self) -> tuple[subprocess.Popen[bytes], IO[bytes]]:
-        if self._process is not None and self._log is not None and self._process.poll() is None:
-            return self._process, self._log
+    def _running(self) -> Command:
+        if self._command is not None and self._command.process.poll() is None:
+            return self._command
         self.close()
-        with writing(self._path):
-            self._log = self._path.open("wb")
-            words = launched(f"imgda_input=keep {self.launch}".rstrip(), "analyse", "-")
-            self._process = start(words, self._log, self.directory, subprocess.PIPE, subprocess.PIPE)
-        return self._process, self._log
+        script, streams = launched(f"imgda_input=keep {self.launch}".rstrip()), subprocess.PIPE
+        with writing(self._path), self._path.open("wb") as log:
+            self._command = Command(
+                script, *PROGRAM, "analyse", "-", directory=self.directory, stdin=streams, log=log, stdout=streams
+            )
+        return self._command
 
 
 def _judge(status: int, log: Path) -> None:

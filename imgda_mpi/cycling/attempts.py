@@ -60,7 +60,7 @@ def note_failure(folder: Path, what: str, text: str) -> None:
     with writing(path):
         path.parent.mkdir(exist_ok=True)
         with (path.parent / FAILURES).open("a") as notes:
-            notes.write(f"{time_text(datetime.now(UTC))} {what}: {text.splitlines()[0]}\n")
+            notes.write(f"{time_text(datetime.now(UTC))} {what}: {text.splitlines()[0].partition('; what ')[0]}\n")
         if path.exists():
             names = [path.with_name(f"{what}.failed-{number}.txt") for number in range(1, MOST_LOGS + 1)]
             for newer, older in zip(names[-2::-1], names[:0:-1], strict=True):

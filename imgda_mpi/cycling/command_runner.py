@@ -47,20 +47,19 @@ class CommandRunner:
         with writing(log):
             log.parent.mkdir(exist_ok=True)
             log.unlink(missing_ok=True)
-        words = in_the_users_environment(
+        script = in_the_users_environment(
             self.command.replace("{namelist}", shlex.quote(str(namelist))), self.environment
         )
         given = namelist if case.namelist_is_input else None
-        status = run(words, log, case.namelist.parent, given)
+        status = run(script, log=log, directory=case.namelist.parent, stdin=given)
         if status:
             raise failure(case.name, status, log)
         with reading(log):
             complaint = case.complaint(log.read_text(errors="replace"))
         if complaint is not None:
-            raise ImgdaError(f"{case.name}: {complaint}; the last lines of {log}:\n{last_lines(log)}")
+            raise ImgdaError(f"{case.name}: {complaint}; what {log} ends with:\n{last_lines(log)}")
         restart = case.restart(folder, window.end, began_with)
-        with writing(namelist):  # the folder is about to get the name of its cycle
-            namelist.write_text(namelist.read_text().replace(str(folder), str(folder.with_name(stamp(window.start)))))
+        case.settle(folder, stamp(window.start))
         return restart
 
     def history(self, folder: Path) -> list[Path]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import shlex
 import signal
 import subprocess
+import time
 from collections import deque
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -16,8 +17,19 @@ from imgda_mpi.faults import ImgdaError, LostError, reading, writing
 PATIENCE = 10.0
 """Seconds that a command has to end when it is told to."""
 
-LAST_LINES = 6
-PR_SET_PDEATHSIG = 1
+NAP = 0.01
+"""Seconds between two looks whether it has ended."""
+
+LAST_LINES = 12
+
+# A process in a group of its own that reads from a pipe which nobody but this program could write to: when that has an
+# end, whatever ended it, the command's group has one too.
+GUARD = """
+set -m
+(read -r -u {guard} _; kill -TERM -- -$$ && sleep {patience} && kill -KILL -- -$$) </dev/null >/dev/null 2>&1 &
+set +m
+exec {guard}<&-
+"""
 
 # What tools/env.sh has changed is put back. The stack is as large as it may be: Fortran programs need that.
 IN_THE_USERS_ENVIRONMENT = """
@@ -27,39 +39,76 @@ ulimit -S -s "$(ulimit -H -s)"
 """
 
 
-def in_the_users_environment(command: str, environment: Path | None) -> list[str]:
-    """A command of the user's as bash runs it, in the environment that this program was called in.
+def in_the_users_environment(command: str, environment: Path | None) -> str:
+    """A script of bash with a command of the user's, in the environment that this program was called in.
 
     ``environment`` is a shell file that is sourced before, or None.
     """
     sourced = "" if environment is None else f". {shlex.quote(str(environment))} || exit 126\n"
-    return ["bash", "-c", f"{IN_THE_USERS_ENVIRONMENT}{sourced}{command}"]
+    return f"{IN_THE_USERS_ENVIRONMENT}{sourced}{command}\n"
 
 
-def start(
-    words: list[str], log: IO[bytes], directory: Path, stdin: IO[bytes] | int, stdout: IO[bytes] | int | None = None
-) -> subprocess.Popen[bytes]:
-    """A command that has been started, which ends when this process ends, whatever ends it.
+class Command:
+    """A script of bash that has been started with all that it starts: a group of processes of its own.
+
+    It ends when this process ends, whatever ends it. Not collective.
+
+    Parameters
+    ----------
+    script, arguments : the text, and what ``"$@"`` is in it
+    directory : that it runs in
+    stdin, log, stdout : its streams; the log has its errors, and its output where ``stdout`` does not
 
     Raises
     ------
     OSError
+        Where it cannot be started.
     """
-    return subprocess.Popen(
-        words,
-        stdin=stdin,
-        stdout=log if stdout is None else stdout,
-        stderr=log,
-        cwd=directory,
-        start_new_session=True,
-        preexec_fn=_die_with_parent,  # this process has one thread
-    )
+
+    def __init__(
+        self,
+        script: str,
+        *arguments: str,
+        directory: Path,
+        stdin: IO[bytes] | int,
+        log: IO[bytes],
+        stdout: IO[bytes] | int | None = None,
+    ) -> None:
+        guard, self._guard = os.pipe()
+        guarded = GUARD.format(guard=guard, patience=int(PATIENCE)) + script
+        try:
+            self.process = subprocess.Popen(
+                ["bash", "-c", guarded, "bash", *arguments],
+                stdin=stdin,
+                stdout=log if stdout is None else stdout,
+                stderr=log,
+                cwd=directory,
+                start_new_session=True,
+                pass_fds=[guard],
+            )
+        except BaseException:
+            os.close(self._guard)
+            raise
+        finally:
+            os.close(guard)
+
+    def end(self) -> None:
+        """End it, in order where it takes the time, and what it has left behind."""
+        group, given_up = self.process.pid, time.monotonic() + PATIENCE
+        with suppress(ProcessLookupError):
+            os.killpg(group, signal.SIGTERM)
+            while self.process.poll() is None or time.monotonic() < given_up:
+                os.killpg(group, 0 if time.monotonic() < given_up else signal.SIGKILL)
+                time.sleep(NAP)
+            os.killpg(group, signal.SIGKILL)
+        self.process.wait()
+        os.close(self._guard)
 
 
-def run(words: list[str], log: Path, directory: Path, stdin: Path | None = None) -> int:
-    """The exit status of a command, negative where a signal has ended it; what it says goes into a log.
+def run(script: str, *arguments: str, log: Path, directory: Path, stdin: Path | None = None) -> int:
+    """The exit status of a script of bash, negative where a signal has ended it; what it says goes into a log.
 
-    Ended together with its children by whatever ends this function, as a signal that is an error.
+    Ended with all its processes by whatever ends this function, as a signal that is an error.
 
     Raises
     ------
@@ -68,23 +117,11 @@ def run(words: list[str], log: Path, directory: Path, stdin: Path | None = None)
     """
     source = stdin or Path(os.devnull)
     with reading(source), source.open("rb") as given, writing(log), log.open("ab") as said:
-        process = start(words, said, directory, given)
+        command = Command(script, *arguments, directory=directory, stdin=given, log=said)
     try:
-        return process.wait()
+        return command.process.wait()
     finally:
-        end(process)
-
-
-def end(process: subprocess.Popen[bytes]) -> None:
-    """End a command and what it has started, in order where it takes the time."""
-    for number, patience in ((signal.SIGTERM, PATIENCE), (signal.SIGKILL, None)):
-        if process.poll() is not None:
-            return
-        os.killpg(process.pid, number)
-        try:
-            process.wait(patience)
-        except subprocess.TimeoutExpired:
-            continue
+        command.end()
 
 
 def failure(what: str, status: int, log: Path) -> ImgdaError:
@@ -94,7 +131,7 @@ def failure(what: str, status: int, log: Path) -> ImgdaError:
     is_lost = number in {*map(int, signal.Signals)}
     how = f"was ended by {signal.Signals(number).name}" if is_lost else f"ended with status {status}"
     kind = LostError if is_lost else ImgdaError
-    return kind(f"{what} {how}; the last lines of {log}:\n{last_lines(log)}")
+    return kind(f"{what} {how}; what {log} ends with:\n{last_lines(log)}")
 
 
 def last_lines(log: Path) -> str:
@@ -123,13 +160,3 @@ def first_word(command: str) -> str | None:
     except ValueError:
         return None
     return next((word for word in words if "=" not in word.partition("/")[0]), None)
-
-
-def _die_with_parent() -> None:
-    """Have the kernel end this process with the one that started it, where the kernel can (Linux)."""
-    parent = os.getppid()
-    libc = ctypes.CDLL(None, use_errno=True)
-    if hasattr(libc, "prctl"):
-        libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent:
-            os._exit(1)

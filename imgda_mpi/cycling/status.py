@@ -109,7 +109,7 @@ def status_of(run: Run, windows: Sequence[Window]) -> Status:
         done=done,
         left=left(windows, done[-1].end if done else None),
         driver=driver(run.directory),
-        under_way=partial and partial.name.partition(".")[0],
+        under_way=None if partial is None else partial.name.partition(".")[0],
         failed=failures(partial) if partial else [],
         pace=pace_of(done),
     )

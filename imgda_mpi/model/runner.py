@@ -11,25 +11,22 @@ from typing import Any, Protocol
 class ModelCase(Protocol):
     """A case of an external model: its namelist, and where it reads and writes. Not collective, without MPI.
 
-    A window is run in a folder of its own, which is a case by itself: links to what never changes, the set it begins with
-    under the model's name, the edited namelist; the model writes its restart and history there. All links within a run are
-    relative: folders change their names.
-
-    Parameters
-    ----------
-    name : in words, as "CoLM202X case mycase"
-    namelist : the user's own, which is never written
-    takes_namelist : whether the namelist is the model's standard input, not named on its command line
+    A window is run in a folder of its own, which is a case by itself: links to what never changes, the set it begins
+    with under the model's name, the edited namelist; the model writes its restart and history there. All links within
+    a run are relative: folders change their names. The model has to run in the folder of the user's namelist.
     """
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """In words, as "CoLM202X case mycase"."""
 
     @property
-    def namelist(self) -> Path: ...
+    def namelist(self) -> Path:
+        """The user's own, which is never written."""
 
     @property
-    def namelist_is_input(self) -> bool: ...
+    def namelist_is_input(self) -> bool:
+        """Whether the namelist is the model's standard input, not named on its command line."""
 
     def check(self, windows: Sequence[tuple[datetime, datetime]]) -> None:
         """Find what would stop the model, or go wrong in silence, before its first step.
@@ -37,8 +34,8 @@ class ModelCase(Protocol):
         Raises
         ------
         InputError, ConfigError
-            Keys that are missing or of another kind of run (local time); no set of the start; const files of another grid
-            or case; windows that the model cannot stop at.
+            Keys that are missing or of another kind of run (local time); const files of another grid or case; windows
+            that the model cannot stop at.
         """
 
     def first_set(self, start: datetime) -> list[Path]:
@@ -63,10 +60,10 @@ class ModelCase(Protocol):
         """
 
     def complaint(self, output: str) -> str | None:
-        """What is wrong by the model's own words, where it ends with status 0 all the same; None where it has ended well."""
+        """What is wrong by the model's own words, where it ends with status 0 all the same; None where all is well."""
 
     def restart(self, folder: Path, end: datetime, like: Sequence[Path]) -> list[Path]:
-        """The files of the set at the end of a window that has been run; others that were written on the way are removed.
+        """The files of the set at the end of a window that has been run; others, written on the way, are removed.
 
         Parameters
         ----------
@@ -84,5 +81,10 @@ class ModelCase(Protocol):
     def section(self, files: Sequence[Path], time: datetime) -> dict[str, Any]:
         """``[model]`` of the settings of an analysis of a set."""
 
-    def settled(self, folder: Path, was: Path) -> None:
-        """Name the folder's own path in its namelist where it ``was`` named: the folder has changed its name."""
+    def settle(self, folder: Path, name: str) -> None:
+        """In the folder's own namelist, give it the name that it is about to have.
+
+        Raises
+        ------
+        InputError, OutputError
+        """

@@ -6,13 +6,14 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import h5py
 from mpi4py import MPI
 
 from imgda_mpi import PROGRAM
 from imgda_mpi.disk import checksum
 from imgda_mpi.faults import writing
 from imgda_mpi.parallel.failure import same_fate
-from imgda_mpi.results.versions import all_versions
+from imgda_mpi.results.versions import package_versions
 
 
 def checksums(files: Sequence[Path], comm: MPI.Intracomm) -> dict[Path, str]:
@@ -55,6 +56,15 @@ def write_manifest(
                 ],
             }
             (directory / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
+
+
+def all_versions() -> dict[str, str]:
+    """Versions of what a result depends on, with the libraries that h5py and mpi4py have loaded."""
+    return {
+        **package_versions(),
+        "hdf5": f"{h5py.version.hdf5_version}{' with MPI' if h5py.get_config().mpi else ''}",
+        "mpi": MPI.Get_library_version().strip("\x00").splitlines()[0].strip(),
+    }
 
 
 def _entry(file: Path, name: str, of_file: str) -> dict[str, str | int]:

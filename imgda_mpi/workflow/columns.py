@@ -23,11 +23,10 @@ from imgda_mpi.parallel.failure import Ranks, from_rank_0, on_rank_0
 from imgda_mpi.report.run_table import run_table
 from imgda_mpi.results.folder import check_output, new_directory
 from imgda_mpi.results.history_file import FLUXES
-from imgda_mpi.results.manifest import checksums
+from imgda_mpi.results.manifest import all_versions, checksums
 from imgda_mpi.results.run_folder import open_run
 from imgda_mpi.results.run_records import Description, FileSet, Record
 from imgda_mpi.results.run_writing import begin_cycle, end_cycle, new_run
-from imgda_mpi.results.versions import all_versions
 from imgda_mpi.settings.columns import AnyWeather, ColumnsRun, WeatherFiles
 from imgda_mpi.settings.document import in_force
 from imgda_mpi.workflow.window import BETWEEN_MOMENTS, lay_out, run_window
