@@ -287,9 +287,7 @@ def _name(files: CaseFiles) -> str:
     return f"CoLM202X case {files.case} at {stamp(files.time)}"
 
 
-def _inputs(
-    files: CaseFiles, blocks: Sequence[str], copied: Sequence[Path], consts: Sequence[BlockFile]
-) -> list[Path]:
+def _inputs(files: CaseFiles, blocks: Sequence[str], copied: Sequence[Path], consts: Sequence[BlockFile]) -> list[Path]:
     landdata = [path for block in blocks for path in files.places(block)]
     return [files.mesh, *copied, *(file.path for file in consts), *landdata]
 

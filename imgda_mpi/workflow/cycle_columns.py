@@ -23,7 +23,7 @@ from imgda_mpi.faults import settled_by, writing
 from imgda_mpi.parallel.failure import Ranks, from_rank_0, on_rank_0
 from imgda_mpi.results.manifest import all_versions
 from imgda_mpi.results.run_folder import HISTORY_FILE
-from imgda_mpi.results.run_records import ANALYSIS, RESTART
+from imgda_mpi.results.run_records import ANALYSIS
 from imgda_mpi.settings.cycle import CycleRun, RunOfColumns
 from imgda_mpi.workflow.analyse import analyse
 from imgda_mpi.workflow.columns import weather_of
