@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 
 from imgda_mpi.faults import OutputError, fault, reading
@@ -38,6 +39,23 @@ def sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def identity(files: Collection[Path]) -> tuple[tuple[str, int, int, int], ...]:
+    """What tells a set of files from any other that has been or will be there, whatever its folders are called.
+
+    Name, number, size and time of the last change of each. Not collective.
+
+    Raises
+    ------
+    InputError
+    """
+    found = []
+    for file in sorted(files, key=lambda path: path.name):
+        with reading(file):
+            status = file.stat()
+        found.append((file.name, status.st_ino, status.st_size, status.st_mtime_ns))
+    return tuple(found)
 
 
 def tree(folder: Path) -> list[Path]:

@@ -15,7 +15,6 @@ from imgda_mpi.faults import ConfigError
 from imgda_mpi.settings.document import kind_of, sections_of, toml
 from imgda_mpi.settings.fields import Section
 from imgda_mpi.settings.old_keys import MOVED, renamed
-from imgda_mpi.settings.verbs import KINDS
 
 log = logging.getLogger(__name__)
 
@@ -83,6 +82,8 @@ def check_table(table: dict[str, Any], path: Path, kind: type[Kind]) -> Kind:
 
 def _refuse_other_kind(table: dict[str, Any], path: Path, kind: type[Section]) -> None:
     """Say for which verb a file is whose sections are not of this kind but all of another one."""
+    from imgda_mpi.settings.verbs import KINDS  # where it is needed: those of every verb
+
     strange = [name for name in table if name not in kind.model_fields]
     meant = [verb for verb, other in KINDS.items() if strange and table.keys() <= other.model_fields.keys()]
     if meant:
