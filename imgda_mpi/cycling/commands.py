@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shlex
 import signal
@@ -13,6 +14,8 @@ from pathlib import Path
 from typing import IO
 
 from imgda_mpi.faults import ImgdaError, LostError, reading, writing
+
+log = logging.getLogger(__name__)
 
 PATIENCE = 10.0
 """Seconds that a command has to end when it is told to."""
@@ -98,10 +101,13 @@ class Command:
         with suppress(ProcessLookupError):
             os.killpg(group, signal.SIGTERM)
             while self.process.poll() is None or time.monotonic() < given_up:
+                if time.monotonic() > given_up + PATIENCE:
+                    log.warning("process %d cannot be ended", group)
+                    break
                 os.killpg(group, 0 if time.monotonic() < given_up else signal.SIGKILL)
                 time.sleep(NAP)
             os.killpg(group, signal.SIGKILL)
-        self.process.wait()
+        self.process.poll()
         os.close(self._guard)
 
 
