@@ -46,6 +46,7 @@ class Setup:
         analyses: int | None = None,
         method: str = "pointwise",
         cycle: str = "",
+        keep: str = "6 h",
         model: str = "",
         command: str | None = None,
     ) -> Path:
@@ -57,7 +58,8 @@ class Setup:
         path.write_text(
             f'method = "{method}"\n'
             f"[cycle]\nstart = {start:%Y-%m-%dT%H:%M:%SZ}\nfirst_analysis = {start:%Y-%m-%dT%H:%M:%SZ}\n"
-            f"last_analysis = {last:%Y-%m-%dT%H:%M:%SZ}\nend = {start + n * SIX:%Y-%m-%dT%H:%M:%SZ}\n{cycle}"
+            f"last_analysis = {last:%Y-%m-%dT%H:%M:%SZ}\nend = {start + n * SIX:%Y-%m-%dT%H:%M:%SZ}\n"
+            f'keep_every = "{keep}"\n{cycle}'
             f'[model]\nkind = "{self.kind}"\nnamelist = "{self.case.namelist}"\n'
             f"command = '{command or self.case.command}'\n{more}{model}"
             '[observation]\nkind = "cf"\nfile = "images/%Y%m%d%H.nc"\nvariable = "sm"\n'

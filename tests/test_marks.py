@@ -18,17 +18,17 @@ from launch import differing, imgda, restart_files, same_restart
 from mpi4py import MPI
 from problems import TIME, agree
 
+from imgda_mpi.colm.block_files import mark_of_set
 from imgda_mpi.colm.marks import (
     ATTRIBUTE,
     Assimilated,
     Mark,
-    mark_of_set,
     parse,
     read_sidecar,
+    sidecar,
     write_attribute,
     write_sidecar,
 )
-from imgda_mpi.colm.state2014 import sidecar
 from imgda_mpi.faults import ImgdaError, InputError
 from imgda_mpi.grid import Grid
 from imgda_mpi.observations.image import ObservedImage

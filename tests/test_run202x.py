@@ -315,6 +315,8 @@ def test_a_set_that_is_not_the_one_of_the_end_is_a_failure(case: Colm202xCase, t
         assert f"{name}: found no such file" in failed(case, tmp_path, lambda folder, n=name: (folder / n).unlink())
     said = failed(case, tmp_path, lambda folder: state(folder / "C1_restart_2022-154-00000_lc2010_e000_n00.nc"))
     assert "e000_n00.nc: found a file of another name" in said
+    said = failed(case, tmp_path, lambda folder: state(folder / names[0], pft=True))
+    assert f"{names[0]}: wliq_soisno: found no such variable" in said
     said = failed(case, tmp_path, lambda folder: state(folder / names[0], n_patch=6))
     assert f"{names[0]}: wliq_soisno: found 6 patches, expected 7 as in" in said
     for name in names:

@@ -1,4 +1,4 @@
-"""Rows of patch variables in a set of block files, read and edited by the ranks that own the patches.
+"""Rows of patch variables in a set of block files, read and edited by the ranks that own the patches; the set's mark.
 
 A rank opens the files in which it owns patches and no others. Most files have one owner, who needs nobody for it.
 The owners of a shared file read and write it together through parallel HDF5; where h5py has no MPI the first of
@@ -16,8 +16,9 @@ from mpi4py import MPI
 
 from imgda_mpi.arrays import FloatArray, IntArray
 from imgda_mpi.colm.hdf5 import Columns, has_parallel_hdf5, opened
-from imgda_mpi.faults import OutputError, writing
-from imgda_mpi.parallel.failure import on_rank_0, same_fate_of_collectives
+from imgda_mpi.colm.marks import AGAIN, ATTRIBUTE, Mark, parse
+from imgda_mpi.faults import OutputError, fault, writing
+from imgda_mpi.parallel.failure import on_rank_0, same_fate, same_fate_of_collectives
 from imgda_mpi.parallel.ownership import owners_of_range, share
 from imgda_mpi.parallel.rows import gather_rows, scatter_rows
 
@@ -141,6 +142,42 @@ def edit_rows(
                     raise OutputError(f"{file.path}: {variable.name}: the file does not hold what was written to it")
 
 
+def mark_of_set(files: Sequence[Path], comm: MPI.Intracomm) -> Mark | None:
+    """The mark that all state files of a set have; None where none has one. Collective over ``comm``.
+
+    Each rank opens its share of the files.
+
+    Raises
+    ------
+    InputError
+        Where they are not of one analysis, or a mark cannot be read.
+    """
+    first, last = share(len(files), comm.size)[comm.rank : comm.rank + 2]
+    mine: dict[str | None, list[Path]] = {}
+    with same_fate(comm):
+        for path in files[first:last]:
+            with opened(path) as file:
+                mine.setdefault(file.text(ATTRIBUTE, AGAIN), []).append(path)
+    # The first file and how many there are: sets have thousands.
+    every: dict[str | None, tuple[Path, int]] = {}
+    for part in comm.allgather({text: (paths[0], len(paths)) for text, paths in mine.items()}):
+        for text, (path, count) in part.items():
+            before, so_far = every.get(text, (path, 0))
+            every[text] = before, so_far + count
+    with same_fate(comm):
+        marks = [(None if text is None else parse(text, path), path, n) for text, (path, n) in every.items()]
+        if len(marks) > 1:
+            kinds = [f"{n} {_state(mark)} ({path.name})" for mark, path, n in marks]
+            raise fault(
+                files[0].parent,
+                ATTRIBUTE,
+                found=f"{' and '.join(kinds)} of {len(files)} blocks",
+                expected="all blocks of one analysis, or none analysed",
+                do="copy all blocks from the one folder or from the other",
+            )
+    return marks[0][0]
+
+
 def _own_parts(
     comm: MPI.Intracomm, files: Sequence[BlockFile], offsets: IntArray
 ) -> Iterator[tuple[Part, MPI.Intracomm | None]]:
@@ -200,3 +237,7 @@ def _offsets_in_file(part: Part, group: MPI.Intracomm) -> IntArray:
 def _same_bits(a: FloatArray, b: FloatArray) -> bool:
     # As integers, so that a NaN on a patch that is no soil equals itself.
     return bool(np.array_equal(np.ascontiguousarray(a).view(np.int64), np.ascontiguousarray(b).view(np.int64)))
+
+
+def _state(mark: Mark | None) -> str:
+    return "not analysed" if mark is None else f"of analysis {mark.analysis[:8]} with {mark.observations[-1].source}"

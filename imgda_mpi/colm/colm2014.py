@@ -20,13 +20,13 @@ from imgda_mpi.arrays import FloatArray, IntArray
 from imgda_mpi.colm.const2014 import const_layout, patch_map
 from imgda_mpi.colm.fortran import reals
 from imgda_mpi.colm.hdf5 import LARGEST
-from imgda_mpi.colm.marks import Mark, read_sidecar, write_sidecar
+from imgda_mpi.colm.marks import Mark, read_sidecar, sidecar, write_sidecar
 from imgda_mpi.colm.own_patches import own_patches
 from imgda_mpi.colm.patches import PatchMap
 from imgda_mpi.colm.plausible import Implausible, check_soil
 from imgda_mpi.colm.soil_layers import N_SNOW, N_SOIL
 from imgda_mpi.colm.soil_update import SoilColumns
-from imgda_mpi.colm.state2014 import WIDTHS, check_date, check_size, sidecar, state_byte, state_values
+from imgda_mpi.colm.state2014 import WIDTHS, check_date, check_size, state_byte, state_values
 from imgda_mpi.faults import OutputError, not_finite, writing
 from imgda_mpi.parallel.failure import from_rank_0, on_rank_0, same_fate
 from imgda_mpi.parallel.ownership import share

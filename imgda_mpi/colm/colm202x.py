@@ -14,12 +14,12 @@ import numpy.typing as npt
 from mpi4py import MPI
 
 from imgda_mpi.arrays import FloatArray, IntArray
-from imgda_mpi.colm.block_files import BlockFile, edit_rows, read_rows, share_of_blocks
+from imgda_mpi.colm.block_files import BlockFile, edit_rows, mark_of_set, read_rows, share_of_blocks
 from imgda_mpi.colm.case_files import PLACE, CaseFiles, list_files, patch_map, stamp, survey
 from imgda_mpi.colm.copied import check_copied
 from imgda_mpi.colm.hdf5 import Columns, has_parallel_hdf5, opened
 from imgda_mpi.colm.land_cover import classification
-from imgda_mpi.colm.marks import Mark, mark_of_set, remove_attribute, write_attribute
+from imgda_mpi.colm.marks import Mark, remove_attribute, write_attribute
 from imgda_mpi.colm.own_patches import own_patches
 from imgda_mpi.colm.patches import PatchMap
 from imgda_mpi.colm.plausible import Implausible, check_soil

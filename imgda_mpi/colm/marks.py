@@ -11,26 +11,25 @@ import json
 import logging
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from mpi4py import MPI
 
 from imgda_mpi.colm.hdf5 import opened
-from imgda_mpi.colm.state2014 import SIDECAR, sidecar
 from imgda_mpi.disk import checksum
 from imgda_mpi.faults import fault, reading
-from imgda_mpi.parallel.failure import same_fate
-from imgda_mpi.parallel.ownership import share
 
 log = logging.getLogger(__name__)
 
 ATTRIBUTE = "imgda_mpi_assimilated"
 """Of the state files of CoLM202X."""
+
+SUFFIX = ".imgda.json"
+"""Of the sidecar of CoLM2014, after the name of the restart file."""
 
 AGAIN = "copy the file again from the restart folder of the analysis"
 AGAIN_OR_REMOVE = f"{AGAIN}, or remove it where the restart has not been analysed"
@@ -141,44 +140,8 @@ def _decoding(path: Path) -> Iterator[None]:
             ATTRIBUTE,
             found=f"no mark ({type(err).__name__}: {err})",
             expected="what an analysis wrote there",
-            do=AGAIN_OR_REMOVE if path.name.endswith(SIDECAR) else AGAIN,
+            do=AGAIN_OR_REMOVE if path.name.endswith(SUFFIX) else AGAIN,
         ) from err
-
-
-def mark_of_set(files: Sequence[Path], comm: MPI.Intracomm) -> Mark | None:
-    """The mark that all state files of a set have; None where none has one. Collective over ``comm``.
-
-    Each rank opens its share of the files.
-
-    Raises
-    ------
-    InputError
-        Where they are not of one analysis, or a mark cannot be read.
-    """
-    first, last = share(len(files), comm.size)[comm.rank : comm.rank + 2]
-    mine: dict[str | None, list[Path]] = {}
-    with same_fate(comm):
-        for path in files[first:last]:
-            with opened(path) as file:
-                mine.setdefault(file.text(ATTRIBUTE, AGAIN), []).append(path)
-    # The first file and how many there are: sets have thousands.
-    every: dict[str | None, tuple[Path, int]] = {}
-    for part in comm.allgather({text: (paths[0], len(paths)) for text, paths in mine.items()}):
-        for text, (path, count) in part.items():
-            before, so_far = every.get(text, (path, 0))
-            every[text] = before, so_far + count
-    with same_fate(comm):
-        marks = [(None if text is None else parse(text, path), path, n) for text, (path, n) in every.items()]
-        if len(marks) > 1:
-            kinds = [f"{n} {_state(mark)} ({path.name})" for mark, path, n in marks]
-            raise fault(
-                files[0].parent,
-                ATTRIBUTE,
-                found=f"{' and '.join(kinds)} of {len(files)} blocks",
-                expected="all blocks of one analysis, or none analysed",
-                do="copy all blocks from the one folder or from the other",
-            )
-    return marks[0][0]
 
 
 def write_attribute(file: Path, mark: Mark) -> None:
@@ -201,6 +164,12 @@ def remove_attribute(file: Path) -> None:
     """
     with opened(file, "r+") as state:
         state.remove_text(ATTRIBUTE)
+
+
+def sidecar(restart: Path) -> Path:
+    """Where the mark of a restart file of CoLM2014 is: beside it, else beside the file that it is a link to."""
+    beside, file = restart.with_name(restart.name + SUFFIX), restart.resolve()
+    return beside if os.path.lexists(beside) else file.with_name(file.name + SUFFIX)
 
 
 def read_sidecar(restart: Path) -> Mark | None:
@@ -239,7 +208,3 @@ def write_sidecar(restart: Path, mark: Mark) -> None:
     """
     words = {"sha256": checksum(restart), "mark": json.loads(mark.text)}
     sidecar(restart).write_text(json.dumps(words, indent=1) + "\n")
-
-
-def _state(mark: Mark | None) -> str:
-    return "not analysed" if mark is None else f"of analysis {mark.analysis[:8]} with {mark.observations[-1].source}"

@@ -24,8 +24,9 @@ from typing import Any
 from imgda_mpi.arrays import FloatArray
 from imgda_mpi.colm.case_files import stamp
 from imgda_mpi.colm.const2014 import const_layout
+from imgda_mpi.colm.marks import SUFFIX, sidecar
 from imgda_mpi.colm.namelist import Group, read_group, rename_folder
-from imgda_mpi.colm.state2014 import SIDECAR, check_size, sidecar, state_date, state_values
+from imgda_mpi.colm.state2014 import check_size, state_date, state_values
 from imgda_mpi.colm.windows import (
     SOIL,
     WATER,
@@ -137,7 +138,7 @@ class Colm2014Case:
                 f" {_hours(self.restart_every)}",
             )
         self._check_state(file, end)
-        before = next(path for path in like if not path.name.endswith(SIDECAR))
+        before = next(path for path in like if not path.name.endswith(SUFFIX))
         for name in WATER:
             check_water(file, name, self._soil(file, name), partial(self._soil, before, name))
         for other in written - {file}:
@@ -151,7 +152,7 @@ class Colm2014Case:
 
     def section(self, files: Sequence[Path], time: datetime) -> dict[str, Any]:
         """See `ModelCase`."""
-        file = next(path for path in files if not path.name.endswith(SIDECAR)).absolute()
+        file = next(path for path in files if not path.name.endswith(SUFFIX)).absolute()
         return {"kind": "colm2014", "restart_file": str(file), "const_file": str(self._const), "time": time}
 
     def settle(self, folder: Path, name: str) -> None:

@@ -122,7 +122,7 @@ class Colm202xCase:
         files = self._written(written, {STAMP.sub(stamp(end), path.name): path for path in like})
         for name, before in files.items():
             if name.endswith(".nc"):
-                self._check_file(written / name, before)
+                self._check_file(written / name, before, end)
         for other in (folder / "restart").iterdir():
             if STAMP.fullmatch(other.name) and not other.is_symlink() and other != written:
                 with writing(other):
@@ -186,9 +186,8 @@ class Colm202xCase:
     def _check_paths(self, folder: Path, began_with: Sequence[Path], end: datetime) -> None:
         """Refuse a folder whose paths the model or its shell would not read as they are."""
         inside = folder / self.case
-        names = [STAMP.sub(stamp(end), path.name) for path in began_with]
-        longest = max(map(len, names))
-        check_length(inside / "restart" / stamp(end) / next(name for name in names if len(name) == longest))
+        longest = max((STAMP.sub(stamp(end), path.name) for path in began_with), key=len)
+        check_length(inside / "restart" / stamp(end) / longest)
         check_length(inside / "history" / f"{self.case}_hist_{end:%Y-%m-%d}.nc")
         check_length(folder / self.namelist.name)
         if UNSAFE.search(str(folder)):
@@ -221,11 +220,14 @@ class Colm202xCase:
             )
         return {name: names[name] for name in sorted(wanted)}
 
-    def _check_file(self, file: Path, before: Path) -> None:
-        """Refuse a file of another number of patches, or that lost its soil water; damage shows when it is opened."""
+    def _check_file(self, file: Path, before: Path, end: datetime) -> None:
+        """Refuse a state of another number of patches, or that lost its soil water.
+
+        Of the files of other sets (plant types, streets, rivers) damage shows when they are opened.
+        """
         with opened(file) as state:
-            if not state.has(WATER[0]):
-                return  # of plant types, streets, rivers
+            if not file.name.startswith(self._files(end).prefix):
+                return
             n = state.length(WATER[0])
             with opened(before) as first:
                 n_before = first.length(WATER[0])

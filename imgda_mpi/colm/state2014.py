@@ -1,8 +1,7 @@
-"""The state file of CoLM2014: one record, its date and where the variables lie in it; and where its mark is."""
+"""The state file of CoLM2014: one record, its date and where the variables lie in it."""
 
 from __future__ import annotations
 
-import os
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate
 from pathlib import Path
@@ -25,15 +24,6 @@ WIDTHS = {name: int(several or 1) for name, _, several in (word.partition(":") f
 STATE_REALS = sum(WIDTHS.values())
 FIRST_REAL = dict(zip(WIDTHS, accumulate(WIDTHS.values(), initial=0), strict=False))
 """Reals per patch that lie before a variable."""
-
-SIDECAR = ".imgda.json"
-"""Of the file that marks an analysed restart file, after the name of that."""
-
-
-def sidecar(restart: Path) -> Path:
-    """Where the mark of a restart file is: beside it, else beside the file that it is a link to."""
-    beside, file = restart.with_name(restart.name + SIDECAR), restart.resolve()
-    return beside if os.path.lexists(beside) else file.with_name(file.name + SIDECAR)
 
 
 def state_byte(variable: str, n_patch: int) -> int:

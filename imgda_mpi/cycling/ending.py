@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
 
-from imgda_mpi.faults import INTERRUPTED, OutOfTime
+from imgda_mpi.faults import INTERRUPTED, ConfigError, OutOfTime
 
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGINT)
 
@@ -22,6 +22,7 @@ class Clock:
 
     def __init__(self, seconds: float | None) -> None:
         self._end = None if seconds is None else time.monotonic() + seconds
+        self._has_begun = False
 
     def check(self, expected: float, what: str) -> None:
         """Stop before something that would last longer, in seconds, than there is time.
@@ -29,14 +30,17 @@ class Clock:
         Raises
         ------
         OutOfTime
+        ConfigError
+            Where there never was enough time for one: a job like this would do nothing, again and again.
         """
         if self._end is None:
             return
-        left = self._end - time.monotonic()
-        if left < RESERVE * expected or left <= 0:
-            raise OutOfTime(
-                f"{max(left, 0):.0f} s are left, and {what} takes about {expected:.0f} s: run this again to go on"
-            )
+        left, is_first = max(self._end - time.monotonic(), 0.0), not self._has_begun
+        self._has_begun = True
+        if is_first and left < expected:
+            raise ConfigError(f"{what} takes about {expected:.0f} s and the job has {left:.0f} s: give it more time")
+        if not is_first and left <= RESERVE * expected:
+            raise OutOfTime(f"{what} takes about {expected:.0f} s and {left:.0f} s are left: run this again to go on")
 
 
 @contextmanager
