@@ -95,7 +95,7 @@ def _has_new_restart(folder: Path) -> bool:
 
 @dataclass(frozen=True)
 class Kill:
-    """What was ended, in the middle of what, what it was aimed at, and the status of the driver; None where it went on."""
+    """What was ended, in the middle of what, what it was aimed at, and the status of a driver that did not go on."""
 
     victim: str
     during: str

@@ -37,7 +37,7 @@ from kills import Kill, Trial, faults_of, fill_up, small_disk, tally  # noqa: E4
 from imgda_mpi.example.case import write_example  # noqa: E402
 
 MODELS = ("colm2014", "colm202x")
-CYCLES = 20
+CYCLES, KEEP = 20, "1 day"
 KILLS_OF_A_RUN = 10
 DISK, FILLS = 100_000_000, 8
 AIMED = 0.25
@@ -54,16 +54,22 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=int(time.time()), help="of moments and victims (default: new)")
     asked = parser.parse_args()
     models = asked.model or MODELS
-    print(f"seed {asked.seed}", flush=True)
+    say(f"seed {asked.seed}")
     rng, failed, kills = np.random.default_rng(asked.seed), False, []
     folder = Path(tempfile.mkdtemp(prefix="kill_cycles-"))
     for number, model in enumerate(models):
         goal = asked.kills * (number + 1) // len(models)
         setup = set_up(folder / model, model, asked.cycles)
         failed |= disturb(setup, asked.cycles, goal - len(kills), kills, rng)
-    print(tally(kills))
-    print(f"runs that did not come out as they should are in {folder}" if failed else "all cycles as undisturbed")
+    say(tally(kills))
+    say(f"runs that did not come out as they should are in {folder}" if failed else "all cycles as undisturbed")
     return int(failed)
+
+
+def say(text: str) -> None:
+    """A line of the report."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
 
 
 def set_up(folder: Path, model: str, n_cycles: int) -> Setup:
@@ -77,23 +83,23 @@ def set_up(folder: Path, model: str, n_cycles: int) -> Setup:
 def disturb(setup: Setup, n_cycles: int, n_kills: int, kills: list[Kill], rng: np.random.Generator) -> bool:
     """Runs until there have been so many kills; whether one of them went wrong."""
     began = time.monotonic()
-    alone = imgda("cycle", setup.settings("alone", n=n_cycles), **WRITES_SLOWLY)
+    alone = imgda("cycle", setup.settings("alone", n=n_cycles, keep=KEEP), **WRITES_SLOWLY)
     if alone.returncode:
         raise SystemExit(alone.stdout + alone.stderr)
     seconds = time.monotonic() - began
     undisturbed, wanted, number = kept(setup.folder / "alone"), len(kills) + n_kills, 0
-    print(f"{setup.kind}: {n_cycles} cycles in {seconds:.0f} s, {len(undisturbed)} files to compare", flush=True)
+    say(f"{setup.kind}: {n_cycles} cycles in {seconds:.0f} s, {len(undisturbed)} files to compare")
     failed = False
     while len(kills) < wanted:
         began, how = time.monotonic(), ANALYSES[number % len(ANALYSES)]
-        settings = setup.settings(f"run{number}", n=n_cycles, cycle=how)
+        settings = setup.settings(f"run{number}", n=n_cycles, keep=KEEP, cycle=how)
         trial = Trial(setup, settings, rng, seconds / KILLS_OF_A_RUN, AIMED, WRITES_SLOWLY)
         trial.until_done(wanted - len(kills))
         trial.faults += [] if trial.faults else faults_of(trial.run, undisturbed)
         kills += trial.kills
         failed |= bool(trial.faults)
         said = "\n".join(trial.faults) or "as undisturbed"
-        print(f"  run {number}: {len(trial.kills)} kills, {time.monotonic() - began:.0f} s, {said}", flush=True)
+        say(f"  run {number}: {len(trial.kills)} kills, {time.monotonic() - began:.0f} s, {said}")
         number += 1
     return fill(setup, n_cycles, seconds, undisturbed, rng) or failed
 
@@ -101,11 +107,11 @@ def disturb(setup: Setup, n_cycles: int, n_kills: int, kills: list[Kill], rng: n
 def fill(setup: Setup, n_cycles: int, seconds: float, undisturbed: dict[str, object], rng: np.random.Generator) -> bool:
     """A run on a file system that is full again and again; whether it went wrong."""
     folder, faults, said = setup.folder / "full", [], []
-    settings = setup.settings("full", n=n_cycles)
+    settings = setup.settings("full", n=n_cycles, keep=KEEP)
     settings.write_text(settings.read_text().replace('"full"', '"full/run"'))
     with small_disk(folder, DISK) as is_mounted:
         if not is_mounted:
-            print("  no file system can be mounted here: none was filled")
+            say("  no file system can be mounted here: none was filled")
             return False
         status = None
         while status != 0 and not faults:
@@ -122,7 +128,7 @@ def fill(setup: Setup, n_cycles: int, seconds: float, undisturbed: dict[str, obj
             said += [line for line in answer.splitlines() if line.startswith("error: ")][:1]
             (folder / "other").unlink(missing_ok=True)
         faults += faults_of(folder / "run", undisturbed)
-    print(f"  full {len(said)} times:", *faults, *sorted(set(said)), sep="\n    ", flush=True)
+    say("\n    ".join([f"  full {len(said)} times:", *faults, *sorted(set(said))]))
     return bool(faults)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import time
@@ -24,6 +25,9 @@ NAP = 0.01
 """Seconds between two looks whether it has ended."""
 
 LAST_LINES = 12
+
+BLOCK = 4096
+"""Bytes: what is less is none, and then a log may not say what went wrong."""
 
 # A process in a group of its own that reads from a pipe which nobody but this program could write to: when that has an
 # end, whatever ended it, the command's group has one too.
@@ -136,6 +140,8 @@ def failure(what: str, status: int, log: Path) -> ImgdaError:
     number = -status if status < 0 else status - 128
     is_lost = number in {*map(int, signal.Signals)}
     how = f"was ended by {signal.Signals(number).name}" if is_lost else f"ended with status {status}"
+    if shutil.disk_usage(log.parent).free < BLOCK:
+        how += ", with no space left on the disk"
     kind = LostError if is_lost else ImgdaError
     return kind(f"{what} {how}; what {log} ends with:\n{last_lines(log)}")
 

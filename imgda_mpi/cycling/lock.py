@@ -63,10 +63,8 @@ def driver(directory: Path) -> str | None:
     """Who drives the run in a folder, in words; None where nobody does. Not collective."""
     if (directory / SOFT_LOCK).exists():
         return _who(directory)
-    try:
-        with (directory / LOCK).open(
-            "rb"
-        ) as file:  # not as a lock of our own: the run may be one that can only be read
+    try:  # shared and for reading alone: not everybody who asks may write there
+        with (directory / LOCK).open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return _who(directory)

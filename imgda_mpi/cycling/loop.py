@@ -110,7 +110,12 @@ class Loop:
 
     def clear(self) -> None:
         """Remove what is under way, but for what the next attempt takes over. Collective."""
-        self.team.lead(lambda: [clear_cycle(folder) for folder in self.run.under_way()])
+
+        def work() -> None:
+            for folder in self.run.under_way():
+                clear_cycle(folder)
+
+        self.team.lead(work)
 
     def check_analysed(self, folder: Path, window: Window) -> None:
         """Refuse a cycle that has neither its analysis nor a note why there is none. Not collective.

@@ -65,8 +65,8 @@ def new_run(directory: Path, description: Description, settings: str, versions: 
 def begin_cycle(run: Run, time: datetime, team: Team) -> Path:
     """Folder to make a cycle in, of a name that no other attempt has; `end_cycle` gives it the cycle's.
 
-    What attempts before have left is removed, but for what is whole of the same cycle, which is taken over: a process of
-    such an attempt that is still there writes into folders that have lost their names. The folder changes its name:
+    What attempts before have left is removed, but for what is whole of the same cycle, which is taken over: a process
+    of such an attempt that is still there writes into folders that have lost their names. The folder changes its name:
     nothing in it may hold its path, and links in it are relative.
 
     Raises
