@@ -140,8 +140,11 @@ def cycles(folder: Path) -> list[Cycle]:
     return open_run(folder).cycles()
 
 
-def kept(run: Path) -> dict[str, object]:
-    """What has to be the same however a run came about, by its path: all but logs, seconds, ranks and passing names."""
+def kept(run: Path, *former: Path) -> dict[str, object]:
+    """What has to be the same however a run came about, by its path: all but logs, seconds, ranks and passing names.
+
+    ``former`` are folders that the run has been in.
+    """
     found: dict[str, object] = {}
     for path in sorted((run / "cycles").rglob("*")):
         name = str(path.relative_to(run))
@@ -154,10 +157,18 @@ def kept(run: Path) -> dict[str, object]:
         elif path.name == "diagnostics.nc":
             found[name] = {key: value for key, value in contents(path).items() if not is_of_the_job(key)}
         elif path.suffix == ".json":
-            found[name] = _kept_of_json(json.loads(path.read_text().replace(str(run), "RUN")))
+            found[name] = _kept_of_json(json.loads(_text(path, run, *former)))
         else:
-            found[name] = path.read_bytes().replace(bytes(run), b"RUN")
+            found[name] = _text(path, run, *former)
     return found
+
+
+def _text(path: Path, *runs: Path) -> bytes:
+    """The content of a file without the folder that the run was in."""
+    content = path.read_bytes()
+    for run in runs:
+        content = content.replace(bytes(run), b"RUN")
+    return content
 
 
 def _kept_of_json(found: dict[str, Any]) -> object:

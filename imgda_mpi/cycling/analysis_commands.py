@@ -97,6 +97,8 @@ class ResidentAnalysis:
             return self._command
         self.close()
         script, streams = launched(f"imgda_input=keep {self.launch}".rstrip()), subprocess.PIPE
+        with writing(self._path):
+            self._path.unlink(missing_ok=True)  # the ranks of a dead job may still write into it
         with writing(self._path), self._path.open("wb") as log:
             self._command = Command(
                 script, *PROGRAM, "analyse", "-", directory=self.directory, stdin=streams, log=log, stdout=streams
