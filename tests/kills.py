@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 from cycles import Setup, kept, started
+from processes import processes
 
 from imgda_mpi.disk import REMOVED
 from imgda_mpi.results.run_folder import CYCLE_FILE, CYCLES, open_run
@@ -40,28 +41,18 @@ PATIENCE = 20.0
 """Seconds to wait for what a kill is aimed at, and for processes to end."""
 
 
-def processes(mark: str) -> dict[int, str]:
-    """Command lines of the living processes of a trial, by their numbers."""
-    found = {}
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdigit():
-            with suppress(OSError):
-                if f"{MARK}={mark}".encode() in (folder / "environ").read_bytes().split(b"\0"):
-                    found[int(folder.name)] = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-    return found
-
-
-def part_of(number: int, line: str, driver: int) -> str:
+def part_of(number: int, driver: int) -> str:
     """What a process is: driver, model, analysis, launcher, or none of them."""
     if number == driver:
         return DRIVER
-    is_python = Path(line.split(" ", 1)[0]).name.startswith("python")
-    if is_python:
-        return MODEL if re.search(r"colm20\w\w\.py", line) else ANALYSIS if " analyse " in line else ""
-    with suppress(OSError):
-        if "mpirun" in line.split(" ", 1)[0] or os.getsid(number) == number:
-            return LAUNCHER
-    return ""
+    try:
+        words = Path(f"/proc/{number}/cmdline").read_bytes().decode().split("\0")
+        is_first = os.getsid(number) == number
+    except OSError:
+        return ""
+    if Path(words[0]).name.startswith("python"):
+        return MODEL if re.search(r"colm20\w\w\.py", " ".join(words)) else ANALYSIS if "analyse" in words else ""
+    return LAUNCHER if is_first or "mpirun" in words[0] else ""
 
 
 def phase(run: Path) -> str:
@@ -131,6 +122,9 @@ class Trial:
         """The folder of the run."""
         return self.settings.with_suffix("")
 
+    def _processes(self) -> list[int]:
+        return processes(f"{MARK}={self.mark}")
+
     def until_done(self, most: int) -> None:
         """Disturb it at most so many times, until it is done."""
         left, status = most, None
@@ -160,8 +154,8 @@ class Trial:
         if aim is not None and not _wait_for(lambda: phase(self.run) == aim or driver.poll() is not None):
             aim = None
         there: dict[str, list[int]] = {}
-        for number, line in processes(self.mark).items():
-            there.setdefault(part_of(number, line, driver.pid), []).append(number)
+        for number in self._processes():
+            there.setdefault(part_of(number, driver.pid), []).append(number)
         possible = [*AIMS[aim]] if aim else [DRIVER, NODE, *[MODEL, ANALYSIS] * 2, LAUNCHER]
         possible = [name for name in possible if name == NODE or name in there]
         if driver.poll() is not None:
@@ -173,12 +167,12 @@ class Trial:
         for number in one:
             _signal(number, signal.SIGSTOP)
         during = phase(self.run)
-        for number in one if victim != NODE else processes(self.mark):
+        for number in one if victim != NODE else self._processes():
             _signal(number, signal.SIGKILL)
         if victim in (DRIVER, NODE):
             driver.wait()
         else:
-            _wait_for(lambda: one[0] not in processes(self.mark))
+            _wait_for(lambda: one[0] not in self._processes())
         with suppress(subprocess.TimeoutExpired):
             driver.wait(0.5)
         return Kill(victim, during, aim, driver.poll())
@@ -198,8 +192,8 @@ class Trial:
         self._made = now
 
     def _check_end(self) -> None:
-        if not _wait_for(lambda: not processes(self.mark)):
-            self.faults += [f"left over: process {number} {line}" for number, line in processes(self.mark).items()]
+        if not _wait_for(lambda: not self._processes()):
+            self.faults.append(f"left over: processes {self._processes()}")
 
 
 def faults_of(run: Path, undisturbed: dict[str, object]) -> list[str]:

@@ -17,8 +17,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from cycles import MODEL_ENVIRONMENT, Setup, imgda, kept, setup2014, started
-from kills import ANALYSIS, MARK, MODEL, Trial, faults_of, fill_up, part_of, processes, small_disk
+from kills import ANALYSIS, MARK, MODEL, Trial, faults_of, fill_up, part_of, small_disk
 from launch import ENVIRONMENT
+from processes import processes
 
 from imgda_mpi.results.run_folder import LOG
 from imgda_mpi.results.run_writing import KEPT
@@ -132,7 +133,7 @@ def one_of(part: str, driver: subprocess.Popen[str], mark: str) -> int:
     """The number of a process of a part, as soon as there is one."""
 
     def found() -> list[int]:
-        return [number for number, line in processes(mark).items() if part_of(number, line, driver.pid) == part]
+        return [number for number in processes(f"{MARK}={mark}") if part_of(number, driver.pid) == part]
 
     wait_until(lambda: bool(found()) or driver.poll() is not None)
     return found()[0]
@@ -158,7 +159,7 @@ def test_signals_end_a_driver_at_once_and_leave_only_what_is_whole(
             said, _ = driver.communicate(timeout=5)
         assert driver.returncode == status, said
         assert f"error: ended by {number.name}: run this again to go on" in said
-        assert not processes("signals")
+        assert not processes(f"{MARK}=signals")
         (left,) = (run / "cycles").iterdir()
         assert {path.name for path in left.iterdir()} <= {*KEPT}
         assert (left / "analysis/manifest.json").exists()
@@ -183,7 +184,7 @@ def test_a_second_driver_is_refused_also_by_one_that_stands_still_and_a_dead_one
         driver.kill()
     assert json.loads(imgda("status", settings, "--json").stdout)["state"] == "waiting"
     assert imgda("cycle", settings).returncode == 0
-    wait_until(lambda: not processes("locked"))
+    wait_until(lambda: not processes(f"{MARK}=locked"))
     assert not faults_of(run, undisturbed)
 
 
