@@ -41,6 +41,7 @@ CYCLES, KEEP = 20, "1 day"
 KILLS_OF_A_RUN = 10
 DISK, FILLS = 100_000_000, 8
 AIMED = 0.25
+MOST_SAID = 8
 ANALYSES = ("", 'launch = "run_ranks 2"\n', 'launch = "run_ranks 2"\nresident = true\n')
 WRITES_SLOWLY = {"COLM_FAULT": "slow_restart 50"}  # so that half a restart is there for some time, as of a large model
 
@@ -98,7 +99,7 @@ def disturb(setup: Setup, n_cycles: int, n_kills: int, kills: list[Kill], rng: n
         trial.faults += [] if trial.faults else faults_of(trial.run, undisturbed)
         kills += trial.kills
         failed |= bool(trial.faults)
-        said = "\n".join(trial.faults) or "as undisturbed"
+        said = "\n".join(trial.faults[:MOST_SAID]) or "as undisturbed"
         say(f"  run {number}: {len(trial.kills)} kills, {time.monotonic() - began:.0f} s, {said}")
         number += 1
     return fill(setup, n_cycles, seconds, undisturbed, rng) or failed
@@ -128,7 +129,7 @@ def fill(setup: Setup, n_cycles: int, seconds: float, undisturbed: dict[str, obj
             said += [line for line in answer.splitlines() if line.startswith("error: ")][:1]
             (folder / "other").unlink(missing_ok=True)
         faults += faults_of(folder / "run", undisturbed)
-    say("\n    ".join([f"  full {len(said)} times:", *faults, *sorted(set(said))]))
+    say("\n    ".join([f"  full {len(said)} times:", *faults[:MOST_SAID], *sorted(set(said))]))
     return bool(faults)
 
 

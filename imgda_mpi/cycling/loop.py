@@ -23,7 +23,7 @@ from imgda_mpi.parallel.team import Team
 from imgda_mpi.results.identity import analysed_set
 from imgda_mpi.results.run_folder import PASSED, Cycle, Run
 from imgda_mpi.results.run_records import ANALYSIS, BACKGROUND, RESTART, FileSet, Record, time_text
-from imgda_mpi.results.run_writing import begin_cycle, clear_cycle, end_cycle
+from imgda_mpi.results.run_writing import begin_cycle, end_cycle
 
 log = logging.getLogger(__name__)
 
@@ -107,15 +107,6 @@ class Loop:
     def left(self, windows: Sequence[Window]) -> list[Window]:
         """Those of all windows of the run that follow the last complete cycle. Collective."""
         return self.team.lead(lambda: left(windows, self.done[-1].record.end if self.done else None))
-
-    def clear(self) -> None:
-        """Remove what is under way, but for what the next attempt takes over. Collective."""
-
-        def work() -> None:
-            for folder in self.run.under_way():
-                clear_cycle(folder)
-
-        self.team.lead(work)
 
     def check_analysed(self, folder: Path, window: Window) -> None:
         """Refuse a cycle that has neither its analysis nor a note why there is none. Not collective.

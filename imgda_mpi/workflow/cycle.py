@@ -14,10 +14,10 @@ from typing import Literal
 
 from imgda_mpi.cycling.analysis_commands import AnalysisCommand, ResidentAnalysis
 from imgda_mpi.cycling.command_runner import CommandRunner
-from imgda_mpi.cycling.ending import Clock
+from imgda_mpi.cycling.ending import Clock, cleared
 from imgda_mpi.cycling.lock import only_driver
 from imgda_mpi.cycling.loop import Loop
-from imgda_mpi.faults import ConfigError, OutOfTime, settled_by
+from imgda_mpi.faults import ConfigError, settled_by
 from imgda_mpi.parallel.team import Alone
 from imgda_mpi.results.run_records import ANALYSIS, time_text
 from imgda_mpi.results.versions import package_versions
@@ -88,14 +88,10 @@ def driven(settings: CycleRun, clock: Clock) -> Iterator[Loop]:
         case.check([(window.start, window.end) for window in windows_of(settings)])
     runner = CommandRunner(case, model.command, model.environment, settings.cycle.start)
     run = the_run(settings, case.name, runner, package_versions(), Alone())
-    with only_driver(directory), closing(_analyses(settings, directory)) as analyses:
+    with only_driver(directory), cleared(run), closing(_analyses(settings, directory)) as analyses:
         loop = loop_of(settings, run, runner, CommandAnalyst(settings, case, analyses), clock, Alone())
         loop.look()
-        try:
-            yield loop
-        except OutOfTime:
-            loop.clear()
-            raise
+        yield loop
 
 
 def _analyses(settings: CycleRun, directory: Path) -> AnalysisCommand | ResidentAnalysis:
