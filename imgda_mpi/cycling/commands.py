@@ -33,7 +33,12 @@ BLOCK = 4096
 # end, whatever ended it, the command's group has one too.
 GUARD = """
 set -m
-(read -r -u {guard} _; kill -TERM -- -$$ && sleep {patience} && kill -KILL -- -$$) </dev/null >/dev/null 2>&1 &
+(
+    read -r -u {guard} _
+    kill -TERM -- -$$ || exit
+    for ((n = 0; n < {patience}; n++)); do sleep 1; kill -0 -- -$$ || exit; done
+    kill -KILL -- -$$
+) </dev/null >/dev/null 2>&1 &
 set +m
 exec {guard}<&-
 """
