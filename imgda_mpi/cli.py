@@ -78,7 +78,7 @@ def _done(settings_file: Path) -> int:
 
 def _cycle(arguments: argparse.Namespace) -> int:
     from imgda_mpi.console import configure_logging
-    from imgda_mpi.cycling.ending import Clock
+    from imgda_mpi.cycling.ending import Clock, ended_by_signals
     from imgda_mpi.settings.cycle import CycleRun
     from imgda_mpi.settings.file import peek, read_settings
 
@@ -89,6 +89,7 @@ def _cycle(arguments: argparse.Namespace) -> int:
         return _on_all_ranks(arguments.settings, CycleRun, lambda settings, comm: cycle_columns(settings, clock, comm))
     configure_logging(0)
 
+    @ended_by_signals()
     def drive() -> None:
         from imgda_mpi.workflow.cycle import cycle, cycle_step
 

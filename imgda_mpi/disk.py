@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
@@ -28,15 +29,19 @@ def checksum(file: Path) -> str:
 def sync(path: Path) -> None:
     """Have a file or folder on the disk. Not collective.
 
-    Without this a crash of the machine could leave a final name with unwritten content.
+    Without this a crash of the machine could leave a final name with unwritten content. File systems that know no such
+    order, as some do for folders, are taken as they are.
 
     Raises
     ------
     OSError
     """
-    descriptor = os.open(path, os.O_RDONLY)
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe that nobody writes to must not stop this
     try:
         os.fsync(descriptor)
+    except OSError as err:
+        if err.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
     finally:
         os.close(descriptor)
 

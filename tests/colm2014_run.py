@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
-from colm_faults import Fault, kill
+from colm_faults import Fault
 
 from imgda_mpi.colm.soil_layers import interface_depth, node_depth, thickness
 from imgda_mpi.columns.generator import GeneratedWeather
@@ -176,10 +176,13 @@ class Site:
         second = at.hour * 3600 + at.minute * 60 + at.second
         path = Path(f"{self.restarts}-rstTimeVar-{at:%Y-%j}-{second:05d}"[:256])
         content = record(np.array([at.year, at.timetuple().tm_yday, second], "<i4"), values)
-        if fault.kind == "half_restart":
-            path.write_bytes(content[: len(content) // 2])
-            kill()
-        path.write_bytes(content)
+        half_way, middle = fault.half_way(1), len(content) // 2
+        with path.open("wb") as file:
+            file.write(content[:middle])
+            if half_way is not None:
+                file.flush()
+                half_way()
+            file.write(content[middle:])
 
     def write_fluxes(self, at: datetime, *, written: bool) -> None:
         """Means since the last time, named by their end; then the next begin."""

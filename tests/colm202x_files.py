@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import warnings
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -107,8 +108,8 @@ class Case:
         blocks = zip(self.blocks, self.read, self.first, self.first[1:], strict=False)
         for number, (block, variables, first, last) in enumerate(blocks, 1):
             changed = {name: moving[name][first:last] for name in ("wliq_soisno", "wa", "zwt", "wdsrf")}
-            half = fault.kind == "half_restart" and number == fault.number
-            _write_block(folder / self._state(block, stamp(at)), variables, changed, compression, half=half)
+            half_way = fault.half_way(number)
+            _write_block(folder / self._state(block, stamp(at)), variables, changed, compression, half_way)
         for number, name in enumerate(self._copied, len(self.blocks) + 1):
             source = self.states / name
             target = folder / stamp(at).join(name.rsplit(stamp(self.start), 1))
@@ -123,8 +124,7 @@ def _write_block(
     variables: dict[str, tuple[tuple[str, ...], np.ndarray]],
     changed: dict[str, np.ndarray],
     compression: int,
-    *,
-    half: bool,
+    half_way: Callable[[], None] | None,
 ) -> None:
     with netCDF4.Dataset(path, "w") as file:
         file.create_time = now()
@@ -133,9 +133,9 @@ def _write_block(
                 if name not in file.dimensions:
                     file.createDimension(name, size)
         for number, (name, (dimensions, values)) in enumerate(variables.items()):
-            if half and number == len(variables) // 2:
+            if half_way is not None and number == len(variables) // 2:
                 file.sync()
-                kill()
+                half_way()
             storage = {"zlib": compression > 0, "complevel": compression, "shuffle": False, "chunksizes": values.shape}
             file.createVariable(name, values.dtype, dimensions, fill_value=False, **storage)[...] = changed.get(
                 name, values

@@ -8,6 +8,8 @@ COLM_FAULT
     ``hang S``          sleeps for S seconds in the middle of the window, then goes on
     ``half_restart N``  ends by SIGKILL half-way through the N-th file of the restart at the end (1 without a number);
                         files after it are not there
+    ``slow_restart N``  rests for N ms half-way through each file of the restart at the end (but not of those of
+                        CoLM202X that it copies)
     ``no_restart``      says that all is done, without the restart at the end
     ``other_date``      writes the restart at the end as that of a day later
     ``nan``             has NaN in the soil water of one patch of the restart at the end
@@ -25,11 +27,12 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-KINDS = ("fails", "killed", "hang", "half_restart", "no_restart", "other_date", "nan")
+KINDS = ("fails", "killed", "hang", "half_restart", "slow_restart", "no_restart", "other_date", "nan")
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,12 @@ class Fault:
             kill()
         if self.kind == "hang":
             time.sleep(self.number)
+
+    def half_way(self, number: int) -> Callable[[], None] | None:
+        """What happens half-way through the N-th file of the restart; None where nothing does."""
+        if self.kind == "slow_restart":
+            return lambda: time.sleep(self.number / 1000.0)
+        return kill if self.kind == "half_restart" and number == self.number else None
 
 
 def fault_of(stamp: str) -> Fault:

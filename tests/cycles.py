@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import netCDF4
 import numpy as np
@@ -138,17 +140,43 @@ def cycles(folder: Path) -> list[Cycle]:
     return open_run(folder).cycles()
 
 
-def kept(run: Path) -> dict[str, object]:
-    """What has to be the same however a run came about: restarts, histories and diagnostics by their path."""
+def kept(run: Path, *former: Path) -> dict[str, object]:
+    """What has to be the same however a run came about, by its path: all but logs, seconds, ranks and passing names.
+
+    ``former`` are folders that the run has been in.
+    """
     found: dict[str, object] = {}
     for path in sorted((run / "cycles").rglob("*")):
         name = str(path.relative_to(run))
-        if path.is_symlink() or not path.is_file() or path.suffix in (".txt", ".json", ".toml", ".nml", ".stdin"):
+        if path.parent.name == "log":
             continue
-        if path.name == "diagnostics.nc":
+        if path.is_symlink():
+            found[name] = str(path.readlink())
+        elif not path.is_file():
+            found[name] = "folder"
+        elif path.name == "diagnostics.nc":
             found[name] = {key: value for key, value in contents(path).items() if not is_of_the_job(key)}
+        elif path.suffix == ".json":
+            found[name] = _kept_of_json(json.loads(_text(path, run, *former)))
         else:
-            found[name] = path.read_bytes()
+            found[name] = _text(path, run, *former)
+    return found
+
+
+def _text(path: Path, *runs: Path) -> bytes:
+    """The content of a file without the folder that the run was in."""
+    content = path.read_bytes()
+    for run in runs:
+        content = content.replace(bytes(run), b"RUN")
+    return content
+
+
+def _kept_of_json(found: dict[str, Any]) -> object:
+    """Of a record, manifest or mark: folders of attempts have passing names, and diagnostics have seconds."""
+    found = {name: value for name, value in found.items() if name not in ("seconds", "ranks")}
+    if "outputs" in found:
+        found["outputs"] = [entry for entry in found["outputs"] if entry["file"] != "diagnostics.nc"]
+        del found["settings"]["output"]
     return found
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from imgda_mpi.cycling.analysis_commands import AnalysisCommand, ResidentAnalysis
+from imgda_mpi.faults import ImgdaError
 
 # Launchers that do the work themselves: it is done where the settings file is there for them.
 ONCE = """bash -c 'test -e "${@: -1}"' bash"""
@@ -22,3 +23,25 @@ def test_the_settings_file_may_be_relative(tmp_path: Path, monkeypatch: pytest.M
     resident = ResidentAnalysis(RESIDENT, Path("run"))
     resident(file, log)
     resident.close()
+
+
+@pytest.mark.parametrize(
+    ("launcher", "status"),
+    [
+        ("echo 'error: a.nc: no such file'; exit 2;", 2),
+        ("echo 'error: a.nc: no such file'; exit 5;", 5),
+        ("echo 'Traceback (most recent call last):'; exit 1;", 1),
+        ("nowhere", 2),
+        ("exit 1;", 4),
+        ("exit 195;", 4),
+        ("exit 137;", 4),
+        ("kill -KILL $$;", 4),
+    ],
+)
+def test_what_a_launcher_makes_of_a_lost_rank_is_no_fault_of_anybody(
+    tmp_path: Path, launcher: str, status: int
+) -> None:
+    with pytest.raises(ImgdaError) as raised:
+        AnalysisCommand(launcher)(tmp_path / "analysis.toml", tmp_path / "log.txt")
+    assert raised.value.status == status
+    assert ("no such file" in str(raised.value)) == ("no such file" in launcher)

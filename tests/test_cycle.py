@@ -161,7 +161,7 @@ def test_a_run_folder_can_be_moved_and_goes_on(run: Path, setup: Setup) -> None:
     settings.write_text(text)
     done = imgda("cycle", settings)
     assert done.returncode == 0, done.stderr
-    assert kept(other) == kept(run)
+    assert kept(other, setup.folder / "moved") == kept(run)
 
 
 def test_the_model_has_the_environment_of_the_user(setup: Setup) -> None:

@@ -8,11 +8,17 @@ from contextlib import suppress
 from pathlib import Path
 
 from imgda_mpi.cycling.commands import PATIENCE, Command, failure, run
-from imgda_mpi.faults import NO_OBSERVATION, ImgdaError, LostError, reading, writing
+from imgda_mpi.faults import MEND, NO_OBSERVATION, ImgdaError, LostError, reading, writing
 
 PROGRAM = [sys.executable, "-P", "-m", "mpi4py", "-m", "imgda_mpi"]
 ANSWER = b"analysed with status "
 """How the line begins that ``analyse -`` answers with."""
+
+FAULT = 1
+"""Status of a fault of the program, which has a traceback."""
+
+NOT_STARTED = (126, 127)
+"""Statuses of a shell where there is no such launcher."""
 
 
 def launched(launch: str) -> str:
@@ -98,6 +104,8 @@ class ResidentAnalysis:
             return self._command
         self.close()
         script, streams = launched(f"imgda_input=keep {self.launch}".rstrip()), subprocess.PIPE
+        with writing(self._path):
+            self._path.unlink(missing_ok=True)  # the ranks of a dead job may still write into it
         with writing(self._path), self._path.open("wb") as log:
             self._command = Command(
                 script, *PROGRAM, "analyse", "-", directory=self.directory, stdin=streams, log=log, stdout=streams
@@ -109,10 +117,13 @@ def _judge(status: int, log: Path) -> None:
     """Raise what an analysis has failed with, in its own words where it has some."""
     if status == 0:
         return
-    error = failure("the analysis", status, log)
-    if not isinstance(error, LostError):
-        said = [line for line in log.read_text(errors="replace").splitlines() if line.startswith("error: ")]
-        if said and status in (ImgdaError.status, NO_OBSERVATION):
-            error = ImgdaError(said[-1].removeprefix("error: "))
+    error, text = failure("the analysis", status, log), log.read_text(errors="replace")
+    said = [line for line in text.splitlines() if line.startswith("error: ")]
+    if status in (MEND, NO_OBSERVATION):
+        error = ImgdaError(said[-1].removeprefix("error: ")) if said else error
         error.status = status
+    elif status == FAULT and "Traceback (" in text:
+        error.status = status
+    elif status not in NOT_STARTED:
+        error = LostError(str(error))  # launchers that have lost a rank or a daemon have statuses of their own
     raise error

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from imgda_mpi.cycling.schedule import Window
+from imgda_mpi.disk import sync
 from imgda_mpi.faults import NO_OBSERVATION, ImgdaError, writing
 from imgda_mpi.parallel.team import Team
 from imgda_mpi.results.run_folder import PASSED, Cycle
@@ -66,7 +67,9 @@ def assimilate(
     ImgdaError
         Where the analysis fails, and as the settings have it where there is no observation.
     """
-    last_look = time.monotonic() + without.wait_at_most.total_seconds() * (without.do == "wait")
+    has_waited = team.lead(lambda: _forget(folder / PASSED))
+    patience = without.wait_at_most.total_seconds() if without.do == "wait" and not has_waited else 0.0
+    last_look = time.monotonic() + patience
     while True:
         before = team.lead(lambda: _state(analyst.image(window)))
         try:
@@ -82,6 +85,14 @@ def assimilate(
             text = str(err)
             team.lead(lambda text=text: _pass_over(folder, text))  # type: ignore[misc]
             return None
+
+
+def _forget(passed: Path) -> bool:
+    """Remove the note of an attempt before that there was no image: there may be one now; whether there was a note."""
+    with writing(passed):
+        is_there = passed.exists()
+        passed.unlink(missing_ok=True)
+    return is_there
 
 
 def _state(image: Path) -> tuple[int, int] | None:
@@ -114,3 +125,5 @@ def _pass_over(folder: Path, text: str) -> None:
     path = folder / PASSED
     with writing(path):
         path.write_text(text + "\n")
+        sync(path)
+        sync(folder)

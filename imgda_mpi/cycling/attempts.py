@@ -22,8 +22,18 @@ MOST_LOGS = 3
 Result = TypeVar("Result")
 
 
-def attempt(work: Callable[[], Result], what: str, folder: Path, retries: int, team: Team) -> Result:
-    """What ``work`` makes in the folder of a cycle, where it fails so often again. Collective.
+def attempt(
+    work: Callable[[Path], Result],
+    what: str,
+    folder: Path,
+    another: Callable[[], Path],
+    retries: int,
+    team: Team,
+) -> tuple[Path, Result]:
+    """The folder of a cycle and what ``work`` makes in it, where it fails so often again. Collective.
+
+    Each attempt has a folder of its own, the next one that of ``another``: what a process of a failed one still does,
+    as one that its launcher has lost, is then done elsewhere.
 
     Raises
     ------
@@ -32,15 +42,16 @@ def attempt(work: Callable[[], Result], what: str, folder: Path, retries: int, t
     """
     for tries_left in reversed(range(retries + 1)):
         try:
-            return work()
+            return folder, work(folder)
         except ImgdaError as err:
             if isinstance(err, OutOfTime) or err.status == NO_OBSERVATION:
                 raise
             text = str(err)
-            team.lead(lambda text=text: note_failure(folder, what, text))  # type: ignore[misc]
+            team.lead(lambda folder=folder, text=text: note_failure(folder, what, text))  # type: ignore[misc]
             if not tries_left:
                 raise
             team.lead(lambda text=text: log.warning("%s\nrunning it again", text))  # type: ignore[misc]
+            folder = another()
     raise AssertionError("an attempt returns or raises")
 
 
@@ -71,5 +82,7 @@ def note_failure(folder: Path, what: str, text: str) -> None:
 
 def failures(folder: Path) -> list[str]:
     """Lines on the failed attempts at a cycle, the last one last. Not collective."""
-    path = folder / LOG / FAILURES
-    return path.read_text().splitlines() if path.exists() else []
+    try:
+        return (folder / LOG / FAILURES).read_text().splitlines()
+    except OSError:  # none yet, or the folder has just been given another name
+        return []

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import time
@@ -14,6 +16,8 @@ from typing import IO
 
 from imgda_mpi.faults import ImgdaError, LostError, reading, writing
 
+log = logging.getLogger(__name__)
+
 PATIENCE = 10.0
 """Seconds that a command has to end when it is told to."""
 
@@ -22,11 +26,19 @@ NAP = 0.01
 
 LAST_LINES = 12
 
+BLOCK = 4096
+"""Bytes: what is less is none, and then a log may not say what went wrong."""
+
 # A process in a group of its own that reads from a pipe which nobody but this program could write to: when that has an
 # end, whatever ended it, the command's group has one too.
 GUARD = """
 set -m
-(read -r -u {guard} _; kill -TERM -- -$$ && sleep {patience} && kill -KILL -- -$$) </dev/null >/dev/null 2>&1 &
+(
+    read -r -u {guard} _
+    kill -TERM -- -$$ || exit
+    for ((n = 0; n < {patience}; n++)); do sleep 1; kill -0 -- -$$ || exit; done
+    kill -KILL -- -$$
+) </dev/null >/dev/null 2>&1 &
 set +m
 exec {guard}<&-
 """
@@ -98,10 +110,13 @@ class Command:
         with suppress(ProcessLookupError):
             os.killpg(group, signal.SIGTERM)
             while self.process.poll() is None or time.monotonic() < given_up:
+                if time.monotonic() > given_up + PATIENCE:
+                    log.warning("process %d cannot be ended", group)
+                    break
                 os.killpg(group, 0 if time.monotonic() < given_up else signal.SIGKILL)
                 time.sleep(NAP)
             os.killpg(group, signal.SIGKILL)
-        self.process.wait()
+        self.process.poll()
         os.close(self._guard)
 
 
@@ -130,6 +145,8 @@ def failure(what: str, status: int, log: Path) -> ImgdaError:
     number = -status if status < 0 else status - 128
     is_lost = number in {*map(int, signal.Signals)}
     how = f"was ended by {signal.Signals(number).name}" if is_lost else f"ended with status {status}"
+    if shutil.disk_usage(log.parent).free < BLOCK:
+        how += ", with no space left on the disk"
     kind = LostError if is_lost else ImgdaError
     return kind(f"{what} {how}; what {log} ends with:\n{last_lines(log)}")
 

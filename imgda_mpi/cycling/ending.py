@@ -10,6 +10,8 @@ from types import FrameType
 from typing import NoReturn
 
 from imgda_mpi.faults import INTERRUPTED, ConfigError, OutOfTime
+from imgda_mpi.results.run_folder import Run
+from imgda_mpi.results.run_writing import clear_cycle
 
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGINT)
 
@@ -41,6 +43,24 @@ class Clock:
             raise ConfigError(f"{what} takes about {expected:.0f} s and the job has {left:.0f} s: give it more time")
         if not is_first and left <= RESERVE * expected:
             raise OutOfTime(f"{what} takes about {expected:.0f} s and {left:.0f} s are left: run this again to go on")
+
+
+@contextmanager
+def cleared(run: Run) -> Iterator[None]:
+    """Remove what is under way in a run, but for what the next job takes over, where the block is out of time.
+
+    Not collective.
+
+    Raises
+    ------
+    OutputError
+    """
+    try:
+        yield
+    except OutOfTime:
+        for folder in run.under_way():
+            clear_cycle(folder)
+        raise
 
 
 @contextmanager

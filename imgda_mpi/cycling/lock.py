@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import socket
@@ -62,16 +63,13 @@ def driver(directory: Path) -> str | None:
     """Who drives the run in a folder, in words; None where nobody does. Not collective."""
     if (directory / SOFT_LOCK).exists():
         return _who(directory)
-    if not (directory / LOCK).exists():
-        return None
-    lock = FileLock(directory / LOCK)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
+    try:  # shared and for reading alone: not everybody who asks may write there
+        with (directory / LOCK).open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
         return _who(directory)
-    except (OSError, NotImplementedError):  # a run that can only be read
+    except OSError:  # no run has been at work, or no such locks
         return None
-    lock.release()
     return None
 
 

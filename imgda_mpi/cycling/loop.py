@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from time import perf_counter
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from imgda_mpi.cycling.assimilation import Analyst, WithoutObservation, assimilate
 from imgda_mpi.cycling.attempts import attempt
@@ -23,9 +23,11 @@ from imgda_mpi.parallel.team import Team
 from imgda_mpi.results.identity import analysed_set
 from imgda_mpi.results.run_folder import PASSED, Cycle, Run
 from imgda_mpi.results.run_records import ANALYSIS, BACKGROUND, RESTART, FileSet, Record, time_text
-from imgda_mpi.results.run_writing import begin_cycle, clear_cycle, end_cycle
+from imgda_mpi.results.run_writing import begin_cycle, end_cycle
 
 log = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
 
 
 class Runner(Protocol):
@@ -80,8 +82,7 @@ class Loop:
         """
         for number, window in enumerate(windows):
             self.team.lead(lambda window=window: self._check_time(window))  # type: ignore[misc]
-            folder = self.begin(window)
-            seconds = self.analyse(folder, window)
+            folder, seconds = self.analyse(self.begin(window), window)
             self.forecast(folder, window, seconds)
             self.team.lead(lambda rest=windows[number + 1 :]: self._say(rest))  # type: ignore[misc]
 
@@ -91,10 +92,11 @@ class Loop:
         Raises
         ------
         InputError
-            Where a file of the last cycle is not what it was.
+            Where a file of the last cycle is not what it was, or a cycle before is gone.
         """
 
         def work() -> None:
+            self.run.check_chain()
             self.done[:] = self.run.cycles()
             if self.done:
                 self.done[-1].verify()
@@ -128,17 +130,21 @@ class Loop:
         last = self.team.lead(lambda: self.done[-1].files(RESTART) if self.done else None)
         return self.runner.first_set() if last is None else last
 
-    def analyse(self, folder: Path, window: Window) -> float:
-        """Make the analysis of a cycle, or note why there is none; seconds that it took. Collective."""
+    def analyse(self, folder: Path, window: Window) -> tuple[Path, float]:
+        """Make the analysis of a cycle, or note why there is none. Collective.
+
+        Returns
+        -------
+        folder of the cycle, which is another where it was tried again; seconds that it took
+        """
         if not window.is_analysed:
-            return 0.0
+            return folder, 0.0
         began = perf_counter()
 
-        def work() -> None:
-            assimilate(self.analyst, folder, self.background(), window, self.without, self.done, self.team)
+        def work(at: Path) -> None:
+            assimilate(self.analyst, at, self.background(), window, self.without, self.done, self.team)
 
-        attempt(work, ANALYSIS, folder, self.retries, self.team)
-        return perf_counter() - began
+        return self._attempt(work, ANALYSIS, folder, window)[0], perf_counter() - began
 
     def forecast(self, folder: Path, window: Window, analysis_seconds: float) -> None:
         """Run the model from the analysis of a cycle, or from its background, and make the cycle whole. Collective.
@@ -150,13 +156,12 @@ class Loop:
         """
         background, began = self.background(), perf_counter()
         origin = self.team.lead(lambda: self._origin(background))
-        analysis = self.team.lead(lambda: _analysis(folder, origin.files))
 
-        def work() -> list[Path]:
-            self.team.lead(lambda: clear_cycle(folder, BACKGROUND))
-            return self.runner.run(folder, background if analysis is None else analysis[0], window)
+        def work(at: Path) -> tuple[FileSet | None, list[Path]]:
+            files, of_files = self.team.lead(lambda: _analysis(at, origin.files)) or (background, None)
+            return of_files, self.runner.run(at, files, window)
 
-        restart = attempt(work, MODEL, folder, self.retries, self.team)
+        folder, (analysis, restart) = self._attempt(work, MODEL, folder, window)
         ended = perf_counter()
         passed = folder / PASSED
 
@@ -169,7 +174,7 @@ class Loop:
                 end=window.end,
                 background=origin,
                 origin=self.done[-1].record.as_origin if self.done else None,
-                analysis=None if analysis is None else analysis[1],
+                analysis=analysis,
                 restart=of_restart,
                 seconds=seconds,
                 reasons=reasons,
@@ -177,6 +182,9 @@ class Loop:
 
         cycle = end_cycle(folder, self.team.lead(record), self.team)
         self.team.lead(lambda: self._keep(cycle))
+
+    def _attempt(self, work: Callable[[Path], Result], what: str, folder: Path, window: Window) -> tuple[Path, Result]:
+        return attempt(work, what, folder, lambda: self.begin(window), self.retries, self.team)
 
     def _origin(self, background: Sequence[Path]) -> FileSet:
         return self.done[-1].record.restart if self.done else set_of(background)

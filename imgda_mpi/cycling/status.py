@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from imgda_mpi.cycling.attempts import failures
 from imgda_mpi.cycling.lock import driver
 from imgda_mpi.cycling.pace import Pace, pace_of, time_text_of
 from imgda_mpi.cycling.schedule import Window, left
-from imgda_mpi.results.run_folder import CYCLES, PARTIAL, Run
+from imgda_mpi.results.run_folder import Run
 from imgda_mpi.results.run_records import Record, time_text
 
 
@@ -104,7 +103,7 @@ def status_of(run: Run, windows: Sequence[Window]) -> Status:
         Where a complete cycle cannot be read.
     """
     done = [cycle.record for cycle in run.cycles()]
-    partial = _newest(run.directory / CYCLES)
+    partial = next(reversed(run.under_way()), None)
     return Status(
         done=done,
         left=left(windows, done[-1].end if done else None),
@@ -113,8 +112,3 @@ def status_of(run: Run, windows: Sequence[Window]) -> Status:
         failed=failures(partial) if partial else [],
         pace=pace_of(done),
     )
-
-
-def _newest(cycles: Path) -> Path | None:
-    partial = sorted(cycles.glob(f"*{PARTIAL}"))
-    return partial[-1] if partial else None

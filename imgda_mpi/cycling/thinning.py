@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from imgda_mpi.disk import remove
+from imgda_mpi.disk import REMOVED, remove
 from imgda_mpi.faults import writing
 from imgda_mpi.results.run_folder import Cycle
 from imgda_mpi.results.run_records import ANALYSIS, RESTART
@@ -38,6 +38,9 @@ def is_kept(time: datetime, start: datetime, keep_every: timedelta) -> bool:
 
 
 def _remove_set(cycle: Cycle, name: str) -> bool:
+    with writing(cycle.directory):
+        for left in [*(cycle.directory / name).rglob(f"{REMOVED}*")]:  # by a job that was killed on this way
+            remove(left)
     files = cycle.files(name)
     # The folder that holds nothing but the set, where there is one: it goes as a whole.
     folders = {path.parent for path in files}

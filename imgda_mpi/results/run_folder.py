@@ -21,7 +21,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar
 
-from imgda_mpi.disk import checksum
+from imgda_mpi.disk import REMOVED, checksum
 from imgda_mpi.faults import ConfigError, fault, reading
 from imgda_mpi.results.run_records import NEVER_WRITTEN, Description, Origin, Record, in_utc, of_type, stamp, time_text
 
@@ -31,6 +31,7 @@ LOG, PASSED = "log", "passed.txt"
 PARTIAL = ".partial"
 
 MEND_RUN = "give the folder of a run"
+MEND_CHAIN = "put back what was before it, or remove this cycle and those after it: they are run again"
 MEND_CYCLE = "remove the folder of this cycle and of those after it, and run them again"
 
 Read = TypeVar("Read")
@@ -58,7 +59,8 @@ class Cycle:
         """
         of_set, folder = self.record.sets.get(name, NEVER_WRITTEN), self.directory / name
         with reading(folder):
-            return sorted((path for path in folder.rglob("*") if path.name in of_set.files), key=lambda path: path.name)
+            every = (path for path in folder.rglob("*") if not path.parent.name.startswith(REMOVED))
+            return sorted((path for path in every if path.name in of_set.files), key=lambda path: path.name)
 
     def verify(self) -> list[str]:
         """Compare the sets that are still there with their checksums; their names. A set may be gone as a whole.
@@ -127,6 +129,10 @@ class Run:
         """
         folders = self._folders()
         return read_cycle(folders[-1]) if folders else None
+
+    def under_way(self) -> list[Path]:
+        """Folders of cycles that are being made, or were when a job ended, in the order of names."""
+        return sorted((self.directory / CYCLES).glob(f"*{PARTIAL}"))
 
     def check_chain(self) -> None:
         """Check that each cycle went on from the one before, the first one from the start of the run.
@@ -201,7 +207,7 @@ def _from_json(path: Path, read: Callable[[Mapping[str, Any]], Read], expected: 
 def _compare(cycle: Cycle, what: str, found: object, of_what: str, expected: object) -> None:
     if found != expected:
         where, wanted = cycle.directory / CYCLE_FILE, f"{_word(expected)}, {of_what}"
-        raise fault(where, what, found=_word(found), expected=wanted, do=MEND_CYCLE)
+        raise fault(where, what, found=_word(found), expected=wanted, do=MEND_CHAIN)
 
 
 def _word(value: object) -> str:

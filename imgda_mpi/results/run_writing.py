@@ -65,9 +65,9 @@ def new_run(directory: Path, description: Description, settings: str, versions: 
 def begin_cycle(run: Run, time: datetime, team: Team) -> Path:
     """Folder to make a cycle in, of a name that no other attempt has; `end_cycle` gives it the cycle's.
 
-    What an interrupted attempt at the same cycle has left is taken over as far as it is whole, and removed otherwise: a
-    process of that attempt that is still there writes into folders that have lost their names. The folder changes its
-    name: nothing in it may hold its path, and links in it are relative.
+    What attempts before have left is removed, but for what is whole of the same cycle, which is taken over: a process
+    of such an attempt that is still there writes into folders that have lost their names. The folder changes its name:
+    nothing in it may hold its path, and links in it are relative.
 
     Raises
     ------
@@ -84,11 +84,11 @@ def begin_cycle(run: Run, time: datetime, team: Team) -> Path:
             if final.exists():
                 expected, do = "a cycle that is not there yet", "go on from the last complete cycle"
                 raise fault(final, found="a complete cycle", expected=expected, do=do, kind=OutputError)
-            left = sorted(final.parent.glob(f"{final.name}.*{PARTIAL}"), key=lambda path: path.stat().st_mtime)
-            if left:
-                left.pop().rename(partial)
-                clear_cycle(partial)
-            partial.mkdir(parents=True, exist_ok=True)
+            left = sorted(final.parent.glob(f"*{PARTIAL}"), key=lambda path: path.stat().st_mtime, reverse=True)
+            partial.mkdir(parents=True)
+            for other in left:
+                if other.name.startswith(f"{final.name}."):
+                    _take_over(other, partial)
             for other in (*left, *final.parent.glob(f"{REMOVED}*")):
                 remove(other)
         return partial
@@ -96,16 +96,25 @@ def begin_cycle(run: Run, time: datetime, team: Team) -> Path:
     return team.lead(make)
 
 
-def clear_cycle(partial: Path, *also_kept: str) -> None:
-    """Remove what an attempt has left in the folder of its cycle, but for what is whole. Not collective.
+def _take_over(other: Path, partial: Path) -> None:
+    for name in KEPT:
+        if (other / name).exists() and not (partial / name).exists():
+            (other / name).rename(partial / name)
+
+
+def clear_cycle(partial: Path) -> None:
+    """Remove what an attempt has left in the folder of its cycle, if it is not complete, but for what is whole.
+
+    Not collective.
 
     Raises
     ------
-    OSError
+    OutputError
     """
-    for path in partial.iterdir():
-        if path.name not in (*KEPT, *also_kept):
-            remove(path)
+    with writing(partial):
+        for path in partial.iterdir() if partial.exists() else ():
+            if path.name not in KEPT:
+                remove(path)
 
 
 def end_cycle(partial: Path, record: Record, team: Team) -> Cycle:

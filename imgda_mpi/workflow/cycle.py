@@ -14,7 +14,7 @@ from typing import Literal
 
 from imgda_mpi.cycling.analysis_commands import AnalysisCommand, ResidentAnalysis
 from imgda_mpi.cycling.command_runner import CommandRunner
-from imgda_mpi.cycling.ending import Clock, ended_by_signals
+from imgda_mpi.cycling.ending import Clock, cleared
 from imgda_mpi.cycling.lock import only_driver
 from imgda_mpi.cycling.loop import Loop
 from imgda_mpi.faults import ConfigError, settled_by
@@ -98,7 +98,7 @@ def driven(settings: CycleRun, clock: Clock) -> Iterator[Loop]:
     check_launch(settings)
     runner = CommandRunner(case, model.command, model.environment, settings.cycle.start)
     run = the_run(settings, case.name, runner, package_versions(), Alone())
-    with only_driver(directory), ended_by_signals(), closing(_analyses(settings, directory)) as analyses:
+    with only_driver(directory), cleared(run), closing(_analyses(settings, directory)) as analyses:
         loop = loop_of(settings, run, runner, CommandAnalyst(settings, case, analyses), clock, Alone())
         loop.look()
         yield loop

@@ -101,7 +101,12 @@ def the_run(settings: CycleRun, model: str, runner: Runner, versions: Mapping[st
     runner.first_set()
     analyses = (times.first_analysis, times.last_analysis) if settings.assimilates else (None, None)
     description = Description(model, settings.errors.seed, times.start, times.end, *analyses)
-    return new_run(directory, description, in_force(settings), versions, team)
+    try:
+        return new_run(directory, description, in_force(settings), versions, team)
+    except OutputError:
+        if not team.lead((directory / RUN_FILE).exists):
+            raise
+        return team.lead(lambda: _same_run(settings))  # another job has begun it at the same time
 
 
 def existing_run(settings: CycleRun) -> Run | None:
