@@ -94,7 +94,20 @@ def check_free(final: Path, bytes_needed: int = 0) -> None:
             do="remove it or give another",
             kind=OutputError,
         )
-    parent = next(path for path in final.absolute().parents if path.exists())
+    check_room(final.absolute().parent, bytes_needed)
+
+
+def check_room(folder: Path, bytes_needed: int, files_needed: int = 0) -> None:
+    """Refuse a folder, which need not be there yet, that cannot be written or has no room for so much more.
+
+    Not collective.
+
+    Raises
+    ------
+    OutputError
+    """
+    absolute = folder.absolute()
+    parent = next(path for path in (absolute, *absolute.parents) if path.exists())
     if not parent.is_dir():
         raise fault(parent, found="a file", expected="a folder", do="give another folder", kind=OutputError)
     if not os.access(parent, os.W_OK | os.X_OK):
@@ -105,12 +118,12 @@ def check_free(final: Path, bytes_needed: int = 0) -> None:
             do="give another folder",
             kind=OutputError,
         )
-    free = shutil.disk_usage(parent).free
+    free, system = shutil.disk_usage(parent).free, os.statvfs(parent)
+    found = expected = ""
     if free < bytes_needed:
-        raise fault(
-            parent,
-            found=f"{free / 1e6:.1f} MB free",
-            expected=f"{bytes_needed / 1e6:.1f} MB",
-            do="free space or give a folder on another file system",
-            kind=OutputError,
-        )
+        found, expected = f"{free / 1e6:.1f} MB free", f"{bytes_needed / 1e6:.1f} MB"
+    elif system.f_files and system.f_favail < files_needed:  # some file systems do not count files
+        found, expected = f"room for {system.f_favail} files", f"for {files_needed}"
+    if found:
+        do = "free space or give a folder on another file system"
+        raise fault(parent, found=found, expected=expected, do=do, kind=OutputError)

@@ -70,8 +70,9 @@ status=$?
 case $status:$warned in
     0:* | 2:*) lost= ;;
     *:yes) lost="the wall time has run out" ;;
-    # A fault of the program, a command that is not there, and what somebody ended (scancel, qdel, bkill).
-    1:* | 126:* | 127:* | 130:* | 143:*) lost= ;;
+    # A fault of the program, and a command that is not there. 143 is a lost rank too: srun ends with the highest status,
+    # that of the ranks that it terminates then. Who ends the job itself (scancel, bkill) ends this shell.
+    1:* | 126:* | 127:* | 130:*) lost= ;;
     *) lost="a rank or its node was lost (status $status)" ;;
 esac
 if [ -z "$lost" ]; then

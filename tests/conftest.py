@@ -1,15 +1,17 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 # Before they are imported: what they assert is explained as in a test.
-pytest.register_assert_rewrite("cases", "image_files", "launch")
+pytest.register_assert_rewrite("cases", "image_files", "launch", "processes", "slurm_cluster")
 
 from example_blocks import Blocks, read_case  # noqa: E402
 from launch import load  # noqa: E402
+from slurm_cluster import Cluster, cluster  # noqa: E402
 
 from imgda_mpi.example.case import write_example  # noqa: E402
 
@@ -67,3 +69,10 @@ def background(blocks: Blocks) -> np.ndarray:
 def truth(example: Path) -> np.ndarray:
     """The withheld image of the embedded case."""
     return load(example / "truth.nc")["soil_moisture"]
+
+
+@pytest.fixture(scope="session")
+def slurm() -> Iterator[Cluster]:
+    """A SLURM of this machine alone."""
+    with cluster() as running:
+        yield running

@@ -34,7 +34,8 @@ class AnalysisCommand:
         ImgdaError
             With the status of the command.
         """
-        words = [*PROGRAM, "analyse", str(settings_file)]
+        # The folder that it runs in is another one.
+        words = [*PROGRAM, "analyse", str(settings_file.absolute())]
         _judge(run(launched(self.launch), *words, log=log, directory=settings_file.parent), log)
 
     def close(self) -> None:
@@ -61,7 +62,7 @@ class ResidentAnalysis:
         answer = b""
         if process.stdin is not None and process.stdout is not None:
             with suppress(BrokenPipeError):
-                process.stdin.write(f"{settings_file}\n".encode())
+                process.stdin.write(f"{settings_file.absolute()}\n".encode())
                 process.stdin.flush()
             while (answer := process.stdout.readline()) and not answer.startswith(ANSWER):
                 continue

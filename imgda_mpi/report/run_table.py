@@ -47,7 +47,9 @@ def run_table(run: Run) -> str:
         days = sum(seconds for seconds, _ in parts) / 86400.0
     totals["what is left of the rain"] = totals["rain"] - totals["runoff"] - totals["evaporation"]
     lines += [(NAMES.get(name, name), f"{total:.2f}", f"{total / days:.3f}") for name, total in totals.items()]
-    return f"{columns(lines, '<>>')}\n{alone}; means of the others by the area of their cells"
+    n_analyses = sum(cycle.record.analysis is not None for cycle in run.cycles())
+    besides = f"\n{n_analyses} analyses changed the soil's water besides" if n_analyses else ""
+    return f"{columns(lines, '<>>')}\n{alone}; means of the others by the area of their cells{besides}"
 
 
 def _mean(image: FloatArray, area: FloatArray) -> float:

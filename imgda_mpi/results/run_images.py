@@ -87,7 +87,7 @@ def fluxes(run: Run, name: str) -> Iterator[tuple[datetime, datetime, FloatArray
 
 def _history(cycle: Cycle) -> AbstractContextManager[History]:
     if not cycle.history.is_file():
-        do = "run the model with a history, or ask for a run that has one"
+        do = "ask for a run of soil columns: the histories of CoLM are files of its own"
         raise fault(cycle.directory, found="no history", expected=HISTORY_FILE, do=do)
     return open_history(cycle.history)
 

@@ -18,6 +18,9 @@ from imgda_mpi.settings.old_keys import MOVED, renamed
 
 log = logging.getLogger(__name__)
 
+OWN_KEYS = {"cycle": "cycle", "compare": "methods", "columns": "run"}
+"""What files of a verb have and no others."""
+
 Kind = TypeVar("Kind", bound=Section)
 
 
@@ -49,6 +52,11 @@ def peek(path: Path, *keys: str) -> Any:
     for name in keys:
         found = found.get(name) if isinstance(found, dict) else None
     return found
+
+
+def kind_of_file(path: Path) -> str:
+    """The verb that a settings file is for, by what is in none of the other verbs' files; analyse where nothing is."""
+    return next((verb for verb, key in OWN_KEYS.items() if peek(path, key) is not None), "analyse")
 
 
 def check_table(table: dict[str, Any], path: Path, kind: type[Kind]) -> Kind:
