@@ -104,9 +104,10 @@ def the_run(settings: CycleRun, model: str, runner: Runner, versions: Mapping[st
     try:
         return new_run(directory, description, in_force(settings), versions, team)
     except OutputError:
-        if not team.lead((directory / RUN_FILE).exists):
+        there = team.lead(lambda: existing_run(settings))  # where another job has begun it at the same time
+        if there is None:
             raise
-        return team.lead(lambda: _same_run(settings))  # another job has begun it at the same time
+        return there
 
 
 def existing_run(settings: CycleRun) -> Run | None:
