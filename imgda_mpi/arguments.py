@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from imgda_mpi import __version__
-from imgda_mpi.faults import MEND, NOT_YET
+from imgda_mpi.faults import LOST, MEND, NO_OBSERVATION, NOT_YET
 
 
 def parser() -> argparse.ArgumentParser:
@@ -38,8 +38,8 @@ def parser() -> argparse.ArgumentParser:
         help="run a model and correct it, window after window; goes on where it was interrupted",
         description="Runs CoLM through a window, corrects its restart, and so on; goes on where such a run has ended. "
         "A process without MPI, which starts the model and the analyses by the commands of the settings; soil columns "
-        f"run under mpirun. Status 0: all cycles are complete; {NOT_YET}: out of time, run it again; 4: a process was "
-        f"lost, run it again; {MEND}: something to mend.",
+        f"run under mpirun. Status 0: all cycles are complete; {NOT_YET}: out of time, run it again; {LOST}: a process "
+        f"was lost, run it again; {MEND}: something to mend; {NO_OBSERVATION}: an observed image to wait for or to mend.",
     )
     cycle.add_argument("settings", type=Path, help="settings file, TOML; see `imgda_mpi settings cycle`")
     cycle.add_argument(
@@ -120,14 +120,21 @@ def _counts(text: str) -> list[int]:
 
 
 def _seconds(text: str) -> float:
-    parts = [float(part) for part in text.split(":")]
+    expected = "needs hours, minutes and seconds, as 11:30:00"
+    try:
+        parts = [float(part) for part in text.split(":")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text}: {expected}") from None
     if not 1 <= len(parts) <= 3 or min(parts) < 0 or not all(map(math.isfinite, parts)):
-        raise argparse.ArgumentTypeError(f"{text}: needs hours, minutes and seconds, as 11:30:00")
+        raise argparse.ArgumentTypeError(f"{text}: {expected}")
     return math.fsum(part * 60**place for place, part in enumerate(reversed(parts)))
 
 
 def _instant(text: str) -> datetime:
-    time = datetime.fromisoformat(text)
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text}: needs a time, as 2022-06-02T06:00Z") from None
     return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
 
 

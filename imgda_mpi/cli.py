@@ -83,7 +83,8 @@ def _cycle(arguments: argparse.Namespace) -> int:
     from imgda_mpi.settings.file import peek, read_settings
 
     clock = Clock(arguments.until_walltime)
-    if peek(arguments.settings, "model", "kind") == "columns" and not arguments.rehearse:
+    is_whole = arguments.only is None and arguments.at is None and not arguments.rehearse
+    if is_whole and peek(arguments.settings, "model", "kind") == "columns":
         from imgda_mpi.workflow.cycle_columns import cycle_columns
 
         return _on_all_ranks(arguments.settings, CycleRun, lambda settings, comm: cycle_columns(settings, clock, comm))

@@ -82,6 +82,8 @@ class LostError(ImgdaError):
 def settled_by(keys: str, status: int = MEND) -> Iterator[None]:
     """Add to the message of an `ImgdaError` which settings the user would change, and give it a status.
 
+    No settings change that there is no time left, or that a process was lost.
+
     >>> try:
     ...     with settled_by("[model]"):
     ...         raise ConfigError("a.nc: found ice, expected water")
@@ -91,6 +93,8 @@ def settled_by(keys: str, status: int = MEND) -> Iterator[None]:
     """
     try:
         yield
+    except (OutOfTime, LostError):
+        raise
     except ImgdaError as err:
         err.args = (f"{err} (see {keys})",)
         err.status = status

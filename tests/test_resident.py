@@ -15,8 +15,8 @@ import pytest
 from cases import OF_THE_RUN, demo, run, settings_file
 from launch import ENVIRONMENT, differing, mpirun, restart_files
 
+from imgda_mpi.cycling.analysis_commands import ANSWER
 from imgda_mpi.faults import MEND, NO_OBSERVATION
-from imgda_mpi.workflow.resident import ANSWER
 
 pytestmark = pytest.mark.program
 

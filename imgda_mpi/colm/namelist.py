@@ -86,7 +86,7 @@ class Group:
         group = Group(self.path, self.name, _groups(self.path, self.name, _text(groups)))
         if group.values != {**self.values, **new}:
             found, expected = "values that change when they are written again", "numbers, texts and truth values"
-            raise self.fault("", found=found, expected=expected, do="write them in a simpler way")
+            raise fault(self.path, f"&{self.name}", found=found, expected=expected, do="write them in a simpler way")
         return group
 
     def write(self, path: Path) -> None:
@@ -142,6 +142,8 @@ def _groups(path: Path, name: str, text: str) -> f90nml.Namelist:
     try:
         with redirect_stdout(io.StringIO()):  # where it does not understand a character it prints its tables
             groups = f90nml.Parser().reads(text)
+    except ImgdaError:  # a signal's
+        raise
     except Exception as err:  # of many kinds: it raises what it happens to meet
         raise fault(
             path,

@@ -11,7 +11,7 @@ from imgda_mpi.cycling.commands import PATIENCE, Command, failure, run
 from imgda_mpi.faults import MEND, NO_OBSERVATION, ImgdaError, LostError, reading, writing
 
 PROGRAM = [sys.executable, "-P", "-m", "mpi4py", "-m", "imgda_mpi"]
-ANSWER = b"analysed with status "
+ANSWER = "analysed with status "
 """How the line begins that ``analyse -`` answers with."""
 
 FAULT = 1
@@ -70,9 +70,9 @@ class ResidentAnalysis:
             with suppress(BrokenPipeError):
                 process.stdin.write(f"{settings_file.absolute()}\n".encode())
                 process.stdin.flush()
-            while (answer := process.stdout.readline()) and not answer.startswith(ANSWER):
+            while (answer := process.stdout.readline()) and not answer.startswith(ANSWER.encode()):
                 continue
-        status = int(answer.removeprefix(ANSWER)) if answer else process.wait() or 1
+        status = int(answer.removeprefix(ANSWER.encode())) if answer else process.wait() or 1
         with reading(self._path), self._path.open("rb") as whole, writing(log):
             whole.seek(before)
             log.write_bytes(whole.read())

@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -75,15 +76,14 @@ def assimilate(
         try:
             return analyst.analyse(folder, background, window)
         except ImgdaError as err:
-            if err.status != NO_OBSERVATION or without.do == "stop":
+            if err.status != NO_OBSERVATION or without.do == "stop" or not team.share(err):
                 raise
-            is_new = team.lead(lambda before=before: _wait_for_change(analyst.image(window), before, last_look))  # type: ignore[misc]
+            is_new = team.lead(partial(_wait_for_change, analyst.image(window), before, last_look))
             if is_new:
                 continue
             if before is not None and not team.lead(lambda: _has_assimilated(done)):
                 raise
-            text = str(err)
-            team.lead(lambda text=text: _pass_over(folder, text))  # type: ignore[misc]
+            team.lead(partial(_pass_over, folder, str(err)))
             return None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -38,21 +39,20 @@ def attempt(
     Raises
     ------
     ImgdaError
-        That of the last attempt; at once where it is no failure: out of time, or no observation.
+        That of the last attempt; at once where it is no failure (out of time, no observation), or that of one rank.
     """
-    for tries_left in reversed(range(retries + 1)):
+    while True:
         try:
             return folder, work(folder)
         except ImgdaError as err:
-            if isinstance(err, OutOfTime) or err.status == NO_OBSERVATION:
+            if isinstance(err, OutOfTime) or err.status == NO_OBSERVATION or not team.share(err):
                 raise
             text = str(err)
-            team.lead(lambda folder=folder, text=text: note_failure(folder, what, text))  # type: ignore[misc]
-            if not tries_left:
+            team.lead(partial(note_failure, folder, what, text))
+            if not retries:
                 raise
-            team.lead(lambda text=text: log.warning("%s\nrunning it again", text))  # type: ignore[misc]
-            folder = another()
-    raise AssertionError("an attempt returns or raises")
+            team.lead(partial(log.warning, "%s\nrunning it again", text))
+            folder, retries = another(), retries - 1
 
 
 def log_file(folder: Path, what: str) -> Path:

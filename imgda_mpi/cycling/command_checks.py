@@ -82,13 +82,13 @@ def programs(command: str) -> tuple[str | None, list[str]]:
         words = list(lexer)
     except ValueError:  # a quotation mark too few
         return None, []
-    is_program = [word[0] not in OPERATORS and "=" not in word.partition("/")[0] for word in words if word]
+    is_program = [word[:1] not in OPERATORS and "=" not in word.partition("/")[0] for word in words]
     if True not in is_program:
         return None, []
     at = is_program.index(True)
     # Where the command goes elsewhere only the shell can tell what a path is.
     told = [] if "cd" in words else list(pairwise(words))[at:]
-    named = [word for before, word in told if before[0] not in "<>" and is_plain(word)]
+    named = [word for before, word in told if before[:1] not in ("<", ">") and is_plain(word)]
     return words[at], [word for word in named if word.startswith(("./", "../", "/"))]
 
 

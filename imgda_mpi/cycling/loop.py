@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import Protocol, TypeVar
@@ -14,7 +15,7 @@ from typing import Protocol, TypeVar
 from imgda_mpi.cycling.assimilation import Analyst, WithoutObservation, assimilate
 from imgda_mpi.cycling.attempts import attempt
 from imgda_mpi.cycling.ending import Clock
-from imgda_mpi.cycling.pace import MODEL, OWN, pace_of, time_text_of
+from imgda_mpi.cycling.pace import MODEL, OWN, length_text, pace_of
 from imgda_mpi.cycling.schedule import Window, left
 from imgda_mpi.cycling.thinning import NEVER, thin
 from imgda_mpi.disk import checksum
@@ -42,11 +43,8 @@ class Runner(Protocol):
         Raises
         ------
         ImgdaError
-            Where the model failed; it can be tried again in the same folder.
+            Where the model failed; it can be tried again in another folder.
         """
-
-    def history(self, folder: Path) -> list[Path]:
-        """The files of a window's history, in the order of time."""
 
 
 @dataclass(frozen=True)
@@ -81,10 +79,10 @@ class Loop:
             Where a cycle cannot be made. All complete ones stay, and what is whole of this one.
         """
         for number, window in enumerate(windows):
-            self.team.lead(lambda window=window: self._check_time(window))  # type: ignore[misc]
+            self.team.lead(partial(self._check_time, window))
             folder, seconds = self.analyse(self.begin(window), window)
             self.forecast(folder, window, seconds)
-            self.team.lead(lambda rest=windows[number + 1 :]: self._say(rest))  # type: ignore[misc]
+            self.team.lead(partial(self._say, windows[number + 1 :]))
 
     def look(self) -> None:
         """Read the complete cycles, see that the last one is what it was, and remove what is not needed. Collective.
@@ -191,7 +189,7 @@ class Loop:
 
     def _check_time(self, window: Window) -> None:
         pace = pace_of([cycle.record for cycle in self.done])
-        self.clock.check(0.0 if pace is None else pace.seconds(window), f"a cycle to {window.end:%Y-%m-%dT%H}")
+        self.clock.check(0.0 if pace is None else pace.seconds(window), f"a cycle to {time_text(window.end)}")
 
     def _keep(self, cycle: Cycle) -> None:
         self.done.append(cycle)
@@ -201,7 +199,7 @@ class Loop:
         record, pace = self.done[-1].record, pace_of([cycle.record for cycle in self.done])
         seconds = ", ".join(f"{name} {number:.1f} s" for name, number in record.seconds.items() if number >= 0.05)
         left = 0.0 if pace is None else sum(map(pace.seconds, rest))
-        then = f"{len(rest)} cycles, {time_text_of(left)} left" if rest else "the last one"
+        then = f"{len(rest)} cycles, {length_text(left)} left" if rest else "the last one"
         log.info("%s  %s; %s", self.done[-1].directory.name, seconds, then)
 
 

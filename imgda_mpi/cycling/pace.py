@@ -44,10 +44,10 @@ def pace_of(records: Sequence[Record]) -> Pace | None:
     )
 
 
-def time_text_of(seconds: float) -> str:
+def length_text(seconds: float) -> str:
     """A length of time in words.
 
-    >>> time_text_of(48), time_text_of(1290), time_text_of(30000)
+    >>> length_text(48), length_text(1290), length_text(30000)
     ('48 s', '22 min', '8.3 h')
     """
     if seconds < 90:

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import perf_counter
 
-from imgda_mpi.cycling.loop import Runner
+from imgda_mpi.cycling.command_runner import CommandRunner
 from imgda_mpi.cycling.pace import HOUR
 from imgda_mpi.cycling.schedule import Window
 from imgda_mpi.disk import remove
@@ -72,7 +72,7 @@ def read_rehearsal(run: Path) -> Rehearsed | None:
         return None
 
 
-def rehearse(runner: Runner, windows: tuple[Window, Window], run: Path, compare: Compare) -> Rehearsed:
+def rehearse(runner: CommandRunner, windows: tuple[Window, Window], run: Path, compare: Compare) -> Rehearsed:
     """Run the model through two windows, and through both in one go from the same restart. Not collective.
 
     Where all is the same nothing stays but what it took; where not, all of it.
@@ -144,7 +144,7 @@ def _make_room(folder: Path) -> None:
         folder.mkdir(parents=True)
 
 
-def _run(runner: Runner, parent: Path, began_with: Sequence[Path], window: Window) -> Ran:
+def _run(runner: CommandRunner, parent: Path, began_with: Sequence[Path], window: Window) -> Ran:
     folder = parent / stamp(window.start)
     with writing(folder):
         folder.mkdir(parents=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 from imgda_mpi.cycling.attempts import failures
 from imgda_mpi.cycling.lock import driver
-from imgda_mpi.cycling.pace import Pace, pace_of, time_text_of
+from imgda_mpi.cycling.pace import Pace, length_text, pace_of
 from imgda_mpi.cycling.schedule import Window, left
 from imgda_mpi.results.run_folder import Run
 from imgda_mpi.results.run_records import Record, time_text
@@ -85,7 +85,7 @@ class Status:
                 f"{self.pace.own:.1f} for the rest of a cycle"
             )
         if self.seconds_left:
-            lines.append(f"time left   {time_text_of(self.seconds_left)}")
+            lines.append(f"time left   {length_text(self.seconds_left)}")
         if self.driver:
             lines.append(f"driver      {self.driver}")
         if self.under_way:

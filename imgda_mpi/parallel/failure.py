@@ -54,6 +54,10 @@ class Ranks:
         """What rank 0 makes, on every rank. Collective."""
         return from_rank_0(self.comm, work)
 
+    def share(self, error: ImgdaError) -> bool:
+        """Whether every rank has raised an error. Not collective."""
+        return self.comm.size == 1 or error.everywhere
+
 
 @contextmanager
 def same_fate_of_collectives(comm: MPI.Intracomm) -> Iterator[None]:

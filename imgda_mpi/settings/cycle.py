@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
@@ -169,7 +170,7 @@ class CycleRun(Section):
         for name, time in times.items():
             if time.minute or time.second or time.microsecond:
                 raise ValueError(f"[cycle] {name} = {_text(time)}: needs a whole hour")
-        for (name, time), (later, other) in zip(list(times.items())[:-1], list(times.items())[1:], strict=True):
+        for (name, time), (later, other) in pairwise(times.items()):
             if other < time or (other == time and later == "end"):
                 raise ValueError(f"[cycle] {later} = {_text(other)}: is not after {name} = {_text(time)}")
         if (cycle.last_analysis - cycle.first_analysis) % cycle.window:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,7 +21,7 @@ from imgda_mpi.disk import check_free, check_room
 from imgda_mpi.faults import ConfigError, ImgdaError, fault, reading, settled_by
 from imgda_mpi.model.restart import Restart, open_restart
 from imgda_mpi.netcdf import resolve
-from imgda_mpi.parallel.failure import from_rank_0, same_fate
+from imgda_mpi.parallel.failure import Ranks, from_rank_0, same_fate
 from imgda_mpi.planning.cycles import needs_table
 from imgda_mpi.results.differences import some
 from imgda_mpi.results.run_folder import Cycle
@@ -60,7 +61,7 @@ class Faults:
         try:
             yield
         except ImgdaError as err:
-            if self.comm.size > 1 and not err.everywhere:
+            if not Ranks(self.comm).share(err):
                 raise
             self.said.append(str(err))
 
@@ -160,7 +161,7 @@ def _check_files(settings: CycleRun, analyses: Sequence[datetime], faults: Fault
     for keys, given in patterns.items():
         pattern = given.file if isinstance(given, FieldFile) else given
         if isinstance(pattern, Path):
-            faults.on_rank_0(lambda pattern=pattern, keys=keys: _look(pattern, analyses, keys, must=True))  # type: ignore[misc]
+            faults.on_rank_0(partial(_look, pattern, analyses, keys, must=True))
     return faults.on_rank_0(lambda: next((time for time in analyses if _size(resolve(image, time))), None))
 
 

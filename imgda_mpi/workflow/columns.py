@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 from contextlib import closing
 from datetime import datetime
+from functools import partial
 from itertools import pairwise
 from time import perf_counter
 from typing import NamedTuple
@@ -58,7 +59,7 @@ def columns(settings: ColumnsRun, comm: MPI.Intracomm) -> str:
         origin, before = None, FileSet.of(checksums(own.restart.copied, comm))
         for begin, stop in windows:
             folder, since = begin_cycle(run, begin, team), perf_counter()
-            on_rank_0(comm, lambda folder=folder: lay_out(folder, settings.model.directory))  # type: ignore[misc]
+            on_rank_0(comm, partial(lay_out, folder, settings.model.directory))
             written = run_window(model, stop, hours, settings.run.points, cells, folder, comm)
             after = FileSet.of(checksums(written, comm))
             seconds = {"model": perf_counter() - since}

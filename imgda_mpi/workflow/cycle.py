@@ -56,9 +56,11 @@ def cycle_step(settings: CycleRun, step: Step, time: datetime) -> str:
     Raises
     ------
     ConfigError
-        Where no cycle starts at that time, or it is not the next one.
+        Where no cycle starts at that time, it is not the next one, or the model is soil columns.
     ImgdaError
     """
+    if isinstance(settings.model, RunOfColumns):
+        raise ConfigError("--only: soil columns have no steps of their own: leave it and --at out (see [model])")
     with driven(settings, Clock(None)) as loop:
         rest = loop.left(windows_of(settings))
         window = next((window for window in rest if window.start == time), None)
@@ -72,8 +74,9 @@ def cycle_step(settings: CycleRun, step: Step, time: datetime) -> str:
             raise ConfigError(f"--at {time_text(time)}: the cycle of {time_text(rest[0].start)} is to be made first")
         folder = loop.begin(window)
         if step == ANALYSIS:
-            loop.analyse(folder, window)
-            return f"the analysis of {time_text(time)} is made"
+            folder, _ = loop.analyse(folder, window)
+            is_made = (folder / ANALYSIS).exists()
+            return f"the analysis of {time_text(time)} is made" if is_made else f"no analysis at {time_text(time)}"
         loop.check_analysed(folder, window)
         loop.forecast(folder, window, 0.0)
         return f"the cycle of {time_text(time)} is complete"

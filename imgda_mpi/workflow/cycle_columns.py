@@ -22,7 +22,6 @@ from imgda_mpi.disk import identity, remove
 from imgda_mpi.faults import settled_by, writing
 from imgda_mpi.parallel.failure import Ranks, from_rank_0, on_rank_0
 from imgda_mpi.results.manifest import all_versions
-from imgda_mpi.results.run_folder import HISTORY_FILE
 from imgda_mpi.results.run_records import ANALYSIS
 from imgda_mpi.settings.cycle import CycleRun, RunOfColumns
 from imgda_mpi.workflow.analyse import analyse
@@ -108,10 +107,6 @@ class ColumnsRunner:
         directory, case = files[0].parents[2], self.case
         of_case = {"case": case.case, "land_cover_year": case.land_cover_year}
         return {"kind": "colm202x", "directory": directory, "time": time, **of_case}
-
-    def history(self, folder: Path) -> list[Path]:
-        """The file of a window's history."""
-        return [folder / HISTORY_FILE]
 
 
 class OwnAnalyst:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
 from imgda_mpi.colm.differences import history_difference, netcdf_difference, record_difference
 from imgda_mpi.cycling.command_runner import CommandRunner
-from imgda_mpi.cycling.ending import ended_by_signals
+from imgda_mpi.cycling.pace import HOUR
 from imgda_mpi.cycling.rehearsal import Difference, Ran, folder_of, rehearse
 from imgda_mpi.cycling.schedule import Window
 from imgda_mpi.faults import ConfigError, InputError, settled_by
@@ -36,9 +35,8 @@ def rehearse_run(settings: CycleRun) -> str:
     check_model_command(settings)
     runner = CommandRunner(case, model.command, model.environment, times.start)
     compare = _compared_202x if isinstance(model, RunOfColm202x) else _compared_2014
-    with ended_by_signals():
-        rehearsed = rehearse(runner, windows, settings.output.directory, compare)
-    hours = 2 * times.window / timedelta(hours=1)
+    rehearsed = rehearse(runner, windows, settings.output.directory, compare)
+    hours = 2 * times.window / HOUR
     return (
         f"{case.name}: two windows of {hours / 2:g} h give the restart and the history of one of {hours:g} h, bit for "
         f"bit; {rehearsed.seconds:.2f} s an hour, kept for plan in {folder_of(settings.output.directory)}"
@@ -47,7 +45,6 @@ def rehearse_run(settings: CycleRun) -> str:
 
 def _compared_202x(whole: Ran, parts: Sequence[Ran]) -> list[Difference]:
     """NetCDF files: values, types and attributes but for the date of the file; histories joined along time."""
-    history = []
     try:
         found = history_difference([path for part in parts for path in part.history], whole.history)
         history = [] if found is None else [Difference(found[1], is_after=found[0] > parts[0].window.end)]

@@ -5,19 +5,20 @@ from __future__ import annotations
 import logging
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 from mpi4py import MPI
 
 from imgda_mpi.curvelet import CurveletTransform
+from imgda_mpi.cycling.analysis_commands import ANSWER
 from imgda_mpi.faults import ImgdaError
-from imgda_mpi.parallel.failure import from_rank_0
+from imgda_mpi.parallel.failure import Ranks
 from imgda_mpi.settings.analysis import Settings
 from imgda_mpi.workflow.analyse import analyse
 
 log = logging.getLogger(__name__)
 
-ANSWER = "analysed with status "
 NAP = 0.01
 """Seconds between two looks for the next analysis, which take a third of a percent of a core."""
 
@@ -28,14 +29,15 @@ def analyse_one_after_the_other(comm: MPI.Intracomm) -> None:
     Rank 0 answers each with a line on standard output: `ANSWER` and what would be the status of the command. A rank
     that fails alone ends all, as in the command. The transform is made once, as long as the settings ask for the same.
     """
+    ranks = Ranks(comm)
     transform: CurveletTransform | None = None
     while name := _next(comm):
         status = 0
         try:
-            settings = from_rank_0(comm, lambda name=name: _read(name))  # type: ignore[misc]
+            settings = ranks.lead(partial(_read, name))
             transform = analyse(settings, comm, transform=transform).transform
         except ImgdaError as err:
-            if comm.size > 1 and not err.everywhere:
+            if not ranks.share(err):
                 raise
             status = err.status
             if comm.rank == 0:
