@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import argparse
 import logging
-import math
 import sys
 import traceback
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imgda_mpi import __version__
-from imgda_mpi.faults import MEND, NOT_YET, ConfigError, ImgdaError
+from imgda_mpi.arguments import parser
+from imgda_mpi.faults import NOT_YET, ConfigError, ImgdaError
 
 if TYPE_CHECKING:
     from mpi4py import MPI
@@ -22,118 +20,19 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+CHECKS = {
+    "analyse": "workflow.check:check",
+    "compare": "workflow.compare:check_comparison",
+    "columns": "workflow.columns:check_columns",
+    "cycle": "workflow.check_cycle:check_cycle",
+}
+"""What checks the settings of each verb."""
+
 
 def main(argv: list[str] | None = None) -> int:
     """Run one verb and return the exit status: 0 done, 1 a fault of the program, others as of `imgda_mpi.faults`."""
-    arguments = _parser().parse_args(argv)
-    verb: Callable[[argparse.Namespace], int] = arguments.verb
-    return verb(arguments)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="imgda_mpi", description="Image assimilation for the Common Land Model, on MPI"
-    )
-    parser.add_argument("--version", action="version", version=f"imgda_mpi {__version__}")
-    verbs = parser.add_subparsers(required=True, metavar="VERB")
-
-    analyse = verbs.add_parser("analyse", help="correct a restart with an observed image (under mpirun)")
-    analyse.add_argument(
-        "settings", type=Path, help="settings file, TOML; - to read names of such files from standard input, one a line"
-    )
-    analyse.set_defaults(verb=_analyse)
-
-    check = verbs.add_parser("check", help="check settings and input files without computing or writing a result")
-    check.add_argument("settings", type=Path, help="settings file, TOML")
-    check.add_argument(
-        "--done",
-        action="store_true",
-        help="ask, on one process, whether the output folder holds the result already: status 0 if it does, "
-        f"{NOT_YET} if it holds nothing yet, {MEND} if it holds anything else",
-    )
-    check.set_defaults(verb=_check)
-
-    cycle = verbs.add_parser(
-        "cycle",
-        help="run a model and correct it, window after window; goes on where it was interrupted",
-        description="Runs CoLM through a window, corrects its restart, and so on; goes on where such a run has ended. "
-        "A process without MPI, which starts the model and the analyses by the commands of the settings; soil columns "
-        f"run under mpirun. Status 0: all cycles are complete; {NOT_YET}: out of time, run it again; 4: a process was "
-        f"lost, run it again; {MEND}: something to mend.",
-    )
-    cycle.add_argument("settings", type=Path, help="settings file, TOML; see `imgda_mpi settings cycle`")
-    cycle.add_argument(
-        "--until-walltime", type=_seconds, metavar="TIME", help="what this job has left, as 11:30:00, or in seconds"
-    )
-    cycle.add_argument("--only", choices=("analysis", "model"), help="one step of one cycle, with --at")
-    cycle.add_argument("--at", type=_instant, metavar="TIME", help="start of the cycle, as 2022-06-02T06:00Z")
-    cycle.add_argument(
-        "--rehearse",
-        action="store_true",
-        help="two windows without analyses beside one that is twice as long: does the model stop and go on to the bit?",
-    )
-    cycle.set_defaults(verb=_cycle)
-
-    status = verbs.add_parser("status", help="how far a run of cycles is, and what failed")
-    status.add_argument("settings", type=Path, help="settings file of the run")
-    status.add_argument("--json", action="store_true", help="as JSON")
-    status.set_defaults(verb=_status)
-
-    compare = verbs.add_parser(
-        "compare",
-        help="compare methods and error models on noisy images of a known truth",
-        description="Makes observations of a known truth with seeded noise, runs every method on the same ones, and "
-        "prints a table of scores. Under mpirun the ranks share the draws.",
-    )
-    compare.add_argument("settings", type=Path, help="settings file, TOML; see `imgda_mpi settings compare`")
-    compare.set_defaults(verb=_compare)
-
-    columns = verbs.add_parser(
-        "columns",
-        help="run soil columns, a small land model, from a CoLM202X restart on (under mpirun)",
-        description="Moves the water of a restart's soil patches on through weather, made up or from files: a model to "
-        "cycle with where CoLM is not at hand. It knows no snow, ice, energy balance or lateral flow.",
-    )
-    columns.add_argument("settings", type=Path, help="settings file, TOML; see `imgda_mpi settings columns`")
-    columns.set_defaults(verb=_columns)
-
-    plan = verbs.add_parser(
-        "plan",
-        help="predict memory, messages, work and files of an analysis",
-        description="Predict what an analysis takes of each rank: memory, messages, FFTs, files. Runs on one process.",
-    )
-    plan.add_argument("settings", type=Path, help="settings file, TOML")
-    plan.add_argument(
-        "--ranks", type=_counts, required=True, metavar="N,N,...", help="numbers of ranks, as 64,256,1024"
-    )
-    plan.add_argument("--memory", type=_positive, help="GB of a rank (default: this machine's by its cores)")
-    plan.set_defaults(verb=_plan)
-
-    settings = verbs.add_parser("settings", help="print every key of the settings file with unit, default and meaning")
-    settings.add_argument(
-        "of",
-        nargs="?",
-        choices=("analyse", "compare", "columns", "cycle"),
-        default="analyse",
-        help="whose (default: analyse)",
-    )
-    settings.set_defaults(verb=_settings)
-
-    init = verbs.add_parser("init", help="write a settings file to start from")
-    init.add_argument("file", nargs="?", type=Path, default=Path("case.toml"), help="new file (default: case.toml)")
-    init.add_argument("--model", required=True, help="its kind, as colm202x")
-    init.add_argument("--observation", required=True, help="its kind, as gldas")
-    init.set_defaults(verb=_init)
-
-    report = verbs.add_parser("report", help="scores and figures of a finished analysis or comparison, water of a run")
-    report.add_argument("directory", type=Path, help="output folder of the analysis, comparison or run")
-    report.add_argument("--truth", type=Path, help="NetCDF file with soil_moisture(lat, lon) to compare with")
-    report.set_defaults(verb=_report)
-
-    example = verbs.add_parser("example", help="write the embedded case: a restart, an observation, a truth")
-    example.add_argument("directory", type=Path, help="new folder")
-    example.set_defaults(verb=_example)
-    return parser
+    arguments = parser().parse_args(argv)
+    return VERBS[arguments.verb](arguments)
 
 
 def _analyse(arguments: argparse.Namespace) -> int:
@@ -148,13 +47,14 @@ def _analyse(arguments: argparse.Namespace) -> int:
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    from imgda_mpi.settings.analysis import Settings
-
     if arguments.done:
         return _done(arguments.settings)
-    from imgda_mpi.workflow.check import check
+    from imgda_mpi.lazy import load
+    from imgda_mpi.settings.file import kind_of_file
+    from imgda_mpi.settings.verbs import KINDS
 
-    return _on_all_ranks(arguments.settings, Settings, check)
+    verb = kind_of_file(arguments.settings)
+    return _on_all_ranks(arguments.settings, KINDS[verb], load(CHECKS[verb]))
 
 
 def _done(settings_file: Path) -> int:
@@ -183,7 +83,7 @@ def _cycle(arguments: argparse.Namespace) -> int:
     from imgda_mpi.settings.file import peek, read_settings
 
     clock = Clock(arguments.until_walltime)
-    if peek(arguments.settings, "model", "kind") == "columns":
+    if peek(arguments.settings, "model", "kind") == "columns" and not arguments.rehearse:
         from imgda_mpi.workflow.cycle_columns import cycle_columns
 
         return _on_all_ranks(arguments.settings, CycleRun, lambda settings, comm: cycle_columns(settings, clock, comm))
@@ -196,7 +96,11 @@ def _cycle(arguments: argparse.Namespace) -> int:
         settings = read_settings(arguments.settings, CycleRun)
         if (arguments.only is None) != (arguments.at is None):
             raise ConfigError("--only and --at go together")
-        if arguments.only is not None:
+        if arguments.rehearse:
+            from imgda_mpi.workflow.rehearse import rehearse_run
+
+            said = rehearse_run(settings)
+        elif arguments.only is not None:
             said = cycle_step(settings, arguments.only, arguments.at)
         else:
             said = cycle(settings, clock)
@@ -235,13 +139,20 @@ def _plan(arguments: argparse.Namespace) -> int:
 
     from imgda_mpi.console import configure_logging
     from imgda_mpi.settings.analysis import Settings
-    from imgda_mpi.settings.file import read_settings
-    from imgda_mpi.workflow.plan import plan
+    from imgda_mpi.settings.cycle import CycleRun
+    from imgda_mpi.settings.file import kind_of_file, read_settings
 
     configure_logging(0)
 
     def write() -> None:
-        table = plan(read_settings(arguments.settings, Settings), arguments.ranks, arguments.memory, MPI.COMM_SELF)
+        if kind_of_file(arguments.settings) == "cycle":
+            from imgda_mpi.workflow.plan_cycle import plan_cycle
+
+            table = plan_cycle(read_settings(arguments.settings, CycleRun), arguments.ranks, MPI.COMM_SELF)
+        else:
+            from imgda_mpi.workflow.plan import plan
+
+            table = plan(read_settings(arguments.settings, Settings), arguments.ranks, arguments.memory, MPI.COMM_SELF)
         sys.stdout.write(f"{table}\n")
 
     return _alone(write)
@@ -287,30 +198,19 @@ def _example(arguments: argparse.Namespace) -> int:
     )
 
 
-def _counts(text: str) -> list[int]:
-    counts = [int(word) for word in text.split(",")]
-    if min(counts) < 1:
-        raise argparse.ArgumentTypeError(f"{text}: needs numbers from 1")
-    return counts
-
-
-def _seconds(text: str) -> float:
-    parts = [float(part) for part in text.split(":")]
-    if not 1 <= len(parts) <= 3 or min(parts) < 0 or not all(map(math.isfinite, parts)):
-        raise argparse.ArgumentTypeError(f"{text}: needs hours, minutes and seconds, as 11:30:00")
-    return math.fsum(part * 60**place for place, part in enumerate(reversed(parts)))
-
-
-def _instant(text: str) -> datetime:
-    time = datetime.fromisoformat(text)
-    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
-
-
-def _positive(text: str) -> float:
-    number = float(text)
-    if not 0 < number < math.inf:
-        raise argparse.ArgumentTypeError(f"{text}: needs a number above 0")
-    return number
+VERBS = {
+    "analyse": _analyse,
+    "check": _check,
+    "cycle": _cycle,
+    "status": _status,
+    "compare": _compare,
+    "columns": _columns,
+    "plan": _plan,
+    "settings": _settings,
+    "init": _init,
+    "report": _report,
+    "example": _example,
+}
 
 
 def _alone(work: Callable[[], object]) -> int:

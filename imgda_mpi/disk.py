@@ -6,6 +6,7 @@ import errno
 import hashlib
 import os
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 
 from imgda_mpi.faults import OutputError, fault, reading
@@ -45,6 +46,23 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
+def identity(files: Collection[Path]) -> tuple[tuple[str, int, int, int], ...]:
+    """What tells a set of files from any other that has been or will be there, whatever its folders are called.
+
+    Name, number, size and time of the last change of each. Not collective.
+
+    Raises
+    ------
+    InputError
+    """
+    found = []
+    for file in sorted(files, key=lambda path: path.name):
+        with reading(file):
+            status = file.stat()
+        found.append((file.name, status.st_ino, status.st_size, status.st_mtime_ns))
+    return tuple(found)
+
+
 def tree(folder: Path) -> list[Path]:
     """A folder and all files and folders in it, none of which is reached through a link. Not collective."""
     return [folder, *(path for path in folder.rglob("*") if not path.is_symlink())]
@@ -81,7 +99,20 @@ def check_free(final: Path, bytes_needed: int = 0) -> None:
             do="remove it or give another",
             kind=OutputError,
         )
-    parent = next(path for path in final.absolute().parents if path.exists())
+    check_room(final.absolute().parent, bytes_needed)
+
+
+def check_room(folder: Path, bytes_needed: int, files_needed: int = 0) -> None:
+    """Refuse a folder, which need not be there yet, that cannot be written or has no room for so much more.
+
+    Not collective.
+
+    Raises
+    ------
+    OutputError
+    """
+    absolute = folder.absolute()
+    parent = next(path for path in (absolute, *absolute.parents) if path.exists())
     if not parent.is_dir():
         raise fault(parent, found="a file", expected="a folder", do="give another folder", kind=OutputError)
     if not os.access(parent, os.W_OK | os.X_OK):
@@ -92,12 +123,12 @@ def check_free(final: Path, bytes_needed: int = 0) -> None:
             do="give another folder",
             kind=OutputError,
         )
-    free = shutil.disk_usage(parent).free
+    free, system = shutil.disk_usage(parent).free, os.statvfs(parent)
+    found = expected = ""
     if free < bytes_needed:
-        raise fault(
-            parent,
-            found=f"{free / 1e6:.1f} MB free",
-            expected=f"{bytes_needed / 1e6:.1f} MB",
-            do="free space or give a folder on another file system",
-            kind=OutputError,
-        )
+        found, expected = f"{free / 1e6:.1f} MB free", f"{bytes_needed / 1e6:.1f} MB"
+    elif system.f_files and system.f_favail < files_needed:  # some file systems do not count files
+        found, expected = f"room for {system.f_favail} files", f"for {files_needed}"
+    if found:
+        do = "free space or give a folder on another file system"
+        raise fault(parent, found=found, expected=expected, do=do, kind=OutputError)

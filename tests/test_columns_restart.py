@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -43,6 +43,7 @@ from imgda_mpi.results.run_images import images, instants
 from imgda_mpi.settings.analysis import Settings
 from imgda_mpi.settings.file import read_settings
 from imgda_mpi.workflow.analyse import analyse
+from imgda_mpi.workflow.window import lay_out
 
 pytestmark = pytest.mark.restart_io
 
@@ -295,6 +296,34 @@ def test_the_folder_of_a_cycle_is_a_case_that_is_analysed_and_run_on(example_cas
     assert np.nanmax(np.abs(increment[same])) > 0.05
     record = json.loads((on.cycles()[0].directory / "cycle.json").read_text())
     assert record["background"]["files"].keys() == {path.name for path in written}
+
+
+def test_a_restart_that_was_written_is_known_without_its_files(demo: Path, tmp_path: Path) -> None:
+    restart = open_restart(demo, "demo", START, 2005, MPI.COMM_SELF)
+    own = read_columns(restart)
+    restart.check_copied()
+    ColumnModel(own, GeneratedWeather(*places_of(own), seed=0), START).hour()
+    case, time = tmp_path / "case", START + HOUR
+    case.mkdir()
+    lay_out(case, demo)
+    files = own.write(case / "restart", time)
+    known, opened = own.as_written(case, time), open_restart(case, "demo", time, 2005, MPI.COMM_SELF)
+    for part in fields(opened):
+        if part.name in ("name", "time", "inputs", "files", "copied", "states", "consts", "mark"):
+            assert getattr(known, part.name) == getattr(opened, part.name), part.name
+    anew = read_columns(opened)
+    for path in files:
+        path.unlink()
+    known.check_copied()
+    on = read_columns(known, own)
+    assert on.columns is own.columns
+    assert all(same_bits(a, b) for a, b in zip(on.state, anew.state, strict=True))
+    assert all(
+        same_bits(a, b)
+        for a, b in zip(known.read_soil()[0].__dict__.values(), opened.read_soil()[0].__dict__.values(), strict=True)
+    )
+    # What was known before stays what it was.
+    assert same_bits(restart.read["wliq_soisno"], load(demo / state())["wliq_soisno"][:, 5:])
 
 
 def test_columns_with_ice_or_frost_are_in_no_image(demo: Path, tmp_path: Path) -> None:

@@ -218,8 +218,9 @@ def test_restarts_on_the_way_are_removed_and_links_stay(case: Colm202xCase, tmp_
 def test_check_refuses_a_namelist(case: Colm202xCase, old: str, new: str, said: str):
     edited = edit(case, old, new)
     with pytest.raises(InputError) as err:
+        if said.startswith("found"):
+            edited.first_set(START)
         edited.check([(START, END)])
-        edited.first_set(START)
     assert said in str(err.value)
     assert str(case.namelist) in str(err.value)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -61,7 +61,11 @@ class Colm202xRestart:
     consts: list[BlockFile]
     mark: Mark | None
     all_classes: IntArray | None
-    read: dict[str, FloatArray] = field(default_factory=dict)  # own rows of the state, from the first reading on
+    # From the first reading on, and shared by copies: own rows of the state and of the soil's constants; as what
+    # `check_copied` has looked at the files.
+    read: dict[str, FloatArray] = field(default_factory=dict)
+    constants: dict[str, FloatArray] = field(default_factory=dict)
+    checked: set[Implausible] = field(default_factory=set)
 
     def room(self) -> int:
         """Bytes that `write` needs: the files, and the edited variables once more in case they deflate less well."""
@@ -95,16 +99,22 @@ class Colm202xRestart:
     def read_state(self, variables: Sequence[Columns]) -> dict[str, FloatArray]:
         """Own rows of the state by name, which cannot be written to: `write` compares with them. Collective.
 
+        What has been read before is not read again.
+
         Raises
         ------
         InputError
             See `read_rows`.
         """
-        rows = read_rows(self.comm, self.states, self.offsets, variables)
+        unread = [variable for variable in variables if variable.name not in self.read]
+        if unread:
+            self._remember(read_rows(self.comm, self.states, self.offsets, unread))
+        return {variable.name: self.read[variable.name] for variable in variables}
+
+    def _remember(self, rows: Mapping[str, FloatArray]) -> None:
         for values in rows.values():
             values.flags.writeable = False
         self.read |= rows
-        return rows
 
     def place_in_state(self, patch: int) -> tuple[Path, int]:
         """The file of one of the own patches, and the patch's number in it."""
@@ -125,13 +135,14 @@ class Colm202xRestart:
             Where a variable cannot be read, and as of `check_soil`.
         """
         state = self.read_state([LIQUID, ICE, TEMPERATURE, AQUIFER])
-        const = self.read_const([POROSITY, RESIDUAL])
+        if not self.constants:
+            self.constants |= self.read_const([POROSITY, RESIDUAL])
         soil = SoilColumns(
             liquid=state[LIQUID.name],
             ice=state[ICE.name],
             temperature=state[TEMPERATURE.name],
-            porosity=const[POROSITY.name],
-            residual=const[RESIDUAL.name],
+            porosity=self.constants[POROSITY.name],
+            residual=self.constants[RESIDUAL.name],
             is_soil=self.patches.is_soil,
         )
         soil = check_soil(soil, self.place_in_state, self.place_in_const, self.comm, implausible)
@@ -140,16 +151,21 @@ class Colm202xRestart:
     def check_copied(self, implausible: Implausible = "stop") -> None:
         """Read every variable of the files that `write` copies, and compare the blocks. Collective.
 
+        What has been checked before, or copied from what has been, is not read again.
+
         Raises
         ------
         InputError
             See `imgda_mpi.colm.copied.check_copied`.
         """
+        if implausible in self.checked:
+            return
         # What is left out of the analysis is passed on as it is.
         unless = {variable.name for variable in (LIQUID, ICE, TEMPERATURE)} if implausible == "leave_out" else ()
         sizes = {file.path: file.stop - file.start for file in self.states}
         blocks = [path.stem.removeprefix(self.files.prefix) for path in sizes]
         check_copied(self.copied, sizes, blocks, unless, self.comm)
+        self.checked.add(implausible)
 
     def write(
         self, directory: Path, liquid: FloatArray, aquifer: FloatArray | None, mark: Mark | None = None
@@ -180,12 +196,37 @@ class Colm202xRestart:
         """
         return self._write(directory, time, edits, remove_attribute)
 
+    def as_written(
+        self, directory: Path, time: datetime, edits: Mapping[Columns, FloatArray], mark: Mark | None = None
+    ) -> Colm202xRestart:
+        """The restart that `write` or `write_later` has made of this one, without a look at its files. Not collective.
+
+        Parameters
+        ----------
+        directory : of the case that it is in now, with the constants and landdata of this one
+        edits, mark : that it was written with
+        """
+        files = replace(self.files, directory=directory, time=time)
+        blocks = [file.path.stem.removeprefix(self.files.prefix) for file in self.states]
+        states = [replace(file, path=files.state(block)) for file, block in zip(self.states, blocks, strict=True)]
+        consts = [replace(file, path=files.const(block)) for file, block in zip(self.consts, blocks, strict=True)]
+        copied = [files.states / self._name_at(time, source) for source in self.copied]
+        inputs = _inputs(files, blocks, copied, consts)
+        written = replace(self, name=_name(files), time=time, inputs=inputs, files=files, copied=copied)
+        written = replace(written, states=states, consts=consts, mark=mark, read=dict(self.read))
+        written._remember({variable.name: rows for variable, rows in edits.items()})
+        return written
+
+    def _name_at(self, time: datetime, source: Path) -> str:
+        """What one of the files of this instant is called at another one."""
+        # The last one: the name of a case may hold a stamp too.
+        return stamp(time).join(source.name.rsplit(stamp(self.time), 1))
+
     def _write(
         self, directory: Path, time: datetime, edits: Mapping[Columns, FloatArray], change: Callable[[Path], None]
     ) -> list[Path]:
         folder = directory / stamp(time)
-        # The last one: the name of a case may hold a stamp too.
-        names = {source: stamp(time).join(source.name.rsplit(stamp(self.time), 1)) for source in self.copied}
+        names = {source: self._name_at(time, source) for source in self.copied}
         written = [folder / name for name in names.values()]
         states = {file.path for file in self.states}
         with same_fate(self.comm), writing(folder):
@@ -225,11 +266,10 @@ def open_restart(
     states = [BlockFile(files.state(block), *bound) for block, bound in zip(blocks, bounds, strict=True)]
     consts = [BlockFile(files.const(block), *bound) for block, bound in zip(blocks, bounds, strict=True)]
     copied = [files.states / name for name in names]
-    landdata = [path for block in blocks for path in files.places(block)]
     return Colm202xRestart(
-        name=f"CoLM202X case {case} at {stamp(time)}",
+        name=_name(files),
         time=time,
-        inputs=[files.mesh, *copied, *(file.path for file in consts), *landdata],
+        inputs=_inputs(files, blocks, copied, consts),
         patches=own_patches(comm, every, offsets),
         all_patches=every,
         offsets=offsets,
@@ -241,6 +281,15 @@ def open_restart(
         mark=mark,
         all_classes=None if places is None else places["class"].astype(np.int64),
     )
+
+
+def _name(files: CaseFiles) -> str:
+    return f"CoLM202X case {files.case} at {stamp(files.time)}"
+
+
+def _inputs(files: CaseFiles, blocks: Sequence[str], copied: Sequence[Path], consts: Sequence[BlockFile]) -> list[Path]:
+    landdata = [path for block in blocks for path in files.places(block)]
+    return [files.mesh, *copied, *(file.path for file in consts), *landdata]
 
 
 def _survey(files: CaseFiles, blocks: list[str], comm: MPI.Intracomm) -> tuple[list[int], npt.NDArray[np.void] | None]:

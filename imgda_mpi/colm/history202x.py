@@ -21,6 +21,9 @@ ORIGIN = datetime(1900, 1, 1, tzinfo=UTC)
 UNITS = "minutes since 1900-1-1"
 """What the model counts time in, with or without 0:0:0 after it."""
 
+VALUES_OF_A_CELL = 198
+"""Reals of a cell in a record that has all variables which the model writes by default."""
+
 MEND = "give each history file once, of windows that follow each other"
 
 

@@ -44,6 +44,9 @@ GROUP = "clmexp"
 NEEDED = {"dir_model_landdata": str, "dir_forcing": str, "solarin_all_band": bool, "deltim": float}
 """Keys that the model reads and nothing here looks at; it takes no other value where one is missing."""
 
+VALUES_OF_A_CELL = 169
+"""Reals of a cell in a file of fluxes."""
+
 DAY = timedelta(days=1)
 ENDED = "Execution Completed"
 """What the model says in the end."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 import numpy as np
+from mpi4py import MPI
 
 from imgda_mpi.arrays import BoolArray, FloatArray, IntArray
 from imgda_mpi.colm.colm202x import AQUIFER, LIQUID, Colm202xRestart
@@ -84,17 +85,26 @@ class OwnColumns:
 
     def write(self, directory: Path, time: datetime) -> list[Path]:
         """The set of a time with the columns' water, beside what never moved; gives all files. Collective."""
+        return self.restart.write_later(directory, time, self._edits())
+
+    def as_written(self, case: Path, time: datetime) -> Colm202xRestart:
+        """The restart that `write` has made, in the folder of its case."""
+        return self.restart.as_written(case, time, self._edits())
+
+    def _edits(self) -> dict[Variable, FloatArray]:
         edits = {}
         moves = self.columns.moves
         water = np.where(moves[:, None], self.state.kept[:, WATER], self.restart.read[LIQUID.name])
         edits[LIQUID] = water
         for variable, values in ((AQUIFER, self.state.aquifer), (TABLE, self.state.table), (POND, self.state.pond)):
             edits[variable] = np.where(moves, values, self.restart.read[variable.name])
-        return self.restart.write_later(directory, time, edits)
+        return edits
 
 
-def read_columns(restart: Colm202xRestart) -> OwnColumns:
+def read_columns(restart: Colm202xRestart, before: OwnColumns | None = None) -> OwnColumns:
     """The columns of all soil patches of a restart. Collective over its communicator.
+
+    Of the columns of a restart ``before``, of the same case, the constants are taken where the same ones move.
 
     Raises
     ------
@@ -127,6 +137,10 @@ def read_columns(restart: Colm202xRestart) -> OwnColumns:
     )
     check.state(POND.name, state[POND.name], _within(state[POND.name], 0.0, MOST_STANDING), "0 to 10000 mm")
     check.state(TABLE.name, state[TABLE.name], _within(state[TABLE.name], 0.0, DEEPEST_TABLE), "0 to 10000 m")
+    water = (soil.liquid, state[POND.name], aquifer, state[TABLE.name])
+    is_known = before is not None and np.array_equal(moves, before.columns.moves)
+    if comm.allreduce(is_known, op=MPI.LAND) and before is not None:
+        return replace(before, restart=restart, state=make_state(before.columns, *water))
     patch_class, classification = restart.land_cover()
     igbp = classes(patch_class, _table_of_classes(restart, classification))
     cover, roots = cover_and_roots(igbp, interface_depth)
@@ -146,7 +160,7 @@ def read_columns(restart: Colm202xRestart) -> OwnColumns:
     return OwnColumns(
         restart=restart,
         columns=columns,
-        state=make_state(columns, soil.liquid, state[POND.name], aquifer, state[TABLE.name]),
+        state=make_state(columns, *water),
         elevation=_elevation(restart),
         hydraulics=relation,
         patches=restart.patches.with_soil(moves),

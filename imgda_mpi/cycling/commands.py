@@ -56,7 +56,7 @@ def in_the_users_environment(command: str, environment: Path | None) -> str:
 
     ``environment`` is a shell file that is sourced before, or None.
     """
-    sourced = "" if environment is None else f". {shlex.quote(str(environment))} || exit 126\n"
+    sourced = "" if environment is None else f". {shlex.quote(str(environment.absolute()))} || exit 126\n"
     return f"{IN_THE_USERS_ENVIRONMENT}{sourced}{command}\n"
 
 
@@ -156,24 +156,3 @@ def last_lines(log: Path) -> str:
     with reading(log), log.open(errors="replace") as said:
         lines = deque((line.rstrip() for line in said if line.strip()), LAST_LINES)
     return "\n".join(f"  {line}" for line in lines) or "  (nothing)"
-
-
-def is_found(word: str, environment: Path | None, directory: Path) -> bool:
-    """Whether the first word of a command is one, in the environment it will run in."""
-    asked = in_the_users_environment(f"command -v {shlex.quote(word)}", environment)
-    return (
-        subprocess.run(asked, stdin=subprocess.DEVNULL, capture_output=True, cwd=directory, check=False).returncode == 0
-    )
-
-
-def first_word(command: str) -> str | None:
-    """The program that a command starts; None where there is none.
-
-    >>> first_word("OMP_NUM_THREADS=4 mpirun -n 4 ./colm.x {namelist}")
-    'mpirun'
-    """
-    try:
-        words = shlex.split(command)
-    except ValueError:
-        return None
-    return next((word for word in words if "=" not in word.partition("/")[0]), None)

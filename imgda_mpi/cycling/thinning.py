@@ -27,9 +27,14 @@ def thin(cycles: Sequence[Cycle], start: datetime, keep_every: timedelta) -> int
     n_removed = 0
     for cycle in cycles:
         for name, time in ((ANALYSIS, cycle.record.time), (RESTART, cycle.record.end)):
-            if (time - start) % keep_every:
+            if not is_kept(time, start, keep_every):
                 n_removed += _remove_set(cycle, name)
     return n_removed
+
+
+def is_kept(time: datetime, start: datetime, keep_every: timedelta) -> bool:
+    """Whether the restarts of a time stay where they are not the newest."""
+    return not (time - start) % keep_every
 
 
 def _remove_set(cycle: Cycle, name: str) -> bool:

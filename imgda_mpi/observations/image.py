@@ -70,8 +70,10 @@ class SourceImage:
         digest = hashlib.sha256()
         for part in (latitude[rows], longitude[columns], self.values[np.ix_(rows, columns)]):
             # A millionth takes the rounding of units away; one bit pattern for every NaN, and for both zeros.
-            rounded = np.round(part, 6) + 0.0
-            digest.update(np.where(np.isnan(rounded), np.nan, rounded).astype("<f8").tobytes())
+            rounded = np.round(part, 6).astype("<f8", order="C")
+            rounded += 0.0
+            rounded[np.isnan(rounded)] = np.nan
+            digest.update(rounded.data)
         return digest.hexdigest()
 
 

@@ -13,7 +13,6 @@ from imgda_mpi import PROGRAM
 from imgda_mpi.disk import checksum
 from imgda_mpi.faults import writing
 from imgda_mpi.parallel.failure import same_fate
-from imgda_mpi.results.versions import package_versions
 
 
 def checksums(files: Sequence[Path], comm: MPI.Intracomm) -> dict[Path, str]:
@@ -60,6 +59,8 @@ def write_manifest(
 
 def all_versions() -> dict[str, str]:
     """Versions of what a result depends on, with the libraries that h5py and mpi4py have loaded."""
+    from imgda_mpi.results.versions import package_versions  # on the one rank that asks
+
     return {
         **package_versions(),
         "hdf5": f"{h5py.version.hdf5_version}{' with MPI' if h5py.get_config().mpi else ''}",

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from imgda_mpi.settings.analysis import Curvelet, Parallel, Settings, Soil
 from imgda_mpi.settings.columns import AnyWeather
 from imgda_mpi.settings.fields import Duration, FilePath, Instant, Section, key
-from imgda_mpi.settings.methods import AnyMethod, PaperSettings
+from imgda_mpi.settings.methods import AnyMethod, OfMembers, PaperSettings
 from imgda_mpi.settings.model import CaseOfColm202x, MemberImages
 from imgda_mpi.settings.observations import AnyObservation, Errors
 
@@ -184,6 +184,8 @@ class CycleRun(Section):
     def _observation(self) -> CycleRun:
         if self.observation is None and self.assimilates:
             raise ValueError(f"method {self.method.kind!r} needs an [observation] section")
+        if isinstance(self.method, OfMembers) and self.ensemble is None:
+            raise ValueError(f"method {self.method.kind!r} needs an [ensemble] section")
         if self.observation is not None and self.observation.time is not None:
             raise ValueError("[observation] time: is that of each analysis in a run of cycles; leave it out")
         if self.weather is not None and self.model.kind != "columns":

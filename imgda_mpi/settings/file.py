@@ -15,9 +15,11 @@ from imgda_mpi.faults import ConfigError
 from imgda_mpi.settings.document import kind_of, sections_of, toml
 from imgda_mpi.settings.fields import Section
 from imgda_mpi.settings.old_keys import MOVED, renamed
-from imgda_mpi.settings.verbs import KINDS
 
 log = logging.getLogger(__name__)
+
+OWN_KEYS = {"cycle": "cycle", "compare": "methods", "columns": "run"}
+"""What files of a verb have and no others."""
 
 Kind = TypeVar("Kind", bound=Section)
 
@@ -52,6 +54,11 @@ def peek(path: Path, *keys: str) -> Any:
     return found
 
 
+def kind_of_file(path: Path) -> str:
+    """The verb that a settings file is for, by what is in none of the other verbs' files; analyse where nothing is."""
+    return next((verb for verb, key in OWN_KEYS.items() if peek(path, key) is not None), "analyse")
+
+
 def check_table(table: dict[str, Any], path: Path, kind: type[Kind]) -> Kind:
     """Settings from what the file ``path`` holds.
 
@@ -75,6 +82,8 @@ def check_table(table: dict[str, Any], path: Path, kind: type[Kind]) -> Kind:
 
 def _refuse_other_kind(table: dict[str, Any], path: Path, kind: type[Section]) -> None:
     """Say for which verb a file is whose sections are not of this kind but all of another one."""
+    from imgda_mpi.settings.verbs import KINDS  # where it is needed: those of every verb
+
     strange = [name for name in table if name not in kind.model_fields]
     meant = [verb for verb, other in KINDS.items() if strange and table.keys() <= other.model_fields.keys()]
     if meant:

@@ -9,4 +9,4 @@ from imgda_mpi.settings.cycle import CycleRun
 from imgda_mpi.settings.fields import Section
 
 KINDS: dict[str, type[Section]] = {"analyse": Settings, "compare": Comparison, "columns": ColumnsRun, "cycle": CycleRun}
-"""The kind of settings of each verb that has one of its own; `check` and `plan` read those of `analyse`."""
+"""The kind of settings of each verb that has one of its own; `check` reads all, `plan` those of `analyse`, `cycle`."""

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from mpi4py import MPI
 
+from imgda_mpi.arrays import FloatArray
 from imgda_mpi.colm.marks import Mark
 from imgda_mpi.console import Stages
 from imgda_mpi.curvelet import CurveletTransform
@@ -38,12 +39,17 @@ class Analysed:
     files : the analysed restart, and its mark where that is a file of its own
     scores : of background and analysis against the observation that was assimilated; None without one
     transform : the one that was used; None for methods without one
+    liquid, aquifer : of the own patches in the analysed restart, (n_own, 10) kg m-2 and (n_own,) mm
+    mark : of the analysed restart; None where it has that of before, or none
     """
 
     directory: Path
     files: list[Path]
     scores: tuple[Scores, Scores] | None
     transform: CurveletTransform | None
+    liquid: FloatArray
+    aquifer: FloatArray
+    mark: Mark | None
 
 
 def analyse(
@@ -112,7 +118,15 @@ def analyse(
         scores = before_and_after(problem.background, updated.image, prepared.observation.values)
         if scores[0].n_cells > 0:
             log.info("against the observation: %s", score_line(*scores))
-    return Analysed(final, [final / file.relative_to(directory) for file in written], scores, prepared.transform)
+    return Analysed(
+        directory=final,
+        files=[final / file.relative_to(directory) for file in written],
+        scores=scores,
+        transform=prepared.transform,
+        liquid=updated.liquid,
+        aquifer=prepared.aquifer if updated.aquifer is None else updated.aquifer,
+        mark=mark,
+    )
 
 
 def mark_of(prepared: Prepared, settings: str, inputs: Mapping[Path, str], comm: MPI.Intracomm) -> Mark:

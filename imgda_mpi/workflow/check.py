@@ -11,7 +11,7 @@ from imgda_mpi.colm.hdf5 import has_parallel_hdf5
 from imgda_mpi.console import Stages
 from imgda_mpi.settings.analysis import Parallel, Settings
 from imgda_mpi.settings.model import Colm202x
-from imgda_mpi.workflow.prepare import prepare, room
+from imgda_mpi.workflow.prepare import Prepared, prepare, room
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +26,14 @@ def check(settings: Settings, comm: MPI.Intracomm) -> None:
     """
     # The ranks of the analysis are not those of this check.
     prepared = prepare(settings.model_copy(update={"parallel": Parallel()}), Stages(), comm)
+    tell(settings, prepared)
+    if comm.rank == 0:
+        log.info("output       %s (at most %.1f MB)", settings.output.directory, room(prepared.restart) / 1e6)
+        log.info("nothing stands in the way of the analysis")
+
+
+def tell(settings: Settings, prepared: Prepared) -> None:
+    """Say what an analysis starts from."""
     patches = prepared.restart.all_patches
     if patches is None:  # not on rank 0
         return
@@ -39,5 +47,3 @@ def check(settings: Settings, comm: MPI.Intracomm) -> None:
         log.info(
             "restart I/O  %s", "parallel HDF5" if has_parallel_hdf5() else "one rank per file (this h5py has no MPI)"
         )
-    log.info("output       %s (at most %.1f MB)", settings.output.directory, room(prepared.restart) / 1e6)
-    log.info("nothing stands in the way of the analysis")

@@ -8,6 +8,7 @@ from contextlib import closing
 from datetime import datetime
 from itertools import pairwise
 from time import perf_counter
+from typing import NamedTuple
 
 import numpy as np
 from mpi4py import MPI
@@ -46,26 +47,15 @@ def columns(settings: ColumnsRun, comm: MPI.Intracomm) -> str:
         The output folder does not exist then.
     """
     stages = Stages()
+    own, windows, cells, weather, said = prepare_columns(settings, stages, comm)
     start, end, final = settings.model.time, settings.run.end, settings.output.directory
-    with stages.stage("restart"), settled_by("[model]"):
-        restart = open_restart(**settings.model.values("kind"), comm=comm)
-        own = read_columns(restart)
-        restart.check_copied()
-        stages.say(f"{restart.name}: {own.summary}")
-    windows = list(pairwise(restart_times(start, end, settings.run.restart_every)))
-    with settled_by("[output] directory"):
-        check_output(final, lambda: room(own, windows), comm)
-    cells = cells_of_points(settings, own, comm)
-    with stages.stage("weather"), settled_by("[weather]"):
-        weather, said = weather_of(settings.weather, start, end, own, comm)
-        stages.say(said)
     model = ColumnModel(own, weather, start)
     hours = progress(range(int((end - start) / HOUR)), "run", speaks=comm.rank == 0)
     # The bar goes before the stage is said: the last hour is not asked for what comes after it.
     with stages.stage("run"), closing(hours), new_directory(final, comm) as directory:
         team = Ranks(comm)
         run = new_run(directory, described(settings, own, said), in_force(settings), all_versions(), team)
-        origin, before = None, FileSet.of(checksums(restart.copied, comm))
+        origin, before = None, FileSet.of(checksums(own.restart.copied, comm))
         for begin, stop in windows:
             folder, since = begin_cycle(run, begin, team), perf_counter()
             on_rank_0(comm, lambda folder=folder: lay_out(folder, settings.model.directory))  # type: ignore[misc]
@@ -78,6 +68,55 @@ def columns(settings: ColumnsRun, comm: MPI.Intracomm) -> str:
         stages.say(f"{n_substeps} substeps; water of every column balanced to {worst:.0e} kg m-2 in every hour")
     log.info("result in %s", final)
     return from_rank_0(comm, lambda: run_table(open_run(final)))
+
+
+def check_columns(settings: ColumnsRun, comm: MPI.Intracomm) -> None:
+    """Open and check all inputs and the output folder as `columns` does, and say what was found. Collective.
+
+    Raises
+    ------
+    ImgdaError
+        The first thing that a run would stop at before it begins.
+    """
+    ready = prepare_columns(settings, Stages(), comm)
+    if comm.rank == 0:
+        needed = room(ready.own, ready.windows) / 1e6
+        log.info("output       %s (at most %.1f MB)", settings.output.directory, needed)
+        log.info("nothing stands in the way of the run")
+
+
+class Ready(NamedTuple):
+    """What a run of columns starts from: its columns, windows, cells of the points with profiles, and weather."""
+
+    own: OwnColumns
+    windows: list[tuple[datetime, datetime]]
+    cells: list[int]
+    weather: WeatherSource
+    of_weather: str
+
+
+def prepare_columns(settings: ColumnsRun, stages: Stages, comm: MPI.Intracomm) -> Ready:
+    """Open, check and read everything a run of columns needs, and see that its result can be written. Collective.
+
+    Raises
+    ------
+    ImgdaError
+        On every rank: the first thing that a run would stop at before it begins.
+    """
+    start, end = settings.model.time, settings.run.end
+    with stages.stage("restart"), settled_by("[model]"):
+        restart = open_restart(**settings.model.values("kind"), comm=comm)
+        own = read_columns(restart)
+        restart.check_copied()
+        stages.say(f"{restart.name}: {own.summary}")
+    windows = list(pairwise(restart_times(start, end, settings.run.restart_every)))
+    with settled_by("[output] directory"):
+        check_output(settings.output.directory, lambda: room(own, windows), comm)
+    cells = cells_of_points(settings, own, comm)
+    with stages.stage("weather"), settled_by("[weather]"):
+        weather, said = weather_of(settings.weather, start, end, own, comm)
+        stages.say(said)
+    return Ready(own, windows, cells, weather, said)
 
 
 def cells_of_points(settings: ColumnsRun, own: OwnColumns, comm: MPI.Intracomm) -> list[int]:

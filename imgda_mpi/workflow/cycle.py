@@ -22,7 +22,15 @@ from imgda_mpi.parallel.team import Alone
 from imgda_mpi.results.run_records import ANALYSIS, time_text
 from imgda_mpi.results.versions import package_versions
 from imgda_mpi.settings.cycle import CycleRun, RunOfColumns
-from imgda_mpi.workflow.cycle_parts import CommandAnalyst, case_of, loop_of, the_run, windows_of
+from imgda_mpi.workflow.cycle_parts import (
+    CommandAnalyst,
+    case_of,
+    check_launch,
+    check_model_command,
+    loop_of,
+    the_run,
+    windows_of,
+)
 
 Step = Literal["analysis", "model"]
 
@@ -86,6 +94,8 @@ def driven(settings: CycleRun, clock: Clock) -> Iterator[Loop]:
     case = case_of(model)
     with settled_by("[model], [cycle]"):
         case.check([(window.start, window.end) for window in windows_of(settings)])
+    check_model_command(settings)
+    check_launch(settings)
     runner = CommandRunner(case, model.command, model.environment, settings.cycle.start)
     run = the_run(settings, case.name, runner, package_versions(), Alone())
     with only_driver(directory), cleared(run), closing(_analyses(settings, directory)) as analyses:

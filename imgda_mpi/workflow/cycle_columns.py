@@ -11,19 +11,19 @@ from typing import Any
 from mpi4py import MPI
 
 from imgda_mpi.colm.case_files import CaseFiles, list_files
-from imgda_mpi.colm.colm202x import open_restart
+from imgda_mpi.colm.colm202x import AQUIFER, LIQUID, Colm202xRestart, open_restart
 from imgda_mpi.columns.model import HOUR, ColumnModel
-from imgda_mpi.columns.restart import read_columns
+from imgda_mpi.columns.restart import OwnColumns, read_columns
 from imgda_mpi.curvelet import CurveletTransform
 from imgda_mpi.cycling.ending import Clock
 from imgda_mpi.cycling.lock import only_driver
 from imgda_mpi.cycling.schedule import Window
-from imgda_mpi.disk import remove
+from imgda_mpi.disk import identity, remove
 from imgda_mpi.faults import settled_by, writing
 from imgda_mpi.parallel.failure import Ranks, from_rank_0, on_rank_0
 from imgda_mpi.results.manifest import all_versions
 from imgda_mpi.results.run_folder import HISTORY_FILE
-from imgda_mpi.results.run_records import ANALYSIS, RESTART
+from imgda_mpi.results.run_records import ANALYSIS
 from imgda_mpi.settings.cycle import CycleRun, RunOfColumns
 from imgda_mpi.workflow.analyse import analyse
 from imgda_mpi.workflow.columns import weather_of
@@ -58,6 +58,8 @@ class ColumnsRunner:
         if not isinstance(settings.model, RunOfColumns):
             raise ValueError(f"model {settings.model.kind} has commands of its own")
         self.settings, self.case, self.comm = settings, settings.model, comm
+        self._own: OwnColumns | None = None
+        self._last: tuple[object, Colm202xRestart] | None = None  # the set that was written last, and what is in it
 
     def first_set(self) -> list[Path]:
         """Files of the restart that the run starts from."""
@@ -76,14 +78,30 @@ class ColumnsRunner:
         if wanted is None:
             raise ValueError("soil columns need weather")
         on_rank_0(comm, lambda: lay_out(folder, self.case.directory, began_with[0].parent))
-        files = self.section([folder / RESTART / began_with[0].parent.name / began_with[0].name], window.start)
         with settled_by("[model]"):
-            own = read_columns(open_restart(comm=comm, **{key: files[key] for key in files if key != "kind"}))
+            own = self._own = read_columns(self.restart(began_with, folder, window.start), self._own)
         with settled_by("[weather]"):
             weather, _ = weather_of(wanted, window.start, window.end, own, comm)
         model = ColumnModel(own, weather, window.start)
         hours = iter(range(int(window.length / HOUR)))
-        return run_window(model, window.end, hours, (), (), folder, comm)
+        written = run_window(model, window.end, hours, (), (), folder, comm)
+        self.keep(written, own.as_written(folder, window.end))
+        return written
+
+    def restart(self, files: Sequence[Path], case: Path, time: datetime) -> Colm202xRestart:
+        """The restart of a set, as one of a case; from memory where it is the set that was kept last. Collective.
+
+        Raises
+        ------
+        InputError
+        """
+        if self._last is not None and self._last[0] == from_rank_0(self.comm, lambda: identity(files)):
+            return self._last[1].as_written(case, time, {})
+        return open_restart(case, self.case.case, time, self.case.land_cover_year, self.comm)
+
+    def keep(self, files: Sequence[Path], restart: Colm202xRestart) -> None:
+        """Keep in memory what has just been written to the files of a set. Collective."""
+        self._last = from_rank_0(self.comm, lambda: identity(files)), restart
 
     def section(self, files: Sequence[Path], time: datetime) -> dict[str, Any]:
         """``[model]`` of the settings of an analysis of a set."""
@@ -121,4 +139,9 @@ class OwnAnalyst:
             return False
 
         if not from_rank_0(self.comm, is_there):
-            self.transform = analyse(settings, self.comm, transform=self.transform).transform
+            with settled_by("[model]"):
+                restart = self.runner.restart(background, background[0].parents[2], window.start)
+            made = analyse(settings, self.comm, transform=self.transform, restart=restart)
+            edits = {LIQUID: made.liquid, AQUIFER: made.aquifer}
+            self.runner.keep(made.files, restart.as_written(directory, window.start, edits, made.mark))
+            self.transform = made.transform

@@ -8,11 +8,12 @@ from pathlib import Path
 
 from imgda_mpi.cycling.assimilation import Analyst, WithoutObservation
 from imgda_mpi.cycling.attempts import log_file
+from imgda_mpi.cycling.command_checks import check_command, check_environment, check_launcher
 from imgda_mpi.cycling.ending import Clock
 from imgda_mpi.cycling.loop import Loop, Runner
 from imgda_mpi.cycling.schedule import Window, windows
 from imgda_mpi.disk import remove
-from imgda_mpi.faults import NO_OBSERVATION, InputError, OutputError, fault, reading, writing
+from imgda_mpi.faults import NO_OBSERVATION, InputError, OutputError, fault, reading, settled_by, writing
 from imgda_mpi.model.runner import ModelCase
 from imgda_mpi.parallel.team import Team
 from imgda_mpi.results.differences import differences, some
@@ -21,7 +22,7 @@ from imgda_mpi.results.run_folder import RUN_FILE, SETTINGS_FILE, Run, open_run
 from imgda_mpi.results.run_records import ANALYSIS, Description
 from imgda_mpi.results.run_writing import new_run
 from imgda_mpi.settings import analysis
-from imgda_mpi.settings.cycle import NOT_DECIDING, CycleRun, RunOfColm202x, RunOfColm2014
+from imgda_mpi.settings.cycle import NOT_DECIDING, CycleRun, RunOfColm202x, RunOfColm2014, RunOfColumns
 from imgda_mpi.settings.document import in_force
 
 
@@ -49,6 +50,36 @@ def case_of(model: RunOfColm202x | RunOfColm2014) -> ModelCase:
     return Colm2014Case(model.namelist, model.restart_every)
 
 
+def check_model_command(settings: CycleRun) -> None:
+    """Refuse a command of the model, or its environment, that cannot be run. Not collective.
+
+    Raises
+    ------
+    InputError, ConfigError
+    """
+    model = settings.model
+    if isinstance(model, RunOfColumns):
+        return
+    directory = model.namelist.absolute().parent
+    with settled_by("[model] environment"):
+        if model.environment is not None:
+            check_environment(model.environment, directory)
+    with settled_by("[model] command, environment"):
+        check_command(model.command, model.environment, directory)
+
+
+def check_launch(settings: CycleRun) -> None:
+    """Refuse a launcher of the analyses that is no command. Not collective.
+
+    Raises
+    ------
+    ConfigError
+    """
+    if settings.assimilates:
+        with settled_by("[cycle] launch"):
+            check_launcher(settings.cycle.launch)
+
+
 def the_run(settings: CycleRun, model: str, runner: Runner, versions: Mapping[str, str], team: Team) -> Run:
     """The run in the folder of the settings, made where there is none. Collective.
 
@@ -64,21 +95,33 @@ def the_run(settings: CycleRun, model: str, runner: Runner, versions: Mapping[st
         Where there is neither a run nor the restart that one would start from.
     """
     directory, times = settings.output.directory, settings.cycle
-    if team.lead((directory / RUN_FILE).exists):
-        return team.lead(lambda: _same_run(settings))
+    there = team.lead(lambda: existing_run(settings))
+    if there is not None:
+        return there
     runner.first_set()
     analyses = (times.first_analysis, times.last_analysis) if settings.assimilates else (None, None)
     description = Description(model, settings.errors.seed, times.start, times.end, *analyses)
     try:
         return new_run(directory, description, in_force(settings), versions, team)
     except OutputError:
-        if not team.lead((directory / RUN_FILE).exists):
+        there = team.lead(lambda: existing_run(settings))  # where another job has begun it at the same time
+        if there is None:
             raise
-        return team.lead(lambda: _same_run(settings))  # another job has begun it at the same time
+        return there
 
 
-def _same_run(settings: CycleRun) -> Run:
+def existing_run(settings: CycleRun) -> Run | None:
+    """The run in the folder of the settings; None where there is none. Not collective.
+
+    Raises
+    ------
+    OutputError
+        Where it is a run of other settings; it says what differs.
+    InputError
+    """
     directory = settings.output.directory
+    if not (directory / RUN_FILE).exists():
+        return None
     run, path = open_run(directory), directory / SETTINGS_FILE
     with reading(path):
         there = path.read_text()

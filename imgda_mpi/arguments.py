@@ -1,0 +1,138 @@
+"""The arguments of the command line."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from datetime import UTC, datetime
+from pathlib import Path
+
+from imgda_mpi import __version__
+from imgda_mpi.faults import MEND, NOT_YET
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of all verbs; ``verb`` is the name of the one that is asked for."""
+    every = argparse.ArgumentParser(
+        prog="imgda_mpi", description="Image assimilation for the Common Land Model, on MPI"
+    )
+    every.add_argument("--version", action="version", version=f"imgda_mpi {__version__}")
+    verbs = every.add_subparsers(required=True, metavar="VERB", dest="verb")
+
+    analyse = verbs.add_parser("analyse", help="correct a restart with an observed image (under mpirun)")
+    analyse.add_argument(
+        "settings", type=Path, help="settings file, TOML; - to read names of such files from standard input, one a line"
+    )
+
+    check = verbs.add_parser("check", help="check settings and input files without computing or writing a result")
+    check.add_argument("settings", type=Path, help="settings file, TOML")
+    check.add_argument(
+        "--done",
+        action="store_true",
+        help="ask, on one process, whether the output folder holds the result already: status 0 if it does, "
+        f"{NOT_YET} if it holds nothing yet, {MEND} if it holds anything else",
+    )
+
+    cycle = verbs.add_parser(
+        "cycle",
+        help="run a model and correct it, window after window; goes on where it was interrupted",
+        description="Runs CoLM through a window, corrects its restart, and so on; goes on where such a run has ended. "
+        "A process without MPI, which starts the model and the analyses by the commands of the settings; soil columns "
+        f"run under mpirun. Status 0: all cycles are complete; {NOT_YET}: out of time, run it again; 4: a process was "
+        f"lost, run it again; {MEND}: something to mend.",
+    )
+    cycle.add_argument("settings", type=Path, help="settings file, TOML; see `imgda_mpi settings cycle`")
+    cycle.add_argument(
+        "--until-walltime", type=_seconds, metavar="TIME", help="what this job has left, as 11:30:00, or in seconds"
+    )
+    cycle.add_argument("--only", choices=("analysis", "model"), help="one step of one cycle, with --at")
+    cycle.add_argument("--at", type=_instant, metavar="TIME", help="start of the cycle, as 2022-06-02T06:00Z")
+    cycle.add_argument(
+        "--rehearse",
+        action="store_true",
+        help="two windows without analyses beside one that is twice as long: does the model stop and go on to the bit?",
+    )
+
+    status = verbs.add_parser("status", help="how far a run of cycles is, and what failed")
+    status.add_argument("settings", type=Path, help="settings file of the run")
+    status.add_argument("--json", action="store_true", help="as JSON")
+
+    compare = verbs.add_parser(
+        "compare",
+        help="compare methods and error models on noisy images of a known truth",
+        description="Makes observations of a known truth with seeded noise, runs every method on the same ones, and "
+        "prints a table of scores. Under mpirun the ranks share the draws.",
+    )
+    compare.add_argument("settings", type=Path, help="settings file, TOML; see `imgda_mpi settings compare`")
+
+    columns = verbs.add_parser(
+        "columns",
+        help="run soil columns, a small land model, from a CoLM202X restart on (under mpirun)",
+        description="Moves the water of a restart's soil patches on through weather, made up or from files: a model to "
+        "cycle with where CoLM is not at hand. It knows no snow, ice, energy balance or lateral flow.",
+    )
+    columns.add_argument("settings", type=Path, help="settings file, TOML; see `imgda_mpi settings columns`")
+
+    plan = verbs.add_parser(
+        "plan",
+        help="predict memory, messages, work and files of an analysis, or time and files of a run of cycles",
+        description="Predict what an analysis takes of each rank: memory, messages, FFTs, files; or what a run of "
+        "cycles takes: files, bytes, core-hours. Runs on one process.",
+    )
+    plan.add_argument("settings", type=Path, help="settings file, TOML")
+    plan.add_argument(
+        "--ranks",
+        type=_counts,
+        required=True,
+        metavar="N,N,...",
+        help="numbers of ranks, of a run of cycles of cores, as 64,256",
+    )
+    plan.add_argument("--memory", type=_positive, help="GB of a rank (default: this machine's by its cores)")
+
+    settings = verbs.add_parser("settings", help="print every key of the settings file with unit, default and meaning")
+    settings.add_argument(
+        "of",
+        nargs="?",
+        choices=("analyse", "compare", "columns", "cycle"),
+        default="analyse",
+        help="whose (default: analyse)",
+    )
+
+    init = verbs.add_parser("init", help="write a settings file to start from")
+    init.add_argument("file", nargs="?", type=Path, default=Path("case.toml"), help="new file (default: case.toml)")
+    init.add_argument("--model", required=True, help="its kind, as colm202x")
+    init.add_argument("--observation", required=True, help="its kind, as gldas")
+
+    report = verbs.add_parser("report", help="scores and figures of a finished analysis or comparison, water of a run")
+    report.add_argument("directory", type=Path, help="output folder of the analysis, comparison or run")
+    report.add_argument("--truth", type=Path, help="NetCDF file with soil_moisture(lat, lon) to compare with")
+
+    example = verbs.add_parser("example", help="write the embedded case: a restart, an observation, a truth")
+    example.add_argument("directory", type=Path, help="new folder")
+    return every
+
+
+def _counts(text: str) -> list[int]:
+    counts = [int(word) for word in text.split(",")]
+    if min(counts) < 1:
+        raise argparse.ArgumentTypeError(f"{text}: needs numbers from 1")
+    return counts
+
+
+def _seconds(text: str) -> float:
+    parts = [float(part) for part in text.split(":")]
+    if not 1 <= len(parts) <= 3 or min(parts) < 0 or not all(map(math.isfinite, parts)):
+        raise argparse.ArgumentTypeError(f"{text}: needs hours, minutes and seconds, as 11:30:00")
+    return math.fsum(part * 60**place for place, part in enumerate(reversed(parts)))
+
+
+def _instant(text: str) -> datetime:
+    time = datetime.fromisoformat(text)
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+
+
+def _positive(text: str) -> float:
+    number = float(text)
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text}: needs a number above 0")
+    return number
