@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -63,8 +64,12 @@ def main() -> int:
         setup = set_up(folder / model, model, asked.cycles)
         failed |= disturb(setup, asked.cycles, goal - len(kills), kills, rng)
     say(tally(kills))
-    say(f"runs that did not come out as they should are in {folder}" if failed else "all cycles as undisturbed")
-    return int(failed)
+    if failed:
+        say(f"runs that did not come out as they should are in {folder}")
+        return 1
+    shutil.rmtree(folder)
+    say("all cycles as undisturbed")
+    return 0
 
 
 def say(text: str) -> None:

@@ -39,7 +39,8 @@ def pace_of(records: Sequence[Record]) -> Pace | None:
     analysed = [record for record in records if record.analysis is not None][-LATEST:]
     return Pace(
         model=sum(record.seconds.get(MODEL, 0.0) for record in newest) / hours,
-        analysis=sum(record.seconds.get(ANALYSIS, 0.0) for record in analysed) / max(len(analysed), 1),
+        # The longest: one that was taken over from an interrupted attempt took none.
+        analysis=max((record.seconds.get(ANALYSIS, 0.0) for record in analysed), default=0.0),
         own=sum(record.seconds.get(OWN, 0.0) for record in newest) / len(newest),
     )
 
