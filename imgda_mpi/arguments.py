@@ -39,7 +39,7 @@ def parser() -> argparse.ArgumentParser:
         description="Runs CoLM through a window, corrects its restart, and so on; goes on where such a run has ended. "
         "A process without MPI, which starts the model and the analyses by the commands of the settings; soil columns "
         f"run under mpirun. Status 0: all cycles are complete; {NOT_YET}: out of time, run it again; {LOST}: a process "
-        f"was lost, run it again; {MEND}: something to mend; {NO_OBSERVATION}: an observed image to wait for or to mend.",
+        f"was lost, run it again; {MEND}: something to mend; {NO_OBSERVATION}: an observed image to wait for or mend.",
     )
     cycle.add_argument("settings", type=Path, help="settings file, TOML; see `imgda_mpi settings cycle`")
     cycle.add_argument(

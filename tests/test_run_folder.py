@@ -47,7 +47,6 @@ def test_a_run_is_read_back_as_it_was_made(comm: MPI.Intracomm, tmp_path: Path) 
     assert agree(comm, run.versions["numpy"] == np.__version__)
     cycles = run.cycles()
     assert agree(comm, [c.directory.name for c in cycles] == ["20220602T00", "20220602T06", "20220602T12"])
-    assert agree(comm, run.last() == cycles[-1])
     assert agree(comm, cycles[1].record.analysis is not None)
     assert agree(comm, cycles[0].record.reasons == ("no observation within 3 h",))
     assert agree(comm, [c.verify() for c in cycles][1] == ["background", "analysis", "restart"])
@@ -92,7 +91,7 @@ def test_what_an_attempt_left_is_not_seen_and_handed_over_as_far_as_it_is_whole(
         write_set(first / "analysis", "a whole analysis")
         (first / "log").mkdir()
     comm.barrier()
-    assert agree(comm, run.cycles() == [] and run.last() is None)
+    assert agree(comm, run.cycles() == [])
     comm.barrier()
     second = begin_cycle(run, START, Ranks(comm))
     assert agree(comm, second != first and not first.exists())
@@ -276,6 +275,6 @@ def test_what_is_no_cycle_is_refused(tmp_path: Path) -> None:
             run.cycles()
         (second.directory / "cycle.json").write_text(whole)
     (run.directory / "cycles/other").mkdir()
-    for find in (run.cycles, run.last, run.check_chain, lambda: moments(run)):
+    for find in (run.cycles, run.check_chain, lambda: moments(run)):
         with pytest.raises(InputError, match=r"other/cycle\.json: found what cannot be read"):
             find()

@@ -94,8 +94,7 @@ class Loop:
         """
 
         def work() -> None:
-            self.run.check_chain()
-            self.done[:] = self.run.cycles()
+            self.done[:] = self.run.check_chain()
             if self.done:
                 self.done[-1].verify()
             thin(self.done[:-NEVER], self.run.description.start, self.keep_every)

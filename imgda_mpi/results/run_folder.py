@@ -119,28 +119,17 @@ class Run:
         """
         return [read_cycle(folder) for folder in self._folders()]
 
-    def last(self) -> Cycle | None:
-        """The last complete cycle; None where there is none yet.
-
-        Raises
-        ------
-        InputError
-            Where its folder is no cycle.
-        """
-        folders = self._folders()
-        return read_cycle(folders[-1]) if folders else None
-
     def under_way(self) -> list[Path]:
         """Folders of cycles that are being made, or were when a job ended, in the order of names."""
         return sorted((self.directory / CYCLES).glob(f"*{PARTIAL}"))
 
-    def check_chain(self) -> None:
-        """Check that each cycle went on from the one before, the first one from the start of the run.
+    def check_chain(self) -> list[Cycle]:
+        """All complete cycles, each of which went on from the one before, the first one from the start of the run.
 
         Raises
         ------
         InputError
-            Where the chain breaks, naming the first cycle that does not follow.
+            As of `cycles`, and where the chain breaks, naming the first cycle that does not follow.
         """
         cycles = self.cycles()
         if cycles:
@@ -154,6 +143,7 @@ class Run:
             began, ended = own.background.digest, left.restart.digest
             if began is not None and ended is not None:
                 _compare(after, "the digest of its background", began, f"of the restart of {name}", ended)
+        return cycles
 
     def _folders(self) -> list[Path]:
         path = self.directory / CYCLES
