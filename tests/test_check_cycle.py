@@ -40,11 +40,6 @@ def check(settings: Path) -> None:
     check_cycle(read_settings(settings, CycleRun), SELF)
 
 
-def changed(settings: Path, **keys: str) -> Path:
-    """The settings with other values for some of their keys."""
-    return put(settings, **keys)
-
-
 @pytest.fixture
 def said(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
     caplog.set_level(logging.INFO, logger="imgda_mpi")
@@ -70,7 +65,7 @@ def test_nothing_stands_in_the_way_of_a_good_run_and_nothing_is_written(
 
 def test_all_that_is_wrong_is_said_at_once(site: Setup) -> None:
     settings = site.settings(command="./colm.x", cycle='launch = "no_such_launcher 2"\n')
-    changed(settings, start="2022-06-03T00:00:00Z")
+    put(settings, start="2022-06-03T00:00:00Z")
     (site.folder / "images").rename(site.folder / "elsewhere")
     (site.folder / "run").mkdir()
     (site.folder / "run/x").touch()
@@ -123,7 +118,7 @@ def test_a_namelist_without_a_key_is_found(site: Setup) -> None:
 
 def test_a_window_that_the_executable_cannot_stop_at_is_found(site: Setup) -> None:
     with pytest.raises(ConfigError, match="restarts every 12 h of the day for a window that ends at 2022-06-04 06:00"):
-        check(changed(site.settings(), restart_every='"12 h"'))
+        check(put(site.settings(), restart_every='"12 h"'))
 
 
 def test_consts_of_another_case_are_found(tmp_path: Path, example_case: Path) -> None:
@@ -176,6 +171,7 @@ def test_commands_that_start_nothing_are_refused(tmp_path: Path, command: str, e
         "(cd /; ./anything)",
         "$LAUNCH ./there",
         "X=$Y bash ./there",
+        "bash ./there '' ''",
         "bash $HOME/x ./log*",
         "bash ~/x",
     ],
@@ -226,11 +222,11 @@ def test_an_image_after_the_start_is_read_with_the_soil_of_the_start(
     site: Setup, said: pytest.LogCaptureFixture
 ) -> None:
     site.image(site.case.start).unlink()
-    settings = changed(site.settings(), first_analysis="2022-06-04T06:00:00Z")
+    settings = put(site.settings(), first_analysis="2022-06-04T06:00:00Z")
     check(settings)
     assert "sm at 2022-06-04 06:00 UTC" in said.text
     with pytest.raises(ConfigError, match="sn: found no such variable"):
-        check(changed(settings, variable='"sn"'))
+        check(put(settings, variable='"sn"'))
 
 
 def test_the_method_of_the_analyses_is_tried(site: Setup) -> None:

@@ -5,15 +5,21 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
 import pytest
+from colm_runs import put
 from cycles import HOUR, MODEL_ENVIRONMENT, SIX, Setup, command, cycles, imgda, kept, setup202x, setup2014
 from launch import ENVIRONMENT, ROOT, contents, finished, mpirun
 
 from imgda_mpi.disk import checksum
+from imgda_mpi.faults import ConfigError
 from imgda_mpi.results.run_folder import open_run
+from imgda_mpi.settings.cycle import CycleRun
+from imgda_mpi.settings.file import read_settings
+from imgda_mpi.workflow.cycle import cycle_step
 
 pytestmark = pytest.mark.program
 
@@ -102,23 +108,24 @@ def test_steps_of_cycles_give_the_same_files_and_can_be_asked_for_again(run: Pat
     settings = setup.settings("steps")
     for number in range(3):
         time = setup.case.start + number * SIX
-        for step in ("analysis", "analysis", "model", "model", "analysis"):
+        for step in ("analysis", "model") if number else ("analysis", "analysis", "model", "model", "analysis"):
             done = imgda("cycle", settings, "--only", step, "--at", f"{time:%Y%m%dT%H%MZ}")
             assert done.returncode == 0, done.stderr
     assert kept(setup.folder / "steps") == kept(run)
 
 
 def test_steps_out_of_order_are_refused(setup: Setup) -> None:
-    settings, time = setup.settings("disorder"), setup.case.start
-    done = imgda("cycle", settings, "--only", "model", "--at", time.isoformat())
-    assert (done.returncode, done.stderr.count("error: ")) == (2, 1)
-    assert "is not made yet" in done.stderr
-    done = imgda("cycle", settings, "--only", "model", "--at", (time + SIX).isoformat())
-    assert done.returncode == 2
-    assert f"the cycle of {time:%Y-%m-%dT%H:%M:%SZ} is to be made first" in done.stderr
-    done = imgda("cycle", settings, "--only", "model", "--at", (time + HOUR).isoformat())
-    assert "no cycle starts then; the next one is" in done.stderr
-    assert "--only and --at go together" in imgda("cycle", settings, "--only", "model").stderr
+    file, time = setup.settings("disorder"), setup.case.start
+    settings = read_settings(file, CycleRun)
+    for at, expected in (
+        (time, "is not made yet"),
+        (time + SIX, f"the cycle of {time:%Y-%m-%dT%H:%M:%SZ} is to be made first"),
+        (time + HOUR, "no cycle starts then; the next one is"),
+    ):
+        with pytest.raises(ConfigError, match=expected):
+            cycle_step(settings, "model", at)
+    done = imgda("cycle", file, "--only", "model")
+    assert (done.returncode, done.stderr) == (2, "error: --only and --at go together\n")
 
 
 def test_any_number_of_ranks_gives_the_same_files_also_where_they_stay(run: Path, setup: Setup) -> None:
@@ -150,6 +157,10 @@ def test_status_tells_what_is_done_and_left(run: Path, setup: Setup) -> None:
     assert found["seconds"]["model_per_hour"] > 0
     assert json.loads(imgda("status", setup.settings("none-yet"), "--json").stdout)["state"] == "not begun"
     assert "complete: 3 of 3 cycles" in imgda("status", setup.settings()).stdout
+    # Windows of other settings are not those that are left of this run.
+    other = imgda("status", put(setup.settings("other", cycle='window = "3 h"\n'), directory='"run"'))
+    assert (other.returncode, other.stderr.count("error: ")) == (2, 1)
+    assert 'found another run: [cycle] window "6 h" there and "3 h" here' in other.stderr
 
 
 def test_a_run_folder_can_be_moved_and_goes_on(run: Path, setup: Setup) -> None:
@@ -168,14 +179,16 @@ def test_the_model_has_the_environment_of_the_user(setup: Setup) -> None:
     """Not the program's own, which has one thread for each rank and other commands first on its path."""
     modules = setup.folder / "modules.sh"
     modules.write_text("export SET_BY=modules\n")
-    for number, (wanted, model) in enumerate(
-        (("OMP_NUM_THREADS=", ""), ("OMP_NUM_THREADS=7", ""), ("SET_BY=modules", f'environment = "{modules}"\n'))
-    ):
+    by_file, is_active = f'environment = "{modules}"\n', {"PATH": f"{sys.prefix}/bin:/usr/bin:/bin"}
+    cases: dict[str, list[tuple[str, str, dict[str, str]]]] = {
+        "colm2014": [("OMP_NUM_THREADS=", "", {}), ("SET_BY=modules", by_file, {})],
+        "colm202x": [("OMP_NUM_THREADS=7", "", is_active | {"OMP_NUM_THREADS": "7", "VIRTUAL_ENV": sys.prefix})],
+    }
+    for number, (wanted, model, given) in enumerate(cases[setup.kind]):
         settings = setup.settings(f"environment{number}", n=1, model=model)
-        name, _, value = wanted.partition("=")
         own = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "IMGDA_OUTSIDE")
         user = {key: text for key, text in ENVIRONMENT.items() if key not in own} | {"PATH": "/usr/bin:/bin"}
-        user |= {"COLM_WANTS_ENV": wanted} | MODEL_ENVIRONMENT | ({name: value} if value and not model else {})
+        user |= {"COLM_WANTS_ENV": wanted} | MODEL_ENVIRONMENT | given
         words = [str(ROOT / "bin/imgda_mpi"), "cycle", str(settings)]
         done = subprocess.run(words, capture_output=True, text=True, timeout=120, env=user, check=False)
         assert done.returncode == 0, done.stderr
