@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -159,17 +160,6 @@ def test_a_window_goes_on_from_the_one_before_after_folders_and_the_run_have_cha
         assert (inside / "history").is_dir()
 
 
-def test_an_attempt_is_laid_out_again_without_what_the_one_before_left(case: Colm202xCase, tmp_path: Path):
-    folder, began_with = tmp_path / "cycles/20220602T18.partial", case.first_set(START)
-    output = as_model(case.prepare(folder, began_with, START, END))
-    (folder / "analysis").mkdir()
-    case.prepare(folder, began_with, START, END)
-    assert (folder / "analysis").is_dir()
-    assert not list((output / "history").iterdir())
-    assert sorted(path.name for path in (folder / "restart").iterdir()) == ["2022-153-64800", "const"]
-    assert all(path.is_file() for path in began_with)
-
-
 def test_the_section_of_an_analysis_names_a_folder_that_is_a_case(case: Colm202xCase, tmp_path: Path):
     began_with = case.first_set(START)
     assert case.section(began_with, START)["directory"] == str(tmp_path / "user/out/C1")
@@ -300,7 +290,7 @@ def test_patches_without_water_at_the_start_and_empty_snow_may_have_none_at_the_
 
 
 def failed(case: Colm202xCase, tmp_path: Path, spoil) -> str:
-    folder, began_with = tmp_path / "cycles/20220602T18.partial", case.first_set(START)
+    folder, began_with = tmp_path / f"cycles/20220602T18.{os.urandom(4).hex()}.partial", case.first_set(START)
     output = as_model(case.prepare(folder, began_with, START, END))
     spoil(output / "restart/2022-154-00000")
     with pytest.raises(ImgdaError) as err:

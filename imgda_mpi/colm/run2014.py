@@ -111,7 +111,7 @@ class Colm2014Case:
         return [file, mark] if mark.is_file() and mark.parent == file.parent else [file]
 
     def prepare(self, folder: Path, began_with: Sequence[Path], start: datetime, end: datetime) -> Path:
-        """See `ModelCase`. What an earlier attempt has left there is removed."""
+        """See `ModelCase`."""
         folder = folder.absolute()
         edited = folder / self.namelist.name
         # Longer than any name of history.

@@ -97,7 +97,7 @@ class Colm202xCase:
         return [files.states / name for name in names]
 
     def prepare(self, folder: Path, began_with: Sequence[Path], start: datetime, end: datetime) -> Path:
-        """See `ModelCase`. What an earlier attempt has left there is removed."""
+        """See `ModelCase`."""
         folder = folder.absolute()
         edited = folder / self.namelist.name
         self._check_paths(folder, began_with, end)

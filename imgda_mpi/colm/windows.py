@@ -6,7 +6,6 @@ Without MPI: whoever drives a model is a plain process.
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -83,20 +82,15 @@ def check_length(longest: Path | str) -> None:
 
 
 def new_folders(parent: Path, names: Sequence[str]) -> None:
-    """Make folders that are empty; what an attempt before has left in them is removed.
+    """Make folders, none of which is there.
 
     Raises
     ------
     OutputError
     """
     for name in names:
-        folder = parent / name
-        with writing(folder):
-            if folder.is_symlink() or folder.is_file():
-                folder.unlink()
-            elif folder.exists():
-                shutil.rmtree(folder)
-            folder.mkdir(parents=True)
+        with writing(parent / name):
+            (parent / name).mkdir(parents=True)
 
 
 def link(place: Path, target: Path, run: Path) -> None:

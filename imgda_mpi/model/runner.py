@@ -48,7 +48,7 @@ class ModelCase(Protocol):
         """
 
     def prepare(self, folder: Path, began_with: Sequence[Path], start: datetime, end: datetime) -> Path:
-        """Lay out a window in the folder of its cycle; gives the edited namelist, in that folder.
+        """Lay out a window in the folder of its cycle, where nothing of the model is; gives the edited namelist there.
 
         Parameters
         ----------

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from imgda_mpi.settings import analysis
 from imgda_mpi.settings.analysis import Curvelet, Parallel, Settings, Soil
 from imgda_mpi.settings.columns import AnyWeather
 from imgda_mpi.settings.fields import Duration, FilePath, Instant, Section, key
@@ -16,6 +17,7 @@ from imgda_mpi.settings.model import CaseOfColm202x, MemberImages
 from imgda_mpi.settings.observations import AnyObservation, Errors
 
 NOT_DECIDING = (
+    *analysis.NOT_DECIDING,
     "cycle.keep_every",
     "cycle.launch",
     "cycle.resident",
@@ -24,8 +26,6 @@ NOT_DECIDING = (
     "cycle.without_observation",
     "model.command",
     "model.environment",
-    "output",
-    "parallel",
 )
 """Keys that may differ between two jobs of one run."""
 
