@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Collection
 from pathlib import Path
 
-from imgda_mpi.faults import OutputError, fault, reading
+from imgda_mpi.faults import OutputError, fault, reading, writing
 
 REMOVED = ".removed-"
 """How the names of folders begin that are being removed; what a killed job left of one can be removed by anybody."""
@@ -82,6 +82,20 @@ def remove(path: Path) -> None:
         nameless = path.with_name(f"{REMOVED}{path.name.lstrip('.')}-{os.urandom(4).hex()}")
         path.rename(nameless)
         shutil.rmtree(nameless, ignore_errors=True)
+
+
+def link(place: Path, target: Path, within: Path) -> None:
+    """A link to what is within a folder by a relative path, to what is elsewhere by an absolute one: it can be moved.
+
+    Not collective.
+
+    Raises
+    ------
+    OutputError
+    """
+    folder, target = place.parent.resolve(), target.resolve()
+    with writing(place):
+        place.symlink_to(os.path.relpath(target, folder) if target.is_relative_to(within.resolve()) else target)
 
 
 def check_free(final: Path, bytes_needed: int = 0) -> None:

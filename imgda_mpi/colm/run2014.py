@@ -35,9 +35,9 @@ from imgda_mpi.colm.windows import (
     check_length,
     check_steps,
     check_water,
-    link,
     new_folders,
 )
+from imgda_mpi.disk import link
 from imgda_mpi.faults import ConfigError, fault, reading, settled_by, writing
 
 GROUP = "clmexp"

@@ -36,9 +36,9 @@ from imgda_mpi.colm.windows import (
     check_length,
     check_steps,
     check_water,
-    link,
     new_folders,
 )
+from imgda_mpi.disk import link
 from imgda_mpi.faults import OutputError, fault, reading, settled_by, writing
 
 GROUP = "nl_colm"

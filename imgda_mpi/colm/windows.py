@@ -93,18 +93,6 @@ def new_folders(parent: Path, names: Sequence[str]) -> None:
             (parent / name).mkdir(parents=True)
 
 
-def link(place: Path, target: Path, run: Path) -> None:
-    """A link to what is in the same run by a relative path, to what is elsewhere by an absolute one.
-
-    Raises
-    ------
-    OutputError
-    """
-    folder, target, run = place.parent.resolve(), target.resolve(), run.resolve()
-    with writing(place):
-        place.symlink_to(os.path.relpath(target, folder) if target.is_relative_to(run) else target)
-
-
 def check_water(path: Path, name: str, after: FloatArray, before: Callable[[], FloatArray]) -> None:
     """Refuse NaN, infinite and missing values of soil water where there were numbers when the window began.
 

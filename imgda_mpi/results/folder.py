@@ -36,29 +36,13 @@ def new_directory(final: Path, comm: MPI.Intracomm) -> Iterator[Path]:
             final.parent.mkdir(parents=True, exist_ok=True)
             staging = Path(tempfile.mkdtemp(prefix=".imgda_mpi.partial-", dir=final.parent))
     staging = comm.bcast(staging)
-    with renamed_when_whole(staging, final, comm):
+    try:
         yield staging
+        paths: list[str] = []
         with same_fate(comm), writing(final):
             if comm.rank == 0:
                 # mkdtemp makes private folders; the result is an ordinary one.
                 staging.chmod(0o777 & ~_umask())
-
-
-@contextmanager
-def renamed_when_whole(staging: Path, final: Path, comm: MPI.Intracomm) -> Iterator[None]:
-    """Give a folder its final name when the block that fills it has succeeded and all of it is on the disk.
-
-    Collective over ``comm``. On an error that all ranks share the folder is removed.
-
-    Raises
-    ------
-    OutputError
-    """
-    try:
-        yield
-        paths: list[str] = []
-        with same_fate(comm), writing(final):
-            if comm.rank == 0:
                 paths = list(map(str, tree(staging)))
         paths = comm.bcast(paths)
         with same_fate(comm), writing(final):

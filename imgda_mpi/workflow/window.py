@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -12,6 +11,7 @@ import numpy as np
 from mpi4py import MPI
 
 from imgda_mpi.columns.model import HOUR, ColumnModel
+from imgda_mpi.disk import link
 from imgda_mpi.faults import OutputError, settled_by, writing
 from imgda_mpi.parallel.failure import on_rank_0, same_fate
 from imgda_mpi.results.history_file import HistoryWriter, Moment
@@ -101,11 +101,11 @@ def lay_out(folder: Path, directory: Path, began_with: Path | None = None) -> No
     """
     with writing(folder):
         (folder / RESTART).mkdir()
-        (folder / RESTART / "const").symlink_to((directory / RESTART / "const").resolve())
-        (folder / "landdata").symlink_to((directory / "landdata").resolve())
-        if began_with is not None:
-            link = folder / RESTART / began_with.name
-            link.symlink_to(os.path.relpath(began_with, link.parent))
+    cycles = folder.parent
+    link(folder / RESTART / "const", directory / RESTART / "const", cycles)
+    link(folder / "landdata", directory / "landdata", cycles)
+    if began_with is not None:
+        link(folder / RESTART / began_with.name, began_with, cycles)
 
 
 def moment_of(model: ColumnModel, cells: Sequence[int], *, with_fluxes: bool) -> Moment | None:
