@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -120,14 +121,12 @@ def _counts(text: str) -> list[int]:
 
 
 def _seconds(text: str) -> float:
-    expected = "needs hours, minutes and seconds, as 11:30:00"
-    try:
-        parts = [float(part) for part in text.split(":")]
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text}: {expected}") from None
-    if not 1 <= len(parts) <= 3 or min(parts) < 0 or not all(map(math.isfinite, parts)):
-        raise argparse.ArgumentTypeError(f"{text}: {expected}")
-    return math.fsum(part * 60**place for place, part in enumerate(reversed(parts)))
+    """Of a length of time as schedulers write it."""
+    found = re.fullmatch(r"(?:(?:(\d+)-)?(\d+):(\d\d):)?(\d+(?:\.\d*)?)", text)
+    if found is None:
+        raise argparse.ArgumentTypeError(f"{text}: needs [days-]hours:minutes:seconds, as 11:30:00, or seconds")
+    days, hours, minutes, seconds = (float(part or 0) for part in found.groups())
+    return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
 
 
 def _instant(text: str) -> datetime:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imgda_mpi.arguments import parser
-from imgda_mpi.faults import NOT_YET, ConfigError, ImgdaError
+from imgda_mpi.faults import NOT_YET, ConfigError, ImgdaError, OutOfTime
 
 if TYPE_CHECKING:
     from mpi4py import MPI
@@ -78,7 +78,7 @@ def _done(settings_file: Path) -> int:
 
 def _cycle(arguments: argparse.Namespace) -> int:
     from imgda_mpi.console import configure_logging
-    from imgda_mpi.cycling.ending import Clock, ended_by_signals
+    from imgda_mpi.cycling.ending import OF_RANKS, Clock, ended_by_signals
     from imgda_mpi.settings.cycle import CycleRun
     from imgda_mpi.settings.file import peek, read_settings
 
@@ -87,7 +87,8 @@ def _cycle(arguments: argparse.Namespace) -> int:
     if is_whole and peek(arguments.settings, "model", "kind") == "columns":
         from imgda_mpi.workflow.cycle_columns import cycle_columns
 
-        return _on_all_ranks(arguments.settings, CycleRun, lambda settings, comm: cycle_columns(settings, clock, comm))
+        with ended_by_signals(OF_RANKS):
+            return _on_all_ranks(arguments.settings, CycleRun, lambda *job: cycle_columns(*job, clock))
     configure_logging(0)
 
     @ended_by_signals()
@@ -218,9 +219,14 @@ def _alone(work: Callable[[], object]) -> int:
     try:
         work()
     except ImgdaError as err:
-        sys.stderr.write(f"error: {err}\n")
+        sys.stderr.write(f"{_kind(err)}{err}\n")
         return err.status
     return 0
+
+
+def _kind(error: ImgdaError) -> str:
+    """How a message begins; that there is no time left is no error."""
+    return "" if isinstance(error, OutOfTime) else "error: "
 
 
 def _on_all_ranks(settings_file: Path, kind: type[Section], verb: Callable[..., object]) -> int:
@@ -256,9 +262,10 @@ def _together(work: Callable[[MPI.Intracomm], object]) -> int:
             sys.stdout.write(f"{said}\n")
     except ImgdaError as err:
         if comm.size > 1 and not err.everywhere:
-            log.error("%s", err)
+            if comm.rank == 0 or not isinstance(err, OutOfTime):  # all have the signal
+                log.error("%s", err)
             return _abort(err.status, comm)
-        message, status = str(err), err.status
+        message, status, level = str(err), err.status, logging.INFO if isinstance(err, OutOfTime) else logging.ERROR
     except BaseException:
         traceback.print_exc()
         return _abort(1, comm)
@@ -266,7 +273,7 @@ def _together(work: Callable[[MPI.Intracomm], object]) -> int:
         return 0
     # Only here, outside the handler, the error's frames are gone and with them the files that ranks had open together.
     if comm.rank == 0:
-        log.error("%s", message)
+        log.log(level, "%s", message)
     if comm.size > 1:
         # Launchers end all ranks as soon as one has ended: first the message, then the orderly end of MPI.
         comm.Barrier()

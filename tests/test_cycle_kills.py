@@ -182,7 +182,7 @@ def test_a_second_driver_is_refused_also_by_one_that_stands_still_and_a_dead_one
         status = json.loads(imgda("status", settings, "--json").stdout)
         assert (status["state"], said in status["driver"]) == ("running", True)
         driver.kill()
-    assert json.loads(imgda("status", settings, "--json").stdout)["state"] == "waiting"
+    assert json.loads(imgda("status", settings, "--json").stdout)["state"] == "idle"
     assert imgda("cycle", settings).returncode == 0
     wait_until(lambda: not processes(f"{MARK}=locked"))
     assert not faults_of(run, undisturbed)

@@ -40,6 +40,9 @@ s_seconds          = 0
 /
 """
 
+FOLDER = Path("/run/cycles/20220604T00.0123abcd.partial")
+"""Where a cycle could be made."""
+
 
 @pytest.fixture
 def small() -> SmallCase:
@@ -89,7 +92,7 @@ def as_model(namelist: Path, small: SmallCase, every: timedelta = SIX_HOURS) -> 
 
 
 def test_check_passes_a_whole_case(case: Colm2014Case):
-    case.check([(TIME, TIME + SIX_HOURS), (TIME + SIX_HOURS, TIME + DAY)])
+    case.check([(TIME, TIME + SIX_HOURS), (TIME + SIX_HOURS, TIME + DAY)], FOLDER)
     assert case.name == "CoLM2014 case S"
     assert case.namelist_is_input
     assert [path.name for path in case.first_set(TIME)] == ["S-rstTimeVar-2022-155-00000"]
@@ -195,7 +198,7 @@ def test_the_end_of_the_output_says_whether_all_is_well(case: Colm2014Case):
 )
 def test_check_refuses_a_namelist(case: Colm2014Case, old: str, new: str, said: str):
     with pytest.raises(InputError) as err:
-        edit(case, old, new).check([(TIME, TIME + SIX_HOURS)])
+        edit(case, old, new).check([(TIME, TIME + SIX_HOURS)], FOLDER)
     assert said in str(err.value)
     assert str(case.namelist) in str(err.value)
 
@@ -213,7 +216,7 @@ def test_check_refuses_a_namelist(case: Colm2014Case, old: str, new: str, said: 
 def test_check_refuses_windows_without_a_restart_at_their_end(case, every, start, end, said):
     hour = timedelta(hours=1)
     with pytest.raises(ConfigError) as err:
-        Colm2014Case(case.namelist, every * hour).check([(TIME + start * hour, TIME + end * hour)])
+        Colm2014Case(case.namelist, every * hour).check([(TIME + start * hour, TIME + end * hour)], FOLDER)
     assert said in str(err.value)
 
 
@@ -308,7 +311,7 @@ def test_sets_of_the_real_model_pass(
     text = NAMELIST.format(n=n).replace("'S'", f"'{site}'").replace("lat_points         = 4", f"lat_points = {size[1]}")
     namelist.write_text(text.replace("lon_points         = 6", f"lon_points = {size[0]}"))
     case, start = Colm2014Case(namelist, SIX_HOURS), datetime(2022, 6, 4, tzinfo=UTC)
-    case.check([(start, start + SIX_HOURS)])
+    case.check([(start, start + SIX_HOURS)], FOLDER)
     cycle, began_with = tmp_path / "cycles/20220604T00.partial", case.first_set(start)
     case.prepare(cycle, began_with, start, start + SIX_HOURS)
     new = cycle / f"restart/{site}-rstTimeVar-2022-155-21600"

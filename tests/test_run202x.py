@@ -60,6 +60,10 @@ def write_set(folder: Path, stamp: str, **spoiled: tuple[int, int, float]) -> li
     return sorted(state(path, pft=bool(kind), **({} if kind else spoiled)) for kind, path in names)
 
 
+FOLDER = Path("/run/cycles/20220604T00.0123abcd.partial")
+"""Where a cycle could be made."""
+
+
 @pytest.fixture
 def case(tmp_path: Path) -> Colm202xCase:
     """A case of two blocks, with plant types; its output lies beside the namelist."""
@@ -107,7 +111,7 @@ def as_model(namelist: Path, **spoiled: tuple[int, int, float]) -> Path:
 
 
 def test_check_passes_a_whole_case_and_reads_no_values(case: Colm202xCase):
-    case.check([(START, END), (END, END + SIX_HOURS)])
+    case.check([(START, END), (END, END + SIX_HOURS)], FOLDER)
     assert case.name == "CoLM202X case C1"
     assert [path.parent.name for path in case.first_set(START)] == ["2022-153-64800"] * 4
 
@@ -210,7 +214,7 @@ def test_check_refuses_a_namelist(case: Colm202xCase, old: str, new: str, said: 
     with pytest.raises(InputError) as err:
         if said.startswith("found"):
             edited.first_set(START)
-        edited.check([(START, END)])
+        edited.check([(START, END)], FOLDER)
     assert said in str(err.value)
     assert str(case.namelist) in str(err.value)
 
@@ -220,14 +224,14 @@ def test_times_without_their_names_are_refused(case: Colm202xCase):
     lines = [line for line in lines if "simulation_time" not in line]
     case.namelist.write_text("\n".join([*lines[:2], "DEF_simulation_time = .true., 2001, 1", *lines[2:]]))
     with pytest.raises(InputError, match="found values of def_simulation_time without their names"):
-        Colm202xCase(case.namelist).check([(START, END)])
+        Colm202xCase(case.namelist).check([(START, END)], FOLDER)
 
 
 def test_check_refuses_windows_that_the_model_cannot_stop_at(case: Colm202xCase):
     with pytest.raises(
         InputError, match=r"timestep: found a time step of 1800 s for the window from 2022-06-03 00:00:00"
     ):
-        case.check([(START, END), (END, END + timedelta(minutes=45))])
+        case.check([(START, END), (END, END + timedelta(minutes=45))], FOLDER)
 
 
 @pytest.mark.parametrize(
@@ -246,7 +250,7 @@ def test_check_refuses_a_case_that_is_not_whole(case: Colm202xCase, tmp_path: Pa
     path = tmp_path / "user/out/C1" / lost
     path.rename(tmp_path / "gone")
     with pytest.raises(InputError) as err:
-        case.check([(START, END)])
+        case.check([(START, END)], FOLDER)
         case.first_set(START)
     assert said in str(err.value)
     assert str(path.parent if path.suffix else path) in str(err.value)
@@ -254,7 +258,7 @@ def test_check_refuses_a_case_that_is_not_whole(case: Colm202xCase, tmp_path: Pa
 
 def test_a_missing_namelist_is_a_fault(tmp_path: Path):
     with pytest.raises(InputError, match=r"none\.nml: found what cannot be read .* expected the namelist of the model"):
-        Colm202xCase(tmp_path / "none.nml").check([(START, END)])
+        Colm202xCase(tmp_path / "none.nml").check([(START, END)], FOLDER)
 
 
 @pytest.mark.parametrize(
@@ -324,7 +328,7 @@ def test_sets_of_the_real_model_pass_and_quickly(shared: Path, tmp_path: Path, c
     namelist.write_text(f"&nl_colm\n DEF_CASE_NAME = '{case_of}'\n DEF_dir_output = '{user.parent}'\n/\n")
     case, start = Colm202xCase(namelist), datetime(2022, 6, 4, tzinfo=UTC)
     end = start + SIX_HOURS
-    case.check([(start, end)])
+    case.check([(start, end)], FOLDER)
     began_with = case.first_set(start)
     folder = tmp_path / "cycles/20220604T00.partial"
     case.prepare(folder, began_with, start, end)

@@ -53,5 +53,7 @@ run_ranks() {
     esac
     set -- mpirun -n "$ranks" "$@"
     [ -z "${imgda_time_limit:-}" ] || set -- timeout --foreground --kill-after=10 "$imgda_time_limit" "$@"
+    # A script of which this is the end gives its process away, and with it all signals that are meant for the ranks.
+    [ -z "${imgda_exec:-}" ] || set -- exec "$@"
     if [ "${imgda_input:-}" = keep ]; then "$@"; else "$@" </dev/null; fi
 }

@@ -82,7 +82,7 @@ class Colm2014Case:
         """The namelist is the model's standard input."""
         return True
 
-    def check(self, windows: Sequence[Window]) -> None:
+    def check(self, windows: Sequence[Window], folder: Path) -> None:
         """See `ModelCase`."""
         for key, kind in NEEDED.items():
             self._group.value(key, kind)
@@ -91,6 +91,7 @@ class Colm2014Case:
         self._check_ends(windows)
         self._check_const()
         for start, end in windows[:1]:
+            self._check_paths(folder.absolute(), end)
             self._edited(self.namelist.parent, start, end)
 
     def first_set(self, start: datetime) -> list[Path]:
@@ -114,13 +115,16 @@ class Colm2014Case:
         """See `ModelCase`."""
         folder = folder.absolute()
         edited = folder / self.namelist.name
-        # Longer than any name of history.
-        check_length(f"{folder}/restart/{self.site}-rstTimeVar-{stamp(end)}")
+        self._check_paths(folder, end)
         new_folders(folder, ["restart", "history"])
         for file in (self._const, *began_with):
             link(folder / "restart" / file.name, file, folder.parent)
         self._edited(folder, start, end).write(edited)
         return edited
+
+    def values(self, namelist: Path) -> dict[str, Any]:
+        """See `ModelCase`."""
+        return read_group(namelist, GROUP).values
 
     def complaint(self, output: str) -> str | None:
         """See `ModelCase`."""
@@ -204,6 +208,10 @@ class Colm2014Case:
             if said != found:
                 do = "use namelist and const file of one case"
                 raise self._group.fault(key, found=f"{said}", expected=f"{found} as in {self._const}", do=do)
+
+    def _check_paths(self, folder: Path, end: datetime) -> None:
+        # Longer than any name of history.
+        check_length(f"{folder}/restart/{self.site}-rstTimeVar-{stamp(end)}")
 
     def _check_state(self, file: Path, time: datetime) -> None:
         """Refuse a file of another size or date; at midnight it has to be that of the new day, as the namelist has."""

@@ -75,7 +75,7 @@ class Colm202xCase:
         """The namelist is named on the command line."""
         return False
 
-    def check(self, windows: Sequence[Window]) -> None:
+    def check(self, windows: Sequence[Window], folder: Path) -> None:
         """See `ModelCase`."""
         if self.case in IN_CYCLES or Path(self.case).name != self.case or UNSAFE.search(self.case):
             expected = f"the name of a folder, none of {', '.join(sorted(IN_CYCLES))}, which a shell leaves as it is"
@@ -85,6 +85,7 @@ class Colm202xCase:
         check_greenwich(self._group, f"{TIME}%greenwich", default=True)
         check_steps(self._group, f"{TIME}%timestep", windows)
         for start, end in windows[:1]:
+            self._check_paths(folder.absolute(), end)
             self._edited(self.namelist.parent, start, end)
             with self._said_by():
                 self._check_user(start)
@@ -100,7 +101,7 @@ class Colm202xCase:
         """See `ModelCase`."""
         folder = folder.absolute()
         edited = folder / self.namelist.name
-        self._check_paths(folder, began_with, end)
+        self._check_paths(folder, end)
         new_folders(folder, ["restart", "history", self.case])
         restart, inside, user = folder / "restart", folder / self.case, self._files(start)
         run = folder.parent
@@ -111,6 +112,10 @@ class Colm202xCase:
             link(inside / name, folder / name, run)
         self._edited(folder, start, end).write(edited)
         return edited
+
+    def values(self, namelist: Path) -> dict[str, Any]:
+        """See `ModelCase`."""
+        return read_group(namelist, GROUP).values
 
     def complaint(self, output: str) -> str | None:
         """See `ModelCase`. The model's own words are not needed: without its restart it has not ended well."""
@@ -183,13 +188,12 @@ class Colm202xCase:
         spin_up = {f"{TIME}%spinup_repeat": 0}
         return self._group.edited({"DEF_dir_output": str(folder)} | times | spin_up | output)
 
-    def _check_paths(self, folder: Path, began_with: Sequence[Path], end: datetime) -> None:
+    def _check_paths(self, folder: Path, end: datetime) -> None:
         """Refuse a folder whose paths the model or its shell would not read as they are."""
-        inside = folder / self.case
-        longest = max((STAMP.sub(stamp(end), path.name) for path in began_with), key=len)
-        check_length(inside / "restart" / stamp(end) / longest)
-        check_length(inside / "history" / f"{self.case}_hist_{end:%Y-%m-%d}.nc")
-        check_length(folder / self.namelist.name)
+        inside, at = folder / self.case, stamp(end)
+        longest = f"{self.case}_restart_urban_{at}_lc{self._land_cover_year}_w180_s90.nc"
+        for path in (inside / "restart" / at / longest, folder / self.namelist.name):
+            check_length(path)
         if UNSAFE.search(str(folder)):
             found, expected = "spaces or signs that mean something to a shell", "a path that a shell leaves as it is"
             do = "take another run folder: the model makes its folders by a shell"

@@ -58,8 +58,8 @@ def assimilate(
 ) -> None:
     """Make the analysis of a cycle, or note in its folder why there is none. Collective.
 
-    An image that is there and cannot be used is passed over only where the run has used another one before: otherwise
-    it is more likely that the settings do not fit the files.
+    An image that is there and cannot be used is passed over only where the run has used another one before, and not the
+    next one too: otherwise it is more likely that the settings do not fit the files.
 
     ``done`` are the complete cycles of the run, with the one that leads the team.
 
@@ -81,7 +81,9 @@ def assimilate(
             is_new = team.lead(partial(_wait_for_change, analyst.image(window), before, last_look))
             if is_new:
                 continue
-            if before is not None and not team.lead(lambda: _has_assimilated(done)):
+            if before is not None and not team.lead(lambda: _is_exception(done, analyst)):
+                why = "no image was used before, or the one before could not be used either"
+                err.args = (f"{err}; it is not passed over: {why}",)
                 raise
             team.lead(partial(_pass_over, folder, str(err)))
             return None
@@ -116,8 +118,13 @@ def _wait_for_change(image: Path, before: tuple[int, int] | None, last_look: flo
     return False
 
 
-def _has_assimilated(done: Sequence[Cycle]) -> bool:
-    return any(cycle.record.analysis is not None for cycle in done)
+def _is_exception(done: Sequence[Cycle], analyst: Analyst) -> bool:
+    """Whether the images before could be used, but for those that were missing."""
+    due = [cycle.record for cycle in done if cycle.record.analysis is not None or cycle.record.reasons]
+    if not any(record.analysis is not None for record in due):
+        return False
+    last = due[-1]
+    return last.analysis is not None or _state(analyst.image(Window(last.time, last.end, True))) is None
 
 
 def _pass_over(folder: Path, text: str) -> None:

@@ -45,11 +45,11 @@ def attempt(
         try:
             return folder, work(folder)
         except ImgdaError as err:
-            if isinstance(err, OutOfTime) or err.status == NO_OBSERVATION or not team.share(err):
+            if isinstance(err, OutOfTime) or not team.share(err):
                 raise
             text = str(err)
             team.lead(partial(note_failure, folder, what, text))
-            if not retries:
+            if err.status == NO_OBSERVATION or not retries:
                 raise
             team.lead(partial(log.warning, "%s\nrunning it again", text))
             folder, retries = another(), retries - 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
@@ -13,7 +13,10 @@ from imgda_mpi.faults import INTERRUPTED, ConfigError, OutOfTime
 from imgda_mpi.results.run_folder import Run
 from imgda_mpi.results.run_writing import clear_cycle
 
-SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGINT)
+OF_RANKS = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGINT)
+"""Signals of a job that ranks see; by SIGTERM their launcher ends them."""
+
+SIGNALS = (signal.SIGTERM, *OF_RANKS)
 
 RESERVE = 1.25
 """Factor of the time that a window is expected to take."""
@@ -64,7 +67,7 @@ def cleared(run: Run) -> Iterator[None]:
 
 
 @contextmanager
-def ended_by_signals() -> Iterator[None]:
+def ended_by_signals(signals: Sequence[signal.Signals] = SIGNALS) -> Iterator[None]:
     """Let a signal end the block as an error does, so that nothing of it stays behind.
 
     Raises
@@ -74,14 +77,14 @@ def ended_by_signals() -> Iterator[None]:
     """
 
     def stop(number: int, _: FrameType | None) -> NoReturn:
-        for each in SIGNALS:
+        for each in signals:
             signal.signal(each, signal.SIG_IGN)  # the first one counts
         error = OutOfTime(f"ended by {signal.Signals(number).name}: run this again to go on")
         if number == signal.SIGINT:
             error.status = INTERRUPTED
         raise error
 
-    before = {number: signal.signal(number, stop) for number in SIGNALS}
+    before = {number: signal.signal(number, stop) for number in signals}
     try:
         yield
     finally:

@@ -101,6 +101,14 @@ class Loop:
 
         self.team.lead(work)
 
+    @property
+    def summary(self) -> str:
+        """What there is when all cycles are complete, with the one that leads the team."""
+        n_analyses = sum(cycle.record.analysis is not None for cycle in self.done)
+        n_passed = sum(bool(cycle.record.reasons) for cycle in self.done)
+        passed = f", {n_passed} passed over" if n_passed else ""
+        return f"all {len(self.done)} cycles are complete in {self.run.directory}: {n_analyses} analyses{passed}"
+
     def left(self, windows: Sequence[Window]) -> list[Window]:
         """Those of all windows of the run that follow the last complete cycle. Collective."""
         return self.team.lead(lambda: left(windows, self.done[-1].record.end if self.done else None))

@@ -48,10 +48,10 @@ class Status:
 
     @property
     def state(self) -> str:
-        """In a word: complete, running, failed, or waiting to be run again."""
+        """In a word: complete, running, failed, or idle: to be run again."""
         if not self.left:
             return "complete"
-        return "running" if self.driver else "failed" if self.failed else "waiting"
+        return "running" if self.driver else "failed" if self.failed else "idle"
 
     def as_json(self) -> dict[str, Any]:
         """For programs."""

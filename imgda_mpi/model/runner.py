@@ -28,8 +28,10 @@ class ModelCase(Protocol):
     def namelist_is_input(self) -> bool:
         """Whether the namelist is the model's standard input, not named on its command line."""
 
-    def check(self, windows: Sequence[tuple[datetime, datetime]]) -> None:
+    def check(self, windows: Sequence[tuple[datetime, datetime]], folder: Path) -> None:
         """Find what would stop the model, or go wrong in silence, before its first step.
+
+        ``folder`` is one that a cycle could be made in; it need not be there.
 
         Raises
         ------
@@ -57,6 +59,14 @@ class ModelCase(Protocol):
         Raises
         ------
         InputError, OutputError
+        """
+
+    def values(self, namelist: Path) -> dict[str, Any]:
+        """What a namelist of this model says, by key.
+
+        Raises
+        ------
+        InputError
         """
 
     def complaint(self, output: str) -> str | None:

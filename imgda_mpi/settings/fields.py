@@ -61,7 +61,7 @@ def _duration(value: Any) -> Any:
     number, _, unit = value.strip().partition(" ")
     if not number.isdecimal() or unit.strip() not in UNITS:
         raise ValueError(
-            f'needs a whole number and a unit, as "6 h", "1 day" or "30 min"; units are {", ".join(UNITS)}'
+            f'needs a whole number, a blank and a unit, as "6 h", "1 day" or "30 min"; units are {", ".join(UNITS)}'
         )
     try:
         return timedelta(seconds=int(number) * UNITS[unit.strip()])

@@ -121,7 +121,7 @@ def _explain(fault: dict[str, Any], table: dict[str, Any], kind: type[Section]) 
         kinds = ", ".join(repr(kind_of(section)) for section in sections_of(fields[name].annotation))
         what = f"kind = {given['kind']!r} is unknown" if "kind" in given else "key 'kind' is missing"
         return f"{where}[{name}] {what}: known are {kinds}"
-    said = fault["msg"]
+    said = fault["msg"].removeprefix("Value error, ")
     if fault["type"] in ("tuple_type", "missing", "too_long"):
         # Tuples of any length are written with dots.
         is_list = name in fields and "..." in str(fields[name].annotation) and location[-1] == name

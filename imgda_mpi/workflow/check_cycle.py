@@ -35,6 +35,7 @@ from imgda_mpi.workflow.columns import weather_of
 from imgda_mpi.workflow.cycle_columns import ColumnsRunner
 from imgda_mpi.workflow.cycle_parts import (
     case_of,
+    check_case,
     check_launch,
     check_model_command,
     existing_run,
@@ -129,19 +130,17 @@ def _check_model(
         return None
     case = case_of(model)
 
-    def check() -> None:
-        with settled_by("[model], [cycle]"):
-            case.check([(window.start, window.end) for window in windows])
-
     def first() -> tuple[list[Path], dict[str, Any]]:
         with settled_by("[model], [cycle] start"):
             files = case.first_set(start)
             return files, case.section(files, start)
 
-    faults.on_rank_0(check)
+    n_before = len(faults.said)
+    faults.on_rank_0(lambda: check_case(case, settings))
+    is_sound = len(faults.said) == n_before
     faults.on_rank_0(lambda: check_model_command(settings))
     faults.on_rank_0(lambda: check_launch(settings))
-    return faults.on_rank_0(first)
+    return faults.on_rank_0(first) if is_sound else None  # which would say the same of the namelist again
 
 
 def _check_files(settings: CycleRun, analyses: Sequence[datetime], faults: Faults) -> datetime | None:
@@ -228,6 +227,7 @@ def _check_folder(settings: CycleRun) -> list[Cycle]:
         if run is None:
             check_free(directory.resolve())
             return []
+        run.check_chain()
         done = run.cycles()
         if done:
             done[-1].verify()

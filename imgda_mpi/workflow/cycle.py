@@ -17,7 +17,7 @@ from imgda_mpi.cycling.command_runner import CommandRunner
 from imgda_mpi.cycling.ending import Clock, cleared
 from imgda_mpi.cycling.lock import only_driver
 from imgda_mpi.cycling.loop import Loop
-from imgda_mpi.faults import ConfigError, settled_by
+from imgda_mpi.faults import ConfigError
 from imgda_mpi.parallel.team import Alone
 from imgda_mpi.results.run_records import ANALYSIS, time_text
 from imgda_mpi.results.versions import package_versions
@@ -25,8 +25,10 @@ from imgda_mpi.settings.cycle import CycleRun, RunOfColumns
 from imgda_mpi.workflow.cycle_parts import (
     CommandAnalyst,
     case_of,
+    check_case,
     check_launch,
     check_model_command,
+    keep_namelist,
     loop_of,
     the_run,
     windows_of,
@@ -47,7 +49,7 @@ def cycle(settings: CycleRun, clock: Clock) -> str:
     """
     with driven(settings, clock) as loop:
         loop.cycles(loop.left(windows_of(settings)))
-        return f"all {len(loop.done)} cycles are complete in {loop.run.directory}"
+        return loop.summary
 
 
 def cycle_step(settings: CycleRun, step: Step, time: datetime) -> str:
@@ -95,12 +97,12 @@ def driven(settings: CycleRun, clock: Clock) -> Iterator[Loop]:
     if isinstance(model, RunOfColumns):
         raise ValueError("soil columns run in the ranks of the run")
     case = case_of(model)
-    with settled_by("[model], [cycle]"):
-        case.check([(window.start, window.end) for window in windows_of(settings)])
+    check_case(case, settings)
     check_model_command(settings)
     check_launch(settings)
     runner = CommandRunner(case, model.command, model.environment, settings.cycle.start)
     run = the_run(settings, case.name, runner, package_versions(), Alone())
+    keep_namelist(case, run)
     with only_driver(directory), cleared(run), closing(_analyses(settings, directory)) as analyses:
         loop = loop_of(settings, run, runner, CommandAnalyst(settings, case, analyses), clock, Alone())
         loop.look()

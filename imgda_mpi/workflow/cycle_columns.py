@@ -30,7 +30,7 @@ from imgda_mpi.workflow.cycle_parts import check_there, image_of, is_analysed, l
 from imgda_mpi.workflow.window import lay_out, run_window
 
 
-def cycle_columns(settings: CycleRun, clock: Clock, comm: MPI.Intracomm) -> str:
+def cycle_columns(settings: CycleRun, comm: MPI.Intracomm, clock: Clock) -> str:
     """Make all cycles of a run of soil columns that are not complete yet; says what there is. Collective.
 
     Raises
@@ -47,7 +47,7 @@ def cycle_columns(settings: CycleRun, clock: Clock, comm: MPI.Intracomm) -> str:
         loop = loop_of(settings, run, runner, OwnAnalyst(settings, runner, comm), clock, team)
         loop.look()
         loop.cycles(loop.left(windows_of(settings)))
-        return from_rank_0(comm, lambda: f"all {len(loop.done)} cycles are complete in {run.directory}")
+        return from_rank_0(comm, lambda: loop.summary)
 
 
 class ColumnsRunner:

@@ -12,14 +12,14 @@ from imgda_mpi.cycling.command_checks import check_command, check_environment, c
 from imgda_mpi.cycling.ending import Clock
 from imgda_mpi.cycling.loop import Loop, Runner
 from imgda_mpi.cycling.schedule import Window, windows
-from imgda_mpi.disk import remove
-from imgda_mpi.faults import NO_OBSERVATION, InputError, OutputError, fault, reading, settled_by, writing
+from imgda_mpi.disk import remove, sync
+from imgda_mpi.faults import NO_OBSERVATION, ConfigError, InputError, OutputError, fault, reading, settled_by, writing
 from imgda_mpi.model.runner import ModelCase
 from imgda_mpi.parallel.team import Team
 from imgda_mpi.results.differences import differences, some
 from imgda_mpi.results.identity import holds_result
-from imgda_mpi.results.run_folder import RUN_FILE, SETTINGS_FILE, Run, open_run
-from imgda_mpi.results.run_records import ANALYSIS, Description
+from imgda_mpi.results.run_folder import CYCLES, PARTIAL, RUN_FILE, SETTINGS_FILE, Run, open_run
+from imgda_mpi.results.run_records import ANALYSIS, Description, stamp
 from imgda_mpi.results.run_writing import new_run
 from imgda_mpi.settings import analysis
 from imgda_mpi.settings.cycle import NOT_DECIDING, CycleRun, RunOfColm202x, RunOfColm2014, RunOfColumns
@@ -139,6 +139,48 @@ def existing_run(settings: CycleRun) -> Run | None:
             kind=OutputError,
         )
     return run
+
+
+def check_case(case: ModelCase, settings: CycleRun) -> None:
+    """Find what would stop an external model in the windows of a run, or went otherwise than in those before.
+
+    A run keeps the namelist that it began with. Not collective.
+
+    Raises
+    ------
+    InputError, ConfigError, OutputError
+    """
+    directory, windows = settings.output.directory, windows_of(settings)
+    folder = directory / CYCLES / f"{stamp(windows[0].start)}.00000000{PARTIAL}"
+    with settled_by("[model], [cycle]"):
+        case.check([(window.start, window.end) for window in windows], folder)
+    kept = directory / case.namelist.name
+    if not kept.exists():
+        return
+    differing = differences(case.values(kept), case.values(case.namelist), ())
+    if differing:
+        found = f"other values than the run began with: {some(differing)}"
+        do = "put them back, or copy it there to go on with the new ones"
+        raise fault(case.namelist, found=found, expected=f"those of {kept}", do=do, kind=ConfigError)
+
+
+def keep_namelist(case: ModelCase, run: Run) -> None:
+    """Keep the namelist that a run begins with. Not collective.
+
+    Raises
+    ------
+    InputError, OutputError
+    """
+    kept = run.directory / case.namelist.name
+    if kept.exists():
+        return
+    with reading(case.namelist):
+        content = case.namelist.read_bytes()
+    with writing(kept):
+        whole = kept.with_name(f".{kept.name}.partial")
+        whole.write_bytes(content)
+        sync(whole)
+        whole.replace(kept)
 
 
 def loop_of(settings: CycleRun, run: Run, runner: Runner, analyst: Analyst, clock: Clock, team: Team) -> Loop:

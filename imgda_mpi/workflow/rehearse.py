@@ -12,6 +12,7 @@ from imgda_mpi.cycling.pace import HOUR
 from imgda_mpi.cycling.rehearsal import Difference, Ran, folder_of, rehearse
 from imgda_mpi.cycling.schedule import Window
 from imgda_mpi.faults import ConfigError, InputError, settled_by
+from imgda_mpi.results.run_records import stamp
 from imgda_mpi.settings.cycle import CycleRun, RunOfColm202x, RunOfColumns
 from imgda_mpi.workflow.cycle_parts import case_of, check_model_command
 
@@ -31,7 +32,8 @@ def rehearse_run(settings: CycleRun) -> str:
     windows = Window(times.start, middle, False), Window(middle, end, False)
     case = case_of(model)
     with settled_by("[model], [cycle]"):
-        case.check([(window.start, window.end) for window in windows])
+        folder = folder_of(settings.output.directory) / "whole" / stamp(times.start)
+        case.check([(window.start, window.end) for window in windows], folder)
     check_model_command(settings)
     runner = CommandRunner(case, model.command, model.environment, times.start)
     compare = _compared_202x if isinstance(model, RunOfColm202x) else _compared_2014
