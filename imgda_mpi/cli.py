@@ -7,6 +7,7 @@ import logging
 import sys
 import traceback
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -88,7 +89,7 @@ def _cycle(arguments: argparse.Namespace) -> int:
         from imgda_mpi.workflow.cycle_columns import cycle_columns
 
         with ended_by_signals(OF_RANKS):
-            return _on_all_ranks(arguments.settings, CycleRun, lambda *job: cycle_columns(*job, clock))
+            return _on_all_ranks(arguments.settings, CycleRun, partial(cycle_columns, clock=clock))
     configure_logging(0)
 
     @ended_by_signals()

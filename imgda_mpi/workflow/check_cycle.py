@@ -227,8 +227,7 @@ def _check_folder(settings: CycleRun) -> list[Cycle]:
         if run is None:
             check_free(directory.resolve())
             return []
-        run.check_chain()
-        done = run.cycles()
+        done = run.check_chain()
         if done:
             done[-1].verify()
         return done
