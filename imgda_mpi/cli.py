@@ -7,7 +7,6 @@ import logging
 import sys
 import traceback
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -89,7 +88,9 @@ def _cycle(arguments: argparse.Namespace) -> int:
         from imgda_mpi.workflow.cycle_columns import cycle_columns
 
         with ended_by_signals(OF_RANKS):
-            return _on_all_ranks(arguments.settings, CycleRun, partial(cycle_columns, clock=clock))
+            return _on_all_ranks(
+                arguments.settings, CycleRun, lambda settings, comm: cycle_columns(settings, comm, clock)
+            )
     configure_logging(0)
 
     @ended_by_signals()

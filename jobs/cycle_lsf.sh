@@ -13,7 +13,7 @@
 #BSUB -wt 2
 
 # module load openmpi                      # what the model needs, where [model] environment does not do it
-case_file=case.toml                        # settings of the run; paths are relative to where you submit from
+case_file=cycle.toml                       # settings of the run; paths are relative to where you submit from
 project=$LS_SUBCWD                         # where imgda_mpi is
 job_script=$project/jobs/cycle_lsf.sh      # this file, which goes into the queue again and again
 cache=${XDG_CACHE_HOME:-$HOME/.cache}      # for measured FFT plans; a file system that outlives the job

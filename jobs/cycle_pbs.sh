@@ -10,7 +10,7 @@
 #PBS -r y
 
 # module load openmpi                      # what the model needs, where [model] environment does not do it
-case_file=case.toml                        # settings of the run; paths are relative to where you submit from
+case_file=cycle.toml                       # settings of the run; paths are relative to where you submit from
 project=$PBS_O_WORKDIR                     # where imgda_mpi is
 job_script=$project/jobs/cycle_pbs.sh      # this file, which goes into the queue again and again
 cache=${XDG_CACHE_HOME:-$HOME/.cache}      # for measured FFT plans; a file system that outlives the job

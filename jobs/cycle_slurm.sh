@@ -15,7 +15,7 @@
 
 # module load openmpi                      # what the model needs, where [model] environment does not do it
 # export SLURM_MPI_TYPE=pmix               # where ranks do not find each other: a type that `srun --mpi=list` names
-case_file=case.toml                        # settings of the run; paths are relative to where you submit from
+case_file=cycle.toml                       # settings of the run; paths are relative to where you submit from
 project=$SLURM_SUBMIT_DIR                  # where imgda_mpi is
 job_script=$project/jobs/cycle_slurm.sh    # this file, which goes into the queue again and again
 cache=${XDG_CACHE_HOME:-$HOME/.cache}      # for measured FFT plans; a file system that outlives the job

@@ -67,7 +67,7 @@ class Site:
             file.chmod(0o755)
         self.records.mkdir()
         (self.records / "cycles").touch()
-        (directory / "case.toml").touch()
+        (directory / "cycle.toml").touch()
         shutil.copytree(ROOT / "jobs", directory / "jobs")
         self.environment = {
             "PATH": f"{directory}/system:{os.environ['PATH']}",
@@ -134,7 +134,7 @@ def test_the_driver_is_told_what_is_left_of_the_wall_time(site: Site, scheduler:
     status, output = site.run(scheduler, "exit 0")
     assert (status, output) == (0, "")
     [call] = site.lines("calls")
-    assert call.removesuffix("11:59:59").removesuffix("12:00:00") == "cycle case.toml --until-walltime "
+    assert call.removesuffix("11:59:59").removesuffix("12:00:00") == "cycle cycle.toml --until-walltime "
     # run_ranks and imgda_mpi in the commands of the settings are the ones beside the driver.
     [words] = site.lines("environment")
     assert words == f"{site.directory}/bin:{site.environment['PATH']}:{site.cache}"
@@ -143,7 +143,7 @@ def test_the_driver_is_told_what_is_left_of_the_wall_time(site: Site, scheduler:
 def test_a_job_without_an_end_gives_the_driver_none(site: Site) -> None:
     status, output = site.run(SLURM, "exit 0", SLURM_END="N/A")
     assert (status, output) == (0, "")
-    assert site.lines("calls") == ["cycle case.toml"]
+    assert site.lines("calls") == ["cycle cycle.toml"]
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,7 @@ def test_three_jobs_in_vain_are_the_last(site: Site, status: int) -> None:
 def test_runs_of_other_cases_count_for_themselves(site: Site) -> None:
     site.run(SLURM, "exit 4")
     site.run(SLURM, "exit 4")
-    site.edit(SLURM, "case_file=case.toml ", "case_file=other/case.toml ")
+    site.edit(SLURM, "case_file=cycle.toml ", "case_file=other/cycle.toml ")
     assert "into the queue again" in site.run(SLURM, "exit 4")[1]
 
 

@@ -183,7 +183,7 @@ def test_settings_that_are_no_method_are_refused_with_those_to_use(text: str, sa
             ("[observation]", "[observation]\nvalid_range = 0.6"),
             r"\[observation\] valid_range = 0.6: needs two numbers",
         ),
-        (('"out"', '"~nobody-of-this-name/out"'), r"\[output\] directory = .*: value error, ~nobody-of-this-name/out"),
+        (('"out"', '"~nobody-of-this-name/out"'), r"\[output\] directory = .*: ~nobody-of-this-name/out"),
         (
             ('kind = "gldas"', 'kind = "cf"\nvariable = "sm"\nlayer = [-0.1, 0.1]'),
             r"layer = .* greater than or equal to 0",
