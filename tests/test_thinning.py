@@ -71,3 +71,12 @@ def test_a_job_that_dies_while_it_removes_a_set_leaves_a_run_that_is_whole(
     thin(cycles[:-NEVER], START, DAY)
     assert not list(tmp_path.rglob(".removed-*"))
     assert there(cycles) == [(True, False), (False, False), (True, True), (True, True)]
+
+
+def test_links_to_sets_that_are_gone_go_and_others_stay(tmp_path: Path) -> None:
+    cycles = a_run(tmp_path / "run", 4)
+    lost, case = (cycles[1].directory / name for name in ("began_with", "landdata"))
+    lost.symlink_to(f"../{cycles[0].directory.name}/gone")
+    case.symlink_to(tmp_path / "not mounted today")
+    thin(cycles[:-NEVER], START, DAY)
+    assert (lost.is_symlink(), case.is_symlink()) == (False, True)

@@ -76,7 +76,10 @@ def test_an_image_that_cannot_be_used_is_passed_over_only_after_one_that_was(
         run(analyst, "pass")
     with pytest.raises(InputError, match="no image"):
         run(analyst, "wait", A_MOMENT)
-    assert "no image" in run(analyst, "pass", done=after_an_analysis)
+    assert "no image" in run(analyst, "pass", done=after_an_analysis[:2])
+    # The cycle after the analysis has none either, though its image is there.
+    with pytest.raises(InputError, match="it is not passed over"):
+        run(analyst, "pass", done=after_an_analysis)
 
 
 @pytest.mark.parametrize("before", [None, "", "half"])
@@ -105,7 +108,7 @@ def test_an_image_that_has_come_since_it_was_passed_over_is_used(analyst: OfText
 
 def test_a_run_goes_on_from_backgrounds_and_counts_what_it_passed_over(tmp_path: Path) -> None:
     setup = setup2014(tmp_path, 4)
-    missing, empty, cut = (setup.image(setup.case.start + number * SIX) for number in (1, 2, 3))
+    empty, missing, cut = (setup.image(setup.case.start + number * SIX) for number in (1, 2, 3))
     missing.unlink()
     empty.write_bytes(b"")
     cut.write_bytes(cut.read_bytes()[:5000])
@@ -115,13 +118,13 @@ def test_a_run_goes_on_from_backgrounds_and_counts_what_it_passed_over(tmp_path:
     assert done.stderr.count("no analysis: ") == 3
     first, *others = (cycle.record for cycle in cycles(tmp_path / "run"))
     assert first.analysis is not None
-    for record, image in zip(others, (missing, empty, cut), strict=True):
+    for record, image in zip(others, (empty, missing, cut), strict=True):
         assert record.analysis is None
         assert str(image) in record.reasons[0]
         assert record.as_origin.digest == record.background.digest
     status = json.loads(imgda("status", settings, "--json").stdout)
     assert (status["analyses"], len(status["passed_over"])) == (1, 3)
-    assert "no such file" in status["passed_over"][0]["reason"]
+    assert "no such file" in status["passed_over"][1]["reason"]
     assert "analyses    1, 3 passed over" in imgda("status", settings).stdout
 
 

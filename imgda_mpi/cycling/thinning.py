@@ -27,17 +27,22 @@ def thin(cycles: Sequence[Cycle], start: datetime, keep_every: timedelta) -> int
     n_removed = 0
     for cycle in cycles:
         for name, time in ((ANALYSIS, cycle.record.time), (RESTART, cycle.record.end)):
-            if (time - start) % keep_every:
+            if not is_kept(time, start, keep_every):
                 n_removed += _remove_set(cycle, name)
         _remove_links(cycle)
     return n_removed
 
 
+def is_kept(time: datetime, start: datetime, keep_every: timedelta) -> bool:
+    """Whether the restarts of a time stay where they are not the newest."""
+    return not (time - start) % keep_every
+
+
 def _remove_links(cycle: Cycle) -> None:
-    """Remove links of a cycle to sets that are gone."""
+    """Remove links of a cycle to sets that are gone. They are relative; what others lead to is not the run's."""
     with writing(cycle.directory):
         for path in [*cycle.directory.rglob("*")]:
-            if path.is_symlink() and not path.exists():
+            if path.is_symlink() and not path.exists() and not path.readlink().is_absolute():
                 path.unlink()
 
 
