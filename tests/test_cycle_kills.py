@@ -86,7 +86,7 @@ def test_a_driver_that_dies_at_any_of_its_steps_goes_on(setup: Setup, undisturbe
     writing, loop = "imgda_mpi.results.run_writing", "imgda_mpi.cycling.loop"
     for module, name, number, complete in (
         (writing, "_give_name", 1, None),  # the run's own folder
-        (loop, "_link", 1, 0),  # begun, without a background
+        (loop, "link", 1, 0),  # begun, without a background
         (loop, "attempt", 2, 0),  # analysed
         (writing, "_take_over", 1, 0),
         (writing, "remove", 1, 0),
@@ -158,7 +158,7 @@ def test_signals_end_a_driver_at_once_and_leave_only_what_is_whole(
             driver.send_signal(number)
             said, _ = driver.communicate(timeout=5)
         assert driver.returncode == status, said
-        assert f"error: ended by {number.name}: run this again to go on" in said
+        assert f"ended by {number.name}: run this again to go on" in said
         assert not processes(f"{MARK}=signals")
         (left,) = (run / "cycles").iterdir()
         assert {path.name for path in left.iterdir()} <= {*KEPT}

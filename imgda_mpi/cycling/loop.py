@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -18,8 +17,8 @@ from imgda_mpi.cycling.ending import Clock
 from imgda_mpi.cycling.pace import MODEL, OWN, length_text, pace_of
 from imgda_mpi.cycling.schedule import Window, left
 from imgda_mpi.cycling.thinning import NEVER, thin
-from imgda_mpi.disk import checksum
-from imgda_mpi.faults import ConfigError, OutputError, fault, writing
+from imgda_mpi.disk import checksum, link
+from imgda_mpi.faults import ConfigError, OutputError, fault
 from imgda_mpi.parallel.team import Team
 from imgda_mpi.results.identity import analysed_set
 from imgda_mpi.results.run_folder import PASSED, Cycle, Run
@@ -127,7 +126,7 @@ class Loop:
         """The folder of a cycle, with a link to its background. Collective."""
         folder = begin_cycle(self.run, window.start, self.team)
         background = self.background()
-        self.team.lead(lambda: _link(folder / BACKGROUND, background[0].parent, self.run.directory))
+        self.team.lead(lambda: link(folder / BACKGROUND, background[0].parent, self.run.directory))
         return folder
 
     def background(self) -> list[Path]:
@@ -227,12 +226,3 @@ def _analysis(folder: Path, background: Mapping[str, str]) -> tuple[list[Path], 
         do = "remove the folder and run this again"
         raise fault(directory, found=found, expected="that of the background of this cycle", do=do, kind=OutputError)
     return files, of_files
-
-
-def _link(link: Path, target: Path, within: Path) -> None:
-    """A link to a folder: relative within the run, which can be moved as a whole, absolute to what is outside."""
-    with writing(link):
-        if target.resolve().is_relative_to(within.resolve()):
-            link.symlink_to(os.path.relpath(target, link.parent))
-        else:
-            link.symlink_to(target.resolve())

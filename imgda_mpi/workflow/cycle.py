@@ -22,8 +22,8 @@ from imgda_mpi.parallel.team import Alone
 from imgda_mpi.results.run_records import ANALYSIS, time_text
 from imgda_mpi.results.versions import package_versions
 from imgda_mpi.settings.cycle import CycleRun, RunOfColumns
+from imgda_mpi.workflow.cycle_analyses import CommandAnalyst
 from imgda_mpi.workflow.cycle_parts import (
-    CommandAnalyst,
     case_of,
     check_case,
     check_launch,
@@ -102,8 +102,8 @@ def driven(settings: CycleRun, clock: Clock) -> Iterator[Loop]:
     check_launch(settings)
     runner = CommandRunner(case, model.command, model.environment, settings.cycle.start)
     run = the_run(settings, case.name, runner, package_versions(), Alone())
-    keep_namelist(case, run)
     with only_driver(directory), cleared(run), closing(_analyses(settings, directory)) as analyses:
+        keep_namelist(case, run)
         loop = loop_of(settings, run, runner, CommandAnalyst(settings, case, analyses), clock, Alone())
         loop.look()
         yield loop

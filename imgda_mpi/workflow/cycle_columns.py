@@ -26,7 +26,8 @@ from imgda_mpi.results.run_records import ANALYSIS
 from imgda_mpi.settings.cycle import CycleRun, RunOfColumns
 from imgda_mpi.workflow.analyse import analyse
 from imgda_mpi.workflow.columns import weather_of
-from imgda_mpi.workflow.cycle_parts import check_there, image_of, is_analysed, loop_of, the_run, windows_of
+from imgda_mpi.workflow.cycle_analyses import check_there, image_of, is_analysed
+from imgda_mpi.workflow.cycle_parts import loop_of, the_run, windows_of
 from imgda_mpi.workflow.window import lay_out, run_window
 
 

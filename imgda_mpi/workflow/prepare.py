@@ -124,7 +124,7 @@ def prepare(
         method = make_method(settings.method.kind, parameters, transform, comm.size, settings.parallel.wedge_groups)
     with settled_by("[method]"), same_fate(comm):
         method.check(grid, observations)
-    with settled_by("[method], [errors] allow_few"):
+    with settled_by("[method], [errors] allow_few", NO_OBSERVATION):
         check_enough(method, observations, settings.errors.allow_few, comm)
     members = None
     if method.needs_members:
