@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -143,31 +144,32 @@ def cycles(folder: Path) -> list[Cycle]:
 def kept(run: Path, *former: Path) -> dict[str, object]:
     """What has to be the same however a run came about, by its path: all but logs, seconds, ranks and passing names.
 
-    ``former`` are folders that the run has been in.
+    ``former`` are folders that the run has been in. What lies beside the run may be in another folder, too.
     """
     found: dict[str, object] = {}
+    folders = (run, *former, run.parent)
     for path in sorted((run / "cycles").rglob("*")):
         name = str(path.relative_to(run))
         if path.parent.name == "log":
             continue
         if path.is_symlink():
-            found[name] = str(path.readlink())
+            found[name] = os.fsencode(path.readlink()).replace(bytes(run.parent), b"HERE")
         elif not path.is_file():
             found[name] = "folder"
         elif path.name == "diagnostics.nc":
             found[name] = {key: value for key, value in contents(path).items() if not is_of_the_job(key)}
         elif path.suffix == ".json":
-            found[name] = _kept_of_json(json.loads(_text(path, run, *former)))
+            found[name] = _kept_of_json(json.loads(_text(path, *folders)))
         else:
-            found[name] = _text(path, run, *former)
+            found[name] = _text(path, *folders)
     return found
 
 
 def _text(path: Path, *runs: Path) -> bytes:
-    """The content of a file without the folder that the run was in."""
+    """The content of a file without the folders that the run was in, and without that around it."""
     content = path.read_bytes()
-    for run in runs:
-        content = content.replace(bytes(run), b"RUN")
+    for number, run in enumerate(runs):
+        content = content.replace(bytes(run), b"HERE" if number == len(runs) - 1 else b"RUN")
     return content
 
 

@@ -203,7 +203,7 @@ def test_jobs_of_a_run_submit_one_another_until_it_is_done(in_three_jobs: Run) -
     assert in_three_jobs.exit_codes() == ["3:0", "137:0", "0:0"]
     asked = calls(in_three_jobs.folder / "project")
     assert len(asked) == 3
-    assert all(re.fullmatch(r"cycle case\.toml --until-walltime (00:00:[45]\d|00:01:00)", call) for call in asked)
+    assert all(re.fullmatch(r"cycle cycle\.toml --until-walltime (00:00:[45]\d|00:01:00)", call) for call in asked)
     assert list((in_three_jobs.folder / "cache/imgda_mpi").iterdir()) == []
 
 
