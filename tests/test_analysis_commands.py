@@ -19,10 +19,13 @@ def test_the_settings_file_may_be_relative(tmp_path: Path, monkeypatch: pytest.M
     file, log = Path("run/cycle/analysis.toml"), Path("run/cycle/log.txt")
     file.parent.mkdir(parents=True)
     file.touch()
-    AnalysisCommand(ONCE)(file, log)
+    AnalysisCommand(ONCE)(file, log)  # raises where the launcher does not find the file
+    assert log.exists()
+    log.unlink()
     resident = ResidentAnalysis(RESIDENT, Path("run"))
     resident(file, log)
     resident.close()
+    assert log.exists()
 
 
 @pytest.mark.parametrize(

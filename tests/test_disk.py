@@ -26,6 +26,7 @@ def test_a_file_system_that_knows_no_order_is_taken_as_it_is(tmp_path: Path, mon
 
 def test_a_pipe_among_the_files_stops_nothing(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
+    assert sorted(tree(tmp_path)) == [tmp_path, tmp_path / "pipe"]
     for path in tree(tmp_path):
         sync(path)
 
