@@ -141,35 +141,34 @@ def cycles(folder: Path) -> list[Cycle]:
     return open_run(folder).cycles()
 
 
-def kept(run: Path, *former: Path) -> dict[str, object]:
+def kept(run: Path, *former: Path, around: Path | None = None) -> dict[str, object]:
     """What has to be the same however a run came about, by its path: all but logs, seconds, ranks and passing names.
 
-    ``former`` are folders that the run has been in. What lies beside the run may be in another folder, too.
+    ``former`` are folders that the run has been in, ``around`` that of its model and images where this does not matter.
     """
     found: dict[str, object] = {}
-    folders = (run, *former, run.parent)
+    folders = {run: b"RUN", **dict.fromkeys(former, b"RUN")} | ({} if around is None else {around: b"HERE"})
     for path in sorted((run / "cycles").rglob("*")):
         name = str(path.relative_to(run))
         if path.parent.name == "log":
             continue
         if path.is_symlink():
-            found[name] = os.fsencode(path.readlink()).replace(bytes(run.parent), b"HERE")
+            found[name] = _without(os.fsencode(path.readlink()), folders)
         elif not path.is_file():
             found[name] = "folder"
         elif path.name == "diagnostics.nc":
             found[name] = {key: value for key, value in contents(path).items() if not is_of_the_job(key)}
         elif path.suffix == ".json":
-            found[name] = _kept_of_json(json.loads(_text(path, *folders)))
+            found[name] = _kept_of_json(json.loads(_without(path.read_bytes(), folders)))
         else:
-            found[name] = _text(path, *folders)
+            found[name] = _without(path.read_bytes(), folders)
     return found
 
 
-def _text(path: Path, *runs: Path) -> bytes:
-    """The content of a file without the folders that the run was in, and without that around it."""
-    content = path.read_bytes()
-    for number, run in enumerate(runs):
-        content = content.replace(bytes(run), b"HERE" if number == len(runs) - 1 else b"RUN")
+def _without(content: bytes, folders: dict[Path, bytes]) -> bytes:
+    """A content without the names of folders."""
+    for folder, word in folders.items():
+        content = content.replace(bytes(folder), word)
     return content
 
 
