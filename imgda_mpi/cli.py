@@ -100,6 +100,8 @@ def _cycle(arguments: argparse.Namespace) -> int:
         settings = read_settings(arguments.settings, CycleRun)
         if (arguments.only is None) != (arguments.at is None):
             raise ConfigError("--only and --at go together")
+        if not is_whole and arguments.until_walltime is not None:
+            raise ConfigError("--until-walltime: is for a whole run; leave it out with --only and --rehearse")
         if arguments.rehearse:
             from imgda_mpi.workflow.rehearse import rehearse_run
 

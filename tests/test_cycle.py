@@ -126,6 +126,9 @@ def test_steps_out_of_order_are_refused(setup: Setup) -> None:
             cycle_step(settings, "model", at)
     done = imgda("cycle", file, "--only", "model")
     assert (done.returncode, done.stderr) == (2, "error: --only and --at go together\n")
+    done = imgda("cycle", file, "--rehearse", "--until-walltime", "60")
+    assert done.returncode == 2
+    assert "--until-walltime: is for a whole run" in done.stderr
 
 
 def test_any_number_of_ranks_gives_the_same_files_also_where_they_stay(run: Path, setup: Setup) -> None:

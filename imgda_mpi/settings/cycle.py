@@ -65,7 +65,18 @@ class Cycling(Section):
     )
 
 
-class RunOfColm202x(Section):
+class ByCommand(Section):
+    """A model that a command runs."""
+
+    environment: FilePath | None = key(
+        "Shell file that bash sources before the command, as for modules (default: the environment that imgda_mpi was "
+        "started in)",
+        default=None,
+        example='"modules.sh"',
+    )
+
+
+class RunOfColm202x(ByCommand):
     """CoLM202X, run by a command."""
 
     kind: Literal["colm202x"] = key("Version of the model: colm202x, colm2014 or columns")
@@ -75,12 +86,6 @@ class RunOfColm202x(Section):
     )
     command: str = key(
         "Runs the model; {namelist} stands for the edited namelist", example='"mpirun -n 24 ./colm.x {namelist}"'
-    )
-    environment: FilePath | None = key(
-        "Shell file that bash sources before the command, as for modules (default: the environment that imgda_mpi was "
-        "started in)",
-        default=None,
-        example='"modules.sh"',
     )
 
     @model_validator(mode="after")
@@ -92,7 +97,7 @@ class RunOfColm202x(Section):
         return self
 
 
-class RunOfColm2014(Section):
+class RunOfColm2014(ByCommand):
     """CoLM2014, run by a command with the namelist on its standard input."""
 
     kind: Literal["colm2014"] = key("Version of the model: colm202x, colm2014 or columns")
@@ -103,12 +108,6 @@ class RunOfColm2014(Section):
     command: str = key("Runs the model, which reads the edited namelist from its input", example='"./clm.x"')
     restart_every: Duration = key(
         "How often the executable was built to write restarts: windows are multiples of it", example='"6 h"'
-    )
-    environment: FilePath | None = key(
-        "Shell file that bash sources before the command, as for modules (default: the environment that imgda_mpi was "
-        "started in)",
-        default=None,
-        example='"modules.sh"',
     )
 
     @model_validator(mode="after")
