@@ -197,7 +197,7 @@ fi
 rm -f "$stamp"
 provide_mpi
 what=.
-[ $tests = no ] || what=".[test]"
+[ $tests = no ] || what=".[test,stations]"
 say "installing imgda_mpi and what it needs"
 install --editable "$what"
 # An earlier run that was interrupted can leave packages that pip takes for complete.
