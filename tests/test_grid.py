@@ -76,7 +76,8 @@ def test_scales_follow_from_the_extent_of_the_grid() -> None:
     assert [global_grid((n, 2 * n)).n_scales for n in (32, 64, 720, 1800)] == [3, 4, 8, 9]
     assert REGIONAL.n_scales == 7  # 51 rows of 0.1 degrees
     small = Grid(np.linspace(11.0, 6.0, 21), np.linspace(-3.2, 0.05, 14))
-    assert small.n_scales == 5  # waves of 24 of its 14 columns
+    assert small.n_scales == 5  # waves of 24 pixels, more than its 21 rows
+    assert Grid(np.linspace(0.0, 1.0, 10), np.linspace(0.0, 20.0, 200)).n_scales == 5  # twice its 10 rows
     assert GLOBAL["cell centres"].transform_shape(5) == (128, 256)
     assert small.transform_shape(5) == (48, 48)
     assert REGIONAL.transform_shape(7) == (192, 192)

@@ -20,8 +20,8 @@ class Curvelet(Section):
     """The curvelet transform."""
 
     n_scales: int | None = key(
-        "Number of scales (default: such that the coarsest has waves longer than 3,000 km, or than a region's shorter "
-        "side; for paper and large_scale ceil(log2(shorter side) - 3))",
+        "Number of scales (default: such that the coarsest has waves longer than 3,000 km, or than the region; "
+        "for paper and large_scale ceil(log2(shorter side) - 3))",
         default=None,
         example="5",
         ge=2,
