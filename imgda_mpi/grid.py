@@ -157,6 +157,18 @@ def _open_length(n: int) -> int:
     return int(next_fast_len(max(SMALLEST, n + (n + 1) // 2), real=True))
 
 
+def which_interval(edges: FloatArray, points: FloatArray) -> IntArray:
+    """Number of the interval between edges (n + 1,) that holds each point; -1 outside, and of NaN.
+
+    A point on an edge is in the interval above it, on the highest edge in the last one. Edges ascend or descend.
+    """
+    if edges[0] > edges[-1]:
+        mirrored = which_interval(edges[::-1], points)
+        return np.where(mirrored < 0, -1, edges.size - 2 - mirrored)
+    interval = np.minimum(np.searchsorted(edges, points, side="right") - 1, edges.size - 2)
+    return np.where((points >= edges[0]) & (points <= edges[-1]), interval, -1)
+
+
 def cell_edges(centres: FloatArray) -> FloatArray:
     """Midpoints of the centres (n,), and at the ends as far beyond them, (n + 1,)."""
     middle = 0.5 * (centres[1:] + centres[:-1])

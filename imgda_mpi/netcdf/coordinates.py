@@ -6,6 +6,7 @@ or is said to be something else at the same time, is no latitude or longitude.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,7 @@ LONGITUDE = Axis(
     ("degrees_east", "degree_east", "degrees_e", "degree_e", "degreese", "degreee"),
     ("longitude", "lon", "nav_lon"),
 )
+AXES = (LATITUDE, LONGITUDE)
 
 
 def vectors_along(dataset: netCDF4.Dataset, dimension: str) -> list[netCDF4.Variable[Any]]:
@@ -94,10 +96,15 @@ def horizontal_grid(
         Where the file does not say that vectors along two of the dimensions are degrees of latitude and longitude, or
         where they make no grid.
     """
-    latitude = _coordinate(path, dataset, variable, LATITUDE, LONGITUDE)
-    longitude = _coordinate(path, dataset, variable, LONGITUDE, LATITUDE)
+    latitude, longitude = (_coordinate(path, dataset, variable, axis, _not_rectilinear) for axis in AXES)
     if latitude.dimensions == longitude.dimensions:
-        raise _not_rectilinear(path, variable, f"a list of points along {latitude.dimensions[0]}")
+        raise fault(
+            path,
+            variable.name,
+            found=f"a list of points along {latitude.dimensions[0]}",
+            expected="latitude and longitude along dimensions of their own",
+            do='only rectilinear grids are read: as an observation take it with kind = "points"',
+        )
     rows, columns = read_values(path, latitude), _unwrapped(read_values(path, longitude))
     try:
         grid = Grid(rows, columns)
@@ -112,9 +119,37 @@ def horizontal_grid(
     return grid, (latitude.dimensions[0], longitude.dimensions[0])
 
 
+def point_coordinates(
+    path: Path, dataset: netCDF4.Dataset, variable: netCDF4.Variable[Any]
+) -> tuple[netCDF4.Variable[Any], netCDF4.Variable[Any]]:
+    """Latitude and longitude of the points of a variable, vectors along the same one of its dimensions.
+
+    Raises
+    ------
+    InputError
+        Where the file does not say that there are such two.
+    """
+    latitude, longitude = (_coordinate(path, dataset, variable, axis, _no_points) for axis in AXES)
+    if latitude.dimensions != longitude.dimensions:
+        raise fault(
+            path,
+            variable.name,
+            found=f"a grid, with latitude along {latitude.dimensions[0]} and longitude along {longitude.dimensions[0]}",
+            expected="points, with latitude and longitude along the same dimension",
+            do='take it with kind = "cf"',
+        )
+    return latitude, longitude
+
+
 def _coordinate(
-    path: Path, dataset: netCDF4.Dataset, variable: netCDF4.Variable[Any], axis: Axis, other: Axis
+    path: Path,
+    dataset: netCDF4.Dataset,
+    variable: netCDF4.Variable[Any],
+    axis: Axis,
+    missing: Callable[[Path, netCDF4.Variable[Any], str], ImgdaError],
 ) -> netCDF4.Variable[Any]:
+    """The vector of a direction along one of the variable's dimensions; ``missing`` makes the error of none."""
+    other = next(one for one in AXES if one is not axis)
     along = [vector for dimension in variable.dimensions for vector in vectors_along(dataset, dimension)]
     objections = []
     for vector in filter(axis.is_meant, along):
@@ -132,7 +167,7 @@ def _coordinate(
         )
     others = [f"{v.name}({', '.join(v.dimensions)})" for v in dataset.variables.values() if axis.is_meant(v)]
     nowhere = f"nowhere in the file (along its dimensions: {'; '.join(map(_said, along)) or 'nothing'})"
-    raise _not_rectilinear(path, variable, f"{axis.name} {', '.join(others) or nowhere}")
+    raise missing(path, variable, f"{axis.name} {', '.join(others) or nowhere}")
 
 
 def _other_mapping(
@@ -200,4 +235,14 @@ def _not_rectilinear(path: Path, variable: netCDF4.Variable[Any], found: str) ->
         found=found,
         expected=f"latitude and longitude as vectors, each along a dimension of its own among ({dimensions})",
         do="only rectilinear grids are read: remap the file to a latitude-longitude grid first",
+    )
+
+
+def _no_points(path: Path, variable: netCDF4.Variable[Any], found: str) -> ImgdaError:
+    return fault(
+        path,
+        variable.name,
+        found=found,
+        expected=f"points, with latitude and longitude as vectors along one of ({', '.join(variable.dimensions)})",
+        do='a latitude-longitude grid is taken with kind = "cf", any other has to be remapped to one first',
     )

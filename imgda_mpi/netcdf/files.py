@@ -12,7 +12,7 @@ from typing import Any
 
 import netCDF4
 
-from imgda_mpi.faults import fault, reading
+from imgda_mpi.faults import ImgdaError, fault, reading
 
 in_library = partial(reading, found="a file that cannot be read", expected="a whole NetCDF file", do="fetch it again")
 """`reading` around one call into the NetCDF library."""
@@ -34,12 +34,7 @@ def resolve(path: Path | str, time: datetime) -> Path:
 def opened(path: Path) -> Iterator[netCDF4.Dataset]:
     """The open file; what is read from it goes through `in_library`."""
     if not path.is_file():
-        raise fault(
-            path,
-            found=f"no such file{_siblings(path)}",
-            expected="a NetCDF file",
-            do="correct the path, or ask for a time that has one",
-        )
+        raise no_such_file(path, "a NetCDF file")
     with in_library(path):
         dataset = netCDF4.Dataset(path)
     try:
@@ -48,6 +43,12 @@ def opened(path: Path) -> Iterator[netCDF4.Dataset]:
     finally:
         with in_library(path):
             dataset.close()
+
+
+def no_such_file(path: Path, expected: str) -> ImgdaError:
+    """The error of a file that is not there, with the names in its folder that are nearest."""
+    found, do = f"no such file{_siblings(path)}", "correct the path, or ask for a time that has one"
+    return fault(path, found=found, expected=expected, do=do)
 
 
 def _siblings(path: Path) -> str:
@@ -73,6 +74,7 @@ def find_variable(path: Path, dataset: netCDF4.Dataset, name: str) -> netCDF4.Va
     """The named variable of the file."""
     if name not in dataset.variables:
         fields = [field for field, variable in dataset.variables.items() if len(variable.dimensions) > 1]
+        fields = fields or list(dataset.variables)  # of a list of points
         raise fault(path, name, found="no such variable", expected=f"one of {', '.join(fields)}", do="name one of them")
     return dataset.variables[name]
 

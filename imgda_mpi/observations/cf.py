@@ -16,7 +16,7 @@ from imgda_mpi.grid import Grid
 from imgda_mpi.netcdf import find_variable, horizontal_grid, opened, resolve, text_attribute
 from imgda_mpi.observations.image import Layer, ObservedImage, SourceImage, observed_image
 from imgda_mpi.observations.intervals import Interval, doubts, interval_of
-from imgda_mpi.observations.layers import Place, check_layer, choose_layer
+from imgda_mpi.observations.layers import Place, check_layer, choose_layer, refuse_empty
 from imgda_mpi.observations.masks import Mask, masked_pixels
 from imgda_mpi.observations.quality import VALID_RANGE
 from imgda_mpi.observations.records import only_ones, read_record
@@ -79,8 +79,7 @@ def read_cf(
     Missing are fill values, values outside the file's own valid_min..valid_max, NaN and infinities. A product that
     is defined over the sea (ERA5 has 0 there) needs a mask, or coasts become too dry.
     """
-    if layer is not None and not 0.0 <= layer[0] < layer[1]:
-        raise ValueError(f"layer {layer} must be top and bottom in m, top < bottom")
+    refuse_empty(layer)
     needs_time = math.isfinite(max_time_offset)
     source = read_source(
         resolve(file, time),
@@ -92,7 +91,7 @@ def read_cf(
         mask=mask,
         member=member,
     )
-    return observed_image(source, grid, regridding=regridding, valid_range=valid_range, error=error)
+    return observed_image(source, source.to_cells(grid, regridding), valid_range=valid_range, error=error)
 
 
 def read_member(
@@ -148,7 +147,7 @@ def read_field(file: Path | str, grid: Grid, time: datetime, *, variable: str, m
     )
     # No deviation is 0 or less: files have such numbers where there is none.
     positive = replace(source, values=np.where(source.values > 0, source.values, np.nan))
-    return observed_image(positive, grid, regridding="bilinear", valid_range=None)
+    return observed_image(positive, positive.to_cells(grid, "bilinear"), valid_range=None)
 
 
 def read_source(

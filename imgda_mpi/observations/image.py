@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
 from imgda_mpi.arrays import BoolArray, FloatArray
 from imgda_mpi.grid import Grid
+from imgda_mpi.observations.quality import gross_check
 
 Layer = tuple[float, float]
 """Top and bottom of a layer of the soil, m below the surface."""
@@ -33,14 +36,35 @@ class MaskedPixels:
     file: Path
 
 
-@dataclass(frozen=True, eq=False)
-class SourceImage:
-    """One soil-moisture image as a file holds it.
+class ToCells(Protocol):
+    """Takes an image from the pixels of a source to the cells of the model grid."""
+
+    def __call__(self, values: FloatArray) -> FloatArray:
+        """Means (ny, nx) over the valid (finite) ones of the source's pixels; NaN where there are too few."""
+        ...
+
+    @property
+    def covered(self) -> BoolArray:
+        """Cells that the source covers, valid or not, (ny, nx)."""
+        ...
+
+    @property
+    def reached(self) -> BoolArray:
+        """Pixels that have a weight in any cell, of the shape of the source's values."""
+        ...
+
+    def per_cell(self, values: FloatArray) -> str:
+        """How many valid pixels a cell is the mean of, in words; nothing where they count by weights."""
+        ...
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Source(ABC):
+    """Soil moisture of one time as a file holds it.
 
     Parameters
     ----------
-    values : volumetric soil moisture, (ny_source, nx_source) m3 m-3, NaN where missing
-    grid : the file's own
+    values : volumetric soil moisture of the pixels, m3 m-3, NaN where missing
     path, variable : where it was read
     time : of the image, UTC
     time_is_stated : whether the file itself has no time, so that ``time`` is the one asked for
@@ -50,7 +74,6 @@ class SourceImage:
     """
 
     values: FloatArray
-    grid: Grid
     path: Path
     variable: str
     time: datetime
@@ -60,6 +83,38 @@ class SourceImage:
     mask: MaskedPixels | None = None
 
     @property
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """SHA-256 of values and places, hexadecimal, whatever order the file has them in."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class SourceImage(Source):
+    """One soil-moisture image on a grid; ``values`` and ``mask`` are (ny_source, nx_source).
+
+    Parameters
+    ----------
+    grid : the file's own
+    """
+
+    grid: Grid
+
+    def to_cells(self, grid: Grid, regridding: str) -> ToCells:
+        """What takes the image to the model grid; arguments as of `imgda_mpi.observations.cf.read_cf`.
+
+        Raises
+        ------
+        ValueError
+            Where the regridding is unknown.
+        """
+        # Only here, because every rank gets observed images, and only the one that makes them needs sparse matrices.
+        from imgda_mpi.observations.regrid import METHODS
+
+        if regridding not in METHODS:
+            raise ValueError(f"unknown regridding {regridding!r}; known are {', '.join(METHODS)}")
+        return METHODS[regridding](self.grid, grid)
+
+    @property
     def fingerprint(self) -> str:
         """SHA-256 of values and grid, hexadecimal.
 
@@ -67,14 +122,19 @@ class SourceImage:
         """
         latitude, longitude = self.grid.latitude, self.grid.longitude % 360.0
         rows, columns = np.argsort(latitude), np.argsort(longitude)
-        digest = hashlib.sha256()
-        for part in (latitude[rows], longitude[columns], self.values[np.ix_(rows, columns)]):
-            # A millionth takes the rounding of units away; one bit pattern for every NaN, and for both zeros.
-            rounded = np.round(part, 6).astype("<f8", order="C")
-            rounded += 0.0
-            rounded[np.isnan(rounded)] = np.nan
-            digest.update(rounded.data)
-        return digest.hexdigest()
+        return sha256_of(latitude[rows], longitude[columns], self.values[np.ix_(rows, columns)])
+
+
+def sha256_of(*parts: FloatArray) -> str:
+    """SHA-256 of some numbers to a millionth, hexadecimal."""
+    digest = hashlib.sha256()
+    for part in parts:
+        # A millionth takes the rounding of units away; one bit pattern for every NaN, and for both zeros.
+        rounded = np.round(part, 6).astype("<f8", order="C")
+        rounded += 0.0
+        rounded[np.isnan(rounded)] = np.nan
+        digest.update(rounded.data)
+    return digest.hexdigest()
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,14 +147,15 @@ class ObservedImage:
     time : of the observation, aware, UTC
     path : the file read
     what : variable, time and interval in one line, for logs
-    fingerprint : of the source image, see `SourceImage`
+    fingerprint : of the source, see `Source`
     remarks : what is doubtful of it and has to be said
     counts : "source pixels" = "missing" + "masked" + "below range" + "above range" + "not used" + "used", where pixels
-        "not used" are valid but give no weight to any model cell (outside the grid, or passed over by bilinear
-        interpolation).
+        "not used" are valid but give no weight to any model cell (outside the grid, passed over by bilinear
+        interpolation, or points of another time).
         "cells" = "cells observed" + "cells mostly missing" + "cells not covered", where the last lie outside the
-        source grid or in a gap of it.
+        source grid or in a gap of it, or hold no point.
     files : every one that was read
+    per_cell : how many pixels a cell is the mean of, in words; empty where they count by weights
     """
 
     values: FloatArray
@@ -105,6 +166,7 @@ class ObservedImage:
     remarks: tuple[str, ...]
     counts: Mapping[str, int]
     files: list[Path]
+    per_cell: str = ""
 
     @property
     def observed(self) -> BoolArray:
@@ -121,7 +183,8 @@ class ObservedImage:
         """What became of the source's pixels, in one line."""
         reasons = ("missing", "masked", "below range", "above range", "not used", "used")
         counts = ", ".join(f"{self.counts[reason]} {reason}" for reason in reasons)
-        return f"{self.counts['source pixels']} pixels: {counts}"
+        per_cell = f"; {self.per_cell}" if self.per_cell else ""
+        return f"{self.counts['source pixels']} pixels: {counts}{per_cell}"
 
     def sketch(self, cells: BoolArray) -> tuple[float, ...]:
         """Sums of the observed values in some cells (ny, nx) with `SKETCHES` patterns of random signs, m3 m-3.
@@ -142,34 +205,26 @@ class ObservedImage:
 
 
 def observed_image(
-    source: SourceImage,
-    grid: Grid,
+    source: Source,
+    to_cells: ToCells,
     *,
-    regridding: str,
     valid_range: tuple[float, float] | None,
     error: float = 0.0,
 ) -> ObservedImage:
-    """The source image, checked pixel by pixel and brought to the model grid (ny, nx).
+    """The source, checked pixel by pixel and brought to the model grid (ny, nx).
 
-    Arguments as of `imgda_mpi.observations.cf.read_cf`; without a valid range every value is used.
+    Further arguments as of `imgda_mpi.observations.cf.read_cf`; without a valid range every value is used.
 
     Raises
     ------
     InputError
         Where the values as a whole cannot be m3 m-3.
     ValueError
-        Where the regridding is unknown or the range is empty.
+        Where the range is empty.
     """
-    # Only here, because every rank gets observed images, and only the one that makes them needs sparse matrices.
-    from imgda_mpi.observations.quality import gross_check
-    from imgda_mpi.observations.regrid import METHODS
-
-    if regridding not in METHODS:
-        raise ValueError(f"unknown regridding {regridding!r}; known are {', '.join(METHODS)}")
     masked = np.isfinite(source.values) & (False if source.mask is None else source.mask.pixels)
     used = np.where(masked, np.nan, source.values)
     checked = gross_check(used, str(source.path), source.variable, valid_range, error)
-    to_cells = METHODS[regridding](source.grid, grid)
     values = to_cells(checked.values)
     valid, observed, covered = np.isfinite(checked.values), np.isfinite(values), to_cells.covered
     counts = {
@@ -197,4 +252,5 @@ def observed_image(
         remarks=(*source.remarks, *([checked.remark] if checked.remark else [])),
         counts=counts,
         files=list(dict.fromkeys([source.path, *([source.mask.file] if source.mask else [])])),
+        per_cell=to_cells.per_cell(checked.values),
     )

@@ -89,6 +89,35 @@ def choose_layer(
     return Place(taken, first)
 
 
+def refuse_empty(layer: Layer | None) -> None:
+    """Raise ValueError where top and bottom, m, are none of a layer."""
+    if layer is not None and not 0.0 <= layer[0] < layer[1]:
+        raise ValueError(f"layer {layer} must be top and bottom in m, top < bottom")
+
+
+def check_depths(path: Path, name: str, depths: FloatArray, units: str, layer: Layer | None) -> None:
+    """Refuse points at several depths (n,), or at one outside the layer that is taken (the image's where None).
+
+    Raises
+    ------
+    InputError
+        Also where the units are none of depths.
+    """
+    if units.lower() not in METRES:
+        raise fault(path, name, found=f"units '{units}'", expected="m, cm or mm", do="correct the units")
+    different = np.unique(np.abs(METRES[units.lower()] * depths[np.isfinite(depths)]))
+    if different.size > 1:
+        raise fault(
+            path,
+            name,
+            found=f"points at {different.size} depths, {different[0]:g} to {different[-1]:g} m",
+            expected="points of one depth",
+            do="leave the others out of the file",
+        )
+    for depth in different:
+        _check_node(path, name, float(depth), layer)
+
+
 def check_layer(path: Path, variable: str, layer: Layer | None) -> str | None:
     """Refuse a layer without any part of the image's; what a layer that differs from it stands for, in words.
 
@@ -170,20 +199,20 @@ def _depth_coordinate(
     along = [v for dimension in dimensions for v in vectors_along(dataset, dimension)]
     named = text_attribute(variable, "coordinates").split()
     scalars = [v for v in dataset.variables.values() if not v.dimensions]
-    candidates = along + [v for v in scalars if v.name in named or _is_depth(path, v)]
+    candidates = along + [v for v in scalars if v.name in named or is_depth(path, v)]
     for candidate in candidates:
         standard_name, units = (text_attribute(candidate, name).lower() for name in ("standard_name", "units"))
-        is_depth = _is_depth(path, candidate)
-        if is_depth and units not in METRES:
+        says_so = is_depth(path, candidate)
+        if says_so and units not in METRES:
             raise fault(
                 path, candidate.name, found=f"units '{units}'", expected="depths in m, cm or mm", do="correct the units"
             )
-        if is_depth or (units in METRES and not standard_name):
+        if says_so or (units in METRES and not standard_name):
             return candidate
     return None
 
 
-def _is_depth(path: Path, variable: netCDF4.Variable[Any]) -> bool:
+def is_depth(path: Path, variable: netCDF4.Variable[Any]) -> bool:
     """Whether it says so: by standard name (also a height below the surface), else by its name."""
     standard_name = text_attribute(variable, "standard_name").lower()
     if standard_name == "height":

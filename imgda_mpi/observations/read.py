@@ -19,7 +19,11 @@ from imgda_mpi.parallel.failure import from_rank_0, same_fate
 
 log = logging.getLogger(__name__)
 
-READERS = {"gldas": "observations.gldas:read_gldas", "cf": "observations.cf:read_cf"}
+READERS = {
+    "gldas": "observations.gldas:read_gldas",
+    "cf": "observations.cf:read_cf",
+    "points": "observations.point_files:read_points",
+}
 """Every kind of observation: what reads an image."""
 
 # A product that holds one number where it has no soil has it in most cells of the sea; of soil it is nowhere the same.

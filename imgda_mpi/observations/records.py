@@ -19,12 +19,13 @@ def read_record(
     path: Path,
     variable: netCDF4.Variable[Any],
     index: dict[str, int],
-    horizontal: tuple[str, str],
+    horizontal: tuple[str, ...],
     chosen: Chosen,
 ) -> tuple[FloatArray, int, str | None]:
     """Values of the one step of the chosen time that has any, rows first; its number; what to say of the others.
 
-    ``index`` holds a number for every dimension that is neither horizontal nor that of the time.
+    ``horizontal`` are the dimensions of an image, or the one of points. ``index`` holds a number for every dimension
+    that is neither horizontal nor that of the time.
 
     Raises
     ------
@@ -40,7 +41,7 @@ def read_record(
     def read(step: int) -> FloatArray:
         of_step = index if chosen.dimension is None else index | {chosen.dimension: step}
         values = read_values(path, variable, tuple(of_step.get(d, slice(None)) for d in variable.dimensions))
-        is_turned = variable.dimensions.index(horizontal[0]) > variable.dimensions.index(horizontal[1])
+        is_turned = variable.dimensions.index(horizontal[0]) > variable.dimensions.index(horizontal[-1])
         return values.T if is_turned else values
 
     if len(chosen.steps) == 1:

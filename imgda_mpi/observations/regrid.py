@@ -13,7 +13,7 @@ import numpy as np
 from scipy.sparse import coo_array, csr_array
 
 from imgda_mpi.arrays import BoolArray, FloatArray, IntArray
-from imgda_mpi.grid import Grid
+from imgda_mpi.grid import Grid, which_interval
 from imgda_mpi.observations.gaps import Stretch, column_stretches, row_stretches
 
 HALF = 0.5  # of a cell's weight must lie on valid pixels
@@ -69,6 +69,10 @@ class Regridding:
     def reached(self) -> BoolArray:
         """Source pixels that have a weight in any target cell, (ny_source, nx_source)."""
         return np.outer(self.latitude.sum(axis=0) > 0, self.longitude.sum(axis=0) > 0)
+
+    def per_cell(self, values: FloatArray) -> str:
+        """Nothing: pixels count by their weights."""
+        return ""
 
     def _spread(self, field: FloatArray) -> FloatArray:
         return np.asarray(self.latitude @ field @ self.longitude.T)
@@ -164,19 +168,11 @@ def _overlap(source_edges: FloatArray, target_edges: FloatArray, pixels: IntArra
     """Share of each target interval that each pixel overlaps, (n_target, n_pixels); ``pixels[k]`` has interval k."""
     points = np.union1d(source_edges, target_edges)
     middle, length = 0.5 * (points[1:] + points[:-1]), np.diff(points)
-    row, column = _interval(target_edges, middle), _interval(source_edges, middle)
-    shape = (target_edges.size - 1, source_edges.size - 1)
-    inside = (row >= 0) & (row < shape[0]) & (column >= 0) & (column < shape[1])
+    row, column = which_interval(target_edges, middle), which_interval(source_edges, middle)
+    inside = (row >= 0) & (column >= 0)
     row, column = row[inside], column[inside]
     weights = length[inside] / np.abs(np.diff(target_edges))[row]
     # Edges that agree but for rounding leave slivers: they are no overlap.
     real = weights > ROUNDING
     place = row[real], pixels[column[real]]
-    return coo_array((weights[real], place), shape=(shape[0], n_pixels)).tocsr()
-
-
-def _interval(edges: FloatArray, points: FloatArray) -> IntArray:
-    """Index of the interval that holds each point; -1 or the number of intervals outside."""
-    if edges[0] > edges[-1]:
-        return edges.size - 2 - _interval(edges[::-1], points)
-    return np.searchsorted(edges, points, side="right") - 1
+    return coo_array((weights[real], place), shape=(target_edges.size - 1, n_pixels)).tocsr()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -67,7 +68,7 @@ def nearest_time(
     path: Path,
     dataset: netCDF4.Dataset,
     variable: netCDF4.Variable[Any],
-    horizontal: tuple[str, str],
+    horizontal: tuple[str, ...],
     time: datetime,
     max_time_offset: float,
     *,
@@ -76,7 +77,8 @@ def nearest_time(
     """The file's time nearest to the one wanted, the earlier of two.
 
     ``time`` is aware, ``max_time_offset`` in hours: infinity takes the nearest however far it is. A file without any
-    time is taken unless it ``needs_time``. ``horizontal`` are the dimensions of latitude and longitude.
+    time is taken unless it ``needs_time``. ``horizontal`` are the dimensions of latitude and longitude, along which no
+    time is looked for.
 
     Raises
     ------
@@ -84,30 +86,52 @@ def nearest_time(
         Where there is no time so near, or the file has a time that is not understood.
     """
     coordinate = _time_coordinate(path, dataset, variable, horizontal)
-    wanted = time.astimezone(UTC)
     if coordinate is None:
         if not needs_time:
             return Chosen()
-        found, do = "no time coordinate", "give another file, or set max_time_offset to inf and state the time"
-    else:
-        times = decoded(path, coordinate, read_values(path, coordinate).ravel())
-        nearest = min(times, key=lambda own: (abs(own - wanted), own))
-        if abs(nearest - wanted).total_seconds() <= 3600.0 * max_time_offset:
-            along = next((d for d in coordinate.dimensions if d in variable.dimensions), None)
-            steps = tuple(step for step, own in enumerate(times) if own == nearest)
-            spacing = min(
-                (abs(own - nearest).total_seconds() / 3600.0 for own in times if own != nearest), default=math.inf
-            )
-            return Chosen(nearest, along, steps, coordinate.name, spacing)
+        raise without_time(path, variable.name, time, max_time_offset)
+    times = decoded(path, coordinate, read_values(path, coordinate).ravel())
+    do = "give another file, raise max_time_offset, or set time to the time found"
+    if not needs_time:
+        do = "give the file of that time, or raise its max_time_offset"
+    nearest = nearest_of(path, variable.name, times, time, max_time_offset, do=do)
+    along = next((d for d in coordinate.dimensions if d in variable.dimensions), None)
+    steps = tuple(step for step, own in enumerate(times) if own == nearest)
+    spacing = min((abs(own - nearest).total_seconds() / 3600.0 for own in times if own != nearest), default=math.inf)
+    return Chosen(nearest, along, steps, coordinate.name, spacing)
+
+
+def nearest_of(
+    path: Path, name: str, times: Sequence[datetime], time: datetime, max_time_offset: float, *, do: str
+) -> datetime:
+    """The time nearest to the one wanted, the earlier of two; arguments as of `nearest_time`.
+
+    Raises
+    ------
+    InputError
+        Where there is none so near.
+    """
+    wanted = time.astimezone(UTC)
+    nearest = min(times, key=lambda own: (abs(own - wanted), own))
+    if abs(nearest - wanted).total_seconds() > 3600.0 * max_time_offset:
         found = f"{nearest:{DATE_TEXT}} as the nearest of {len(times)} time(s)"
-        do = "give another file, raise max_time_offset, or set time to the time found"
-        if not needs_time:
-            do = "give the file of that time, or raise its max_time_offset"
-    raise fault(path, variable.name, found=found, expected=f"{wanted:{DATE_TEXT}} ± {max_time_offset:g} h", do=do)
+        raise fault(path, name, found=found, expected=_text(wanted, max_time_offset), do=do)
+    return nearest
+
+
+def without_time(path: Path, name: str, time: datetime, max_time_offset: float) -> ImgdaError:
+    """The error of a file without any time; arguments as of `nearest_time`."""
+    expected = _text(time.astimezone(UTC), max_time_offset)
+    do = "give another file, or set max_time_offset to inf and state the time"
+    return fault(path, name, found="no time coordinate", expected=expected, do=do)
+
+
+def _text(wanted: datetime, max_time_offset: float) -> str:
+    return f"{wanted:{DATE_TEXT}} ± {max_time_offset:g} h"
 
 
 def _time_coordinate(
-    path: Path, dataset: netCDF4.Dataset, variable: netCDF4.Variable[Any], horizontal: tuple[str, str]
+    path: Path, dataset: netCDF4.Dataset, variable: netCDF4.Variable[Any], horizontal: tuple[str, ...]
 ) -> netCDF4.Variable[Any] | None:
     """The time of the images: by standard name, else the dimension's own, else another that can only be it.
 

@@ -38,18 +38,10 @@ class Observation(Section):
         default=3.0,
         ge=0,
     )
-    regridding: Literal["bilinear", "conservative"] = key(
-        "How pixels become cells: bilinear (the paper's) or conservative (area mean)", default="bilinear"
-    )
     valid_range: Range = key(
         "Soil moisture further outside than three standard deviations of its errors is rejected and counted",
         "m3 m-3",
         default=(0.0, 0.6),
-    )
-    mask: Mask | None = key(
-        "Leave out pixels where a variable is below a value: {variable, min}, also with the file it is in",
-        default=None,
-        example='{variable = "lsm", min = 0.5}',
     )
     allow_empty: bool = key(
         "Without a single valid pixel over land, write the background unchanged instead of stopping", default=False
@@ -66,16 +58,29 @@ class Observation(Section):
         return self.values("time", *self.ALLOWANCES)
 
 
-class Gldas(Observation):
+class OnGrid(Observation):
+    """An observed image on a grid of its own."""
+
+    regridding: Literal["bilinear", "conservative"] = key(
+        "How pixels become cells: bilinear (the paper's) or conservative (area mean)", default="bilinear"
+    )
+    mask: Mask | None = key(
+        "Leave out pixels where a variable is below a value: {variable, min}, also with the file it is in",
+        default=None,
+        example='{variable = "lsm", min = 0.5}',
+    )
+
+
+class Gldas(OnGrid):
     """GLDAS-2.1 Noah 3-hourly files as distributed, variable SoilMoi0_10cm_inst."""
 
-    kind: Literal["gldas"] = key("Kind of observation: gldas or cf")
+    kind: Literal["gldas"] = key("Kind of observation: gldas, cf or points")
 
 
-class Cf(Observation):
+class Cf(OnGrid):
     """Any CF NetCDF file on a rectilinear latitude-longitude grid."""
 
-    kind: Literal["cf"] = key("Kind of observation: gldas or cf")
+    kind: Literal["cf"] = key("Kind of observation: gldas, cf or points")
     variable: str = key("Name of the soil moisture variable", min_length=1, example='"soil_moisture"')
     layer: Depths | None = key(
         "Top and bottom of the layer to take, also where the variable is in kg m-2 (default: the only one)",
@@ -85,7 +90,27 @@ class Cf(Observation):
     )
 
 
-AnyObservation = Annotated[Gldas | Cf, Field(discriminator="kind")]
+class Points(Observation):
+    """A list of points with latitude, longitude and soil moisture, NetCDF or .csv; a cell is the mean of its points."""
+
+    kind: Literal["points"] = key("Kind of observation: gldas, cf or points")
+    variable: str = key("Name of the soil moisture variable or column", min_length=1, example='"soil_moisture"')
+    layer: Depths | None = key(
+        "Top and bottom of the layer of the points, where the file does not say it and they are in kg m-2, or it has "
+        "several (default: that of the file)",
+        "m",
+        default=None,
+        example="[0.0, 0.05]",
+    )
+    max_time_offset: float = key(
+        "Largest distance of a point from the time wanted; inf takes all points, and files without time",
+        "hours",
+        default=3.0,
+        ge=0,
+    )
+
+
+AnyObservation = Annotated[Gldas | Cf | Points, Field(discriminator="kind")]
 
 
 class NoiseEstimate(Section):

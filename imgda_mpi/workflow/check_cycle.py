@@ -30,6 +30,7 @@ from imgda_mpi.settings.analysis import Parallel
 from imgda_mpi.settings.cycle import CycleRun, RunOfColumns
 from imgda_mpi.settings.fields import FieldFile
 from imgda_mpi.settings.methods import NothingSettings
+from imgda_mpi.settings.observations import OnGrid
 from imgda_mpi.workflow.check import tell
 from imgda_mpi.workflow.columns import weather_of
 from imgda_mpi.workflow.cycle_columns import ColumnsRunner
@@ -149,8 +150,9 @@ def _check_files(settings: CycleRun, analyses: Sequence[datetime], faults: Fault
     if not analyses or observation is None:
         return None
     background_error = settings.method.values().get("background_error")
+    mask = observation.mask if isinstance(observation, OnGrid) else None
     patterns = {
-        "[observation] mask": observation.mask and observation.mask.file,
+        "[observation] mask": mask and mask.file,
         "[ensemble] file": settings.ensemble and settings.ensemble.file,
         "[errors] observation": settings.errors.observation,
         "[method] background_error": background_error,
