@@ -40,7 +40,7 @@ class Stages:
 
 
 def progress(items: Sequence[Item], what: str, *, speaks: bool) -> Generator[Item, None, None]:
-    """Pass items on, showing how far they are and the time left: a bar on a terminal, a few lines in a log if it is long.
+    """Pass items on, showing how far they are and the time left: a bar on a terminal, else a few lines in the log.
 
     ``speaks`` is true on the one rank that shows anything.
     """

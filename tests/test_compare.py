@@ -12,7 +12,7 @@ from image_files import copy_grid, write_grid
 from launch import differing, imgda, read
 
 from imgda_mpi.grid import global_grid
-from imgda_mpi.report.tables import comparison_table
+from imgda_mpi.report.comparison_table import comparison_table
 from imgda_mpi.results.comparison_file import read_comparison
 
 METHODS = (
@@ -129,7 +129,7 @@ def test_only_the_best_of_the_lengths_tried_is_shown_and_marked(pair: str, tmp_p
     table = comparison_table(saved)
     assert f"{best} *" in table
     assert table.count("optimal_interpolation") == 1
-    assert "found with the truth" in table
+    assert "found with what judges" in table
 
 
 @pytest.fixture

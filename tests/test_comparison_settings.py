@@ -67,7 +67,10 @@ def test_every_key_is_documented() -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"truth": None}, r"needs either \[background\] and \[truth\], or \[members\]"),
+        (
+            {"truth": None},
+            r"needs \[background\] and \[truth\], or \[background\], \[observation\] and \[judge\], or \[members\]",
+        ),
         ({"methods": ["letkf"]}, r"methods letkf need \[members\]"),
         ({"methods": ["magic"]}, "magic"),
         ({"methods": []}, "methods"),

@@ -29,4 +29,6 @@ def mean_of_records(records: Sequence[FloatArray]) -> FloatArray:
         valid = np.isfinite(values)
         total += np.where(valid, values, 0.0)
         number += valid
-    return np.divide(total, number, out=np.full(total.shape, np.nan), where=number >= least_of(len(records)))
+    mean = np.full(total.shape, np.nan)
+    np.divide(total, number, out=mean, where=number >= least_of(len(records)))
+    return mean

@@ -195,7 +195,9 @@ def read_source(
         variable = find_variable(path, dataset, name)
         grid, horizontal = horizontal_grid(path, dataset, variable)
         if window is None:
-            all_chosen = [nearest_time(path, dataset, variable, horizontal, time, max_time_offset, needs_time=needs_time)]
+            all_chosen = [
+                nearest_time(path, dataset, variable, horizontal, time, max_time_offset, needs_time=needs_time)
+            ]
         else:
             all_chosen = times_within(path, dataset, variable, horizontal, time, window)
         chosen = all_chosen[0]

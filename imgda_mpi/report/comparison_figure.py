@@ -8,7 +8,15 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from imgda_mpi.faults import writing
-from imgda_mpi.report.figure import DOTS_PER_INCH, MOISTURE_COLOURS, MOISTURE_LIMITS, UNIT, draw_panel, land_latitudes, shape_of_map
+from imgda_mpi.report.figure import (
+    DOTS_PER_INCH,
+    MOISTURE_COLOURS,
+    MOISTURE_LIMITS,
+    UNIT,
+    draw_panel,
+    land_latitudes,
+    shape_of_map,
+)
 from imgda_mpi.results.comparison_file import SavedComparison
 
 MOST_PANELS = 18
@@ -25,7 +33,7 @@ def draw_images(saved: SavedComparison, figure_file: Path) -> Figure:
     OutputError
         Where the picture cannot be written.
     """
-    given = [name for name in ("background", "truth", "judge", "observation") if name in saved.images]
+    given: list[str] = [name for name in ("background", "truth", "judge", "observation") if name in saved.images]
     # What has no value in the truth has none in any image of a draw.
     land = np.isfinite(saved.images["background"]) & np.isfinite(saved.images.get("truth", saved.images["background"]))
     wanted = [number for number in saved.shown() if saved.names[number] != "none"]

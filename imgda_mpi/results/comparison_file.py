@@ -102,7 +102,7 @@ def write_comparison(
         file.createDimension("lon", grid.shape[1])
         write_coordinate(file, "lat", grid.latitude, "latitude", "degrees_north")
         write_coordinate(file, "lon", grid.longitude, "longitude", "degrees_east")
-        write_names(file, "method", methods)
+        write_names(file, "method", list(methods))
         write_names(file, "region", list(REGIONS))
         seconds = np.array([trials.cases[key.case].time.timestamp() for key in trials.keys])
         write_variable(file, "draw_time", ("draw",), seconds, "time of the images", "seconds since 1970-01-01 00:00:00")

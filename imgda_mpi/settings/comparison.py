@@ -12,7 +12,7 @@ from imgda_mpi.settings.analysis import Curvelet, Output
 from imgda_mpi.settings.fields import Depths, Duration, FilePattern, Instant, Number, Positive, Section, key
 from imgda_mpi.settings.methods import ComparedMethod, MethodSettings, OfMembers
 from imgda_mpi.settings.observations import AnyObservation, Cf, Gldas, NoiseEstimate, Observation, Points
-from imgda_mpi.settings.stations import Ismn, Stations, StationTable
+from imgda_mpi.settings.stations import Ismn, StationTable
 
 Lengths = Annotated[tuple[Positive, ...], Field(strict=False, min_length=1)]
 Size = Annotated[int, Field(strict=True, ge=2)]
@@ -150,7 +150,10 @@ class Comparison(Section):
         '{kind = "paper", n_members = 20}'
     )
     time: Instant | None = key(
-        "Of the images, and part of the key of all random numbers", "UTC", default=None, example="2022-06-02T06:00:00Z"
+        "Of the images, and part of the key of all random numbers (default: times instead)",
+        "UTC",
+        default=None,
+        example="2022-06-02T06:00:00Z",
     )
     times: ManyTimes | None = key(
         "Several times, ascending, in the place of time; those without a file of every section are passed over",
@@ -165,8 +168,8 @@ class Comparison(Section):
         example='"3 days"',
     )
     noise: AnyNoise | None = key(
-        "Standard deviation of the white noise in the observations, or {white, red, length, boxes}; not with "
-        "[observation]",
+        "Standard deviation of the white noise of observations, or {white, red, length, boxes} (default: none, for "
+        "[observation])",
         "m3 m-3",
         default=None,
         example="0.1",
@@ -205,15 +208,15 @@ class Comparison(Section):
         return self.times.listed if isinstance(self.times, TimeRange) else self.times
 
     @property
-    def stations(self) -> Stations | None:
+    def stations(self) -> StationTable | Ismn | None:
         """The judge, where it is stations."""
-        return self.judge if isinstance(self.judge, Stations) else None
+        return self.judge if isinstance(self.judge, StationTable | Ismn) else None
 
     @property
-    def images(self) -> dict[str, Observation]:
+    def images(self) -> dict[str, Gldas | Cf | Points]:
         """Sections that are images, by their names, the background first."""
         sections = {name: getattr(self, name) for name in ("background", "truth", "observation", "judge")}
-        return {name: section for name, section in sections.items() if isinstance(section, Observation)}
+        return {name: section for name, section in sections.items() if isinstance(section, Gldas | Cf | Points)}
 
     @property
     def labels(self) -> list[str]:
@@ -296,7 +299,7 @@ class Comparison(Section):
     def _something_in_the_window(self) -> Comparison:
         averaged = [section for name, section in self.images.items() if name != "observation"]
         if self.window is not None and self.stations is None and not any(isinstance(one, Cf) for one in averaged):
-            raise ValueError("window has no effect: it is for [background], [truth] and [judge] of kind cf, and stations")
+            raise ValueError("window has no effect: it is for stations, and for images of kind cf but [observation]")
         if self.grid == "background" and isinstance(self.background, Points):
             raise ValueError("grid = 'background' needs a background on a grid, not points")
         return self

@@ -18,7 +18,7 @@ SECOND = timedelta(seconds=1)
 
 
 def one_of_each(series: Sequence[StationSeries], depth: tuple[float, float]) -> list[StationSeries]:
-    """A series for each station, in the order of the file: of several depths the one nearest to the middle of the range.
+    """A series for each station, in the order of the file: of several depths that nearest to the middle of the range.
 
     Sensors of this depth are merged. ``depth`` is the range, m; of two as near it is the upper one.
     """

@@ -78,7 +78,9 @@ class Experiment:
         return Outcome(
             n_cells=np.array([np.count_nonzero(cells) for cells in regions]),
             scores=np.array([[[getattr(one, name) for name in SCORES] for one in of_method] for of_method in found]),
-            spectrum=np.array([self._spectrum(np.where(compared, a - reference, 0.0), compared.sum()) for a in analyses]),
+            spectrum=np.array(
+                [self._spectrum(np.where(compared, a - reference, 0.0), compared.sum()) for a in analyses]
+            ),
             at_cells=np.array([analysis.ravel()[self._cells] for analysis in analyses]),
             seconds=np.array(seconds),
             analyses=np.array(analyses) if keep_images else None,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from imgda_mpi.arrays import FloatArray, IntArray
+from imgda_mpi.arrays import BoolArray, FloatArray, IntArray
 
 LEAST_PAIRS = 10
 """Of a station: fewer say nothing of its correlation."""
@@ -42,7 +42,7 @@ class StationScores:
 
 def count_pairs(estimates: FloatArray, measured: FloatArray) -> IntArray:
     """Times at which all estimates (..., n_times, n_stations) and a station have a value, (n_stations,)."""
-    return np.count_nonzero(_valid(estimates, measured), axis=0)
+    return np.asarray(np.count_nonzero(_valid(estimates, measured), axis=0))
 
 
 def station_scores(estimates: FloatArray, measured: FloatArray) -> StationScores:
@@ -63,12 +63,12 @@ def station_scores(estimates: FloatArray, measured: FloatArray) -> StationScores
     there = valid[:, used]
     pairs = [np.where(there, values[..., used], 0.0) for values in (estimates, measured)]
     n_times = measured.shape[0]
-    values = np.stack(_scores(*pairs, there, np.ones((1, n_times))))[..., 0, :]
-    resampled = np.stack(_scores(*pairs, there, _resamples(n_times)))
+    values = _scores(pairs[0], pairs[1], there, np.ones((1, n_times)))[..., 0, :]
+    resampled = _scores(pairs[0], pairs[1], there, _resamples(n_times))
     return StationScores(used, n_pairs, values, _mean_over_stations(resampled))
 
 
-def _valid(estimates: FloatArray, measured: FloatArray) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+def _valid(estimates: FloatArray, measured: FloatArray) -> BoolArray:
     return np.isfinite(measured) & np.isfinite(estimates).all(axis=0)
 
 
@@ -81,8 +81,8 @@ def _resamples(n_times: int) -> FloatArray:
     return np.stack([np.bincount(one, minlength=n_times) for one in chosen]).astype(np.float64)
 
 
-def _scores(a: FloatArray, b: FloatArray, there: np.ndarray[tuple[int, ...], np.dtype[np.bool_]], weights: FloatArray) -> list[FloatArray]:
-    """R, ubRMSE and bias with weights (n, n_times), each (n_methods, n, n_stations); NaN where they are not defined."""
+def _scores(a: FloatArray, b: FloatArray, there: BoolArray, weights: FloatArray) -> FloatArray:
+    """R, ubRMSE and bias with weights (n, n_times): (3, n_methods, n, n_stations), NaN where they are not defined."""
     number = there.sum(axis=0)
     # Means are taken off first: the differences of large sums would lose digits.
     mean_a, mean_b = a.sum(axis=-2) / number, b.sum(axis=0) / number
@@ -97,11 +97,11 @@ def _scores(a: FloatArray, b: FloatArray, there: np.ndarray[tuple[int, ...], np.
         r = shared / np.sqrt(var_a * var_b)
         ubrmse = np.sqrt(np.maximum(var_a + var_b - 2 * shared, 0.0))
         bias = first_a + mean_a[:, None] - first_b - mean_b
-    return [np.where(np.isfinite(r), r, np.nan), ubrmse, bias]
+    return np.stack([np.where(np.isfinite(r), r, np.nan), ubrmse, bias])
 
 
 def _mean_over_stations(values: FloatArray) -> FloatArray:
     """Of those that have a value; NaN where none has."""
     there = np.isfinite(values)
     with np.errstate(invalid="ignore"):
-        return np.where(there, values, 0.0).sum(axis=-1) / there.sum(axis=-1)
+        return np.asarray(np.where(there, values, 0.0).sum(axis=-1) / there.sum(axis=-1))

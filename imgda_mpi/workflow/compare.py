@@ -113,7 +113,7 @@ def prepare_comparison(settings: Comparison, stages: Stages, comm: MPI.Intracomm
     """
     tried = settings.tried
     if comm.rank == 0:
-        warn_of_same_file(settings.images)
+        warn_of_same_file(settings)
     with stages.stage("images"):
         inputs = read_inputs(settings, comm)
         trials = trials_of(settings, inputs)
@@ -177,12 +177,11 @@ def check_common_cells(settings: Comparison, trials: Trials) -> None:
     n_land = sum(np.count_nonzero(case.land) for case in trials.cases)
     n_observed = sum(np.count_nonzero(trials.observed(case)) for case in trials.cases)
     if n_observed == 0:
-        of_what = ("background", "observation") if settings.observation is not None else ("background and truth", "them")
-        raise ConfigError(
-            f"found {n_land} common cells of {of_what[0]}, 0 of them observed, expected some; check "
-            + ("[background] and [observation]" if settings.observation else "[background], [truth] and [coverage]")
-        )
-    judged = [np.isfinite(case.judge) & trials.observed(case) for case in trials.cases if case.judge is not None]
+        what, sections = "common cells of background and truth", "[background], [truth] and [coverage]"
+        if settings.observation is not None:
+            what, sections = "cells of the background", "[background] and [observation]"
+        raise ConfigError(f"found {n_land} {what}, 0 of them observed, expected some; check {sections}")
+    judged = [trials.observed(case) & np.isfinite(case.judge) for case in trials.cases if case.judge is not None]
     if judged and not np.any(judged):
         raise ConfigError(
             f"found {n_observed} observed cells, 0 of them with a value of the judge, expected some; check [judge]"

@@ -22,8 +22,8 @@ from imgda_mpi.observations.read import check_level, load_image, warn_of_fill
 from imgda_mpi.parallel.failure import from_rank_0
 from imgda_mpi.results.comparison_file import JudgingStations
 from imgda_mpi.settings.comparison import Comparison
-from imgda_mpi.settings.observations import Cf, Observation
-from imgda_mpi.settings.stations import Stations
+from imgda_mpi.settings.observations import Cf
+from imgda_mpi.settings.stations import Ismn, StationTable
 from imgda_mpi.stations.choice import means, one_of_each
 from imgda_mpi.stations.read import read_stations
 from imgda_mpi.verify.station_scores import LEAST_PAIRS, count_pairs
@@ -121,7 +121,7 @@ def _times_with_files(settings: Comparison) -> tuple[list[datetime], int]:
             kind=ConfigError,
         )
     if len(there) < len(asked):
-        log.info("%d of %d times have no file of every section and are passed over", len(asked) - len(there), len(asked))
+        log.info("%d of %d times without a file of every section are passed over", len(asked) - len(there), len(asked))
     return there, len(asked) - len(there)
 
 
@@ -207,7 +207,7 @@ def _check_levels(settings: Comparison, cases: Sequence[Case]) -> None:
 
 
 def _stations(
-    settings: Comparison, section: Stations, grid: Grid, cases: Sequence[Case]
+    settings: Comparison, section: StationTable | Ismn, grid: Grid, cases: Sequence[Case]
 ) -> tuple[JudgingStations, IntArray]:
     """Stations in cells with land, and these cells.
 
@@ -246,9 +246,8 @@ def _stations(
     )
 
 
-def warn_of_same_file(images: dict[str, Observation]) -> None:
+def warn_of_same_file(settings: Comparison) -> None:
     """Warn where a judge is the file that is assimilated. Not collective."""
-    if "judge" in images and images["judge"].file == images["observation"].file:
-        log.warning(
-            "[judge] and [observation] are the same file, %s: the judge is what was assimilated", images["judge"].file
-        )
+    judge, observation = settings.images.get("judge"), settings.observation
+    if judge is not None and observation is not None and judge.file == observation.file:
+        log.warning("[judge] and [observation] are one file, %s: the judge is what was assimilated", judge.file)

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from imgda_mpi.observations.synthetic import swaths
 from imgda_mpi.settings.comparison import Swaths
+from imgda_mpi.verify.noise import swaths
 
 
 def test_swaths_are_where_the_formula_says() -> None:
