@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -16,6 +17,8 @@ Number = TypeVar("Number", bound=np.generic)
 SMALLEST = 32  # rows or columns of an image that can be transformed
 
 EARTH_RADIUS = 6_371_220.0  # m, the value of CoLM
+
+LONGEST_WAVE = 3e6  # m; errors of soil moisture are alike over half of it
 
 
 @dataclass(frozen=True)
@@ -124,17 +127,34 @@ class Grid:
         width = np.diff(np.radians(self.longitude_edges))
         return EARTH_RADIUS**2 * np.outer(height, width)
 
-    def transform_shape(self) -> tuple[int, int]:
+    @property
+    def row_height(self) -> float:
+        """Mean distance of the rows, m."""
+        return float(np.radians(np.abs(np.diff(self.latitude)).mean())) * EARTH_RADIUS
+
+    @property
+    def n_scales(self) -> int:
+        """Scales of a transform whose coarsest holds the waves longer than `LONGEST_WAVE`, or than the region is wide.
+
+        The finest waves that a scale holds are half as long as those of the next coarser one, and `coarsest_wave` of
+        the coarsest. A region's width is its shorter side.
+        """
+        wanted = min(LONGEST_WAVE / self.row_height, min(self.shape))
+        return next(n for n in itertools.count(2) if coarsest_wave(n) >= wanted)
+
+    def transform_shape(self, n_scales: int | None = None) -> tuple[int, int]:
         """Shape of the periodic array that the image is embedded in for the transform.
 
         A global image is its own periodic array if it has the 32 rows and columns that the transform needs. Along a
         direction that is not closed the image is followed by half its own length of zeros, so that the array's wrap
-        does not join its two ends, and by a few more up to a length with a quick FFT, 32 at least.
+        does not join its two ends, and by a few more up to a length with a quick FFT, 32 at least. With ``n_scales`` it
+        is followed by its own length of zeros, or by more, so that the array has room for two waves of the coarsest
+        scale, up to four times the image.
         """
         ny, nx = self.shape
         return (
-            ny if self.is_global and ny >= SMALLEST else _open_length(ny),
-            nx if self.is_periodic and nx >= SMALLEST else _open_length(nx),
+            ny if self.is_global and ny >= SMALLEST else _open_length(ny, n_scales),
+            nx if self.is_periodic and nx >= SMALLEST else _open_length(nx, n_scales),
         )
 
 
@@ -153,8 +173,14 @@ def embed(image: npt.NDArray[Number], shape: tuple[int, int]) -> npt.NDArray[Num
     return padded
 
 
-def _open_length(n: int) -> int:
-    return int(next_fast_len(max(SMALLEST, n + (n + 1) // 2), real=True))
+def coarsest_wave(n_scales: int) -> int:
+    """Pixels of the shortest waves that the coarsest of so many scales of a curvelet transform holds."""
+    return int(3 * 2 ** (n_scales - 2))
+
+
+def _open_length(n: int, n_scales: int | None) -> int:
+    length = n + (n + 1) // 2 if n_scales is None else max(2 * n, min(2 * coarsest_wave(n_scales), 4 * n))
+    return int(next_fast_len(max(SMALLEST, length), real=True))
 
 
 def which_interval(edges: FloatArray, points: FloatArray) -> IntArray:

@@ -15,31 +15,40 @@ from imgda_mpi.distributed.own_coefficients import OwnCoefficients, OwnWedges
 from imgda_mpi.distributed.rectangle import Rectangle, whole_wedges
 from imgda_mpi.distributed.wedge_powers import WedgePowers
 from imgda_mpi.numerics.perturbations import Sample
-from imgda_mpi.numerics.problem import Fact, Problem
+from imgda_mpi.numerics.problem import Fact, Observations, Problem
 
 
 class Covariance(ABC):
-    """B of images, of which each rank has its rows (n_own, nx).
+    """B of images, of which each rank has its rows (n_own, nx), and the signal S that the innovation has of it.
+
+    S is what the innovation holds beside white noise: B, and observation errors that are as coherent as B's.
 
     Attributes
     ----------
-    variance : its diagonal, (n_own, nx) (m3 m-3)2
-    coefficient_variances : of a coefficient whose curvelet has norm 1, (n_wedges,) (m3 m-3)2; None where B has none
+    variance : diagonal of B, (n_own, nx) (m3 m-3)2
+    coefficient_variances : of B, of a coefficient whose curvelet has norm 1, (n_wedges,) (m3 m-3)2; None where B has
+        none
+    coherent_coefficient_variances : the same of S - B
     """
 
     variance: FloatArray
     coefficient_variances: FloatArray | None = None
+    coherent_coefficient_variances: FloatArray | None = None
 
     @abstractmethod
     def apply(self, rows: FloatArray) -> FloatArray:
         """B times an image, (n_own, nx). Collective."""
 
+    def apply_signal(self, rows: FloatArray) -> FloatArray:
+        """S times an image, (n_own, nx); unless the model knows of coherent observation errors it is B. Collective."""
+        return self.apply(rows)
+
     @abstractmethod
     def draw(self, sample: Sample) -> FloatArray:
-        """A sample of errors with this covariance, (n_own, nx) m3 m-3. Collective."""
+        """A sample of errors with covariance B, (n_own, nx) m3 m-3. Collective."""
 
     def preconditioner(self, noise: FloatArray) -> Callable[[FloatArray], FloatArray]:
-        """An approximation of (B + diag(noise))^-1, positive definite, with noise (n_own, nx). Collective.
+        """An approximation of (S + diag(noise))^-1, positive definite, with noise (n_own, nx). Collective.
 
         Unless B knows better the inverse of the diagonal, 1 where that is 0.
         """
@@ -58,14 +67,20 @@ class ErrorModel(ABC, Generic[Own]):
     ----------
     name : as in the registry
     needs_members : whether the problem must have members of the model
+    scales_by_size : whether its transform has scales by the extent of the grid, see `TransformKind.on`
     estimated : what it estimates from the innovation, in words
     coefficients : what a rank owns for the diagonal solver: `OwnWedges`, or `OwnCoefficients` in member groups
     """
 
     name: ClassVar[str]
     needs_members: ClassVar[bool] = False
+    scales_by_size: ClassVar[bool] = True
     estimated: Sequence[str] = ()
     coefficients: type[Own]
+
+    def coherent_share(self, observations: Observations) -> float:
+        """Part of the signal in the innovation that is of the observation errors, 0 to 1; most models know of none."""
+        return 0.0
 
     def facts(self, problem: Problem) -> dict[str, Fact]:
         """What the problem says of the model. Not collective.
@@ -123,6 +138,10 @@ class SumCovariance(Covariance):
     def apply(self, rows: FloatArray) -> FloatArray:
         """B times an image, (n_own, nx). Collective."""
         return np.asarray(sum(weight * part.apply(rows) for weight, part in self._parts))
+
+    def apply_signal(self, rows: FloatArray) -> FloatArray:
+        """S times an image, (n_own, nx). Collective."""
+        return np.asarray(sum(weight * part.apply_signal(rows) for weight, part in self._parts))
 
     def draw(self, sample: Sample) -> FloatArray:
         """Sum of independent samples of the parts, (n_own, nx) m3 m-3. Collective."""

@@ -9,7 +9,7 @@ from imgda_mpi.covariances.innovation import InnovationErrors
 from imgda_mpi.distributed.image_rows import ImageRows
 from imgda_mpi.distributed.own_coefficients import OwnWedges
 from imgda_mpi.distributed.wedge_powers import WedgePowers
-from imgda_mpi.numerics.problem import Fact, Problem
+from imgda_mpi.numerics.problem import Fact, Observations, Problem
 
 
 class HybridErrors(CovarianceErrors):
@@ -21,17 +21,30 @@ class HybridErrors(CovarianceErrors):
         Of the ensemble: see `EnsembleErrors`.
     innovation_weight : float
         alpha, 0 to 1.
+    coherent_share : float, optional
+        Of the part from the innovation: see `InnovationErrors`.
     """
 
     name = "hybrid"
     needs_members = True
 
-    def __init__(self, localisation: float, inflation: float | str, innovation_weight: float) -> None:
+    def __init__(
+        self,
+        localisation: float,
+        inflation: float | str,
+        innovation_weight: float,
+        coherent_share: float | None = None,
+    ) -> None:
         self._parts: list[tuple[float, CovarianceErrors]] = [
             (1 - innovation_weight, EnsembleErrors(localisation, inflation)),
-            (innovation_weight, InnovationErrors()),
+            (innovation_weight, InnovationErrors(coherent_share)),
         ]
         self.estimated = tuple(what for weight, errors in self._parts if weight > 0 for what in errors.estimated)
+
+    def coherent_share(self, observations: Observations) -> float:
+        """That of the part from the innovation: see `InnovationErrors`."""
+        _, from_innovation = self._parts[1]
+        return from_innovation.coherent_share(observations)
 
     def facts(self, problem: Problem) -> dict[str, Fact]:
         """What the problem says of the parts: see `EnsembleErrors`."""
@@ -40,12 +53,13 @@ class HybridErrors(CovarianceErrors):
     def variances(self, own: OwnWedges, problem: Problem) -> tuple[Values, Values]:
         """B and R of the own coefficients. Collective over the rectangle of ranks."""
         found = [(weight, *errors.variances(own, problem)) for weight, errors in self._parts]
-        _, total, observation = found[0]
-        total *= found[0][0]
-        for weight, background, _ in found[1:]:
-            background *= weight
-            total += background
-        return total, observation
+        weight, background, observation = found[0]
+        background *= weight
+        observation *= weight
+        for weight, more_background, more_observation in found[1:]:
+            background += weight * more_background
+            observation += weight * more_observation
+        return background, observation
 
     def covariance(self, image_rows: ImageRows, powers: WedgePowers, problem: Problem) -> SumCovariance:
         """B of images. Collective."""

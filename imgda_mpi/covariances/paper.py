@@ -28,6 +28,7 @@ class PaperErrors(ErrorModel[OwnCoefficients]):
     """
 
     name = "paper"
+    scales_by_size = False  # four on 256 x 128, as in the paper
     coefficients = OwnCoefficients
 
     def __init__(self, background_error: ErrorSd, n_members: int) -> None:

@@ -15,9 +15,10 @@ MAX_ITERATIONS = 1000
 
 
 class ObservedSystem:
-    """The matrix S = H B H^T + R, to be solved for any number of innovations. Making one is collective.
+    """The matrix M = H S H^T + R, to be solved for any number of innovations. Making one is collective.
 
-    The observations, H and R, are given on the whole image.
+    R is the white part of the observation errors; what is coherent in them is in the covariance's signal S. The
+    observations, H and R, are given on the whole image.
     """
 
     def __init__(self, image_rows: ImageRows, covariance: Covariance, observations: Observations) -> None:
@@ -27,7 +28,7 @@ class ObservedSystem:
         self._invert = covariance.preconditioner(self._noise)
 
     def solve(self, innovation: FloatArray, tolerance: float = TOLERANCE) -> Solution:
-        """S^-1 d for the own rows (n_own, nx) of d, 0 where nothing is observed. Collective.
+        """M^-1 d for the own rows (n_own, nx) of d, 0 where nothing is observed. Collective.
 
         Raises
         ------
@@ -61,4 +62,5 @@ class ObservedSystem:
         return self._observations.apply(image)
 
     def _apply(self, rows: FloatArray) -> FloatArray:
-        return self._observations.apply(self.increment(rows)) + self._noise * rows
+        signal = self._covariance.apply_signal(self._observations.adjoint(rows))
+        return self._observations.apply(signal) + self._noise * rows

@@ -14,27 +14,41 @@ from imgda_mpi.numerics.perturbations import Sample
 
 
 class WedgeCovariance(Covariance):
-    """B = C^T diag(b_w) C with a variance b_w for each wedge, (n_wedges,) (m3 m-3)2: a filter, the same everywhere."""
+    """B = (1 - a) S of a signal S = C^T diag(s_w) C with a variance for each wedge: a filter, the same everywhere.
 
-    def __init__(self, image_rows: ImageRows, powers: WedgePowers, variances: FloatArray) -> None:
-        self._image_rows = image_rows
-        self.coefficient_variances = variances
-        self._factors = wedge_filter(powers.transform, variances)[:, image_rows.own_columns]
+    Parameters
+    ----------
+    image_rows, powers : of the images and the transform
+    variances : s_w, (n_wedges,) (m3 m-3)2
+    coherent_share : a, the part of S that is of the observation errors, 0 to 1
+    """
+
+    def __init__(
+        self, image_rows: ImageRows, powers: WedgePowers, variances: FloatArray, coherent_share: float = 0.0
+    ) -> None:
+        self._image_rows, self._share = image_rows, coherent_share
+        self.coefficient_variances = (1 - coherent_share) * variances
+        self.coherent_coefficient_variances = coherent_share * variances
+        self._signal = wedge_filter(powers.transform, variances)[:, image_rows.own_columns]
         own_shape = (image_rows.own.stop - image_rows.own.start, image_rows.shape[1])
-        self.variance = np.broadcast_to(np.sum(variances * powers.norms), own_shape)
+        self.variance = np.broadcast_to(np.sum(self.coefficient_variances * powers.norms), own_shape)
 
     def apply(self, rows: FloatArray) -> FloatArray:
         """B times an image, (n_own, nx). Collective."""
-        return self._image_rows.filter(rows, self._factors)
+        return (1 - self._share) * self.apply_signal(rows)
+
+    def apply_signal(self, rows: FloatArray) -> FloatArray:
+        """S times an image, (n_own, nx). Collective."""
+        return self._image_rows.filter(rows, self._signal)
 
     def preconditioner(self, noise: FloatArray) -> Callable[[FloatArray], FloatArray]:
-        """The exact inverse for the mean of the noise where there is any: again a filter. Collective."""
+        """The exact inverse of S and the mean of the noise where there is any: again a filter. Collective."""
         total = self._image_rows.inner(noise, np.ones_like(noise))
         mean = self._image_rows.inner(noise, noise) / total if total > 0 else 1.0
-        factors = 1.0 / (self._factors + mean)
+        factors = 1.0 / (self._signal + mean)
         return lambda rows: self._image_rows.filter(rows, factors)
 
     def draw(self, sample: Sample) -> FloatArray:
         """White noise through the root of the filter, (n_own, nx) m3 m-3. Collective."""
         white = sample.white(self._image_rows.shape)
-        return self._image_rows.filter(white[self._image_rows.own], np.sqrt(self._factors))
+        return self._image_rows.filter(white[self._image_rows.own], np.sqrt((1 - self._share) * self._signal))

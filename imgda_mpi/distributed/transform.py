@@ -9,7 +9,7 @@ import os
 import platform
 import tempfile
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,7 @@ from imgda_mpi.curvelet.geometry import Geometry, default_scales
 from imgda_mpi.curvelet.layout import CHUNK
 from imgda_mpi.faults import ConfigError
 from imgda_mpi.fourier import BLOCK, NO_WISDOM, Wisdom
+from imgda_mpi.grid import Grid
 from imgda_mpi.parallel.failure import from_rank_0, same_fate
 
 log = logging.getLogger(__name__)
@@ -38,6 +39,17 @@ class TransformKind:
     finest: str = "wavelets"
     sampling: str = "fast"
     precision: str = "double"
+
+    def on(self, grid: Grid, *, scales_by_size: bool) -> tuple[TransformKind, tuple[int, int]]:
+        """Which transform of images on a grid, and the shape (ny, nx) of the array they are embedded in.
+
+        Scales that are not given follow from the extent of the grid, `Grid.n_scales`, or from its number of rows, as
+        in Bai et al. (2026); see `Grid.transform_shape` for the array.
+        """
+        if not scales_by_size:
+            return self, grid.transform_shape()
+        n_scales = self.n_scales or grid.n_scales
+        return replace(self, n_scales=n_scales), grid.transform_shape(n_scales)
 
 
 DTYPES = {"double": np.float64, "single": np.float32}

@@ -7,10 +7,11 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
+import numpy as np
 from mpi4py import MPI
 
 from imgda_mpi.covariances.covariance import ErrorModel
-from imgda_mpi.covariances.noise import estimated_observation_sd, no_estimate
+from imgda_mpi.covariances.noise import estimated_observation_sd, finest_power, possible_white_part
 from imgda_mpi.curvelet import CurveletTransform
 from imgda_mpi.distributed.wedge_powers import WedgePowers
 from imgda_mpi.grid import Grid
@@ -48,11 +49,8 @@ class CoefficientUpdate(Method):
         return {"method": "image", "error_model": self._errors.name, "solver": self.solver, "scales": scales}
 
     def check(self, grid: Grid, observations: Observations) -> None:
-        """Refuse scales that the transform has not, and an estimate for which it has too few: see `Method.check`."""
+        """Refuse scales that the transform has not: see `Method.check`."""
         check_scales(self._scales or (), self._transform)
-        n_scales = self._transform.geometry.n_scales
-        if observations.estimate_sd and n_scales < 3:
-            raise no_estimate(f"that needs three scales, this transform has {n_scales}")
 
     def estimated(self, observations: Observations) -> list[str]:
         """What the error model estimates, and the observation errors if they are to be: see `Method.estimated`."""
@@ -60,15 +58,16 @@ class CoefficientUpdate(Method):
 
     def _increment(self, problem: Problem, comm: MPI.Intracomm) -> Increment:
         embedded = problem.embedded(self._transform.layout.image_shape)
+        summary, observations = f"method {self.name}", embedded.observations
         facts: dict[str, Fact] = {}
-        if problem.observations.estimate_sd:
-            sd = estimated_observation_sd(embedded.innovation, WedgePowers(self._transform, comm), comm)
-            embedded = replace(embedded, observations=replace(embedded.observations, sd=sd))
-            meaning = "standard deviation of the observation errors, from the finest scales of the innovation"
-            facts["estimated_observation_error"] = Fact(sd, "m3 m-3", meaning)
+        share = self._errors.coherent_share(observations)
+        if share > 0 or observations.estimate_sd:
+            observations, facts = settled_errors(embedded, share, WedgePowers(self._transform, comm), comm)
+            embedded = replace(embedded, observations=observations)
+            summary += f", observation errors {facts['white_observation_error'].value:.3f} m3 m-3 white"
+            summary += f" and {share:.2f} of what is coherent"
         with same_fate(comm):
             facts |= self._errors.facts(embedded)
-        summary = f"method {self.name}"
         if "inflation_by_innovation" in facts:
             ratio, error = facts["inflation_by_innovation"].value, facts["inflation_by_innovation_standard_error"].value
             summary += f", innovation asks for {ratio:.2f}+-{error:.2f} of the members' variance"
@@ -79,3 +78,34 @@ class CoefficientUpdate(Method):
         self, problem: Problem, embedded: Problem, summary: str, facts: Mapping[str, Fact], comm: MPI.Intracomm
     ) -> Increment:
         """Increment of a problem, given on the grid and on the transform's array. Collective."""
+
+
+def settled_errors(
+    problem: Problem, share: float, powers: WedgePowers, comm: MPI.Intracomm
+) -> tuple[Observations, dict[str, Fact]]:
+    """Observations whose errors are those that an analysis works with, and what led there. Collective.
+
+    The white part is estimated where that is asked for and possible, otherwise the prescribed one as far as the
+    innovation lets it be (`possible_white_part`).
+    """
+    given, innovation = problem.observations, problem.innovation
+    prescribed = innovation.noise_power / np.count_nonzero(innovation.observed)
+    estimate = estimated_observation_sd(innovation, powers, comm) if given.estimate_sd else float("nan")
+    finest = finest_power(innovation, powers)
+    if np.isnan(estimate):
+        factor = np.sqrt(possible_white_part(prescribed, finest, share) / prescribed)
+        observations = replace(given, sd=factor * given.sd, coherent_share=share)
+    else:
+        observations = replace(given, sd=estimate, coherent_share=share)
+    white = float(np.sqrt(observations.noise_power / np.count_nonzero(innovation.observed)))
+    facts = {
+        "coherent_share": Fact(share, "1", "part of the coherent power of the innovation that is the observation's"),
+        "white_observation_error": Fact(white, "m3 m-3", "standard deviation of white observation errors, as used"),
+        "finest_innovation": Fact(
+            float(np.sqrt(finest)), "m3 m-3", "root of the power of a mode of the innovation at the finest scale"
+        ),
+    }
+    if given.estimate_sd:
+        meaning = "white observation errors from the finest scales of the innovation; NaN where these cannot tell"
+        facts["estimated_observation_error"] = Fact(estimate, "m3 m-3", meaning)
+    return observations, facts

@@ -1,7 +1,8 @@
 """The full solver: the Kalman update on the observed pixels, exact for gaps and for the frame's redundancy.
 
-With H that picks the observed pixels, the innovation d, the background error covariance B of images and R of the
-observation, the increment is B H^T z with (H B H^T + R) z = H d.
+With H that picks the observed pixels, the innovation d, the signal S that it holds, the background error covariance B
+that is a part of it, and white observation errors R, the increment is B H^T z with (H S H^T + R) z = d. Where
+observation errors are white, S is B.
 """
 
 from __future__ import annotations
@@ -76,6 +77,7 @@ class FullUpdate(CoefficientUpdate):
             **facts,
             "solver_iterations": Fact(solution.iterations, "1", "of the conjugate gradients"),
             "solver_residual": Fact(solution.residual, "1", "of the conjugate gradients, relative to the innovation"),
+            **consistency(image_rows, covariance, innovation, solution.values),
         }
         if self._diagnose and self._scales is None:
             signs = [
@@ -102,12 +104,31 @@ class FullUpdate(CoefficientUpdate):
         )
 
 
+def consistency(
+    image_rows: ImageRows, covariance: Covariance, innovation: Observations, solution: FloatArray
+) -> dict[str, Fact]:
+    """Whether an innovation is as large as its errors say, from the solution z of the update. Collective."""
+    own, n = innovation.rows(image_rows.own), np.count_nonzero(innovation.observed)
+    ones = own.apply(np.ones_like(own.values))
+    mean = image_rows.inner(ones, own.values) / n
+    spread = image_rows.inner(ones, own.apply(covariance.apply_signal(own.adjoint(ones))) + own.noise)
+    return {
+        "chi2": Fact(
+            image_rows.inner(own.values, solution) / n, "1", "d (H S H^T + R)^-1 d over the observed cells: 1 expected"
+        ),
+        "innovation_mean": Fact(mean, "m3 m-3", "mean of observation minus background"),
+        "innovation_mean_expected": Fact(
+            float(np.sqrt(spread)) / n, "m3 m-3", "standard deviation of this mean, if there are no biases"
+        ),
+    }
+
+
 def expected_errors(
     image_rows: ImageRows, covariance: Covariance, system: ObservedSystem, problem: Problem, signs: Sequence[FloatArray]
 ) -> dict[str, float]:
     """What errors are to be expected if B and R are right. Collective.
 
-    The variance of the analysis is the diagonal of A = B - B H^T S^-1 H B, of which random signs v give an
+    The variance of the analysis is the diagonal of A = B - B H^T M^-1 H B, of which random signs v give an
     estimate v (A v) in every pixel; its means over many pixels have a relative error of about the square root of 2
     over the number of signs (see `random_signs`) and of independent patches. All are on the array of the rows.
 
@@ -146,6 +167,8 @@ def wedge_statistics(
         "increment_power_mean": powers.of(increment) / n_values,
         "observation_variance_mean": norms * float(innovation.variance.mean()),
     }
+    if covariance.coherent_coefficient_variances is not None:
+        values["observation_variance_mean"] += norms * covariance.coherent_coefficient_variances
     if covariance.coefficient_variances is not None:
         values["background_variance_mean"] = norms * covariance.coefficient_variances
         values["gain_mean"] = gain(values["background_variance_mean"], values["observation_variance_mean"])

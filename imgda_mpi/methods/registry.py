@@ -37,6 +37,11 @@ def needs_transform(kind: str) -> bool:
     return kind in ERROR_MODELS or bool(load(METHODS[kind]).needs_transform)
 
 
+def scales_by_size(kind: str) -> bool:
+    """Whether the transform of a kind has scales by the extent of the grid: see `TransformKind.on`."""
+    return kind in ERROR_MODELS and bool(load(ERROR_MODELS[kind]).scales_by_size)
+
+
 def make_method(
     kind: str,
     parameters: Mapping[str, Any],

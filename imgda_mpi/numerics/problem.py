@@ -27,10 +27,11 @@ class Fact(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Observations:
-    """One observed image y = H x + e of an image x, with white errors e of variance R = s_o^2.
+    """One observed image y = H x + e of an image x.
 
-    H picks the observed pixels; what it gives is an image that is 0 elsewhere. Methods know it by `apply` and `adjoint`
-    alone, and R by `noise`.
+    The errors e have a white part of variance R = s_o^2, and may have a coherent one: a share of what the innovation
+    holds beside white noise. H picks the observed pixels; what it gives is an image that is 0 elsewhere. Methods know H
+    by `apply` and `adjoint` alone, and R by `noise`.
 
     Parameters
     ----------
@@ -38,12 +39,14 @@ class Observations:
     observed : (ny, nx) of bool
     sd : s_o, a number or (ny, nx), m3 m-3, above 0
     estimate_sd : whether methods that can shall estimate s_o from the innovation instead
+    coherent_share : the coherent part, 0 to 1, as a method has settled it
     """
 
     values: FloatArray
     observed: BoolArray
     sd: ErrorSd
     estimate_sd: bool = False
+    coherent_share: float = 0.0
 
     def apply(self, image: FloatArray) -> FloatArray:
         """H x, (ny, nx), of an image x that is finite everywhere."""
@@ -140,6 +143,7 @@ class Problem:
             embed(given.observed, shape),
             embedded_sd(given.sd, self.land, shape),
             given.estimate_sd,
+            given.coherent_share,
         )
         background, land = embed(self.background, shape), embed(self.land, shape)
         return replace(self, background=background, land=land, observations=observations)

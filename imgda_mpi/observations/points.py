@@ -23,7 +23,7 @@ from imgda_mpi.observations.units import MOISTURE, to_volumetric
 # Lists of retrievals come without units. They are m3 m-3 where the values can be: those in percent are above 1.
 WITHOUT_UNITS = (-1.0, 1.0)  # m3 m-3; with room for noise
 
-RANGES = {"latitude": (-90.0, 90.0), "longitude": (-180.0, 360.0)}  # degrees
+RANGES = {"latitude": (-90.0, 90.0), "longitude": (-360.0, 360.0)}  # degrees
 
 
 @dataclass(frozen=True, eq=False)

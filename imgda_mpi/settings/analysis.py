@@ -20,7 +20,11 @@ class Curvelet(Section):
     """The curvelet transform."""
 
     n_scales: int | None = key(
-        "Number of scales (default: ceil(log2(shorter side) - 3))", default=None, example="5", ge=2
+        "Number of scales (default: such that the coarsest has waves longer than 3,000 km, or than a region's shorter "
+        "side; for paper and large_scale ceil(log2(shorter side) - 3))",
+        default=None,
+        example="5",
+        ge=2,
     )
     n_angles: int = key("Wedges at the second coarsest scale, a multiple of 4", default=16, ge=8, multiple_of=4)
     finest: Literal["wavelets", "curvelets"] = key("Kind of the finest scale", default="wavelets")

@@ -138,8 +138,21 @@ class AnalyticSettings(White):
     kind: Literal["analytic"] = key("Name of the method")
 
 
-class InnovationSettings(OfCoefficients):
-    """Curvelet coefficients with one background error variance for each scale and direction, from the innovation."""
+class FromInnovation(Section):
+    """Methods that take what is coherent in the innovation for errors of background and observation."""
+
+    coherent_share: float | None = key(
+        "Part of what is coherent in the innovation that is of the observation errors; the rest is of the background's "
+        "(default: s_o^2 / (0.15^2 + s_o^2) with s_o = [errors] observation, 0.31 for the default 0.10)",
+        default=None,
+        example="0.5",
+        ge=0,
+        le=1,
+    )
+
+
+class InnovationSettings(FromInnovation, OfCoefficients):
+    """Curvelet coefficients with one error variance for each scale and direction, from the innovation."""
 
     kind: Literal["innovation"] = key("Name of the method")
 
@@ -158,7 +171,7 @@ class EnsembleSettings(OfCoefficients, OfMembers):
     )
 
 
-class HybridSettings(EnsembleSettings):
+class HybridSettings(FromInnovation, EnsembleSettings):
     """The variances of ensemble and innovation, weighted."""
 
     kind: Literal["hybrid"] = key("Name of the method")  # type: ignore[assignment]

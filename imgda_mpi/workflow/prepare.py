@@ -18,9 +18,9 @@ from imgda_mpi.console import Stages
 from imgda_mpi.curvelet import CurveletTransform
 from imgda_mpi.distributed.transform import TransformKind, is_transform_of, make_transform
 from imgda_mpi.faults import NO_OBSERVATION, settled_by
-from imgda_mpi.grid import Grid
+from imgda_mpi.grid import Grid, coarsest_wave
 from imgda_mpi.methods.method import Method, check_enough
-from imgda_mpi.methods.registry import make_method, needs_transform
+from imgda_mpi.methods.registry import make_method, needs_transform, scales_by_size
 from imgda_mpi.model.restart import SURFACE, Restart, open_restart, read_soil, surface_image
 from imgda_mpi.numerics.problem import Members, Observations, Problem
 from imgda_mpi.observations.deviations import Deviation, read_deviation, read_fields
@@ -119,7 +119,7 @@ def prepare(
         deviation = errors.on(observed)
     estimate = settings.errors.estimate_observation
     observations = Observations(np.where(observed, values, 0.0), observed, deviation, estimate)
-    transform = transform_of(settings, grid.transform_shape(), transform, stages, comm)
+    transform = transform_of(settings, grid, transform, stages, comm)
     with settled_by("[method]" if settings.parallel.wedge_groups is None else "[parallel]"), same_fate(comm):
         method = make_method(settings.method.kind, parameters, transform, comm.size, settings.parallel.wedge_groups)
     with settled_by("[method]"), same_fate(comm):
@@ -196,18 +196,20 @@ def room(restart: Restart) -> int:
 
 
 def transform_of(
-    settings: Settings, shape: tuple[int, int], given: CurveletTransform | None, stages: Stages, comm: MPI.Intracomm
+    settings: Settings, grid: Grid, given: CurveletTransform | None, stages: Stages, comm: MPI.Intracomm
 ) -> CurveletTransform | None:
-    """The transform of images (ny, nx), made unless the one given is it; None for methods without one. Collective."""
-    wanted = TransformKind(**settings.curvelet.values())
-    if not needs_transform(settings.method.kind):
+    """The method's transform, made unless the one given is it; None for methods without one. Collective."""
+    kind = settings.method.kind
+    if not needs_transform(kind):
         return None
+    wanted, shape = TransformKind(**settings.curvelet.values()).on(grid, scales_by_size=scales_by_size(kind))
     if given is not None and is_transform_of(given, wanted, shape):
         return given
     with stages.stage("transform"), settled_by("[curvelet]"):
         transform = make_transform(wanted, shape, comm)
         scales, n_values = transform.geometry.n_scales, transform.layout.n_values
-        stages.say(f"{scales} scales on {shape[0]} x {shape[1]}: {n_values} coefficients")
+        waves = f"the coarsest has waves longer than {coarsest_wave(scales) * grid.row_height / 1000:,.0f} km"
+        stages.say(f"{scales} scales on {shape[0]} x {shape[1]}, {waves}: {n_values} coefficients")
     return transform
 
 
