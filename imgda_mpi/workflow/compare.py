@@ -15,8 +15,9 @@ from imgda_mpi.console import Stages, progress
 from imgda_mpi.curvelet import CurveletTransform
 from imgda_mpi.distributed.transform import TransformKind, make_transform
 from imgda_mpi.faults import ConfigError, settled_by
+from imgda_mpi.grid import Grid
 from imgda_mpi.methods.method import Method, check_enough
-from imgda_mpi.methods.registry import make_method
+from imgda_mpi.methods.registry import make_method, scales_by_size
 from imgda_mpi.observations.deviations import read_fields
 from imgda_mpi.parallel.failure import from_rank_0, on_rank_0, same_fate
 from imgda_mpi.results.folder import check_output, new_directory
@@ -87,7 +88,7 @@ class Compared:
     Parameters
     ----------
     methods : by name
-    transform : of those that have one
+    transform : whose scales errors are told apart by
     inputs, trials
     judged_by : see `imgda_mpi.results.comparison_file`
     inputs_read : every file that decides the result, with its checksum
@@ -130,12 +131,13 @@ def prepare_comparison(settings: Comparison, stages: Stages, comm: MPI.Intracomm
     with settled_by("[output]"):
         check_output(settings.output.directory, lambda: 2 * room, comm)
     with stages.stage("transform"), settled_by("[curvelet]"):
-        transform = make_transform(TransformKind(**settings.curvelet.values()), inputs.grid.transform_shape(), comm)
+        transforms = {by_size: transform_on(settings, inputs.grid, by_size, comm) for by_size in (True, False)}
     by_number = sorted(trials.cases, key=lambda case: np.count_nonzero(trials.observed(case)))
     densest = trials.observations(by_number[-1])
     with settled_by("methods"), same_fate(comm):
         methods = {}
         for (label, section), (parameters, _) in zip(tried, given, strict=True):
+            transform = transforms[scales_by_size(section.kind)]
             method = make_method(section.kind, parameters, transform, diagnose=False)
             method.check(inputs.grid, densest)
             methods[label or method.name] = method
@@ -149,7 +151,13 @@ def prepare_comparison(settings: Comparison, stages: Stages, comm: MPI.Intracomm
     with settled_by("[output]"):
         on_rank_0(comm, kept.check)
     judged_by = "truth" if settings.observation is None else "judge" if settings.stations is None else "stations"
-    return Compared(methods, transform, inputs, trials, judged_by, read, kept)
+    return Compared(methods, transforms[True], inputs, trials, judged_by, read, kept)
+
+
+def transform_on(settings: Comparison, grid: Grid, by_size: bool, comm: MPI.Intracomm) -> CurveletTransform:
+    """The transform of methods whose scales follow the size of the grid, or of those with the paper's. Collective."""
+    kind, shape = TransformKind(**settings.curvelet.values()).on(grid, scales_by_size=by_size)
+    return make_transform(kind, shape, comm)
 
 
 def trials_of(settings: Comparison, inputs: Inputs) -> Trials:
