@@ -17,7 +17,7 @@ from imgda_mpi.distributed.transform import TransformKind, make_transform
 from imgda_mpi.faults import ConfigError, settled_by
 from imgda_mpi.grid import Grid
 from imgda_mpi.methods.method import Method, check_enough
-from imgda_mpi.methods.registry import make_method, scales_by_size
+from imgda_mpi.methods.registry import make_method, needs_transform, scales_by_size
 from imgda_mpi.observations.deviations import read_fields
 from imgda_mpi.parallel.failure import from_rank_0, on_rank_0, same_fate
 from imgda_mpi.results.folder import check_output, new_directory
@@ -131,13 +131,14 @@ def prepare_comparison(settings: Comparison, stages: Stages, comm: MPI.Intracomm
     with settled_by("[output]"):
         check_output(settings.output.directory, lambda: 2 * room, comm)
     with stages.stage("transform"), settled_by("[curvelet]"):
-        transforms = {by_size: transform_on(settings, inputs.grid, by_size, comm) for by_size in (True, False)}
+        kinds = {True, *(scales_by_size(section.kind) for _, section in tried if needs_transform(section.kind))}
+        transforms = {by_size: transform_on(settings, inputs.grid, by_size, comm) for by_size in sorted(kinds)}
     by_number = sorted(trials.cases, key=lambda case: np.count_nonzero(trials.observed(case)))
     densest = trials.observations(by_number[-1])
     with settled_by("methods"), same_fate(comm):
         methods = {}
         for (label, section), (parameters, _) in zip(tried, given, strict=True):
-            transform = transforms[scales_by_size(section.kind)]
+            transform = transforms.get(scales_by_size(section.kind))
             method = make_method(section.kind, parameters, transform, diagnose=False)
             method.check(inputs.grid, densest)
             methods[label or method.name] = method
