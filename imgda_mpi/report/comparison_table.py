@@ -47,7 +47,8 @@ def _heading(saved: SavedComparison) -> str:
     else:
         times = f", {n_times} times{passed}" if n_times > 1 or passed else ""
         what = f"{n_draws} draws of noise {saved.noise}, {n_cases // n_times} truth(s){times}"
-        over = "the truths, means of their draws" if n_cases > 1 else "the draws"
+        each = "truths" if n_times == 1 else "times" if n_times == n_cases else "times and truths"
+        over = f"the {each}, means of their draws" if n_cases > 1 else "the draws"
     return f"{what}: mean +- standard error over {over}, ubRMSE and bias in m3 m-3, median time in s"
 
 

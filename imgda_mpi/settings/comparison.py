@@ -11,8 +11,8 @@ from pydantic import Discriminator, Field, Tag, model_validator
 from imgda_mpi.settings.analysis import Curvelet, Output
 from imgda_mpi.settings.fields import Depths, Duration, FilePattern, Instant, Number, Positive, Section, key
 from imgda_mpi.settings.methods import ComparedMethod, MethodSettings, OfMembers
-from imgda_mpi.settings.observations import AnyObservation, Cf, Gldas, NoiseEstimate, Observation, Points
-from imgda_mpi.settings.stations import Ismn, StationTable
+from imgda_mpi.settings.observations import AnyObservation, Cf, NoiseEstimate, Observation, OfImages, Points
+from imgda_mpi.settings.stations import OfStations
 
 Lengths = Annotated[tuple[Positive, ...], Field(strict=False, min_length=1)]
 Size = Annotated[int, Field(strict=True, ge=2)]
@@ -77,7 +77,7 @@ AnyGrid = Annotated[
     Annotated[tuple[Size, Size], Field(strict=False), Tag("sizes")] | Annotated[Literal["background"], Tag("word")],
     Discriminator(lambda value: "word" if isinstance(value, str) else "sizes"),
 ]
-AnyJudge = Annotated[Gldas | Cf | Points | StationTable | Ismn, Field(discriminator="kind")]
+AnyJudge = Annotated[OfImages | OfStations, Field(discriminator="kind")]
 
 
 class Swaths(Section):
@@ -208,15 +208,15 @@ class Comparison(Section):
         return self.times.listed if isinstance(self.times, TimeRange) else self.times
 
     @property
-    def stations(self) -> StationTable | Ismn | None:
+    def stations(self) -> OfStations | None:
         """The judge, where it is stations."""
-        return self.judge if isinstance(self.judge, StationTable | Ismn) else None
+        return self.judge if isinstance(self.judge, OfStations) else None
 
     @property
-    def images(self) -> dict[str, Gldas | Cf | Points]:
+    def images(self) -> dict[str, OfImages]:
         """Sections that are images, by their names, the background first."""
         sections = {name: getattr(self, name) for name in ("background", "truth", "observation", "judge")}
-        return {name: section for name, section in sections.items() if isinstance(section, Gldas | Cf | Points)}
+        return {name: section for name, section in sections.items() if isinstance(section, OfImages)}
 
     @property
     def labels(self) -> list[str]:

@@ -23,7 +23,7 @@ from imgda_mpi.parallel.failure import from_rank_0
 from imgda_mpi.results.comparison_file import JudgingStations
 from imgda_mpi.settings.comparison import Comparison
 from imgda_mpi.settings.observations import Cf
-from imgda_mpi.settings.stations import Ismn, StationTable
+from imgda_mpi.settings.stations import OfStations
 from imgda_mpi.stations.choice import means, one_of_each
 from imgda_mpi.stations.read import read_stations
 from imgda_mpi.verify.station_scores import LEAST_PAIRS, count_pairs
@@ -207,7 +207,7 @@ def _check_levels(settings: Comparison, cases: Sequence[Case]) -> None:
 
 
 def _stations(
-    settings: Comparison, section: StationTable | Ismn, grid: Grid, cases: Sequence[Case]
+    settings: Comparison, section: OfStations, grid: Grid, cases: Sequence[Case]
 ) -> tuple[JudgingStations, IntArray]:
     """Stations in cells with land, and these cells.
 
