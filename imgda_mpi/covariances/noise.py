@@ -39,25 +39,23 @@ def observation_variances(own: OwnWedges, observed: Values, observations: Observ
     return np.maximum(variance, NOTHING)
 
 
-def estimated_observation_sd(innovation: Observations, powers: WedgePowers, comm: MPI.Intracomm) -> float:
-    """Standard deviation of white observation errors, m3 m-3. Collective over ``comm``, the ranks of ``powers``.
+def powers_of_finest_modes(innovation: Observations, powers: WedgePowers, comm: MPI.Intracomm) -> FloatArray:
+    """Power of a mode at each of the three finest scales, coarsest first, (3,) (m3 m-3)2. Collective over ``comm``.
 
-    The power of a mode is that of coherent errors, which falls off from scale to scale, and that of the noise, which
-    does not (`noise_variance`). It is taken from the quieter positions, at the lower quartile: coasts, and the places
-    where the background misses a sharp structure, do not count.
+    It is that of the quieter positions, at the lower quartile: coasts, and the places where the background misses a
+    sharp structure, do not count; white noise is everywhere. ``comm`` are the ranks of ``powers``.
 
     Returns
     -------
-    float
-        The same on every rank; NaN where the innovation cannot tell: it is too smooth at its three finest scales, too
-        few pixels are observed to see them, or the transform has not got them.
+    (3,) array
+        The same on every rank; NaN for scales of which no position is observed, and for those that there are not.
     """
     transform, n_scales = powers.transform, powers.transform.geometry.n_scales
-    if n_scales < 3:
-        return math.nan
     observed = innovation.observed.astype(np.float64)
+    # At coasts and gaps a mean is a jump, which has all scales.
+    anomalies = innovation.values - observed * innovation.values[innovation.observed].mean()
     counts = np.zeros((n_scales + 1, BINS.size - 1), np.int64)
-    for _, wedge, values in powers.coefficients(innovation.values):
+    for _, wedge, values in powers.coefficients(anomalies):
         if wedge.scale > n_scales - 3:
             step = 1 if wedge.is_real else 2
             power = transform.layout.join_parts(np.square(values, dtype=np.float64), wedge.start)[::step]
@@ -65,23 +63,24 @@ def estimated_observation_sd(innovation: Observations, powers: WedgePowers, comm
             seen = weight > SEEN * weight.max()
             counts[wedge.scale] += np.histogram(np.clip(power[seen] / weight[seen], BINS[0], BINS[-1]), BINS)[0]
     comm.Allreduce(MPI.IN_PLACE, counts)
-    finest = range(n_scales - 2, n_scales + 1)
-    if not all(counts[scale].any() for scale in finest):
-        return math.nan
-    of_mean = [OF_REAL if transform.geometry.is_real(scale) else OF_COMPLEX for scale in finest]
-    variance = noise_variance(np.array([_quartile(counts[scale]) for scale in finest]) / of_mean)
-    return math.sqrt(variance) if variance >= SMALLEST**2 else math.nan
+    found = np.full(3, np.nan)
+    for place, scale in enumerate(range(n_scales - 2, n_scales + 1)):
+        if scale > 0 and counts[scale].any():
+            of_mean = OF_REAL if transform.geometry.is_real(scale) else OF_COMPLEX
+            found[place] = _quartile(counts[scale]) / of_mean
+    return found
 
 
-def finest_power(innovation: Observations, powers: WedgePowers) -> float:
-    """Power of a mode at the finest scale, (m3 m-3)2: the most that white noise can have. Collective.
+def estimated_white_part(finest: FloatArray) -> float:
+    """Variance of white observation errors from the `powers_of_finest_modes`, (m3 m-3)2: see `noise_variance`.
 
-    Of the innovation about its mean: at coasts and gaps a mean is a jump that has all scales.
+    NaN where the innovation cannot tell: it is too smooth at its finest scales, they are not seen, or there are fewer
+    than three.
     """
-    observed, of_finest = innovation.observed, powers.scale == powers.transform.geometry.n_scales
-    mean = innovation.values[observed].mean()
-    power = powers.of(np.where(observed, innovation.values - mean, 0.0))
-    return float(power[of_finest].sum() / (powers.norms[of_finest].sum() * np.count_nonzero(observed)))
+    if np.isnan(finest).any():
+        return math.nan
+    variance = noise_variance(finest)
+    return variance if variance >= SMALLEST**2 else math.nan
 
 
 def possible_white_part(prescribed: float, finest: float, coherent_share: float) -> float:
@@ -97,7 +96,7 @@ def possible_white_part(prescribed: float, finest: float, coherent_share: float)
     >>> possible_white_part(0.01, 0.02, 0.5), possible_white_part(0.01, 0.005, 0.5), possible_white_part(0.01, 0.0, 0.5)
     (0.01, 0.00375, 0.0001)
     """
-    if coherent_share == 0 or finest >= prescribed:
+    if coherent_share == 0 or not finest < prescribed:
         return prescribed
     possible = finest * (coherent_share + (1 - coherent_share) * finest / prescribed)
     return max(possible, SMOOTHEST * prescribed)

@@ -11,7 +11,7 @@ import numpy as np
 from mpi4py import MPI
 
 from imgda_mpi.covariances.covariance import ErrorModel
-from imgda_mpi.covariances.noise import estimated_observation_sd, finest_power, possible_white_part
+from imgda_mpi.covariances.noise import estimated_white_part, possible_white_part, powers_of_finest_modes
 from imgda_mpi.curvelet import CurveletTransform
 from imgda_mpi.distributed.wedge_powers import WedgePowers
 from imgda_mpi.grid import Grid
@@ -89,23 +89,24 @@ def settled_errors(
     innovation lets it be (`possible_white_part`).
     """
     given, innovation = problem.observations, problem.innovation
-    prescribed = innovation.noise_power / np.count_nonzero(innovation.observed)
-    estimate = estimated_observation_sd(innovation, powers, comm) if given.estimate_sd else float("nan")
-    finest = finest_power(innovation, powers)
+    n_observed = np.count_nonzero(innovation.observed)
+    prescribed = innovation.noise_power / n_observed
+    finest = powers_of_finest_modes(innovation, powers, comm)
+    estimate = estimated_white_part(finest) if given.estimate_sd else float("nan")
     if np.isnan(estimate):
-        factor = np.sqrt(possible_white_part(prescribed, finest, share) / prescribed)
-        observations = replace(given, sd=factor * given.sd, coherent_share=share)
+        sd = np.sqrt(possible_white_part(prescribed, finest[-1], share) / prescribed) * given.sd
     else:
-        observations = replace(given, sd=estimate, coherent_share=share)
-    white = float(np.sqrt(observations.noise_power / np.count_nonzero(innovation.observed)))
+        sd = float(np.sqrt(estimate))
+    observations = replace(given, sd=sd, coherent_share=share)
+    white = float(np.sqrt(observations.noise_power / n_observed))
     facts = {
         "coherent_share": Fact(share, "1", "part of the coherent power of the innovation that is the observation's"),
         "white_observation_error": Fact(white, "m3 m-3", "standard deviation of white observation errors, as used"),
         "finest_innovation": Fact(
-            float(np.sqrt(finest)), "m3 m-3", "root of the power of a mode of the innovation at the finest scale"
+            float(np.sqrt(finest[-1])), "m3 m-3", "root of the power of a mode of the innovation at the finest scale"
         ),
     }
     if given.estimate_sd:
         meaning = "white observation errors from the finest scales of the innovation; NaN where these cannot tell"
-        facts["estimated_observation_error"] = Fact(estimate, "m3 m-3", meaning)
+        facts["estimated_observation_error"] = Fact(float(np.sqrt(estimate)), "m3 m-3", meaning)
     return observations, facts
