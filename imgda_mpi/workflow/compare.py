@@ -144,7 +144,8 @@ def prepare_comparison(settings: Comparison, stages: Stages, comm: MPI.Intracomm
             method.check(inputs.grid, densest)
             methods[label or method.name] = method
     sparsest = next(case for case in by_number if trials.observed(case).any())
-    with settled_by("methods, [errors] allow_few"):
+    at = f", at {sparsest.time:%Y-%m-%d %H:%M} UTC" if settings.times is not None else ""
+    with settled_by(f"methods, [errors] allow_few{at}"):
         for method in methods.values():
             check_enough(method, trials.observations(sparsest), settings.errors.allow_few, comm)
     files = [*inputs.files, *dict.fromkeys(file for _, of_method in given for file in of_method)]
