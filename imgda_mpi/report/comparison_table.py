@@ -26,11 +26,11 @@ def comparison_table(saved: SavedComparison) -> str:
     if scored is not None:
         blocks += _station_blocks(saved, scored)
     elif saved.n_cells[:, 2].sum() == 0:
-        blocks.append(_region(saved, saved.main_region, f"all land, all of it observed ({_cells(saved, 0)} cells)"))
+        blocks.append(_region(saved, saved.main_region, f"all land, all of it observed ({_cells(saved, 0)})"))
     else:
         names = ("all land", "observed land", "unseen land")
         order = (0, 1, 2) if saved.main_region == 0 else (1, 0, 2)
-        blocks += [_region(saved, n, f"{names[n]} ({_cells(saved, n)} cells)") for n in order]
+        blocks += [_region(saved, n, f"{names[n]} ({_cells(saved, n)})") for n in order]
     if any(saved.is_tuned(number) for number in saved.shown()):
         blocks.append(TUNED)
     return "\n\n".join(blocks)
@@ -55,7 +55,7 @@ def _heading(saved: SavedComparison) -> str:
 def _cells(saved: SavedComparison, region: int) -> str:
     """Cells of a region, on average where draws differ."""
     n_cells = saved.n_cells[:, region]
-    return f"{n_cells[0]}" if np.ptp(n_cells) == 0 else f"{n_cells.mean():.0f} on average"
+    return f"{n_cells[0]} cells" if np.ptp(n_cells) == 0 else f"{n_cells.mean():.0f} cells on average"
 
 
 def _region(saved: SavedComparison, region: int, title: str) -> str:
