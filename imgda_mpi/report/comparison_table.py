@@ -14,6 +14,8 @@ from imgda_mpi.verify.station_scores import LEAST_PAIRS, NAMES, StationScores
 REFERENCES = ("none", "pointwise")
 """Methods that the others are compared with, draw by draw or station by station; where a truth is known the last."""
 
+WRONG = 1.4  # factor between expected and true errors
+
 ROUNDING = 1e-7  # m3 m-3: methods that do the same are not worse than one another
 
 TUNED = "* its length is the best of those tried, found with what judges: no method of practice"
@@ -33,7 +35,27 @@ def comparison_table(saved: SavedComparison) -> str:
         blocks += [_region(saved, n, f"{names[n]} ({_cells(saved, n)})") for n in order]
     if any(saved.is_tuned(number) for number in saved.shown()):
         blocks.append(TUNED)
+    blocks += _expected_errors(saved)
     return "\n\n".join(blocks)
+
+
+def _expected_errors(saved: SavedComparison) -> list[str]:
+    """Where a truth is known: what methods expect of their errors, and what is doubtful of that."""
+    if saved.judged_by != "truth":
+        return []
+    ratios = {saved.names[number]: saved.expected_over_true(number) for number in saved.shown()}
+    ratios = {name: ratio for name, ratio in ratios.items() if np.isfinite(ratio)}
+    if not ratios:
+        return []
+    lines = ["expected over true error of the analysis, observed land: "]
+    lines[0] += ", ".join(f"{name} {ratio:.2f}" for name, ratio in ratios.items())
+    for name, ratio in ratios.items():
+        if not 1 / WRONG <= ratio <= WRONG:
+            lines.append(
+                f"{name}: its errors are not what it takes them for: [errors] observation, its coherent_share or the "
+                "spread of its members is wrong"
+            )
+    return ["\n".join(lines)]
 
 
 def _heading(saved: SavedComparison) -> str:

@@ -37,7 +37,7 @@ STATION_SCORES = {
     "station_bias": ("analysis minus station", MOISTURE),
 }
 
-NUMBERS = ("n_cells", "time_taken", "draw_case", "draw_time", "lat", "lon", *SCORES, "error_spectrum")
+NUMBERS = ("n_cells", "time_taken", "draw_case", "draw_time", "lat", "lon", *SCORES, "error_spectrum", "expected_error")
 IMAGES = ("background", "observation", "analysis")
 NOTES = ("judged_by", "noise", "n_passed_over")
 OF_STATIONS = ("station_latitude", "station_longitude", "measured", "at_station")
@@ -114,6 +114,9 @@ def write_comparison(
             write_variable(file, name, ("method", "draw", "region"), found[..., number], *SCORES[name])
         n_cells = np.stack([outcome.n_cells for outcome in outcomes])
         write_variable(file, "n_cells", ("draw", "region"), n_cells, "cells compared", "1")
+        expected = np.stack([outcome.expected for outcome in outcomes], axis=1)
+        meaning = "root mean square error on observed cells that the method itself expects"
+        write_variable(file, "expected_error", ("method", "draw"), expected, meaning, MOISTURE)
         taken = np.stack([outcome.seconds for outcome in outcomes], axis=1)
         write_variable(file, "time_taken", ("method", "draw"), taken, "wall time for the increment", "s")
         spectra = np.stack([outcome.spectrum for outcome in outcomes], axis=1)
@@ -170,6 +173,7 @@ class SavedComparison:
     case : number of time and truth of each draw, ascending, (n_draws,)
     times : of the draws, (n_draws,) s since 1970
     n_cells : (n_draws, n_regions)
+    expected : errors on observed cells that methods expect, (n_methods, n_draws) m3 m-3; NaN of most methods
     seconds : (n_methods, n_draws)
     spectrum : (n_methods, n_draws, n_scales), m3 m-3
     images : background, observation, truth or image of the judge, and each analysis of the first draw, (ny, nx) m3 m-3
@@ -187,6 +191,7 @@ class SavedComparison:
     scc: FloatArray
     ubrmse: FloatArray
     bias: FloatArray
+    expected: FloatArray
     seconds: FloatArray
     spectrum: FloatArray
     grid: Grid
@@ -221,6 +226,14 @@ class SavedComparison:
         if self.case[0] != self.case[-1]:
             of_draws = np.array([of_draws[self.case == one].mean() for one in np.unique(self.case)])
         return of_draws[np.isfinite(of_draws)]
+
+    def expected_over_true(self, number: int) -> float:
+        """Error that a method expects over the one that it has, on observed cells; NaN where it expects none.
+
+        Root mean squares over all draws, whose truth must be known.
+        """
+        true = self.ubrmse[number, :, 1] ** 2 + self.bias[number, :, 1] ** 2
+        return float(np.sqrt(np.mean(self.expected[number] ** 2) / np.mean(true)))
 
     def is_tuned(self, number: int) -> bool:
         """Whether a length of the method was chosen with what judges."""
@@ -261,6 +274,7 @@ def read_comparison(path: Path) -> SavedComparison:
         scc=values["scc"],
         ubrmse=values["ubrmse"],
         bias=values["bias"],
+        expected=values["expected_error"],
         seconds=values["time_taken"],
         spectrum=values["error_spectrum"],
         grid=Grid(values["lat"], values["lon"]),

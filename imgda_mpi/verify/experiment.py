@@ -31,6 +31,7 @@ class Outcome:
     n_cells : compared with the image of reference, (n_regions,); 0 where there is none
     scores : against it, (n_methods, n_regions, n_scores), see `imgda_mpi.verify.scores`
     spectrum : root mean square of the error that each scale carries, (n_methods, n_scales) m3 m-3
+    expected : error of the analysis on observed cells that the method itself expects, (n_methods,) m3 m-3
     at_cells : analyses at the cells asked for, (n_methods, n) m3 m-3
     seconds : for the increment, (n_methods,)
     analyses : (n_methods, ny, nx) m3 m-3; None where they are not kept
@@ -39,6 +40,7 @@ class Outcome:
     n_cells: IntArray
     scores: FloatArray
     spectrum: FloatArray
+    expected: FloatArray
     at_cells: FloatArray
     seconds: FloatArray
     analyses: FloatArray | None = None
@@ -62,11 +64,13 @@ class Experiment:
 
     def run(self, trial: Trial, *, keep_images: bool) -> Outcome:
         """Every method on a trial; an `ImgdaError` where one fails."""
-        analyses, seconds = [], []
+        analyses, expected, seconds = [], [], []
         for method in self._methods.values():
             start = time.perf_counter()
             increment = method.increment(trial.problem, self._comm)
             seconds.append(time.perf_counter() - start)
+            fact = increment.facts.get("expected_error_analysis_observed")
+            expected.append(np.nan if fact is None else fact.value)
             analyses.append(trial.problem.background + np.where(increment.applied, increment.image, 0.0))
         problem, reference = trial.problem, trial.reference
         if reference is None:
@@ -81,6 +85,7 @@ class Experiment:
             spectrum=np.array(
                 [self._spectrum(np.where(compared, a - reference, 0.0), compared.sum()) for a in analyses]
             ),
+            expected=np.array(expected),
             at_cells=np.array([analysis.ravel()[self._cells] for analysis in analyses]),
             seconds=np.array(seconds),
             analyses=np.array(analyses) if keep_images else None,

@@ -140,7 +140,7 @@ def prepare_comparison(settings: Comparison, stages: Stages, comm: MPI.Intracomm
         methods = {}
         for (label, section), (parameters, _) in zip(tried, given, strict=True):
             transform = transforms.get(scales_by_size(section.kind))
-            method = make_method(section.kind, parameters, transform, diagnose=False)
+            method = make_method(section.kind, parameters, transform, diagnose=settings.observation is None)
             method.check(inputs.grid, densest)
             methods[label or method.name] = method
     sparsest = next(case for case in by_number if trials.observed(case).any())
