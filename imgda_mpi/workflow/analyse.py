@@ -22,7 +22,6 @@ from imgda_mpi.results.folder import new_directory
 from imgda_mpi.results.manifest import checksums, write_manifest
 from imgda_mpi.settings.analysis import NOT_DECIDING, Settings
 from imgda_mpi.verify.scores import Scores, before_and_after, score_line
-from imgda_mpi.workflow.doubts import doubts
 from imgda_mpi.workflow.prepare import Prepared, prepare
 
 log = logging.getLogger(__name__)
@@ -80,6 +79,8 @@ def analyse(
         updated = update(restart, prepared.soil, prepared.aquifer, wanted, comm, compensates=compensates)
         stages.say(updated.ledger.summary if updated.ledger else "")
     if updated.ledger is not None:
+        from imgda_mpi.workflow.doubts import doubts  # on the one rank that has the ledger
+
         for doubt in doubts(increment, problem.innovation, updated.ledger):
             log.warning(doubt)
     in_force, final = settings.model_dump_json(), settings.output.directory
