@@ -60,3 +60,29 @@ def test_times_of_a_region_with_red_noise_on_any_number_of_ranks(tmp_path: Path)
     table = comparison_table(saved)
     assert "6 draws of noise 0.02 (white) and 0.06 m3 m-3 (red, 3 cells in boxes), 1 truth(s), 2 times (1 with" in table
     assert "over the times, means of their draws" in table
+
+
+def test_what_methods_expect_of_their_errors_is_held_against_the_truth(tmp_path: Path) -> None:
+    write_region(tmp_path)
+    # Red noise that nobody was told of: with the share of none the observation is taken for much better than it is.
+    told = '{kind = "innovation", solver = "full", coherent_share = %s}'
+    text = SETTINGS.replace('["none", "insert", "innovation/full"]', f'["none", {told % "0.0"}, {told % "0.5"}]')
+    settings = text.replace(", boxes = [[2.0, 13.0, -4.0, 0.1]]", "").replace("OUT", "out")
+    (tmp_path / "red.toml").write_text(f"{settings}[errors]\nobservation = 0.02\n")
+    compare(read_settings(tmp_path / "red.toml", Comparison), MPI.COMM_SELF)
+    saved = read_comparison(tmp_path / "out/comparison.nc")
+    assert np.isnan(saved.expected[0]).all()
+    assert np.isnan(saved.expected_over_true(0))
+    for number in (1, 2):
+        true = np.sqrt(np.mean(saved.ubrmse[number, :, 1] ** 2 + saved.bias[number, :, 1] ** 2))
+        expected = np.sqrt(np.mean(saved.expected[number] ** 2))
+        assert saved.expected_over_true(number) == pytest.approx(expected / true)
+    wrong, better = saved.expected_over_true(1), saved.expected_over_true(2)
+    assert wrong < 0.7
+    assert wrong < better
+    *_, last = comparison_table(saved).split("\n\n")
+    lines = last.splitlines()
+    assert lines[0].endswith(
+        f"innovation/full(coherent_share=0.0) {wrong:.2f}, innovation/full(coherent_share=0.5) {better:.2f}"
+    )
+    assert lines[1].startswith("innovation/full(coherent_share=0.0): its errors are not what it takes them for")

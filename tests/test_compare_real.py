@@ -201,7 +201,7 @@ def test_windows_of_ghana_at_the_stations(shared: Path, tmp_path: Path) -> None:
     times = ", ".join(f"{start[:4]}-{start[4:6]}-{start[6:]}T00:00:00Z" for start in starts)
     settings = tmp_path / "ghana.toml"
     settings.write_text(
-        'methods = ["none", "pointwise", {kind = "pointwise", background_error = 0.072761}]\n'
+        'methods = ["none", "pointwise", {kind = "pointwise", background_error = 0.072761}, "innovation/full"]\n'
         f'times = [{times}]\nwindow = "3 days"\ngrid = "background"\n'
         f'[background]\nkind = "cf"\nfile = "{data}/era5/ERA5_%Y%m%d_*.nc"\nvariable = "swvl1"\n'
         'mask = {variable = "lsm", min = 0.5}\n'
@@ -214,4 +214,8 @@ def test_windows_of_ghana_at_the_stations(shared: Path, tmp_path: Path) -> None:
     assert scored is not None
     assert (scored.used.size, scored.n_pairs.sum()) == (21, 1544)
     expected = [[0.7999, 0.8268, 0.8303], [0.0528, 0.0444, 0.0460]]
-    np.testing.assert_allclose(scored.values[:2].mean(axis=2), expected, atol=1e-4)
+    r, ubrmse = scored.values[:2].mean(axis=2)
+    np.testing.assert_allclose([r[:3], ubrmse[:3]], expected, atol=1e-4)
+    # A share of what is coherent is SMAP's: with the share of none R is below that of ERA5.
+    assert r[3] > 0.835
+    assert ubrmse[3] < 0.0405
