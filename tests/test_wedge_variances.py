@@ -10,7 +10,14 @@ from imgda_mpi.curvelet import CurveletTransform
 from imgda_mpi.distributed.image_rows import ImageRows
 from imgda_mpi.distributed.wedge_powers import WedgePowers, wedge_filter
 from imgda_mpi.numerics.problem import Observations
-from imgda_mpi.numerics.wedge_variances import innovation_variances, likelier_variances, noise_variance, towards_scale
+from imgda_mpi.numerics.wedge_variances import (
+    PRIOR_MODES,
+    drawn_to_scale,
+    innovation_variances,
+    likelier_variances,
+    mean_of_scale,
+    noise_variance,
+)
 
 SHAPE = (96, 144)
 
@@ -86,23 +93,37 @@ def test_gaps_spread_no_power_in_the_most_likely_variances(rng: np.random.Genera
 
 
 def test_likelier_variances_stay_where_the_innovation_is_as_expected() -> None:
-    variances, expected, scale = np.array([2.0, 0.0, 3.0]), np.array([50.0, 40.0, 0.0]), np.array([1, 2, 2])
+    variances, expected, scale = np.array([2.0, 0.5, 0.5]), np.array([50.0, 40.0, 0.0]), np.array([1, 2, 2])
     n = np.array([120.0, 60.0, 10.0])
     np.testing.assert_allclose(likelier_variances(variances, expected, expected, n, scale), variances, rtol=1e-15)
-    doubled = likelier_variances(variances, 2 * expected, expected, n, scale)
-    np.testing.assert_allclose(doubled[0], 4.0)
-    assert doubled[1] == 0
+    nothing = np.zeros(3)
+    np.testing.assert_array_equal(likelier_variances(nothing, nothing, nothing, n, scale), nothing)
+
+
+@pytest.mark.parametrize("signal", [100.0, 1.0, 0.01, 0.0])
+def test_one_step_finds_the_variance_of_modes_that_are_alike(signal: float) -> None:
+    """Of n modes with the power s + r; whatever the variance so far, and however deep the signal is in the noise."""
+    n, r, scale = np.array([1e8]), 1.0, np.array([1])
+    for so_far in (0.0, 0.3, 50.0):
+        total = so_far + r
+        weighted, expected = n * (signal + r) / total**2, n / total
+        found = likelier_variances(np.array([so_far]), weighted, expected, n, scale)
+        assert found[0] == pytest.approx(signal, rel=1e-6, abs=1e-9)
 
 
 def test_wedges_that_say_little_follow_their_scale() -> None:
-    scale = np.array([2, 2, 3])
-    many = np.array([1e6, 1e6, 5.0])
-    drawn = towards_scale(np.array([1.0, 3.0, 7.0]), many, many, scale)
-    np.testing.assert_allclose(drawn, [1.0, 3.0, 7.0], rtol=1e-4)
-    # Many modes that hold noise alone say nothing of a signal.
-    unsure = towards_scale(np.array([1.0, 3.0, 7.0]), many, np.array([0.1, 0.1, 0.1]), scale)
-    np.testing.assert_allclose(unsure, [2.0, 2.0, 7.0], atol=0.02)
-    assert towards_scale(np.array([1.0]), np.array([0.0]), np.array([0.0]), np.array([1])).tolist() == [1.0]
+    values, mean = np.array([1.0, 3.0, 0.0]), np.array([2.0, 2.0, 0.5])
+    np.testing.assert_allclose(drawn_to_scale(values, mean, np.full(3, 1e9)), values, atol=1e-6)
+    np.testing.assert_allclose(drawn_to_scale(values, mean, np.zeros(3)), mean)
+    # As much of their own as of the scale.
+    np.testing.assert_allclose(drawn_to_scale(values, mean, PRIOR_MODES / mean**2), (values + mean) / 2)
+    assert drawn_to_scale(np.array([-5.0]), np.array([1.0]), np.array([1e3])).tolist() == [0.0]
+
+
+def test_the_mean_of_a_scale_is_weighted() -> None:
+    scale = np.array([1, 2, 2, 3, 3])
+    found = mean_of_scale(np.array([7.0, 1.0, 4.0, 1.0, 3.0]), np.array([0.0, 2.0, 1.0, 0.0, 0.0]), scale)
+    assert found.tolist() == [7.0, 2.0, 2.0, 2.0, 2.0]
 
 
 def test_a_signal_that_chance_shows_in_wedges_of_noise_is_not_believed(rng: np.random.Generator) -> None:
