@@ -1,0 +1,81 @@
+"""Errors of three products as text: a table, and settings of an analysis."""
+
+from __future__ import annotations
+
+import math
+
+from imgda_mpi.console import columns
+from imgda_mpi.numerics.triple_collocation import FEWEST_BLOCKS
+from imgda_mpi.verify.triples import PRODUCTS, TripleErrors
+
+ASSUMED = """\
+It holds where the errors of the three have nothing in common. Where they have, as of products that share a model or its
+forcing, of
+  background and third product:    the background's error is too small, the observation's too large, the share too low
+  observation and third product:   the observation's error is too small, the background's too large, the share too high
+  background and observation:      both errors are too small; the share is that of what they have not in common, which is
+                                   all that an analysis can correct
+A product that sees the truth with another amplitude has no error for that; the innovation has the difference."""
+
+
+def errors_table(found: TripleErrors) -> str:
+    """Errors that each scale carries and their sum, with intervals; no newline at its end."""
+    lines = [["errors in m3 m-3", "modes", *PRODUCTS, "share of observation", ""]]
+    for number, (modes, sd, share) in enumerate(
+        zip(found.modes, found.sd_of_scales, found.shares_of_scales, strict=True)
+    ):
+        name = f"scale {number + 1}" + (" (coarsest)" if number == 0 else "")
+        cells = [f"{modes:.0f}", *(f"{one:.4f}" for one in sd), _share(share)]
+        lines.append([name, *cells, "" if found.extended[number] else "*"])
+    total = [f"{found.modes.sum():.0f}", *(f"{one:.4f}" for one in found.sd), _share(found.share)]
+    lines.append(["all scales", *total, "" if found.extended[-1] else "*"])
+    if found.intervals is not None:
+        of_sd, of_share = found.intervals[:3], found.intervals[3]
+        between = [*(f"{low:.4f} to {high:.4f}" for low, high in of_sd), f"{of_share[0]:.2f} to {of_share[1]:.2f}"]
+        lines.append(["interval of 95 %", "", *between, ""])
+    seen = "from the finest scales of the innovation"
+    if not found.white_is_seen:
+        seen = "the innovation cannot tell it: that of the finest scale, or the least that is possible"
+    height, width = found.block
+    blocks = f"{found.n_blocks} blocks of {height:.3g} x {width:.3g} degrees and a time"
+    said = [
+        f"Triple collocation of {found.n_cells} cells at {found.n_times} time(s)",
+        columns([[word.rstrip() for word in line] for line in lines], "<" + ">" * 5 + "<"),
+        f"white part of the observation's errors: {found.white:.4f} m3 m-3 ({seen})",
+        f"interval: {blocks}, drawn with replacement"
+        if found.intervals is not None
+        else f"no interval: {blocks}, fewer than {FEWEST_BLOCKS}",
+    ]
+    if not found.extended.all():
+        said.append("* no truth in common there: differences are taken, as if all had one amplitude")
+    return "\n".join("\n".join(line.rstrip() for line in part.splitlines()) for part in (*said, ASSUMED))
+
+
+def settings_of(found: TripleErrors) -> str:
+    """Sections of an analysis's settings with what was found; no newline at its end.
+
+    The share is the upper end of its interval: one that is too high costs less than one that is too low.
+    """
+    share, said = found.share, f"estimate {found.share:.2f}, no interval"
+    if found.intervals is not None:
+        low, share = (float(end) for end in found.intervals[3])
+        said = f"estimate {found.share:.2f}, 95 % interval {low:.2f} to {share:.2f}: its upper end"
+    background, observation = (f"{sd:.4f}" for sd in found.sd[:2])
+    return "\n".join(
+        (
+            "[errors]",
+            f"observation = {found.white:.4f}            # m3 m-3, the white part of its errors",
+            "",
+            "[method]",
+            'kind = "innovation"',
+            'solver = "full"',
+            f"coherent_share = {share:.2f}           # {said}",
+            "",
+            f"# Methods that are told the background's errors: background_error = {background}, with",
+            f"# [errors] observation = {observation}, all of the observation's",
+        )
+    )
+
+
+def _share(share: float) -> str:
+    return "-" if math.isnan(share) else f"{share:.2f}"
