@@ -52,7 +52,7 @@ def error_powers(covariances: FloatArray) -> tuple[FloatArray, BoolArray]:
         np.stack([covariances[..., a, b] for a, b in pairs], axis=-1)
         for pairs in (((0, 1), (1, 2), (2, 0)), ((0, 2), (1, 0), (2, 1)), ((1, 2), (2, 0), (0, 1)))
     )
-    extended = (others > 0).all(axis=-1)
+    extended: BoolArray = np.asarray((others > 0).all(axis=-1))
     common = first * second / np.where(extended[..., None], others, 1.0)
     powers = np.where(extended[..., None], own - common, own - first - second + others)
     return np.maximum(powers, 0.0), extended
@@ -69,7 +69,8 @@ def coherent_share(powers: FloatArray, white: FloatArray) -> FloatArray:
     """
     background, observation = powers[..., 0], np.maximum(powers[..., 1] - white, 0.0)
     total = background + observation
-    return np.divide(observation, total, out=np.full(total.shape, np.nan), where=total > 0)
+    share: FloatArray = np.divide(observation, total, out=np.full(total.shape, np.nan), where=total > 0)
+    return share
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +107,7 @@ def moments(images: FloatArray, cells: BoolArray, blocks: IntArray, time: int) -
     values = images[:, cells]
 
     def summed(weights: FloatArray) -> FloatArray:
-        return np.bincount(block, weights, found.size)
+        return np.bincount(block, weights, found.size).astype(np.float64)
 
     products = np.array([[summed(a * b) for b in values] for a in values])
     return Moments(
@@ -137,7 +138,8 @@ def blocks_of(grid: Grid) -> IntArray:
         ((np.abs(axis - axis[0]) + 0.5 * np.ptp(axis) / (axis.size - 1)) / size).astype(np.int64)
         for axis, size in zip((grid.latitude, grid.longitude), block_size(grid), strict=True)
     )
-    return rows[:, None] * (columns[-1] + 1) + columns
+    numbers: IntArray = rows[:, None] * (columns[-1] + 1) + columns
+    return numbers
 
 
 def resampled(blocks: Moments, white: float, seed: int) -> FloatArray | None:

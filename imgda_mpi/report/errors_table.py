@@ -9,13 +9,12 @@ from imgda_mpi.numerics.triple_collocation import FEWEST_BLOCKS
 from imgda_mpi.verify.triples import PRODUCTS, TripleErrors
 
 ASSUMED = """\
-It holds where the errors of the three have nothing in common. Where they have, as of products that share a model or its
-forcing, of
-  background and third product:    the background's error is too small, the observation's too large, the share too low
-  observation and third product:   the observation's error is too small, the background's too large, the share too high
-  background and observation:      both errors are too small; the share is that of what they have not in common, which is
-                                   all that an analysis can correct
-A product that sees the truth with another amplitude has no error for that; the innovation has the difference."""
+It holds where the errors of the three have nothing in common. Products that share a model or its forcing have:
+  background and third:    the background's error is too small, the observation's too large, the share too high
+  observation and third:   the observation's error is too small, the background's too large, the share too low
+  background, observation: both errors are too small; the share is that of what they have not in common, and right for
+                           an analysis, which can correct no more
+Another amplitude of the truth counts as no product's error; the innovation has that difference too."""
 
 
 def errors_table(found: TripleErrors) -> str:

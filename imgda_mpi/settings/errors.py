@@ -17,8 +17,7 @@ class Kept(Section):
     """A folder that the estimate is kept in; it is printed in any case."""
 
     directory: FilePath = key(
-        "New folder for errors.toml (what is printed of settings), table.txt, errors.nc and manifest; must not exist or "
-        "be empty",
+        "New folder for what is printed (table.txt, errors.toml), errors.nc and manifest; must not exist or be empty",
         example='"errors"',
     )
 

@@ -48,7 +48,7 @@ class TripleErrors:
     extended : whether amplitudes may differ, for each scale and for all together, (n_scales + 1,)
     sd : of the errors of each product, (3,) m3 m-3
     white : standard deviation of the observation's white errors, m3 m-3
-    white_is_seen : whether the innovation tells it, otherwise it is that of the observation's errors at the finest scale
+    white_is_seen : whether the innovation tells it; otherwise it is from the observation's errors at the finest scale
     share : of the observation in the coherent errors, all scales together
     intervals : of 95 %, of the three ``sd`` and the ``share``, (4, 2); None where there are too few blocks
     n_blocks, block : that are drawn for the intervals, and their latitude and longitude, degrees
@@ -94,7 +94,7 @@ class Triples:
         InputError
             On every rank, where two of the images are the same.
         """
-        cells = np.isfinite(images).all(axis=0)
+        cells: BoolArray = np.asarray(np.isfinite(images).all(axis=0))
         n_cells = int(np.count_nonzero(cells))
         if n_cells == 0:
             return
@@ -161,7 +161,7 @@ class Triples:
 
     def _by_scale(self, of_wedges: FloatArray) -> FloatArray:
         """Sums over the wedges of each scale, (n_scales,)."""
-        return np.bincount(self._powers.scale - 1, of_wedges, self._covariances.shape[0])
+        return np.bincount(self._powers.scale - 1, of_wedges, self._covariances.shape[0]).astype(np.float64)
 
 
 def _check_different(images: FloatArray, cells: BoolArray) -> None:
