@@ -22,40 +22,48 @@ N_DRAWS = 400
 LEVELS = (0.025, 0.975)
 
 
-def error_powers(covariances: FloatArray) -> tuple[FloatArray, BoolArray]:
-    """Powers of the errors of three products, and where they hold for any amplitudes.
+def amplitudes(covariances: FloatArray) -> FloatArray | None:
+    """Root of the power that each of three products has of the truth, (3,): of x that is (xy xw / yw)^(1/2).
+
+    ``covariances`` (3, 3) are sums of products of the anomalies of each two. None where one is not positive: there is
+    no common truth to take amplitudes from.
+
+    >>> amplitudes(np.array([[5.0, 2.0, 4.0], [2.0, 3.0, 2.0], [4.0, 2.0, 7.0]])).tolist()
+    [2.0, 1.0, 2.0]
+    """
+    (xy, xw), yw = covariances[0, 1:], covariances[1, 2]
+    if not min(xy, xw, yw) > 0:
+        return None
+    return np.sqrt([xy * xw / yw, xy * yw / xw, xw * yw / xy])
+
+
+def error_powers(covariances: FloatArray, amplitudes: FloatArray | None) -> FloatArray:
+    """Powers of the errors of three products, (..., 3), not below 0.
+
+    That of x is <(x - y) (x - w)> of anomalies that are brought to the amplitude of x first; summed up over scales it
+    is xx - xy xw / yw. One amplitude for all scales: where a scale has little of the truth, its own is any number.
 
     Parameters
     ----------
     covariances : (..., 3, 3) array
-        Sums of products of the anomalies of each two.
-
-    Returns
-    -------
-    powers : (..., 3) array
-        Not below 0: xx - xy xw / yw for the product x of x, y and w. Where one of the three covariances is not
-        positive, there is no common truth to take amplitudes from: there <(x - y) (x - w)>, for equal amplitudes.
-    extended : (...) array of bool
-        Where amplitudes may differ.
+        Of scales, or of all together.
+    amplitudes : (3,) array, optional
+        Of all scales together; alike unless given.
 
     Examples
     --------
     Errors of power 1, 2 and 3, and a truth of power 4 that the second product sees half:
 
-    >>> powers, extended = error_powers(np.array([[5.0, 2.0, 4.0], [2.0, 3.0, 2.0], [4.0, 2.0, 7.0]]))
-    >>> powers.tolist(), bool(extended)
-    ([1.0, 2.0, 3.0], True)
+    >>> covariances = np.array([[5.0, 2.0, 4.0], [2.0, 3.0, 2.0], [4.0, 2.0, 7.0]])
+    >>> error_powers(covariances, amplitudes(covariances)).tolist()
+    [1.0, 2.0, 3.0]
     """
-    own = np.diagonal(covariances, axis1=-2, axis2=-1)
-    # Of each product those with the other two, and that of the other two.
-    first, second, others = (
-        np.stack([covariances[..., a, b] for a, b in pairs], axis=-1)
-        for pairs in (((0, 1), (1, 2), (2, 0)), ((0, 2), (1, 0), (2, 1)), ((1, 2), (2, 0), (0, 1)))
-    )
-    extended: BoolArray = np.asarray((others > 0).all(axis=-1))
-    common = first * second / np.where(extended[..., None], others, 1.0)
-    powers = np.where(extended[..., None], own - common, own - first - second + others)
-    return np.maximum(powers, 0.0), extended
+    by = np.ones(3) if amplitudes is None else amplitudes
+    alike = covariances / np.outer(by, by)
+    xy, xw, yw = alike[..., 0, 1], alike[..., 0, 2], alike[..., 1, 2]
+    common = np.stack([xy + xw - yw, xy + yw - xw, xw + yw - xy], axis=-1)
+    powers = (np.diagonal(alike, axis1=-2, axis2=-1) - common) * np.square(by)
+    return np.maximum(powers, 0.0)
 
 
 def coherent_share(powers: FloatArray, white: FloatArray) -> FloatArray:
@@ -157,7 +165,7 @@ def resampled(blocks: Moments, white: float, seed: int) -> FloatArray | None:
     for draw in found:
         weights = np.bincount(rng.integers(0, n_blocks, n_blocks), minlength=n_blocks).astype(np.float64)
         covariances, n_cells = blocks.covariances(weights)
-        powers, _ = error_powers(covariances)
+        powers = error_powers(covariances, amplitudes(covariances))
         draw[:3] = np.sqrt(powers / n_cells)
         draw[3] = coherent_share(powers, np.asarray(white * n_cells))
     return np.nanquantile(found, LEVELS, axis=0).T

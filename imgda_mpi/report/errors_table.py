@@ -19,35 +19,32 @@ Another amplitude of the truth counts as no product's error; the innovation has 
 
 def errors_table(found: TripleErrors) -> str:
     """Errors that each scale carries and their sum, with intervals; no newline at its end."""
-    lines = [["errors in m3 m-3", "modes", *PRODUCTS, "share of observation", ""]]
-    for number, (modes, sd, share) in enumerate(
-        zip(found.modes, found.sd_of_scales, found.shares_of_scales, strict=True)
-    ):
-        name = f"scale {number + 1}" + (" (coarsest)" if number == 0 else "")
-        cells = [f"{modes:.0f}", *(f"{one:.4f}" for one in sd), _share(share)]
-        lines.append([name, *cells, "" if found.extended[number] else "*"])
-    total = [f"{found.modes.sum():.0f}", *(f"{one:.4f}" for one in found.sd), _share(found.share)]
-    lines.append(["all scales", *total, "" if found.extended[-1] else "*"])
+    lines = [["errors in m3 m-3", "modes", *PRODUCTS, "share of observation"]]
+    of_scales = zip(found.modes, found.sd_of_scales, found.shares_of_scales, strict=True)
+    for number, (modes, sd, share) in enumerate(of_scales, 1):
+        name = f"scale {number}" + (" (coarsest)" if number == 1 else "")
+        lines.append([name, f"{modes:.0f}", *(f"{one:.4f}" for one in sd), _share(share)])
+    sds = [f"{one:.4f}" for one in found.sd]
+    lines.append(["all scales", f"{found.modes.sum():.0f}", *sds, _share(found.share)])
     if found.intervals is not None:
         of_sd, of_share = found.intervals[:3], found.intervals[3]
         between = [*(f"{low:.4f} to {high:.4f}" for low, high in of_sd), f"{of_share[0]:.2f} to {of_share[1]:.2f}"]
-        lines.append(["interval of 95 %", "", *between, ""])
-    seen = "from the finest scales of the innovation"
-    if not found.white_is_seen:
-        seen = "the innovation cannot tell it: that of the finest scale, or the least that is possible"
+        lines.append(["interval of 95 %", "", *between])
+    if found.amplitudes is not None:
+        lines.append(["amplitude of the truth", "", *(f"{one:.2f}" for one in found.amplitudes), ""])
     height, width = found.block
     blocks = f"{found.n_blocks} blocks of {height:.3g} x {width:.3g} degrees and a time"
+    drawn = "drawn with replacement" if found.intervals is not None else f"fewer than {FEWEST_BLOCKS}"
     said = [
         f"Triple collocation of {found.n_cells} cells at {found.n_times} time(s)",
-        columns([[word.rstrip() for word in line] for line in lines], "<" + ">" * 5 + "<"),
-        f"white part of the observation's errors: {found.white:.4f} m3 m-3 ({seen})",
-        f"interval: {blocks}, drawn with replacement"
-        if found.intervals is not None
-        else f"no interval: {blocks}, fewer than {FEWEST_BLOCKS}",
+        columns(lines, "<" + ">" * 5),
+        f"white part of the observation's errors: {found.white:.4f} m3 m-3, "
+        + ("from the finest scales" if found.white_is_seen else "all of the finest scale, which does not tell it"),
+        f"{'no ' if found.intervals is None else ''}interval: {blocks}, {drawn}",
     ]
-    if not found.extended.all():
-        said.append("* no truth in common there: differences are taken, as if all had one amplitude")
-    return "\n".join("\n".join(line.rstrip() for line in part.splitlines()) for part in (*said, ASSUMED))
+    if found.amplitudes is None:
+        said.append("no truth in common: differences are taken, as if all had one amplitude")
+    return "\n".join(line.rstrip() for part in (*said, ASSUMED) for line in part.splitlines())
 
 
 def settings_of(found: TripleErrors) -> str:

@@ -16,6 +16,7 @@ from imgda_mpi.grid import Grid, embed
 from imgda_mpi.numerics.problem import Observations
 from imgda_mpi.numerics.triple_collocation import (
     Moments,
+    amplitudes,
     block_size,
     blocks_of,
     coherent_share,
@@ -45,10 +46,10 @@ class TripleErrors:
     sd_of_scales : root mean square error of each product that a scale carries, (n_scales, 3) m3 m-3
     shares_of_scales : of the observation in the coherent errors of background and observation, (n_scales,); NaN where
         neither has one
-    extended : whether amplitudes may differ, for each scale and for all together, (n_scales + 1,)
+    amplitudes : of the truth in each product, that of the background being 1, (3,); None where they are taken for alike
     sd : of the errors of each product, (3,) m3 m-3
     white : standard deviation of the observation's white errors, m3 m-3
-    white_is_seen : whether the innovation tells it; otherwise it is from the observation's errors at the finest scale
+    white_is_seen : whether the finest scales tell it; otherwise it is all that the finest has
     share : of the observation in the coherent errors, all scales together
     intervals : of 95 %, of the three ``sd`` and the ``share``, (4, 2); None where there are too few blocks
     n_blocks, block : that are drawn for the intervals, and their latitude and longitude, degrees
@@ -59,7 +60,7 @@ class TripleErrors:
     modes: FloatArray
     sd_of_scales: FloatArray
     shares_of_scales: FloatArray
-    extended: BoolArray
+    amplitudes: FloatArray | None
     sd: FloatArray
     white: float
     white_is_seen: bool
@@ -128,12 +129,15 @@ class Triples:
             expected = f"at least {FEWEST_CELLS}"
             raise fault("three products", found=f"{n_cells} cells that all have", expected=expected, do=do)
         modes = n_cells * self._by_scale(self._powers.norms)
-        of_scales, extended = error_powers(self._covariances)
         blocks = joined(self._moments)
         # The wedges of all scales have together what the cells have.
-        total, of_total = error_powers(blocks.covariances(np.ones(blocks.counts.size))[0])
-        seen = estimated_white_part(self._finest / n_cells)
-        white = max(float(of_scales[-1, 1] / modes[-1]), SMALLEST**2) if np.isnan(seen) else seen
+        covariances, _ = blocks.covariances(np.ones(blocks.counts.size))
+        seen_by = amplitudes(covariances)
+        total, of_scales = error_powers(covariances, seen_by), error_powers(self._covariances, seen_by)
+        finest, of_observation = self._finest / n_cells, of_scales[-3:, 1] / modes[-3:]
+        # White noise is in the quieter positions, too, and in what the observation has for itself.
+        estimates = [estimated_white_part(powers) for powers in (finest, of_observation)]
+        white = max(float(np.nanmin([*estimates, finest[-1], of_observation[-1]])), SMALLEST**2)
         share = float(coherent_share(total, np.asarray(white * n_cells)))
         if np.isnan(share):
             raise fault(
@@ -149,10 +153,10 @@ class Triples:
             modes=modes,
             sd_of_scales=np.sqrt(of_scales / n_cells),
             shares_of_scales=coherent_share(of_scales, white * modes),
-            extended=np.append(extended, of_total),
+            amplitudes=None if seen_by is None else seen_by / seen_by[0],
             sd=np.sqrt(total / n_cells),
             white=float(np.sqrt(white)),
-            white_is_seen=not np.isnan(seen),
+            white_is_seen=not np.isnan(estimates).all(),
             share=share,
             intervals=resampled(blocks, white, SEED),
             n_blocks=blocks.counts.size,
