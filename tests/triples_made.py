@@ -16,7 +16,8 @@ from imgda_mpi.numerics.perturbations import Sample
 
 GRID = global_grid((128, 256))
 SLOPE = 10.0  # by which the variance of a coefficient falls from scale to scale, from the second on
-WHITE = 0.02
+WHITE = 0.02  # m3 m-3
+SD = 0.07  # m3 m-3, of the coherent errors of background and observation
 
 
 def transform_on(grid: Grid, comm: MPI.Intracomm = SELF) -> CurveletTransform:
@@ -42,14 +43,18 @@ class Maker:
 
     def triple(
         self, share: float, rng: np.random.Generator, amplitude: float = 1.0, white: float = WHITE
-    ) -> np.ndarray:
-        """Background, observation and third product (3, ny, nx), NaN off the land; the observation has the share."""
-        truth = self.red(0.08)
-        images = np.stack(
-            [
-                0.25 + truth + self.red(0.07 * np.sqrt(1 - share)),
-                0.27 + amplitude * truth + self.red(0.07 * np.sqrt(share)) + white * rng.standard_normal(truth.shape),
-                0.22 + 0.9 * truth + self.red(0.05),
-            ]
-        )
-        return np.where(self.land, images, np.nan)
+    ) -> tuple[np.ndarray, float]:
+        """Background, observation and third product (3, ny, nx), NaN off the land, and the share that was drawn.
+
+        ``share`` is the expected one of the observation in the coherent errors of the first two.
+        """
+        truth, of_background, of_observation = self.red(0.08), self.red(np.sqrt(1 - share)), self.red(np.sqrt(share))
+        background, observation = (SD * error for error in (of_background, of_observation))
+        noise = white * rng.standard_normal(truth.shape)
+        images = [
+            0.25 + truth + background,
+            0.27 + amplitude * truth + observation + noise,
+            0.22 + 0.9 * truth + self.red(0.05),
+        ]
+        powers = [error[self.land].var() for error in (background, observation)]
+        return np.where(self.land, images, np.nan), float(powers[1] / sum(powers))

@@ -134,7 +134,8 @@ class Triples:
         covariances, _ = blocks.covariances(np.ones(blocks.counts.size))
         seen_by = amplitudes(covariances)
         total, of_scales = error_powers(covariances, seen_by), error_powers(self._covariances, seen_by)
-        finest, of_observation = self._finest / n_cells, of_scales[-3:, 1] / modes[-3:]
+        finest, of_observation = self._finest / n_cells, np.full(3, np.nan)
+        of_observation[-min(modes.size, 3) :] = of_scales[-3:, 1] / modes[-3:]
         # White noise is in the quieter positions, too, and in what the observation has for itself.
         estimates = [estimated_white_part(powers) for powers in (finest, of_observation)]
         white = max(float(np.nanmin([*estimates, finest[-1], of_observation[-1]])), SMALLEST**2)

@@ -94,7 +94,7 @@ def _read(settings: ErrorEstimate, grid: Grid, time: datetime, comm: MPI.Intraco
     for name, section in settings.products.items():
         with settled_by(f"[{name}]"):
             read[name] = read_image(section.kind, grid, section.time or time, comm, **section.of_reader())
-        if comm.rank == 0:
+        if comm.rank == 0 and time == settings.all_times[0]:
             log.info("%s: %s", name, read[name].source)
     return read
 
