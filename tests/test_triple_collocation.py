@@ -60,8 +60,8 @@ def test_white_errors_are_found_but_for_coherent_ones_of_the_finest_scale(
     white: float, rng: np.random.Generator
 ) -> None:
     found = errors_of(GRID, Maker().triple(0.2, rng, white=white)[0])
-    # The innovation's coherent errors have 0.0157 there, or 1 / 20 of their power.
-    assert 0.99 * white < found.white < np.hypot(white, 0.0157)
+    # A mode of the coherent errors of both together has 0.0146 there.
+    assert 0.99 * white < found.white < np.hypot(white, 0.0146)
 
 
 def test_amplitudes_of_the_truth_are_no_errors(rng: np.random.Generator) -> None:
