@@ -29,7 +29,7 @@ class ErrorEstimate(Section):
         "Of the images (default: times instead)", "UTC", default=None, example="2022-06-02T06:00:00Z"
     )
     times: Annotated[tuple[Instant, ...], Field(strict=False, min_length=1)] | None = key(
-        "Several times, in the place of time; what the images say is added up",
+        "Several times, whose sums are added up (default: time instead)",
         "UTC",
         default=None,
         example="[2022-06-02T06:00:00Z, 2022-06-03T06:00:00Z]",
