@@ -60,9 +60,10 @@ def parser() -> argparse.ArgumentParser:
 
     compare = verbs.add_parser(
         "compare",
-        help="compare methods and error models on noisy images of a known truth",
-        description="Makes observations of a known truth with seeded noise, runs every method on the same ones, and "
-        "prints a table of scores. Under mpirun the ranks share the draws.",
+        help="compare methods and error models on noisy images of a known truth, or on real observations",
+        description="Makes observations of a known truth with seeded noise, or takes real ones that another image or "
+        "stations judge; runs every method on the same ones, and prints a table of scores. Under mpirun the ranks "
+        "share the draws. A run that was killed goes on where it was.",
     )
     compare.add_argument("settings", type=Path, help="settings file, TOML; see `imgda_mpi settings compare`")
 

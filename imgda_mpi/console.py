@@ -14,6 +14,8 @@ log = logging.getLogger(__name__)
 Item = TypeVar("Item")
 
 SECONDS_BETWEEN_LINES = 30.0
+SHARE_BETWEEN_LINES = 0.1
+"""Of the time gone by: lines of a long run are sparse."""
 
 
 class Stages:
@@ -38,7 +40,7 @@ class Stages:
 
 
 def progress(items: Sequence[Item], what: str, *, speaks: bool) -> Generator[Item, None, None]:
-    """Pass items on, showing how far they are: a bar on a terminal, a few lines in a log if it takes long.
+    """Pass items on, showing how far they are and the time left: a bar on a terminal, else a few lines in the log.
 
     ``speaks`` is true on the one rank that shows anything.
     """
@@ -47,12 +49,28 @@ def progress(items: Sequence[Item], what: str, *, speaks: bool) -> Generator[Ite
 
         yield from tqdm(items, desc=what, leave=False)
         return
-    said = time.monotonic()
+    start = said = time.monotonic()
     for number, item in enumerate(items):
         yield item
-        if speaks and time.monotonic() - said > SECONDS_BETWEEN_LINES:
-            said = time.monotonic()
-            log.info("%s: %d of %d rounds", what, number + 1, len(items))
+        now = time.monotonic()
+        if speaks and now - said > max(SECONDS_BETWEEN_LINES, SHARE_BETWEEN_LINES * (now - start)):
+            said = now
+            left = (now - start) / (number + 1) * (len(items) - number - 1)
+            log.info("%s: %d of %d rounds, about %s left", what, number + 1, len(items), duration(left))
+
+
+def duration(seconds: float) -> str:
+    """A length of time in words.
+
+    >>> duration(41.7), duration(150), duration(9000)
+    ('42 s', '2 min 30 s', '2 h 30 min')
+    """
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
 def columns(lines: Sequence[Sequence[str]], alignment: str) -> str:

@@ -134,12 +134,12 @@ class Grid:
 
     @property
     def n_scales(self) -> int:
-        """Scales of a transform whose coarsest holds the waves longer than `LONGEST_WAVE`, or than the region is wide.
+        """Scales of a transform whose coarsest holds the waves longer than `LONGEST_WAVE`, or than the region.
 
-        The finest waves that a scale holds are half as long as those of the next coarser one, and `coarsest_wave` of
-        the coarsest. A region's width is its shorter side.
+        The shortest waves of a scale are half as long as those of the next coarser one; those of the coarsest have
+        `coarsest_wave` pixels. Of a region counts the longer side, up to twice the shorter one.
         """
-        wanted = min(LONGEST_WAVE / self.row_height, min(self.shape))
+        wanted = min(LONGEST_WAVE / self.row_height, max(self.shape), 2 * min(self.shape))
         return next(n for n in itertools.count(2) if coarsest_wave(n) >= wanted)
 
     def transform_shape(self, n_scales: int | None = None) -> tuple[int, int]:

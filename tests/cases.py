@@ -30,7 +30,7 @@ def demo(example_case: Path, *, before: str = "", after: str = "") -> str:
     text = text[: text.index("[output]")]
     for path in ("model/demo", "observation/GLDAS"):
         text = text.replace(f'"{path}', f'"{example_case.parent / path}')
-    return text.replace('method = "paper"', before or 'method = "paper"') + after
+    return text.replace('method = "innovation/full"', before or 'method = "paper"') + after
 
 
 def settings_file(folder: Path, text: str, name: str) -> Path:

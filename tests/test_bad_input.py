@@ -29,7 +29,7 @@ CONST = "model/demo/restart/const/demo_restart_const_lc2005_e000_n00.nc"
 def case(example_case: Path, tmp_path: Path) -> Path:
     """The settings file of a copy of the embedded case that a test may damage."""
     settings = Path(shutil.copytree(example_case.parent, tmp_path / "case")) / "case.toml"
-    few = settings.read_text().replace('method = "paper"', 'method = {kind = "paper", n_members = 3}')
+    few = settings.read_text().replace('method = "innovation/full"', 'method = {kind = "paper", n_members = 3}')
     settings.write_text(few + "[errors]\nseed = 0\n")
     return settings
 

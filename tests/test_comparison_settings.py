@@ -67,7 +67,10 @@ def test_every_key_is_documented() -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"truth": None}, r"needs either \[background\] and \[truth\], or \[members\]"),
+        (
+            {"truth": None},
+            r"needs \[background\] and \[truth\], or \[background\], \[observation\] and \[judge\], or \[members\]",
+        ),
         ({"methods": ["letkf"]}, r"methods letkf need \[members\]"),
         ({"methods": ["magic"]}, "magic"),
         ({"methods": []}, "methods"),
@@ -88,3 +91,52 @@ def test_a_key_without_effect_is_refused() -> None:
     table = TABLE | {"truth": FIELD | {"allow_empty": True}}
     with pytest.raises(ConfigError, match=r"\[truth\] allow_empty has no effect in a comparison: remove it"):
         check_table(table, Path("a.toml"), Comparison)
+
+
+REAL = {name: value for name, value in TABLE.items() if name not in ("noise", "truth")} | {
+    "observation": FIELD,
+    "judge": {"kind": "table", "file": "s.csv"},
+}
+DAY = {"first": datetime(2020, 1, 1, tzinfo=UTC), "last": datetime(2020, 1, 4, tzinfo=UTC), "step": "1 day"}
+
+
+def checked(table: dict, change: dict) -> Comparison:
+    given = {name: value for name, value in (table | change).items() if value is not None}
+    return check_table(given, Path("c.toml"), Comparison)
+
+
+@pytest.mark.parametrize(
+    ("table", "change", "said"),
+    [
+        (REAL, {"noise": 0.1}, r"noise has no effect with \[observation\]"),
+        (REAL, {"seeds": 3}, "seeds has no effect"),
+        (REAL, {"coverage": {}}, "coverage has no effect"),
+        (REAL, {"judge": None}, r"needs \[background\] and \[truth\]"),
+        (REAL, {"observation": FIELD | {"allow_empty": True}}, r"\[observation\] allow_empty has no effect"),
+        (REAL, {"judge": {"kind": "table"}}, r"\[judge\] key 'file' is missing"),
+        (TABLE, {"noise": None}, "key 'noise' is missing"),
+        (TABLE, {"noise": {"white": 0.1}}, r"\[noise\] key 'red' is missing"),
+        (TABLE, {"noise": {"white": 0.1, "red": 0.1, "boxes": [[1, 0, 3, 4]]}}, r"boxes: .*south < north"),
+        (TABLE, {"time": None}, "needs time, or times"),
+        (TABLE, {"times": DAY}, "needs time, or times"),
+        (TABLE, {"time": None, "times": DAY | {"last": datetime(2019, 1, 1, tzinfo=UTC)}}, "last must not be before"),
+        (TABLE, {"time": None, "times": [DAY["last"], DAY["first"]]}, "times: must ascend"),
+        (TABLE, {"grid": "background", "background": FIELD | {"kind": "points"}}, "needs a background on a grid"),
+        (TABLE, {"grid": "globe"}, "grid"),
+        (TABLE, {"window": "1 day", "background": FIELD | {"kind": "points"}, "truth": {"kind": "gldas", "file": "a"}},
+         "window has no effect"),
+    ],
+)  # fmt: skip
+def test_settings_that_do_not_go_together_are_refused(table: dict, change: dict, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        checked(table, change)
+
+
+def test_times_and_what_methods_are_told() -> None:
+    settings = checked(TABLE, {"time": None, "times": DAY, "noise": {"white": 0.03, "red": 0.04}})
+    assert [time.day for time in settings.all_times] == [1, 2, 3, 4]
+    assert settings.assumed == pytest.approx(0.05)
+    assert settings.noise_parts == {"white": 0.03, "red": 0.04, "length": 2.0, "boxes": ()}
+    assert checked(REAL, {}).assumed == 0.1
+    assert checked(REAL, {"errors": {"observation": 0.05}}).assumed == 0.05
+    assert checked(TABLE, {"time": None, "times": [DAY["first"], DAY["last"]]}).all_times == (DAY["first"], DAY["last"])

@@ -32,7 +32,7 @@ wedge_groups = 2
 def finished(example: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A case beside its result."""
     case = Path(shutil.copytree(example, tmp_path_factory.mktemp("finished") / "case"))
-    text = (case / "case.toml").read_text().replace('method = "paper"', 'method = "pointwise"')
+    text = (case / "case.toml").read_text().replace('method = "innovation/full"', 'method = "pointwise"')
     (case / "case.toml").write_text(text[: text.index("[output]")])
     text = (case / "case.toml").read_text()
     run(case, text)

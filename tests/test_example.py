@@ -17,7 +17,7 @@ from imgda_mpi.settings.file import read_settings
 
 def test_settings_point_to_the_files(example: Path) -> None:
     settings = read_settings(example / "case.toml", Settings)
-    assert settings.method.label == "paper"
+    assert settings.method.label == "innovation/full"
     assert settings.model.directory == example / "model/demo"
     assert settings.model.time == datetime(2022, 6, 2, 6, tzinfo=UTC)
     assert Path(f"{settings.model.time:{settings.observation.file}}") == example / GLDAS

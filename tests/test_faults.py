@@ -41,10 +41,10 @@ def vector_file(path: Path) -> Path:
 def a_comparison(path: Path) -> Path:
     image_file(path)
     with netCDF4.Dataset(path, "r+") as file:
-        file.setncatts({"noise": 0.03, "n_truths": 1})
+        file.setncatts({"judged_by": "truth", "noise": "0.03 m3 m-3", "n_passed_over": 0})
         file.createDimension("method", 1)
         file.createVariable("method", "S1", ("method",))[:] = b"m"
-        for name in {*comparison_file.NUMBERS} - {"lat", "lon"}:
+        for name in {*comparison_file.NUMBERS, *comparison_file.IMAGES} - {"lat", "lon"}:
             file.createVariable(name, "f8", ("method", "lat", "lon"))[:] = 0.3
     return path
 
@@ -169,7 +169,7 @@ def test_an_attribute_that_cannot_be_read_names_its_file(tmp_path: Path, monkeyp
 
 
 def test_another_file_is_no_comparison(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"a.nc: found no n_cells, .*, n_truths, expected a comparison"):
+    with pytest.raises(InputError, match=r"a.nc: found no n_cells, .*, n_passed_over, expected a comparison"):
         comparison_file.read_comparison(image_file(tmp_path / "a.nc"))
 
 

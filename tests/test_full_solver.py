@@ -25,6 +25,7 @@ from imgda_mpi.distributed.rectangle import holder_of_images
 from imgda_mpi.distributed.wedge_powers import WedgePowers
 from imgda_mpi.faults import ImgdaError
 from imgda_mpi.grid import Grid
+from imgda_mpi.methods.coefficients import settled_errors
 from imgda_mpi.methods.full import FullUpdate, expected_errors
 from imgda_mpi.numerics.localisation import Localisation
 from imgda_mpi.numerics.perturbations import Sample, random_signs
@@ -33,9 +34,10 @@ from imgda_mpi.numerics.problem import Members, Problem
 SHAPE = (32, 48)
 GRID = Grid(np.linspace(50, 20, 21), np.linspace(70, 130, 31))  # in the corner of the array
 MODELS: dict[str, Callable[[], CovarianceErrors]] = {
-    "innovation": InnovationErrors,
+    "innovation": lambda: InnovationErrors(0.0),
+    "shared": lambda: InnovationErrors(0.4),
     "ensemble": lambda: EnsembleErrors(1200.0, 1.0),
-    "hybrid": lambda: HybridErrors(1200.0, 1.0, 0.3),
+    "hybrid": lambda: HybridErrors(1200.0, 1.0, 0.3, 0.4),
 }
 
 
@@ -66,12 +68,28 @@ def transform() -> CurveletTransform:
     return CurveletTransform(SHAPE, 3, finest="curvelets")
 
 
+def settled(name: str, transform: CurveletTransform, problem: Problem) -> Problem:
+    """On the array, with the observation errors that a method works with."""
+    embedded = problem.embedded(SHAPE)
+    share = MODELS[name]().coherent_share(embedded.observations)
+    if share == 0 or not embedded.observations.observed.any():
+        return embedded
+    observations, _ = settled_errors(embedded, share, WedgePowers(transform, SELF), SELF)
+    return replace(embedded, observations=observations)
+
+
 def dense(covariance: Covariance) -> np.ndarray:
     return np.array([covariance.apply(unit).ravel() for unit in impulses(SHAPE)])
 
 
+def dense_signal(covariance: Covariance) -> np.ndarray:
+    return np.array([covariance.apply_signal(unit).ravel() for unit in impulses(SHAPE)])
+
+
 def covariance_of(name: str, transform: CurveletTransform, problem: Problem) -> Covariance:
-    return MODELS[name]().covariance(ImageRows(SELF, SHAPE), WedgePowers(transform, SELF), problem.embedded(SHAPE))
+    return MODELS[name]().covariance(
+        ImageRows(SELF, SHAPE), WedgePowers(transform, SELF), settled(name, transform, problem)
+    )
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -119,10 +137,10 @@ def test_a_system_is_made_once_and_solved_for_any_innovation(
     name: str, sd: float | str, transform: CurveletTransform
 ) -> None:
     problem = given(np.linspace(0.02, 0.2, np.prod(GRID.shape)).reshape(GRID.shape) if sd == "field" else sd)
-    observations = problem.embedded(SHAPE).innovation
+    observations = settled(name, transform, problem).innovation
     covariance = covariance_of(name, transform, problem)
     b, h = dense(covariance), observations.observed.ravel()
-    s = b[np.ix_(h, h)] + np.diag(observations.noise.ravel()[h])
+    s = dense_signal(covariance)[np.ix_(h, h)] + np.diag(observations.noise.ravel()[h])
     solver = ObservedSystem(ImageRows(SELF, SHAPE), covariance, observations)
     for d in (observations.values, observations.apply(np.random.default_rng(6).standard_normal(SHAPE))):
         expected = (b[:, h] @ np.linalg.solve(s, d.ravel()[h])).reshape(SHAPE)
@@ -134,7 +152,7 @@ def test_a_system_is_made_once_and_solved_for_any_innovation(
 @pytest.mark.parametrize("name", MODELS)
 def test_the_method_gives_the_increment_of_its_system(name: str, transform: CurveletTransform) -> None:
     problem = given()
-    observations, covariance = problem.embedded(SHAPE).innovation, covariance_of(name, transform, problem)
+    observations, covariance = settled(name, transform, problem).innovation, covariance_of(name, transform, problem)
     solver = ObservedSystem(ImageRows(SELF, SHAPE), covariance, observations)
     exact = solver.increment(solver.solve(observations.values, 1e-9).values)[: GRID.shape[0], : GRID.shape[1]]
     increment = FullUpdate(MODELS[name](), transform).increment(problem, SELF)
@@ -142,7 +160,34 @@ def test_the_method_gives_the_increment_of_its_system(name: str, transform: Curv
     assert np.array_equal(increment.applied, land())
     assert 0 < increment.facts["solver_residual"].value <= system.TOLERANCE
     assert increment.facts["increment_unseen_rms"].value > 0
-    assert ("inflation_by_innovation" in increment.facts) == (name != "innovation")
+    assert ("inflation_by_innovation" in increment.facts) == (name in ("ensemble", "hybrid"))
+
+
+def test_a_share_divides_the_signal(transform: CurveletTransform) -> None:
+    covariance = covariance_of("shared", transform, given())
+    signal, b = dense_signal(covariance), dense(covariance)
+    np.testing.assert_allclose(b, 0.6 * signal, rtol=1e-12, atol=1e-18)
+    assert covariance.coherent_variance == pytest.approx(0.4 * signal[0, 0])
+    # R of the observed pixels is what is not B.
+    increment = FullUpdate(InnovationErrors(1.0), transform).increment(given(), SELF)
+    assert not increment.image.any()
+
+
+def test_an_innovation_as_large_as_its_errors_has_a_chi2_of_1(transform: CurveletTransform) -> None:
+    facts = FullUpdate(InnovationErrors(0.0), transform).increment(given(), SELF).facts
+    problem, covariance = given().embedded(SHAPE), covariance_of("innovation", transform, given())
+    h, d = problem.observations.observed.ravel(), problem.innovation.values.ravel()
+    m = dense_signal(covariance)[np.ix_(h, h)] + 0.05**2 * np.eye(h.sum())
+    z = np.linalg.solve(m, d[h])
+    assert facts["chi2"].value == pytest.approx(d[h] @ z / h.sum(), rel=2e-3)
+    assert facts["chi2"].value == pytest.approx(1, abs=0.2)
+    assert facts["innovation_mean"].value == pytest.approx(d[h].mean())
+    about_the_mean = 1 - d[h].mean() ** 2 / np.mean(d[h] ** 2)
+    assert facts["innovation_mean_expected"].value == pytest.approx(np.sqrt(m.mean() * about_the_mean), rel=1e-9)
+    assert facts["observation_error"].value == pytest.approx(0.05)
+    # R M^-1 d is observation minus analysis.
+    by_analysis = np.sqrt(d[h] @ (0.05**2 * z) / h.sum())
+    assert facts["observation_error_by_analysis"].value == pytest.approx(by_analysis, rel=2e-3)
 
 
 def test_localised_covariance_is_the_schur_product_with_the_sample_covariance(transform: CurveletTransform) -> None:
@@ -212,11 +257,12 @@ def test_scales_are_the_part_of_the_increment_that_they_carry() -> None:
     np.testing.assert_allclose(parts[0], transform.reconstruct(parts[2], 1), rtol=0, atol=1e-13)
 
 
-def test_expected_errors_are_the_diagonal_of_the_analysis_covariance(transform: CurveletTransform) -> None:
-    problem = given().embedded(SHAPE)
-    observations, covariance, rows = problem.innovation, covariance_of("innovation", transform, given()), None
+@pytest.mark.parametrize("name", ["innovation", "shared"])
+def test_expected_errors_are_the_diagonal_of_the_analysis_covariance(name: str, transform: CurveletTransform) -> None:
+    problem = settled(name, transform, given())
+    observations, covariance = problem.innovation, covariance_of(name, transform, given())
     b, h, rows = dense(covariance), observations.observed.ravel(), ImageRows(SELF, SHAPE)
-    s = b[np.ix_(h, h)] + 0.05**2 * np.eye(h.sum())
+    s = dense_signal(covariance)[np.ix_(h, h)] + np.diag(observations.noise.ravel()[h])
     a = (b - b[:, h] @ np.linalg.solve(s, b[h])).diagonal()
     signs = [random_signs(SHAPE, seed=1, time=problem.time, member=n) for n in range(200)]
     found = expected_errors(rows, covariance, ObservedSystem(rows, covariance, observations), problem, signs)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from grids import columns, gaussian_latitude
 
-from imgda_mpi.grid import EARTH_RADIUS, Grid, embed
+from imgda_mpi.grid import EARTH_RADIUS, Grid, embed, global_grid
 
 GLOBAL = {
     "cell centres": Grid(np.linspace(89.296875, -89.296875, 128), columns(256, -179.296875)),
@@ -68,6 +68,20 @@ def test_the_transform_array_pads_open_directions_only() -> None:
     assert GLDAS.transform_shape() == (900, 1440)
     assert REGIONAL.transform_shape() == (80, 96)
     assert Grid(np.linspace(0.0, 9.0, 10), np.linspace(0.0, 9.0, 10)).transform_shape() == (32, 32)
+
+
+def test_scales_follow_from_the_extent_of_the_grid() -> None:
+    # Waves of 3 2^(n - 2) rows: of 3,750 km on 128 rows, where one scale less has 1,876.
+    assert GLOBAL["cell centres"].n_scales == 5
+    assert [global_grid((n, 2 * n)).n_scales for n in (32, 64, 720, 1800)] == [3, 4, 8, 9]
+    assert REGIONAL.n_scales == 7  # 51 rows of 0.1 degrees
+    small = Grid(np.linspace(11.0, 6.0, 21), np.linspace(-3.2, 0.05, 14))
+    assert small.n_scales == 5  # waves of 24 pixels, more than its 21 rows
+    assert Grid(np.linspace(0.0, 1.0, 10), np.linspace(0.0, 20.0, 200)).n_scales == 5  # twice its 10 rows
+    assert GLOBAL["cell centres"].transform_shape(5) == (128, 256)
+    assert small.transform_shape(5) == (48, 48)
+    assert REGIONAL.transform_shape(7) == (192, 192)
+    assert small.transform_shape(40) == (90, 60)  # four times the image at most
 
 
 def test_an_embedded_image_is_followed_by_zeros(rng: np.random.Generator) -> None:

@@ -14,7 +14,6 @@ from imgda_mpi.curvelet import CurveletTransform
 from imgda_mpi.faults import ConfigError
 from imgda_mpi.grid import Grid
 from imgda_mpi.methods.registry import ERROR_MODELS, METHODS, load, make_method
-from imgda_mpi.numerics.problem import Observations
 from imgda_mpi.settings.fields import FieldFile
 from imgda_mpi.settings.methods import SECTIONS, OfCoefficients, OfMembers
 
@@ -59,14 +58,6 @@ def test_nothing_observed_is_no_increment(name: str) -> None:
     increment = method(name, GLOBE).increment(nothing, SELF)
     assert not increment.image.any()
     assert not increment.applied.any()
-
-
-def test_an_estimate_of_the_noise_needs_three_scales() -> None:
-    section = check_method("innovation/full")
-    made = make_method(section.kind, section.values(), CurveletTransform(GLOBE.shape, 2))
-    estimated = Observations(np.zeros(GLOBE.shape), np.ones(GLOBE.shape, bool), 0.1, estimate_sd=True)
-    with pytest.raises(ConfigError, match="cannot be estimated: that needs three scales, this transform has 2"):
-        made.check(GLOBE, estimated)
 
 
 def test_a_method_without_its_transform_or_with_another_number_of_groups_is_refused() -> None:

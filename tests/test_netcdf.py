@@ -81,3 +81,21 @@ def test_a_fill_value_that_cannot_be_applied_is_refused(tmp_path: Path) -> None:
         dataset["sm"].renameAttribute("fill", "missing_value")
     with pytest.raises(InputError, match=r"a.nc: sm: found attributes that cannot be applied .*missing_value"):
         read_cf(path, GRID, NOON, variable="sm")
+
+
+def test_a_star_stands_for_the_one_file_of_its_pattern(tmp_path: Path) -> None:
+    pattern = tmp_path / "SM_%Y%m%d_*.nc"
+    assert resolve(pattern, NOON) == tmp_path / "SM_20220603_*.nc"
+    with pytest.raises(InputError, match=r"SM_20220603_\*.nc: found no such file"):
+        read_cf(pattern, GRID, NOON, variable="sm")
+    write_image(tmp_path / "SM_20220603_20220605.nc")
+    write_image(tmp_path / "SM_20220604_20220606.nc")
+    write_image(tmp_path / "[x]SM_20220604_20220606.nc")
+    assert resolve(pattern, NOON).name == "SM_20220603_20220605.nc"
+    assert resolve(tmp_path / "[x]*", NOON).name == "[x]SM_20220604_20220606.nc"
+    assert read_cf(pattern, GRID, NOON, variable="sm").observed.all()
+    write_image(tmp_path / "SM_20220603_v2.nc")
+    with pytest.raises(
+        InputError, match=r"found 2 files of this pattern \(SM_20220603_20220605.nc, .*v2.nc\), expected"
+    ):
+        read_cf(pattern, GRID, NOON, variable="sm")

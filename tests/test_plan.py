@@ -32,7 +32,7 @@ class Case:
 def case(request: pytest.FixtureRequest, example_case: Path, tmp_path_factory: pytest.TempPathFactory) -> Case:
     if request.param == "example":
         few = f'method = {{kind = "paper", n_members = {N_MEMBERS}}}'
-        text = example_case.read_text().replace('method = "paper"', few)
+        text = example_case.read_text().replace('method = "innovation/full"', few)
         settings = example_case.with_name("plan.toml")
         settings.write_text(text.replace('"analysis"', '"planned"'))
         return Case(settings, (128, 256), (1, 3, 7, 16))
@@ -175,7 +175,7 @@ def test_numbers_that_make_no_sense_are_refused(example_case: Path, option: tupl
 
 def test_methods_without_coefficients_are_refused(example_case: Path) -> None:
     settings = example_case.with_name("pointwise.toml")
-    settings.write_text(example_case.read_text().replace('method = "paper"', 'method = "pointwise"'))
+    settings.write_text(example_case.read_text().replace('method = "innovation/full"', 'method = "pointwise"'))
     done = imgda("plan", settings, "--ranks", "4")
     assert done.returncode == 2
     assert 'error: method "pointwise": plan is for paper and innovation/full' in done.stderr

@@ -41,10 +41,17 @@ def settings_of(folder: Path, text: str) -> Settings:
     return read_settings(path, Settings)
 
 
-def test_defaults_are_the_papers(tmp_path: Path) -> None:
-    settings = settings_of(tmp_path, CASE)
+def test_the_papers_scheme_is_a_word_with_the_papers_numbers(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path, 'method = "paper"\n' + CASE)
     papers = PaperSettings(kind="paper", solver="diagonal", scales=None, background_error=0.15, n_members=50)
     assert settings.method == papers
+    assert settings.errors.observation == 0.10
+
+
+def test_the_default_is_the_recommended_method(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path, CASE)
+    assert settings.method == settings_of(tmp_path, 'method = "innovation/full"\n' + CASE).method
+    assert settings.method.coherent_share is None
     assert settings.errors.observation == 0.10
     assert settings.observation is not None
     assert settings.observation.regridding == "bilinear"
@@ -204,7 +211,7 @@ def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
 
 def test_a_method_that_observes_needs_an_observation(tmp_path: Path) -> None:
     without = CASE[: CASE.index("[observation]")] + CASE[CASE.index("[output]") :]
-    with pytest.raises(ConfigError, match=r"method 'paper' needs an \[observation\] section"):
+    with pytest.raises(ConfigError, match=r"method 'innovation' needs an \[observation\] section"):
         settings_of(tmp_path, without)
     assert settings_of(tmp_path, 'method = "none"\n' + without).observation is None
 
@@ -222,7 +229,7 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
 
 def test_every_key_is_documented_with_its_default(tmp_path: Path) -> None:
     text = documented(Settings)
-    for line in ("# n_members = 50", "# background_error = 0.15", '# method = "paper"', "# n_scales = 5"):
+    for line in ("# n_members = 50", "# background_error = 0.15", '# method = "innovation/full"', "# n_scales = 5"):
         assert line in text.splitlines()
     # What is written there is TOML once one kind of each section is chosen.
     chosen = {part.split("\n")[1]: part for part in text.replace("= ...", '= "..."').split("\n\n")[1:]}

@@ -26,12 +26,14 @@ class Covariance(ABC):
     Attributes
     ----------
     variance : diagonal of B, (n_own, nx) (m3 m-3)2
+    coherent_variance : diagonal of S - B, a number or (n_own, nx) (m3 m-3)2
     coefficient_variances : of B, of a coefficient whose curvelet has norm 1, (n_wedges,) (m3 m-3)2; None where B has
         none
     coherent_coefficient_variances : the same of S - B
     """
 
     variance: FloatArray
+    coherent_variance: float | FloatArray = 0.0
     coefficient_variances: FloatArray | None = None
     coherent_coefficient_variances: FloatArray | None = None
 
@@ -134,6 +136,7 @@ class SumCovariance(Covariance):
     def __init__(self, parts: Sequence[tuple[float, Covariance]]) -> None:
         self._parts = parts
         self.variance = np.asarray(sum(weight * part.variance for weight, part in parts))
+        self.coherent_variance = sum(weight * part.coherent_variance for weight, part in parts)
 
     def apply(self, rows: FloatArray) -> FloatArray:
         """B times an image, (n_own, nx). Collective."""

@@ -50,7 +50,9 @@ def powers_of_finest_modes(innovation: Observations, powers: WedgePowers, comm: 
     (3,) array
         The same on every rank; NaN for scales of which no position is observed, and for those that there are not.
     """
-    transform, n_scales = powers.transform, powers.transform.geometry.n_scales
+    transform, n_scales, found = powers.transform, powers.transform.geometry.n_scales, np.full(3, np.nan)
+    if not innovation.observed.any():
+        return found
     observed = innovation.observed.astype(np.float64)
     # At coasts and gaps a mean is a jump, which has all scales.
     anomalies = innovation.values - observed * innovation.values[innovation.observed].mean()
@@ -63,7 +65,6 @@ def powers_of_finest_modes(innovation: Observations, powers: WedgePowers, comm: 
             seen = weight > SEEN * weight.max()
             counts[wedge.scale] += np.histogram(np.clip(power[seen] / weight[seen], BINS[0], BINS[-1]), BINS)[0]
     comm.Allreduce(MPI.IN_PLACE, counts)
-    found = np.full(3, np.nan)
     for place, scale in enumerate(range(n_scales - 2, n_scales + 1)):
         if scale > 0 and counts[scale].any():
             of_mean = OF_REAL if transform.geometry.is_real(scale) else OF_COMPLEX

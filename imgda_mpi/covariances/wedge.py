@@ -30,6 +30,7 @@ class WedgeCovariance(Covariance):
         self.coefficient_variances = (1 - coherent_share) * variances
         self.coherent_coefficient_variances = coherent_share * variances
         self._signal = wedge_filter(powers.transform, variances)[:, image_rows.own_columns]
+        self.coherent_variance = float(np.sum(self.coherent_coefficient_variances * powers.norms))
         own_shape = (image_rows.own.stop - image_rows.own.start, image_rows.shape[1])
         self.variance = np.broadcast_to(np.sum(self.coefficient_variances * powers.norms), own_shape)
 

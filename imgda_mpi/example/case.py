@@ -28,7 +28,7 @@ SETTINGS = f"""\
 # The embedded example: correct the model's soil moisture with an observed image.
 # Paths are relative to this file. Every other setting has a default.
 
-method = "paper"                # Kalman update of curvelet coefficients, Bai et al. (2026)
+method = "innovation/full"      # "paper" is the scheme of Bai et al. (2026)
 
 [model]                         # the restart to correct
 kind = "colm202x"
@@ -42,12 +42,18 @@ file = "observation/{FILE_PATTERN}"
 
 [output]                        # corrected restart and diagnostics: a new folder
 directory = "analysis"
+
+[errors]
+observation = 0.02              # m3 m-3: what this instrument has, white; its share of coherent errors follows
 """
 
 COMPARISON = f"""\
 # Methods compared on noisy images of the embedded case's truth: run after its analysis, which saved the background.
 
-methods = ["none", "pointwise", "pointwise_fitted", "large_scale", "paper", "innovation/diagonal", "innovation/full"]
+methods = [
+    "none", "pointwise", "pointwise_fitted", "large_scale", "paper", "innovation/diagonal", "innovation/full",
+    {{kind = "innovation", solver = "full", coherent_share = 0.0}},  # the noise added here is white, all of it
+]
 time = {TIME:%Y-%m-%dT%H:%M:%SZ}
 noise = 0.10                    # m3 m-3
 seeds = 5

@@ -107,18 +107,29 @@ class FullUpdate(CoefficientUpdate):
 def consistency(
     image_rows: ImageRows, covariance: Covariance, innovation: Observations, solution: FloatArray
 ) -> dict[str, Fact]:
-    """Whether an innovation is as large as its errors say, from the solution z of the update. Collective."""
-    own, n = innovation.rows(image_rows.own), np.count_nonzero(innovation.observed)
-    ones = own.apply(np.ones_like(own.values))
-    mean = image_rows.inner(ones, own.values) / n
-    spread = image_rows.inner(ones, own.apply(covariance.apply_signal(own.adjoint(ones))) + own.noise)
+    """Whether an innovation is as large as its errors say, from the solution z of the update. Collective.
+
+    With observation minus analysis o the mean of d o is the variance of the observation errors, if they are what the
+    update took them for (Desroziers et al. 2005, Q. J. R. Meteorol. Soc. 131, 3385).
+    """
+    own, n = innovation.rows(image_rows.own), int(np.count_nonzero(innovation.observed))
+    ones, inner = own.apply(np.ones_like(own.values)), image_rows.inner
+    mean, power = inner(ones, own.values) / n, inner(own.values, own.values) / n
+    signal = own.apply(covariance.apply_signal(own.adjoint(ones)))
+    # About the mean: a bias that went into the signal is not expected.
+    spread = (inner(ones, signal) + inner(ones, own.noise)) / n**2 * max(1 - mean**2 / power, 0.0) if power > 0 else 0.0
+    analysed = own.apply(covariance.apply(own.adjoint(solution)))
+    errors = inner(ones, own.noise + covariance.coherent_variance) / n
+    by_analysis = inner(own.values, own.values - analysed) / n
     return {
-        "chi2": Fact(
-            image_rows.inner(own.values, solution) / n, "1", "d (H S H^T + R)^-1 d over the observed cells: 1 expected"
-        ),
+        "chi2": Fact(inner(own.values, solution) / n, "1", "d (H S H^T + R)^-1 d over the observed cells: 1 expected"),
         "innovation_mean": Fact(mean, "m3 m-3", "mean of observation minus background"),
         "innovation_mean_expected": Fact(
-            float(np.sqrt(spread)) / n, "m3 m-3", "standard deviation of this mean, if there are no biases"
+            float(np.sqrt(spread)), "m3 m-3", "standard deviation of this mean, if there are no biases"
+        ),
+        "observation_error": Fact(float(np.sqrt(errors)), "m3 m-3", "standard deviation of all observation errors"),
+        "observation_error_by_analysis": Fact(
+            float(np.sqrt(max(by_analysis, 0.0))), "m3 m-3", "the same, as observation minus analysis says it"
         ),
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -21,13 +22,34 @@ in_library = partial(reading, found="a file that cannot be read", expected="a wh
 def resolve(path: Path | str, time: datetime) -> Path:
     """The path with its strftime fields filled with the time in UTC; a literal percent sign is written ``%%``.
 
+    A ``*`` in its last part stands for any characters; where no file is so named the path is as it was.
+
     >>> from datetime import datetime, UTC
     >>> resolve("GLDAS_NOAH025_3H.A%Y%m%d.%H%M.021.nc4", datetime(2016, 1, 1, 6, tzinfo=UTC)).name
     'GLDAS_NOAH025_3H.A20160101.0600.021.nc4'
+
+    Raises
+    ------
+    InputError
+        Where several files are named as the ``*`` allows.
     """
     if time.tzinfo is None:
         raise ValueError(f"time {time} must have a time zone")
-    return Path(time.astimezone(UTC).strftime(str(path)))
+    filled = Path(time.astimezone(UTC).strftime(str(path)))
+    if "*" not in filled.name or filled.exists():
+        return filled
+    parts = map(re.escape, filled.name.split("*"))
+    pattern = re.compile(".*".join(parts))
+    matching = sorted(p for p in filled.parent.glob("*") if pattern.fullmatch(p.name))
+    if len(matching) > 1:
+        named = ", ".join(match.name for match in matching[:3])
+        raise fault(
+            filled,
+            found=f"{len(matching)} files of this pattern ({named}{', ...' if len(matching) > 3 else ''})",
+            expected="one",
+            do="write more of the name before or after the *",
+        )
+    return matching[0] if matching else filled
 
 
 @contextmanager

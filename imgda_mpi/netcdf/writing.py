@@ -33,9 +33,9 @@ def write_names(file: netCDF4.Dataset, dim: str, names: list[str]) -> None:
 
     Characters, not strings: current HDF5 libraries crash when a file with variable-length strings is opened twice.
     """
-    characters = np.array(names, dtype="S")
+    characters = np.array([name.encode() for name in names], dtype="S")
     file.createDimension(dim, len(names))
     file.createDimension(f"{dim}_length", characters.itemsize)
     variable = file.createVariable(dim, "S1", (dim, f"{dim}_length"))
-    variable._Encoding = "ascii"
+    variable._Encoding = "ascii" if all(name.isascii() for name in names) else "utf-8"
     variable[:] = characters

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,14 @@ import numpy as np
 from imgda_mpi.faults import fault
 from imgda_mpi.grid import Grid
 from imgda_mpi.netcdf import find_variable, horizontal_grid, opened, resolve, text_attribute
+from imgda_mpi.numerics.window_means import mean_of_records
 from imgda_mpi.observations.image import Layer, ObservedImage, SourceImage, observed_image
 from imgda_mpi.observations.intervals import Interval, doubts, interval_of
 from imgda_mpi.observations.layers import Place, check_layer, choose_layer, refuse_empty
 from imgda_mpi.observations.masks import Mask, masked_pixels
 from imgda_mpi.observations.quality import VALID_RANGE
 from imgda_mpi.observations.records import only_ones, read_record
-from imgda_mpi.observations.times import nearest_time
+from imgda_mpi.observations.times import nearest_time, times_within
 from imgda_mpi.observations.units import to_volumetric
 
 POSSIBLE = (0.0, 1.0)  # m3 m-3: a model may hold more water than an observation can be trusted with
@@ -41,6 +42,7 @@ def read_cf(
     error: float = 0.0,
     mask: Mask | None = None,
     member: int | None = None,
+    window: timedelta | None = None,
 ) -> ObservedImage:
     """One soil-moisture image of a CF file on the model grid.
 
@@ -60,11 +62,13 @@ def read_cf(
         is widened, m3 m-3 (see `gross_check`); other values are rejected and counted
     mask : pixels to leave out; None uses all
     member : which index of the dimension named member (or ensemble, realization) to take, where the variable has one
+    window : take the mean of the records from ``time`` on to before ``time + window``, pixel by pixel where a third of
+        them have a value; ``max_time_offset`` then does not count
 
     Returns
     -------
     ObservedImage
-        Its ``time`` is that of the file, or ``time`` where the file has none.
+        Its ``time`` is that of the file, or ``time`` where the file has none; of a window that of its first record.
 
     Raises
     ------
@@ -90,6 +94,7 @@ def read_cf(
         needs_time=needs_time,
         mask=mask,
         member=member,
+        window=window,
     )
     return observed_image(source, source.to_cells(grid, regridding), valid_range=valid_range, error=error)
 
@@ -105,6 +110,19 @@ def read_member(
         See `read_cf`.
     """
     return read_cf(file, grid, time, variable=variable, layer=layer, member=member, valid_range=POSSIBLE)
+
+
+def grid_of(file: Path | str, time: datetime, variable: str) -> Grid:
+    """The grid of a variable of a CF file; arguments as of `read_cf`.
+
+    Raises
+    ------
+    InputError
+        Where the file is missing or damaged, or the variable has no rectilinear grid.
+    """
+    path = resolve(file, time)
+    with opened(path) as dataset:
+        return horizontal_grid(path, dataset, find_variable(path, dataset, variable))[0]
 
 
 def count_members(file: Path | str, time: datetime, variable: str) -> int:
@@ -160,6 +178,7 @@ def read_source(
     needs_time: bool,
     mask: Mask | None = None,
     member: int | None = None,
+    window: timedelta | None = None,
     is_moisture: bool = True,
 ) -> SourceImage:
     """The image as the file holds it; arguments as of `read_cf`.
@@ -175,7 +194,13 @@ def read_source(
     with opened(path) as dataset:
         variable = find_variable(path, dataset, name)
         grid, horizontal = horizontal_grid(path, dataset, variable)
-        chosen = nearest_time(path, dataset, variable, horizontal, time, max_time_offset, needs_time=needs_time)
+        if window is None:
+            all_chosen = [
+                nearest_time(path, dataset, variable, horizontal, time, max_time_offset, needs_time=needs_time)
+            ]
+        else:
+            all_chosen = times_within(path, dataset, variable, horizontal, time, window)
+        chosen = all_chosen[0]
         index: dict[str, int] = {}
         along_members = _member_dimension(variable)
         if along_members is not None and member is not None:
@@ -190,7 +215,10 @@ def read_source(
         else:
             place = Place(None, only_ones(path, variable, others))
         index |= place.index
-        values, step, several = read_record(path, variable, index, horizontal, chosen)
+        records = [read_record(path, variable, index, horizontal, one) for one in all_chosen]
+        values, step, several = records[0]
+        if len(records) > 1:
+            values = mean_of_records([record[0] for record in records])
         interval, said = Interval(), [several]
         if is_moisture:
             interval = interval_of(path, dataset, variable, chosen, step)
@@ -205,7 +233,7 @@ def read_source(
         variable=name,
         time=chosen.time or time.astimezone(UTC),
         time_is_stated=chosen.time is None,
-        interval=str(interval),
+        interval=str(interval) if len(records) == 1 else f"mean of {len(records)} records",
         remarks=tuple(remark for remark in said if remark),
         mask=None if mask is None else masked_pixels(mask, path, time, grid),
     )

@@ -52,11 +52,17 @@ def read_image(kind: str, grid: Grid, time: datetime, comm: MPI.Intracomm, **how
     """
 
     def read() -> ObservedImage:
-        image: ObservedImage = load(READERS[kind])(grid=grid, time=time, **how)
+        image = load_image(kind, grid, time, **how)
         say_remarks(image.source, image.remarks)
         return image
 
     return from_rank_0(comm, read)
+
+
+def load_image(kind: str, grid: Grid, time: datetime, **how: Any) -> ObservedImage:
+    """As `read_image`, on the rank that calls and without a word. Not collective."""
+    image: ObservedImage = load(READERS[kind])(grid=grid, time=time, **how)
+    return image
 
 
 def say_remarks(where: str, remarks: Sequence[str]) -> None:
@@ -98,7 +104,7 @@ def check_observed(
     if comm.rank == 0:
         if n_observed == 0:
             log.warning("%s: no valid pixel over land; the background is written unchanged", observation.source)
-        _warn_of_fill(observation, land)
+        warn_of_fill(observation, land)
     return n_observed
 
 
@@ -124,8 +130,8 @@ def check_level(values: FloatArray, background: FloatArray, cells: BoolArray, wh
         )
 
 
-def _warn_of_fill(observation: ObservedImage, land: BoolArray) -> None:
-    """Warn where one number stands for the sea, as 0 in ERA5 and 1 over the ice of others."""
+def warn_of_fill(observation: ObservedImage, land: BoolArray) -> None:
+    """Warn where one number stands for the sea (off the land, (ny, nx)), as 0 in ERA5 and 1 over the ice of others."""
     beyond = observation.values[observation.observed & ~land]
     numbers, counts = np.unique(np.round(beyond / SAME), return_counts=True)
     n_same = int(counts.max(initial=0))

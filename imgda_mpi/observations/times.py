@@ -6,7 +6,8 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,42 @@ def nearest_time(
     steps = tuple(step for step, own in enumerate(times) if own == nearest)
     spacing = min((abs(own - nearest).total_seconds() / 3600.0 for own in times if own != nearest), default=math.inf)
     return Chosen(nearest, along, steps, coordinate.name, spacing)
+
+
+def times_within(
+    path: Path,
+    dataset: netCDF4.Dataset,
+    variable: netCDF4.Variable[Any],
+    horizontal: tuple[str, ...],
+    time: datetime,
+    window: timedelta,
+) -> list[Chosen]:
+    """The file's times from ``time``, aware, to ``time + window``, this end left out; arguments as of `nearest_time`.
+
+    Raises
+    ------
+    InputError
+        Where there is none, or the file has no time or one that is not understood.
+    """
+    wanted = time.astimezone(UTC)
+    expected = f"records of {wanted:{DATE_TEXT}} to before {wanted + window:{DATE_TEXT}}"
+    do = "give another file, or correct window or the times"
+    coordinate = _time_coordinate(path, dataset, variable, horizontal)
+    if coordinate is None:
+        raise fault(path, variable.name, found="no time coordinate", expected=expected, do=do)
+    times = decoded(path, coordinate, read_values(path, coordinate).ravel())
+    within = sorted({own for own in times if wanted <= own < wanted + window})
+    if not within:
+        found = f"{min(times):{DATE_TEXT}} to {max(times):{DATE_TEXT}} in {len(times)} record(s)"
+        raise fault(path, variable.name, found=found, expected=expected, do=do)
+    along = next((d for d in coordinate.dimensions if d in variable.dimensions), None)
+    steps: dict[datetime, list[int]] = {own: [] for own in within}
+    for step, own in enumerate(times):
+        if own in steps:
+            steps[own].append(step)
+    between = [(b - a).total_seconds() / 3600.0 for a, b in pairwise(within)]
+    spacing = min(between, default=math.inf)
+    return [Chosen(own, along, tuple(steps[own]), coordinate.name, spacing) for own in within]
 
 
 def nearest_of(

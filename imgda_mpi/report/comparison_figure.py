@@ -8,12 +8,21 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from imgda_mpi.faults import writing
-from imgda_mpi.report.figure import DOTS_PER_INCH, MOISTURE_COLOURS, MOISTURE_LIMITS, UNIT, draw_panel, land_latitudes
+from imgda_mpi.report.figure import (
+    DOTS_PER_INCH,
+    MOISTURE_COLOURS,
+    MOISTURE_LIMITS,
+    UNIT,
+    draw_panel,
+    land_latitudes,
+    shape_of_map,
+)
 from imgda_mpi.results.comparison_file import SavedComparison
 
 MOST_PANELS = 18
 WIDTH = 12.0  # inches
-ROW_HEIGHT = 1.95
+ROW_HEIGHT = 1.95  # of maps of the globe
+TITLE = 0.35
 
 
 def draw_images(saved: SavedComparison, figure_file: Path) -> Figure:
@@ -24,13 +33,18 @@ def draw_images(saved: SavedComparison, figure_file: Path) -> Figure:
     OutputError
         Where the picture cannot be written.
     """
-    land = np.isfinite(saved.images["background"]) & np.isfinite(saved.images["truth"])
+    given: list[str] = [name for name in ("background", "truth", "judge", "observation") if name in saved.images]
+    # What has no value in the truth has none in any image of a draw.
+    land = np.isfinite(saved.images["background"]) & np.isfinite(saved.images.get("truth", saved.images["background"]))
     wanted = [number for number in saved.shown() if saved.names[number] != "none"]
-    titles = {name: name.capitalize() for name in ("background", "truth", "observation")}
-    for number in wanted[: MOST_PANELS - 3]:
-        titles[saved.names[number]] = f"{saved.names[number]}, ubRMSE {saved.ubrmse[number, 0, 0]:.4f}"
+    titles = {name: name.capitalize() for name in given}
+    for number in wanted[: MOST_PANELS - len(given)]:
+        ubrmse = saved.ubrmse[number, 0, saved.main_region]
+        titles[saved.names[number]] = saved.names[number] + (f", ubRMSE {ubrmse:.4f}" if np.isfinite(ubrmse) else "")
     n_rows = -(-len(titles) // 3)
-    figure = Figure(figsize=(WIDTH, ROW_HEIGHT * n_rows + 0.9), dpi=DOTS_PER_INCH, layout="constrained")
+    latitudes = land_latitudes(saved.grid, land)
+    row_height = ROW_HEIGHT if saved.grid.is_periodic else TITLE + WIDTH / 3 * shape_of_map(saved.grid, latitudes)
+    figure = Figure(figsize=(WIDTH, row_height * n_rows + 0.9), dpi=DOTS_PER_INCH, layout="constrained")
     panels = figure.subplots(n_rows, 3, sharex=True, sharey=True, squeeze=False)
     for panel in panels.flat[len(titles) :]:
         panel.set_visible(False)
@@ -38,9 +52,9 @@ def draw_images(saved: SavedComparison, figure_file: Path) -> Figure:
         image = np.where(land, saved.images[name], np.nan)
         mesh = draw_panel(panel, f"({letter}) {title}", saved.grid, land, image)
         mesh.set(cmap=MOISTURE_COLOURS, clim=MOISTURE_LIMITS)
-    gaps = "; white: land without observation" if saved.n_cells[2] else ""
-    figure.suptitle(f"Draw 1 of {saved.ubrmse.shape[1]}, noise {saved.noise:g} {UNIT}{gaps}", fontsize=10)
-    panels[0, 0].set_ylim(*land_latitudes(saved.grid, land))
+    gaps = "; white: land without a value" if (land & ~np.isfinite(saved.images["observation"])).any() else ""
+    figure.suptitle(f"{'Draw' if saved.noise else 'Time'} 1 of {_of_what(saved)}{gaps}", fontsize=10)
+    panels[0, 0].set_ylim(*latitudes)
     bar = figure.colorbar(mesh, ax=panels, orientation="horizontal", extend="both", aspect=60, shrink=0.6, pad=0.02)
     bar.set_label(f"Soil moisture ({UNIT})", fontsize=9)
     bar.ax.tick_params(labelsize=8)
@@ -62,10 +76,10 @@ def draw_spectra(saved: SavedComparison, figure_file: Path) -> Figure:
     scales = np.arange(1, saved.spectrum.shape[2] + 1)
     for number in saved.shown():
         name = saved.names[number]
-        (line,) = axes.plot(scales, saved.spectrum[number].mean(axis=0), marker="o", markersize=4, label=name)
+        (line,) = axes.plot(scales, np.nanmean(saved.spectrum[number], axis=0), marker="o", markersize=4, label=name)
         if name == "none":
             line.set(color="black", linestyle="--", label="none (background)")
-    axes.set_title(f"Mean of {saved.ubrmse.shape[1]} draws, noise {saved.noise:g} {UNIT}", fontsize=10)
+    axes.set_title(f"Mean of {_of_what(saved)}", fontsize=10)
     axes.set_xticks(scales)
     axes.set_ylim(bottom=0)
     axes.set_xlabel("Curvelet scale (1 is the coarsest)")
@@ -75,3 +89,8 @@ def draw_spectra(saved: SavedComparison, figure_file: Path) -> Figure:
     with writing(figure_file):
         figure.savefig(figure_file)
     return figure
+
+
+def _of_what(saved: SavedComparison) -> str:
+    """How many draws, and of which noise."""
+    return f"{saved.case.size} draws, noise {saved.noise}" if saved.noise else f"{saved.case.size}"

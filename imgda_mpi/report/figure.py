@@ -103,8 +103,13 @@ def land_latitudes(grid: Grid, land: BoolArray) -> tuple[float, float]:
 
 def _height(grid: Grid, latitudes: float) -> float:
     """Height in inches of a figure that shows so many degrees of latitude."""
-    shape = _stretch(grid) * latitudes / np.ptp(grid.longitude_edges)
-    return 2 * PANEL_WIDTH * float(np.clip(shape, 0.3, 1.3)) + SURROUNDINGS
+    return 2 * PANEL_WIDTH * shape_of_map(grid, (0.0, latitudes)) + SURROUNDINGS
+
+
+def shape_of_map(grid: Grid, latitudes: tuple[float, float]) -> float:
+    """Height of a map between two latitudes as a share of its width, within what fits a page."""
+    shape = _stretch(grid) * (latitudes[1] - latitudes[0]) / np.ptp(grid.longitude_edges)
+    return float(np.clip(shape, 0.3, 1.3))
 
 
 def draw_panel(panel: Axes, title: str, grid: Grid, land: BoolArray, image: FloatArray) -> QuadMesh:

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import model_validator
 
 from imgda_mpi.settings.fields import FilePath, Section, key
-from imgda_mpi.settings.methods import AnyMethod, OfMembers, PaperSettings
+from imgda_mpi.settings.methods import AnyMethod, InnovationSettings, OfMembers
 from imgda_mpi.settings.model import AnyModel, MemberFiles
 from imgda_mpi.settings.observations import AnyObservation, Errors, Observation
 
@@ -20,8 +20,8 @@ class Curvelet(Section):
     """The curvelet transform."""
 
     n_scales: int | None = key(
-        "Number of scales (default: such that the coarsest has waves longer than 3,000 km, or than a region's shorter "
-        "side; for paper and large_scale ceil(log2(shorter side) - 3))",
+        "Number of scales (default: such that the coarsest has waves longer than 3,000 km, or than the region; "
+        "for paper and large_scale ceil(log2(shorter side) - 3))",
         default=None,
         example="5",
         ge=2,
@@ -77,7 +77,7 @@ class Settings(Section):
 
     method: AnyMethod = key(
         "Name of a method, as innovation/full, or a section [method] with kind and keys of its own",
-        default=PaperSettings(),
+        default=InnovationSettings(kind="innovation", solver="full"),
     )
     model: AnyModel = key("The restart to correct")
     observation: AnyObservation | None = key("The observed image; optional for method none", default=None)

@@ -2,17 +2,82 @@
 
 from __future__ import annotations
 
+import math
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from imgda_mpi.settings.analysis import Curvelet, Output
-from imgda_mpi.settings.fields import Depths, FilePattern, Instant, Positive, Section, key
+from imgda_mpi.settings.fields import Depths, Duration, FilePattern, Instant, Number, Positive, Section, key
 from imgda_mpi.settings.methods import ComparedMethod, MethodSettings, OfMembers
-from imgda_mpi.settings.observations import AnyObservation, NoiseEstimate, Observation
+from imgda_mpi.settings.observations import AnyObservation, Cf, NoiseEstimate, Observation, OfImages, Points
+from imgda_mpi.settings.stations import OfStations
 
 Lengths = Annotated[tuple[Positive, ...], Field(strict=False, min_length=1)]
 Size = Annotated[int, Field(strict=True, ge=2)]
+Box = Annotated[tuple[Number, Number, Number, Number], Field(strict=False)]
+
+MOST_TIMES = 100_000
+
+
+class TimeRange(Section):
+    """Times at a constant distance, instead of a list; those without a file are passed over."""
+
+    first: Instant = key("First time", "UTC", example="2019-01-01T00:00:00Z")
+    last: Instant = key("Latest time that may be one", "UTC", example="2021-06-24T00:00:00Z")
+    step: Duration = key("From time to time", example='"1 day"')
+
+    @model_validator(mode="after")
+    def _of_some(self) -> TimeRange:
+        if self.last < self.first:
+            raise ValueError("last must not be before first")
+        if (self.last - self.first) / self.step >= MOST_TIMES:
+            raise ValueError(f"more than {MOST_TIMES} times: take a longer step")
+        return self
+
+    @property
+    def listed(self) -> tuple[datetime, ...]:
+        """All of them."""
+        return tuple(self.first + n * self.step for n in range((self.last - self.first) // self.step + 1))
+
+
+class Noise(Section):
+    """Noise of the draws that is coherent; noise = 0.1 is white noise alone."""
+
+    white: float = key("Standard deviation of its white part", "m3 m-3", example="0.04", ge=0, le=1)
+    red: float = key("Standard deviation of its coherent part", "m3 m-3", example="0.08", gt=0, le=1)
+    length: Positive = key("Distance at which the correlation of the coherent part is 1/e", "cells", default=2.0)
+    boxes: Annotated[tuple[Box, ...], Field(strict=False)] = key(
+        "Where the coherent part is: [[south, north, west, east], ...] (default: everywhere)", "degrees", default=()
+    )
+
+    @model_validator(mode="after")
+    def _of_boxes(self) -> Noise:
+        for south, north, west, east in self.boxes:
+            if not (south < north and west < east <= west + 360):
+                raise ValueError(f"boxes: [{south:g}, {north:g}, {west:g}, {east:g}]: needs south < north, west < east")
+        return self
+
+
+ManyTimes = Annotated[
+    Annotated[
+        tuple[Instant, ...],
+        Field(strict=False, min_length=1),
+        Tag("list"),
+    ]
+    | Annotated[TimeRange, Tag("range")],
+    Discriminator(lambda value: "range" if isinstance(value, dict | TimeRange) else "list"),
+]
+AnyNoise = Annotated[
+    Annotated[float, Field(gt=0, le=1), Tag("number")] | Annotated[Noise, Tag("section")],
+    Discriminator(lambda value: "section" if isinstance(value, dict | Noise) else "number"),
+]
+AnyGrid = Annotated[
+    Annotated[tuple[Size, Size], Field(strict=False), Tag("sizes")] | Annotated[Literal["background"], Tag("word")],
+    Discriminator(lambda value: "word" if isinstance(value, str) else "sizes"),
+]
+AnyJudge = Annotated[OfImages | OfStations, Field(discriminator="kind")]
 
 
 class Swaths(Section):
@@ -55,8 +120,26 @@ class AssumedErrors(NoiseEstimate):
     """What the methods assume of the observation's errors."""
 
     observation: float | None = key(
-        "Standard deviation (default: that of the noise)", "m3 m-3", default=None, example="0.1", gt=0, le=1
+        "Standard deviation (default: that of the noise, 0.1 without)",
+        "m3 m-3",
+        default=None,
+        example="0.1",
+        gt=0,
+        le=1,
     )
+
+
+TRIALS = {
+    ("background", "truth"): "[background] and [truth]",
+    ("background", "observation", "judge"): "[background], [observation] and [judge]",
+    ("members",): "[members]",
+}
+"""Sections of the kinds of comparisons."""
+
+OF_NOISE = ("noise", "seeds", "coverage")
+"""Of comparisons whose observations are made."""
+
+WITHOUT_NOISE = 0.1  # m3 m-3: as analyses do without a word
 
 
 class Comparison(Section):
@@ -66,11 +149,34 @@ class Comparison(Section):
         "Methods to compare, each by its name, as innovation/full, or with keys of its own, as "
         '{kind = "paper", n_members = 20}'
     )
-    time: Instant = key("Of the images, and part of the key of all random numbers", "UTC")
-    noise: float = key("Standard deviation of the noise in the observations", "m3 m-3", gt=0, le=1)
-    seeds: int = key("Draws of the noise, for each truth", default=10, ge=1)
-    grid: Annotated[tuple[Size, Size], Field(strict=False)] = key(
-        "Rows and columns of the global grid", default=(128, 256)
+    time: Instant | None = key(
+        "Of the images, and part of the key of all random numbers (default: times instead)",
+        "UTC",
+        default=None,
+        example="2022-06-02T06:00:00Z",
+    )
+    times: ManyTimes | None = key(
+        "Several times, ascending, in the place of time; those without a file of every section are passed over",
+        "UTC",
+        default=None,
+        example="[2022-06-02T06:00:00Z, 2022-06-05T06:00:00Z]",
+    )
+    window: Duration | None = key(
+        "Take means of the records (kind cf) from each time on, over so long, for background, truth and judge, and of "
+        "the values of stations (default: the image of the time)",
+        default=None,
+        example='"3 days"',
+    )
+    noise: AnyNoise | None = key(
+        "Standard deviation of the white noise of observations, or {white, red, length, boxes} (default: none, for "
+        "[observation])",
+        "m3 m-3",
+        default=None,
+        example="0.1",
+    )
+    seeds: int = key("Draws of the noise, for each time and truth", default=10, ge=1)
+    grid: AnyGrid = key(
+        'Rows and columns of the global grid, or "background" for the grid of its file', default=(128, 256)
     )
     interpolation_lengths: Lengths = key(
         "Lengths that optimal_interpolation is tried with if it is given by its name; the best is found with the "
@@ -79,12 +185,38 @@ class Comparison(Section):
         default=(500.0, 650.0, 800.0, 1000.0),
     )
     background: AnyObservation | None = key("The background; not with [members]", default=None)
-    truth: AnyObservation | None = key("What is taken for the truth; not with [members]", default=None)
+    truth: AnyObservation | None = key(
+        "What is taken for the truth; observations are made from it, with noise", default=None
+    )
+    observation: AnyObservation | None = key(
+        "What is assimilated, as it is, in the place of observations made from a truth", default=None
+    )
+    judge: AnyJudge | None = key(
+        "What tells how good analyses of [observation] are: another image, or stations", default=None
+    )
     members: MembersInFile | None = key("Background, truths and members in one file", default=None)
-    coverage: Swaths = key("Pixels that are observed", default=Swaths())
+    coverage: Swaths = key("Pixels that are observed; not with [observation]", default=Swaths())
     errors: AssumedErrors = key("Assumed errors", default=AssumedErrors())
     curvelet: Curvelet = key("Curvelet transform", default=Curvelet())
     output: Output = key("Result")
+
+    @property
+    def all_times(self) -> tuple[datetime, ...]:
+        """The times asked for, ascending."""
+        if self.times is None:
+            return (self.time,) if self.time else ()
+        return self.times.listed if isinstance(self.times, TimeRange) else self.times
+
+    @property
+    def stations(self) -> OfStations | None:
+        """The judge, where it is stations."""
+        return self.judge if isinstance(self.judge, OfStations) else None
+
+    @property
+    def images(self) -> dict[str, OfImages]:
+        """Sections that are images, by their names, the background first."""
+        sections = {name: getattr(self, name) for name in ("background", "truth", "observation", "judge")}
+        return {name: section for name, section in sections.items() if isinstance(section, OfImages)}
 
     @property
     def labels(self) -> list[str]:
@@ -114,16 +246,17 @@ class Comparison(Section):
         return tried
 
     @property
-    def noise_of_draws(self) -> dict[str, Any]:
-        """What decides the noise, and what methods are told of it."""
-        assumed, estimate = self.errors.observation or self.noise, self.errors.estimate_observation
-        return {
-            "time": self.time,
-            "noise": self.noise,
-            "n_seeds": self.seeds,
-            "assumed": assumed,
-            "estimate": estimate,
-        }
+    def noise_parts(self) -> dict[str, Any]:
+        """Standard deviation of the white noise, and what the coherent part has; nothing without noise."""
+        if isinstance(self.noise, Noise):
+            return self.noise.values()
+        return {} if self.noise is None else {"white": self.noise}
+
+    @property
+    def assumed(self) -> float:
+        """Standard deviation of the observation errors that methods are told, m3 m-3."""
+        parts = (self.noise_parts.get(part, 0.0) for part in ("white", "red"))
+        return self.errors.observation or math.hypot(*parts) or WITHOUT_NOISE
 
     @model_validator(mode="after")
     def _each_once(self) -> Comparison:
@@ -134,15 +267,39 @@ class Comparison(Section):
         return self
 
     @model_validator(mode="after")
-    def _one_kind_of_truth(self) -> Comparison:
-        given = (self.background is not None, self.truth is not None, self.members is not None)
-        if given not in ((True, True, False), (False, False, True)):
-            raise ValueError("needs either [background] and [truth], or [members]")
-        for name, meant in (("background", ()), ("truth", ("allow_unlike_background",))):
-            given_keys = getattr(getattr(self, name), "model_fields_set", ())
-            for without in (one for one in Observation.ALLOWANCES if one in given_keys and one not in meant):
+    def _at_some_time(self) -> Comparison:
+        if (self.time is None) == (self.times is None):
+            raise ValueError("needs time, or times (not both)")
+        several = self.all_times
+        if list(several) != sorted(set(several)):
+            raise ValueError("times: must ascend")
+        return self
+
+    @model_validator(mode="after")
+    def _one_kind_of_trials(self) -> Comparison:
+        names = ("background", "truth", "observation", "judge", "members")
+        given = tuple(name for name in names if getattr(self, name) is not None)
+        if given not in TRIALS:
+            raise ValueError(f"needs {', or '.join(TRIALS.values())}")
+        if self.observation is None and self.noise is None:
+            raise ValueError("key 'noise' is missing: observations are made from a truth and noise")
+        for name in OF_NOISE if self.observation is not None else ():
+            if name in self.model_fields_set:
+                raise ValueError(f"{name} has no effect with [observation], which is taken as it is: remove it")
+        for name, section in self.images.items():
+            meant = () if name == "background" else ("allow_unlike_background",)
+            for without in (one for one in Observation.ALLOWANCES if one in section.model_fields_set - {*meant}):
                 raise ValueError(f"[{name}] {without} has no effect in a comparison: remove it")
         needing = [method.label for method in self.methods if isinstance(method, OfMembers)]
         if needing and self.members is None:
             raise ValueError(f"methods {', '.join(needing)} need [members]")
+        return self
+
+    @model_validator(mode="after")
+    def _something_in_the_window(self) -> Comparison:
+        averaged = [section for name, section in self.images.items() if name != "observation"]
+        if self.window is not None and self.stations is None and not any(isinstance(one, Cf) for one in averaged):
+            raise ValueError("window has no effect: it is for stations, and for images of kind cf but [observation]")
+        if self.grid == "background" and isinstance(self.background, Points):
+            raise ValueError("grid = 'background' needs a background on a grid, not points")
         return self

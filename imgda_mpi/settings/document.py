@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
@@ -27,7 +27,7 @@ def documented(kind: type[Section]) -> str:
     ]
     tables: list[str] = []
     for name, field in kind.model_fields.items():
-        sections, is_list = list(sections_of(field.annotation)), "..." in str(field.annotation)
+        sections, is_list = list(sections_of(field.annotation)), get_origin(field.annotation) is tuple
         for section in sections:
             optional = "" if field.is_required() else " May be left out."
             heading = f"[[{name}]]" if is_list else f"[{name}]"
@@ -36,7 +36,7 @@ def documented(kind: type[Section]) -> str:
         short = getattr(field.default, "label", None)
         if short is not None:
             lines += [f"# {field.description}", f"# {name} = {toml(short)}"]
-        elif not sections or is_list:
+        elif not sections or is_list or field.examples:
             lines += _document(name, field)
     return "\n".join(lines + tables) + "\n"
 

@@ -143,7 +143,7 @@ class FromInnovation(Section):
 
     coherent_share: float | None = key(
         "Part of what is coherent in the innovation that is of the observation errors; the rest is of the background's "
-        "(default: s_o^2 / (0.15^2 + s_o^2) with s_o = [errors] observation, 0.31 for the default 0.10)",
+        "(default: s_o^2 / (0.15^2 + s_o^2) for the s_o of [errors] observation, 0.31 for 0.10)",
         default=None,
         example="0.5",
         ge=0,

@@ -110,7 +110,8 @@ class Points(Observation):
     )
 
 
-AnyObservation = Annotated[Gldas | Cf | Points, Field(discriminator="kind")]
+OfImages = Gldas | Cf | Points
+AnyObservation = Annotated[OfImages, Field(discriminator="kind")]
 
 
 class NoiseEstimate(Section):

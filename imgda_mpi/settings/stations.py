@@ -32,4 +32,5 @@ class Ismn(Stations):
     flags: Flags = key("Quality flags that a good value may have", default=("G",))
 
 
-AnyStations = Annotated[StationTable | Ismn, Field(discriminator="kind")]
+OfStations = StationTable | Ismn
+AnyStations = Annotated[OfStations, Field(discriminator="kind")]

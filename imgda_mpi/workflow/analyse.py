@@ -14,10 +14,8 @@ from imgda_mpi.arrays import FloatArray
 from imgda_mpi.colm.marks import Mark
 from imgda_mpi.console import Stages
 from imgda_mpi.curvelet import CurveletTransform
-from imgda_mpi.methods.method import Increment
 from imgda_mpi.model.restart import Restart
 from imgda_mpi.model.update import update
-from imgda_mpi.numerics.problem import Observations
 from imgda_mpi.parallel.failure import from_rank_0, same_fate
 from imgda_mpi.parallel.memory import peak_memory
 from imgda_mpi.results.folder import new_directory
@@ -75,13 +73,16 @@ def analyse(
     with stages.stage("increment"):
         increment = prepared.method.increment(problem, comm)
         stages.say(increment.summary)
-    if comm.rank == 0:
-        warn_of_contradiction(increment, problem.observations)
     with stages.stage("soil"):
         wanted = np.where(increment.applied, increment.image, 0.0)
         compensates = settings.soil.compensate == "aquifer"
         updated = update(restart, prepared.soil, prepared.aquifer, wanted, comm, compensates=compensates)
         stages.say(updated.ledger.summary if updated.ledger else "")
+    if updated.ledger is not None:
+        from imgda_mpi.workflow.doubts import doubts  # on the one rank that has the ledger
+
+        for doubt in doubts(increment, problem.innovation, updated.ledger):
+            log.warning(doubt)
     in_force, final = settings.model_dump_json(), settings.output.directory
     with new_directory(final, comm) as directory:
         with stages.stage("write"):
@@ -138,18 +139,3 @@ def mark_of(prepared: Prepared, settings: str, inputs: Mapping[Path, str], comm:
         return Mark(digest(settings, inputs, NOT_DECIDING), prepared.assimilated)
 
     return from_rank_0(comm, mark)
-
-
-def warn_of_contradiction(increment: Increment, observations: Observations) -> None:
-    """Say where the standard deviation of the observation errors is estimated far from the one given, m3 m-3."""
-    fact = increment.facts.get("estimated_observation_error")
-    if fact is None:
-        return
-    given = float(np.sqrt(observations.variance[observations.observed].mean()))
-    if not 0.5 <= fact.value / given <= 2.0:
-        log.warning(
-            "the innovation's finest scales say %.3f m3 m-3 for the observation errors, [errors] observation says "
-            "%.3f: the estimate is used",
-            fact.value,
-            given,
-        )

@@ -1,4 +1,4 @@
-"""A fair comparison: every method on the same noisy images of a known truth, over many draws of the noise."""
+"""A fair comparison: every method on the same trials, on noisy images of a known truth or on real observations."""
 
 from __future__ import annotations
 
@@ -10,22 +10,24 @@ from pathlib import Path
 import numpy as np
 from mpi4py import MPI
 
+from imgda_mpi import PROGRAM
 from imgda_mpi.console import Stages, progress
 from imgda_mpi.curvelet import CurveletTransform
 from imgda_mpi.distributed.transform import TransformKind, make_transform
 from imgda_mpi.faults import ConfigError, settled_by
-from imgda_mpi.grid import Grid, global_grid
+from imgda_mpi.grid import Grid
 from imgda_mpi.methods.method import Method, check_enough
-from imgda_mpi.methods.registry import make_method
+from imgda_mpi.methods.registry import make_method, needs_transform, scales_by_size
 from imgda_mpi.observations.deviations import read_fields
-from imgda_mpi.observations.read import check_level, read_image
-from imgda_mpi.observations.synthetic import Draw, Truths, draws, swaths, truths_of_members
-from imgda_mpi.parallel.failure import from_rank_0, same_fate
+from imgda_mpi.parallel.failure import from_rank_0, on_rank_0, same_fate
 from imgda_mpi.results.folder import check_output, new_directory
+from imgda_mpi.results.kept_draws import KeptDraws, digest_of
 from imgda_mpi.results.manifest import checksums, write_manifest
 from imgda_mpi.settings.comparison import Comparison
-from imgda_mpi.settings.observations import AnyObservation
 from imgda_mpi.verify.experiment import Experiment
+from imgda_mpi.verify.noise import Noise, swaths
+from imgda_mpi.verify.trials import Trials
+from imgda_mpi.workflow.compare_inputs import Inputs, read_inputs, warn_of_same_file
 
 log = logging.getLogger(__name__)
 
@@ -33,8 +35,9 @@ log = logging.getLogger(__name__)
 def compare(settings: Comparison, comm: MPI.Intracomm) -> str | None:
     """Run all methods on all draws, and save scores, error spectra and the images of the first draw.
 
-    Collective over ``comm``; the ranks share the draws. The table of scores, which is returned on rank 0 and None
-    elsewhere, does not depend on their number.
+    Collective over ``comm``; the ranks share the draws. Finished ones are kept beside the output until that is
+    complete. The table of scores, which is returned on rank 0 and None elsewhere, does not depend on the number of
+    ranks, nor on whether a run was killed on its way.
 
     Raises
     ------
@@ -44,31 +47,22 @@ def compare(settings: Comparison, comm: MPI.Intracomm) -> str | None:
     stages = Stages()
     compared = prepare_comparison(settings, stages, comm)
     with stages.stage("methods"):
+        with settled_by("[output]"):
+            done = from_rank_0(comm, compared.kept.open)
+        left = sorted({*range(len(compared.trials.keys))} - {*done})
+        if done:
+            stages.say(f"{len(done)} of {len(compared.trials.keys)} draws were there, in {compared.kept.folder}")
+        elif comm.rank == 0:
+            log.info("finished draws are kept in %s until the result is complete", compared.kept.folder)
         with same_fate(comm):
-            experiment = Experiment(compared.methods, compared.transform, MPI.COMM_SELF)
-            own = range(comm.rank, compared.n_draws, comm.size)
-            numbers = progress(own, "draws", speaks=comm.rank == 0)
-            outcomes = [experiment.run(*compared.draw(number), keep_images=number == 0) for number in numbers]
-        every = comm.gather(outcomes)
+            run_trials(compared, left[comm.rank :: comm.size], speaks=comm.rank == 0)
     table, in_force = None, settings.model_dump_json()
     with new_directory(settings.output.directory, comm) as directory:
         written = [directory / "comparison.nc", directory / "table.txt"]
-        with same_fate(comm):
-            if every is not None:
-                # On the one rank that writes.
-                from imgda_mpi.report.tables import comparison_table
-                from imgda_mpi.results.comparison_file import read_comparison, write_comparison
-
-                in_order = [every[number % comm.size][number // comm.size] for number in range(compared.n_draws)]
-                (problem, truth), n_truths = compared.draw(0), len(compared.truths.images)
-                write_comparison(
-                    written[0], in_order, problem, truth, noise=settings.noise, n_truths=n_truths, settings=in_force
-                )
-                table = comparison_table(read_comparison(written[0]))
-                written[1].write_text(f"{table}\n")
-        write_manifest(
-            directory, written, checksums(compared.files, comm), in_force, f"0 to {settings.seeds - 1}", comm
-        )
+        table = on_rank_0(comm, lambda: _write(compared, written, in_force))
+        seeds = f"0 to {compared.trials.n_seeds - 1}"
+        write_manifest(directory, written, compared.inputs_read, in_force, seeds, comm)
+    on_rank_0(comm, compared.kept.remove)
     log.info("result in %s", settings.output.directory)
     return table
 
@@ -94,19 +88,20 @@ class Compared:
     Parameters
     ----------
     methods : by name
-    transform : of those that have one
-    truths : background and truths
-    draw : problem and truth of a draw by its number
-    n_draws : of all truths
-    files : every file that decides the result
+    transform : whose scales errors are told apart by
+    inputs, trials
+    judged_by : see `imgda_mpi.results.comparison_file`
+    inputs_read : every file that decides the result, with its checksum
+    kept : finished draws
     """
 
     methods: dict[str, Method]
     transform: CurveletTransform
-    truths: Truths
-    draw: Draw
-    n_draws: int
-    files: list[Path]
+    inputs: Inputs
+    trials: Trials
+    judged_by: str
+    inputs_read: dict[Path, str]
+    kept: KeptDraws
 
 
 def prepare_comparison(settings: Comparison, stages: Stages, comm: MPI.Intracomm) -> Compared:
@@ -117,55 +112,115 @@ def prepare_comparison(settings: Comparison, stages: Stages, comm: MPI.Intracomm
     ImgdaError
         On every rank: the first thing that a comparison would stop at.
     """
-    grid, tried = global_grid(settings.grid), settings.tried
-    with settled_by("[output]"):
-        check_output(settings.output.directory, lambda: 8 * (len(tried) + 10) * math.prod(settings.grid) + 10**6, comm)
+    tried = settings.tried
+    if comm.rank == 0:
+        warn_of_same_file(settings)
     with stages.stage("images"):
-        truths = read_truths(settings, grid, comm)
-        observed = truths.land & swaths(grid.shape, **settings.coverage.pattern)
+        inputs = read_inputs(settings, comm)
+        trials = trials_of(settings, inputs)
         with same_fate(comm):
-            if not observed.any():
-                raise ConfigError(
-                    f"found {np.count_nonzero(truths.land)} common cells of background and truth, 0 of them observed, "
-                    "expected some; check [background], [truth] and [coverage]"
-                )
+            check_common_cells(settings, trials)
+        land = np.any([case.land for case in trials.cases], axis=0)
+        first = trials.cases[0].time
         with settled_by("methods"):
-            given = [read_fields(section.values(), grid, settings.time, truths.land, comm) for _, section in tried]
-        n_draws = len(truths.images) * settings.seeds
-        stages.say(f"{np.count_nonzero(truths.land)} cells, {n_draws} draws")
+            given = [read_fields(section.values(), inputs.grid, first, land, comm) for _, section in tried]
+        n_cells = round(np.mean([np.count_nonzero(case.land) for case in trials.cases]))
+        times = f", {len(trials.cases)} times" if len(trials.cases) > 1 else ""
+        stages.say(f"{n_cells} cells{times}, {len(trials.keys)} draws")
+    # Of the first draw the images are written twice; of all others there are scores alone.
+    room = 16 * (len(tried) + 10) * math.prod(inputs.grid.shape) + 2000 * len(tried) * len(trials.keys) + 10**6
+    with settled_by("[output]"):
+        check_output(settings.output.directory, lambda: room, comm)
     with stages.stage("transform"), settled_by("[curvelet]"):
-        transform = make_transform(TransformKind(**settings.curvelet.values()), grid.transform_shape(), comm)
-    draw = draws(truths, grid, observed, **settings.noise_of_draws)
-    observations = draw(0)[0].observations
+        kinds = {True, *(scales_by_size(section.kind) for _, section in tried if needs_transform(section.kind))}
+        transforms = {by_size: transform_on(settings, inputs.grid, by_size, comm) for by_size in sorted(kinds)}
+    by_number = sorted(trials.cases, key=lambda case: np.count_nonzero(trials.observed(case)))
+    densest = trials.observations(by_number[-1])
     with settled_by("methods"), same_fate(comm):
         methods = {}
         for (label, section), (parameters, _) in zip(tried, given, strict=True):
-            method = make_method(section.kind, parameters, transform, diagnose=False)
-            method.check(grid, observations)
+            transform = transforms.get(scales_by_size(section.kind))
+            method = make_method(section.kind, parameters, transform, diagnose=settings.observation is None)
+            method.check(inputs.grid, densest)
             methods[label or method.name] = method
-    with settled_by("methods, [errors] allow_few"):
+    sparsest = next(case for case in by_number if trials.observed(case).any())
+    at = f", at {sparsest.time:%Y-%m-%d %H:%M} UTC" if settings.times is not None else ""
+    with settled_by(f"methods, [errors] allow_few{at}"):
         for method in methods.values():
-            check_enough(method, observations, settings.errors.allow_few, comm)
-    files = [*truths.files, *dict.fromkeys(file for _, of_method in given for file in of_method)]
-    return Compared(methods, transform, truths, draw, n_draws, files)
+            check_enough(method, trials.observations(sparsest), settings.errors.allow_few, comm)
+    files = [*inputs.files, *dict.fromkeys(file for _, of_method in given for file in of_method)]
+    read = checksums(list(dict.fromkeys(files)), comm)
+    kept = KeptDraws(settings.output.directory, digest_of(settings.model_dump_json(exclude={"output"}), read, PROGRAM))
+    with settled_by("[output]"):
+        on_rank_0(comm, kept.check)
+    judged_by = "truth" if settings.observation is None else "judge" if settings.stations is None else "stations"
+    return Compared(methods, transforms[True], inputs, trials, judged_by, read, kept)
 
 
-def read_truths(settings: Comparison, grid: Grid, comm: MPI.Intracomm) -> Truths:
-    """Background and truths of the settings, the same on every rank. Collective."""
-    if settings.members is not None:
-        how = settings.members.values("letkf_lengths")
-        with settled_by("[members]"):
-            return from_rank_0(comm, lambda: truths_of_members(grid, settings.time, **how))
-    read = []
-    for name in ("background", "truth"):
-        section: AnyObservation = getattr(settings, name)
-        how = section.of_reader()
-        with settled_by(f"[{name}]"):
-            read.append(read_image(section.kind, grid, section.time or settings.time, comm, **how))
-        if comm.rank == 0:
-            log.info("%s: %s", name, read[-1].source)
-    background, truth = read
-    if settings.truth is not None and not settings.truth.allow_unlike_background:
-        with settled_by("[truth]"), same_fate(comm):
-            check_level(truth.values, background.values, background.observed & truth.observed, truth.source)
-    return Truths(background.values, [truth.values], False, [*background.files, *truth.files])
+def transform_on(settings: Comparison, grid: Grid, by_size: bool, comm: MPI.Intracomm) -> CurveletTransform:
+    """The transform of methods whose scales follow the size of the grid, or of those with the paper's. Collective."""
+    kind, shape = TransformKind(**settings.curvelet.values()).on(grid, scales_by_size=by_size)
+    return make_transform(kind, shape, comm)
+
+
+def trials_of(settings: Comparison, inputs: Inputs) -> Trials:
+    """The trials of the settings."""
+    is_real = settings.observation is not None
+    return Trials(
+        inputs.grid,
+        inputs.cases,
+        swaths(inputs.grid.shape, **settings.coverage.pattern),
+        None if is_real else Noise(inputs.grid, **settings.noise_parts),
+        1 if is_real else settings.seeds,
+        settings.assumed,
+        settings.errors.estimate_observation,
+    )
+
+
+def check_common_cells(settings: Comparison, trials: Trials) -> None:
+    """Refuse images without a common cell. Not collective.
+
+    Raises
+    ------
+    ConfigError
+        Where nothing is observed, or nothing of that is judged, at any time.
+    """
+    n_land = sum(np.count_nonzero(case.land) for case in trials.cases)
+    n_observed = sum(np.count_nonzero(trials.observed(case)) for case in trials.cases)
+    if n_observed == 0:
+        what, sections = "common cells of background and truth", "[background], [truth] and [coverage]"
+        if settings.observation is not None:
+            what, sections = "cells of the background", "[background] and [observation]"
+        raise ConfigError(f"found {n_land} {what}, 0 of them observed, expected some; check {sections}")
+    judged = [trials.observed(case) & np.isfinite(case.judge) for case in trials.cases if case.judge is not None]
+    if judged and not np.any(judged):
+        raise ConfigError(
+            f"found {n_observed} observed cells, 0 of them with a value of the judge, expected some; check [judge]"
+        )
+
+
+def run_trials(compared: Compared, numbers: list[int], *, speaks: bool) -> None:
+    """Run all methods on some trials on this rank alone, and keep what they came to."""
+    experiment = Experiment(compared.methods, compared.transform, compared.inputs.cells, MPI.COMM_SELF)
+    for number in progress(numbers, "draws", speaks=speaks):
+        compared.kept.put(number, experiment.run(compared.trials.trial(number), keep_images=number == 0))
+
+
+def _write(compared: Compared, written: list[Path], in_force: str) -> str:
+    """Write the comparison and its table, which is returned. On the one rank that writes."""
+    from imgda_mpi.report.comparison_table import comparison_table
+    from imgda_mpi.results.comparison_file import read_comparison, write_comparison
+
+    write_comparison(
+        written[0],
+        [compared.kept.get(number) for number in range(len(compared.trials.keys))],
+        list(compared.methods),
+        compared.trials,
+        judged_by=compared.judged_by,
+        stations=compared.inputs.stations,
+        n_passed_over=compared.inputs.n_passed_over,
+        settings=in_force,
+    )
+    table = comparison_table(read_comparison(written[0]))
+    written[1].write_text(f"{table}\n")
+    return table

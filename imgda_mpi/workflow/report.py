@@ -6,9 +6,10 @@ from pathlib import Path
 
 from imgda_mpi.faults import ConfigError, fault, settled_by
 from imgda_mpi.report.comparison_figure import draw_images, draw_spectra
+from imgda_mpi.report.comparison_table import comparison_table
 from imgda_mpi.report.figure import draw_analysis
 from imgda_mpi.report.run_table import run_table
-from imgda_mpi.report.tables import comparison_table, score_table
+from imgda_mpi.report.tables import score_table
 from imgda_mpi.results.analysis_file import read_analysis, read_truth
 from imgda_mpi.results.comparison_file import read_comparison
 from imgda_mpi.results.run_folder import RUN_FILE, open_run
@@ -38,7 +39,8 @@ def report(directory: Path, truth: Path | None = None) -> str:
             raise ConfigError(f"--truth {truth}: {directory} holds a comparison, which has its own truth; leave it out")
         saved_comparison = read_comparison(comparison)
         draw_images(saved_comparison, directory / "figure.png")
-        draw_spectra(saved_comparison, directory / "spectra.png")
+        if saved_comparison.stations is None:
+            draw_spectra(saved_comparison, directory / "spectra.png")
         return comparison_table(saved_comparison)
     if (directory / RUN_FILE).is_file():
         if truth is not None:

@@ -1,0 +1,253 @@
+"""What a comparison reads: images of all times, and stations."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+from mpi4py import MPI
+
+from imgda_mpi.arrays import IntArray
+from imgda_mpi.console import progress
+from imgda_mpi.faults import ConfigError, fault, settled_by
+from imgda_mpi.grid import Grid, global_grid
+from imgda_mpi.netcdf import resolve
+from imgda_mpi.observations.binning import binning
+from imgda_mpi.observations.image import ObservedImage
+from imgda_mpi.observations.read import check_level, load_image, warn_of_fill
+from imgda_mpi.parallel.failure import from_rank_0
+from imgda_mpi.results.comparison_file import JudgingStations
+from imgda_mpi.settings.comparison import Comparison
+from imgda_mpi.settings.observations import Cf
+from imgda_mpi.settings.stations import OfStations
+from imgda_mpi.stations.choice import means, one_of_each
+from imgda_mpi.stations.read import read_stations
+from imgda_mpi.verify.station_scores import LEAST_PAIRS, count_pairs
+from imgda_mpi.verify.trials import Case
+
+log = logging.getLogger(__name__)
+
+AVERAGED = ("background", "truth", "judge")
+"""Sections whose records of a window are averaged."""
+
+
+@dataclass(frozen=True, eq=False)
+class Inputs:
+    """Everything that decides a comparison, but for what methods read; the same on every rank.
+
+    Parameters
+    ----------
+    grid
+    cases : of the times that have a file of every section
+    n_passed_over : times that have not
+    stations : where they judge
+    cells : of the stations, row by row, (n,)
+    files : that were read
+    """
+
+    grid: Grid
+    cases: list[Case]
+    n_passed_over: int
+    stations: JudgingStations | None
+    cells: IntArray
+    files: list[Path]
+
+
+def read_inputs(settings: Comparison, comm: MPI.Intracomm) -> Inputs:
+    """Read all images and stations, on rank 0. Collective.
+
+    Raises
+    ------
+    ImgdaError
+        On every rank: the first thing that is wrong with them.
+    """
+    return from_rank_0(comm, lambda: _read(settings))
+
+
+def _read(settings: Comparison) -> Inputs:
+    times, n_passed_over = _times_with_files(settings)
+    grid = _grid(settings, times[0])
+    said = _Said()
+    cases, files = [], []
+    for time in progress(times, "times", speaks=True):
+        case, of_time = (_members if settings.members else _images)(settings, grid, time, said)
+        cases.append(case)
+        files += of_time
+    said.say(len(times))
+    _check_levels(settings, cases)
+    if "observation" in said.first:
+        warn_of_fill(said.first["observation"], cases[0].land)
+    stations, cells = None, np.empty(0, np.int64)
+    if settings.stations is not None:
+        with settled_by("[judge]"):
+            stations, cells = _stations(settings, settings.stations, grid, cases)
+            files.append(settings.stations.file)
+    # A folder of stations is known by its files.
+    every = [one for file in files for one in ([file] if not file.is_dir() else sorted(file.rglob("*.stm")))]
+    return Inputs(grid, cases, n_passed_over, stations, cells, list(dict.fromkeys(every)))
+
+
+def _times_with_files(settings: Comparison) -> tuple[list[datetime], int]:
+    """Times at which every section has its file, and how many of those asked for have not.
+
+    A time that was asked for alone is taken: what is missing is said where it is read.
+    """
+    asked = settings.all_times
+    if settings.times is None:
+        return list(asked), 0
+    sections = settings.images if settings.members is None else {"members": settings.members}
+    there, missing = [], ""
+    for time in asked:
+        lacking = None
+        for name, section in sections.items():
+            with settled_by(f"[{name}]"):
+                file = resolve(section.file, getattr(section, "time", None) or time)
+            if not file.is_file():
+                lacking = f"[{name}] {file}"
+                break
+        if lacking is None:
+            there.append(time)
+        missing = missing or lacking or ""
+    if not there:
+        raise fault(
+            "times",
+            found=f"none of {len(asked)} with a file of every section (the first has no {missing})",
+            expected="at least one",
+            do="correct the times, or the files of the sections",
+            kind=ConfigError,
+        )
+    if len(there) < len(asked):
+        log.info("%d of %d times without a file of every section are passed over", len(asked) - len(there), len(asked))
+    return there, len(asked) - len(there)
+
+
+def _grid(settings: Comparison, time: datetime) -> Grid:
+    """That of the settings, or of the background's file (or of the members') at a time."""
+    if not isinstance(settings.grid, str):
+        return global_grid(settings.grid)
+    from imgda_mpi.observations.cf import grid_of
+    from imgda_mpi.observations.gldas import SURFACE_VARIABLE
+
+    name = "background" if settings.members is None else "members"
+    section = getattr(settings, name)
+    with settled_by(f"[{name}], grid"):
+        variable = getattr(section, "variable", SURFACE_VARIABLE)
+        return grid_of(section.file, getattr(section, "time", None) or time, variable)
+
+
+class _Said:
+    """What is doubtful of images, said once for all times."""
+
+    def __init__(self) -> None:
+        self._of: dict[tuple[str, str], tuple[ObservedImage, int]] = {}
+        self.first: dict[str, ObservedImage] = {}
+
+    def note(self, name: str, image: ObservedImage) -> None:
+        """An image of a section."""
+        self.first.setdefault(name, image)
+        for remark in image.remarks:
+            first, number = self._of.get((name, remark), (image, 0))
+            self._of[name, remark] = first, number + 1
+
+    def say(self, n_times: int) -> None:
+        """Which images were read, and what is doubtful."""
+        more = f", the first of {n_times} times" if n_times > 1 else ""
+        for name, image in self.first.items():
+            log.info("%s: %s%s", name, image.source, more)
+        for (_, remark), (image, number) in self._of.items():
+            log.warning("%s: %s%s", image.source, remark, f" (in {number} of {n_times} times)" if n_times > 1 else "")
+
+
+def _members(settings: Comparison, grid: Grid, time: datetime, said: _Said) -> tuple[Case, list[Path]]:
+    from imgda_mpi.observations.member_images import background_and_members
+
+    assert settings.members is not None
+    how = settings.members.values("letkf_lengths")
+    with settled_by("[members]"):
+        background, others = background_and_members(grid=grid, time=time, **how)
+    said.note("members", background)
+    return Case(time, background.values, others, are_members=True), [background.path]
+
+
+def _images(settings: Comparison, grid: Grid, time: datetime, said: _Said) -> tuple[Case, list[Path]]:
+    images = {}
+    for name, section in settings.images.items():
+        how = section.of_reader()
+        if settings.window is not None and name in AVERAGED and isinstance(section, Cf):
+            how["window"] = settings.window
+        if name == "observation":
+            how["error"] = settings.assumed
+        with settled_by(f"[{name}]"):
+            images[name] = load_image(section.kind, grid, section.time or time, **how)
+        said.note(name, images[name])
+    values = {name: image.values for name, image in images.items()}
+    case = Case(
+        time,
+        values["background"],
+        [values["truth"]] if "truth" in values else [],
+        observation=values.get("observation"),
+        judge=values.get("judge"),
+    )
+    return case, [file for image in images.values() for file in image.files]
+
+
+def _check_levels(settings: Comparison, cases: Sequence[Case]) -> None:
+    """Refuse what is of another level than the background, over all times together."""
+    background = np.stack([case.background for case in cases])
+    for name, section in settings.images.items():
+        if name == "background" or getattr(section, "allow_unlike_background", False):
+            continue
+        values = np.stack([case.truths[0] if name == "truth" else getattr(case, name) for case in cases])
+        with settled_by(f"[{name}]"):
+            check_level(values, background, np.isfinite(values) & np.isfinite(background), str(section.file))
+
+
+def _stations(
+    settings: Comparison, section: OfStations, grid: Grid, cases: Sequence[Case]
+) -> tuple[JudgingStations, IntArray]:
+    """Stations in cells with land, and these cells.
+
+    Raises
+    ------
+    InputError
+        Where none has enough pairs.
+    """
+    how = section.values("file", "depth")
+    series = one_of_each(read_stations(section.kind, section.file, section.depth, **how), section.depth)
+    places = np.array([(one.latitude, one.longitude) for one in series])
+    cell = binning(places[:, 0], places[:, 1], grid).cell
+    land = np.stack([case.land.ravel() for case in cases])
+    on_land = np.array([number >= 0 and bool(land[:, number].any()) for number in cell])
+    chosen = np.flatnonzero(on_land)
+    measured = np.array([means(series[n], [case.time for case in cases], settings.window) for n in chosen]).T
+    n_pairs = np.zeros(0, np.int64)
+    if chosen.size:
+        there = np.where(land[:, cell[chosen]], 0.0, np.nan)
+        n_pairs = count_pairs(there[None], measured)
+    n_outside = int(np.count_nonzero(cell < 0))
+    away = f"{n_outside} outside the grid, {len(series) - n_outside - chosen.size} in cells without land"
+    log.info("judge: %s: %d stations, of which %s are left out", section.file, len(series), away)
+    if not (n_pairs >= LEAST_PAIRS).any():
+        raise fault(
+            section.file,
+            found=f"{chosen.size} stations on land with at most {n_pairs.max(initial=0)} means in {len(cases)} times "
+            f"({away})",
+            expected=f"one with at least {LEAST_PAIRS}",
+            do="take more times, a longer window, or stations of this region and period",
+        )
+    names = [f"{series[n].network} {series[n].station}".strip() for n in chosen]
+    return (
+        JudgingStations(names, places[chosen, 0], places[chosen, 1], measured),
+        cell[chosen],
+    )
+
+
+def warn_of_same_file(settings: Comparison) -> None:
+    """Warn where a judge is the file that is assimilated. Not collective."""
+    judge, observation = settings.images.get("judge"), settings.observation
+    if judge is not None and observation is not None and judge.file == observation.file:
+        log.warning("[judge] and [observation] are one file, %s: the judge is what was assimilated", judge.file)

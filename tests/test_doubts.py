@@ -1,0 +1,87 @@
+"""Warnings of an analysis: each where there is a reason, and none where there is not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from problems import problem_of
+
+from imgda_mpi.distributed.wedge_statistics import WedgeStatistics
+from imgda_mpi.methods.method import Increment, made
+from imgda_mpi.numerics.problem import Fact, Observations
+from imgda_mpi.workflow.doubts import doubts
+
+SHAPE = (32, 64)
+SOUND = {"chi2": 1.1, "innovation_mean": 0.01, "innovation_mean_expected": 0.02, "white_observation_error": 0.05}
+SOUND |= {"finest_innovation": 0.06, "observation_error": 0.07, "observation_error_by_analysis": 0.08}
+
+
+class Ledger:
+    """Water of three patches, one of which holds no soil."""
+
+    class patches:
+        is_soil = np.array([True, True, False])
+
+    def __init__(self, clamped: float = 0.0) -> None:
+        self._terms = {"requested": np.array([2.0, -2.0, 50.0]), "clamped": np.array([clamped, 0.0, 50.0])}
+
+    def term(self, name: str) -> np.ndarray:
+        return self._terms[name]
+
+
+def observations() -> Observations:
+    return problem_of(np.full(SHAPE, 0.1), None, 0.05).innovation
+
+
+def increment(wedges: WedgeStatistics | None = None, **changed: float) -> Increment:
+    facts = {name: Fact(value, "1", "") for name, value in (SOUND | changed).items()}
+    return made(problem_of(np.zeros(SHAPE)), np.zeros(SHAPE), "", facts, wedges=wedges)
+
+
+def said(found: Increment, clamped: float = 0.0) -> list[str]:
+    return doubts(found, observations(), Ledger(clamped))
+
+
+def test_nothing_is_said_of_a_sound_analysis() -> None:
+    assert said(increment()) == []
+    assert said(increment(estimated_observation_error=0.06)) == []
+    nothing = problem_of(np.zeros(SHAPE), np.zeros(SHAPE, bool)).innovation
+    assert doubts(increment(chi2=9.0), nothing, Ledger()) == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"estimated_observation_error": np.nan}, ["cannot be estimated", "0.050 m3 m-3 is used"]),
+        ({"estimated_observation_error": 0.15}, ["say 0.150 m3 m-3", "says 0.050: the estimate is used"]),
+        (
+            {"white_observation_error": 0.02},
+            ["has 0.060 m3 m-3 at its finest scale", "0.020 is used", "coherent_share"],
+        ),
+        ({"innovation_mean": -0.05}, ["is -0.050 m3 m-3, expected within 0.020", "biased"]),
+        ({"chi2": 5.0}, ["has 5.00 of the power", "inflation"]),
+        ({"chi2": 0.2}, ["has 0.20 of the power"]),
+        ({"observation_error_by_analysis": 0.02}, ["0.070 m3 m-3 were assumed", "says 0.020"]),
+    ],
+)
+def test_each_doubt_is_one_line_with_its_numbers(changed: dict[str, float], words: list[str]) -> None:
+    (line,) = said(increment(**changed))
+    assert all(word in line for word in words)
+    assert "\n" not in line
+
+
+def test_increments_beyond_the_bounds_are_said() -> None:
+    assert said(increment(), clamped=0.3) == []
+    (line,) = said(increment(), clamped=1.0)
+    assert line.startswith("25 % of the water of the increments was refused")
+
+
+def test_coherent_errors_are_said_where_white_ones_were_assumed() -> None:
+    scale, number = np.array([1, 2, 2, 3, 3]), np.array([1, 1, 2, 1, 2])
+    white = {"background_variance_mean": np.full(5, 0.02), "observation_variance_mean": np.full(5, 0.01)}
+    for coarsest, times in ((0.03, 0), (0.3, 10)):
+        power = np.array([coarsest, 0.03, 0.03, 0.03, 0.03])
+        wedges = WedgeStatistics(scale, number, white | {"innovation_power_mean": power})
+        lines = said(increment(wedges))
+        assert len(lines) == (times > 0)
+        assert all(f"has {times} times the power" in line and "innovation/full" in line for line in lines)
