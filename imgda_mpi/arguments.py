@@ -67,6 +67,15 @@ def parser() -> argparse.ArgumentParser:
     )
     compare.add_argument("settings", type=Path, help="settings file, TOML; see `imgda_mpi settings compare`")
 
+    errors = verbs.add_parser(
+        "errors",
+        help="estimate the errors of background and observation from three products (triple collocation)",
+        description="From background, observation and a third product of the same times: standard deviations of their "
+        "errors and what part of the coherent ones is the observation's, with intervals; as a table and as settings of "
+        "an analysis. Under mpirun the ranks share the work.",
+    )
+    errors.add_argument("settings", type=Path, help="settings file, TOML; see `imgda_mpi settings errors`")
+
     columns = verbs.add_parser(
         "columns",
         help="run soil columns, a small land model, from a CoLM202X restart on (under mpirun)",
@@ -95,7 +104,7 @@ def parser() -> argparse.ArgumentParser:
     settings.add_argument(
         "of",
         nargs="?",
-        choices=("analyse", "compare", "columns", "cycle"),
+        choices=("analyse", "compare", "errors", "columns", "cycle"),
         default="analyse",
         help="whose (default: analyse)",
     )

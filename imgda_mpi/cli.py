@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 CHECKS = {
     "analyse": "workflow.check:check",
     "compare": "workflow.compare:check_comparison",
+    "errors": "workflow.errors:check_errors",
     "columns": "workflow.columns:check_columns",
     "cycle": "workflow.check_cycle:check_cycle",
 }
@@ -133,6 +134,13 @@ def _compare(arguments: argparse.Namespace) -> int:
     return _on_all_ranks(arguments.settings, Comparison, compare)
 
 
+def _errors(arguments: argparse.Namespace) -> int:
+    from imgda_mpi.settings.errors import ErrorEstimate
+    from imgda_mpi.workflow.errors import errors
+
+    return _on_all_ranks(arguments.settings, ErrorEstimate, errors)
+
+
 def _columns(arguments: argparse.Namespace) -> int:
     from imgda_mpi.settings.columns import ColumnsRun
     from imgda_mpi.workflow.columns import columns
@@ -210,6 +218,7 @@ VERBS = {
     "cycle": _cycle,
     "status": _status,
     "compare": _compare,
+    "errors": _errors,
     "columns": _columns,
     "plan": _plan,
     "settings": _settings,

@@ -18,7 +18,7 @@ from imgda_mpi.settings.old_keys import MOVED, renamed
 
 log = logging.getLogger(__name__)
 
-OWN_KEYS = {"cycle": "cycle", "compare": "methods", "columns": "run"}
+OWN_KEYS = {"cycle": "cycle", "compare": "methods", "errors": "third", "columns": "run"}
 """What files of a verb have and no others."""
 
 Kind = TypeVar("Kind", bound=Section)

@@ -1,0 +1,132 @@
+"""An estimate of the errors of background and observation, from them and a third product."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+from mpi4py import MPI
+
+from imgda_mpi.arrays import FloatArray
+from imgda_mpi.console import Stages, progress
+from imgda_mpi.distributed.transform import TransformKind, make_transform
+from imgda_mpi.faults import settled_by
+from imgda_mpi.grid import Grid, global_grid
+from imgda_mpi.observations.image import ObservedImage
+from imgda_mpi.observations.read import check_level, read_image
+from imgda_mpi.parallel.failure import on_rank_0, same_fate
+from imgda_mpi.results.folder import check_output, new_directory
+from imgda_mpi.results.manifest import checksums, write_manifest
+from imgda_mpi.settings.errors import ErrorEstimate
+from imgda_mpi.verify.triples import SEED, TripleErrors, Triples
+
+log = logging.getLogger(__name__)
+
+ROOM = 10**6  # bytes of the result
+
+
+def errors(settings: ErrorEstimate, comm: MPI.Intracomm) -> str | None:
+    """Estimate errors from three products, and save them where that is asked for. Collective over ``comm``.
+
+    Table and settings of an analysis, which are returned on rank 0 and None elsewhere, do not depend on the number of
+    ranks.
+
+    Raises
+    ------
+    ImgdaError
+        The output folder does not exist then.
+    """
+    stages = Stages()
+    found, files = _estimate(settings, stages, comm)
+
+    def said() -> tuple[str, str]:
+        from imgda_mpi.report.errors_table import errors_table, settings_of  # on the one rank that writes
+
+        return errors_table(found), settings_of(found)
+
+    texts = on_rank_0(comm, said)
+    if settings.output is not None:
+        _save(settings, settings.output.directory, found, texts, files, comm)
+    return None if texts is None else "\n\n".join(texts)
+
+
+def check_errors(settings: ErrorEstimate, comm: MPI.Intracomm) -> None:
+    """Read everything as `errors` does, and say what was found. Collective.
+
+    Raises
+    ------
+    ImgdaError
+        The first thing that an estimate would stop at.
+    """
+    _estimate(settings, Stages(), comm)
+    if comm.rank == 0:
+        log.info("nothing stands in the way of the estimate")
+
+
+def _estimate(settings: ErrorEstimate, stages: Stages, comm: MPI.Intracomm) -> tuple[TripleErrors, list[Path]]:
+    """What the three products say, and every file that was read. Collective."""
+    grid, files = global_grid(settings.grid), dict[Path, None]()
+    if settings.output is not None:
+        with settled_by("[output]"):
+            check_output(settings.output.directory, lambda: ROOM, comm)
+    with stages.stage("transform"), settled_by("[curvelet]"):
+        # That of an analysis with variances from the innovation.
+        kind, shape = TransformKind(**settings.curvelet.values()).on(grid, scales_by_size=True)
+        triples = Triples(grid, make_transform(kind, shape, comm), comm)
+        stages.say(f"{kind.n_scales} scales on {shape[0]} x {shape[1]}")
+    with stages.stage("images"):
+        for time in progress(settings.all_times, "times", speaks=comm.rank == 0):
+            read = _read(settings, grid, time, comm)
+            with settled_by("[background], [observation], [third]"):
+                triples.add(_stacked(settings, read, comm))
+            files.update(dict.fromkeys(file for image in read.values() for file in image.files))
+        with settled_by("[background], [observation], [third]"), same_fate(comm):
+            found = triples.errors()
+        stages.say(f"{found.n_times} time(s), {found.n_cells} cells that all three have")
+    return found, list(files)
+
+
+def _read(settings: ErrorEstimate, grid: Grid, time: datetime, comm: MPI.Intracomm) -> dict[str, ObservedImage]:
+    """The images of a time by the names of their sections, on every rank. Collective."""
+    read = {}
+    for name, section in settings.products.items():
+        with settled_by(f"[{name}]"):
+            read[name] = read_image(section.kind, grid, section.time or time, comm, **section.of_reader())
+        if comm.rank == 0 and time == settings.all_times[0]:
+            log.info("%s: %s", name, read[name].source)
+    return read
+
+
+def _stacked(settings: ErrorEstimate, read: dict[str, ObservedImage], comm: MPI.Intracomm) -> FloatArray:
+    """The images (3, ny, nx), seen to be of the background's level. Collective."""
+    background = read["background"]
+    for name, image in read.items():
+        if not settings.products[name].allow_unlike_background:
+            with settled_by(f"[{name}]"), same_fate(comm):
+                check_level(image.values, background.values, background.observed & image.observed, image.source)
+    return np.stack([image.values for image in read.values()])
+
+
+def _save(
+    settings: ErrorEstimate,
+    final: Path,
+    found: TripleErrors,
+    texts: tuple[str, str] | None,
+    files: list[Path],
+    comm: MPI.Intracomm,
+) -> None:
+    """Write the result; ``texts`` are on rank 0. Collective."""
+    in_force = settings.model_dump_json()
+    with new_directory(final, comm) as directory:
+        written = [directory / name for name in ("errors.nc", "table.txt", "errors.toml")]
+        with same_fate(comm):
+            if texts is not None:
+                from imgda_mpi.results.errors_file import write_errors  # on the one rank that writes
+
+                write_errors(written[0], found, in_force)
+                for path, text in zip(written[1:], texts, strict=True):
+                    path.write_text(f"{text}\n")
+        write_manifest(directory, written, checksums(files, comm), in_force, SEED, comm)
+    log.info("result in %s", final)
