@@ -133,6 +133,13 @@ class Grid:
         return float(np.radians(np.abs(np.diff(self.latitude)).mean())) * EARTH_RADIUS
 
     @property
+    def extent(self) -> float:
+        """The longer side, along a meridian or the row that is nearest to the equator, m."""
+        height = self.row_height * self.latitude.size
+        widest = float(np.cos(np.radians(np.abs(self.latitude).min())))
+        return max(height, float(np.radians(np.ptp(self.longitude_edges))) * EARTH_RADIUS * widest)
+
+    @property
     def n_scales(self) -> int:
         """Scales of a transform whose coarsest holds the waves longer than `LONGEST_WAVE`, or than the region.
 

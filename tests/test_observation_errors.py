@@ -81,7 +81,7 @@ def test_white_errors_that_the_innovation_contradicts_become_smaller(transform: 
     observations, facts = settled(with_noise(transform, 0.02, prescribed=0.1), 0.3, transform)
     finest = facts["finest_innovation"] ** 2
     assert 0.02 < facts["finest_innovation"] < 0.05
-    assert observations.sd == pytest.approx(np.sqrt(finest * (0.3 + 0.7 * finest / 0.01)))
+    assert observations.sd == pytest.approx(np.sqrt(finest * (0.3 + 0.7 * (finest / 0.01) ** 2)))
     field = np.linspace(0.05, 0.15, SHAPE[1]) * np.ones(SHAPE)
     problem = with_noise(transform, 0.02, prescribed=0.1)
     of_field, _ = settled(replace(problem, observations=replace(problem.observations, sd=field)), 0.3, transform)

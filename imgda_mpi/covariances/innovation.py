@@ -12,6 +12,7 @@ from imgda_mpi.covariances.wedge import WedgeCovariance
 from imgda_mpi.distributed.image_rows import ImageRows
 from imgda_mpi.distributed.own_coefficients import OwnWedges
 from imgda_mpi.distributed.wedge_powers import WedgePowers
+from imgda_mpi.grid import LONGEST_WAVE
 from imgda_mpi.numerics.perturbations import random_signs
 from imgda_mpi.numerics.problem import Observations, Problem
 from imgda_mpi.numerics.wedge_variances import innovation_variances, likelier_variances
@@ -67,9 +68,13 @@ class InnovationErrors(CovarianceErrors):
         """B = (1 - a) C^T diag(s_w) C. Collective.
 
         The variances start from the closed form, which counts what coasts and gaps spread from one wedge to others
-        twice, and take a few steps towards the most likely ones.
+        twice, and take a few steps towards the most likely ones. In a region that is smaller than the longest waves
+        the innovation's mean is an error of its own, which reaches all of it.
         """
-        innovation, share = problem.innovation, problem.observations.coherent_share
+        innovation, share, mean = problem.innovation, problem.observations.coherent_share, 0.0
+        if problem.grid.extent < LONGEST_WAVE and innovation.observed.any():
+            mean = float(innovation.values[innovation.observed].mean())
+            innovation = innovation.minus(np.full(image_rows.shape, mean))
         observed = powers.norms * np.count_nonzero(innovation.observed)
         variances = wedge_variances(powers, innovation)
         probes = [
@@ -86,7 +91,7 @@ class InnovationErrors(CovarianceErrors):
             products = [powers.of(signs, solved) for signs, solved in zip(probes, probed, strict=True)]
             expected = np.mean(products, axis=0)
             variances = likelier_variances(variances, powers.of(weighted), expected, observed, powers.scale)
-        return WedgeCovariance(image_rows, powers, variances, share)
+        return WedgeCovariance(image_rows, powers, variances, share, mean**2)
 
 
 def wedge_variances(powers: WedgePowers, innovation: Observations) -> FloatArray:

@@ -95,11 +95,11 @@ def possible_white_part(prescribed: float, finest: float, coherent_share: float)
     Examples
     --------
     >>> possible_white_part(0.01, 0.02, 0.5), possible_white_part(0.01, 0.005, 0.5), possible_white_part(0.01, 0.0, 0.5)
-    (0.01, 0.00375, 0.0001)
+    (0.01, 0.003125, 0.0001)
     """
     if coherent_share == 0 or not finest < prescribed:
         return prescribed
-    possible = finest * (coherent_share + (1 - coherent_share) * finest / prescribed)
+    possible = finest * (coherent_share + (1 - coherent_share) * (finest / prescribed) ** 2)
     return max(possible, SMOOTHEST * prescribed)
 
 

@@ -14,25 +14,34 @@ from imgda_mpi.numerics.perturbations import Sample
 
 
 class WedgeCovariance(Covariance):
-    """B = (1 - a) S of a signal S = C^T diag(s_w) C with a variance for each wedge: a filter, the same everywhere.
+    """B = (1 - a) S of a signal S = C^T diag(s_w) C + s_0 1 1^T: a filter, the same everywhere.
 
     Parameters
     ----------
     image_rows, powers : of the images and the transform
     variances : s_w, (n_wedges,) (m3 m-3)2
     coherent_share : a, the part of S that is of the observation errors, 0 to 1
+    mean_variance : s_0, of an error that is the same in all pixels, (m3 m-3)2
     """
 
     def __init__(
-        self, image_rows: ImageRows, powers: WedgePowers, variances: FloatArray, coherent_share: float = 0.0
+        self,
+        image_rows: ImageRows,
+        powers: WedgePowers,
+        variances: FloatArray,
+        coherent_share: float = 0.0,
+        mean_variance: float = 0.0,
     ) -> None:
         self._image_rows, self._share = image_rows, coherent_share
         self.coefficient_variances = (1 - coherent_share) * variances
         self.coherent_coefficient_variances = coherent_share * variances
-        self._signal = wedge_filter(powers.transform, variances)[:, image_rows.own_columns]
-        self.coherent_variance = float(np.sum(self.coherent_coefficient_variances * powers.norms))
+        signal = wedge_filter(powers.transform, variances)
+        signal[0, 0] += mean_variance * np.prod(image_rows.shape)
+        self._signal = signal[:, image_rows.own_columns]
+        of_pixel = float(np.sum(variances * powers.norms)) + mean_variance
+        self.coherent_variance = coherent_share * of_pixel
         own_shape = (image_rows.own.stop - image_rows.own.start, image_rows.shape[1])
-        self.variance = np.broadcast_to(np.sum(self.coefficient_variances * powers.norms), own_shape)
+        self.variance = np.broadcast_to((1 - coherent_share) * of_pixel, own_shape)
 
     def apply(self, rows: FloatArray) -> FloatArray:
         """B times an image, (n_own, nx). Collective."""

@@ -28,7 +28,7 @@ def innovation_variances(powers: FloatArray, observed: FloatArray, noise: FloatA
     -------
     (n_wedges,) array
         s_w of E|c|^2 = s_w S + R, summed over the positions, not below 0, (m3 m-3)2: variance of a coefficient whose
-        curvelet has norm 1. Wedges that say little are drawn towards the mean of their scale, see `drawn_to_scale`.
+        curvelet has norm 1. Wedges that say little are drawn to their scale, see `drawn`.
 
     Examples
     --------
@@ -37,11 +37,10 @@ def innovation_variances(powers: FloatArray, observed: FloatArray, noise: FloatA
     """
     surplus = powers - noise
     own = np.divide(surplus, observed, out=np.zeros_like(surplus), where=observed > 0)
-    mean = np.maximum(mean_of_scale(own, observed, scale), 0.0)
     # Of n modes with the signal s under the noise r: n / (s + r)^2.
-    expected = mean * observed + noise
+    expected = np.maximum(_of_scale(own, observed, scale), 0.0) * observed + noise
     information = np.divide(observed**3, expected**2, out=np.zeros_like(observed), where=expected > 0)
-    return drawn_to_scale(own, mean, information)
+    return drawn(own, means_of_scales(own, information, scale), information)
 
 
 def likelier_variances(
@@ -59,31 +58,56 @@ def likelier_variances(
     Notes
     -----
     The slope of the log likelihood of d along s_w is half of ``weighted`` - ``expected``, its Fisher information about
-    half of ``expected``^2 / ``observed``, as if modes were alike: a step of Fisher scoring (Harville 1977, J. Am.
-    Stat. Assoc. 72, 320), for each scale as a whole and for its wedges. Unlike the closed form it knows that coasts and
-    gaps spread the power of one wedge to others. Where noise hides the signal it needs no more steps than elsewhere,
-    as multiplying by ``weighted`` / ``expected`` would.
+    half of ``expected``^2 / ``observed``, as if modes were alike. Where noise hides the signal, a step is one of Fisher
+    scoring; where the signal stands out, s_w ``weighted`` / ``expected``, which keeps apart what gaps and coasts mix
+    (both in Harville 1977, J. Am. Stat. Assoc. 72, 320). The signal's part of the power weighs the two.
     """
     information = np.divide(expected**2, observed, out=np.zeros_like(expected), where=observed > 0)
     step = np.divide(weighted - expected, information, out=np.zeros_like(expected), where=information > 0)
-    likelier = variances + step
-    return drawn_to_scale(likelier, np.maximum(mean_of_scale(likelier, information, scale), 0.0), information)
+    scored = drawn(variances + step, means_of_scales(variances + step, information, scale), information)
+    of_signal = np.maximum(variances * expected, 0.0)  # modes: n s / (s + r)
+    factor = np.divide(weighted, expected, out=np.ones_like(expected), where=expected > 0)
+    own, typical = variances**2 * information, _of_scale(factor, of_signal, scale)
+    multiplied = variances * (own * factor + PRIOR_MODES * typical) / (own + PRIOR_MODES)
+    part = np.divide(of_signal, observed, out=np.zeros_like(of_signal), where=observed > 0)
+    visible = np.clip(_of_scale(part, observed, scale), 0.0, 1.0)
+    return visible * multiplied + (1 - visible) * scored
 
 
-def drawn_to_scale(values: FloatArray, mean: FloatArray, information: FloatArray) -> FloatArray:
-    """Variances of the wedges, each drawn to the mean of its scale the more the less is known of it, not below 0.
+def drawn(values: FloatArray, mean: FloatArray, information: FloatArray) -> FloatArray:
+    """Values of the wedges, each drawn to the mean of its scale the more the less is known of it, not below 0.
 
     (i v + p m) / (i + p) with the values v, the ``mean`` m of each scale, p = `PRIOR_MODES`, and i = m^2 times the
     ``information`` on v: twice the information on log v. All are (n_wedges,) arrays.
 
-    Of n modes with the signal s under white noise r that is n (s / (s + r))^2: a wedge of many modes that hold noise
+    For a variance s of n modes under white noise r that is n (s / (s + r))^2: a wedge of many modes that hold noise
     alone knows nothing of its signal, and would say by chance that it has some.
     """
     weight = mean**2 * information
     return np.maximum((weight * values + PRIOR_MODES * mean) / (weight + PRIOR_MODES), 0.0)
 
 
-def mean_of_scale(values: FloatArray, weights: FloatArray, scale: IntArray) -> FloatArray:
+def means_of_scales(variances: FloatArray, information: FloatArray, scale: IntArray) -> FloatArray:
+    """Mean variance of each scale, for each of its wedges, not below 0; all are (n_wedges,) arrays.
+
+    Weighted by the ``information`` on the variances, and drawn to what the two next coarser scales let expect, as
+    signals fall off about like a geometric series: so that a whole scale is not believed by chance either.
+    """
+    means: dict[int, float] = {}
+    for one in np.unique(scale).tolist():
+        of_scale = scale == one
+        total = float(information[of_scale].sum())
+        mean = float((information * variances)[of_scale].sum()) / total if total > 0 else 0.0
+        if one - 2 in means:
+            coarser, coarsest = means[one - 1], means[one - 2]
+            guess = coarser * min(coarser / coarsest, 1.0) if coarsest > 0 else 0.0
+            weight = guess**2 * total
+            mean = (weight * mean + PRIOR_MODES * guess) / (weight + PRIOR_MODES)
+        means[one] = max(mean, 0.0)
+    return np.array([means[one] for one in scale.tolist()])
+
+
+def _of_scale(values: FloatArray, weights: FloatArray, scale: IntArray) -> FloatArray:
     """Weighted mean over the wedges of each scale, for each wedge; all are (n_wedges,) arrays."""
     mean = np.empty_like(values)
     for one in np.unique(scale):
