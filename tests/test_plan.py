@@ -156,7 +156,8 @@ def test_memory_and_files_of_the_full_solver_are_those_of_real_runs(case: Case) 
 
 def test_idle_ranks_and_too_little_memory_are_warned_of(example_case: Path, tmp_path: Path) -> None:
     settings = example_case.with_name("warnings.toml")
-    settings.write_text(example_case.read_text().replace('"analysis"', f'"{tmp_path}/new"'))
+    paper = example_case.read_text().replace('method = "innovation/full"', 'method = "paper"')
+    settings.write_text(paper.replace('"analysis"', f'"{tmp_path}/new"'))
     done = imgda("plan", settings, "--ranks", "4,64", "--memory", "0.1")
     row = rows(done)[64]
     member_groups, wedge_groups = map(int, row["groups"].split(" x "))

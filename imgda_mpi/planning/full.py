@@ -12,13 +12,13 @@ from imgda_mpi.distributed.image_rows import blocks_of
 from imgda_mpi.distributed.rectangle import Rectangle
 from imgda_mpi.planning.case import REAL, Case, complex_flops, real_flops
 
-ITERATIONS = 100
+ITERATIONS = 150
 """Of conjugate gradients in all systems, as usual; noise far below the background's takes several times as many."""
 
-N_SYSTEMS = 11  # six by which the variances are found, that of the increment, four of the expected errors
-N_FILTERS = 2 * ITERATIONS + N_SYSTEMS + 9  # B and its preconditioner; B for the increment and the expected errors
-N_WHOLE = 7  # images that are put together on every rank: two for each step of the variances, and the increment
-N_POWERS, N_MADE = 13, 4  # images whose coefficients are taken, each rank its wedges; filters that every rank makes
+N_SYSTEMS = 14  # nine by which the variances are found, that of the increment, four of the expected errors
+N_FILTERS = 2 * ITERATIONS + N_SYSTEMS + 11  # S and its preconditioner; B or S for what is made of the solutions
+N_WHOLE = 10  # images that are put together on every rank: three for each step of the variances, and the increment
+N_POWERS, N_MADE = 21, 4  # images whose coefficients are taken, each rank its wedges; filters that every rank makes
 VECTORS = 9  # rows that are alive in an iteration, working places included
 IMAGES = 6  # whole images: innovation, signs, two solutions and what they are made of
 
