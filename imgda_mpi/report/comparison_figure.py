@@ -21,8 +21,8 @@ from imgda_mpi.results.comparison_file import SavedComparison
 
 MOST_PANELS = 18
 WIDTH = 12.0  # inches
-ROW_HEIGHT = 1.95  # of maps of the globe
-TITLE = 0.35
+ROW_HEIGHT = 2.1  # of maps of the globe
+TITLE = 0.5
 
 
 def draw_images(saved: SavedComparison, figure_file: Path) -> Figure:
@@ -40,7 +40,7 @@ def draw_images(saved: SavedComparison, figure_file: Path) -> Figure:
     titles = {name: name.capitalize() for name in given}
     for number in wanted[: MOST_PANELS - len(given)]:
         ubrmse = saved.ubrmse[number, 0, saved.main_region]
-        titles[saved.names[number]] = saved.names[number] + (f", ubRMSE {ubrmse:.4f}" if np.isfinite(ubrmse) else "")
+        titles[saved.names[number]] = saved.names[number] + (f"\nubRMSE {ubrmse:.4f}" if np.isfinite(ubrmse) else "")
     n_rows = -(-len(titles) // 3)
     latitudes = land_latitudes(saved.grid, land)
     row_height = ROW_HEIGHT if saved.grid.is_periodic else TITLE + WIDTH / 3 * shape_of_map(saved.grid, latitudes)
