@@ -106,6 +106,8 @@ make_environment() {
     esac
     "$python" -c 'import ensurepip' >"$log" 2>&1 ||
         stop "$python cannot make virtual environments; on Debian or Ubuntu: apt-get install python3-venv"
+    # Through a link the environment of another checkout would be emptied.
+    [ ! -L "$own" ] || stop "$own is a link: remove it, or activate the environment it points to"
     say "making .venv with $("$python" --version)"
     quietly "$python" -m venv --clear "$@" "$own"
 }

@@ -27,6 +27,7 @@ class Covariance(ABC):
     ----------
     variance : diagonal of B, (n_own, nx) (m3 m-3)2
     coherent_variance : diagonal of S - B, a number or (n_own, nx) (m3 m-3)2
+    mean_variance : of an error in S that is the same in all pixels, (m3 m-3)2
     coefficient_variances : of B, of a coefficient whose curvelet has norm 1, (n_wedges,) (m3 m-3)2; None where B has
         none
     coherent_coefficient_variances : the same of S - B
@@ -34,6 +35,7 @@ class Covariance(ABC):
 
     variance: FloatArray
     coherent_variance: float | FloatArray = 0.0
+    mean_variance: float = 0.0
     coefficient_variances: FloatArray | None = None
     coherent_coefficient_variances: FloatArray | None = None
 
@@ -144,6 +146,7 @@ class SumCovariance(Covariance):
         self._parts = parts
         self.variance = np.asarray(sum(weight * part.variance for weight, part in parts))
         self.coherent_variance = sum(part.coherent_variance for _, part in parts)
+        self.mean_variance = sum(weight * part.mean_variance for weight, part in parts)
 
     def apply(self, rows: FloatArray) -> FloatArray:
         """B times an image, (n_own, nx). Collective."""
@@ -152,7 +155,7 @@ class SumCovariance(Covariance):
     def apply_signal(self, rows: FloatArray) -> FloatArray:
         """S times an image, (n_own, nx). Collective."""
         coherent = (part.apply_coherent(rows) for _, part in self._parts)
-        return self.apply(rows) + np.asarray(sum(coherent))
+        return np.asarray(sum(coherent, start=self.apply(rows)))
 
     def draw(self, sample: Sample) -> FloatArray:
         """Sum of independent samples of the parts, (n_own, nx) m3 m-3. Collective."""

@@ -32,7 +32,7 @@ class WedgeCovariance(Covariance):
         coherent_share: float = 0.0,
         mean_variance: float = 0.0,
     ) -> None:
-        self._image_rows, self._share = image_rows, coherent_share
+        self._image_rows, self._share, self.mean_variance = image_rows, coherent_share, mean_variance
         self.coefficient_variances = (1 - coherent_share) * variances
         self.coherent_coefficient_variances = coherent_share * variances
         signal = wedge_filter(powers.transform, variances)

@@ -92,7 +92,10 @@ class FullUpdate(CoefficientUpdate):
                 facts[f"expected_error_{name}"] = Fact(value, "m3 m-3", meaning)
             unseen = expected["analysis_unseen"]
             on_unseen = "" if np.isnan(unseen) else f", {unseen:.3f} on unseen land"
-            summary += f"; expected error {expected['analysis_observed']:.3f} m3 m-3{on_unseen}"
+            seen = expected["analysis_observed"]
+            summary += (
+                f"; expected error {'not told' if np.isnan(seen) else format(seen, '.3f') + ' m3 m-3'}{on_unseen}"
+            )
         return made(
             problem,
             image[:ny, :nx],
@@ -116,8 +119,10 @@ def consistency(
     ones, inner = own.apply(np.ones_like(own.values)), image_rows.inner
     mean, power = inner(ones, own.values) / n, inner(own.values, own.values) / n
     signal = own.apply(covariance.apply_signal(own.adjoint(ones)))
-    # About the mean: a bias that went into the signal is not expected.
-    spread = (inner(ones, signal) + inner(ones, own.noise)) / n**2 * max(1 - mean**2 / power, 0.0) if power > 0 else 0.0
+    # A bias that went into the signal is not expected: neither as an error of its own, nor as its part of the power.
+    spread = (inner(ones, signal) + inner(ones, own.noise)) / n**2 - covariance.mean_variance
+    if covariance.mean_variance == 0 and power > 0:
+        spread *= 1 - mean**2 / power
     analysed = own.apply(covariance.apply(own.adjoint(solution)))
     errors = inner(ones, own.noise + covariance.coherent_variance) / n
     by_analysis = inner(own.values, own.values - analysed) / n
@@ -125,7 +130,7 @@ def consistency(
         "chi2": Fact(inner(own.values, solution) / n, "1", "d (H S H^T + R)^-1 d over the observed cells: 1 expected"),
         "innovation_mean": Fact(mean, "m3 m-3", "mean of observation minus background"),
         "innovation_mean_expected": Fact(
-            float(np.sqrt(spread)), "m3 m-3", "standard deviation of this mean, if there are no biases"
+            float(np.sqrt(max(spread, 0.0))), "m3 m-3", "standard deviation of this mean, if there are no biases"
         ),
         "observation_error": Fact(float(np.sqrt(errors)), "m3 m-3", "standard deviation of all observation errors"),
         "observation_error_by_analysis": Fact(
@@ -147,7 +152,7 @@ def expected_errors(
     -------
     dict
         Root mean square errors, m3 m-3, of background and analysis over the observed pixels and over the land that was
-        not observed; NaN where there is no such pixel.
+        not observed; NaN where there is no such pixel, and where there are too few for the signs to tell.
     """
     land, observed, sums = problem.land, problem.observations.observed, np.zeros(4)
     masks = [observed & land, land & ~observed]
@@ -163,7 +168,8 @@ def expected_errors(
     counts = len(signs) * np.repeat([np.count_nonzero(mask) for mask in masks], 2)
     means = np.divide(sums, counts, out=np.full(4, np.nan), where=counts > 0)
     names = ("background_observed", "analysis_observed", "background_unseen", "analysis_unseen")
-    return dict(zip(names, np.sqrt(np.maximum(means, 0.0)).tolist(), strict=True))
+    # An estimate of few pixels may come out below 0.
+    return dict(zip(names, np.sqrt(np.where(means < 0, np.nan, means)).tolist(), strict=True))
 
 
 def wedge_statistics(

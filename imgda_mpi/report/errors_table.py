@@ -57,8 +57,11 @@ def settings_of(found: TripleErrors) -> str:
         low, share = (float(end) for end in found.intervals[3])
         said = f"estimate {found.share:.2f}, 95 % interval {low:.2f} to {share:.2f}: its upper end"
     background, observation = (f"{sd:.4f}" for sd in found.sd[:2])
+    method = f'{{kind = "innovation", solver = "full", coherent_share = {share:.2f}}}'
     return "\n".join(
         (
+            "# In the place of method, [method] and [errors] of an analysis:",
+            "",
             "[errors]",
             f"observation = {found.white:.4f}            # m3 m-3, the white part of its errors",
             "",
@@ -67,6 +70,7 @@ def settings_of(found: TripleErrors) -> str:
             'solver = "full"',
             f"coherent_share = {share:.2f}           # {said}",
             "",
+            f"# In a comparison: methods = [{method}]",
             f"# Methods that are told the background's errors: background_error = {background}, with",
             f"# [errors] observation = {observation}, all of the observation's",
         )

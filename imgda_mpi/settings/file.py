@@ -14,12 +14,16 @@ from pydantic import ValidationError
 from imgda_mpi.faults import ConfigError
 from imgda_mpi.settings.document import kind_of, sections_of, toml
 from imgda_mpi.settings.fields import Section
+from imgda_mpi.settings.methods import SECTIONS
 from imgda_mpi.settings.old_keys import MOVED, renamed
 
 log = logging.getLogger(__name__)
 
 OWN_KEYS = {"cycle": "cycle", "compare": "methods", "errors": "third", "columns": "run"}
 """What files of a verb have and no others."""
+
+OF_METHODS = {name for section in SECTIONS.values() for name in section.model_fields} - {"kind"}
+"""Keys that some method has."""
 
 Kind = TypeVar("Kind", bound=Section)
 
@@ -107,7 +111,7 @@ def _explain(fault: dict[str, Any], table: dict[str, Any], kind: type[Section]) 
     if fault["type"] == "extra_forbidden":
         near = difflib.get_close_matches(name, fields, n=1)
         known = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(fields))}"
-        moved = MOVED.get((".".join(above), name))
+        moved = MOVED.get((".".join(above), name)) or (name if above and name in OF_METHODS else None)
         return f"{where}unknown key {name!r}; " + (f"it is {moved!r} in [method] now" if moved else known)
     if location[-1] == "[key]":  # of a table whose keys are values of a kind
         return f"{where}unknown key {name!r}; known are {fault['ctx']['expected']}"
@@ -118,7 +122,9 @@ def _explain(fault: dict[str, Any], table: dict[str, Any], kind: type[Section]) 
     if fault["type"] == "union_tag_invalid" and isinstance(given, str):
         return f"{where}{name} = {given!r}: known are {fault['ctx']['expected_tags']}"
     if fault["type"].startswith("union_tag"):
-        kinds = ", ".join(repr(kind_of(section)) for section in sections_of(fields[name].annotation))
+        # Of a list the sections are those of the list's key.
+        below = fields.get(name) or next(fields[part] for part in reversed(location) if part in fields)
+        kinds = ", ".join(repr(kind_of(section)) for section in sections_of(below.annotation))
         what = f"kind = {given['kind']!r} is unknown" if "kind" in given else "key 'kind' is missing"
         return f"{where}[{name}] {what}: known are {kinds}"
     said = fault["msg"].removeprefix("Value error, ")

@@ -155,6 +155,9 @@ class InnovationSettings(FromInnovation, OfCoefficients):
     """Curvelet coefficients with one error variance for each scale and direction, from the innovation."""
 
     kind: Literal["innovation"] = key("Name of the method")
+    solver: Literal["diagonal", "full"] = key(
+        "diagonal (each coefficient alone) or full (exact for gaps; corrects unobserved land)", default="full"
+    )
 
 
 class EnsembleSettings(OfCoefficients, OfMembers):
@@ -186,7 +189,12 @@ class OptimalInterpolationSettings(MethodSettings):
 
 
 def short_form(value: Any) -> Any:
-    """The section that a name stands for: "innovation/full" is that of kind innovation with solver full."""
+    """The section that a name stands for: "innovation/full" is that of kind innovation with solver full.
+
+    It may be the kind of a section, too.
+    """
+    if isinstance(value, dict) and isinstance(value.get("kind"), str) and "solver" not in value:
+        return value | short_form(value["kind"])
     if not isinstance(value, str):
         return value
     kind, slash, solver = value.partition("/")
