@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -192,6 +193,32 @@ def test_one_time_without_a_window(region: Region) -> None:
     saved = read_comparison(region.folder / "out/comparison.nc")
     # The third record of the day.
     np.testing.assert_allclose(saved.images["background"][1], region.background[2][1] + 0.02, rtol=1e-6)
+
+
+def test_errors_of_windows_of_a_region(region: Region) -> None:
+    """The same images by `imgda_mpi errors`: three products, days without one of them, the grid of the background."""
+    text = (
+        'times = {first = 2020-05-01T00:00:00Z, last = 2020-05-30T00:00:00Z, step = "1 day"}\n'
+        'window = "1 day"\ngrid = "background"\n'
+    )
+    for section, file in (
+        ("background", "background_%Y%m%d"),
+        ("observation", "seen_%Y%m%d_*"),
+        ("third", "judge_%Y%m%d"),
+    ):
+        text += f'[{section}]\nkind = "cf"\nfile = "{file}.nc"\nvariable = "sm"\n'
+    (region.folder / "errors.toml").write_text(text)
+    alone, together = (imgda("errors", region.folder / "errors.toml", ranks=ranks) for ranks in (0, 2))
+    assert alone.returncode == together.returncode == 0, alone.stderr + together.stderr
+    assert alone.stdout == together.stdout
+    assert f"{30 - len(region.days)} of 30 times without a file of every section are passed over" in alone.stderr
+    common = sum(
+        np.count_nonzero(np.isfinite(region.background[day] + region.observation[day] + region.judge[day]))
+        for day in region.days
+    )
+    assert f"{len(region.days)} time(s), {common} cells that all three have" in alone.stderr
+    share = float(re.search(r"coherent_share = ([\d.]+)", alone.stdout)[1])
+    assert 0 < share < 1
 
 
 def test_windows_of_ghana_at_the_stations(shared: Path, tmp_path: Path) -> None:

@@ -249,7 +249,7 @@ TABLE = {"time": NOON, "background": SECTION, "observation": SECTION, "third": S
     [
         ({"time": None}, r"needs time, or times \(not both\)"),
         ({"times": [NOON]}, r"needs time, or times \(not both\)"),
-        ({"time": None, "times": [NOON, NOON]}, "times: each may be given once"),
+        ({"time": None, "times": [NOON, NOON]}, "times: must ascend"),
         ({"third": SECTION | {"allow_empty": True}}, r"\[third\] allow_empty has no effect"),
         ({"background": SECTION | {"allow_unlike_background": True}}, r"\[background\] allow_unlike_background has no"),
         (

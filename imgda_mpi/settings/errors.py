@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
 from imgda_mpi.settings.analysis import Curvelet
-from imgda_mpi.settings.comparison import Size
-from imgda_mpi.settings.fields import FilePath, Instant, Section, key
+from imgda_mpi.settings.comparison import AnyGrid, ManyTimes, TimeRange
+from imgda_mpi.settings.fields import Duration, FilePath, Instant, Section, key
 from imgda_mpi.settings.observations import AnyObservation, Observation
 
 
@@ -28,14 +27,21 @@ class ErrorEstimate(Section):
     time: Instant | None = key(
         "Of the images (default: times instead)", "UTC", default=None, example="2022-06-02T06:00:00Z"
     )
-    times: Annotated[tuple[Instant, ...], Field(strict=False, min_length=1)] | None = key(
-        "Several times, whose sums are added up (default: time instead)",
+    times: ManyTimes | None = key(
+        "Several times, ascending, whose sums are added up, in the place of time; those without a file of every "
+        "section are passed over",
         "UTC",
         default=None,
         example="[2022-06-02T06:00:00Z, 2022-06-03T06:00:00Z]",
     )
-    grid: Annotated[tuple[Size, Size], Field(strict=False)] = key(
-        "Rows and columns of the global grid", default=(128, 256)
+    window: Duration | None = key(
+        "Take means of the records (kind cf) from each time on, over so long, for background and third product "
+        "(default: the image of the time)",
+        default=None,
+        example='"3 days"',
+    )
+    grid: AnyGrid = key(
+        'Rows and columns of the global grid, or "background" for the grid of its file', default=(128, 256)
     )
     background: AnyObservation = key("The background")
     observation: AnyObservation = key("The observation")
@@ -45,8 +51,10 @@ class ErrorEstimate(Section):
 
     @property
     def all_times(self) -> tuple[datetime, ...]:
-        """The times asked for."""
-        return self.times or ((self.time,) if self.time else ())
+        """The times asked for, ascending."""
+        if self.times is None:
+            return (self.time,) if self.time else ()
+        return self.times.listed if isinstance(self.times, TimeRange) else self.times
 
     @property
     def products(self) -> dict[str, AnyObservation]:
@@ -57,8 +65,8 @@ class ErrorEstimate(Section):
     def _of_some_time(self) -> ErrorEstimate:
         if (self.time is None) == (self.times is None):
             raise ValueError("needs time, or times (not both)")
-        if any(self.all_times.count(time) > 1 for time in self.all_times):
-            raise ValueError("times: each may be given once")
+        if list(self.all_times) != sorted(set(self.all_times)):
+            raise ValueError("times: must ascend")
         return self
 
     @model_validator(mode="after")

@@ -13,11 +13,9 @@ from mpi4py import MPI
 
 from imgda_mpi.arrays import IntArray
 from imgda_mpi.console import progress
-from imgda_mpi.faults import ConfigError, fault, settled_by
-from imgda_mpi.grid import Grid, global_grid
-from imgda_mpi.netcdf import resolve
+from imgda_mpi.faults import fault, settled_by
+from imgda_mpi.grid import Grid
 from imgda_mpi.observations.binning import binning
-from imgda_mpi.observations.image import ObservedImage
 from imgda_mpi.observations.read import check_level, load_image, warn_of_fill
 from imgda_mpi.parallel.failure import from_rank_0
 from imgda_mpi.results.comparison_file import JudgingStations
@@ -28,6 +26,7 @@ from imgda_mpi.stations.choice import means, one_of_each
 from imgda_mpi.stations.read import read_stations
 from imgda_mpi.verify.station_scores import LEAST_PAIRS, count_pairs
 from imgda_mpi.verify.trials import Case
+from imgda_mpi.workflow.series import Said, Sections, grid_at, times_with_files
 
 log = logging.getLogger(__name__)
 
@@ -69,9 +68,9 @@ def read_inputs(settings: Comparison, comm: MPI.Intracomm) -> Inputs:
 
 
 def _read(settings: Comparison) -> Inputs:
-    times, n_passed_over = _times_with_files(settings)
-    grid = _grid(settings, times[0])
-    said = _Said()
+    sections: Sections = settings.images if settings.members is None else {"members": settings.members}
+    times, n_passed_over = times_with_files(sections, settings.all_times, several=settings.times is not None)
+    grid, said = grid_at(settings.grid, sections, times[0]), Said()
     cases, files = [], []
     for time in progress(times, "times", speaks=True):
         case, of_time = (_members if settings.members else _images)(settings, grid, time, said)
@@ -91,78 +90,7 @@ def _read(settings: Comparison) -> Inputs:
     return Inputs(grid, cases, n_passed_over, stations, cells, list(dict.fromkeys(every)))
 
 
-def _times_with_files(settings: Comparison) -> tuple[list[datetime], int]:
-    """Times at which every section has its file, and how many of those asked for have not.
-
-    A time that was asked for alone is taken: what is missing is said where it is read.
-    """
-    asked = settings.all_times
-    if settings.times is None:
-        return list(asked), 0
-    sections = settings.images if settings.members is None else {"members": settings.members}
-    there, missing = [], ""
-    for time in asked:
-        lacking = None
-        for name, section in sections.items():
-            with settled_by(f"[{name}]"):
-                file = resolve(section.file, getattr(section, "time", None) or time)
-            if not file.is_file():
-                lacking = f"[{name}] {file}"
-                break
-        if lacking is None:
-            there.append(time)
-        missing = missing or lacking or ""
-    if not there:
-        raise fault(
-            "times",
-            found=f"none of {len(asked)} with a file of every section (the first has no {missing})",
-            expected="at least one",
-            do="correct the times, or the files of the sections",
-            kind=ConfigError,
-        )
-    if len(there) < len(asked):
-        log.info("%d of %d times without a file of every section are passed over", len(asked) - len(there), len(asked))
-    return there, len(asked) - len(there)
-
-
-def _grid(settings: Comparison, time: datetime) -> Grid:
-    """That of the settings, or of the background's file (or of the members') at a time."""
-    if not isinstance(settings.grid, str):
-        return global_grid(settings.grid)
-    from imgda_mpi.observations.cf import grid_of
-    from imgda_mpi.observations.gldas import SURFACE_VARIABLE
-
-    name = "background" if settings.members is None else "members"
-    section = getattr(settings, name)
-    with settled_by(f"[{name}], grid"):
-        variable = getattr(section, "variable", SURFACE_VARIABLE)
-        return grid_of(section.file, getattr(section, "time", None) or time, variable)
-
-
-class _Said:
-    """What is doubtful of images, said once for all times."""
-
-    def __init__(self) -> None:
-        self._of: dict[tuple[str, str], tuple[ObservedImage, int]] = {}
-        self.first: dict[str, ObservedImage] = {}
-
-    def note(self, name: str, image: ObservedImage) -> None:
-        """An image of a section."""
-        self.first.setdefault(name, image)
-        for remark in image.remarks:
-            first, number = self._of.get((name, remark), (image, 0))
-            self._of[name, remark] = first, number + 1
-
-    def say(self, n_times: int) -> None:
-        """Which images were read, and what is doubtful."""
-        more = f", the first of {n_times} times" if n_times > 1 else ""
-        for name, image in self.first.items():
-            log.info("%s: %s%s", name, image.source, more)
-        for (_, remark), (image, number) in self._of.items():
-            log.warning("%s: %s%s", image.source, remark, f" (in {number} of {n_times} times)" if n_times > 1 else "")
-
-
-def _members(settings: Comparison, grid: Grid, time: datetime, said: _Said) -> tuple[Case, list[Path]]:
+def _members(settings: Comparison, grid: Grid, time: datetime, said: Said) -> tuple[Case, list[Path]]:
     from imgda_mpi.observations.member_images import background_and_members
 
     assert settings.members is not None
@@ -173,7 +101,7 @@ def _members(settings: Comparison, grid: Grid, time: datetime, said: _Said) -> t
     return Case(time, background.values, others, are_members=True), [background.path]
 
 
-def _images(settings: Comparison, grid: Grid, time: datetime, said: _Said) -> tuple[Case, list[Path]]:
+def _images(settings: Comparison, grid: Grid, time: datetime, said: Said) -> tuple[Case, list[Path]]:
     images = {}
     for name, section in settings.images.items():
         how = section.of_reader()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,14 +14,16 @@ from imgda_mpi.arrays import FloatArray
 from imgda_mpi.console import Stages, progress
 from imgda_mpi.distributed.transform import TransformKind, make_transform
 from imgda_mpi.faults import settled_by
-from imgda_mpi.grid import Grid, global_grid
+from imgda_mpi.grid import Grid
 from imgda_mpi.observations.image import ObservedImage
-from imgda_mpi.observations.read import check_level, read_image
-from imgda_mpi.parallel.failure import on_rank_0, same_fate
+from imgda_mpi.observations.read import check_level, load_image
+from imgda_mpi.parallel.failure import from_rank_0, on_rank_0, same_fate
 from imgda_mpi.results.folder import check_output, new_directory
 from imgda_mpi.results.manifest import checksums, write_manifest
 from imgda_mpi.settings.errors import ErrorEstimate
+from imgda_mpi.settings.observations import Cf
 from imgda_mpi.verify.triples import SEED, TripleErrors, Triples
+from imgda_mpi.workflow.series import Said, grid_at, times_with_files
 
 log = logging.getLogger(__name__)
 
@@ -67,46 +70,50 @@ def check_errors(settings: ErrorEstimate, comm: MPI.Intracomm) -> None:
 
 def _estimate(settings: ErrorEstimate, stages: Stages, comm: MPI.Intracomm) -> tuple[TripleErrors, list[Path]]:
     """What the three products say, and every file that was read. Collective."""
-    grid, files = global_grid(settings.grid), dict[Path, None]()
     if settings.output is not None:
         with settled_by("[output]"):
             check_output(settings.output.directory, lambda: ROOM, comm)
+
+    def asked() -> tuple[list[datetime], Grid]:
+        times, _ = times_with_files(settings.products, settings.all_times, several=settings.times is not None)
+        return times, grid_at(settings.grid, settings.products, times[0])
+
+    times, grid = from_rank_0(comm, asked)
     with stages.stage("transform"), settled_by("[curvelet]"):
         # That of an analysis with variances from the innovation.
         kind, shape = TransformKind(**settings.curvelet.values()).on(grid, scales_by_size=True)
         triples = Triples(grid, make_transform(kind, shape, comm), comm)
         stages.say(f"{kind.n_scales} scales on {shape[0]} x {shape[1]}")
     with stages.stage("images"):
-        for time in progress(settings.all_times, "times", speaks=comm.rank == 0):
-            read = _read(settings, grid, time, comm)
+        said, files = Said(), dict[Path, None]()
+        for time in progress(times, "times", speaks=comm.rank == 0):
+            images, of_time = from_rank_0(comm, partial(_images, settings, grid, time, said))
             with settled_by("[background], [observation], [third]"):
-                triples.add(_stacked(settings, read, comm))
-            files.update(dict.fromkeys(file for image in read.values() for file in image.files))
+                triples.add(images)
+            files.update(dict.fromkeys(of_time))
+        if comm.rank == 0:
+            said.say(len(times))
         with settled_by("[background], [observation], [third]"), same_fate(comm):
             found = triples.errors()
         stages.say(f"{found.n_times} time(s), {found.n_cells} cells that all three have")
     return found, list(files)
 
 
-def _read(settings: ErrorEstimate, grid: Grid, time: datetime, comm: MPI.Intracomm) -> dict[str, ObservedImage]:
-    """The images of a time by the names of their sections, on every rank. Collective."""
-    read = {}
+def _images(settings: ErrorEstimate, grid: Grid, time: datetime, said: Said) -> tuple[FloatArray, list[Path]]:
+    """The images (3, ny, nx) of a time, seen to be of the background's level, and their files. On rank 0."""
+    read: dict[str, ObservedImage] = {}
     for name, section in settings.products.items():
+        how = section.of_reader()
+        if settings.window is not None and name != "observation" and isinstance(section, Cf):
+            how["window"] = settings.window
         with settled_by(f"[{name}]"):
-            read[name] = read_image(section.kind, grid, section.time or time, comm, **section.of_reader())
-        if comm.rank == 0 and time == settings.all_times[0]:
-            log.info("%s: %s", name, read[name].source)
-    return read
-
-
-def _stacked(settings: ErrorEstimate, read: dict[str, ObservedImage], comm: MPI.Intracomm) -> FloatArray:
-    """The images (3, ny, nx), seen to be of the background's level. Collective."""
-    background = read["background"]
-    for name, image in read.items():
-        if not settings.products[name].allow_unlike_background:
-            with settled_by(f"[{name}]"), same_fate(comm):
+            image = load_image(section.kind, grid, section.time or time, **how)
+            background = read.get("background", image)
+            if name != "background" and not section.allow_unlike_background:
                 check_level(image.values, background.values, background.observed & image.observed, image.source)
-    return np.stack([image.values for image in read.values()])
+        said.note(name, image)
+        read[name] = image
+    return np.stack([image.values for image in read.values()]), [file for one in read.values() for file in one.files]
 
 
 def _save(
