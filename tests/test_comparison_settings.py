@@ -89,7 +89,7 @@ def test_settings_that_make_no_comparison_are_refused(change: dict, said: str) -
 
 def test_a_key_without_effect_is_refused() -> None:
     table = TABLE | {"truth": FIELD | {"allow_empty": True}}
-    with pytest.raises(ConfigError, match=r"\[truth\] allow_empty has no effect in a comparison: remove it"):
+    with pytest.raises(ConfigError, match=r"\[truth\] allow_empty has no effect here: remove it"):
         check_table(table, Path("a.toml"), Comparison)
 
 
