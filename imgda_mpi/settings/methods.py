@@ -206,6 +206,7 @@ OfAnalyses = (
     | EnsembleSettings
     | HybridSettings
 )
+DEFAULT_METHOD = InnovationSettings(kind="innovation", solver="full")
 AnyMethod = Annotated[OfAnalyses, Field(discriminator="kind"), BeforeValidator(short_form)]
 ComparedMethod = Annotated[
     OfAnalyses | OptimalInterpolationSettings, Field(discriminator="kind"), BeforeValidator(short_form)
