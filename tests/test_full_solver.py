@@ -173,6 +173,14 @@ def test_a_share_divides_the_signal(transform: CurveletTransform) -> None:
     assert not increment.image.any()
 
 
+def test_coherent_observation_errors_have_no_weight_in_a_sum(transform: CurveletTransform) -> None:
+    covariance, alone = (covariance_of(name, transform, given()) for name in ("hybrid", "shared"))
+    found = dense_signal(covariance) - dense(covariance)
+    np.testing.assert_allclose(found, dense_signal(alone) - dense(alone), rtol=0, atol=1e-9 * found.max())
+    assert covariance.coherent_variance == pytest.approx(found[0, 0])
+    assert HybridErrors(1200.0, 1.0, 0.0, 0.4).coherent_share(given().observations) == 0
+
+
 def test_an_innovation_as_large_as_its_errors_has_a_chi2_of_1(transform: CurveletTransform) -> None:
     facts = FullUpdate(InnovationErrors(0.0), transform).increment(given(), SELF).facts
     problem, covariance = given().embedded(SHAPE), covariance_of("innovation", transform, given())

@@ -45,6 +45,10 @@ class Covariance(ABC):
         """S times an image, (n_own, nx); unless the model knows of coherent observation errors it is B. Collective."""
         return self.apply(rows)
 
+    def apply_coherent(self, rows: FloatArray) -> FloatArray:
+        """S - B, the coherent part of the observation errors, times an image, (n_own, nx). Collective."""
+        return np.zeros_like(rows)
+
     @abstractmethod
     def draw(self, sample: Sample) -> FloatArray:
         """A sample of errors with covariance B, (n_own, nx) m3 m-3. Collective."""
@@ -131,12 +135,15 @@ class CovarianceErrors(WedgeErrors):
 
 
 class SumCovariance(Covariance):
-    """Sum of covariances, none of them a sum itself, each with its weight."""
+    """Sum of covariances, none of them a sum itself, each with its weight.
+
+    The coherent observation errors that parts know of are those of the observation whatever the weight.
+    """
 
     def __init__(self, parts: Sequence[tuple[float, Covariance]]) -> None:
         self._parts = parts
         self.variance = np.asarray(sum(weight * part.variance for weight, part in parts))
-        self.coherent_variance = sum(weight * part.coherent_variance for weight, part in parts)
+        self.coherent_variance = sum(part.coherent_variance for _, part in parts)
 
     def apply(self, rows: FloatArray) -> FloatArray:
         """B times an image, (n_own, nx). Collective."""
@@ -144,7 +151,8 @@ class SumCovariance(Covariance):
 
     def apply_signal(self, rows: FloatArray) -> FloatArray:
         """S times an image, (n_own, nx). Collective."""
-        return np.asarray(sum(weight * part.apply_signal(rows) for weight, part in self._parts))
+        coherent = (part.apply_coherent(rows) for _, part in self._parts)
+        return self.apply(rows) + np.asarray(sum(coherent))
 
     def draw(self, sample: Sample) -> FloatArray:
         """Sum of independent samples of the parts, (n_own, nx) m3 m-3. Collective."""

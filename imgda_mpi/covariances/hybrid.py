@@ -42,9 +42,9 @@ class HybridErrors(CovarianceErrors):
         self.estimated = tuple(what for weight, errors in self._parts if weight > 0 for what in errors.estimated)
 
     def coherent_share(self, observations: Observations) -> float:
-        """That of the part from the innovation: see `InnovationErrors`."""
-        _, from_innovation = self._parts[1]
-        return from_innovation.coherent_share(observations)
+        """That of the part from the innovation, 0 where this has no weight: see `InnovationErrors`."""
+        weight, from_innovation = self._parts[1]
+        return from_innovation.coherent_share(observations) if weight > 0 else 0.0
 
     def facts(self, problem: Problem) -> dict[str, Fact]:
         """What the problem says of the parts: see `EnsembleErrors`."""
@@ -53,13 +53,11 @@ class HybridErrors(CovarianceErrors):
     def variances(self, own: OwnWedges, problem: Problem) -> tuple[Values, Values]:
         """B and R of the own coefficients. Collective over the rectangle of ranks."""
         found = [(weight, *errors.variances(own, problem)) for weight, errors in self._parts]
-        weight, background, observation = found[0]
-        background *= weight
-        observation *= weight
-        for weight, more_background, more_observation in found[1:]:
-            background += weight * more_background
-            observation += weight * more_observation
-        return background, observation
+        background = found[0][0] * found[0][1]
+        for weight, more, _ in found[1:]:
+            background += weight * more
+        # Of the last part, which knows of coherent observation errors, whatever its weight.
+        return background, found[-1][2]
 
     def covariance(self, image_rows: ImageRows, powers: WedgePowers, problem: Problem) -> SumCovariance:
         """B of images. Collective."""

@@ -49,6 +49,10 @@ class WedgeCovariance(Covariance):
         """B times an image, (n_own, nx). Collective."""
         return (1 - self._share) * self.apply_signal(rows)
 
+    def apply_coherent(self, rows: FloatArray) -> FloatArray:
+        """S - B times an image, (n_own, nx). Collective."""
+        return self._share * self.apply_signal(rows) if self._share > 0 else np.zeros_like(rows)
+
     def apply_signal(self, rows: FloatArray) -> FloatArray:
         """S times an image, (n_own, nx). Collective."""
         return self._image_rows.filter(rows, self._signal)
