@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import errno
 import hashlib
 import os
@@ -9,10 +10,24 @@ import shutil
 from collections.abc import Collection
 from pathlib import Path
 
-from imgda_mpi.faults import OutputError, fault, reading, writing
+from imgda_mpi.faults import ImgdaError, OutputError, fault, reading, writing
 
 REMOVED = ".removed-"
 """How the names of folders begin that are being removed; what a killed job left of one can be removed by anybody."""
+
+
+def no_such_file(path: Path, expected: str) -> ImgdaError:
+    """The error of a file that is not there, with the names in its folder that are nearest."""
+    found, do = f"no such file{_siblings(path)}", "correct the path, or ask for a time that has one"
+    return fault(path, found=found, expected=expected, do=do)
+
+
+def _siblings(path: Path) -> str:
+    if not path.parent.is_dir():
+        return f", nor a directory {path.parent}"
+    names = sorted(sibling.name for sibling in path.parent.iterdir() if sibling.is_file())
+    close = difflib.get_close_matches(path.name, names, n=3)
+    return f" (nearest in its directory: {', '.join(close)})" if close else ""
 
 
 def checksum(file: Path) -> str:

@@ -18,6 +18,7 @@ from imgda_mpi.results.comparison_file import read_comparison
 from imgda_mpi.results.kept_draws import KeptDraws
 from imgda_mpi.settings.comparison import Comparison
 from imgda_mpi.settings.file import read_settings
+from imgda_mpi.verify.station_scores import interval
 from imgda_mpi.workflow.compare import check_comparison, compare
 from imgda_mpi.workflow.report import report
 
@@ -85,7 +86,7 @@ def test_stations_judge_over_the_times(region: Region) -> None:
     assert "minus none" in table
     assert "minus pointwise" in table
     for number in range(3):
-        low, high = scored.interval(scored.resampled[0, number])
+        low, high = interval(scored.resampled[0, number])
         assert low < scored.values[0, number].mean() < high
 
 

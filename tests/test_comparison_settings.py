@@ -58,6 +58,30 @@ def test_the_same_method_twice_is_refused_and_two_settings_of_it_are_not() -> No
         check_table(TABLE | {"methods": same}, Path("c.toml"), Comparison)
 
 
+@pytest.mark.parametrize(
+    ("method", "said"),
+    [
+        (
+            {"kind": "inovation", "coherent_share": 0.5},
+            "[methods] kind = 'inovation' is unknown: known are 'none', 'insert'",
+        ),
+        ({"coherent_share": 0.5}, "[methods] key 'kind' is missing: known are 'none', 'insert'"),
+        (
+            {"kind": "innovation/full", "coherent_share": 1.5},
+            "coherent_share = 1.5: input should be less than or equal to 1",
+        ),
+        ("innovation/ful", "input should be 'diagonal' or 'full'"),
+    ],
+)
+def test_an_entry_that_is_no_method_is_said(method: object, said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        check_table(TABLE | {"methods": ["none", method]}, Path("c.toml"), Comparison)
+    assert said in str(caught.value)
+    both = [{"kind": "innovation/full", "coherent_share": share} for share in (0.0, 0.5)]
+    labels = check_table(TABLE | {"methods": both}, Path("c.toml"), Comparison).labels
+    assert labels == ["innovation/full(coherent_share=0.0)", "innovation/full(coherent_share=0.5)"]
+
+
 def test_every_key_is_documented() -> None:
     text = documented(Comparison)
     for name in (*Comparison.model_fields, "letkf_lengths", "slope", "estimate_observation"):
@@ -89,7 +113,7 @@ def test_settings_that_make_no_comparison_are_refused(change: dict, said: str) -
 
 def test_a_key_without_effect_is_refused() -> None:
     table = TABLE | {"truth": FIELD | {"allow_empty": True}}
-    with pytest.raises(ConfigError, match=r"\[truth\] allow_empty has no effect in a comparison: remove it"):
+    with pytest.raises(ConfigError, match=r"\[truth\] allow_empty has no effect here: remove it"):
         check_table(table, Path("a.toml"), Comparison)
 
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from problems import problem_of
+from problems import SELF, problem_of
 
+from imgda_mpi.covariances.innovation import InnovationErrors
+from imgda_mpi.distributed.transform import TransformKind, make_transform
 from imgda_mpi.distributed.wedge_statistics import WedgeStatistics
+from imgda_mpi.grid import Grid
+from imgda_mpi.methods.full import FullUpdate
 from imgda_mpi.methods.method import Increment, made
 from imgda_mpi.numerics.problem import Fact, Observations
 from imgda_mpi.workflow.doubts import doubts
@@ -85,3 +89,18 @@ def test_coherent_errors_are_said_where_white_ones_were_assumed() -> None:
         lines = said(increment(wedges))
         assert len(lines) == (times > 0)
         assert all(f"has {times} times the power" in line and "innovation/full" in line for line in lines)
+
+
+@pytest.mark.parametrize("mean", [0.0, 0.05])
+def test_the_mean_of_a_region_is_expected_of_its_coarsest_scale(mean: float, rng: np.random.Generator) -> None:
+    region = Grid(5 + 0.1 * np.arange(40), 0.1 * np.arange(48))
+    kind, shape = TransformKind().on(region, scales_by_size=True)
+    row, column = np.indices(region.shape)
+    coherent = 0.05 * np.sin(row / 3) * np.cos(column / 4)
+    problem = problem_of(mean + coherent + 0.03 * rng.standard_normal(region.shape), None, 0.03, grid=region)
+    update = FullUpdate(InnovationErrors(0.1), make_transform(kind, shape, SELF))
+    found = update.increment(problem, SELF)
+    assert not any("coarsest" in line for line in doubts(found, problem.innovation, Ledger()))
+    if mean > 0:
+        # All of it but the share is of the background.
+        assert found.wedges.values["gain_mean"][0] == pytest.approx(0.9, abs=0.01)

@@ -48,6 +48,13 @@ def test_the_papers_scheme_is_a_word_with_the_papers_numbers(tmp_path: Path) -> 
     assert settings.errors.observation == 0.10
 
 
+def test_a_kind_may_name_its_solver(tmp_path: Path) -> None:
+    named = settings_of(tmp_path, CASE + '[method]\nkind = "innovation/full"\ncoherent_share = 0.5\n').method
+    assert (named.label, named.coherent_share) == ("innovation/full", 0.5)
+    assert settings_of(tmp_path, CASE + '[method]\nkind = "innovation"\n').method.label == "innovation/full"
+    assert settings_of(tmp_path, CASE + '[method]\nkind = "innovation/diagonal"\n').method.solver == "diagonal"
+
+
 def test_the_default_is_the_recommended_method(tmp_path: Path) -> None:
     settings = settings_of(tmp_path, CASE)
     assert settings.method == settings_of(tmp_path, 'method = "innovation/full"\n' + CASE).method
@@ -135,7 +142,11 @@ def test_settings_of_before_are_those_of_today(
             'method = "innovation/full"\n[errors]\nbackground = 0.2',
             "'background'; it is 'background_error' in [method]",
         ),
-        ('[method]\nkind = "innovation/full"', "kind = 'innovation/full' is unknown: known are 'none', 'insert'"),
+        ('[method]\nkind = "inovation/full"', "kind = 'inovation/full' is unknown: known are 'none', 'insert'"),
+        (
+            'method = "innovation/full"\n[errors]\ncoherent_share = 0.5',
+            "'coherent_share'; it is 'coherent_share' in [method]",
+        ),
         ('error_model = "none"', "unknown key 'error_model'; it is 'kind' in [method] now"),
         ('[method]\nsolver = "full"', "[method] key 'kind' is missing: known are"),
         ('[method]\nkind = "letkf"', "method 'letkf' needs an [ensemble] section"),

@@ -9,7 +9,7 @@ import pytest
 
 from imgda_mpi.stations.choice import means, one_of_each
 from imgda_mpi.stations.series import StationSeries
-from imgda_mpi.verify.station_scores import LEAST_PAIRS, station_scores
+from imgda_mpi.verify.station_scores import LEAST_PAIRS, interval, station_scores
 
 START = datetime(2020, 6, 1, tzinfo=UTC)
 
@@ -70,7 +70,7 @@ def test_an_interval_holds_the_truth_and_knows_that_neighbours_in_time_are_alike
             for n in range(1, n_times) if is_red else ():
                 noise[n] = 0.8 * noise[n - 1] + 0.6 * noise[n]
             found = station_scores(noise[None, :, None], np.zeros((n_times, 1)))
-            low, high = found.interval(found.resampled[2, 0])
+            low, high = interval(found.resampled[2, 0])
             hits += low < 0 < high
             widths.append(high - low)
     assert hits >= 46

@@ -240,6 +240,7 @@ def test_products_that_are_none_are_refused(images: np.ndarray, tmp_path: Path, 
 
 
 SECTION = {"kind": "cf", "file": "a.nc", "variable": "sm"}
+GLDAS = {"kind": "gldas", "file": "a.nc"}
 NOON, LATER = (tomllib.loads(f"t = 2022-06-0{day}T12:00:00Z")["t"] for day in (2, 3))
 TABLE = {"time": NOON, "background": SECTION, "observation": SECTION, "third": SECTION}
 
@@ -256,6 +257,8 @@ TABLE = {"time": NOON, "background": SECTION, "observation": SECTION, "third": S
             {"time": None, "times": [NOON, LATER], "third": SECTION | {"time": NOON}},
             r"\[third\] time: of several",
         ),
+        ({"window": "3 days", "background": GLDAS, "third": GLDAS}, "window has no effect"),
+        ({"grid": "background", "background": SECTION | {"kind": "points"}}, "on a grid, not points"),
     ],
 )
 def test_settings_that_make_no_estimate_are_refused(change: dict, said: str) -> None:

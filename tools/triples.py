@@ -71,8 +71,7 @@ def estimated_share(images: list[FloatArray], grid: Grid) -> float:
     kind, shape = TransformKind().on(grid, scales_by_size=True)
     triples = Triples(grid, make_transform(kind, shape, SELF), SELF)
     triples.add(np.stack(images))
-    found = triples.errors()
-    return found.share if found.intervals is None else float(found.intervals[3, 1])
+    return triples.errors().advised_share
 
 
 def ratios(products: dict[str, FloatArray], grid: Grid, time: datetime) -> dict[str, list[float]]:

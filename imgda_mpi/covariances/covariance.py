@@ -43,13 +43,13 @@ class Covariance(ABC):
     def apply(self, rows: FloatArray) -> FloatArray:
         """B times an image, (n_own, nx). Collective."""
 
-    def apply_signal(self, rows: FloatArray) -> FloatArray:
-        """S times an image, (n_own, nx); unless the model knows of coherent observation errors it is B. Collective."""
-        return self.apply(rows)
-
     def apply_coherent(self, rows: FloatArray) -> FloatArray:
-        """S - B, the coherent part of the observation errors, times an image, (n_own, nx). Collective."""
+        """S - B times an image, (n_own, nx): coherent observation errors, of most models none. Collective."""
         return np.zeros_like(rows)
+
+    def apply_signal(self, rows: FloatArray) -> FloatArray:
+        """S times an image, (n_own, nx). Collective."""
+        return self.apply(rows) + self.apply_coherent(rows)
 
     @abstractmethod
     def draw(self, sample: Sample) -> FloatArray:
@@ -60,7 +60,7 @@ class Covariance(ABC):
 
         Unless B knows better the inverse of the diagonal, 1 where that is 0.
         """
-        total = self.variance + noise
+        total = self.variance + self.coherent_variance + noise
         inverse = np.divide(1.0, total, out=np.ones_like(total), where=total > 0)
         return lambda rows: inverse * rows
 
@@ -152,10 +152,9 @@ class SumCovariance(Covariance):
         """B times an image, (n_own, nx). Collective."""
         return np.asarray(sum(weight * part.apply(rows) for weight, part in self._parts))
 
-    def apply_signal(self, rows: FloatArray) -> FloatArray:
-        """S times an image, (n_own, nx). Collective."""
-        coherent = (part.apply_coherent(rows) for _, part in self._parts)
-        return np.asarray(sum(coherent, start=self.apply(rows)))
+    def apply_coherent(self, rows: FloatArray) -> FloatArray:
+        """S - B times an image, (n_own, nx). Collective."""
+        return np.asarray(sum(part.apply_coherent(rows) for _, part in self._parts))
 
     def draw(self, sample: Sample) -> FloatArray:
         """Sum of independent samples of the parts, (n_own, nx) m3 m-3. Collective."""

@@ -33,12 +33,14 @@ class WedgeCovariance(Covariance):
         mean_variance: float = 0.0,
     ) -> None:
         self._image_rows, self._share, self.mean_variance = image_rows, coherent_share, mean_variance
-        self.coefficient_variances = (1 - coherent_share) * variances
-        self.coherent_coefficient_variances = coherent_share * variances
+        # An error that is the same everywhere is all in the coarsest scale, which is one wedge.
+        of_coefficients = variances + np.where(powers.scale == 1, mean_variance / powers.norms, 0.0)
+        self.coefficient_variances = (1 - coherent_share) * of_coefficients
+        self.coherent_coefficient_variances = coherent_share * of_coefficients
         signal = wedge_filter(powers.transform, variances)
         signal[0, 0] += mean_variance * np.prod(image_rows.shape)
         self._signal = signal[:, image_rows.own_columns]
-        of_pixel = float(np.sum(variances * powers.norms)) + mean_variance
+        of_pixel = float(np.sum(of_coefficients * powers.norms))
         self.coherent_variance = coherent_share * of_pixel
         own_shape = (image_rows.own.stop - image_rows.own.start, image_rows.shape[1])
         self.variance = np.broadcast_to((1 - coherent_share) * of_pixel, own_shape)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +12,8 @@ from typing import Any
 
 import netCDF4
 
-from imgda_mpi.faults import ImgdaError, fault, reading
+from imgda_mpi.disk import no_such_file
+from imgda_mpi.faults import fault, reading
 
 in_library = partial(reading, found="a file that cannot be read", expected="a whole NetCDF file", do="fetch it again")
 """`reading` around one call into the NetCDF library."""
@@ -65,20 +65,6 @@ def opened(path: Path) -> Iterator[netCDF4.Dataset]:
     finally:
         with in_library(path):
             dataset.close()
-
-
-def no_such_file(path: Path, expected: str) -> ImgdaError:
-    """The error of a file that is not there, with the names in its folder that are nearest."""
-    found, do = f"no such file{_siblings(path)}", "correct the path, or ask for a time that has one"
-    return fault(path, found=found, expected=expected, do=do)
-
-
-def _siblings(path: Path) -> str:
-    if not path.parent.is_dir():
-        return f", nor a directory {path.parent}"
-    names = sorted(sibling.name for sibling in path.parent.iterdir() if sibling.is_file())
-    close = difflib.get_close_matches(path.name, names, n=3)
-    return f" (nearest in its directory: {', '.join(close)})" if close else ""
 
 
 def _check_size(path: Path, dataset: netCDF4.Dataset) -> None:

@@ -142,7 +142,7 @@ def block_size(grid: Grid) -> tuple[float, float]:
 def blocks_of(grid: Grid) -> IntArray:
     """Number of the block that each cell of a grid is in, (ny, nx): see `block_size`."""
     rows, columns = (
-        # Centres are half a cell inside; a little more keeps the last of a block in it.
+        # From the edge of the grid: centres are half a cell inside.
         ((np.abs(axis - axis[0]) + 0.5 * np.ptp(axis) / (axis.size - 1)) / size).astype(np.int64)
         for axis, size in zip((grid.latitude, grid.longitude), block_size(grid), strict=True)
     )

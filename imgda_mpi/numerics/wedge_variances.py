@@ -64,7 +64,8 @@ def likelier_variances(
     """
     information = np.divide(expected**2, observed, out=np.zeros_like(expected), where=observed > 0)
     step = np.divide(weighted - expected, information, out=np.zeros_like(expected), where=information > 0)
-    scored = drawn(variances + step, means_of_scales(variances + step, information, scale), information)
+    stepped = variances + step
+    scored = drawn(stepped, means_of_scales(stepped, information, scale), information)
     of_signal = np.maximum(variances * expected, 0.0)  # modes: n s / (s + r)
     factor = np.divide(weighted, expected, out=np.ones_like(expected), where=expected > 0)
     own, typical = variances**2 * information, _of_scale(factor, of_signal, scale)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
 import math
 import re
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,21 +12,19 @@ from pathlib import Path
 import numpy as np
 
 from imgda_mpi.arrays import FloatArray
-from imgda_mpi.faults import ImgdaError, fault, reading
+from imgda_mpi.faults import ImgdaError, fault
 from imgda_mpi.netcdf.coordinates import DEGREES, LATITUDE, LONGITUDE, Axis
-from imgda_mpi.netcdf.files import no_such_file
 from imgda_mpi.observations.image import Layer
 from imgda_mpi.observations.intervals import LONG
 from imgda_mpi.observations.layers import check_depths
 from imgda_mpi.observations.points import PointList, Taken, point_list, take_points
 from imgda_mpi.observations.times import NAMES, OTHER_TIMES, WORDS, without_time
+from imgda_mpi.text_tables import NO_VALUE, rows_of
 
 ENDINGS = (".csv", ".csv.gz")
 
 HEADING = re.compile(r"(?P<name>.*?)\s*(?:[\[(](?P<units>[^\[\]()]*)[\])])?")
 """Of a column: its name, and its units in brackets."""
-
-NO_VALUE = ("", "na", "n/a", "nan", "null", "none")
 
 INSTANT = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d.*)?")
 
@@ -165,10 +160,11 @@ def _column(path: Path, columns: list[Column], names: Sequence[str], meant: str)
 
 def _columns(path: Path) -> list[Column]:
     """All columns, by the first line that is not empty."""
-    rows, lines = _rows(path)
-    if not rows:
+    read = list(rows_of(path))
+    if not read:
         raise fault(path, found="an empty file", expected="a line with the names of columns", do="give another file")
-    for row, line in zip(rows, lines, strict=True):
+    lines, rows = zip(*read, strict=True)
+    for line, row in read:
         if len(row) != len(rows[0]):
             raise fault(
                 path,
@@ -182,26 +178,3 @@ def _columns(path: Path) -> list[Column]:
         name, units = (heading, "") if parts is None else (parts["name"], parts["units"] or "")
         columns.append(Column(path, name, units, texts, lines[1:]))
     return columns
-
-
-def _rows(path: Path) -> tuple[list[list[str]], list[int]]:
-    """The fields of every line that is not empty, and its number."""
-    if not path.is_file():
-        raise no_such_file(path, "a table of points")
-    opener = gzip.open if path.suffix.lower() == ".gz" else open
-    rows, lines = [], []
-    do = "it may be damaged: fetch it again"
-    try:
-        with (
-            reading(path, expected="a table of text", do=do),
-            opener(path, "rt", encoding="utf-8-sig", newline="") as file,
-        ):
-            reader = csv.reader(file, skipinitialspace=True)
-            for row in reader:
-                if any(field.strip() for field in row):
-                    rows.append([field.strip() for field in row])
-                    lines.append(reader.line_num)
-    # What is cut or damaged within, of which no error of the system tells.
-    except (EOFError, zlib.error, csv.Error) as err:
-        raise fault(path, found=f"what cannot be read ({err})", expected="a table of text", do=do) from err
-    return rows, lines

@@ -48,16 +48,13 @@ def errors_table(found: TripleErrors) -> str:
 
 
 def settings_of(found: TripleErrors) -> str:
-    """Sections of an analysis's settings with what was found; no newline at its end.
-
-    The share is the upper end of its interval: one that is too high costs less than one that is too low.
-    """
-    share, said = found.share, f"estimate {found.share:.2f}, no interval"
+    """Sections of an analysis's settings with what was found; no newline at its end."""
+    said = f"estimate {found.share:.2f}, no interval"
     if found.intervals is not None:
-        low, share = (float(end) for end in found.intervals[3])
-        said = f"estimate {found.share:.2f}, 95 % interval {low:.2f} to {share:.2f}: its upper end"
+        low, high = found.intervals[3]
+        said = f"estimate {found.share:.2f}, 95 % interval {low:.2f} to {high:.2f}: its upper end"
     background, observation = (f"{sd:.4f}" for sd in found.sd[:2])
-    method = f'{{kind = "innovation", solver = "full", coherent_share = {share:.2f}}}'
+    method = f'{{kind = "innovation", solver = "full", coherent_share = {found.advised_share:.2f}}}'
     return "\n".join(
         (
             "# In the place of method, [method] and [errors] of an analysis:",
@@ -68,7 +65,7 @@ def settings_of(found: TripleErrors) -> str:
             "[method]",
             'kind = "innovation"',
             'solver = "full"',
-            f"coherent_share = {share:.2f}           # {said}",
+            f"coherent_share = {found.advised_share:.2f}           # {said}",
             "",
             f"# In a comparison: methods = [{method}]",
             f"# Methods that are told the background's errors: background_error = {background}, with",

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import model_validator
 
 from imgda_mpi.settings.fields import FilePath, Section, key
-from imgda_mpi.settings.methods import AnyMethod, InnovationSettings, OfMembers
+from imgda_mpi.settings.methods import DEFAULT_METHOD, AnyMethod, OfMembers
 from imgda_mpi.settings.model import AnyModel, MemberFiles
 from imgda_mpi.settings.observations import AnyObservation, Errors, Observation
 
@@ -77,7 +77,7 @@ class Settings(Section):
 
     method: AnyMethod = key(
         "Name of a method, as innovation/full, or a section [method] with kind and keys of its own",
-        default=InnovationSettings(kind="innovation", solver="full"),
+        default=DEFAULT_METHOD,
     )
     model: AnyModel = key("The restart to correct")
     observation: AnyObservation | None = key("The observed image; optional for method none", default=None)

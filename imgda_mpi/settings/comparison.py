@@ -11,35 +11,12 @@ from pydantic import Discriminator, Field, Tag, model_validator
 from imgda_mpi.settings.analysis import Curvelet, Output
 from imgda_mpi.settings.fields import Depths, Duration, FilePattern, Instant, Number, Positive, Section, key
 from imgda_mpi.settings.methods import ComparedMethod, MethodSettings, OfMembers
-from imgda_mpi.settings.observations import AnyObservation, Cf, NoiseEstimate, Observation, OfImages, Points
+from imgda_mpi.settings.observations import AnyObservation, NoiseEstimate, OfImages
+from imgda_mpi.settings.series import AnyGrid, ManyTimes, all_times, check_images, check_times
 from imgda_mpi.settings.stations import OfStations
 
 Lengths = Annotated[tuple[Positive, ...], Field(strict=False, min_length=1)]
-Size = Annotated[int, Field(strict=True, ge=2)]
 Box = Annotated[tuple[Number, Number, Number, Number], Field(strict=False)]
-
-MOST_TIMES = 100_000
-
-
-class TimeRange(Section):
-    """Times at a constant distance, instead of a list; those without a file are passed over."""
-
-    first: Instant = key("First time", "UTC", example="2019-01-01T00:00:00Z")
-    last: Instant = key("Latest time that may be one", "UTC", example="2021-06-24T00:00:00Z")
-    step: Duration = key("From time to time", example='"1 day"')
-
-    @model_validator(mode="after")
-    def _of_some(self) -> TimeRange:
-        if self.last < self.first:
-            raise ValueError("last must not be before first")
-        if (self.last - self.first) / self.step >= MOST_TIMES:
-            raise ValueError(f"more than {MOST_TIMES} times: take a longer step")
-        return self
-
-    @property
-    def listed(self) -> tuple[datetime, ...]:
-        """All of them."""
-        return tuple(self.first + n * self.step for n in range((self.last - self.first) // self.step + 1))
 
 
 class Noise(Section):
@@ -60,22 +37,9 @@ class Noise(Section):
         return self
 
 
-ManyTimes = Annotated[
-    Annotated[
-        tuple[Instant, ...],
-        Field(strict=False, min_length=1),
-        Tag("list"),
-    ]
-    | Annotated[TimeRange, Tag("range")],
-    Discriminator(lambda value: "range" if isinstance(value, dict | TimeRange) else "list"),
-]
 AnyNoise = Annotated[
     Annotated[float, Field(gt=0, le=1), Tag("number")] | Annotated[Noise, Tag("section")],
     Discriminator(lambda value: "section" if isinstance(value, dict | Noise) else "number"),
-]
-AnyGrid = Annotated[
-    Annotated[tuple[Size, Size], Field(strict=False), Tag("sizes")] | Annotated[Literal["background"], Tag("word")],
-    Discriminator(lambda value: "word" if isinstance(value, str) else "sizes"),
 ]
 AnyJudge = Annotated[OfImages | OfStations, Field(discriminator="kind")]
 
@@ -203,9 +167,7 @@ class Comparison(Section):
     @property
     def all_times(self) -> tuple[datetime, ...]:
         """The times asked for, ascending."""
-        if self.times is None:
-            return (self.time,) if self.time else ()
-        return self.times.listed if isinstance(self.times, TimeRange) else self.times
+        return all_times(self.time, self.times)
 
     @property
     def stations(self) -> OfStations | None:
@@ -268,11 +230,7 @@ class Comparison(Section):
 
     @model_validator(mode="after")
     def _at_some_time(self) -> Comparison:
-        if (self.time is None) == (self.times is None):
-            raise ValueError("needs time, or times (not both)")
-        several = self.all_times
-        if list(several) != sorted(set(several)):
-            raise ValueError("times: must ascend")
+        check_times(self.time, self.times)
         return self
 
     @model_validator(mode="after")
@@ -286,20 +244,12 @@ class Comparison(Section):
         for name in OF_NOISE if self.observation is not None else ():
             if name in self.model_fields_set:
                 raise ValueError(f"{name} has no effect with [observation], which is taken as it is: remove it")
-        for name, section in self.images.items():
-            meant = () if name == "background" else ("allow_unlike_background",)
-            for without in (one for one in Observation.ALLOWANCES if one in section.model_fields_set - {*meant}):
-                raise ValueError(f"[{name}] {without} has no effect in a comparison: remove it")
         needing = [method.label for method in self.methods if isinstance(method, OfMembers)]
         if needing and self.members is None:
             raise ValueError(f"methods {', '.join(needing)} need [members]")
         return self
 
     @model_validator(mode="after")
-    def _something_in_the_window(self) -> Comparison:
-        averaged = [section for name, section in self.images.items() if name != "observation"]
-        if self.window is not None and self.stations is None and not any(isinstance(one, Cf) for one in averaged):
-            raise ValueError("window has no effect: it is for stations, and for images of kind cf but [observation]")
-        if self.grid == "background" and isinstance(self.background, Points):
-            raise ValueError("grid = 'background' needs a background on a grid, not points")
+    def _of_images(self) -> Comparison:
+        check_images(self.images, self.window, self.grid, other_means=self.stations is not None)
         return self

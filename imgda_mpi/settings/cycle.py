@@ -12,7 +12,7 @@ from imgda_mpi.settings import analysis
 from imgda_mpi.settings.analysis import Curvelet, Parallel, Settings, Soil
 from imgda_mpi.settings.columns import AnyWeather
 from imgda_mpi.settings.fields import Duration, FilePath, Instant, Section, key
-from imgda_mpi.settings.methods import AnyMethod, InnovationSettings, OfMembers
+from imgda_mpi.settings.methods import DEFAULT_METHOD, AnyMethod, OfMembers
 from imgda_mpi.settings.model import CaseOfColm202x, MemberImages
 from imgda_mpi.settings.observations import AnyObservation, Errors
 
@@ -139,7 +139,7 @@ class CycleRun(Section):
 
     method: AnyMethod = key(
         "Name of a method, as innovation/full, or a section [method] with kind and keys of its own; none for a control",
-        default=InnovationSettings(kind="innovation", solver="full"),
+        default=DEFAULT_METHOD,
     )
     cycle: Cycling = key("Times")
     model: AnyRun = key("The model")

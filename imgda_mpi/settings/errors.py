@@ -7,9 +7,9 @@ from datetime import datetime
 from pydantic import model_validator
 
 from imgda_mpi.settings.analysis import Curvelet
-from imgda_mpi.settings.comparison import AnyGrid, ManyTimes, TimeRange
 from imgda_mpi.settings.fields import Duration, FilePath, Instant, Section, key
-from imgda_mpi.settings.observations import AnyObservation, Observation
+from imgda_mpi.settings.observations import AnyObservation
+from imgda_mpi.settings.series import AnyGrid, ManyTimes, all_times, check_images, check_times
 
 
 class Kept(Section):
@@ -52,9 +52,7 @@ class ErrorEstimate(Section):
     @property
     def all_times(self) -> tuple[datetime, ...]:
         """The times asked for, ascending."""
-        if self.times is None:
-            return (self.time,) if self.time else ()
-        return self.times.listed if isinstance(self.times, TimeRange) else self.times
+        return all_times(self.time, self.times)
 
     @property
     def products(self) -> dict[str, AnyObservation]:
@@ -63,18 +61,13 @@ class ErrorEstimate(Section):
 
     @model_validator(mode="after")
     def _of_some_time(self) -> ErrorEstimate:
-        if (self.time is None) == (self.times is None):
-            raise ValueError("needs time, or times (not both)")
-        if list(self.all_times) != sorted(set(self.all_times)):
-            raise ValueError("times: must ascend")
+        check_times(self.time, self.times)
         return self
 
     @model_validator(mode="after")
     def _nothing_without_effect(self) -> ErrorEstimate:
+        check_images(self.products, self.window, self.grid, other_means=False)
         for name, section in self.products.items():
-            meant = () if name == "background" else ("allow_unlike_background",)
-            for without in (one for one in Observation.ALLOWANCES if one in section.model_fields_set - {*meant}):
-                raise ValueError(f"[{name}] {without} has no effect in an estimate of errors: remove it")
             if self.times is not None and section.time is not None:
                 raise ValueError(f"[{name}] time: of several times it would be the same image again: remove it")
         return self

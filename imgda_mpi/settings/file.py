@@ -122,8 +122,8 @@ def _explain(fault: dict[str, Any], table: dict[str, Any], kind: type[Section]) 
     if fault["type"] == "union_tag_invalid" and isinstance(given, str):
         return f"{where}{name} = {given!r}: known are {fault['ctx']['expected_tags']}"
     if fault["type"].startswith("union_tag"):
-        # Of a list the sections are those of the list's key.
-        below = fields.get(name) or next(fields[part] for part in reversed(location) if part in fields)
+        # An entry of a list has the sections of the list's key.
+        below = fields[name] if name in fields else kind.model_fields[location[0]]
         kinds = ", ".join(repr(kind_of(section)) for section in sections_of(below.annotation))
         what = f"kind = {given['kind']!r} is unknown" if "kind" in given else "key 'kind' is missing"
         return f"{where}[{name}] {what}: known are {kinds}"

@@ -214,6 +214,7 @@ OfAnalyses = (
     | EnsembleSettings
     | HybridSettings
 )
+DEFAULT_METHOD = InnovationSettings(kind="innovation", solver="full")
 AnyMethod = Annotated[OfAnalyses, Field(discriminator="kind"), BeforeValidator(short_form)]
 ComparedMethod = Annotated[
     OfAnalyses | OptimalInterpolationSettings, Field(discriminator="kind"), BeforeValidator(short_form)

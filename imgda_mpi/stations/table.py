@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
 import math
-import zlib
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -17,6 +14,7 @@ import numpy as np
 from imgda_mpi.faults import fault
 from imgda_mpi.stations.depths import Depth, none_within, within
 from imgda_mpi.stations.series import StationSeries, sorted_out
+from imgda_mpi.text_tables import NO_VALUE, rows_of
 
 NEEDED = ("station", "time", "depth", "value", "latitude", "longitude")
 OPTIONAL = ("network", "flag")
@@ -24,8 +22,6 @@ OPTIONAL = ("network", "flag")
 
 GOOD = ("", "G")
 """Flags of good values: none, or that of ISMN."""
-
-NO_VALUE = ("", "nan", "na")
 
 PLACE = ("network", "station", "depth", "latitude", "longitude")
 
@@ -87,7 +83,7 @@ def read_table(file: Path, depth: Depth) -> list[StationSeries]:
         Where it is not there or damaged; a column is missing or twice; something in a row cannot be understood, or a
         station has two places (the line and column are named); values look like percent; no sensor is in the range.
     """
-    rows = _rows(file)
+    rows = rows_of(file)
     columns = _columns(file, *next(rows, (1, [])))
     sensors = _sensors(file, rows, columns)
     _check_units(file, sensors)
@@ -95,26 +91,6 @@ def read_table(file: Path, depth: Depth) -> list[StationSeries]:
     if not inside:
         raise none_within(file, depth, ((sensor.depth, sensor.depth) for sensor in sensors))
     return [sensor.series for sensor in inside]
-
-
-def _rows(file: Path) -> Iterator[tuple[int, list[str]]]:
-    """Numbers of lines and their fields without blanks around them; empty lines are passed over."""
-    if not file.is_file():
-        raise fault(file, found="no such file", expected="a table in CSV", do="correct the path")
-    opened = gzip.open if file.suffix.lower() == ".gz" else open
-    try:
-        with opened(file, "rt", encoding="utf-8-sig", newline="") as text:
-            reader = csv.reader(text)
-            for row in reader:
-                if row:
-                    yield reader.line_num, [entry.strip() for entry in row]
-    except (OSError, EOFError, UnicodeDecodeError, csv.Error, zlib.error) as err:
-        raise fault(
-            file,
-            found=f"what cannot be read ({err})",
-            expected="a table in CSV, UTF-8, compressed if its name ends in .gz",
-            do="check permissions, or copy it again: it may be damaged",
-        ) from err
 
 
 def _columns(file: Path, line: int, header: list[str]) -> dict[str, int]:

@@ -34,10 +34,11 @@ class StationScores:
     values: FloatArray
     resampled: FloatArray
 
-    def interval(self, of_resamples: FloatArray) -> tuple[float, float]:
-        """Ends of the 95 % interval of numbers made of ``resampled``, (n_resamples,)."""
-        low, high = np.nanpercentile(of_resamples, [2.5, 97.5])
-        return float(low), float(high)
+
+def interval(resampled: FloatArray) -> tuple[float, float]:
+    """Ends of the 95 % interval of a mean, from what resamples make of it, (n_resamples,); some must be defined."""
+    low, high = np.nanpercentile(resampled, [2.5, 97.5])
+    return float(low), float(high)
 
 
 def count_pairs(estimates: FloatArray, measured: FloatArray) -> IntArray:

@@ -69,6 +69,11 @@ class TripleErrors:
     n_blocks: int
     block: tuple[float, float]
 
+    @property
+    def advised_share(self) -> float:
+        """The share for an analysis: the upper end of its interval, as one too high costs less than one too low."""
+        return self.share if self.intervals is None else float(self.intervals[3, 1])
+
 
 class Triples:
     """Sums over images of three products at some times. Making one is collective over ``comm``, and so is `add`.

@@ -16,22 +16,18 @@ from imgda_mpi.console import progress
 from imgda_mpi.faults import fault, settled_by
 from imgda_mpi.grid import Grid
 from imgda_mpi.observations.binning import binning
-from imgda_mpi.observations.read import check_level, load_image, warn_of_fill
+from imgda_mpi.observations.read import check_level, warn_of_fill
 from imgda_mpi.parallel.failure import from_rank_0
 from imgda_mpi.results.comparison_file import JudgingStations
 from imgda_mpi.settings.comparison import Comparison
-from imgda_mpi.settings.observations import Cf
 from imgda_mpi.settings.stations import OfStations
 from imgda_mpi.stations.choice import means, one_of_each
 from imgda_mpi.stations.read import read_stations
 from imgda_mpi.verify.station_scores import LEAST_PAIRS, count_pairs
 from imgda_mpi.verify.trials import Case
-from imgda_mpi.workflow.series import Said, Sections, grid_at, times_with_files
+from imgda_mpi.workflow.series import Said, Sections, grid_at, image_at, times_with_files
 
 log = logging.getLogger(__name__)
-
-AVERAGED = ("background", "truth", "judge")
-"""Sections whose records of a window are averaged."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,13 +100,8 @@ def _members(settings: Comparison, grid: Grid, time: datetime, said: Said) -> tu
 def _images(settings: Comparison, grid: Grid, time: datetime, said: Said) -> tuple[Case, list[Path]]:
     images = {}
     for name, section in settings.images.items():
-        how = section.of_reader()
-        if settings.window is not None and name in AVERAGED and isinstance(section, Cf):
-            how["window"] = settings.window
-        if name == "observation":
-            how["error"] = settings.assumed
-        with settled_by(f"[{name}]"):
-            images[name] = load_image(section.kind, grid, section.time or time, **how)
+        more = {"error": settings.assumed} if name == "observation" else {}
+        images[name] = image_at(name, section, grid, time, settings.window, **more)
         said.note(name, images[name])
     values = {name: image.values for name, image in images.items()}
     case = Case(
@@ -127,7 +118,7 @@ def _check_levels(settings: Comparison, cases: Sequence[Case]) -> None:
     """Refuse what is of another level than the background, over all times together."""
     background = np.stack([case.background for case in cases])
     for name, section in settings.images.items():
-        if name == "background" or getattr(section, "allow_unlike_background", False):
+        if name == "background" or section.allow_unlike_background:
             continue
         values = np.stack([case.truths[0] if name == "truth" else getattr(case, name) for case in cases])
         with settled_by(f"[{name}]"):

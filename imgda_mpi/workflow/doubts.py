@@ -20,13 +20,12 @@ def doubts(increment: Increment, innovation: Observations, ledger: WaterLedger) 
     facts = {name: fact.value for name, fact in increment.facts.items()}
     if not innovation.observed.any():
         return []
-    said = [
+    return [
         *_of_observation_errors(facts, float(np.sqrt(innovation.noise_power / np.count_nonzero(innovation.observed)))),
         *_of_consistency(facts),
         *_of_scales(increment.wedges),
         *_of_bounds(ledger),
     ]
-    return said
 
 
 def _of_observation_errors(facts: dict[str, float], prescribed: float) -> list[str]:

@@ -16,14 +16,13 @@ from imgda_mpi.distributed.transform import TransformKind, make_transform
 from imgda_mpi.faults import settled_by
 from imgda_mpi.grid import Grid
 from imgda_mpi.observations.image import ObservedImage
-from imgda_mpi.observations.read import check_level, load_image
+from imgda_mpi.observations.read import check_level
 from imgda_mpi.parallel.failure import from_rank_0, on_rank_0, same_fate
 from imgda_mpi.results.folder import check_output, new_directory
 from imgda_mpi.results.manifest import checksums, write_manifest
 from imgda_mpi.settings.errors import ErrorEstimate
-from imgda_mpi.settings.observations import Cf
 from imgda_mpi.verify.triples import SEED, TripleErrors, Triples
-from imgda_mpi.workflow.series import Said, grid_at, times_with_files
+from imgda_mpi.workflow.series import Said, grid_at, image_at, times_with_files
 
 log = logging.getLogger(__name__)
 
@@ -103,13 +102,10 @@ def _images(settings: ErrorEstimate, grid: Grid, time: datetime, said: Said) -> 
     """The images (3, ny, nx) of a time, seen to be of the background's level, and their files. On rank 0."""
     read: dict[str, ObservedImage] = {}
     for name, section in settings.products.items():
-        how = section.of_reader()
-        if settings.window is not None and name != "observation" and isinstance(section, Cf):
-            how["window"] = settings.window
-        with settled_by(f"[{name}]"):
-            image = load_image(section.kind, grid, section.time or time, **how)
-            background = read.get("background", image)
-            if name != "background" and not section.allow_unlike_background:
+        image = image_at(name, section, grid, time, settings.window)
+        background = read.get("background", image)
+        if name != "background" and not section.allow_unlike_background:
+            with settled_by(f"[{name}]"):
                 check_level(image.values, background.values, background.observed & image.observed, image.source)
         said.note(name, image)
         read[name] = image

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
 from imgda_mpi.faults import ConfigError, fault, settled_by
 from imgda_mpi.grid import Grid, global_grid
 from imgda_mpi.netcdf import resolve
 from imgda_mpi.observations.image import ObservedImage
+from imgda_mpi.observations.read import load_image
 from imgda_mpi.settings.comparison import MembersInFile
-from imgda_mpi.settings.observations import OfImages
+from imgda_mpi.settings.observations import Cf, OfImages
 
 log = logging.getLogger(__name__)
 
@@ -73,6 +75,24 @@ def grid_at(wanted: tuple[int, int] | str, sections: Sections, time: datetime) -
     with settled_by(f"[{name}], grid"):
         variable = getattr(section, "variable", SURFACE_VARIABLE)
         return grid_of(section.file, getattr(section, "time", None) or time, variable)
+
+
+def image_at(
+    name: str, section: OfImages, grid: Grid, time: datetime, window: timedelta | None, **more: Any
+) -> ObservedImage:
+    """The image of a section at a time, or the mean over a window from there on; ``more`` is for the reader. On rank 0.
+
+    What is assimilated is one image, whatever the window.
+
+    Raises
+    ------
+    InputError
+        As of `load_image`.
+    """
+    averaged = window is not None and name != "observation" and isinstance(section, Cf)
+    how = section.of_reader() | ({"window": window} if averaged else {})
+    with settled_by(f"[{name}]"):
+        return load_image(section.kind, grid, section.time or time, **how, **more)
 
 
 class Said:
