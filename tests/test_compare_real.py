@@ -183,6 +183,18 @@ def test_a_judge_that_is_assimilated_is_a_warning(region: Region, caplog: pytest
     assert "the judge is what was assimilated" in caplog.text
 
 
+def test_images_of_other_dates_are_a_warning(region: Region, caplog: pytest.LogCaptureFixture) -> None:
+    text = region.settings("image").read_text()
+    text = text.replace("[judge]\n", "[judge]\ntime = 2020-05-20T00:00:00Z\n")
+    times = re.search(r"times = .*\n", text)[0]
+    (region.folder / "far.toml").write_text(text.replace(times, "time = 2020-05-02T00:00:00Z\n"))
+    check_comparison(read_settings(region.folder / "far.toml", Comparison), MPI.COMM_SELF)
+    warned = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert any(
+        line.startswith("background of 2020-05-02, observation of 2020-05-02, judge of 2020-05-20") for line in warned
+    )
+
+
 def test_one_time_without_a_window(region: Region) -> None:
     settings = region.settings("image")
     text = settings.read_text()

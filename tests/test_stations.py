@@ -325,7 +325,7 @@ def test_archives_without_what_is_asked_for_are_refused(tmp_path: Path) -> None:
 
 def test_without_the_package_it_is_said_how_to_install_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ismn.base", None)
-    with pytest.raises(ConfigError, match=r"ismn.zip: found no package .*: python -m pip install ismn"):
+    with pytest.raises(ConfigError, match=r"ismn.zip: found no package .*python.* -m pip install ismn"):
         read_stations("ismn", archive(tmp_path), SURFACE, flags=("G",))
 
 

@@ -52,8 +52,8 @@ def _expected_errors(saved: SavedComparison) -> list[str]:
     for name, ratio in ratios.items():
         if not 1 / WRONG <= ratio <= WRONG:
             lines.append(
-                f"{name}: its errors are not what it takes them for: [errors] observation, its coherent_share or the "
-                "spread of its members is wrong"
+                f"{name}: its errors are not what it takes them for: correct [errors] observation, its coherent_share "
+                "or, where there are members, their inflation"
             )
     return ["\n".join(lines)]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import sys
 import warnings
 import zipfile
 from collections.abc import Collection, Iterator
@@ -109,7 +110,7 @@ def _package(file: Path) -> tuple[Any, Any]:
             file,
             found=f"no package to read it with ({err})",
             expected="the package ismn",
-            do="install it where imgda_mpi is: python -m pip install ismn",
+            do=f"install it where imgda_mpi is: {sys.executable} -m pip install ismn",
             kind=ConfigError,
         ) from err
     return IsmnRoot, DataFile

@@ -34,7 +34,8 @@ def _of_observation_errors(facts: dict[str, float], prescribed: float) -> list[s
     if estimate is not None and np.isnan(estimate):
         return [
             f"the white observation errors cannot be estimated: the innovation is too smooth at its finest scales, or "
-            f"too little of it is seen; {used:.3f} m3 m-3 is used, from [errors] observation = {prescribed:.3f}"
+            f"too little of it is seen; {used:.3f} m3 m-3 is used, from [errors] observation = {prescribed:.3f}: set "
+            "that to what you know of the product"
         ]
     if estimate is not None and not 1 / OFF <= estimate / prescribed <= OFF:
         return [
@@ -64,13 +65,14 @@ def _of_consistency(facts: dict[str, float]) -> list[str]:
     if not 1 / OFF**2 <= chi2 <= OFF**2:
         said.append(
             f"the innovation has {chi2:.2f} of the power that background and observation errors let expect: expected "
-            "errors are wrong by the root of that; correct inflation or [errors] observation"
+            "errors are wrong by the root of that; correct [errors] observation or, where there are members, their "
+            "inflation"
         )
     by_oma, errors = facts.get("observation_error_by_analysis", 1.0), facts.get("observation_error", 1.0)
     if not 1 / OFF <= by_oma / errors <= OFF:
         said.append(
             f"observation errors of {errors:.3f} m3 m-3 were assumed, observation minus analysis says {by_oma:.3f}: "
-            "correct [errors] observation, or the spread of the members"
+            "correct [errors] observation or, where there are members, their inflation"
         )
     return said
 

@@ -95,6 +95,10 @@ def image_at(
         return load_image(section.kind, grid, section.time or time, **how, **more)
 
 
+FAR = timedelta(days=3)
+"""Between images that are compared: most rain is forgotten by 0-10 cm in a few days."""
+
+
 class Said:
     """What is doubtful of images, said once for all times."""
 
@@ -114,5 +118,9 @@ class Said:
         more = f", the first of {n_times} times" if n_times > 1 else ""
         for name, image in self.first.items():
             log.info("%s: %s%s", name, image.source, more)
+        times = sorted(image.time for image in self.first.values())
+        if times[-1] - times[0] > FAR:
+            dates = ", ".join(f"{name} of {image.time:%Y-%m-%d}" for name, image in self.first.items())
+            log.warning("%s: images of other dates than the others' differ by season and weather, too", dates)
         for (_, remark), (image, number) in self._of.items():
             log.warning("%s: %s%s", image.source, remark, f" (in {number} of {n_times} times)" if n_times > 1 else "")
