@@ -30,7 +30,7 @@ def case(example_case: Path, tmp_path: Path) -> Path:
     """The settings file of a copy of the embedded case that a test may damage."""
     settings = Path(shutil.copytree(example_case.parent, tmp_path / "case")) / "case.toml"
     few = settings.read_text().replace('method = "innovation/full"', 'method = {kind = "paper", n_members = 3}')
-    settings.write_text(few + "[errors]\nseed = 0\n")
+    settings.write_text(f"{few}seed = 0\n")  # [errors] is the last section
     return settings
 
 
