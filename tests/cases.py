@@ -21,6 +21,9 @@ IMAGES = ("background", "observation", "innovation", "analysis", "increment", "p
 # What tells of the run in the diagnostics; with its dimension.
 OF_THE_RUN = {"stage_time", "peak_memory", "exchange_bytes", "exchange_messages", "rank", "/n_ranks", "/settings"}
 
+METHOD = 'method = {kind = "innovation/full", coherent_share = 0.0}'
+"""As it stands in the settings of the embedded case."""
+
 FEW = 'method = {kind = "paper", n_members = 5}'
 
 
@@ -30,7 +33,8 @@ def demo(example_case: Path, *, before: str = "", after: str = "") -> str:
     text = text[: text.index("[output]")]
     for path in ("model/demo", "observation/GLDAS"):
         text = text.replace(f'"{path}', f'"{example_case.parent / path}')
-    return text.replace('method = "innovation/full"', before or 'method = "paper"') + after
+    assert METHOD in text
+    return text.replace(METHOD, before or 'method = "paper"') + after
 
 
 def settings_file(folder: Path, text: str, name: str) -> Path:

@@ -16,7 +16,7 @@ import netCDF4
 import numpy as np
 import pytest
 import xarray
-from cases import GLDAS
+from cases import GLDAS, METHOD
 from launch import ENVIRONMENT, imgda, mpirun, on_ranks, read, restart_files
 
 from imgda_mpi.colm.hdf5 import has_parallel_hdf5
@@ -29,7 +29,7 @@ CONST = "model/demo/restart/const/demo_restart_const_lc2005_e000_n00.nc"
 def case(example_case: Path, tmp_path: Path) -> Path:
     """The settings file of a copy of the embedded case that a test may damage."""
     settings = Path(shutil.copytree(example_case.parent, tmp_path / "case")) / "case.toml"
-    few = settings.read_text().replace('method = "innovation/full"', 'method = {kind = "paper", n_members = 3}')
+    few = settings.read_text().replace(METHOD, 'method = {kind = "paper", n_members = 3}')
     settings.write_text(f"{few}seed = 0\n")  # [errors] is the last section
     return settings
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from cases import GLDAS, run
+from cases import GLDAS, METHOD, run
 from launch import python
 
 from imgda_mpi.cli import main
@@ -32,7 +32,7 @@ wedge_groups = 2
 def finished(example: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A case beside its result."""
     case = Path(shutil.copytree(example, tmp_path_factory.mktemp("finished") / "case"))
-    text = (case / "case.toml").read_text().replace('method = "innovation/full"', 'method = "pointwise"')
+    text = (case / "case.toml").read_text().replace(METHOD, 'method = "pointwise"')
     (case / "case.toml").write_text(text[: text.index("[output]")])
     text = (case / "case.toml").read_text()
     run(case, text)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cases import FEW, demo, settings_file
+from cases import FEW, METHOD, demo, settings_file
 from launch import ROOT, finished, imgda, read
 
 from imgda_mpi.curvelet import CurveletTransform
@@ -32,7 +32,7 @@ class Case:
 def case(request: pytest.FixtureRequest, example_case: Path, tmp_path_factory: pytest.TempPathFactory) -> Case:
     if request.param == "example":
         few = f'method = {{kind = "paper", n_members = {N_MEMBERS}}}'
-        text = example_case.read_text().replace('method = "innovation/full"', few)
+        text = example_case.read_text().replace(METHOD, few)
         settings = example_case.with_name("plan.toml")
         settings.write_text(text.replace('"analysis"', '"planned"'))
         return Case(settings, (128, 256), (1, 3, 7, 16))
@@ -156,7 +156,7 @@ def test_memory_and_files_of_the_full_solver_are_those_of_real_runs(case: Case) 
 
 def test_idle_ranks_and_too_little_memory_are_warned_of(example_case: Path, tmp_path: Path) -> None:
     settings = example_case.with_name("warnings.toml")
-    paper = example_case.read_text().replace('method = "innovation/full"', 'method = "paper"')
+    paper = example_case.read_text().replace(METHOD, 'method = "paper"')
     settings.write_text(paper.replace('"analysis"', f'"{tmp_path}/new"'))
     done = imgda("plan", settings, "--ranks", "4,64", "--memory", "0.1")
     row = rows(done)[64]
@@ -176,7 +176,7 @@ def test_numbers_that_make_no_sense_are_refused(example_case: Path, option: tupl
 
 def test_methods_without_coefficients_are_refused(example_case: Path) -> None:
     settings = example_case.with_name("pointwise.toml")
-    settings.write_text(example_case.read_text().replace('method = "innovation/full"', 'method = "pointwise"'))
+    settings.write_text(example_case.read_text().replace(METHOD, 'method = "pointwise"'))
     done = imgda("plan", settings, "--ranks", "4")
     assert done.returncode == 2
     assert 'error: method "pointwise": plan is for paper and innovation/full' in done.stderr

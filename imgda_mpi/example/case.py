@@ -28,7 +28,7 @@ SETTINGS = f"""\
 # The embedded example: correct the model's soil moisture with an observed image.
 # Paths are relative to this file. Every other setting has a default.
 
-method = "innovation/full"      # "paper" is the scheme of Bai et al. (2026)
+method = {{kind = "innovation/full", coherent_share = 0.0}}  # or "paper", the scheme of Bai et al. (2026)
 
 [model]                         # the restart to correct
 kind = "colm202x"
@@ -44,7 +44,7 @@ file = "observation/{FILE_PATTERN}"
 directory = "analysis"
 
 [errors]
-observation = 0.02              # m3 m-3: what this instrument has, white; its share of coherent errors follows
+observation = 0.02              # m3 m-3: what this instrument has; it is white, so that no share is of coherent errors
 """
 
 COMPARISON = f"""\
