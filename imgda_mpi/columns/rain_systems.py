@@ -25,7 +25,7 @@ CLOUD_REACH = 1.5  # clouds go beyond the rain by this factor
 RATE = 4.2  # mm h-1, the median of the smallest
 
 # Part of the generator's key: numbers must not change, or all weather changes with them.
-KINDS = {"rain systems": 0, "temperature waves": 1, "displacements": 2, "strengths": 3, "start": 4}
+KINDS = {"rain systems": 0, "temperature waves": 1, "displacements": 2, "strengths": 3, "start": 4, "places": 5}
 
 REGION = 2000.0
 """Length over which the strengths of changed systems are alike, km."""
@@ -69,8 +69,8 @@ class Change(NamedTuple):
     ----------
     seed : of what is random in it
     displacement : of each system from where it was born, standard deviation eastward and northward, km
-    strength : standard deviation of the logarithm of a factor of rain, which belongs to a region and stays the same; its
-        mean over the globe is 1
+    strength : standard deviation of the logarithm of a factor of rain, which belongs to a region and stays; its mean
+        over the globe is 1
     """
 
     seed: int

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,9 +16,9 @@ from imgda_mpi.colm.case_files import CaseFiles, list_files
 from imgda_mpi.colm.soil_layers import DENSITY_LIQUID, FREEZING, N_SNOW, N_SOIL, node_depth, thickness
 from imgda_mpi.columns.rain_systems import generator
 from imgda_mpi.disk import link
-from imgda_mpi.faults import fault, reading, writing
+from imgda_mpi.faults import fault, writing
 from imgda_mpi.numerics.smooth_fields import smooth_field
-from imgda_mpi.twin.pedotransfer import RESIDUAL, Retention, hypres
+from imgda_mpi.twin.pedotransfer import RESIDUAL, hypres
 
 TOPSOIL = 0.3
 """Depth to which soil is topsoil, m."""
@@ -56,8 +55,8 @@ def write_nature_case(files: CaseFiles, directory: Path, start: OtherStart) -> N
     Of soil patches the constants `HYDRAULICS` are those of Woesten et al. (1999) for their own texture (`TEXTURE`);
     the tortuosity is Mualem's (1976) 0.5. Soil without ice or frost starts with the degree of saturation of the
     restart, between residual water and porosity, plus a smooth random field which is another one in the deep soil.
-    All else is copied; landdata are a link. It is a case for soil columns: of other constants that CoLM derives from the
-    same texture nothing changes. Not collective.
+    All else is copied; landdata are a link. It is a case for soil columns: other constants that CoLM derives from the
+    same texture stay as they are. Not collective.
 
     Raises
     ------
@@ -100,16 +99,14 @@ def _check(path: Path, const: Dataset) -> None:
     lacking = [name for name in (*TEXTURE, *HYDRAULICS) if name not in const.variables]
     if lacking:
         expected = "texture and van Genuchten's constants of the soil, from which the nature's are made"
-        do = "use a case of CoLM202X that was set up with DEF_USE_VariablySaturatedFlow and vanGenuchten_Mualem_SOIL_MODEL"
+        do = "use a case that CoLM202X was set up for with vanGenuchten_Mualem_SOIL_MODEL"
         raise fault(path, found=f"no {', '.join(lacking)}", expected=expected, do=do)
 
 
 def _change(const: Dataset) -> _Change:
     is_soil = _values(const, "patchtype") == 0
     sand, clay, organic, density = (_values(const, name)[is_soil] for name in TEXTURE)
-    retention = hypres(
-        100.0 * clay, 100.0 * (1.0 - sand - clay), 100.0 * organic, 1e-3 * density, node_depth < TOPSOIL
-    )
+    retention = hypres(100.0 * clay, 100.0 * (1.0 - sand - clay), 100.0 * organic, 1e-3 * density, node_depth < TOPSOIL)
     before = _values(const, "porsl")[is_soil], _values(const, "theta_r")[is_soil]
     now = retention.porosity, np.full_like(retention.porosity, RESIDUAL)
     values = (*now, retention.alpha, retention.n, np.full_like(retention.n, 0.5), retention.conductivity)

@@ -166,7 +166,6 @@ def weather_of(
         )
         return files, files.summary
     from imgda_mpi.columns.generator import GeneratedWeather
-
     from imgda_mpi.columns.rain_systems import Change
 
     is_changed = wanted.displacement > 0.0 or wanted.strength > 0.0
