@@ -11,7 +11,7 @@ import numpy as np
 
 from imgda_mpi.arrays import FloatArray
 from imgda_mpi.columns.compiled import compiled
-from imgda_mpi.columns.rain_systems import generator
+from imgda_mpi.numerics.keyed_random import generator
 
 YEAR = 365.2425  # days
 

@@ -13,6 +13,7 @@ import numpy as np
 from imgda_mpi.arrays import FloatArray
 from imgda_mpi.columns.compiled import compiled
 from imgda_mpi.grid import EARTH_RADIUS
+from imgda_mpi.numerics.keyed_random import generator
 from imgda_mpi.numerics.smooth_fields import smooth_field
 
 LONGEST = 3
@@ -23,9 +24,6 @@ SMALLEST, LARGEST, LARGEST_TROPICAL = 190.0, 1000.0, 450.0  # half widths, km
 STEEPNESS = 2.2  # births fall with this power of the half width (beyond the first)
 CLOUD_REACH = 1.5  # clouds go beyond the rain by this factor
 RATE = 4.2  # mm h-1, the median of the smallest
-
-# Part of the generator's key: numbers must not change, or all weather changes with them.
-KINDS = {"rain systems": 0, "temperature waves": 1, "displacements": 2, "strengths": 3, "start": 4, "places": 5}
 
 REGION = 2000.0
 """Length over which the strengths of changed systems are alike, km."""
@@ -85,13 +83,6 @@ class Points(NamedTuple):
     x: FloatArray
     y: FloatArray
     z: FloatArray
-
-
-def generator(seed: int, kind: str, number: int) -> np.random.Generator:
-    """The random numbers of one day, or of another number, of a seed (0 to 2^64 - 1), whatever was drawn before."""
-    # Two words for each, so that no two keys are written alike; days before 1970 wrap round.
-    key = np.array([seed, KINDS[kind], number % 2**64], dtype="<u8").view("<u4")
-    return np.random.Generator(np.random.Philox(np.random.SeedSequence(key.tolist())))
 
 
 def systems_born(seed: int, day: int, change: Change | None = None) -> Systems:

@@ -14,6 +14,7 @@ from imgda_mpi.arrays import BoolArray, FloatArray
 from imgda_mpi.example.gldas_file import gldas_grid
 from imgda_mpi.example.observation import LEAST_WEIGHT, is_ground
 from imgda_mpi.grid import Grid
+from imgda_mpi.numerics.keyed_random import generator
 from imgda_mpi.numerics.smooth_fields import smooth_field
 from imgda_mpi.observations.regrid import bilinear
 
@@ -28,9 +29,6 @@ POINTS = 4
 
 FOLD = 0.94
 """Time over which the correlation of the coherent errors falls to 1/e, in distances of two knots."""
-
-# Part of the generator's key, beside the kinds of the weather (columns/rain_systems.py): numbers must not change.
-KINDS = {"white": 16, "coherent": 17}
 
 
 @dataclass(frozen=True)
@@ -120,7 +118,7 @@ def _support(grid: Grid) -> tuple[csr_array, csr_array]:
 
 def _white(instrument: Instrument, time: datetime) -> FloatArray:
     seconds = (time - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(seconds=1)
-    return _generator(instrument.seed, "white", seconds).standard_normal(PIXELS.shape)
+    return generator(instrument.seed, "white errors", seconds).standard_normal(PIXELS.shape)
 
 
 def _coherent(instrument: Instrument, time: datetime) -> FloatArray:
@@ -141,13 +139,8 @@ def _coherent(instrument: Instrument, time: datetime) -> FloatArray:
 def _field(seed: int, knot: int, length: float) -> FloatArray:
     """The field of a knot at the pixels of `ground`: those that follow one another in time need two, and the same."""
     row, column = np.nonzero(ground())
-    field = smooth_field(PIXELS.latitude[row], PIXELS.longitude[column], length, _generator(seed, "coherent", knot))
+    field = smooth_field(
+        PIXELS.latitude[row], PIXELS.longitude[column], length, generator(seed, "coherent errors", knot)
+    )
     field.flags.writeable = False
     return field
-
-
-def _generator(seed: int, kind: str, number: int) -> np.random.Generator:
-    """Random numbers of a time or knot, whatever was drawn before."""
-    # Two words for each, so that no two keys are written alike; times before 1970 wrap round.
-    key = np.array([seed, KINDS[kind], number % 2**64], dtype="<u8").view("<u4")
-    return np.random.Generator(np.random.Philox(np.random.SeedSequence(key.tolist())))

@@ -14,9 +14,9 @@ from netCDF4 import Dataset
 from imgda_mpi.arrays import BoolArray, FloatArray
 from imgda_mpi.colm.case_files import CaseFiles, list_files
 from imgda_mpi.colm.soil_layers import DENSITY_LIQUID, FREEZING, N_SNOW, N_SOIL, node_depth, thickness
-from imgda_mpi.columns.rain_systems import generator
 from imgda_mpi.disk import link
 from imgda_mpi.faults import fault, writing
+from imgda_mpi.numerics.keyed_random import generator
 from imgda_mpi.numerics.smooth_fields import smooth_field
 from imgda_mpi.twin.pedotransfer import RESIDUAL, hypres
 

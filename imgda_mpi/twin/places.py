@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from mpi4py import MPI
 
-from imgda_mpi.columns.rain_systems import generator
 from imgda_mpi.columns.restart import OwnColumns
+from imgda_mpi.numerics.keyed_random import generator
 from imgda_mpi.parallel.failure import from_rank_0
 
 CLASSES = {"trees": (1, 2, 3, 4, 5), "shrubs": (6, 7), "grass and savanna": (8, 9, 10), "crops": (12, 14)}
