@@ -110,10 +110,14 @@ def ground() -> BoolArray:
 def _support(grid: Grid) -> tuple[csr_array, csr_array]:
     """Weights of the rows (150, ny) and the columns (360, nx) of a grid in the means over pixels."""
     points = bilinear(grid, gldas_grid(POINTS))
-    return tuple(
-        csr_array(np.kron(np.eye(n), np.full((1, POINTS), 1.0 / POINTS))) @ weights
-        for n, weights in zip(PIXELS.shape, (points.latitude, points.longitude), strict=True)
-    )
+    n_rows, n_columns = PIXELS.shape
+    return _means(n_rows) @ points.latitude, _means(n_columns) @ points.longitude
+
+
+def _means(n: int) -> csr_array:
+    """Sparse (n, 4 n): means of every four points."""
+    ends = np.arange(0, n * POINTS + 1, POINTS)
+    return csr_array((np.full(n * POINTS, 1.0 / POINTS), np.arange(n * POINTS), ends), shape=(n, n * POINTS))
 
 
 def _white(instrument: Instrument, time: datetime) -> FloatArray:
