@@ -14,9 +14,10 @@ from imgda_mpi.grid import Grid
 from imgda_mpi.parallel.failure import Ranks, same_fate
 from imgda_mpi.results.manifest import all_versions, checksums
 from imgda_mpi.results.run_folder import Cycle, Run
-from imgda_mpi.results.run_images import Side, instants
+from imgda_mpi.results.run_images import instants
 from imgda_mpi.results.run_records import Description, FileSet, Origin, Record
 from imgda_mpi.results.run_writing import begin_cycle, end_cycle, new_run
+from imgda_mpi.verify.score_series import Side
 
 START = datetime(2022, 6, 2, tzinfo=UTC)
 HOUR = timedelta(hours=1)
