@@ -157,8 +157,8 @@ def _of_share(
                 found.points[name] = moment.history.points
                 found.profiles[name].append((moment.time, moment.profiles))
     for name, moments in every.items():
-        if (moment := next(moments, None)) is not None:
-            raise _other_times(runs[name], f"{moment.time:{DATE_TEXT}}", "no moments that the truth has not")
+        for moment in moments:
+            raise _other_times(runs[name], f"{moment.time:{DATE_TEXT}}", "no moment that the truth has not")
     return found
 
 
