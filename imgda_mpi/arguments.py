@@ -54,6 +54,18 @@ def parser() -> argparse.ArgumentParser:
         help="two windows without analyses beside one that is twice as long: does the model stop and go on to the bit?",
     )
 
+    twin = verbs.add_parser(
+        "twin",
+        help="a twin experiment with soil columns: a nature, a control run, variants that assimilate (under mpirun)",
+        description="The paper's experiment with soil columns in the place of CoLM: a nature gives truth and images "
+        "with errors; a control run and variants that assimilate the images are scored against both. Goes on where it "
+        f"was interrupted. Status 0: all is complete; {NOT_YET}: out of time, run it again; {MEND}: something to mend.",
+    )
+    twin.add_argument("settings", type=Path, help="settings file, TOML; `imgda_mpi init FILE --twin quick` writes one")
+    twin.add_argument(
+        "--until-walltime", type=_seconds, metavar="TIME", help="what this job has left, as 11:30:00, or in seconds"
+    )
+
     status = verbs.add_parser("status", help="how far a run of cycles is, and what failed")
     status.add_argument("settings", type=Path, help="settings file of the run")
     status.add_argument("--json", action="store_true", help="as JSON")
@@ -111,8 +123,9 @@ def parser() -> argparse.ArgumentParser:
 
     init = verbs.add_parser("init", help="write a settings file to start from")
     init.add_argument("file", nargs="?", type=Path, default=Path("case.toml"), help="new file (default: case.toml)")
-    init.add_argument("--model", required=True, help="its kind, as colm202x")
-    init.add_argument("--observation", required=True, help="its kind, as gldas")
+    init.add_argument("--model", help="of an analysis: its kind, as colm202x")
+    init.add_argument("--observation", help="of an analysis: its kind, as gldas")
+    init.add_argument("--twin", choices=("quick", "paper"), help="of a twin experiment instead")
 
     report = verbs.add_parser("report", help="scores and figures of a finished analysis or comparison, water of a run")
     report.add_argument("directory", type=Path, help="output folder of the analysis, comparison or run")

@@ -26,6 +26,7 @@ CHECKS = {
     "errors": "workflow.errors:check_errors",
     "columns": "workflow.columns:check_columns",
     "cycle": "workflow.check_cycle:check_cycle",
+    "twin": "workflow.check_twin:check_twin",
 }
 """What checks the settings of each verb."""
 
@@ -116,6 +117,16 @@ def _cycle(arguments: argparse.Namespace) -> int:
     return _alone(drive)
 
 
+def _twin(arguments: argparse.Namespace) -> int:
+    from imgda_mpi.cycling.ending import OF_RANKS, Clock, ended_by_signals
+    from imgda_mpi.settings.twin import Twin
+    from imgda_mpi.workflow.twin import twin
+
+    clock = Clock(arguments.until_walltime)
+    with ended_by_signals(OF_RANKS):
+        return _on_all_ranks(arguments.settings, Twin, lambda settings, comm: twin(settings, comm, clock))
+
+
 def _status(arguments: argparse.Namespace) -> int:
     from imgda_mpi.settings.cycle import CycleRun
     from imgda_mpi.settings.file import read_settings
@@ -182,7 +193,6 @@ def _settings(arguments: argparse.Namespace) -> int:
 
 def _init(arguments: argparse.Namespace) -> int:
     from imgda_mpi.faults import OutputError, fault, writing
-    from imgda_mpi.settings.document import starting
 
     def write() -> None:
         if not arguments.file.parent.is_dir():
@@ -192,10 +202,23 @@ def _init(arguments: argparse.Namespace) -> int:
             do = "give another name or remove it"
             raise fault(arguments.file, found="a file that exists", expected="a new one", do=do, kind=OutputError)
         with writing(arguments.file):
-            arguments.file.write_text(starting(arguments.model, arguments.observation))
+            arguments.file.write_text(_start(arguments))
         sys.stdout.write(f"wrote {arguments.file}: edit it, then run `imgda_mpi check {arguments.file}`\n")
 
     return _alone(write)
+
+
+def _start(arguments: argparse.Namespace) -> str:
+    """The text of a settings file to start from."""
+    if arguments.twin is not None:
+        from imgda_mpi.settings.presets import preset
+
+        return preset(arguments.twin)
+    from imgda_mpi.settings.document import starting
+
+    if arguments.model is None or arguments.observation is None:
+        raise ConfigError("needs --model and --observation, or --twin")
+    return starting(arguments.model, arguments.observation)
 
 
 def _report(arguments: argparse.Namespace) -> int:
@@ -216,6 +239,7 @@ VERBS = {
     "analyse": _analyse,
     "check": _check,
     "cycle": _cycle,
+    "twin": _twin,
     "status": _status,
     "compare": _compare,
     "errors": _errors,

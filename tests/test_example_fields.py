@@ -12,16 +12,18 @@ from netCDF4 import Dataset
 from imgda_mpi.example.case import SEED
 from imgda_mpi.example.climate import make_climate
 from imgda_mpi.example.fields import make_soil_map, true_moisture
+from imgda_mpi.example.files import TIME
 from imgda_mpi.example.random_field import correlated_field
 from imgda_mpi.example.state import write_state
 from imgda_mpi.example.tiles import make_tiles
+from imgda_mpi.grid import global_grid
 
 
 def test_truth_is_the_truths_own_restart_aggregated(example: Path, truth: np.ndarray, tmp_path: Path) -> None:
     rng = np.random.default_rng(SEED)
-    tiles = make_tiles(rng)
+    tiles = make_tiles(rng, global_grid((128, 256)))
     soil = make_soil_map(rng, tiles)
-    write_state(tmp_path, tiles, soil, make_climate(tiles), true_moisture(rng, tiles, soil))
+    write_state(tmp_path, tiles, soil, make_climate(tiles, TIME), true_moisture(rng, tiles, soil))
     again = read_case(tmp_path, landdata=example / "model/demo").surface_image()
     np.testing.assert_allclose(truth, again, rtol=1e-6)  # thicknesses here have six digits
 

@@ -20,9 +20,10 @@ import numpy as np
 from netCDF4 import Dataset
 
 from imgda_mpi.arrays import FloatArray, IntArray
+from imgda_mpi.colm.case_files import stamp
 from imgda_mpi.colm.soil_layers import DENSITY_LIQUID, N_SNOW, N_SOIL, thickness
 from imgda_mpi.disk import check_free
-from imgda_mpi.example.files import CASE, LAND_COVER_YEAR, STAMP, TIME, write_file
+from imgda_mpi.example.files import CASE, LAND_COVER_YEAR, TIME, write_file
 from imgda_mpi.example.random_field import correlated_field
 from imgda_mpi.example.tiles import block_name
 from imgda_mpi.grid import Grid, global_grid
@@ -169,7 +170,7 @@ def write_restart(directory: Path, land: Land, moisture: FloatArray) -> None:
         temperature = np.zeros_like(liquid)
         temperature[:, N_SNOW:] = TEMPERATURE
         write_file(
-            directory / STAMP / f"{CASE}_restart_{STAMP}_lc{LAND_COVER_YEAR}_{name}.nc",
+            directory / stamp(TIME) / f"{CASE}_restart_{stamp(TIME)}_lc{LAND_COVER_YEAR}_{name}.nc",
             {"patch": n, "soilsnow": N_SNOW + N_SOIL},
             {
                 "t_soisno": (("patch", "soilsnow"), temperature),

@@ -10,7 +10,7 @@ import numpy as np
 from imgda_mpi.arrays import FloatArray, IntArray
 from imgda_mpi.columns.climate import Climate, Places, climate_of, declination, saturation
 from imgda_mpi.columns.compiled import compiled
-from imgda_mpi.columns.rain_systems import LONGEST, Points, Systems, add_systems, systems_born
+from imgda_mpi.columns.rain_systems import LONGEST, Change, Points, Systems, add_systems, systems_born
 from imgda_mpi.columns.weather import EPOCH, STEFAN_BOLTZMANN, Weather
 from imgda_mpi.example.geography import wetness
 
@@ -49,19 +49,28 @@ class GeneratedWeather:
     latitude, longitude : (n,) degrees; n may be 0
     elevation : (n,) m
     seed : 0 to 2^64 - 1
+    change : of the rain systems of the seed; its own seed has the same range
 
     Raises
     ------
     ValueError
-        Where the seed is out of range, or the vectors differ in shape.
+        Where a seed is out of range, or the vectors differ in shape.
     """
 
-    def __init__(self, latitude: FloatArray, longitude: FloatArray, elevation: FloatArray, seed: int) -> None:
-        if not 0 <= seed < 2**64:
-            raise ValueError(f"seed={seed}: needs 0 to 2**64 - 1")
+    def __init__(
+        self,
+        latitude: FloatArray,
+        longitude: FloatArray,
+        elevation: FloatArray,
+        seed: int,
+        change: Change | None = None,
+    ) -> None:
+        for number in (seed, 0 if change is None else change.seed):
+            if not 0 <= number < 2**64:
+                raise ValueError(f"seed={number}: needs 0 to 2**64 - 1")
         if latitude.ndim != 1 or not latitude.shape == longitude.shape == elevation.shape:
             raise ValueError("latitude, longitude and elevation must be vectors of one length")
-        self.seed = seed
+        self.seed, self.change = seed, change
         self._order: IntArray = np.argsort(latitude, kind="stable")
         latitude, longitude, elevation = latitude[self._order], longitude[self._order], elevation[self._order]
         longitude = (longitude + 180.0) % 360.0 - 180.0
@@ -105,7 +114,7 @@ class GeneratedWeather:
             for d in (day, day + 1)
         }
         self._systems = {
-            d: self._systems[d] if d in self._systems else systems_born(self.seed, d)
+            d: self._systems[d] if d in self._systems else systems_born(self.seed, d, self.change)
             for d in range(day - LONGEST, day + 1)
         }
 

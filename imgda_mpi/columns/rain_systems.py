@@ -13,6 +13,7 @@ import numpy as np
 from imgda_mpi.arrays import FloatArray
 from imgda_mpi.columns.compiled import compiled
 from imgda_mpi.grid import EARTH_RADIUS
+from imgda_mpi.numerics.smooth_fields import smooth_field
 
 LONGEST = 3
 """Days from the birth of a system to its end, at most."""
@@ -24,7 +25,15 @@ CLOUD_REACH = 1.5  # clouds go beyond the rain by this factor
 RATE = 4.2  # mm h-1, the median of the smallest
 
 # Part of the generator's key: numbers must not change, or all weather changes with them.
-KINDS = {"rain systems": 0, "temperature waves": 1}
+KINDS = {"rain systems": 0, "temperature waves": 1, "displacements": 2, "strengths": 3, "start": 4, "places": 5}
+
+REGION = 2000.0
+"""Length over which the strengths of changed systems are alike, km."""
+
+
+_NUMBER = np.arange(2000) + 0.5
+EVERYWHERE = np.degrees(np.arcsin(1.0 - _NUMBER / 1000.0)), np.degrees(np.pi * (1.0 + 5.0**0.5) * _NUMBER) % 360.0
+"""Latitude and longitude of points that are evenly spread over the globe, a spiral, degrees."""
 
 
 class Systems(NamedTuple):
@@ -53,6 +62,22 @@ class Systems(NamedTuple):
     rate: FloatArray
 
 
+class Change(NamedTuple):
+    """Other rain systems than those of a seed, but near to them: what one model of the air makes of another's weather.
+
+    Parameters
+    ----------
+    seed : of what is random in it
+    displacement : of each system from where it was born, standard deviation eastward and northward, km
+    strength : standard deviation of the logarithm of a factor of rain, which belongs to a region and stays; its mean
+        over the globe is 1
+    """
+
+    seed: int
+    displacement: float
+    strength: float
+
+
 class Points(NamedTuple):
     """Points in ascending latitude, each (n,): latitude in radians and the unit vector from the Earth's centre."""
 
@@ -69,11 +94,28 @@ def generator(seed: int, kind: str, number: int) -> np.random.Generator:
     return np.random.Generator(np.random.Philox(np.random.SeedSequence(key.tolist())))
 
 
-def systems_born(seed: int, day: int) -> Systems:
+def systems_born(seed: int, day: int, change: Change | None = None) -> Systems:
     """All systems that are born on a day, counted from 1970-01-01.
 
     Tropical ones are small and move west, those of middle latitudes are of all sizes and move east and poleward.
     """
+    systems = _systems_born(seed, day)
+    return systems if change is None else changed(systems, change, day)
+
+
+def changed(systems: Systems, change: Change, day: int) -> Systems:
+    """The systems that are born on a day, elsewhere and of other strength."""
+    away = generator(change.seed, "displacements", day).standard_normal((2, systems.born.size))
+    degrees = np.degrees(1000.0 * change.displacement / EARTH_RADIUS)
+    latitude = np.clip(systems.latitude + degrees * away[0], -88.0, 88.0)
+    longitude = systems.longitude + degrees * away[1] / np.cos(np.radians(latitude))
+    where = (np.append(latitude, EVERYWHERE[0]), np.append(longitude, EVERYWHERE[1]))
+    factor = np.exp(change.strength * smooth_field(*where, REGION, generator(change.seed, "strengths", 0)))
+    rate = systems.rate * factor[: latitude.size] / factor[latitude.size :].mean()
+    return systems._replace(latitude=latitude, longitude=longitude, rate=rate)
+
+
+def _systems_born(seed: int, day: int) -> Systems:
     draw = generator(seed, "rain systems", day)
     uniform = draw.random((6, BORN_PER_DAY))
     normal = draw.standard_normal((4, BORN_PER_DAY))

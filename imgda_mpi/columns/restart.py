@@ -53,6 +53,7 @@ class OwnColumns:
     restart : the set they come from
     columns, state : of all own patches, in their order; only ``columns.moves`` of them take part
     elevation : of the own patches, (n_own,) m
+    vegetation : IGBP class of the own patches, (n_own,); 0 where there is none
     hydraulics : name of the relation
     patches : own patches with only the columns that move as soil
     all_patches : the same of all patches, on rank 0
@@ -63,6 +64,7 @@ class OwnColumns:
     columns: Columns
     state: State
     elevation: FloatArray
+    vegetation: IntArray
     hydraulics: str
     patches: PatchMap
     all_patches: PatchMap | None
@@ -162,6 +164,7 @@ def read_columns(restart: Colm202xRestart, before: OwnColumns | None = None) -> 
         columns=columns,
         state=make_state(columns, *water),
         elevation=_elevation(restart),
+        vegetation=igbp,
         hydraulics=relation,
         patches=restart.patches.with_soil(moves),
         all_patches=None if all_patches is None or every is None else all_patches.with_soil(every),

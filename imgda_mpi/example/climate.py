@@ -1,19 +1,19 @@
-"""Weather of the example's moment: temperature of air and soil, snow on the ground, sun."""
+"""Weather of the moment of the example's restart: temperature of air and soil, snow on the ground, sun."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 
 from imgda_mpi.arrays import FloatArray
 from imgda_mpi.colm.soil_layers import FREEZING, N_SNOW, node_depth
 from imgda_mpi.example import geography
-from imgda_mpi.example.files import TIME
 from imgda_mpi.example.tiles import ICE, WATER, Tiles
 
 SNOW_DENSITY = 250.0  # kg m-3
-SUN_DECLINATION = 22.1  # degrees, 2 June
 SLOT_DEPTH = np.array([0.02, 0.05, 0.11, 0.23])
 """Thickness of the upper snow layers, m; the lowest layer has the rest."""
 DEPTH_OF_LAYERS = np.array([0.01, 0.03, 0.09, 0.20, 0.43])
@@ -26,6 +26,7 @@ class Climate:
 
     Parameters
     ----------
+    time : of the restart
     elevation : (n_patch,) m
     air : temperature of the air, (n_patch,) K
     soil : temperature of the soil layers, (n_patch, 10) K
@@ -35,6 +36,7 @@ class Climate:
         (n_patch, 5) m
     """
 
+    time: datetime
     elevation: FloatArray
     air: FloatArray
     soil: FloatArray
@@ -43,13 +45,16 @@ class Climate:
     snow: FloatArray
 
 
-def make_climate(tiles: Tiles) -> Climate:
-    """Early summer in the north: only high mountains and the rims of the ice sheets are frozen."""
+def make_climate(tiles: Tiles, time: datetime) -> Climate:
+    """Sun and daily wave of a time; ground as in early summer of the north, whatever the season.
+
+    Only high mountains and the rims of the ice sheets are frozen.
+    """
     latitude, longitude = tiles.latitude, tiles.longitude
     elevation = geography.elevation(latitude, longitude)
     # Warmest at 15 N, 5 K colder per km.
     daily = 301.7 - 45.0 * np.sin(np.radians(0.8 * (latitude - 15.0))) ** 2 - 0.005 * elevation
-    hour = TIME.hour + longitude / 15.0
+    hour = time.hour + longitude / 15.0
     afternoon = np.cos(2.0 * np.pi * (hour - 14.0) / 24.0)
     # The day's wave reaches 0.1 m, and the deep soil of a warm place lags behind the season.
     lag = 0.25 * np.clip(daily - FREEZING - 1.0, 0.0, 20.0)
@@ -60,9 +65,19 @@ def make_climate(tiles: Tiles) -> Climate:
     soil[is_lake] = np.maximum(soil[is_lake], FREEZING + 4.0)
     depth = np.where(is_ice | is_lake, 0.0, 0.06 * np.clip(FREEZING - 0.5 - daily, 0.0, 10.0))
     depth[depth < DEPTH_OF_LAYERS[0]] = 0.0
-    north, sun, angle = np.radians(latitude), np.radians(SUN_DECLINATION), np.radians(15.0 * (hour - 12.0))
+    north, sun, angle = np.radians(latitude), np.radians(sun_declination(time)), np.radians(15.0 * (hour - 12.0))
     sun_height = np.sin(north) * np.sin(sun) + np.cos(north) * np.cos(sun) * np.cos(angle)
-    return Climate(elevation, daily + 3.0 * afternoon, soil, sun_height, depth, _snow_layers(depth))
+    return Climate(time, elevation, daily + 3.0 * afternoon, soil, sun_height, depth, _snow_layers(depth))
+
+
+def sun_declination(time: datetime) -> float:
+    """Latitude where the sun is overhead at noon, to a tenth of a degree: a circular orbit.
+
+    >>> sun_declination(datetime(2022, 6, 2, 6)), sun_declination(datetime(2022, 12, 21))
+    (22.1, -23.4)
+    """
+    day = time.timetuple().tm_yday
+    return round(-23.44 * math.cos(2.0 * math.pi * (day + 10) / 365.0), 1)
 
 
 def _snow_layers(depth: FloatArray) -> FloatArray:

@@ -15,7 +15,8 @@ from imgda_mpi.example.tiles import Tiles
 
 CASE = "demo"
 TIME = datetime(2022, 6, 2, 6, tzinfo=UTC)
-STAMP = f"{TIME:%Y-%j}-{TIME.hour * 3600:05d}"
+"""Of the example; cases of other times can be written too."""
+
 LAND_COVER_YEAR = 2005
 
 # A fixed time of creation, so that the same example has the same bytes whenever it is written.

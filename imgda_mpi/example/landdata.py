@@ -8,7 +8,7 @@ import numpy as np
 
 from imgda_mpi.arrays import FloatArray
 from imgda_mpi.example.files import LAND_COVER_YEAR, Variable, write_file
-from imgda_mpi.example.tiles import BLOCK_SIZE, GRID, PIXELS, Tiles, block_of
+from imgda_mpi.example.tiles import BLOCK_SIZE, Tiles, block_of
 
 YEAR = str(LAND_COVER_YEAR)
 
@@ -18,10 +18,10 @@ def write_landdata(directory: Path, tiles: Tiles) -> None:
     landdata = directory / "landdata"
     blocks = _edges(np.arange(-90.0, 91.0, BLOCK_SIZE), np.arange(-180.0, 181.0, BLOCK_SIZE))
     write_file(landdata / "block.nc", {"longitude": 360 // BLOCK_SIZE, "latitude": 180 // BLOCK_SIZE}, blocks)
-    pixels = _edges(PIXELS.latitude_edges[::-1], PIXELS.longitude_edges)
+    pixels = _edges(tiles.pixels.latitude_edges[::-1], tiles.pixels.longitude_edges)
     # The last is the east edge, once around: the model's longitudes end where they begin.
     ends = {"edges": ((), -90.0), "edgen": ((), 90.0), "edgew": ((), -180.0), "edgee": ((), -180.0)}
-    sizes = {"latitude": PIXELS.latitude.size, "longitude": PIXELS.longitude.size}
+    sizes = dict(zip(("latitude", "longitude"), tiles.pixels.shape, strict=True))
     write_file(landdata / "pixel.nc", sizes, {**ends, **pixels})
     _write_mesh(landdata / "mesh" / YEAR / "mesh.nc", tiles)
     for block, patches in tiles.blocks.items():
@@ -41,14 +41,16 @@ def _edges(latitude: FloatArray, longitude: FloatArray) -> dict[str, Variable]:
 def _write_mesh(path: Path, tiles: Tiles) -> None:
     """The cells' centres, and the number of elements in each block."""
     shape = 180 // BLOCK_SIZE, 360 // BLOCK_SIZE
-    elements = np.bincount(block_of(np.unique(tiles.cell)), minlength=shape[0] * shape[1]).reshape(shape)
+    block = block_of(np.unique(tiles.cell), tiles.grid.shape)
+    elements = np.bincount(block, minlength=shape[0] * shape[1]).reshape(shape)
+    ny, nx = tiles.grid.shape
     write_file(
         path,
-        {"xblk": shape[1], "yblk": shape[0], "longitude": GRID.longitude.size, "latitude": GRID.latitude.size},
+        {"xblk": shape[1], "yblk": shape[0], "longitude": nx, "latitude": ny},
         {
             "nelm_blk": (("yblk", "xblk"), elements.astype(np.int32)),
-            "longitude": (("longitude",), GRID.longitude),
-            "latitude": (("latitude",), GRID.latitude),
+            "longitude": (("longitude",), tiles.grid.longitude),
+            "latitude": (("latitude",), tiles.grid.latitude),
         },
         deflate=False,
     )
@@ -62,7 +64,7 @@ def _write_block(landdata: Path, block: str, tiles: Tiles, patches: slice) -> No
     first_pixel, n_pixels = tiles.first_pixel[patches], tiles.n_pixels[patches]
     n_of_element = np.add.reduceat(n_pixels, first)
     pixels = slice(first_pixel[0], first_pixel[0] + n_pixels.sum())
-    place = np.stack([tiles.pixel_column[pixels] + 1, PIXELS.latitude.size - tiles.pixel_row[pixels]], axis=1)
+    place = np.stack([tiles.pixel_column[pixels] + 1, tiles.pixels.latitude.size - tiles.pixel_row[pixels]], axis=1)
     write_file(
         landdata / "mesh" / YEAR / f"mesh_{block}.nc",
         {"element": element.size, "ncoor": 2, "pixel": len(place)},

@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from imgda_mpi.arrays import FloatArray
+from imgda_mpi.colm.case_files import stamp
 from imgda_mpi.colm.soil_layers import DENSITY_ICE, DENSITY_LIQUID, FREEZING, thickness
 from imgda_mpi.example.climate import SNOW_DENSITY, Climate
 from imgda_mpi.example.const import LAKE_DEPTH
-from imgda_mpi.example.files import CASE, LAND_COVER_YEAR, MISSING, STAMP, Values, write_blocks
+from imgda_mpi.example.files import CASE, LAND_COVER_YEAR, MISSING, Values, write_blocks
 from imgda_mpi.example.soil import Soil
 from imgda_mpi.example.tiles import ICE, WATER, WETLAND, Tiles
 
@@ -54,7 +55,8 @@ def write_state(directory: Path, tiles: Tiles, soil: Soil, climate: Climate, moi
         **dict.fromkeys((*_IMPURITIES, "ssno_lyr"), 0.0),
         **_near_surface(tiles, climate),
     }
-    stem = directory / "restart" / STAMP / f"{CASE}_restart_{STAMP}_lc{LAND_COVER_YEAR}"
+    moment = stamp(climate.time)
+    stem = directory / "restart" / moment / f"{CASE}_restart_{moment}_lc{LAND_COVER_YEAR}"
     write_blocks(stem, tiles, _DIMENSIONS, variables, _AXES)
 
 

@@ -7,6 +7,7 @@ an element are a patch, and the patch's weight is its share of the element's are
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -14,18 +15,10 @@ import numpy as np
 from imgda_mpi.arrays import FloatArray, IntArray
 from imgda_mpi.example import geography
 from imgda_mpi.example.random_field import correlated_field
-from imgda_mpi.grid import global_grid
-
-N_ROWS, N_COLUMNS = 128, 256
-
-GRID = global_grid((N_ROWS, N_COLUMNS))
-"""The paper's grid, 1.40625 degrees, rows from north to south."""
+from imgda_mpi.grid import Grid, global_grid
 
 PIXELS_PER_CELL = 4
 """Pixels along each side of a cell."""
-
-PIXELS = global_grid((N_ROWS * PIXELS_PER_CELL, N_COLUMNS * PIXELS_PER_CELL))
-"""Centres of the pixels, (512, 1024), rows from the north."""
 
 BLOCK_SIZE = 90
 """Degrees of latitude and longitude in one block of files."""
@@ -47,18 +40,25 @@ class Tiles:
 
     Parameters
     ----------
+    grid : the cells, (ny, nx), rows from north to south
     pixel_row, pixel_column : place of the land pixels on the pixel grid, rows from the north, (n_pixel,)
     first_pixel, n_pixels : pixels of each patch, (n_patch,)
-    cell : row * 256 + column of the patch's grid cell, (n_patch,)
+    cell : row * nx + column of the patch's grid cell, (n_patch,)
     patch_class : IGBP class, (n_patch,)
     """
 
+    grid: Grid
     pixel_row: IntArray
     pixel_column: IntArray
     first_pixel: IntArray
     n_pixels: IntArray
     cell: IntArray
     patch_class: IntArray
+
+    @cached_property
+    def pixels(self) -> Grid:
+        """Centres of the pixels, (4 ny, 4 nx), rows from the north."""
+        return pixels_of(self.grid)
 
     @property
     def patch_type(self) -> IntArray:
@@ -74,17 +74,17 @@ class Tiles:
     @property
     def latitude(self) -> FloatArray:
         """Latitude of the patches' centroids, degrees."""
-        return self._area_sum(PIXELS.latitude[self.pixel_row]) / self._area_sum(1.0)
+        return self._area_sum(self.pixels.latitude[self.pixel_row]) / self._area_sum(1.0)
 
     @property
     def longitude(self) -> FloatArray:
         """Longitude of the patches' centroids, degrees."""
-        return self._area_sum(PIXELS.longitude[self.pixel_column]) / self._area_sum(1.0)
+        return self._area_sum(self.pixels.longitude[self.pixel_column]) / self._area_sum(1.0)
 
     @property
     def blocks(self) -> dict[str, slice]:
         """The patches of every block with land, which follow one another, under CoLM's name of the block."""
-        numbers, first = np.unique(block_of(self.cell), return_index=True)
+        numbers, first = np.unique(block_of(self.cell, self.grid.shape), return_index=True)
         bounds = [*first.tolist(), self.cell.size]
         return {block_name(n): slice(*ends) for n, ends in zip(numbers.tolist(), pairwise(bounds), strict=True)}
 
@@ -94,28 +94,41 @@ class Tiles:
 
     def _area_sum(self, values: FloatArray | float) -> FloatArray:
         """Sum over each patch's pixels of values times area."""
-        return np.add.reduceat(values * PIXELS.cell_area[self.pixel_row, 0], self.first_pixel)
+        return np.add.reduceat(values * self.pixels.cell_area[self.pixel_row, 0], self.first_pixel)
 
 
-def make_tiles(rng: np.random.Generator) -> Tiles:
-    """Elements are the cells at least half of which is land; their pixels get a land-cover class each."""
-    land = geography.is_land(PIXELS.latitude[:, None], PIXELS.longitude)
+def pixels_of(grid: Grid) -> Grid:
+    """Centres of the pixels that the cells of a global grid are made of."""
+    ny, nx = grid.shape
+    return global_grid((ny * PIXELS_PER_CELL, nx * PIXELS_PER_CELL))
+
+
+def make_tiles(rng: np.random.Generator, grid: Grid) -> Tiles:
+    """Elements are the cells at least half of which is land; their pixels get a land-cover class each.
+
+    ``grid`` is that of `global_grid`, and the edges of blocks are edges of its cells.
+    """
+    ny, nx = grid.shape
+    pixels = pixels_of(grid)
+    land = geography.is_land(pixels.latitude[:, None], pixels.longitude)
     # Another view of the same array: pixels of cells that are no elements are taken out of it.
-    in_cell = land.reshape(N_ROWS, PIXELS_PER_CELL, N_COLUMNS, PIXELS_PER_CELL)
+    in_cell = land.reshape(ny, PIXELS_PER_CELL, nx, PIXELS_PER_CELL)
     in_cell &= in_cell.mean(axis=(1, 3), keepdims=True) >= 0.5
     row, column = np.nonzero(land)
-    cell = row // PIXELS_PER_CELL * N_COLUMNS + column // PIXELS_PER_CELL
-    patch = np.stack([block_of(cell), cell, _land_cover(rng, cell, PIXELS.latitude[row], PIXELS.longitude[column])])
+    cell = row // PIXELS_PER_CELL * nx + column // PIXELS_PER_CELL
+    cover = _land_cover(rng, grid, cell, pixels.latitude[row], pixels.longitude[column])
+    patch = np.stack([block_of(cell, grid.shape), cell, cover])
     order = np.lexsort(patch[::-1])
     (_, cell, cover), first, n_pixels = np.unique(patch[:, order], axis=1, return_index=True, return_counts=True)
-    return Tiles(row[order], column[order], first, n_pixels, cell, cover)
+    return Tiles(grid, row[order], column[order], first, n_pixels, cell, cover)
 
 
-def block_of(cell: IntArray) -> IntArray:
-    """Number of a cell's block, south-west first, eastward, then northward."""
-    row, column = cell // N_COLUMNS, cell % N_COLUMNS
-    from_south = (N_ROWS - 1 - row) * 180 // N_ROWS // BLOCK_SIZE
-    return from_south * (360 // BLOCK_SIZE) + column * 360 // N_COLUMNS // BLOCK_SIZE
+def block_of(cell: IntArray, shape: tuple[int, int]) -> IntArray:
+    """Number of a cell's block on a grid of a shape (ny, nx), south-west first, eastward, then northward."""
+    ny, nx = shape
+    row, column = cell // nx, cell % nx
+    from_south = (ny - 1 - row) * 180 // ny // BLOCK_SIZE
+    return from_south * (360 // BLOCK_SIZE) + column * 360 // nx // BLOCK_SIZE
 
 
 def block_name(block: int, size: int = BLOCK_SIZE) -> str:
@@ -129,11 +142,13 @@ def block_name(block: int, size: int = BLOCK_SIZE) -> str:
     return f"{'w' if west < 0 else 'e'}{abs(west):03d}_{'s' if south < 0 else 'n'}{abs(south):02d}"
 
 
-def _land_cover(rng: np.random.Generator, cell: IntArray, latitude: FloatArray, longitude: FloatArray) -> IntArray:
+def _land_cover(
+    rng: np.random.Generator, grid: Grid, cell: IntArray, latitude: FloatArray, longitude: FloatArray
+) -> IntArray:
     """IGBP class of the pixels, (n_pixel,): by climate and wetness, with the patchiness of real landscapes."""
-    of_cells = GRID.latitude[:, None], GRID.longitude
-    wetness = geography.wetness(*of_cells) + 0.06 * correlated_field(rng, GRID.shape, 4.0)
-    height = geography.elevation(*of_cells) + 450.0 * correlated_field(rng, GRID.shape, 4.0)
+    of_cells = grid.latitude[:, None], grid.longitude
+    wetness = geography.wetness(*of_cells) + 0.06 * correlated_field(rng, grid.shape, 4.0)
+    height = geography.elevation(*of_cells) + 450.0 * correlated_field(rng, grid.shape, 4.0)
     cold = np.abs(latitude - 4.0) + height.ravel()[cell] / 150.0
     # What tells neighbouring pixels apart is chance.
     cold += 2.0 * rng.standard_normal(cell.size)

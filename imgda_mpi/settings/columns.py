@@ -43,6 +43,27 @@ class GeneratedWeather(Section):
 
     kind: Literal["generated"] = key("What gives the weather: generated or files")
     seed: int = key("Of all that is random in it", default=0, ge=0, lt=2**64)
+    displacement: float = key(
+        "Rain systems are elsewhere than those of the seed: standard deviation eastward and northward",
+        "km",
+        default=0.0,
+        ge=0.0,
+        le=5000.0,
+    )
+    strength: float = key(
+        "Rain is of other strength than that of the seed, by region: standard deviation of the logarithm of a factor",
+        default=0.0,
+        ge=0.0,
+        le=2.0,
+    )
+    change: int = key("Seed of displacements and strengths", default=0, ge=0, lt=2**64)
+
+    @property
+    def in_words(self) -> str:
+        """What the weather is."""
+        changed = f", systems displaced by {self.displacement:g} km" if self.displacement else ""
+        changed += f", strengths other by a factor exp(+-{self.strength:g})" if self.strength else ""
+        return f"made up from seed {self.seed}{changed}"
 
 
 Quantity = Literal["rain", "shortwave", "longwave", "temperature", "humidity", "wind", "pressure"]

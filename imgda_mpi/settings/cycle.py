@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Annotated, Any, Literal
@@ -164,20 +165,7 @@ class CycleRun(Section):
 
     @model_validator(mode="after")
     def _times(self) -> CycleRun:
-        cycle = self.cycle
-        times = {name: getattr(cycle, name) for name in ("start", "first_analysis", "last_analysis", "end")}
-        for name, time in times.items():
-            if time.minute or time.second or time.microsecond:
-                raise ValueError(f"[cycle] {name} = {_text(time)}: needs a whole hour")
-        for (name, time), (later, other) in pairwise(times.items()):
-            if other < time or (other == time and later == "end"):
-                raise ValueError(f"[cycle] {later} = {_text(other)}: is not after {name} = {_text(time)}")
-        if (cycle.last_analysis - cycle.first_analysis) % cycle.window:
-            raise ValueError("[cycle] last_analysis: is not a whole number of windows after first_analysis")
-        for name in ("window", "stop_every", "keep_every"):
-            length = getattr(cycle, name)
-            if length is not None and length % timedelta(hours=1):
-                raise ValueError(f"[cycle] {name}: needs whole hours")
+        check_times(self.cycle, ("start", "first_analysis", "last_analysis", "end"))
         return self
 
     @model_validator(mode="after")
@@ -195,6 +183,28 @@ class CycleRun(Section):
         if self.weather is None and self.model.kind == "columns":
             raise ValueError("model 'columns' needs a [weather] section")
         return self
+
+
+def check_times(cycle: Section, names: Sequence[str]) -> None:
+    """Refuse times of a section ``[cycle]`` that are no whole hours, or not in the order of their names.
+
+    Raises
+    ------
+    ValueError
+    """
+    times = {name: getattr(cycle, name) for name in names}
+    for name, time in times.items():
+        if time.minute or time.second or time.microsecond:
+            raise ValueError(f"[cycle] {name} = {_text(time)}: needs a whole hour")
+    for (name, time), (later, other) in pairwise(times.items()):
+        if other < time or (other == time and later == "end"):
+            raise ValueError(f"[cycle] {later} = {_text(other)}: is not after {name} = {_text(time)}")
+    lengths = {name: value for name, value in cycle if isinstance(value, timedelta) and name != "wait_at_most"}
+    for name, length in lengths.items():
+        if length % timedelta(hours=1):
+            raise ValueError(f"[cycle] {name}: needs whole hours")
+    if (times["last_analysis"] - times["first_analysis"]) % lengths["window"]:
+        raise ValueError("[cycle] last_analysis: is not a whole number of windows after first_analysis")
 
 
 def _text(time: datetime) -> str:

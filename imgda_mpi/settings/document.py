@@ -27,10 +27,11 @@ def documented(kind: type[Section]) -> str:
     ]
     tables: list[str] = []
     for name, field in kind.model_fields.items():
-        sections, is_list = list(sections_of(field.annotation)), get_origin(field.annotation) is tuple
+        sections, form = list(sections_of(field.annotation)), get_origin(field.annotation)
+        is_list = form is tuple
         for section in sections:
             optional = "" if field.is_required() else " May be left out."
-            heading = f"[[{name}]]" if is_list else f"[{name}]"
+            heading = f"[[{name}]]" if is_list else f"[{name}.NAME]" if form is dict else f"[{name}]"
             tables += ["", f"# {(section.__doc__ or '').splitlines()[0]}{optional}", heading]
             tables += [line for key_name, key_field in _keys(section) for line in _document(key_name, key_field)]
         short = getattr(field.default, "label", None)
@@ -106,6 +107,8 @@ def _document(name: str, field: FieldInfo) -> list[str]:
 
 def toml(value: Any) -> str:
     """A value as it stands in a settings file."""
+    if isinstance(value, Section):
+        value = value.model_dump(exclude_none=True)
     if isinstance(value, dict):
         return "{" + ", ".join(f"{name} = {toml(part)}" for name, part in value.items()) + "}"
     if isinstance(value, list | tuple):

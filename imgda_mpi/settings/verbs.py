@@ -8,6 +8,7 @@ from imgda_mpi.settings.comparison import Comparison
 from imgda_mpi.settings.cycle import CycleRun
 from imgda_mpi.settings.errors import ErrorEstimate
 from imgda_mpi.settings.fields import Section
+from imgda_mpi.settings.twin import Twin
 
 KINDS: dict[str, type[Section]] = {
     "analyse": Settings,
@@ -15,5 +16,6 @@ KINDS: dict[str, type[Section]] = {
     "errors": ErrorEstimate,
     "columns": ColumnsRun,
     "cycle": CycleRun,
+    "twin": Twin,
 }
 """The kind of settings of each verb that has one of its own; `check` reads all, `plan` those of `analyse`, `cycle`."""

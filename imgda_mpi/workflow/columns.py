@@ -166,8 +166,11 @@ def weather_of(
         )
         return files, files.summary
     from imgda_mpi.columns.generator import GeneratedWeather
+    from imgda_mpi.columns.rain_systems import Change
 
-    return GeneratedWeather(latitude, longitude, height, wanted.seed), f"made up from seed {wanted.seed}"
+    is_changed = wanted.displacement > 0.0 or wanted.strength > 0.0
+    change = Change(wanted.change, wanted.displacement, wanted.strength) if is_changed else None
+    return GeneratedWeather(latitude, longitude, height, wanted.seed, change), wanted.in_words
 
 
 def room(own: OwnColumns, windows: Sequence[tuple[datetime, datetime]]) -> int:

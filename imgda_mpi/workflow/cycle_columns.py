@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from mpi4py import MPI
 
@@ -14,9 +14,11 @@ from imgda_mpi.colm.case_files import CaseFiles, list_files
 from imgda_mpi.colm.colm202x import AQUIFER, LIQUID, Colm202xRestart, open_restart
 from imgda_mpi.columns.model import HOUR, ColumnModel
 from imgda_mpi.columns.restart import OwnColumns, read_columns
+from imgda_mpi.columns.weather import WeatherSource
 from imgda_mpi.curvelet import CurveletTransform
 from imgda_mpi.cycling.ending import Clock
 from imgda_mpi.cycling.lock import only_driver
+from imgda_mpi.cycling.loop import Loop
 from imgda_mpi.cycling.schedule import Window
 from imgda_mpi.disk import identity, remove
 from imgda_mpi.faults import settled_by, writing
@@ -31,8 +33,41 @@ from imgda_mpi.workflow.cycle_parts import loop_of, the_run, windows_of
 from imgda_mpi.workflow.window import lay_out, run_window
 
 
+class Made(NamedTuple):
+    """A run whose cycles are all complete: its loop, and the transform of its analyses, if they had one."""
+
+    loop: Loop
+    transform: CurveletTransform | None
+
+
 def cycle_columns(settings: CycleRun, comm: MPI.Intracomm, clock: Clock) -> str:
     """Make all cycles of a run of soil columns that are not complete yet; says what there is. Collective.
+
+    Raises
+    ------
+    OutOfTime, ImgdaError
+        See `run_columns`.
+    """
+    made = run_columns(settings, ColumnsRunner(settings, comm), comm, clock)
+    return from_rank_0(comm, lambda: made.loop.summary)
+
+
+def run_columns(
+    settings: CycleRun,
+    runner: ColumnsRunner,
+    comm: MPI.Intracomm,
+    clock: Clock,
+    *,
+    name: str = "",
+    transform: CurveletTransform | None = None,
+) -> Made:
+    """Make all cycles of a run of soil columns that are not complete yet. Collective.
+
+    Parameters
+    ----------
+    runner : moves the columns
+    name : of the run, where there are several
+    transform : of another run; taken where it is that of these settings
 
     Raises
     ------
@@ -41,14 +76,15 @@ def cycle_columns(settings: CycleRun, comm: MPI.Intracomm, clock: Clock) -> str:
     ImgdaError
         All complete cycles stay.
     """
-    team, runner = Ranks(comm), ColumnsRunner(settings, comm)
-    run = the_run(settings, f"soil columns of {runner.case.case}", runner, all_versions(), team)
+    team = Ranks(comm)
+    analyst = OwnAnalyst(settings, runner, comm, transform)
+    run = the_run(settings, runner.model, runner, all_versions(), team)
     with ExitStack() as stack:
         on_rank_0(comm, lambda: stack.enter_context(only_driver(run.directory)))
-        loop = loop_of(settings, run, runner, OwnAnalyst(settings, runner, comm), clock, team)
+        loop = loop_of(settings, run, runner, analyst, clock, team)
         loop.look()
         loop.cycles(loop.left(windows_of(settings)))
-        return from_rank_0(comm, lambda: loop.summary)
+    return Made(loop, analyst.transform)
 
 
 class ColumnsRunner:
@@ -60,6 +96,11 @@ class ColumnsRunner:
         self.settings, self.case, self.comm = settings, settings.model, comm
         self._own: OwnColumns | None = None
         self._last: tuple[object, Colm202xRestart] | None = None  # the set that was written last, and what is in it
+
+    @property
+    def model(self) -> str:
+        """What runs, in words."""
+        return f"soil columns of {self.case.case}"
 
     def first_set(self) -> list[Path]:
         """Files of the restart that the run starts from."""
@@ -74,19 +115,33 @@ class ColumnsRunner:
         ------
         ImgdaError
         """
-        wanted, comm = self.settings.weather, self.comm
-        if wanted is None:
-            raise ValueError("soil columns need weather")
+        comm = self.comm
         on_rank_0(comm, lambda: lay_out(folder, self.case.directory, began_with[0].parent))
         with settled_by("[model]"):
-            own = self._own = read_columns(self.restart(began_with, folder, window.start), self._own)
+            own = self._own = self.columns(self.restart(began_with, folder, window.start), self._own)
         with settled_by("[weather]"):
-            weather, _ = weather_of(wanted, window.start, window.end, own, comm)
+            weather = self.weather(own, window)
         model = ColumnModel(own, weather, window.start)
         hours = iter(range(int(window.length / HOUR)))
         written = run_window(model, window.end, hours, (), (), folder, comm)
         self.keep(written, own.as_written(folder, window.end))
         return written
+
+    def columns(self, restart: Colm202xRestart, before: OwnColumns | None) -> OwnColumns:
+        """The columns of a restart; arguments and errors as of `read_columns`. Collective."""
+        return read_columns(restart, before)
+
+    def weather(self, own: OwnColumns, window: Window) -> WeatherSource:
+        """The weather of a window at the own columns that move. Collective.
+
+        Raises
+        ------
+        InputError
+            Where files do not give it.
+        """
+        if self.settings.weather is None:
+            raise ValueError("soil columns need weather")
+        return weather_of(self.settings.weather, window.start, window.end, own, self.comm)[0]
 
     def restart(self, files: Sequence[Path], case: Path, time: datetime) -> Colm202xRestart:
         """The restart of a set, as one of a case; from memory where it is the set that was kept last. Collective.
@@ -111,11 +166,12 @@ class ColumnsRunner:
 
 
 class OwnAnalyst:
-    """Analyses by the ranks of the run, which make their transform once. Collective."""
+    """Analyses by the ranks of the run, which make their transform once, or take that of another run. Collective."""
 
-    def __init__(self, settings: CycleRun, runner: ColumnsRunner, comm: MPI.Intracomm) -> None:
-        self.settings, self.runner, self.comm = settings, runner, comm
-        self.transform: CurveletTransform | None = None
+    def __init__(
+        self, settings: CycleRun, runner: ColumnsRunner, comm: MPI.Intracomm, transform: CurveletTransform | None
+    ) -> None:
+        self.settings, self.runner, self.comm, self.transform = settings, runner, comm, transform
 
     def image(self, window: Window) -> Path:
         """The file of the observed image."""
@@ -140,4 +196,4 @@ class OwnAnalyst:
             made = analyse(settings, self.comm, transform=self.transform, restart=restart)
             edits = {LIQUID: made.liquid, AQUIFER: made.aquifer}
             self.runner.keep(made.files, restart.as_written(directory, window.start, edits, made.mark))
-            self.transform = made.transform
+            self.transform = made.transform or self.transform

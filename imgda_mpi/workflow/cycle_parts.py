@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from pathlib import Path
 
 from imgda_mpi.cycling.assimilation import Analyst, WithoutObservation
 from imgda_mpi.cycling.command_checks import check_command, check_environment, check_launcher
@@ -20,6 +21,7 @@ from imgda_mpi.results.run_records import Description, stamp
 from imgda_mpi.results.run_writing import new_run
 from imgda_mpi.settings.cycle import NOT_DECIDING, CycleRun, RunOfColm202x, RunOfColm2014, RunOfColumns
 from imgda_mpi.settings.document import in_force
+from imgda_mpi.settings.fields import Section
 
 
 def windows_of(settings: CycleRun) -> list[Window]:
@@ -118,11 +120,26 @@ def existing_run(settings: CycleRun) -> Run | None:
     directory = settings.output.directory
     if not (directory / RUN_FILE).exists():
         return None
-    run, path = open_run(directory), directory / SETTINGS_FILE
+    check_same(directory, settings, NOT_DECIDING)
+    return open_run(directory)
+
+
+def check_same(directory: Path, settings: Section, without: Collection[str]) -> None:
+    """Refuse the folder of a run, or of an experiment, that was made with other settings. Not collective.
+
+    ``without`` are keys that may differ.
+
+    Raises
+    ------
+    OutputError
+        It says what differs.
+    InputError
+    """
+    path = directory / SETTINGS_FILE
     with reading(path):
         there = path.read_text()
     try:
-        differing = differences(tomllib.loads(there), tomllib.loads(in_force(settings)), NOT_DECIDING)
+        differing = differences(tomllib.loads(there), tomllib.loads(in_force(settings)), without)
     except tomllib.TOMLDecodeError as err:
         raise fault(path, found=f"{err}", expected="settings in force", do="give another folder") from err
     if differing:
@@ -134,7 +151,6 @@ def existing_run(settings: CycleRun) -> Run | None:
             do=do,
             kind=OutputError,
         )
-    return run
 
 
 def check_case(case: ModelCase, settings: CycleRun) -> None:

@@ -1,0 +1,142 @@
+"""A case of CoLM202X that is another nature's: other hydraulic properties of the soil, and another start."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from netCDF4 import Dataset
+
+from imgda_mpi.arrays import BoolArray, FloatArray
+from imgda_mpi.colm.case_files import CaseFiles, list_files
+from imgda_mpi.colm.soil_layers import DENSITY_LIQUID, FREEZING, N_SNOW, N_SOIL, node_depth, thickness
+from imgda_mpi.columns.rain_systems import generator
+from imgda_mpi.disk import link
+from imgda_mpi.faults import fault, writing
+from imgda_mpi.numerics.smooth_fields import smooth_field
+from imgda_mpi.twin.pedotransfer import RESIDUAL, hypres
+
+TOPSOIL = 0.3
+"""Depth to which soil is topsoil, m."""
+
+FADING = 1.0
+"""Depth over which the start of a column passes from the field of the surface to that of the deep soil, m."""
+
+LEAST, MOST = 0.03, 0.97
+"""Degree of saturation that a start keeps within."""
+
+TEXTURE = ("wf_sand", "wf_clay", "wf_om", "BD_all")
+HYDRAULICS = ("porsl", "theta_r", "alpha_vgm", "n_vgm", "L_vgm", "hksati")
+
+
+@dataclass(frozen=True)
+class OtherStart:
+    """How a nature begins otherwise than the model.
+
+    Parameters
+    ----------
+    deviation : standard deviation of the difference of the degree of saturation, 0 to 1
+    length : over which it is alike, km
+    seed : of what is random in it
+    """
+
+    deviation: float
+    length: float
+    seed: int
+
+
+def write_nature_case(files: CaseFiles, directory: Path, start: OtherStart) -> None:
+    """Write the case of a nature: that of ``files`` with soil properties by another pedotransfer and another start.
+
+    Of soil patches the constants `HYDRAULICS` are those of Woesten et al. (1999) for their own texture (`TEXTURE`);
+    the tortuosity is Mualem's (1976) 0.5. Soil without ice or frost starts with the degree of saturation of the
+    restart, between residual water and porosity, plus a smooth random field which is another one in the deep soil.
+    All else is copied; landdata are a link. It is a case for soil columns: other constants that CoLM derives from the
+    same texture stay as they are. Not collective.
+
+    Raises
+    ------
+    InputError
+        Where the case has no texture of its soil, or no constants of van Genuchten.
+    OutputError
+    """
+    blocks, states = list_files(files)
+    nature = CaseFiles(directory, files.case, files.time, files.land_cover_year)
+    with writing(directory):
+        nature.states.mkdir(parents=True)
+        nature.consts.mkdir()
+        link(directory / "landdata", files.directory / "landdata", directory.parent)
+        for name in states:
+            shutil.copyfile(files.states / name, nature.states / name)
+        for path in (files.scalars, *(files.const(block) for block in blocks)):
+            if path.exists():
+                shutil.copyfile(path, nature.consts / path.name)
+    for block in blocks:
+        with writing(nature.const(block)), Dataset(nature.const(block), "r+") as const:
+            _check(files.const(block), const)
+            const.comment = "hydraulic properties by Woesten et al. (1999) in the place of the case's own"
+            change = _change(const)
+        with writing(nature.state(block)), Dataset(nature.state(block), "r+") as state:
+            _start(state, change, start)
+
+
+@dataclass(frozen=True, eq=False)
+class _Change:
+    """What has been changed in the constants of a block: pores and residual water (n, 10) before and now, places."""
+
+    is_soil: BoolArray
+    before: tuple[FloatArray, FloatArray]
+    now: tuple[FloatArray, FloatArray]
+    latitude: FloatArray
+    longitude: FloatArray
+
+
+def _check(path: Path, const: Dataset) -> None:
+    lacking = [name for name in (*TEXTURE, *HYDRAULICS) if name not in const.variables]
+    if lacking:
+        expected = "texture and van Genuchten's constants of the soil, from which the nature's are made"
+        do = "use a case that CoLM202X was set up for with vanGenuchten_Mualem_SOIL_MODEL"
+        raise fault(path, found=f"no {', '.join(lacking)}", expected=expected, do=do)
+
+
+def _change(const: Dataset) -> _Change:
+    is_soil = _values(const, "patchtype") == 0
+    sand, clay, organic, density = (_values(const, name)[is_soil] for name in TEXTURE)
+    retention = hypres(100.0 * clay, 100.0 * (1.0 - sand - clay), 100.0 * organic, 1e-3 * density, node_depth < TOPSOIL)
+    before = _values(const, "porsl")[is_soil], _values(const, "theta_r")[is_soil]
+    now = retention.porosity, np.full_like(retention.porosity, RESIDUAL)
+    values = (*now, retention.alpha, retention.n, np.full_like(retention.n, 0.5), retention.conductivity)
+    for name, of_soil in zip(HYDRAULICS, values, strict=True):
+        every = _values(const, name)
+        every[is_soil] = of_soil
+        const[name][:] = every
+    latitude, longitude = (np.degrees(_values(const, name)[is_soil]) for name in ("patchlatr", "patchlonr"))
+    return _Change(is_soil, before, now, latitude, longitude)
+
+
+def _start(state: Dataset, change: _Change, start: OtherStart) -> None:
+    water, ice, temperature = (_values(state, name) for name in ("wliq_soisno", "wice_soisno", "t_soisno"))
+    soil = slice(N_SNOW, N_SNOW + N_SOIL)
+    of_soil = [values[change.is_soil, soil] for values in (water, ice, temperature)]
+    thawed = ((of_soil[1] == 0.0) & (of_soil[2] >= FREEZING)).all(axis=1)
+    (pores, least), (new_pores, new_least) = change.before, change.now
+    saturation = (of_soil[0] / (DENSITY_LIQUID * thickness) - least) / (pores - least)
+    place = change.latitude, change.longitude, start.length
+    surface, deep = (smooth_field(*place, generator(start.seed, "start", number)) for number in (0, 1))
+    part = np.exp(-node_depth / FADING)
+    field = np.outer(surface, part) + np.outer(deep, np.sqrt(1.0 - part**2))
+    saturation = np.clip(saturation + start.deviation * field, LEAST, MOST)
+    new = (new_least + saturation * (new_pores - new_least)) * DENSITY_LIQUID * thickness
+    rows = np.flatnonzero(change.is_soil)[thawed]
+    water[rows, soil] = new[thawed]
+    state["wliq_soisno"][:] = water
+
+
+def _values(file: Dataset, name: str) -> npt.NDArray[Any]:
+    variable = file[name]
+    variable.set_auto_mask(False)
+    return np.array(variable[:])

@@ -1,0 +1,86 @@
+"""What a twin experiment is made of: its folder, its cases, the points with profiles."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from mpi4py import MPI
+
+from imgda_mpi.colm.case_files import CaseFiles
+from imgda_mpi.colm.colm202x import open_restart
+from imgda_mpi.columns.restart import read_columns
+from imgda_mpi.disk import check_free, remove, sync, tree
+from imgda_mpi.example.case import write_case
+from imgda_mpi.example.files import CASE, LAND_COVER_YEAR
+from imgda_mpi.faults import settled_by, writing
+from imgda_mpi.results.twin_folder import TwinPlaces
+from imgda_mpi.settings.document import in_force
+from imgda_mpi.settings.twin import NOT_DECIDING, Embedded, Twin
+from imgda_mpi.twin.nature_case import OtherStart, write_nature_case
+from imgda_mpi.twin.places import Place, choose_places
+from imgda_mpi.workflow.cycle_parts import check_same
+
+
+def begin(settings: Twin, there: TwinPlaces) -> None:
+    """Make the folder of an experiment with its cases, or go on with what is there of the same one. Not collective.
+
+    Raises
+    ------
+    OutputError
+        Where the folder holds something else, or an experiment of other settings; it says what differs.
+    InputError
+        Where the case cannot be that of an experiment.
+    """
+    if there.settings.exists():
+        check_same(there.directory, settings, NOT_DECIDING)
+    else:
+        check_free(there.directory)
+        with writing(there.directory):
+            there.directory.mkdir(parents=True, exist_ok=True)
+            _whole(there.settings, lambda path: path.write_text(in_force(settings)))
+    start = settings.cycle.first_analysis
+    if isinstance(settings.case, Embedded):
+        rows = settings.case.rows
+        with settled_by("[case] rows"):
+            _whole(there.case, lambda path: write_case(path, rows, start))
+    nature = settings.nature
+    other = OtherStart(nature.start, nature.start_length, settings.seed)
+    with settled_by("[case], [cycle] first_analysis"):
+        files = CaseFiles(**model_of(settings, there), time=start)
+        _whole(there.nature_case, lambda path: write_nature_case(files, path, other))
+
+
+def model_of(settings: Twin, there: TwinPlaces) -> dict[str, Any]:
+    """Directory, case and land cover year of the case that all runs start from."""
+    if isinstance(settings.case, Embedded):
+        return {"directory": there.case / CASE, "case": CASE, "land_cover_year": LAND_COVER_YEAR}
+    return settings.case.values()
+
+
+def places_of(settings: Twin, model: dict[str, Any], comm: MPI.Intracomm) -> list[Place]:
+    """The points with profiles. Collective.
+
+    Raises
+    ------
+    InputError
+    """
+    with settled_by("[case]"):
+        own = read_columns(open_restart(**model, time=settings.cycle.first_analysis, comm=comm))
+    return choose_places(own, settings.places, settings.seed, comm)
+
+
+def _whole(final: Path, make: Callable[[Path], object]) -> None:
+    """Make a file or folder that is there whole, or not at all, unless it is there."""
+    staging = final.with_name(f".{final.name}.partial")
+    with writing(final):
+        if final.exists():
+            return
+        remove(staging)
+    make(staging)
+    with writing(final):
+        for path in tree(staging) if staging.is_dir() else [staging]:
+            sync(path)
+        staging.rename(final)
+        sync(final.parent)
