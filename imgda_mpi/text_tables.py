@@ -5,11 +5,14 @@ from __future__ import annotations
 import csv
 import gzip
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from imgda_mpi.disk import no_such_file
-from imgda_mpi.faults import fault
+from imgda_mpi.faults import fault, writing
+
+Row = TypeVar("Row")
 
 NO_VALUE = ("", "na", "n/a", "nan", "null", "none")
 """What stands where there is no number, in capitals or not."""
@@ -40,3 +43,44 @@ def rows_of(path: Path) -> Iterator[tuple[int, list[str]]]:
             expected="a table in CSV, UTF-8, compressed if its name ends in .gz",
             do="check permissions, or fetch it again: it may be damaged",
         ) from err
+
+
+def write_rows(path: Path, names: Sequence[str], rows: Iterable[Sequence[str | float]]) -> None:
+    """Write a table: a line of column names, then a line for each row; numbers with all their digits. Not collective.
+
+    Raises
+    ------
+    OutputError
+    """
+    with writing(path), path.open("w", encoding="utf-8", newline="") as text:
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(names)
+        writer.writerows(rows)
+
+
+def read_rows(path: Path, names: Sequence[str], row: Callable[[list[str]], Row]) -> list[Row]:
+    """The rows of a table that `write_rows` wrote; ``row`` makes one of its fields, and raises ValueError of others.
+
+    Raises
+    ------
+    InputError
+        As of `rows_of`, and where columns have other names, or a line cannot be understood.
+    """
+    rows = rows_of(path)
+    line, header = next(rows, (1, []))
+    if header != list(names):
+        found, expected = ", ".join(header) or "no columns", ", ".join(names)
+        raise fault(path, f"line {line}", found=found, expected=expected, do="give a table that this program wrote")
+    made = []
+    for line, fields in rows:
+        try:
+            if len(fields) != len(names):
+                raise ValueError(f"{len(fields)} fields")
+            made.append(row(fields))
+        except ValueError as err:
+            expected = f"values of {', '.join(names)}"
+            do = "correct the line, or write the table again"
+            raise fault(
+                path, f"line {line}", found=f"what cannot be understood ({err})", expected=expected, do=do
+            ) from err
+    return made

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
-from histories import GRID, write_history
+from histories import write_history
 from mpi4py import MPI
 from problems import SELF
 
-from imgda_mpi.grid import Grid
 from imgda_mpi.parallel.failure import Ranks, same_fate
 from imgda_mpi.results.manifest import all_versions, checksums
 from imgda_mpi.results.run_folder import Cycle, Run
-from imgda_mpi.results.run_images import Side, instants
+from imgda_mpi.results.run_images import instants
 from imgda_mpi.results.run_records import Description, FileSet, Origin, Record
 from imgda_mpi.results.run_writing import begin_cycle, end_cycle, new_run
+from imgda_mpi.verify.score_series import Side
 
 START = datetime(2022, 6, 2, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -50,9 +51,9 @@ def make_cycle(
     origin: Origin | None = None,
     history: Sequence[int] | None = None,
     shift: float = 0.01,
-    grid: Grid = GRID,
+    **of_history: Any,
 ) -> Cycle:
-    """A cycle between two hours of the run; its sets are those of their hours."""
+    """A cycle between two hours of the run; its sets are those of their hours, more is for `write_history`."""
     start, parts = START + begin * HOUR, {}
     every = range(begin, end + 1, 3) if history is None else history
     folder = begin_cycle(run, start, Ranks(comm))
@@ -64,7 +65,7 @@ def make_cycle(
             parts["restart"] = write_set(folder / "restart", f"hour {end}")
             if every:
                 times = [START + hour * HOUR for hour in every]
-                write_history(folder / "history" / "history.nc", times, shift=shift * analysed, grid=grid)
+                write_history(folder / "history" / "history.nc", times, shift=shift * analysed, **of_history)
     sets = {name: FileSet.of(checksums(files, comm)) for name, files in comm.bcast(parts).items()}
     record = Record(
         start,

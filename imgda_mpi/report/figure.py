@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -48,7 +49,7 @@ def draw_analysis(saved: SavedAnalysis, figure_file: Path) -> Figure:
     OutputError
         Where the picture cannot be written.
     """
-    shown = _around_greenwich(saved)
+    shown = _shifted(saved)
     land = np.isfinite(shown.background)
     south, north = land_latitudes(shown.grid, land)
     figure = Figure(figsize=(WIDTH, _height(shown.grid, north - south)), dpi=DOTS_PER_INCH, layout="constrained")
@@ -61,13 +62,13 @@ def draw_analysis(saved: SavedAnalysis, figure_file: Path) -> Figure:
     for panel, (title, image) in zip(panels.flat, images.items(), strict=False):
         moisture = draw_panel(panel, title, shown.grid, land, image)
         moisture.set(cmap=MOISTURE_COLOURS, clim=MOISTURE_LIMITS)
-    extend = _ends_beyond(np.stack(list(images.values())), MOISTURE_LIMITS)
+    extend = ends_beyond(np.stack(list(images.values())), MOISTURE_LIMITS)
     _colour_bar(figure, panels[1, 0], moisture, f"Soil moisture, 0-10 cm ({UNIT})", extend)
 
-    limits = _symmetric_limits(shown.increment)
+    limits = symmetric_limits(shown.increment)
     increment = draw_panel(panels[1, 1], "(d) Increment", shown.grid, land, shown.increment)
     increment.set(cmap=INCREMENT_COLOURS, clim=limits)
-    extend = _ends_beyond(shown.increment, limits)
+    extend = ends_beyond(shown.increment, limits)
     _colour_bar(figure, panels[1, 1], increment, f"Analysis minus background ({UNIT})", extend)
 
     panels[0, 0].set_ylim(south, north)
@@ -78,14 +79,22 @@ def draw_analysis(saved: SavedAnalysis, figure_file: Path) -> Figure:
     return figure
 
 
-def _around_greenwich(saved: SavedAnalysis) -> SavedAnalysis:
-    """The columns of an image that goes around the globe in the order from 180 W to 180 E."""
-    if not saved.grid.is_periodic:
-        return saved
-    longitude = (saved.grid.longitude + 180.0) % 360.0 - 180.0
+def _shifted(saved: SavedAnalysis) -> SavedAnalysis:
+    """An analysis with the columns of `around_greenwich`."""
+    images = saved.background, saved.observation, saved.analysis, saved.increment
+    grid, (background, observation, analysis, increment) = around_greenwich(saved.grid, images)
+    return replace(
+        saved, grid=grid, background=background, observation=observation, analysis=analysis, increment=increment
+    )
+
+
+def around_greenwich(grid: Grid, images: Sequence[FloatArray]) -> tuple[Grid, list[FloatArray]]:
+    """Images (..., ny, nx) that go around the globe, and their grid, with the columns from 180 W to 180 E."""
+    if not grid.is_periodic:
+        return grid, list(images)
+    longitude = (grid.longitude + 180.0) % 360.0 - 180.0
     order = np.argsort(longitude)
-    images = {name: getattr(saved, name)[:, order] for name in ("background", "observation", "analysis", "increment")}
-    return replace(saved, grid=Grid(saved.grid.latitude, longitude[order]), **images)
+    return Grid(grid.latitude, longitude[order]), [image[..., order] for image in images]
 
 
 def _stretch(grid: Grid) -> float:
@@ -139,7 +148,7 @@ def _degrees(value: float, negative: str, positive: str) -> str:
     return f"{abs(value):g}°{side}"
 
 
-def _symmetric_limits(increment: FloatArray) -> tuple[float, float]:
+def symmetric_limits(increment: FloatArray) -> tuple[float, float]:
     """Round limits of the colours, within which all but a hundredth of the increments lie."""
     sizes = np.abs(increment[np.isfinite(increment)])
     largest = max(0.01, float(np.quantile(sizes, 0.99))) if sizes.size else 0.01
@@ -149,7 +158,7 @@ def _symmetric_limits(increment: FloatArray) -> tuple[float, float]:
     return -limit, limit
 
 
-def _ends_beyond(values: FloatArray, limits: tuple[float, float]) -> str:
+def ends_beyond(values: FloatArray, limits: tuple[float, float]) -> str:
     """Which ends of the colour bar get an arrow, because there are values beyond."""
     below, above = bool((values < limits[0]).any()), bool((values > limits[1]).any())
     return {(False, False): "neither", (True, False): "min", (False, True): "max", (True, True): "both"}[below, above]

@@ -290,6 +290,18 @@ class History:
             raise self._not_there(f"{what[0]:g}-{what[1]:g} m", ", ".join(f"{a:g}-{b:g} m" for a, b in self.layers))
         return read_values(self.path, self._file["soil_moisture"], (moment, matches[0]))
 
+    def moisture(self, index: int) -> FloatArray:
+        """The images of all layers at one moment, (n_layers, ny, nx) m3 m-3, NaN where missing.
+
+        Raises
+        ------
+        InputError
+            Where the file is damaged.
+        IndexError
+            Where there is no such moment.
+        """
+        return read_values(self.path, self._file["soil_moisture"], range(len(self.times))[index])
+
     def profiles(self, index: int) -> FloatArray:
         """Water of the ten soil layers at the points at one moment, (n_points, 10) m3 m-3; NaN if missing.
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
 
 from imgda_mpi.arrays import FloatArray
 from imgda_mpi.faults import fault
@@ -15,9 +14,7 @@ from imgda_mpi.netcdf.dates import DATE_TEXT
 from imgda_mpi.observations.image import Layer
 from imgda_mpi.results.history_file import History, open_history
 from imgda_mpi.results.run_folder import HISTORY_FILE, MEND_CYCLE, Cycle, Run
-
-Side = Literal["before", "after", ""]
-"""Of the analysis at that time; empty where there is none."""
+from imgda_mpi.verify.score_series import Side
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,11 +27,11 @@ class Instant:
     index: int
 
 
-def instants(run: Run) -> Iterator[Instant]:
-    """All moments of the complete cycles of a run. Not collective.
+def instants(run: Run, since: datetime | None = None, until: datetime | None = None) -> Iterator[Instant]:
+    """Moments of the complete cycles of a run, from ``since`` on and before ``until``, or all. Not collective.
 
     The end of a window and the start of the next one are before and after the analysis at that time; without an
-    analysis they are the same state, which is given once.
+    analysis they are the same state, which is given once. Only histories that reach into the range are opened.
 
     Raises
     ------
@@ -48,6 +45,8 @@ def instants(run: Run) -> Iterator[Instant]:
     grid: Grid | None = None
     last: datetime | None = None
     for cycle in cycles:
+        if (since and cycle.record.end < since) or (until and cycle.record.time >= until):
+            continue
         with _history(cycle) as history:
             grid = grid or history.grid
             _check(cycle, history, grid, last)
@@ -56,6 +55,8 @@ def instants(run: Run) -> Iterator[Instant]:
                 if begins and time == last and time not in analysed:
                     continue
                 last = time
+                if (since and time < since) or (until and time >= until):
+                    continue
                 side: Side = "" if time not in analysed else "after" if begins else "before"
                 yield Instant(time, side, history, index)
 
