@@ -52,8 +52,8 @@ WORDS = (
     f"Felt: |run - control| of {FELT:g} m3 m-3 or more, at so many of the points. Medians of these, in days: from the "
     "first analysis until it is felt, and from the last one as long as it stays (> where that is to the end of the "
     "run). The paper, at points where corrections are most evident: shrub and corn 50 cm in about 5 d and 1 m in 10 d; "
-    'grass 1 m within 5 d; needleleaf trees slower (its "around 155 d" to 1 m is more than its 60 d of assimilation: '
-    "perhaps 55); lasting for over a month."
+    'grass 1 m within 5 d; needleleaf trees slower (its "around 155 d" to 1 m is more than its 60 d of assimilation); '
+    "lasting for over a month."
 )
 
 

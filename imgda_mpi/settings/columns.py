@@ -9,7 +9,8 @@ from pydantic import Field, model_validator
 from imgda_mpi.settings.fields import FilePath, FilePattern, Instant, Number, Section, key
 from imgda_mpi.settings.model import Colm202x
 
-Point = Annotated[tuple[Number, Number], Field(strict=False)]
+Points = tuple[Annotated[tuple[Number, Number], Field(strict=False)], ...]
+POINTS = "Latitude and longitude of points whose profiles the history has, as [[35.0, 104.2]]: those of their cells"
 
 
 class Start(Colm202x):
@@ -30,12 +31,7 @@ class Period(Section):
         example="6",
         ge=1,
     )
-    points: tuple[Point, ...] = key(
-        "Latitude and longitude of points whose profiles the history has, as [[35.0, 104.2]]: those of their cells",
-        "degrees",
-        default=(),
-        strict=False,
-    )
+    points: Points = key(POINTS, "degrees", default=(), strict=False)
 
 
 class GeneratedWeather(Section):

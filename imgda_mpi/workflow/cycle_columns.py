@@ -27,7 +27,7 @@ from imgda_mpi.results.manifest import all_versions
 from imgda_mpi.results.run_records import ANALYSIS
 from imgda_mpi.settings.cycle import CycleRun, RunOfColumns
 from imgda_mpi.workflow.analyse import analyse
-from imgda_mpi.workflow.columns import weather_of
+from imgda_mpi.workflow.columns import cells_of_points, weather_of
 from imgda_mpi.workflow.cycle_analyses import check_there, image_of, is_analysed
 from imgda_mpi.workflow.cycle_parts import loop_of, the_run, windows_of
 from imgda_mpi.workflow.window import lay_out, run_window
@@ -95,6 +95,7 @@ class ColumnsRunner:
             raise ValueError(f"model {settings.model.kind} has commands of its own")
         self.settings, self.case, self.comm = settings, settings.model, comm
         self._own: OwnColumns | None = None
+        self._cells: list[int] | None = None  # of the points with profiles
         self._last: tuple[object, Colm202xRestart] | None = None  # the set that was written last, and what is in it
 
     @property
@@ -123,7 +124,10 @@ class ColumnsRunner:
             weather = self.weather(own, window)
         model = ColumnModel(own, weather, window.start)
         hours = iter(range(int(window.length / HOUR)))
-        written = run_window(model, window.end, hours, (), (), folder, comm)
+        if self._cells is None:
+            with settled_by("[model] points"):
+                self._cells = cells_of_points(self.case.points, own, comm)
+        written = run_window(model, window.end, hours, self.case.points, self._cells, folder, comm)
         self.keep(written, own.as_written(folder, window.end))
         return written
 

@@ -21,6 +21,7 @@ from imgda_mpi.twin.images import write_images
 from imgda_mpi.twin.instrument import Instrument
 from imgda_mpi.workflow.cycle_columns import ColumnsRunner, run_columns
 from imgda_mpi.workflow.twin_parts import begin, model_of, places_of
+from imgda_mpi.workflow.twin_scores import scored
 
 log = logging.getLogger(__name__)
 
@@ -41,10 +42,11 @@ def twin(settings: Twin, comm: MPI.Intracomm, clock: Clock) -> str:
     with ExitStack() as stack:
         on_rank_0(comm, lambda: stack.enter_context(only_driver(there.directory)))
         model = model_of(settings, there)
-        points = [(place.latitude, place.longitude) for place in places_of(settings, model, comm)]
+        places = places_of(settings, model, comm)
+        points = [(place.latitude, place.longitude) for place in places]
         transform: CurveletTransform | None = None
         for name in (NATURE, *settings.runs):
-            case = model | ({"directory": there.nature_case} if name == NATURE else {})
+            case = model | {"points": points} | ({"directory": there.nature_case} if name == NATURE else {})
             run = settings.run(name, case, there.images)
             with stages.stage(name):
                 made = run_columns(run, ColumnsRunner(run, comm), comm, clock, name=name, transform=transform)
@@ -57,6 +59,6 @@ def twin(settings: Twin, comm: MPI.Intracomm, clock: Clock) -> str:
                         str(write_images(open_run(there.directory / NATURE), instrument, there.observations, comm))
                     )
         with stages.stage("scores"):
-            said = ""
+            said = scored(settings, there, places, comm)
     log.info("result in %s", there.directory)
     return said

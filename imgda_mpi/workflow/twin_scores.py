@@ -1,0 +1,91 @@
+"""What a twin experiment came to: scores, the reach of corrections into depth, figures, and a table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import numpy as np
+from mpi4py import MPI
+
+from imgda_mpi.arrays import FloatArray
+from imgda_mpi.grid import Grid
+from imgda_mpi.netcdf import resolve
+from imgda_mpi.observations.read import load_image
+from imgda_mpi.parallel.failure import from_rank_0
+from imgda_mpi.results.propagation_file import write_propagation
+from imgda_mpi.results.run_folder import Run, open_run
+from imgda_mpi.results.run_images import instants
+from imgda_mpi.results.run_scores import ScoreSeries, propagations, score_series
+from imgda_mpi.results.scores_file import write_scores
+from imgda_mpi.results.twin_folder import TwinPlaces
+from imgda_mpi.settings.observations import Gldas
+from imgda_mpi.settings.twin import CONTROL, NATURE, Twin
+from imgda_mpi.twin.places import Place
+
+MOMENT = timedelta(hours=1)
+
+
+def scored(settings: Twin, there: TwinPlaces, places: Sequence[Place], comm: MPI.Intracomm) -> str:
+    """Score all runs of an experiment, write tables and figures, and say what came of it. Collective.
+
+    Raises
+    ------
+    InputError
+        Where the runs do not go together.
+    OutputError
+    """
+    truth = open_run(there.directory / NATURE)
+    runs = {name: open_run(there.directory / name) for name in settings.runs}
+    grid = from_rank_0(comm, lambda: _grid_of(truth))
+    how = Gldas(kind="gldas", file=there.images).of_reader()
+
+    def observed(time: datetime) -> FloatArray | None:
+        if not resolve(there.images, time).exists():
+            return None
+        return load_image("gldas", grid, time, **how).values
+
+    series = score_series(runs, truth, observed, comm)
+    return from_rank_0(comm, lambda: _written(settings, there, places, truth, runs, series))
+
+
+def _written(
+    settings: Twin,
+    there: TwinPlaces,
+    places: Sequence[Place],
+    truth: Run,
+    runs: dict[str, Run],
+    series: ScoreSeries | None,
+) -> str:
+    """Tables and figures on the rank that has the scores; the table in words."""
+    from imgda_mpi.report.twin_figures import draw_maps, draw_scores  # on the one rank that draws
+    from imgda_mpi.report.twin_table import twin_table
+
+    if series is None:
+        raise ValueError("rank 0 has the scores")
+    analyses = settings.cycle.first_analysis, settings.cycle.last_analysis
+    vegetation = [place.vegetation for place in places]
+    profiles = series.profiles
+    reach = [
+        row
+        for name in settings.variants
+        if name in profiles
+        for row in propagations(profiles[name], profiles[CONTROL], name, vegetation, analyses)
+    ]
+    write_scores(there.scores, series.rows)
+    write_propagation(there.propagation, reach)
+    of_scores, of_maps = there.figures
+    draw_scores(series.rows, CONTROL, analyses[1], of_scores)
+    images = {name: _images_at(run, analyses[1]) for name, run in runs.items()}
+    draw_maps(_grid_of(truth), _images_at(truth, analyses[1]), images, analyses[1], of_maps)
+    return twin_table(series.rows, reach, CONTROL, analyses)
+
+
+def _grid_of(run: Run) -> Grid:
+    return next(instants(run)).history.grid
+
+
+def _images_at(run: Run, time: datetime) -> FloatArray:
+    """Moisture of the layers at a time, after the analysis if there is one, (n_layers, ny, nx) m3 m-3."""
+    *_, image = (instant.history.moisture(instant.index) for instant in instants(run, time, time + MOMENT))
+    return np.asarray(image)
