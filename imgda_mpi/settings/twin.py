@@ -30,7 +30,13 @@ class Embedded(Section):
     """The embedded case, written for the experiment."""
 
     kind: Literal["embedded"] = key("Which case all runs start from: embedded or colm202x")
-    rows: int = key("Rows of its grid, which has twice as many columns: 64 for 2.8 degrees", default=64, ge=32, le=256)
+    rows: int = key(
+        "Rows of its grid, which has twice as many columns: 64 for 2.8 degrees",
+        default=64,
+        ge=32,
+        le=256,
+        multiple_of=2,
+    )
 
 
 class Own(CaseOfColm202x):

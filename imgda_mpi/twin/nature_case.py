@@ -15,7 +15,7 @@ from imgda_mpi.arrays import BoolArray, FloatArray
 from imgda_mpi.colm.case_files import CaseFiles, list_files
 from imgda_mpi.colm.soil_layers import DENSITY_LIQUID, FREEZING, N_SNOW, N_SOIL, node_depth, thickness
 from imgda_mpi.disk import link
-from imgda_mpi.faults import fault, writing
+from imgda_mpi.faults import fault, reading, writing
 from imgda_mpi.numerics.keyed_random import generator
 from imgda_mpi.numerics.smooth_fields import smooth_field
 from imgda_mpi.twin.pedotransfer import RESIDUAL, hypres
@@ -64,6 +64,7 @@ def write_nature_case(files: CaseFiles, directory: Path, start: OtherStart) -> N
         Where the case has no texture of its soil, or no constants of van Genuchten.
     OutputError
     """
+    check_texture(files)
     blocks, states = list_files(files)
     nature = CaseFiles(directory, files.case, files.time, files.land_cover_year)
     with writing(directory):
@@ -77,7 +78,6 @@ def write_nature_case(files: CaseFiles, directory: Path, start: OtherStart) -> N
                 shutil.copyfile(path, nature.consts / path.name)
     for block in blocks:
         with writing(nature.const(block)), Dataset(nature.const(block), "r+") as const:
-            _check(files.const(block), const)
             const.comment = "hydraulic properties by Woesten et al. (1999) in the place of the case's own"
             change = _change(const)
         with writing(nature.state(block)), Dataset(nature.state(block), "r+") as state:
@@ -95,9 +95,19 @@ class _Change:
     longitude: FloatArray
 
 
-def _check(path: Path, const: Dataset) -> None:
-    lacking = [name for name in (*TEXTURE, *HYDRAULICS) if name not in const.variables]
-    if lacking:
+def check_texture(files: CaseFiles) -> None:
+    """Refuse a case of whose constants no nature can be made. Not collective.
+
+    Raises
+    ------
+    InputError
+    """
+    for block in list_files(files)[0]:
+        path = files.const(block)
+        with reading(path), Dataset(path) as const:
+            lacking = [name for name in (*TEXTURE, *HYDRAULICS) if name not in const.variables]
+        if not lacking:
+            continue
         expected = "texture and van Genuchten's constants of the soil, from which the nature's are made"
         do = "use a case that CoLM202X was set up for with vanGenuchten_Mualem_SOIL_MODEL"
         raise fault(path, found=f"no {', '.join(lacking)}", expected=expected, do=do)

@@ -10,7 +10,7 @@ from mpi4py import MPI
 
 from imgda_mpi.colm.case_files import CaseFiles
 from imgda_mpi.colm.colm202x import open_restart
-from imgda_mpi.columns.restart import read_columns
+from imgda_mpi.columns.restart import OwnColumns, read_columns
 from imgda_mpi.disk import check_free, remove, sync, tree
 from imgda_mpi.example.case import write_case
 from imgda_mpi.example.files import CASE, LAND_COVER_YEAR
@@ -67,8 +67,18 @@ def places_of(settings: Twin, model: dict[str, Any], comm: MPI.Intracomm) -> lis
     InputError
     """
     with settled_by("[case]"):
-        own = read_columns(open_restart(**model, time=settings.cycle.first_analysis, comm=comm))
+        own = columns_of(settings, model, comm)
     return choose_places(own, settings.places, settings.seed, comm)
+
+
+def columns_of(settings: Twin, model: dict[str, Any], comm: MPI.Intracomm) -> OwnColumns:
+    """The columns that all runs but the nature's start with. Collective.
+
+    Raises
+    ------
+    InputError
+    """
+    return read_columns(open_restart(**model, time=settings.cycle.first_analysis, comm=comm))
 
 
 def _whole(final: Path, make: Callable[[Path], object]) -> None:
