@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from matplotlib.collections import QuadMesh
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+from matplotlib.dates import AutoDateLocator, DateFormatter
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
@@ -45,7 +45,7 @@ MAP_WIDTH = 4.6  # inches
 def draw_scores(rows: Sequence[ScoreRow], control: str, last_analysis: datetime, figure_file: Path) -> Figure:
     """SCC and ubRMSE against the truth in three layers, a column of panels for each variant; writes the picture.
 
-    Analyses are steps from before to after; control is dashed.
+    Analyses are steps from before to after, the first one from the control, which all start from; control is dashed.
 
     Raises
     ------
@@ -60,8 +60,11 @@ def draw_scores(rows: Sequence[ScoreRow], control: str, last_analysis: datetime,
     for column, variant in enumerate(variants or [control]):
         for panel, score in zip(panels[:, column], SCORES, strict=True):
             for layer, colour in zip(LAYERS, LAYER_COLOURS, strict=True):
+                of_layer = [row for row in of_truth if row.layer == layer]
+                start = next(row for row in of_layer if row.run == control)
                 for run in (control, variant):
-                    own = [row for row in of_truth if row.run == run and row.layer == layer]
+                    own = [row for row in of_layer if row.run == run]
+                    own = [start] * (own[0].side == "after") + own
                     values = [getattr(row.scores, score) for row in own]
                     style = "--" if run == control else "-"
                     panel.plot([row.time for row in own], values, style, color=colour, linewidth=0.9)
@@ -69,6 +72,11 @@ def draw_scores(rows: Sequence[ScoreRow], control: str, last_analysis: datetime,
             panel.grid(alpha=0.25)
             panel.tick_params(labelsize=8, color="#666666")
         panels[0, column].set_title(variant, loc="left", fontsize=10)
+    for panel, label in zip(panels[:, 0], SCORES.values(), strict=True):
+        panel.set_ylabel(label, fontsize=9)
+    locator = AutoDateLocator(maxticks=7)  # type: ignore[no-untyped-call]
+    panels[1, 0].xaxis.set_major_locator(locator)
+    panels[1, 0].xaxis.set_major_formatter(DateFormatter("%d %b"))  # type: ignore[no-untyped-call]
     for panel, label in zip(panels[:, 0], SCORES.values(), strict=True):
         panel.set_ylabel(label, fontsize=9)
     locator = AutoDateLocator(maxticks=7)  # type: ignore[no-untyped-call]

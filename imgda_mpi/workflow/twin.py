@@ -53,7 +53,9 @@ def twin(settings: Twin, comm: MPI.Intracomm, clock: Clock) -> str:
             if name == NATURE:
                 with stages.stage("images"):
                     instrument = Instrument(**settings.instrument.values(), seed=settings.seed)
-                    stages.say(str(write_images(open_run(there.directory / NATURE), instrument, there.observations, comm)))
+                    stages.say(
+                        str(write_images(open_run(there.directory / NATURE), instrument, there.observations, comm))
+                    )
         with stages.stage("scores"):
             said = ""
     log.info("result in %s", there.directory)
