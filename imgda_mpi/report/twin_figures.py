@@ -89,7 +89,8 @@ def _draw_series(panel: Axes, rows: Sequence[ScoreRow], score: str, control: str
             own = [row for row in of_layer if row.run == run]
             own = [start] * (own[0].side == "after") + own
             values = [getattr(row.scores, score) for row in own]
-            panel.plot([row.time for row in own], values, style, color=colour, linewidth=0.9)
+            times = [row.time for row in own]
+            panel.plot(times, values, style, color=colour, linewidth=0.9)  # type: ignore[arg-type]  # it takes times
     panel.grid(alpha=0.25)
     panel.tick_params(labelsize=8, color="#666666")
 
