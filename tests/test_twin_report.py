@@ -111,8 +111,9 @@ def test_scores_are_drawn_for_each_variant_beside_control(tmp_path: Path) -> Non
         assert [line.get_linestyle() for line in lines] == ["--", "-"] * 3
         assert [line.get_color() for line in lines] == [colour for colour in LAYER_COLOURS for _ in range(2)]
         own = [row for row in rows if row.reference == "truth" and row.run == "blend" and row.layer == LAYERS[1]]
-        assert list(lines[3].get_xdata()) == [row.time for row in own]
-        assert list(lines[3].get_ydata()) == [getattr(row.scores, score) for row in own]
+        start = next(row for row in rows if row.run == "control" and row.layer == LAYERS[1])
+        assert list(lines[3].get_xdata()) == [START, *(row.time for row in own)]
+        assert list(lines[3].get_ydata()) == [getattr(row.scores, score) for row in (start, *own)]
 
 
 def test_maps_are_differences_from_the_truth_with_the_same_limits(tmp_path: Path) -> None:

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+from matplotlib.dates import AutoDateLocator, DateFormatter
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
@@ -45,7 +46,7 @@ MAP_WIDTH = 4.6  # inches
 def draw_scores(rows: Sequence[ScoreRow], control: str, last_analysis: datetime, figure_file: Path) -> Figure:
     """SCC and ubRMSE against the truth in three layers, a column of panels for each variant; writes the picture.
 
-    Analyses are steps from before to after; control is dashed.
+    Analyses are steps from before to after, the first one from the control, which all start from; control is dashed.
 
     Raises
     ------
@@ -59,38 +60,45 @@ def draw_scores(rows: Sequence[ScoreRow], control: str, last_analysis: datetime,
     panels = figure.subplots(2, n_columns, sharex=True, sharey="row", squeeze=False)
     for column, variant in enumerate(variants or [control]):
         for panel, score in zip(panels[:, column], SCORES, strict=True):
-            for layer, colour in zip(LAYERS, LAYER_COLOURS, strict=True):
-                for run in (control, variant):
-                    own = [row for row in of_truth if row.run == run and row.layer == layer]
-                    values = [getattr(row.scores, score) for row in own]
-                    style = "--" if run == control else "-"
-                    panel.plot([row.time for row in own], values, style, color=colour, linewidth=0.9)
+            _draw_series(panel, of_truth, score, control, variant)
             panel.axvline(last_analysis, color="#444444", linestyle=":", linewidth=1.2)
-            panel.grid(alpha=0.25)
-            panel.tick_params(labelsize=8, color="#666666")
         panels[0, column].set_title(variant, loc="left", fontsize=10)
     for panel, label in zip(panels[:, 0], SCORES.values(), strict=True):
         panel.set_ylabel(label, fontsize=9)
     locator = AutoDateLocator(maxticks=7)  # type: ignore[no-untyped-call]
     panels[1, 0].xaxis.set_major_locator(locator)
-    formatter = ConciseDateFormatter(locator, show_offset=False)  # type: ignore[no-untyped-call]
-    panels[1, 0].xaxis.set_major_formatter(formatter)
+    panels[1, 0].xaxis.set_major_formatter(DateFormatter("%d %b"))  # type: ignore[no-untyped-call]
     lines = [Line2D([], [], color=colour) for colour in LAYER_COLOURS]
     names = [f"{100 * top:g}-{100 * bottom:g} cm" for top, bottom in LAYERS]
     lines += [Line2D([], [], color="#444444", linestyle=style) for style in ("-", "--", ":")]
     names += ["with analyses", control, "last analysis"]
     figure.legend(lines, names, loc="outside lower center", ncols=len(names), fontsize=9, frameon=False)
-    start, end = (f"{choose(row.time for row in of_truth):%Y-%m-%d}" for choose in (min, max))
-    figure.suptitle(f"Twin experiment, {start} to {end}: scores against the truth, cells of equal weight", fontsize=11)
+    first, last = (f"{choose(row.time for row in of_truth):%Y-%m-%d}" for choose in (min, max))
+    figure.suptitle(f"Twin experiment, {first} to {last}: scores against the truth, cells of equal weight", fontsize=11)
     with writing(figure_file):
         figure.savefig(figure_file)
     return figure
 
 
+def _draw_series(panel: Axes, rows: Sequence[ScoreRow], score: str, control: str, variant: str) -> None:
+    """A score of all layers in time, of the control and a variant."""
+    for layer, colour in zip(LAYERS, LAYER_COLOURS, strict=True):
+        of_layer = [row for row in rows if row.layer == layer]
+        start = next(row for row in of_layer if row.run == control)
+        for run, style in ((control, "--"), (variant, "-")):
+            own = [row for row in of_layer if row.run == run]
+            own = [start] * (own[0].side == "after") + own
+            values = [getattr(row.scores, score) for row in own]
+            times = [row.time for row in own]
+            panel.plot(times, values, style, color=colour, linewidth=0.9)  # type: ignore[arg-type]  # it takes times
+    panel.grid(alpha=0.25)
+    panel.tick_params(labelsize=8, color="#666666")
+
+
 def draw_maps(
     grid: Grid, truth: FloatArray, runs: Mapping[str, FloatArray], time: datetime, figure_file: Path
 ) -> Figure:
-    """The truth and runs minus it in 0-10 and 10-40 cm, a column of maps for each; writes the picture.
+    """The truth and runs minus it in 0-10 and 10-40 cm, a row of maps for each; writes the picture.
 
     Parameters
     ----------
