@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
 import subprocess
-import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from cycles import kept
 from launch import ENVIRONMENT, imgda, mpirun
-from processes import processes, wait_for
+from processes import end, wait_for
 from twins import twin_settings
 
 from imgda_mpi.netcdf import resolve
 from imgda_mpi.observations.read import load_image
 from imgda_mpi.results.propagation_file import read_propagation
 from imgda_mpi.results.run_folder import open_run
-from imgda_mpi.results.run_images import images
+from imgda_mpi.results.run_images import images, instants
 from imgda_mpi.results.scores_file import read_scores
 from imgda_mpi.results.twin_folder import TwinPlaces
 from imgda_mpi.verify.scores import scores
@@ -81,13 +80,10 @@ def test_scores_against_observations_are_those_of_the_images(
 ) -> None:
     twin, _ = alone
     of_images = [row for row in read_scores(twin / "scores.csv") if row.reference == "observation"]
-    control = open_run(twin / "control")
-    grid_of = TwinPlaces(twin)
+    control, pattern = open_run(twin / "control"), TwinPlaces(twin).images
+    grid = next(instants(control)).history.grid
     for when, _, image in images(control, (0.0, 0.1)):
-        from imgda_mpi.results.run_images import instants
-
-        grid = next(instants(control)).history.grid
-        seen = load_image("gldas", grid, when, file=resolve(grid_of.images, when)).values
+        seen = load_image("gldas", grid, when, file=resolve(pattern, when)).values
         (found,) = (row.scores for row in of_images if (row.run, row.time) == ("control", when))
         assert found.scc == pytest.approx(scores(image, seen).scc, rel=1e-6)
 
@@ -123,23 +119,31 @@ def test_ranks_do_not_change_a_bit(
     assert done.stdout == alone[1].stdout
 
 
+def until(there: Path, job: subprocess.Popen[Any]) -> None:
+    """Wait for something that a job makes."""
+    wait_for(lambda: there.exists() or job.poll() is not None or None, str(there), 100)
+    assert job.poll() is None
+
+
+def killed_at(file: Path, cycle: Path) -> None:
+    """An experiment on two ranks of which all processes are ended as soon as a cycle is there."""
+    mark = f"TWIN_TO_BE_KILLED={cycle}"
+    name, _, value = mark.partition("=")
+    job = subprocess.Popen(
+        mpirun(2, "python", "-m", "mpi4py", "-m", "imgda_mpi", "twin", str(file)),
+        env=ENVIRONMENT | {name: value},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    until(cycle, job)
+    end(mark)
+    job.wait(30)
+
+
 def test_killed_twice_it_comes_to_the_same(folder: Path, alone: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
     file, twin = twin_settings(folder, "killed"), folder / "killed"
     for cycle in ("paper/cycles/20220602T06", "innovation/cycles/20220602T06"):
-        mark = f"TWIN_TO_BE_KILLED={twin}-{cycle}"
-        name, _, value = mark.partition("=")
-        job = subprocess.Popen(
-            mpirun(2, "python", "-m", "mpi4py", "-m", "imgda_mpi", "twin", str(file)),
-            env=ENVIRONMENT | {name: value},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        wait_for(lambda at=twin / cycle: at.exists() or job.poll() is not None, cycle, 100)
-        assert job.poll() is None
-        for number in processes(mark):
-            os.kill(number, signal.SIGKILL)
-        job.wait(30)
-        time.sleep(0.1)
+        killed_at(file, twin / cycle)
     assert not (twin / "scores.csv").exists()
     done = imgda("twin", file)
     assert done.returncode == 0, done.stderr
@@ -151,7 +155,7 @@ def test_ctrl_c_ends_it_in_order_and_the_same_command_goes_on(folder: Path) -> N
     job = subprocess.Popen(
         ["python", "-m", "imgda_mpi", "twin", str(file)], env=ENVIRONMENT, stderr=subprocess.PIPE, text=True
     )
-    wait_for(lambda: (twin / "paper/cycles/20220602T06").exists() or job.poll() is not None, "a cycle", 100)
+    until(twin / "paper/cycles/20220602T06", job)
     job.send_signal(signal.SIGINT)
     _, said = job.communicate(timeout=60)
     assert job.returncode == 130, said

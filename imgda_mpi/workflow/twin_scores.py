@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
-import numpy as np
 from mpi4py import MPI
 
 from imgda_mpi.arrays import FloatArray
@@ -15,15 +14,13 @@ from imgda_mpi.observations.read import load_image
 from imgda_mpi.parallel.failure import from_rank_0
 from imgda_mpi.results.propagation_file import write_propagation
 from imgda_mpi.results.run_folder import Run, open_run
-from imgda_mpi.results.run_images import instants
+from imgda_mpi.results.run_images import instants, layers_at
 from imgda_mpi.results.run_scores import ScoreSeries, propagations, score_series
 from imgda_mpi.results.scores_file import write_scores
 from imgda_mpi.results.twin_folder import TwinPlaces
 from imgda_mpi.settings.observations import Gldas
 from imgda_mpi.settings.twin import CONTROL, NATURE, Twin
 from imgda_mpi.twin.places import Place
-
-MOMENT = timedelta(hours=1)
 
 
 def scored(settings: Twin, there: TwinPlaces, places: Sequence[Place], comm: MPI.Intracomm) -> str:
@@ -76,16 +73,11 @@ def _written(
     write_propagation(there.propagation, reach)
     of_scores, of_maps = there.figures
     draw_scores(series.rows, CONTROL, analyses[1], of_scores)
-    images = {name: _images_at(run, analyses[1]) for name, run in runs.items()}
-    draw_maps(_grid_of(truth), _images_at(truth, analyses[1]), images, analyses[1], of_maps)
+    grid, of_truth = layers_at(truth, analyses[1])
+    images = {name: layers_at(run, analyses[1])[1] for name, run in runs.items()}
+    draw_maps(grid, of_truth, images, analyses[1], of_maps)
     return twin_table(series.rows, reach, CONTROL, analyses)
 
 
 def _grid_of(run: Run) -> Grid:
     return next(instants(run)).history.grid
-
-
-def _images_at(run: Run, time: datetime) -> FloatArray:
-    """Moisture of the layers at a time, after the analysis if there is one, (n_layers, ny, nx) m3 m-3."""
-    *_, image = (instant.history.moisture(instant.index) for instant in instants(run, time, time + MOMENT))
-    return np.asarray(image)
