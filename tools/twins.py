@@ -18,7 +18,6 @@ from pathlib import Path
 import numpy as np
 
 from imgda_mpi.colm.soil_layers import LAYERS
-from imgda_mpi.results.run_folder import SETTINGS_FILE
 from imgda_mpi.results.scores_file import read_scores
 from imgda_mpi.results.twin_folder import TwinPlaces
 from imgda_mpi.verify.scores import Scores

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, model_validator
 
 from imgda_mpi.settings.cycle import CycleRun, check_times
 from imgda_mpi.settings.fields import Duration, FilePath, Instant, Positive, Section, key
@@ -22,6 +23,9 @@ NOT_DECIDING = ("variants", "output")
 
 STOP_EVERY = timedelta(days=5)
 """Longest window without an analysis: what an interrupted run without analyses loses at most."""
+
+NAME = "[A-Za-z0-9][A-Za-z0-9_-]{,39}"
+"""Of a variant: it is that of a folder."""
 
 NEVER = timedelta(days=36500)
 
@@ -111,9 +115,6 @@ class TwinFolder(Section):
     directory: FilePath = key("Folder of all runs: new, or that of the same experiment to go on with", example='"twin"')
 
 
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=40)]
-
-
 class Twin(Section):
     """All settings of a twin experiment."""
 
@@ -121,7 +122,7 @@ class Twin(Section):
     places: int = key(
         "Points of each of four classes of vegetation at which profiles are kept", default=12, ge=0, le=1000
     )
-    variants: dict[Name, Variant] = key(
+    variants: dict[str, Variant] = key(
         "Variants by names of your own: [variants.NAME] with method and errors", default={}
     )
     case: Annotated[Embedded | Own, Field(discriminator="kind")] = key("The case that all runs start from")
@@ -138,6 +139,8 @@ class Twin(Section):
     @model_validator(mode="after")
     def _variants(self) -> Twin:
         for name, variant in self.variants.items():
+            if not re.fullmatch(NAME, name):
+                raise ValueError(f"[variants.{name}]: needs a name of at most 40 letters, digits, - and _")
             if name in OWN_NAMES:
                 raise ValueError(f"[variants.{name}]: {name} is a folder of the experiment; give another name")
             if isinstance(variant.method, OfMembers):
