@@ -17,7 +17,7 @@ from imgda_mpi.cycling.ending import Clock
 from imgda_mpi.cycling.pace import MODEL, OWN, length_text, pace_of
 from imgda_mpi.cycling.schedule import Window, left
 from imgda_mpi.cycling.thinning import NEVER, thin
-from imgda_mpi.disk import checksum, link
+from imgda_mpi.disk import link
 from imgda_mpi.faults import ConfigError, OutputError, fault
 from imgda_mpi.parallel.team import Team
 from imgda_mpi.results.identity import analysed_set
@@ -35,6 +35,9 @@ class Runner(Protocol):
 
     def first_set(self) -> list[Path]:
         """Files of the restart that the run starts from."""
+
+    def set_of(self, files: Sequence[Path]) -> FileSet:
+        """The set that some files are, by their checksums."""
 
     def run(self, folder: Path, began_with: Sequence[Path], window: Window) -> list[Path]:
         """Run a window from a set; the files of the restart at its end, which are whole and of that time.
@@ -159,7 +162,7 @@ class Loop:
             Where the analysis is not that of the background.
         """
         background, began = self.background(), perf_counter()
-        origin = self.team.lead(lambda: self._origin(background))
+        origin = self._origin(background)
 
         def work(at: Path) -> tuple[FileSet | None, list[Path]]:
             files, of_files = self.team.lead(lambda: _analysis(at, origin.files)) or (background, None)
@@ -167,11 +170,10 @@ class Loop:
 
         folder, (analysis, restart) = self._attempt(work, MODEL, folder, window)
         ended = perf_counter()
-        passed = folder / PASSED
+        passed, of_restart = folder / PASSED, self.runner.set_of(restart)
 
         def record() -> Record:
             reasons = passed.read_text().splitlines()[:1] if passed.exists() else []
-            of_restart = set_of(restart)
             seconds = {ANALYSIS: analysis_seconds, MODEL: ended - began, OWN: perf_counter() - ended}
             return Record(
                 time=window.start,
@@ -191,7 +193,8 @@ class Loop:
         return attempt(work, what, folder, lambda: self.begin(window), self.retries, self.team)
 
     def _origin(self, background: Sequence[Path]) -> FileSet:
-        return self.done[-1].record.restart if self.done else set_of(background)
+        last = self.team.lead(lambda: self.done[-1].record.restart if self.done else None)
+        return self.runner.set_of(background) if last is None else last
 
     def _check_time(self, window: Window) -> None:
         pace = pace_of([cycle.record for cycle in self.done])
@@ -207,11 +210,6 @@ class Loop:
         left = 0.0 if pace is None else sum(map(pace.seconds, rest))
         then = f"{len(rest)} cycles, {length_text(left)} left" if rest else "the last one"
         log.info("%s  %s; %s", self.done[-1].directory.name, seconds, then)
-
-
-def set_of(files: Sequence[Path]) -> FileSet:
-    """The set that some files are, by their checksums. Not collective."""
-    return FileSet.of({path: checksum(path) for path in files})
 
 
 def _analysis(folder: Path, background: Mapping[str, str]) -> tuple[list[Path], FileSet] | None:

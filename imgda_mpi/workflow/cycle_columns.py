@@ -23,8 +23,8 @@ from imgda_mpi.cycling.schedule import Window
 from imgda_mpi.disk import identity, remove
 from imgda_mpi.faults import settled_by, writing
 from imgda_mpi.parallel.failure import Ranks, from_rank_0, on_rank_0
-from imgda_mpi.results.manifest import all_versions
-from imgda_mpi.results.run_records import ANALYSIS
+from imgda_mpi.results.manifest import Known, all_versions, checksums
+from imgda_mpi.results.run_records import ANALYSIS, FileSet
 from imgda_mpi.settings.cycle import CycleRun, RunOfColumns
 from imgda_mpi.workflow.analyse import analyse
 from imgda_mpi.workflow.columns import weather_of
@@ -96,6 +96,10 @@ class ColumnsRunner:
         self.settings, self.case, self.comm = settings, settings.model, comm
         self._own: OwnColumns | None = None
         self._last: tuple[object, Colm202xRestart] | None = None  # the set that was written last, and what is in it
+        self._weather: tuple[object, WeatherSource] | None = (
+            None  # the columns that made-up weather was made for, and it
+        )
+        self.known: Known = {}
 
     @property
     def model(self) -> str:
@@ -107,6 +111,10 @@ class ColumnsRunner:
         files = CaseFiles(self.case.directory, self.case.case, self.settings.cycle.start, self.case.land_cover_year)
         with settled_by("[model], [cycle] start"):
             return from_rank_0(self.comm, lambda: [files.states / name for name in list_files(files)[1]])
+
+    def set_of(self, files: Sequence[Path]) -> FileSet:
+        """The set that some files are, each of which is read once. Collective."""
+        return FileSet.of(checksums(files, self.comm, self.known))
 
     def run(self, folder: Path, began_with: Sequence[Path], window: Window) -> list[Path]:
         """Run a window from a set; the files of the restart at its end.
@@ -120,7 +128,7 @@ class ColumnsRunner:
         with settled_by("[model]"):
             own = self._own = self.columns(self.restart(began_with, folder, window.start), self._own)
         with settled_by("[weather]"):
-            weather = self.weather(own, window)
+            weather = self._weather_at(own, window)
         model = ColumnModel(own, weather, window.start)
         hours = iter(range(int(window.length / HOUR)))
         written = run_window(model, window.end, hours, (), (), folder, comm)
@@ -142,6 +150,15 @@ class ColumnsRunner:
         if self.settings.weather is None:
             raise ValueError("soil columns need weather")
         return weather_of(self.settings.weather, window.start, window.end, own, self.comm)[0]
+
+    def _weather_at(self, own: OwnColumns, window: Window) -> WeatherSource:
+        """As `weather`; what is made up has any hour, and is kept as long as the same columns move."""
+        if self._weather is not None and self._weather[0] is own.columns:
+            return self._weather[1]
+        weather = self.weather(own, window)
+        if self.settings.weather is not None and self.settings.weather.kind == "generated":
+            self._weather = own.columns, weather
+        return weather
 
     def restart(self, files: Sequence[Path], case: Path, time: datetime) -> Colm202xRestart:
         """The restart of a set, as one of a case; from memory where it is the set that was kept last. Collective.
@@ -193,7 +210,7 @@ class OwnAnalyst:
         if not from_rank_0(self.comm, is_there):
             with settled_by("[model]"):
                 restart = self.runner.restart(background, background[0].parents[2], window.start)
-            made = analyse(settings, self.comm, transform=self.transform, restart=restart)
+            made = analyse(settings, self.comm, transform=self.transform, restart=restart, known=self.runner.known)
             edits = {LIQUID: made.liquid, AQUIFER: made.aquifer}
             self.runner.keep(made.files, restart.as_written(directory, window.start, edits, made.mark))
             self.transform = made.transform or self.transform
