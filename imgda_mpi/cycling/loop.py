@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -28,6 +29,7 @@ from imgda_mpi.results.run_writing import begin_cycle, end_cycle
 log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
+Show = Callable[[Sequence[Window]], Generator[Window, None, None]]
 
 
 class Runner(Protocol):
@@ -58,6 +60,7 @@ class Loop:
     retries : how often a model or an analysis that failed is run again
     keep_every : restarts of times so far apart are kept
     done : complete cycles, with the one that leads the team
+    show : passes windows on and shows how far they are; unless given there is a line for each cycle
     """
 
     run: Run
@@ -69,6 +72,7 @@ class Loop:
     clock: Clock
     team: Team
     done: list[Cycle] = field(default_factory=list)
+    show: Show | None = None
 
     def cycles(self, windows: Sequence[Window]) -> None:
         """Make the cycles of all windows; the first one follows the last complete cycle. Collective.
@@ -80,11 +84,11 @@ class Loop:
         ImgdaError
             Where a cycle cannot be made. All complete ones stay, and what is whole of this one.
         """
-        for number, window in enumerate(windows):
-            self.team.lead(partial(self._check_time, window))
-            folder, seconds = self.analyse(self.begin(window), window)
-            self.forecast(folder, window, seconds)
-            self.team.lead(partial(self._say, windows[number + 1 :]))
+        with closing((self.show or self._lines)(windows)) as shown:
+            for window in shown:
+                self.team.lead(partial(self._check_time, window))
+                folder, seconds = self.analyse(self.begin(window), window)
+                self.forecast(folder, window, seconds)
 
     def look(self) -> None:
         """Read the complete cycles, see that the last one is what it was, and remove what is not needed. Collective.
@@ -203,6 +207,12 @@ class Loop:
     def _keep(self, cycle: Cycle) -> None:
         self.done.append(cycle)
         thin(self.done[-NEVER - 1 : -NEVER], self.run.description.start, self.keep_every)
+
+    def _lines(self, windows: Sequence[Window]) -> Generator[Window, None, None]:
+        """A line after each cycle."""
+        for number, window in enumerate(windows):
+            yield window
+            self.team.lead(partial(self._say, windows[number + 1 :]))
 
     def _say(self, rest: Sequence[Window]) -> None:
         record, pace = self.done[-1].record, pace_of([cycle.record for cycle in self.done])

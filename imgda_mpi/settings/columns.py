@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -10,6 +10,17 @@ from imgda_mpi.settings.fields import FilePath, FilePattern, Instant, Number, Se
 from imgda_mpi.settings.model import Colm202x
 
 Point = Annotated[tuple[Number, Number], Field(strict=False)]
+Points = tuple[Point, ...]
+
+
+def key_of_points() -> Any:
+    """The key of points with profiles."""
+    return key(
+        "Latitude and longitude of points whose profiles the history has, as [[35.0, 104.2]]: those of their cells",
+        "degrees",
+        default=(),
+        strict=False,
+    )
 
 
 class Start(Colm202x):
@@ -30,12 +41,7 @@ class Period(Section):
         example="6",
         ge=1,
     )
-    points: tuple[Point, ...] = key(
-        "Latitude and longitude of points whose profiles the history has, as [[35.0, 104.2]]: those of their cells",
-        "degrees",
-        default=(),
-        strict=False,
-    )
+    points: Points = key_of_points()
 
 
 class GeneratedWeather(Section):

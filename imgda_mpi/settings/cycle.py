@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from imgda_mpi.settings import analysis
 from imgda_mpi.settings.analysis import Curvelet, Parallel, Settings, Soil
-from imgda_mpi.settings.columns import AnyWeather
+from imgda_mpi.settings.columns import AnyWeather, Points, key_of_points
 from imgda_mpi.settings.fields import Duration, FilePath, Instant, Section, key
 from imgda_mpi.settings.methods import DEFAULT_METHOD, AnyMethod, OfMembers
 from imgda_mpi.settings.model import CaseOfColm202x, MemberImages
@@ -123,6 +123,7 @@ class RunOfColumns(CaseOfColm202x):
     """Soil columns from a case of CoLM202X, in the ranks of the run itself."""
 
     kind: Literal["columns"] = key("Version of the model: colm202x, colm2014 or columns")
+    points: Points = key_of_points()
 
 
 AnyRun = Annotated[RunOfColm202x | RunOfColm2014 | RunOfColumns, Field(discriminator="kind")]

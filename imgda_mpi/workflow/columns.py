@@ -29,7 +29,7 @@ from imgda_mpi.results.manifest import all_versions, checksums
 from imgda_mpi.results.run_folder import open_run
 from imgda_mpi.results.run_records import Description, FileSet, Record
 from imgda_mpi.results.run_writing import begin_cycle, end_cycle, new_run
-from imgda_mpi.settings.columns import AnyWeather, ColumnsRun, WeatherFiles
+from imgda_mpi.settings.columns import AnyWeather, ColumnsRun, Points, WeatherFiles
 from imgda_mpi.settings.document import in_force
 from imgda_mpi.workflow.window import BETWEEN_MOMENTS, lay_out, run_window
 
@@ -113,15 +113,15 @@ def prepare_columns(settings: ColumnsRun, stages: Stages, comm: MPI.Intracomm) -
     windows = list(pairwise(restart_times(start, end, settings.run.restart_every)))
     with settled_by("[output] directory"):
         check_output(settings.output.directory, lambda: room(own, windows), comm)
-    cells = cells_of_points(settings, own, comm)
+    cells = cells_of_points(settings.run.points, "[run]", own, comm)
     with stages.stage("weather"), settled_by("[weather]"):
         weather, said = weather_of(settings.weather, start, end, own, comm)
         stages.say(said)
     return Ready(own, windows, cells, weather, said)
 
 
-def cells_of_points(settings: ColumnsRun, own: OwnColumns, comm: MPI.Intracomm) -> list[int]:
-    """Flat indices of the cells of the points with profiles. Collective.
+def cells_of_points(points: Points, section: str, own: OwnColumns, comm: MPI.Intracomm) -> list[int]:
+    """Flat indices of the cells of the points with profiles that a section of the settings has. Collective.
 
     Raises
     ------
@@ -134,9 +134,9 @@ def cells_of_points(settings: ColumnsRun, own: OwnColumns, comm: MPI.Intracomm) 
         if has_columns is None:
             raise ValueError("rank 0 has the images")
         try:
-            return cells_of(settings.run.points, own.patches.grid, has_columns[0])
+            return cells_of(points, own.patches.grid, has_columns[0])
         except ValueError as err:
-            raise ConfigError(f"[run] points: {err}; give another") from err
+            raise ConfigError(f"{section} points: {err}; give another") from err
 
     return from_rank_0(comm, find)
 

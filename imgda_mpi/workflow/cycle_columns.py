@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
@@ -15,7 +15,9 @@ from imgda_mpi.colm.colm202x import AQUIFER, LIQUID, Colm202xRestart, open_resta
 from imgda_mpi.columns.model import HOUR, ColumnModel
 from imgda_mpi.columns.restart import OwnColumns, read_columns
 from imgda_mpi.columns.weather import WeatherSource
+from imgda_mpi.console import Repeated, progress
 from imgda_mpi.curvelet import CurveletTransform
+from imgda_mpi.cycling.attempts import log_file
 from imgda_mpi.cycling.ending import Clock
 from imgda_mpi.cycling.lock import only_driver
 from imgda_mpi.cycling.loop import Loop
@@ -27,7 +29,7 @@ from imgda_mpi.results.manifest import Known, all_versions, checksums
 from imgda_mpi.results.run_records import ANALYSIS, FileSet
 from imgda_mpi.settings.cycle import CycleRun, RunOfColumns
 from imgda_mpi.workflow.analyse import analyse
-from imgda_mpi.workflow.columns import weather_of
+from imgda_mpi.workflow.columns import cells_of_points, weather_of
 from imgda_mpi.workflow.cycle_analyses import check_there, image_of, is_analysed
 from imgda_mpi.workflow.cycle_parts import loop_of, the_run, windows_of
 from imgda_mpi.workflow.window import lay_out, run_window
@@ -66,7 +68,7 @@ def run_columns(
     Parameters
     ----------
     runner : moves the columns
-    name : of the run, where there are several
+    name : of the run, where it says how far it is; that of its folder unless given
     transform : of another run; taken where it is that of these settings
 
     Raises
@@ -76,14 +78,20 @@ def run_columns(
     ImgdaError
         All complete cycles stay.
     """
-    team = Ranks(comm)
+    team, every = Ranks(comm), windows_of(settings)
     analyst = OwnAnalyst(settings, runner, comm, transform)
     run = the_run(settings, runner.model, runner, all_versions(), team)
+
+    def show(rest: Sequence[Window]) -> Generator[Window, None, None]:
+        what, n_done = name or settings.output.directory.name, len(every) - len(rest)
+        return progress(rest, what, speaks=comm.rank == 0, unit="cycles", done=n_done)
+
     with ExitStack() as stack:
         on_rank_0(comm, lambda: stack.enter_context(only_driver(run.directory)))
-        loop = loop_of(settings, run, runner, analyst, clock, team)
+        stack.callback(analyst.said.say)
+        loop = loop_of(settings, run, runner, analyst, clock, team, show)
         loop.look()
-        loop.cycles(loop.left(windows_of(settings)))
+        loop.cycles(loop.left(every))
     return Made(loop, analyst.transform)
 
 
@@ -96,9 +104,8 @@ class ColumnsRunner:
         self.settings, self.case, self.comm = settings, settings.model, comm
         self._own: OwnColumns | None = None
         self._last: tuple[object, Colm202xRestart] | None = None  # the set that was written last, and what is in it
-        self._weather: tuple[object, WeatherSource] | None = (
-            None  # the columns that made-up weather was made for, and it
-        )
+        self._weather: WeatherSource | None = None  # what was made up for the own columns
+        self._cells: list[int] = []
         self.known: Known = {}
 
     @property
@@ -125,13 +132,18 @@ class ColumnsRunner:
         """
         comm = self.comm
         on_rank_0(comm, lambda: lay_out(folder, self.case.directory, began_with[0].parent))
+        before, points = self._own, self.case.points
         with settled_by("[model]"):
-            own = self._own = self.columns(self.restart(began_with, folder, window.start), self._own)
+            own = self._own = self.columns(self.restart(began_with, folder, window.start), before)
+        if before is None or own.columns is not before.columns:
+            self._cells, self._weather = cells_of_points(points, "[model]", own, comm), None
         with settled_by("[weather]"):
-            weather = self._weather_at(own, window)
+            weather = self._weather or self.weather(own, window)
+        if self.settings.weather is not None and self.settings.weather.kind == "generated":
+            self._weather = weather  # it has any hour
         model = ColumnModel(own, weather, window.start)
         hours = iter(range(int(window.length / HOUR)))
-        written = run_window(model, window.end, hours, (), (), folder, comm)
+        written = run_window(model, window.end, hours, points, self._cells, folder, comm)
         self.keep(written, own.as_written(folder, window.end))
         return written
 
@@ -150,15 +162,6 @@ class ColumnsRunner:
         if self.settings.weather is None:
             raise ValueError("soil columns need weather")
         return weather_of(self.settings.weather, window.start, window.end, own, self.comm)[0]
-
-    def _weather_at(self, own: OwnColumns, window: Window) -> WeatherSource:
-        """As `weather`; what is made up has any hour, and is kept as long as the same columns move."""
-        if self._weather is not None and self._weather[0] is own.columns:
-            return self._weather[1]
-        weather = self.weather(own, window)
-        if self.settings.weather is not None and self.settings.weather.kind == "generated":
-            self._weather = own.columns, weather
-        return weather
 
     def restart(self, files: Sequence[Path], case: Path, time: datetime) -> Colm202xRestart:
         """The restart of a set, as one of a case; from memory where it is the set that was kept last. Collective.
@@ -189,6 +192,7 @@ class OwnAnalyst:
         self, settings: CycleRun, runner: ColumnsRunner, comm: MPI.Intracomm, transform: CurveletTransform | None
     ) -> None:
         self.settings, self.runner, self.comm, self.transform = settings, runner, comm, transform
+        self.said = Repeated("analyses")
 
     def image(self, window: Window) -> Path:
         """The file of the observed image."""
@@ -210,7 +214,17 @@ class OwnAnalyst:
         if not from_rank_0(self.comm, is_there):
             with settled_by("[model]"):
                 restart = self.runner.restart(background, background[0].parents[2], window.start)
-            made = analyse(settings, self.comm, transform=self.transform, restart=restart, known=self.runner.known)
+            log = on_rank_0(self.comm, lambda: self._log(folder))
+            with self.said.piece(log):
+                made = analyse(settings, self.comm, transform=self.transform, restart=restart, known=self.runner.known)
             edits = {LIQUID: made.liquid, AQUIFER: made.aquifer}
             self.runner.keep(made.files, restart.as_written(directory, window.start, edits, made.mark))
             self.transform = made.transform or self.transform
+
+    def _log(self, folder: Path) -> Path:
+        """Where what the analysis of a cycle says goes. Not collective."""
+        path = log_file(folder, ANALYSIS)
+        with writing(path):
+            path.parent.mkdir(exist_ok=True)
+            path.write_text("")
+        return path
