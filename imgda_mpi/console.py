@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import logging
+import re
 import sys
 import time
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import TypeVar
 
 log = logging.getLogger(__name__)
+package = logging.getLogger("imgda_mpi")
 
 Item = TypeVar("Item")
 
@@ -39,15 +42,60 @@ class Stages:
         self._summary = summary
 
 
-def progress(items: Sequence[Item], what: str, *, speaks: bool) -> Generator[Item, None, None]:
+class Repeated:
+    """What is said by one piece of work after another, as by analyses: the whole of it goes into files.
+
+    On the screen is the first warning of each kind, and at the end how many pieces had one. Warnings are of one kind
+    where they differ in numbers alone.
+    """
+
+    def __init__(self, pieces: str) -> None:
+        self._pieces = pieces
+        self._n = 0
+        self._kinds: dict[str, tuple[str, int]] = {}  # the first text of each, and how many pieces had it
+
+    @contextmanager
+    def piece(self, file: Path | None) -> Iterator[None]:
+        """Keep what the block says from the screen; it goes into a new file in a folder that is there, or nowhere."""
+        shown = package.handlers[:]
+        warnings = _FirstOfKind(self._kinds, shown)
+        handlers: list[logging.Handler] = [warnings]
+        if file is not None:
+            handlers.append(logging.FileHandler(file, "w"))
+            handlers[-1].setFormatter(_Format(""))
+        package.handlers[:] = handlers
+        try:
+            yield
+        finally:
+            package.handlers[:] = shown
+            for handler in handlers:
+                handler.close()
+            self._n += 1
+            for kind, text in warnings.found.items():
+                first, count = self._kinds.get(kind, (text, 0))
+                self._kinds[kind] = first, count + 1
+
+    def say(self) -> None:
+        """Say how often the warnings were that came more than once."""
+        for text, count in self._kinds.values():
+            if count > 1:
+                log.warning("%d of %d %s: %s", count, self._n, self._pieces, text)
+
+
+def progress(
+    items: Sequence[Item], what: str, *, speaks: bool, unit: str = "rounds", done: int = 0
+) -> Generator[Item, None, None]:
     """Pass items on, showing how far they are and the time left: a bar on a terminal, else a few lines in the log.
 
-    ``speaks`` is true on the one rank that shows anything.
+    ``speaks`` is true on the one rank that shows anything; so many items were ``done`` before.
     """
     if speaks and sys.stderr.isatty():
         from tqdm import tqdm  # where it is used: other ranks need not load it
+        from tqdm.contrib.logging import logging_redirect_tqdm
 
-        yield from tqdm(items, desc=what, leave=False)
+        bar = tqdm(items, desc=what, leave=False, unit=f" {unit}", initial=done, total=done + len(items))
+        with closing(bar), logging_redirect_tqdm([package]):
+            yield from bar
         return
     start = said = time.monotonic()
     for number, item in enumerate(items):
@@ -56,7 +104,7 @@ def progress(items: Sequence[Item], what: str, *, speaks: bool) -> Generator[Ite
         if speaks and now - said > max(SECONDS_BETWEEN_LINES, SHARE_BETWEEN_LINES * (now - start)):
             said = now
             left = (now - start) / (number + 1) * (len(items) - number - 1)
-            log.info("%s: %d of %d rounds, about %s left", what, number + 1, len(items), duration(left))
+            log.info("%s: %d of %d %s, about %s left", what, done + number + 1, done + len(items), unit, duration(left))
 
 
 def duration(seconds: float) -> str:
@@ -92,10 +140,29 @@ def configure_logging(rank: int) -> None:
     handler = logging.StreamHandler(sys.stderr)
     prefix = "" if rank == 0 else f"rank {rank}: "
     handler.setFormatter(_Format(prefix))
-    package = logging.getLogger("imgda_mpi")
     package.handlers[:] = [handler]
     package.setLevel(logging.INFO if rank == 0 else logging.WARNING)
     package.propagate = False
+
+
+NUMBER = re.compile(r"[-+]?\d[\d.,]*(e[-+]?\d+)?|\b(nan|inf)\b")
+
+
+class _FirstOfKind(logging.Handler):
+    """Shows the first warning of each kind that is not known, and finds kinds with their first texts."""
+
+    def __init__(self, known: Collection[str], shown: Sequence[logging.Handler]) -> None:
+        super().__init__(logging.WARNING)
+        self.known, self.shown = known, shown
+        self.found: dict[str, str] = {}
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = record.getMessage()
+        kind = NUMBER.sub("#", text)
+        if kind not in self.known and kind not in self.found:
+            for handler in self.shown:
+                handler.handle(record)
+        self.found.setdefault(kind, text)
 
 
 class _Format(logging.Formatter):

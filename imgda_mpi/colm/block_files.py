@@ -226,8 +226,9 @@ def _write_slice(
     file: BlockFile, patches: slice, edits: Mapping[Columns, FloatArray], group: MPI.Intracomm | None
 ) -> None:
     with writing(file.path), opened(file.path, "r+", group) as block:
+        put = block.store if group is None else block.write
         for variable, rows in edits.items():
-            block.write(variable, patches, rows)
+            put(variable, patches, rows)
 
 
 def _offsets_in_file(part: Part, group: MPI.Intracomm) -> IntArray:

@@ -68,8 +68,8 @@ class Colm202xRestart:
     checked: set[Implausible] = field(default_factory=set)
 
     def room(self) -> int:
-        """Bytes that `write` needs: the files, and the edited variables once more in case they deflate less well."""
-        return sum(path.stat().st_size for path in self.copied) + 8 * (N_SOIL + 1) * int(self.offsets[-1])
+        """Bytes that `write` needs: the files, and the edited variables once more, which are stored at level 0."""
+        return sum(path.stat().st_size for path in self.copied) + 8 * (N_SNOW + N_SOIL + 1) * int(self.offsets[-1])
 
     def land_cover(self) -> tuple[IntArray, str]:
         """Land cover classes of the own patches, (n_own,), and the name of their classification. Collective."""

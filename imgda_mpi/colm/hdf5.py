@@ -7,16 +7,18 @@ longer than reading the values.
 from __future__ import annotations
 
 import os
+import zlib
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import h5py
 import numpy as np
 import numpy.typing as npt
-from h5py import h5, h5a, h5d, h5f, h5g, h5o, h5p, h5s
+from h5py import h5, h5a, h5d, h5f, h5g, h5o, h5p, h5s, h5z
 
 from imgda_mpi.arrays import FloatArray
 from imgda_mpi.faults import ImgdaError, fault, not_finite, reading
@@ -121,6 +123,25 @@ class OpenFile:
         dataset = h5d.open(self.file, variable.name.encode())
         rows = np.ascontiguousarray(rows)
         dataset.write(*_selection(dataset, variable, patches, rows), rows, dxpl=self.transfer)
+
+    def store(self, variable: Columns, patches: slice, rows: FloatArray) -> None:
+        """Put rows into a variable of a file that one rank has alone: what is deflated is stored at level 0.
+
+        To deflate would take most of the time that a restart takes. And the file does not grow however often it is
+        copied and edited: a chunk that keeps its size keeps its place.
+
+        Raises
+        ------
+        OSError, RuntimeError
+        """
+        dataset = h5d.open(self.file, variable.name.encode())
+        if not _is_deflated(dataset):
+            self.write(variable, patches, rows)
+            return
+        values = np.empty(dataset.shape)
+        dataset.read(h5s.ALL, h5s.ALL, values)
+        values[(patches, slice(variable.first, variable.last))[: rows.ndim]] = rows
+        _store(dataset, values)
 
     def text(self, name: str, do: str) -> str | None:
         """A global attribute that is text; None where the file has none of this name.
@@ -246,6 +267,25 @@ def _selection(
     space = dataset.get_space()
     space.select_hyperslab((patches.start, variable.first)[: rows.ndim], rows.shape)
     return h5s.create_simple(rows.shape), space
+
+
+def _is_deflated(dataset: h5d.DatasetID) -> bool:
+    """Whether a variable is of float64 and deflated, and no other filter but the shuffle comes before."""
+    made = dataset.get_create_plist()
+    filters = [made.get_filter(number)[0] for number in range(made.get_nfilters())]
+    return filters in ([h5z.FILTER_DEFLATE], [h5z.FILTER_SHUFFLE, h5z.FILTER_DEFLATE]) and dataset.dtype == np.float64
+
+
+def _store(dataset: h5d.DatasetID, values: FloatArray) -> None:
+    """Put all values into a deflated variable at level 0: every reader inflates it as what it was."""
+    made = dataset.get_create_plist()
+    chunk, is_shuffled = made.get_chunk(), made.get_nfilters() > 1
+    for corner in product(*(range(0, n, of_chunk) for n, of_chunk in zip(values.shape, chunk, strict=True))):
+        part = values[tuple(slice(at, at + n) for at, n in zip(corner, chunk, strict=True))]
+        whole = np.zeros(chunk)  # at the edge of a variable a chunk is longer than it
+        whole[tuple(map(slice, part.shape))] = part
+        content = whole.view(np.uint8).reshape(-1, whole.itemsize).T.tobytes() if is_shuffled else whole.tobytes()
+        dataset.write_direct_chunk(corner, zlib.compress(content, 0))
 
 
 @contextmanager

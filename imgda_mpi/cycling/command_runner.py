@@ -11,9 +11,10 @@ from imgda_mpi.cycling.attempts import log_file
 from imgda_mpi.cycling.commands import failure, in_the_users_environment, last_lines, run
 from imgda_mpi.cycling.pace import MODEL
 from imgda_mpi.cycling.schedule import Window
+from imgda_mpi.disk import checksum
 from imgda_mpi.faults import ImgdaError, reading, writing
 from imgda_mpi.model.runner import ModelCase
-from imgda_mpi.results.run_records import stamp
+from imgda_mpi.results.run_records import FileSet, stamp
 
 
 class CommandRunner:
@@ -32,6 +33,10 @@ class CommandRunner:
     def first_set(self) -> list[Path]:
         """Files of the user's own restart of the start."""
         return self.case.first_set(self.start)
+
+    def set_of(self, files: Sequence[Path]) -> FileSet:
+        """The set that some files are."""
+        return FileSet.of({path: checksum(path) for path in files})
 
     def run(self, folder: Path, began_with: Sequence[Path], window: Window) -> list[Path]:
         """Run a window; the files of the restart at its end.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -17,7 +18,7 @@ from imgda_mpi.cycling.ending import Clock
 from imgda_mpi.cycling.pace import MODEL, OWN, length_text, pace_of
 from imgda_mpi.cycling.schedule import Window, left
 from imgda_mpi.cycling.thinning import NEVER, thin
-from imgda_mpi.disk import checksum, link
+from imgda_mpi.disk import link
 from imgda_mpi.faults import ConfigError, OutputError, fault
 from imgda_mpi.parallel.team import Team
 from imgda_mpi.results.identity import analysed_set
@@ -28,6 +29,7 @@ from imgda_mpi.results.run_writing import begin_cycle, end_cycle
 log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
+Show = Callable[[Sequence[Window]], Generator[Window, None, None]]
 
 
 class Runner(Protocol):
@@ -35,6 +37,9 @@ class Runner(Protocol):
 
     def first_set(self) -> list[Path]:
         """Files of the restart that the run starts from."""
+
+    def set_of(self, files: Sequence[Path]) -> FileSet:
+        """The set that some files are, by their checksums."""
 
     def run(self, folder: Path, began_with: Sequence[Path], window: Window) -> list[Path]:
         """Run a window from a set; the files of the restart at its end, which are whole and of that time.
@@ -55,6 +60,7 @@ class Loop:
     retries : how often a model or an analysis that failed is run again
     keep_every : restarts of times so far apart are kept
     done : complete cycles, with the one that leads the team
+    show : passes windows on and shows how far they are; unless given there is a line for each cycle
     """
 
     run: Run
@@ -66,6 +72,7 @@ class Loop:
     clock: Clock
     team: Team
     done: list[Cycle] = field(default_factory=list)
+    show: Show | None = None
 
     def cycles(self, windows: Sequence[Window]) -> None:
         """Make the cycles of all windows; the first one follows the last complete cycle. Collective.
@@ -77,11 +84,11 @@ class Loop:
         ImgdaError
             Where a cycle cannot be made. All complete ones stay, and what is whole of this one.
         """
-        for number, window in enumerate(windows):
-            self.team.lead(partial(self._check_time, window))
-            folder, seconds = self.analyse(self.begin(window), window)
-            self.forecast(folder, window, seconds)
-            self.team.lead(partial(self._say, windows[number + 1 :]))
+        with closing((self.show or self._lines)(windows)) as shown:
+            for window in shown:
+                self.team.lead(partial(self._check_time, window))
+                folder, seconds = self.analyse(self.begin(window), window)
+                self.forecast(folder, window, seconds)
 
     def look(self) -> None:
         """Read the complete cycles, see that the last one is what it was, and remove what is not needed. Collective.
@@ -159,7 +166,7 @@ class Loop:
             Where the analysis is not that of the background.
         """
         background, began = self.background(), perf_counter()
-        origin = self.team.lead(lambda: self._origin(background))
+        origin = self._origin(background)
 
         def work(at: Path) -> tuple[FileSet | None, list[Path]]:
             files, of_files = self.team.lead(lambda: _analysis(at, origin.files)) or (background, None)
@@ -167,11 +174,10 @@ class Loop:
 
         folder, (analysis, restart) = self._attempt(work, MODEL, folder, window)
         ended = perf_counter()
-        passed = folder / PASSED
+        passed, of_restart = folder / PASSED, self.runner.set_of(restart)
 
         def record() -> Record:
             reasons = passed.read_text().splitlines()[:1] if passed.exists() else []
-            of_restart = set_of(restart)
             seconds = {ANALYSIS: analysis_seconds, MODEL: ended - began, OWN: perf_counter() - ended}
             return Record(
                 time=window.start,
@@ -191,7 +197,8 @@ class Loop:
         return attempt(work, what, folder, lambda: self.begin(window), self.retries, self.team)
 
     def _origin(self, background: Sequence[Path]) -> FileSet:
-        return self.done[-1].record.restart if self.done else set_of(background)
+        last = self.team.lead(lambda: self.done[-1].record.restart if self.done else None)
+        return self.runner.set_of(background) if last is None else last
 
     def _check_time(self, window: Window) -> None:
         pace = pace_of([cycle.record for cycle in self.done])
@@ -201,17 +208,18 @@ class Loop:
         self.done.append(cycle)
         thin(self.done[-NEVER - 1 : -NEVER], self.run.description.start, self.keep_every)
 
+    def _lines(self, windows: Sequence[Window]) -> Generator[Window, None, None]:
+        """A line after each cycle."""
+        for number, window in enumerate(windows):
+            yield window
+            self.team.lead(partial(self._say, windows[number + 1 :]))
+
     def _say(self, rest: Sequence[Window]) -> None:
         record, pace = self.done[-1].record, pace_of([cycle.record for cycle in self.done])
         seconds = ", ".join(f"{name} {number:.1f} s" for name, number in record.seconds.items() if number >= 0.05)
         left = 0.0 if pace is None else sum(map(pace.seconds, rest))
         then = f"{len(rest)} cycles, {length_text(left)} left" if rest else "the last one"
         log.info("%s  %s; %s", self.done[-1].directory.name, seconds, then)
-
-
-def set_of(files: Sequence[Path]) -> FileSet:
-    """The set that some files are, by their checksums. Not collective."""
-    return FileSet.of({path: checksum(path) for path in files})
 
 
 def _analysis(folder: Path, background: Mapping[str, str]) -> tuple[list[Path], FileSet] | None:

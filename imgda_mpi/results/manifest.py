@@ -10,22 +10,32 @@ import h5py
 from mpi4py import MPI
 
 from imgda_mpi import PROGRAM
-from imgda_mpi.disk import checksum
+from imgda_mpi.disk import checksum, identity
 from imgda_mpi.faults import writing
-from imgda_mpi.parallel.failure import same_fate
+from imgda_mpi.parallel.failure import from_rank_0, same_fate
+
+Known = dict[object, str]
+"""SHA-256 of files that have been read, by what tells each from any other that has been or will be there."""
 
 
-def checksums(files: Sequence[Path], comm: MPI.Intracomm) -> dict[Path, str]:
+def checksums(files: Sequence[Path], comm: MPI.Intracomm, known: Known | None = None) -> dict[Path, str]:
     """SHA-256 of each of some files, on every rank. Collective over ``comm``: each rank reads its share.
+
+    Files that are ``known`` are not read again, the others are added; it has to be the same on every rank.
 
     Raises
     ------
     InputError
     """
+    if known is None:
+        known = {}
+    which = from_rank_0(comm, lambda: [identity([file]) for file in files])
+    unread = [number for number, one in enumerate(which) if one not in known]
     with same_fate(comm):
-        mine = [checksum(file) for file in files[comm.rank :: comm.size]]
-    parts = comm.allgather(mine)
-    return {file: parts[number % comm.size][number // comm.size] for number, file in enumerate(files)}
+        mine = [checksum(files[number]) for number in unread[comm.rank :: comm.size]]
+    for rank, part in enumerate(comm.allgather(mine)):
+        known |= zip((which[number] for number in unread[rank :: comm.size]), part, strict=True)
+    return {file: known[one] for file, one in zip(files, which, strict=True)}
 
 
 def write_manifest(
@@ -35,12 +45,13 @@ def write_manifest(
     settings: str,
     seed: int | str,
     comm: MPI.Intracomm,
+    known: Known | None = None,
 ) -> None:
     """Write ``manifest.json``: checksums of all files, settings in force, versions. Collective over ``comm``.
 
-    Rank 0 writes. ``inputs`` are given with their `checksums`, ``settings`` as JSON.
+    Rank 0 writes. ``inputs`` are given with their `checksums`, ``settings`` as JSON; ``known`` as of `checksums`.
     """
-    outputs = checksums(written, comm)
+    outputs = checksums(written, comm, known)
     with same_fate(comm), writing(directory):
         if comm.rank == 0:
             manifest = {

@@ -19,7 +19,7 @@ from imgda_mpi.model.update import update
 from imgda_mpi.parallel.failure import from_rank_0, same_fate
 from imgda_mpi.parallel.memory import peak_memory
 from imgda_mpi.results.folder import new_directory
-from imgda_mpi.results.manifest import checksums, write_manifest
+from imgda_mpi.results.manifest import Known, checksums, write_manifest
 from imgda_mpi.settings.analysis import NOT_DECIDING, Settings
 from imgda_mpi.verify.scores import Scores, before_and_after, score_line
 from imgda_mpi.workflow.prepare import Prepared, prepare
@@ -56,11 +56,12 @@ def analyse(
     *,
     transform: CurveletTransform | None = None,
     restart: Restart | None = None,
+    known: Known | None = None,
 ) -> Analysed:
     """Correct one restart with one observed image. Collective over ``comm``.
 
     ``restart`` is that of the settings where it is in memory already, ``transform`` one that is taken where it is the
-    settings': a loop makes its transform once.
+    settings': a loop makes its transform once. ``known`` are checksums as of `checksums`.
 
     Raises
     ------
@@ -86,7 +87,7 @@ def analyse(
     in_force, final = settings.model_dump_json(), settings.output.directory
     with new_directory(final, comm) as directory:
         with stages.stage("write"):
-            inputs = checksums(prepared.files, comm)
+            inputs = checksums(prepared.files, comm, known)
             mark = mark_of(prepared, in_force, inputs, comm) if prepared.assimilated else None
             written = restart.write(directory / "restart", updated.liquid, updated.aquifer, mark)
             stages.say(f"{len(written)} files")
@@ -112,7 +113,7 @@ def analyse(
                     used=np.array(used, np.int64),
                 )
                 write_analysis(diagnostics, result)
-        write_manifest(directory, [*written, diagnostics], inputs, in_force, problem.seed, comm)
+        write_manifest(directory, [*written, diagnostics], inputs, in_force, problem.seed, comm, known)
     log.info("result in %s", final)
     scores = None
     if prepared.observation is not None:

@@ -32,7 +32,7 @@ from imgda_mpi.settings.fields import FieldFile
 from imgda_mpi.settings.methods import NothingSettings
 from imgda_mpi.settings.observations import OnGrid
 from imgda_mpi.workflow.check import tell
-from imgda_mpi.workflow.columns import weather_of
+from imgda_mpi.workflow.columns import cells_of_points, weather_of
 from imgda_mpi.workflow.cycle_columns import ColumnsRunner
 from imgda_mpi.workflow.cycle_parts import (
     case_of,
@@ -215,6 +215,8 @@ def _check_columns(settings: CycleRun, restart: Restart, comm: MPI.Intracomm) ->
         raise ValueError("soil columns have weather, and a restart of CoLM202X")
     with settled_by("[model]"):
         own = read_columns(restart)
+    if isinstance(settings.model, RunOfColumns):
+        cells_of_points(settings.model.points, "[model]", own, comm)
     with settled_by("[weather]"):
         _, said = weather_of(settings.weather, settings.cycle.start, settings.cycle.end, own, comm)
     if comm.rank == 0:

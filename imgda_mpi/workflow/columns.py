@@ -113,16 +113,15 @@ def prepare_columns(settings: ColumnsRun, stages: Stages, comm: MPI.Intracomm) -
     windows = list(pairwise(restart_times(start, end, settings.run.restart_every)))
     with settled_by("[output] directory"):
         check_output(settings.output.directory, lambda: room(own, windows), comm)
-    with settled_by("[run] points"):
-        cells = cells_of_points(settings.run.points, own, comm)
+    cells = cells_of_points(settings.run.points, "[run]", own, comm)
     with stages.stage("weather"), settled_by("[weather]"):
         weather, said = weather_of(settings.weather, start, end, own, comm)
         stages.say(said)
     return Ready(own, windows, cells, weather, said)
 
 
-def cells_of_points(points: Points, own: OwnColumns, comm: MPI.Intracomm) -> list[int]:
-    """Flat indices of the cells of the points with profiles. Collective.
+def cells_of_points(points: Points, section: str, own: OwnColumns, comm: MPI.Intracomm) -> list[int]:
+    """Flat indices of the cells of the points with profiles that a section of the settings has. Collective.
 
     Raises
     ------
@@ -137,7 +136,7 @@ def cells_of_points(points: Points, own: OwnColumns, comm: MPI.Intracomm) -> lis
         try:
             return cells_of(points, own.patches.grid, has_columns[0])
         except ValueError as err:
-            raise ConfigError(f"points: {err}; give another") from err
+            raise ConfigError(f"{section} points: {err}; give another") from err
 
     return from_rank_0(comm, find)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
@@ -15,7 +15,9 @@ from imgda_mpi.colm.colm202x import AQUIFER, LIQUID, Colm202xRestart, open_resta
 from imgda_mpi.columns.model import HOUR, ColumnModel
 from imgda_mpi.columns.restart import OwnColumns, read_columns
 from imgda_mpi.columns.weather import WeatherSource
+from imgda_mpi.console import Repeated, progress
 from imgda_mpi.curvelet import CurveletTransform
+from imgda_mpi.cycling.attempts import log_file
 from imgda_mpi.cycling.ending import Clock
 from imgda_mpi.cycling.lock import only_driver
 from imgda_mpi.cycling.loop import Loop
@@ -23,8 +25,8 @@ from imgda_mpi.cycling.schedule import Window
 from imgda_mpi.disk import identity, remove
 from imgda_mpi.faults import settled_by, writing
 from imgda_mpi.parallel.failure import Ranks, from_rank_0, on_rank_0
-from imgda_mpi.results.manifest import all_versions
-from imgda_mpi.results.run_records import ANALYSIS
+from imgda_mpi.results.manifest import Known, all_versions, checksums
+from imgda_mpi.results.run_records import ANALYSIS, FileSet
 from imgda_mpi.settings.cycle import CycleRun, RunOfColumns
 from imgda_mpi.workflow.analyse import analyse
 from imgda_mpi.workflow.columns import cells_of_points, weather_of
@@ -48,26 +50,16 @@ def cycle_columns(settings: CycleRun, comm: MPI.Intracomm, clock: Clock) -> str:
     OutOfTime, ImgdaError
         See `run_columns`.
     """
-    made = run_columns(settings, ColumnsRunner(settings, comm), comm, clock)
+    made = run_columns(settings, comm, clock)
     return from_rank_0(comm, lambda: made.loop.summary)
 
 
 def run_columns(
-    settings: CycleRun,
-    runner: ColumnsRunner,
-    comm: MPI.Intracomm,
-    clock: Clock,
-    *,
-    name: str = "",
-    transform: CurveletTransform | None = None,
+    settings: CycleRun, comm: MPI.Intracomm, clock: Clock, transform: CurveletTransform | None = None
 ) -> Made:
     """Make all cycles of a run of soil columns that are not complete yet. Collective.
 
-    Parameters
-    ----------
-    runner : moves the columns
-    name : of the run, where there are several
-    transform : of another run; taken where it is that of these settings
+    ``transform`` is that of another run, taken where it is that of these settings.
 
     Raises
     ------
@@ -76,14 +68,20 @@ def run_columns(
     ImgdaError
         All complete cycles stay.
     """
-    team = Ranks(comm)
+    team, every, runner = Ranks(comm), windows_of(settings), ColumnsRunner(settings, comm)
     analyst = OwnAnalyst(settings, runner, comm, transform)
-    run = the_run(settings, runner.model, runner, all_versions(), team)
+    run = the_run(settings, f"soil columns of {runner.case.case}", runner, all_versions(), team)
+
+    def show(rest: Sequence[Window]) -> Generator[Window, None, None]:
+        what, n_done = settings.output.directory.name, len(every) - len(rest)
+        return progress(rest, what, speaks=comm.rank == 0, unit="cycles", done=n_done)
+
     with ExitStack() as stack:
         on_rank_0(comm, lambda: stack.enter_context(only_driver(run.directory)))
-        loop = loop_of(settings, run, runner, analyst, clock, team)
+        stack.callback(analyst.said.say)
+        loop = loop_of(settings, run, runner, analyst, clock, team, show)
         loop.look()
-        loop.cycles(loop.left(windows_of(settings)))
+        loop.cycles(loop.left(every))
     return Made(loop, analyst.transform)
 
 
@@ -95,19 +93,20 @@ class ColumnsRunner:
             raise ValueError(f"model {settings.model.kind} has commands of its own")
         self.settings, self.case, self.comm = settings, settings.model, comm
         self._own: OwnColumns | None = None
-        self._cells: list[int] | None = None  # of the points with profiles
         self._last: tuple[object, Colm202xRestart] | None = None  # the set that was written last, and what is in it
-
-    @property
-    def model(self) -> str:
-        """What runs, in words."""
-        return f"soil columns of {self.case.case}"
+        self._weather: WeatherSource | None = None  # what was made up for the own columns
+        self._cells: list[int] = []
+        self.known: Known = {}
 
     def first_set(self) -> list[Path]:
         """Files of the restart that the run starts from."""
         files = CaseFiles(self.case.directory, self.case.case, self.settings.cycle.start, self.case.land_cover_year)
         with settled_by("[model], [cycle] start"):
             return from_rank_0(self.comm, lambda: [files.states / name for name in list_files(files)[1]])
+
+    def set_of(self, files: Sequence[Path]) -> FileSet:
+        """The set that some files are, each of which is read once. Collective."""
+        return FileSet.of(checksums(files, self.comm, self.known))
 
     def run(self, folder: Path, began_with: Sequence[Path], window: Window) -> list[Path]:
         """Run a window from a set; the files of the restart at its end.
@@ -116,36 +115,24 @@ class ColumnsRunner:
         ------
         ImgdaError
         """
-        comm = self.comm
+        comm, wanted = self.comm, self.settings.weather
+        if wanted is None:
+            raise ValueError("soil columns need weather")
         on_rank_0(comm, lambda: lay_out(folder, self.case.directory, began_with[0].parent))
+        before, points = self._own, self.case.points
         with settled_by("[model]"):
-            own = self._own = self.columns(self.restart(began_with, folder, window.start), self._own)
+            own = self._own = read_columns(self.restart(began_with, folder, window.start), before)
+        if before is None or own.columns is not before.columns:
+            self._cells, self._weather = cells_of_points(points, "[model]", own, comm), None
         with settled_by("[weather]"):
-            weather = self.weather(own, window)
+            weather = self._weather or weather_of(wanted, window.start, window.end, own, comm)[0]
+        if wanted.kind == "generated":
+            self._weather = weather  # it has any hour
         model = ColumnModel(own, weather, window.start)
         hours = iter(range(int(window.length / HOUR)))
-        if self._cells is None:
-            with settled_by("[model] points"):
-                self._cells = cells_of_points(self.case.points, own, comm)
-        written = run_window(model, window.end, hours, self.case.points, self._cells, folder, comm)
+        written = run_window(model, window.end, hours, points, self._cells, folder, comm)
         self.keep(written, own.as_written(folder, window.end))
         return written
-
-    def columns(self, restart: Colm202xRestart, before: OwnColumns | None) -> OwnColumns:
-        """The columns of a restart; arguments and errors as of `read_columns`. Collective."""
-        return read_columns(restart, before)
-
-    def weather(self, own: OwnColumns, window: Window) -> WeatherSource:
-        """The weather of a window at the own columns that move. Collective.
-
-        Raises
-        ------
-        InputError
-            Where files do not give it.
-        """
-        if self.settings.weather is None:
-            raise ValueError("soil columns need weather")
-        return weather_of(self.settings.weather, window.start, window.end, own, self.comm)[0]
 
     def restart(self, files: Sequence[Path], case: Path, time: datetime) -> Colm202xRestart:
         """The restart of a set, as one of a case; from memory where it is the set that was kept last. Collective.
@@ -176,6 +163,7 @@ class OwnAnalyst:
         self, settings: CycleRun, runner: ColumnsRunner, comm: MPI.Intracomm, transform: CurveletTransform | None
     ) -> None:
         self.settings, self.runner, self.comm, self.transform = settings, runner, comm, transform
+        self.said = Repeated("analyses")
 
     def image(self, window: Window) -> Path:
         """The file of the observed image."""
@@ -197,7 +185,17 @@ class OwnAnalyst:
         if not from_rank_0(self.comm, is_there):
             with settled_by("[model]"):
                 restart = self.runner.restart(background, background[0].parents[2], window.start)
-            made = analyse(settings, self.comm, transform=self.transform, restart=restart)
+            log = on_rank_0(self.comm, lambda: self._log(folder))
+            with self.said.piece(log):
+                made = analyse(settings, self.comm, transform=self.transform, restart=restart, known=self.runner.known)
             edits = {LIQUID: made.liquid, AQUIFER: made.aquifer}
             self.runner.keep(made.files, restart.as_written(directory, window.start, edits, made.mark))
             self.transform = made.transform or self.transform
+
+    def _log(self, folder: Path) -> Path:
+        """Where what the analysis of a cycle says goes. Not collective."""
+        path = log_file(folder, ANALYSIS)
+        with writing(path):
+            path.parent.mkdir(exist_ok=True)
+            path.write_text("")
+        return path

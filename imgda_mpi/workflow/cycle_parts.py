@@ -9,7 +9,7 @@ from pathlib import Path
 from imgda_mpi.cycling.assimilation import Analyst, WithoutObservation
 from imgda_mpi.cycling.command_checks import check_command, check_environment, check_launcher
 from imgda_mpi.cycling.ending import Clock
-from imgda_mpi.cycling.loop import Loop, Runner
+from imgda_mpi.cycling.loop import Loop, Runner, Show
 from imgda_mpi.cycling.schedule import Window, windows
 from imgda_mpi.disk import sync
 from imgda_mpi.faults import ConfigError, OutputError, fault, reading, settled_by, writing
@@ -195,8 +195,10 @@ def keep_namelist(case: ModelCase, run: Run) -> None:
         whole.replace(kept)
 
 
-def loop_of(settings: CycleRun, run: Run, runner: Runner, analyst: Analyst, clock: Clock, team: Team) -> Loop:
-    """The loop of a run."""
+def loop_of(
+    settings: CycleRun, run: Run, runner: Runner, analyst: Analyst, clock: Clock, team: Team, show: Show | None = None
+) -> Loop:
+    """The loop of a run; ``show`` as of `Loop`."""
     times = settings.cycle
     without = WithoutObservation(times.without_observation, times.wait_at_most)
-    return Loop(run, runner, analyst, without, times.retries, times.keep_every, clock, team)
+    return Loop(run, runner, analyst, without, times.retries, times.keep_every, clock, team, show=show)

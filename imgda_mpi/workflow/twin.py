@@ -19,7 +19,7 @@ from imgda_mpi.results.twin_folder import TwinPlaces
 from imgda_mpi.settings.twin import NATURE, Twin
 from imgda_mpi.twin.images import write_images
 from imgda_mpi.twin.instrument import Instrument
-from imgda_mpi.workflow.cycle_columns import ColumnsRunner, run_columns
+from imgda_mpi.workflow.cycle_columns import run_columns
 from imgda_mpi.workflow.twin_parts import begin, model_of, places_of
 from imgda_mpi.workflow.twin_scores import scored
 
@@ -49,7 +49,7 @@ def twin(settings: Twin, comm: MPI.Intracomm, clock: Clock) -> str:
             case = model | {"points": points} | ({"directory": there.nature_case} if name == NATURE else {})
             run = settings.run(name, case, there.images)
             with stages.stage(name):
-                made = run_columns(run, ColumnsRunner(run, comm), comm, clock, name=name, transform=transform)
+                made = run_columns(run, comm, clock, transform)
                 transform = made.transform or transform
                 stages.say(from_rank_0(comm, partial(getattr, made.loop, "summary")))
             if name == NATURE:
