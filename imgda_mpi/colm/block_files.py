@@ -67,6 +67,19 @@ def share_of_blocks(sizes: Sequence[int], n_ranks: int) -> IntArray:
     return np.where(4 * n_ranks * np.abs(nearest - even) < edges[-1], nearest, even)
 
 
+def share_of_work(work: IntArray, n_ranks: int) -> IntArray:
+    """Offsets (n_ranks + 1,) of the patches of each rank: as much work for each, wherever blocks end.
+
+    ``work`` is that of each patch, more than 0.
+
+    >>> share_of_work(np.array([1, 1, 1, 10, 10, 1]), 2).tolist()
+    [0, 4, 6]
+    """
+    middle = np.cumsum(work) - 0.5 * work
+    within = np.searchsorted(middle, work.sum() * np.arange(1, n_ranks) / n_ranks)
+    return np.array([0, *within, work.size], dtype=np.int64)
+
+
 def parts_of_rank(files: Sequence[BlockFile], offsets: IntArray, rank: int) -> list[Part]:
     """Files in which a rank owns patches, in the order in which it goes through them.
 

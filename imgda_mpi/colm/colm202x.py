@@ -14,7 +14,7 @@ import numpy.typing as npt
 from mpi4py import MPI
 
 from imgda_mpi.arrays import FloatArray, IntArray
-from imgda_mpi.colm.block_files import BlockFile, edit_rows, mark_of_set, read_rows, share_of_blocks
+from imgda_mpi.colm.block_files import BlockFile, edit_rows, mark_of_set, read_rows, share_of_blocks, share_of_work
 from imgda_mpi.colm.case_files import PLACE, CaseFiles, list_files, patch_map, stamp, survey
 from imgda_mpi.colm.copied import check_copied
 from imgda_mpi.colm.hdf5 import Columns, has_parallel_hdf5, opened
@@ -241,11 +241,20 @@ class Colm202xRestart:
 
 
 def open_restart(
-    directory: Path, case: str, time: datetime, land_cover_year: int, comm: MPI.Intracomm
+    directory: Path,
+    case: str,
+    time: datetime,
+    land_cover_year: int,
+    comm: MPI.Intracomm,
+    *,
+    work_of_soil: int | None = None,
 ) -> Colm202xRestart:
     """A restart whose files have been found, checked against each other, and shared among the ranks.
 
     Collective over ``comm``. Each rank surveys its share of the blocks.
+
+    ``work_of_soil`` is what there is to do for a patch of soil, another patch being 1: with it the ranks get shares of
+    the same work, without it of nearly as many patches, and whole files where that can be.
 
     Raises
     ------
@@ -261,6 +270,9 @@ def open_restart(
         every = None if places is None else patch_map(files, dict(zip(blocks, sizes, strict=True)), places)
     mark = mark_of_set([files.state(block) for block in blocks], comm)
     offsets = share_of_blocks(sizes, comm.size)
+    if work_of_soil is not None:
+        work = None if every is None else np.where(every.is_soil, work_of_soil, 1)
+        offsets = comm.bcast(None if work is None else share_of_work(work, comm.size))
     ends = np.cumsum(sizes).tolist()
     bounds = list(zip([0, *ends[:-1]], ends, strict=True))
     states = [BlockFile(files.state(block), *bound) for block, bound in zip(blocks, bounds, strict=True)]

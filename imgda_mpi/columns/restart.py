@@ -37,6 +37,9 @@ VAN_GENUCHTEN = ("alpha_vgm", "n_vgm", "L_vgm")
 CAMPBELL = ("bsw",)
 BOTH = ("psi0", "hksati")
 
+WORK = 10
+"""Of a column in a few hours, where a patch that is no soil, only read and written, is 1."""
+
 LOWEST_ENTRY = -1.0e4  # mm
 DEEPEST_TABLE = 1.0e4  # m
 MOST_STANDING = 1.0e4  # mm

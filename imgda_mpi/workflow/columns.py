@@ -17,7 +17,7 @@ from mpi4py import MPI
 from imgda_mpi.colm.colm202x import open_restart
 from imgda_mpi.colm.soil_layers import LAYERS
 from imgda_mpi.columns.model import HOUR, ColumnModel, cells_of, places_of
-from imgda_mpi.columns.restart import OwnColumns, read_columns
+from imgda_mpi.columns.restart import WORK, OwnColumns, read_columns
 from imgda_mpi.columns.weather import WeatherSource
 from imgda_mpi.console import Stages, progress
 from imgda_mpi.faults import ConfigError, settled_by
@@ -106,7 +106,7 @@ def prepare_columns(settings: ColumnsRun, stages: Stages, comm: MPI.Intracomm) -
     """
     start, end = settings.model.time, settings.run.end
     with stages.stage("restart"), settled_by("[model]"):
-        restart = open_restart(**settings.model.values("kind"), comm=comm)
+        restart = open_restart(**settings.model.values("kind"), comm=comm, work_of_soil=WORK)
         own = read_columns(restart)
         restart.check_copied()
         stages.say(f"{restart.name}: {own.summary}")

@@ -13,7 +13,7 @@ from mpi4py import MPI
 from imgda_mpi.colm.case_files import CaseFiles, list_files
 from imgda_mpi.colm.colm202x import AQUIFER, LIQUID, Colm202xRestart, open_restart
 from imgda_mpi.columns.model import HOUR, ColumnModel
-from imgda_mpi.columns.restart import OwnColumns, read_columns
+from imgda_mpi.columns.restart import WORK, OwnColumns, read_columns
 from imgda_mpi.columns.weather import WeatherSource
 from imgda_mpi.console import Repeated, progress
 from imgda_mpi.curvelet import CurveletTransform
@@ -143,7 +143,7 @@ class ColumnsRunner:
         """
         if self._last is not None and self._last[0] == from_rank_0(self.comm, lambda: identity(files)):
             return self._last[1].as_written(case, time, {})
-        return open_restart(case, self.case.case, time, self.case.land_cover_year, self.comm)
+        return open_restart(case, self.case.case, time, self.case.land_cover_year, self.comm, work_of_soil=WORK)
 
     def keep(self, files: Sequence[Path], restart: Colm202xRestart) -> None:
         """Keep in memory what has just been written to the files of a set. Collective."""
