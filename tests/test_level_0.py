@@ -37,11 +37,14 @@ def test_rows_are_what_was_written_and_all_else_is_as_it_was(how: dict[str, Any]
     path = tmp_path / "block.nc"
     with h5py.File(path, "w") as file:
         file.create_dataset("water", data=before, **how)
-    for _ in range(2):  # also of what has been stored so before
+    sizes = []
+    for _ in range(3):  # also of what has been stored so before
         with opened(path, "r+") as block:
-            block.write(WATER, slice(n // 2, n), rows[n // 2 :])
+            block.store(WATER, slice(n // 2, n), rows[n // 2 :])
+        sizes.append(path.stat().st_size)
         with netCDF4.Dataset(path) as there:
             there.set_auto_mask(False)
             assert np.array_equal(there["water"][...], expected)
         with opened(path) as block:
             assert np.array_equal(block.read(WATER, slice(0, n), n), expected[:, 5:])
+    assert sizes[1] == sizes[2]  # a chain of restarts does not grow

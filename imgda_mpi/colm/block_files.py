@@ -1,8 +1,8 @@
 """Rows of patch variables in a set of block files, read and edited by the ranks that own the patches; the set's mark.
 
 A rank opens the files in which it owns patches and no others. Most files have one owner, who needs nobody for it.
-The owners of a shared file read and write it together through parallel HDF5; where h5py has no MPI the first of
-them opens it for all.
+The owners of a shared file read it together through parallel HDF5, and write vectors of patches so; what has layers is
+written by the first of them. Where h5py has no MPI the first of them opens it for all.
 """
 
 from __future__ import annotations
@@ -226,11 +226,16 @@ def _read_slice(
 
 def _write(file: BlockFile, part: Part, edits: Mapping[Columns, FloatArray], group: MPI.Intracomm | None) -> None:
     """Put own rows into one file. Collective over the group of its owners."""
-    if group is None or has_parallel_hdf5():
-        _write_slice(file, part.in_file, edits, group)
+    if group is None:
+        _write_slice(file, part.in_file, edits, None)
         return
+    # Vectors can be written together; what has layers is deflated, and somebody has to deflate it as a whole.
+    together = [variable for variable in edits if variable.last is None and has_parallel_hdf5()]
+    if together:
+        _write_slice(file, part.in_file, {variable: edits[variable] for variable in together}, group)
     offsets = _offsets_in_file(part, group)
-    every = {variable: gather_rows(group, rows, offsets) for variable, rows in edits.items()}
+    others = {variable: rows for variable, rows in edits.items() if variable not in together}
+    every = {variable: gather_rows(group, rows, offsets) for variable, rows in others.items()}
     whole = {variable: rows for variable, rows in every.items() if rows is not None}
     on_rank_0(group, lambda: _write_slice(file, slice(0, file.stop - file.start), whole, None))
 
