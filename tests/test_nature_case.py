@@ -97,6 +97,17 @@ def test_its_columns_are_those_of_the_case(cases: tuple[CaseFiles, CaseFiles]) -
     assert (model.columns.layers != nature.columns.layers).any()
 
 
+def test_values_at_cells_are_those_of_the_images(cases: tuple[CaseFiles, CaseFiles]) -> None:
+    own = read_columns(open_restart(cases[0].directory, "demo", TIME, 2005, MPI.COMM_WORLD))
+    values = np.random.default_rng(own.restart.offsets[MPI.COMM_WORLD.rank]).random((own.columns.moves.size, 3))
+    images = own.images(values)
+    cells = None if images is None else np.flatnonzero(np.isfinite(images[0]))[::7].tolist()
+    found = own.at_cells(values, MPI.COMM_WORLD.bcast(cells))
+    assert (found is None) == (images is None)
+    if images is not None:
+        np.testing.assert_array_equal(found, images.reshape(3, -1)[:, cells].T)
+
+
 def test_places_are_cells_of_their_vegetation_and_follow_the_seed(cases: tuple[CaseFiles, CaseFiles]) -> None:
     own = read_columns(open_restart(cases[0].directory, "demo", TIME, 2005, MPI.COMM_SELF))
     places = choose_places(own, 3, 1, MPI.COMM_SELF)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -87,6 +87,22 @@ class OwnColumns:
         every = gather_rows(self.restart.comm, values, self.restart.offsets)
         patches = self.all_patches
         return None if patches is None or every is None else np.array([patches.to_image(each) for each in every.T])
+
+    def at_cells(self, values: FloatArray, cells: Sequence[int]) -> FloatArray | None:
+        """Values of the own patches, (n_own, k), in some cells as `images` has them, (n_cells, k) on rank 0.
+
+        Columns move in each of the cells, whose numbers are flat indices; none is there twice. Collective.
+        """
+        own = np.flatnonzero(self.patches.is_soil & np.isin(self.patches.cell, cells))
+        parts = self.restart.comm.gather((self.patches.cell[own], self.patches.weight[own], values[own]))
+        if parts is None:
+            return None
+        # bincount adds in patch order: the same bits on any number of ranks.
+        cell, weight, every = (np.concatenate(part) for part in zip(*parts, strict=True))
+        number = {one: place for place, one in enumerate(cells)}
+        place = np.array([number[one] for one in cell.tolist()], dtype=np.int64)
+        total = np.stack([np.bincount(place, weight * each, minlength=len(cells)) for each in every.T], axis=1)
+        return total / np.bincount(place, weight, minlength=len(cells))[:, None]
 
     def write(self, directory: Path, time: datetime) -> list[Path]:
         """The set of a time with the columns' water, beside what never moved; gives all files. Collective."""

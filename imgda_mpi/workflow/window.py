@@ -117,8 +117,9 @@ def moment_of(model: ColumnModel, cells: Sequence[int], *, with_fluxes: bool) ->
         of_patches = model.mean_fluxes()
         images = own.images(np.stack(list(of_patches.values()), axis=1))
         fluxes = None if images is None else dict(zip(of_patches, images, strict=True))
-    profiles = own.images(model.profiles()) if cells else None
+    numbers = sorted(set(cells))
+    profiles = own.at_cells(model.profiles(), numbers) if cells else None
     if moisture is None:
         return None
-    at_points = None if profiles is None else profiles.reshape(profiles.shape[0], -1)[:, list(cells)].T
+    at_points = None if profiles is None else profiles[np.searchsorted(numbers, cells)]
     return Moment(model.time, moisture, fluxes, at_points)
