@@ -263,8 +263,8 @@ def test_any_number_of_ranks_writes_the_same_folder(
     mpi_tmp_path: Path, monkeypatch: pytest.MonkeyPatch, evenly: bool
 ) -> None:
     comm = MPI.COMM_WORLD
-    if evenly:  # so that ranks share files
-        monkeypatch.setattr(colm202x, "share_of_blocks", lambda sizes, n_ranks: share(sum(sizes), n_ranks))
+    if evenly:  # in patches, not in work
+        monkeypatch.setattr(colm202x, "share_of_work", lambda work, n_ranks: share(work.size, n_ranks))
     if comm.rank == 0:
         from imgda_mpi.example.case import write_example
 

@@ -9,6 +9,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+import numpy as np
 import pytest
 from colm_runs import put
 from cycles import HOUR, MODEL_ENVIRONMENT, SIX, Setup, command, cycles, imgda, kept, setup202x, setup2014
@@ -16,6 +17,7 @@ from launch import ENVIRONMENT, ROOT, contents, finished, mpirun
 
 from imgda_mpi.disk import checksum
 from imgda_mpi.faults import ConfigError
+from imgda_mpi.results.history_file import open_history
 from imgda_mpi.results.run_folder import open_run
 from imgda_mpi.settings.cycle import CycleRun
 from imgda_mpi.settings.file import read_settings
@@ -201,19 +203,51 @@ def test_columns_cycle_the_same_on_any_number_of_ranks_and_in_any_number_of_jobs
     example_case: Path, tmp_path: Path
 ) -> None:
     setup = setup202x(tmp_path, example_case)
-    model = f'kind = "columns"\ndirectory = "{setup.case.directory}"\ncase = "demo"\n[weather]\nkind = "generated"\n'
     runs = {}
     for name, ranks in (("one", 0), ("three", 3)):
-        settings = setup.settings(name)
-        text = settings.read_text()
-        head, tail = text.index('kind = "colm202x"'), text.index("[observation]")
-        settings.write_text(text[:head] + model + text[tail:])
+        settings = of_columns(setup, name, [40.0, -80.0])
         assert imgda_on(ranks, "cycle", settings, "--until-walltime", "0.1") == 3
         assert imgda_on(ranks, "cycle", settings) == 0
         runs[name] = kept(tmp_path / name)
         open_run(tmp_path / name).check_chain()
     assert runs["one"] == runs["three"]
     assert sum(name.endswith("history.nc") for name in runs["one"]) == 3
+    for cycle in cycles(tmp_path / "three"):
+        with open_history(cycle.history) as history:
+            assert history.points.tolist() == [[40.0, -80.0]]
+            assert np.isfinite(history.profiles(-1)).all()
+
+
+def test_a_run_of_columns_says_little_and_keeps_the_rest_in_files(example_case: Path, tmp_path: Path) -> None:
+    done = imgda("cycle", of_columns(setup202x(tmp_path, example_case), "run", [40.0, -80.0]))
+    assert done.returncode == 0, done.stderr
+    lines = done.stderr.splitlines()
+    assert all(line.startswith("warning: ") for line in lines)
+    counts = [line for line in lines if " of 3 analyses: " in line]
+    assert len(lines) <= 2 * len(counts) + 3
+    for cycle in cycles(tmp_path / "run"):
+        text = (cycle.directory / "log/analysis.txt").read_text()
+        assert all(f"{stage:12} " in text for stage in ("restart", "observation", "increment", "soil", "write"))
+        assert "against the observation: " in text
+
+
+def test_a_point_without_columns_is_refused(example_case: Path, tmp_path: Path) -> None:
+    settings = of_columns(setup202x(tmp_path, example_case), "run", [40.0, -20.0])
+    for verb in ("check", "cycle"):
+        done = imgda(verb, settings)
+        assert done.returncode == 2
+        assert "[model] points: [40, -20] lies in a cell without a soil column that moves" in done.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def of_columns(setup: Setup, name: str, point: list[float]) -> Path:
+    """Settings of cycles of soil columns with profiles at a point."""
+    model = f'kind = "columns"\ndirectory = "{setup.case.directory}"\ncase = "demo"\npoints = [{point}]\n'
+    settings = setup.settings(name)
+    text = settings.read_text()
+    head, tail = text.index('kind = "colm202x"'), text.index("[observation]")
+    settings.write_text(f'{text[:head]}{model}[weather]\nkind = "generated"\n{text[tail:]}')
+    return settings
 
 
 def imgda_on(ranks: int, *arguments: object) -> int:

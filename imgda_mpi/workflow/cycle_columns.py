@@ -31,7 +31,7 @@ from imgda_mpi.settings.cycle import CycleRun, RunOfColumns
 from imgda_mpi.workflow.analyse import analyse
 from imgda_mpi.workflow.columns import cells_of_points, weather_of
 from imgda_mpi.workflow.cycle_analyses import check_there, image_of, is_analysed
-from imgda_mpi.workflow.cycle_parts import loop_of, the_run, windows_of
+from imgda_mpi.workflow.cycle_parts import existing_run, loop_of, the_run, windows_of
 from imgda_mpi.workflow.window import lay_out, run_window
 
 
@@ -70,6 +70,8 @@ def run_columns(
     """
     team, every, runner = Ranks(comm), windows_of(settings), ColumnsRunner(settings, comm)
     analyst = OwnAnalyst(settings, runner, comm, transform)
+    if from_rank_0(comm, lambda: existing_run(settings)) is None:
+        runner.read_first()
     run = the_run(settings, f"soil columns of {runner.case.case}", runner, all_versions(), team)
 
     def show(rest: Sequence[Window]) -> Generator[Window, None, None]:
@@ -119,20 +121,40 @@ class ColumnsRunner:
         if wanted is None:
             raise ValueError("soil columns need weather")
         on_rank_0(comm, lambda: lay_out(folder, self.case.directory, began_with[0].parent))
-        before, points = self._own, self.case.points
         with settled_by("[model]"):
-            own = self._own = read_columns(self.restart(began_with, folder, window.start), before)
-        if before is None or own.columns is not before.columns:
-            self._cells, self._weather = cells_of_points(points, "[model]", own, comm), None
+            restart = self.restart(began_with, folder, window.start)
+        own = self._take(restart)
         with settled_by("[weather]"):
             weather = self._weather or weather_of(wanted, window.start, window.end, own, comm)[0]
         if wanted.kind == "generated":
             self._weather = weather  # it has any hour
         model = ColumnModel(own, weather, window.start)
         hours = iter(range(int(window.length / HOUR)))
-        written = run_window(model, window.end, hours, points, self._cells, folder, comm)
+        written = run_window(model, window.end, hours, self.case.points, self._cells, folder, comm)
         self.keep(written, own.as_written(folder, window.end))
         return written
+
+    def read_first(self) -> None:
+        """Read the columns that the run starts from, and find the cells of its points. Collective.
+
+        Raises
+        ------
+        InputError, ConfigError
+        """
+        files = self.first_set()
+        with settled_by("[model]"):
+            restart = self.restart(files, self.case.directory, self.settings.cycle.start)
+        self._take(restart)
+        self.keep(files, restart)
+
+    def _take(self, restart: Colm202xRestart) -> OwnColumns:
+        """The columns of a restart, which become the own ones. Collective."""
+        before = self._own
+        with settled_by("[model]"):
+            own = self._own = read_columns(restart, before)
+        if before is None or own.columns is not before.columns:
+            self._cells, self._weather = cells_of_points(self.case.points, "[model]", own, self.comm), None
+        return own
 
     def restart(self, files: Sequence[Path], case: Path, time: datetime) -> Colm202xRestart:
         """The restart of a set, as one of a case; from memory where it is the set that was kept last. Collective.
