@@ -46,8 +46,8 @@ class Written:
     def __str__(self) -> str:
         new = self.n_images - self.n_kept
         kept = f", {self.n_kept} were there" if self.n_kept else ""
-        share = 100.0 * self.n_clipped / max(self.n_pixels, 1)
-        return f"{new} images written{kept}; {share:.2g} % of the values clipped to {LOWEST:g}..{HIGHEST:g} m3 m-3"
+        share = f"{100.0 * self.n_clipped / self.n_pixels:.2g} % of the values" if self.n_pixels else "no value"
+        return f"{new} images written{kept}; {share} clipped to {LOWEST:g}..{HIGHEST:g} m3 m-3"
 
 
 def write_images(truth: Run, instrument: Instrument, directory: Path, comm: MPI.Intracomm) -> Written:
