@@ -1,6 +1,6 @@
 """What twin experiments of several seeds came to, as a table: variants beside the control run of the same seed.
 
-python tools/twins.py TWIN TWIN [TWIN ...]
+python tools/twin_seeds.py TWIN TWIN [TWIN ...]
 
 The folders are those of the same settings with other seeds. For each variant and layer: SCC minus that of the control
 run, and ubRMSE over it, both against the truth, after the last analysis and so many days later; means over the seeds
