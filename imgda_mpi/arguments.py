@@ -116,7 +116,7 @@ def parser() -> argparse.ArgumentParser:
     settings.add_argument(
         "of",
         nargs="?",
-        choices=("analyse", "compare", "errors", "columns", "cycle"),
+        choices=("analyse", "compare", "errors", "columns", "cycle", "twin"),
         default="analyse",
         help="whose (default: analyse)",
     )
@@ -127,8 +127,10 @@ def parser() -> argparse.ArgumentParser:
     init.add_argument("--observation", help="of an analysis: its kind, as gldas")
     init.add_argument("--twin", choices=("quick", "paper"), help="of a twin experiment instead")
 
-    report = verbs.add_parser("report", help="scores and figures of a finished analysis or comparison, water of a run")
-    report.add_argument("directory", type=Path, help="output folder of the analysis, comparison or run")
+    report = verbs.add_parser(
+        "report", help="scores and figures of a finished analysis or comparison, water of a run, table of a twin"
+    )
+    report.add_argument("directory", type=Path, help="output folder of the analysis, comparison, run or twin")
     report.add_argument("--truth", type=Path, help="NetCDF file with soil_moisture(lat, lon) to compare with")
 
     example = verbs.add_parser("example", help="write the embedded case: a restart, an observation, a truth")

@@ -80,7 +80,7 @@ def _done(settings_file: Path) -> int:
 
 def _cycle(arguments: argparse.Namespace) -> int:
     from imgda_mpi.console import configure_logging
-    from imgda_mpi.cycling.ending import OF_RANKS, Clock, ended_by_signals
+    from imgda_mpi.cycling.ending import Clock, ended_by_signals
     from imgda_mpi.settings.cycle import CycleRun
     from imgda_mpi.settings.file import peek, read_settings
 
@@ -89,7 +89,7 @@ def _cycle(arguments: argparse.Namespace) -> int:
     if is_whole and peek(arguments.settings, "model", "kind") == "columns":
         from imgda_mpi.workflow.cycle_columns import cycle_columns
 
-        with ended_by_signals(OF_RANKS):
+        with ended_by_signals():
             return _on_all_ranks(
                 arguments.settings, CycleRun, lambda settings, comm: cycle_columns(settings, comm, clock)
             )
@@ -118,12 +118,12 @@ def _cycle(arguments: argparse.Namespace) -> int:
 
 
 def _twin(arguments: argparse.Namespace) -> int:
-    from imgda_mpi.cycling.ending import OF_RANKS, Clock, ended_by_signals
+    from imgda_mpi.cycling.ending import Clock, ended_by_signals
     from imgda_mpi.settings.twin import Twin
     from imgda_mpi.workflow.twin import twin
 
     clock = Clock(arguments.until_walltime)
-    with ended_by_signals(OF_RANKS):
+    with ended_by_signals():
         return _on_all_ranks(arguments.settings, Twin, lambda settings, comm: twin(settings, comm, clock))
 
 
@@ -211,6 +211,8 @@ def _init(arguments: argparse.Namespace) -> int:
 def _start(arguments: argparse.Namespace) -> str:
     """The text of a settings file to start from."""
     if arguments.twin is not None:
+        if arguments.model is not None or arguments.observation is not None:
+            raise ConfigError("--twin: is for an experiment, --model and --observation are for an analysis")
         from imgda_mpi.settings.presets import preset
 
         return preset(arguments.twin)

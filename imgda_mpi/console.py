@@ -6,7 +6,7 @@ import logging
 import re
 import sys
 import time
-from collections.abc import Collection, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -45,12 +45,16 @@ class Stages:
 class Repeated:
     """What is said by one piece of work after another, as by analyses: the whole of it goes into files.
 
-    On the screen is the first warning of each kind, and at the end how many pieces had one. Warnings are of one kind
+    At the end the screen has the first warning of each kind, and how many pieces had one. Warnings are of one kind
     where they differ in numbers alone.
+
+    Parameters
+    ----------
+    name, pieces : whose pieces they are, and their plural
     """
 
-    def __init__(self, pieces: str) -> None:
-        self._pieces = pieces
+    def __init__(self, name: str, pieces: str) -> None:
+        self._name, self._pieces = name, pieces
         self._n = 0
         self._kinds: dict[str, tuple[str, int]] = {}  # the first text of each, and how many pieces had it
 
@@ -58,7 +62,7 @@ class Repeated:
     def piece(self, file: Path | None) -> Iterator[None]:
         """Keep what the block says from the screen; it goes into a new file in a folder that is there, or nowhere."""
         shown = package.handlers[:]
-        warnings = _FirstOfKind(self._kinds, shown)
+        warnings = _FirstOfKind()
         handlers: list[logging.Handler] = [warnings]
         if file is not None:
             handlers.append(logging.FileHandler(file, "w"))
@@ -76,10 +80,9 @@ class Repeated:
                 self._kinds[kind] = first, count + 1
 
     def say(self) -> None:
-        """Say how often the warnings were that came more than once."""
+        """Say what the warnings were."""
         for text, count in self._kinds.values():
-            if count > 1:
-                log.warning("%d of %d %s: %s", count, self._n, self._pieces, text)
+            log.warning("%s, %d of %d %s, the first time: %s", self._name, count, self._n, self._pieces, text)
 
 
 def progress(
@@ -149,20 +152,15 @@ NUMBER = re.compile(r"[-+]?\d[\d.,]*(e[-+]?\d+)?|\b(nan|inf)\b")
 
 
 class _FirstOfKind(logging.Handler):
-    """Shows the first warning of each kind that is not known, and finds kinds with their first texts."""
+    """Finds kinds of warnings with their first texts."""
 
-    def __init__(self, known: Collection[str], shown: Sequence[logging.Handler]) -> None:
+    def __init__(self) -> None:
         super().__init__(logging.WARNING)
-        self.known, self.shown = known, shown
         self.found: dict[str, str] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
         text = record.getMessage()
-        kind = NUMBER.sub("#", text)
-        if kind not in self.known and kind not in self.found:
-            for handler in self.shown:
-                handler.handle(record)
-        self.found.setdefault(kind, text)
+        self.found.setdefault(NUMBER.sub("#", text), text)
 
 
 class _Format(logging.Formatter):

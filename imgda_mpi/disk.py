@@ -7,7 +7,7 @@ import errno
 import hashlib
 import os
 import shutil
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from imgda_mpi.faults import ImgdaError, OutputError, fault, reading, writing
@@ -97,6 +97,25 @@ def remove(path: Path) -> None:
         nameless = path.with_name(f"{REMOVED}{path.name.lstrip('.')}-{os.urandom(4).hex()}")
         path.rename(nameless)
         shutil.rmtree(nameless, ignore_errors=True)
+
+
+def make_whole(final: Path, make: Callable[[Path], object]) -> None:
+    """Make a file or a folder that is there whole, or not at all; a file takes the place of one. Not collective.
+
+    ``make`` is given another name, where nothing is.
+
+    Raises
+    ------
+    OutputError
+    """
+    staging = final.with_name(f".{final.name}.partial")
+    with writing(final):
+        remove(staging)
+        make(staging)
+        for path in tree(staging):
+            sync(path)
+        staging.replace(final)
+        sync(final.parent)
 
 
 def link(place: Path, target: Path, within: Path) -> None:

@@ -50,7 +50,7 @@ class Screen(logging.Handler):
         self.lines.append(record.getMessage())
 
 
-def test_a_warning_is_shown_once_whatever_its_numbers_and_all_is_in_files(
+def test_a_warning_is_said_once_at_the_end_whatever_its_numbers_and_all_is_in_files(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
     package, screen = logging.getLogger("imgda_mpi"), Screen()
@@ -58,7 +58,7 @@ def test_a_warning_is_shown_once_whatever_its_numbers_and_all_is_in_files(
     monkeypatch.setattr(package, "propagate", False)
     caplog.set_level(logging.INFO, "imgda_mpi")
     log = logging.getLogger("imgda_mpi.somewhere")
-    said = console.Repeated("analyses")
+    said = console.Repeated("paper", "analyses")
     for number in range(4):
         with said.piece(tmp_path / f"{number}.txt"):
             log.info("increment of %d", number)
@@ -66,9 +66,12 @@ def test_a_warning_is_shown_once_whatever_its_numbers_and_all_is_in_files(
                 log.warning("a.A2022060%d.0600.nc: bias of %+.3f, within 1e-%02d", number, number - 1.5, number)
             if number == 3:
                 log.warning("few members")
-    assert screen.lines == ["a.A20220600.0600.nc: bias of -1.500, within 1e-00", "few members"]
+    assert screen.lines == []
     said.say()
-    assert screen.lines[2:] == ["4 of 4 analyses: a.A20220600.0600.nc: bias of -1.500, within 1e-00"]
+    assert screen.lines == [
+        "paper, 4 of 4 analyses, the first time: a.A20220600.0600.nc: bias of -1.500, within 1e-00",
+        "paper, 1 of 4 analyses, the first time: few members",
+    ]
     line = "warning: a.A20220602.0600.nc: bias of +0.500, within 1e-02\n"
     assert (tmp_path / "2.txt").read_text() == f"increment of 2\n{2 * line}"
 
@@ -76,6 +79,6 @@ def test_a_warning_is_shown_once_whatever_its_numbers_and_all_is_in_files(
 def test_an_error_ends_a_piece_and_the_screen_is_back(monkeypatch: pytest.MonkeyPatch) -> None:
     package, screen = logging.getLogger("imgda_mpi"), Screen()
     monkeypatch.setattr(package, "handlers", [screen])
-    with pytest.raises(ValueError, match="no image"), console.Repeated("analyses").piece(None):
+    with pytest.raises(ValueError, match="no image"), console.Repeated("paper", "analyses").piece(None):
         raise ValueError("no image")
     assert package.handlers == [screen]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import signal
 import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from imgda_mpi.results.propagation_file import read_propagation
 from imgda_mpi.results.run_folder import open_run
 from imgda_mpi.results.run_images import images, instants
 from imgda_mpi.results.scores_file import read_scores
-from imgda_mpi.results.twin_folder import TwinPlaces
+from imgda_mpi.results.twin_folder import TwinPaths
 from imgda_mpi.verify.scores import scores
 
 pytestmark = pytest.mark.program
@@ -80,7 +81,7 @@ def test_scores_against_observations_are_those_of_the_images(
 ) -> None:
     twin, _ = alone
     of_images = [row for row in read_scores(twin / "scores.csv") if row.reference == "observation"]
-    control, pattern = open_run(twin / "control"), TwinPlaces(twin).images
+    control, pattern = open_run(twin / "control"), TwinPaths(twin).images
     grid = next(instants(control)).history.grid
     for when, _, image in images(control, (0.0, 0.1)):
         seen = load_image("gldas", grid, when, file=resolve(pattern, when)).values
@@ -150,7 +151,9 @@ def test_killed_twice_it_comes_to_the_same(folder: Path, alone: tuple[Path, subp
     assert result(twin) == result(alone[0])
 
 
-def test_ctrl_c_ends_it_in_order_and_the_same_command_goes_on(folder: Path) -> None:
+def test_ctrl_c_ends_it_in_order_and_the_same_command_goes_on(
+    folder: Path, alone: tuple[Path, subprocess.CompletedProcess[str]]
+) -> None:
     file, twin = twin_settings(folder, "interrupted"), folder / "interrupted"
     job = subprocess.Popen(
         ["python", "-m", "imgda_mpi", "twin", str(file)], env=ENVIRONMENT, stderr=subprocess.PIPE, text=True
@@ -162,15 +165,54 @@ def test_ctrl_c_ends_it_in_order_and_the_same_command_goes_on(folder: Path) -> N
     assert "run this again to go on" in said
     assert "Traceback" not in said
     assert imgda("twin", file).returncode == 0
+    assert result(twin) == result(alone[0])
+
+
+def as_if_made_at(twin: Path, other: Path) -> Path:
+    """A copy of an experiment with the paths that it would have elsewhere."""
+    shutil.copytree(twin, other, symlinks=True)
+    for path in (other / "settings.toml", *other.glob("*/settings.toml")):
+        path.write_text(path.read_text().replace(str(twin), str(other)))
+    return other
+
+
+def test_two_jobs_at_once_are_one_and_one_that_is_refused(folder: Path) -> None:
+    file, twin = twin_settings(folder, "both"), folder / "both"
+    command = [sys.executable, "-m", "imgda_mpi", "twin", str(file)]
+    jobs = [subprocess.Popen(command, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    said = {}
+    for job in jobs:
+        _, text = job.communicate(timeout=120)
+        said[job.returncode] = text
+    assert sorted(said) == [0, 2]
+    assert "a run at work" in said[2]
+    assert imgda("twin", file).returncode == 0
+    assert not [*twin.glob(".*.partial")]
+
+
+def test_a_report_says_again_what_came_of_it(alone: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    done = imgda("report", alone[0])
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == alone[1].stdout
+    done = imgda("report", alone[0], "--truth", alone[0] / "scores.csv")
+    assert (done.returncode, "has its own; leave it out" in done.stderr) == (2, True)
+
+
+def test_a_variant_of_other_settings_is_refused_by_check_too(
+    folder: Path, alone: tuple[Path, subprocess.CompletedProcess[str]]
+) -> None:
+    as_if_made_at(alone[0], folder / "other")
+    file = twin_settings(folder, "other", ("{observation = 0.04}", "{observation = 0.05}"))
+    for verb in ("check", "twin"):
+        done = imgda(verb, file)
+        assert done.returncode == 2
+        assert "[errors] observation 0.04 there and 0.05 here" in done.stderr
 
 
 def test_again_it_says_the_same_and_another_variant_is_one_more_run(
     folder: Path, alone: tuple[Path, subprocess.CompletedProcess[str]]
 ) -> None:
-    twin = folder / "more"
-    shutil.copytree(alone[0], twin, symlinks=True)
-    for path in (twin / "settings.toml", *twin.glob("*/settings.toml")):
-        path.write_text(path.read_text().replace(str(alone[0]), str(twin)))
+    twin = as_if_made_at(alone[0], folder / "more")
     before = result(twin)
     again = imgda("twin", twin_settings(folder, "more"))
     assert again.returncode == 0, again.stderr

@@ -14,6 +14,7 @@ from imgda_mpi.settings.columns import GeneratedWeather
 from imgda_mpi.settings.file import kind_of_file, read_settings
 from imgda_mpi.settings.presets import PRESETS
 from imgda_mpi.settings.twin import CONTROL, NATURE, Embedded, Twin
+from imgda_mpi.settings.verbs import KINDS
 from imgda_mpi.workflow.cycle_parts import windows_of
 
 MODEL = {"directory": Path("case/demo"), "case": "demo"}
@@ -79,6 +80,8 @@ def test_a_variant_may_have_a_seed_of_its_own(tmp_path: Path) -> None:
         ("end = 2022-06-03T12:00:00Z", "end = 2022-06-03T12:30:00Z", "needs a whole hour"),
         ('kind = "embedded"', 'kind = "colm2014"', "known are 'embedded', 'colm202x'"),
         ("[cycle]", "[times]", "section 'cycle' is missing"),
+        ("[instrument]", 'window = "1 h"\n[instrument]', "[cycle] window: there are images every three hours"),
+        ('"innovation/full"', '{kind = "paper", coherent_share = 0.1}', "[variants.innovation.method] unknown key"),
     ],
 )
 def test_what_cannot_be_an_experiment_is_refused(tmp_path: Path, before: str, after: str, said: str) -> None:
@@ -90,3 +93,14 @@ def test_what_cannot_be_an_experiment_is_refused(tmp_path: Path, before: str, af
 def test_init_needs_to_know_what_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["init", str(tmp_path / "case.toml")]) == 2
     assert "needs --model and --observation, or --twin" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("verb", KINDS)
+def test_settings_of_every_verb_are_printed(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["settings", verb]) == 0
+    assert "[output]" in capsys.readouterr().out
+
+
+def test_init_of_two_things_at_once_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["init", str(tmp_path / "case.toml"), "--twin", "quick", "--model", "colm202x"]) == 2
+    assert "--twin: is for an experiment" in capsys.readouterr().err

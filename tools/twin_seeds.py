@@ -4,7 +4,7 @@ python tools/twin_seeds.py TWIN TWIN [TWIN ...]
 
 The folders are those of the same settings with other seeds. For each variant and layer: SCC minus that of the control
 run, and ubRMSE over it, both against the truth, after the last analysis and so many days later; means over the seeds
-with standard errors.
+with standard errors. Of the control run both scores themselves.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ import numpy as np
 
 from imgda_mpi.colm.soil_layers import LAYERS
 from imgda_mpi.results.scores_file import read_scores
-from imgda_mpi.results.twin_folder import TwinPlaces
+from imgda_mpi.results.twin_folder import TwinPaths
+from imgda_mpi.settings.twin import CONTROL
 from imgda_mpi.verify.scores import Scores
 
 LEADS = (0, 10, 30)
@@ -31,7 +32,7 @@ Key = tuple[str, tuple[float, float], int]
 
 def scores_of(twin: Path) -> dict[Key, Scores]:
     """Scores of all runs of an experiment against the truth, after analyses."""
-    there = TwinPlaces(twin)
+    there = TwinPaths(twin)
     last: datetime = tomllib.loads(there.settings.read_text())["cycle"]["last_analysis"]
     times = {last + timedelta(days=days): days for days in LEADS}
     return {
@@ -52,18 +53,18 @@ def table(twins: Sequence[Mapping[Key, Scores]]) -> str:
     if any(twin.keys() != twins[0].keys() for twin in twins):
         raise SystemExit("the experiments differ in their runs or times: give those of one settings file")
     days = [lead for lead in LEADS if any(key[2] == lead for key in twins[0])]
-    titles = [title for score in ("SCC", "ubRMSE") for title in (f"{score}, end", *(f"+{n} d" for n in days[1:]))]
+    titles = [title for score in ("SCC", "ubRMSE") for title in (f"{score}, end", *(f"+{n} d" for n in days if n))]
     lines = ["| layer | run | " + " | ".join(titles) + " |", "|" + "---|" * (2 + len(titles))]
     for layer in LAYERS:
         name = f"{100 * layer[0]:g}-{100 * layer[1]:g} cm"
         control = [
-            said([getattr(twin["control", layer, day], score) for twin in twins], "")
+            said([getattr(twin[CONTROL, layer, day], score) for twin in twins], "")
             for score in ("scc", "ubrmse")
             for day in days
         ]
         lines.append(f"| {name} | control, itself | " + " | ".join(control) + " |")
-        for run in dict.fromkeys(key[0] for key in twins[0] if key[0] != "control"):
-            pairs = [[(twin[run, layer, day], twin["control", layer, day]) for twin in twins] for day in days]
+        for run in dict.fromkeys(key[0] for key in twins[0] if key[0] != CONTROL):
+            pairs = [[(twin[run, layer, day], twin[CONTROL, layer, day]) for twin in twins] for day in days]
             gains = [said([own.scc - other.scc for own, other in of_day], "+") for of_day in pairs]
             ratios = [said([own.ubrmse / other.ubrmse for own, other in of_day], "") for of_day in pairs]
             lines.append(f"| {name} | {run} | " + " | ".join(gains + ratios) + " |")

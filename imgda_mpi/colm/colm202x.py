@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -240,6 +241,11 @@ class Colm202xRestart:
         return written
 
 
+@functools.cache  # once is enough
+def _say_no_parallel_hdf5() -> None:
+    log.info("this h5py has no MPI: a file that ranks share goes through one of them (same values, less speed)")
+
+
 def open_restart(
     directory: Path,
     case: str,
@@ -264,7 +270,7 @@ def open_restart(
     files = CaseFiles(directory, case, time, land_cover_year)
     blocks, names = from_rank_0(comm, lambda: list_files(files))
     if comm.rank == 0 and comm.size > 1 and not has_parallel_hdf5():
-        log.info("this h5py has no MPI: a file that ranks share goes through one of them (same values, less speed)")
+        _say_no_parallel_hdf5()
     sizes, places = _survey(files, blocks, comm)
     with same_fate(comm):
         every = None if places is None else patch_map(files, dict(zip(blocks, sizes, strict=True)), places)

@@ -6,6 +6,7 @@ maps, frequencies and amounts look familiar; they are not fitted to data.
 
 from __future__ import annotations
 
+import functools
 from typing import NamedTuple
 
 import numpy as np
@@ -91,19 +92,29 @@ def systems_born(seed: int, day: int, change: Change | None = None) -> Systems:
     Tropical ones are small and move west, those of middle latitudes are of all sizes and move east and poleward.
     """
     systems = _systems_born(seed, day)
-    return systems if change is None else changed(systems, change, day)
+    return systems if change is None else _changed(systems, change, day)
 
 
-def changed(systems: Systems, change: Change, day: int) -> Systems:
+def _changed(systems: Systems, change: Change, day: int) -> Systems:
     """The systems that are born on a day, elsewhere and of other strength."""
     away = generator(change.seed, "displacements", day).standard_normal((2, systems.born.size))
     degrees = np.degrees(1000.0 * change.displacement / EARTH_RADIUS)
     latitude = np.clip(systems.latitude + degrees * away[0], -88.0, 88.0)
     longitude = systems.longitude + degrees * away[1] / np.cos(np.radians(latitude))
-    where = (np.append(latitude, EVERYWHERE[0]), np.append(longitude, EVERYWHERE[1]))
-    factor = np.exp(change.strength * smooth_field(*where, REGION, generator(change.seed, "strengths", 0)))
-    rate = systems.rate * factor[: latitude.size] / factor[latitude.size :].mean()
+    factor = _strengths(change.seed, change.strength, latitude, longitude)
+    rate = systems.rate * factor / _mean_strength(change.seed, change.strength)
     return systems._replace(latitude=latitude, longitude=longitude, rate=rate)
+
+
+def _strengths(seed: int, strength: float, latitude: FloatArray, longitude: FloatArray) -> FloatArray:
+    field = smooth_field(latitude, longitude, REGION, generator(seed, "strengths", 0))
+    return np.asarray(np.exp(strength * field))
+
+
+@functools.lru_cache(maxsize=8)
+def _mean_strength(seed: int, strength: float) -> float:
+    """Over the globe."""
+    return float(_strengths(seed, strength, *EVERYWHERE).mean())
 
 
 def _systems_born(seed: int, day: int) -> Systems:

@@ -13,10 +13,8 @@ from imgda_mpi.faults import INTERRUPTED, ConfigError, OutOfTime
 from imgda_mpi.results.run_folder import Run
 from imgda_mpi.results.run_writing import clear_cycle
 
-OF_RANKS = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGINT)
-"""Signals of a job that ranks see; by SIGTERM their launcher ends them."""
-
-SIGNALS = (signal.SIGTERM, *OF_RANKS)
+SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGINT)
+"""Of a job. Ranks under a launcher see SIGTERM where that has Ctrl-C, or has lost another rank."""
 
 RESERVE = 1.25
 """Factor of the time that a window is expected to take."""

@@ -42,8 +42,9 @@ FRAME = (
     "This is a twin, not the paper's data: truth and observations come from a run of the same model with other soil, "
     "weather and start. The paper (Bai et al. 2026, section 4.2.1) scores against GLDAS, the product that it "
     "assimilates; here scores are against the truth, and in the last block, of 0-10 cm, against what is assimilated. "
-    f"start: before the first analysis; last {LATE} d: mean over the last days of assimilation, after the analyses; "
-    "end: after the last analysis; + d: days of forecast. ubRMSE in m3 m-3; cells have equal weight."
+    f"start: before the first analysis; last {LATE} d: mean over the last days of assimilation, every three hours, "
+    "without the states before analyses; end: after the last analysis; + d: days of forecast. ubRMSE in m3 m-3; cells "
+    "have equal weight."
 )
 
 FIT = "fit to assimilated data"
@@ -85,10 +86,28 @@ def twin_table(
     if observed := _of(rows, "observation", LAYERS[0]):
         lines += _block(FIT, observed, shown, control, 0)
     scores = [line.rstrip() for line in columns(lines, "<" + ">" * (len(lines[0]) - 1)).splitlines()]
-    blocks = [textwrap.fill(FRAME, WIDTH), "\n".join(scores[:-1])]
+    blocks = [*_result(rows, control, analyses[1]), textwrap.fill(FRAME, WIDTH), "\n".join(scores[:-1])]
     if propagation:
         blocks += [_propagation(propagation), textwrap.fill(WORDS, WIDTH)]
     return "\n\n".join(blocks)
+
+
+def _result(rows: Sequence[ScoreRow], control: str, last: datetime) -> list[str]:
+    """What came of it at the last analysis, in words; nothing where no variant was scored."""
+    of_end = {
+        (row.run, row.layer): row.scores
+        for row in rows
+        if row.reference == "truth" and row.time == last and row.side != "before"
+    }
+    variants = [run for run, layer in of_end if layer == LAYERS[0] and run != control]
+    if not variants:
+        return []
+    best = min(variants, key=lambda run: of_end[run, LAYERS[0]].ubrmse)
+    layers = [
+        f"{of_end[control, layer].scc:.2f} -> {of_end[best, layer].scc:.2f} in {_range(layer)}" for layer in LAYERS
+    ]
+    said = f"Spatial correlation with the truth after the last analysis, {control} -> {best}: {', '.join(layers)}."
+    return [textwrap.fill(said, WIDTH)]
 
 
 def _columns(rows: Sequence[ScoreRow], analyses: tuple[datetime, datetime]) -> list[_Column]:
@@ -97,7 +116,7 @@ def _columns(rows: Sequence[ScoreRow], analyses: tuple[datetime, datetime]) -> l
     leads = [float(days) for days in LEADS if last + days * DAY <= end] or [(end - last) / DAY] * (end > last)
     return [
         _Column("start", "start", start, start),
-        _Column("late", f"last {LATE} d", max(first, last - LATE * DAY), last),
+        _Column("late", f"last {min(LATE, (last - first) / DAY):g} d", max(first, last - LATE * DAY), last),
         _Column("end", "end", last, last),
         *(_Column(f"+{days:g} d", f"+{days:g} d", last + days * DAY, last + days * DAY) for days in leads),
     ]

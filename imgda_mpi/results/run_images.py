@@ -12,9 +12,12 @@ from imgda_mpi.faults import fault
 from imgda_mpi.grid import Grid
 from imgda_mpi.netcdf.dates import DATE_TEXT
 from imgda_mpi.observations.image import Layer
+from imgda_mpi.parallel.ownership import share
 from imgda_mpi.results.history_file import History, open_history
 from imgda_mpi.results.run_folder import HISTORY_FILE, MEND_CYCLE, Cycle, Run
 from imgda_mpi.verify.score_series import Side
+
+HOUR = timedelta(hours=1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +62,17 @@ def instants(run: Run, since: datetime | None = None, until: datetime | None = N
                     continue
                 side: Side = "" if time not in analysed else "after" if begins else "before"
                 yield Instant(time, side, history, index)
+
+
+def time_share(run: Run, rank: int, size: int) -> tuple[datetime, datetime | None]:
+    """From when on, and before when, one of so many ranks looks at a run: whole hours; the last one up to the end.
+
+    A stretch of time, so that few ranks open the same histories.
+    """
+    start, end = run.description.start, run.description.end
+    offsets = share(int((end - start) / HOUR), size)
+    since, until = (start + int(offset) * HOUR for offset in offsets[rank : rank + 2])
+    return since, None if rank == size - 1 else until
 
 
 def images(run: Run, layer: Layer) -> Iterator[tuple[datetime, Side, FloatArray]]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -14,16 +15,13 @@ from mpi4py import MPI
 from imgda_mpi.arrays import FloatArray
 from imgda_mpi.colm.soil_layers import LAYERS, node_depth
 from imgda_mpi.faults import ImgdaError, fault
+from imgda_mpi.grid import Grid
 from imgda_mpi.netcdf.dates import DATE_TEXT
 from imgda_mpi.parallel.failure import same_fate
-from imgda_mpi.parallel.ownership import share
-from imgda_mpi.results.history_file import History
 from imgda_mpi.results.run_folder import Run
-from imgda_mpi.results.run_images import instants
+from imgda_mpi.results.run_images import instants, time_share
 from imgda_mpi.verify.propagation import DEPTHS, Propagation, at_depth, felt
 from imgda_mpi.verify.score_series import ScoreRow, Side, scores_at
-
-HOUR = timedelta(hours=1)
 
 Observed = Callable[[datetime], FloatArray | None]
 """The image that was observed at a time, on the grid of the runs, (ny, nx) m3 m-3, NaN where missing; None without."""
@@ -72,7 +70,7 @@ def score_series(runs: Mapping[str, Run], truth: Run, observed: Observed, comm: 
         As of `instants`; where a run has other moments, layers, or another grid than the truth, or the truth analyses.
     """
     with same_fate(comm):
-        own = _of_share(runs, truth, observed, *_share_of_time(truth, comm))
+        own = _of_share(runs, truth, observed, *time_share(truth, comm.rank, comm.size))
     every: Sequence[_Share] | None = comm.gather(own)
     if every is None:
         return None
@@ -119,28 +117,22 @@ class _Moment(NamedTuple):
     """A moment of a run: images of the layers by side, each (n_layers, ny, nx), and profiles at the points if any."""
 
     time: datetime
-    history: History
+    path: Path
+    grid: Grid
+    points: FloatArray
     images: dict[Side, FloatArray]
     profiles: FloatArray | None
 
 
-def _share_of_time(truth: Run, comm: MPI.Intracomm) -> tuple[datetime | None, datetime | None]:
-    """From when on, and before when, this rank looks: whole hours; the last rank up to the end."""
-    start, end = truth.description.start, truth.description.end
-    offsets = share(int((end - start) / HOUR), comm.size)
-    since, until = (start + int(offset) * HOUR for offset in offsets[comm.rank : comm.rank + 2])
-    return since, None if comm.rank == comm.size - 1 else until
-
-
 def _moments(run: Run, since: datetime | None, until: datetime | None) -> Iterator[_Moment]:
-    """Moments in a range of time; the history of one is open until the next one is asked for."""
+    """Moments in a range of time."""
     for time, group in itertools.groupby(instants(run, since, until), key=lambda instant: instant.time):
         images: dict[Side, FloatArray] = {}
         for instant in group:
             history = instant.history
             images[instant.side] = history.moisture(instant.index)
             profiles = history.profiles(instant.index) if len(history.points) else None
-        yield _Moment(time, history, images, profiles)
+        yield _Moment(time, history.path, history.grid, history.points, images, profiles)
 
 
 def _of_share(
@@ -154,7 +146,7 @@ def _of_share(
         found.rows.extend(_rows(at_time, of_truth, observed(of_truth.time)))
         for name, moment in at_time.items():
             if moment.profiles is not None:
-                found.points[name] = moment.history.points
+                found.points[name] = moment.points
                 found.profiles[name].append((moment.time, moment.profiles))
     for name, moments in every.items():
         for moment in moments:
@@ -167,10 +159,10 @@ def _alike(run: Run, moment: _Moment | None, of_truth: _Moment) -> _Moment:
     if moment is None or moment.time != of_truth.time:
         found = "its end" if moment is None else f"{moment.time:{DATE_TEXT}}"
         raise _other_times(run, found, f"{of_truth.time:{DATE_TEXT}}, as of the truth")
-    if not moment.history.grid.has_cells_of(of_truth.history.grid):
-        found, expected = (f"{n.history.grid.shape[0]} x {n.history.grid.shape[1]} cells" for n in (moment, of_truth))
+    if not moment.grid.has_cells_of(of_truth.grid):
+        found, expected = (f"{n.grid.shape[0]} x {n.grid.shape[1]} cells" for n in (moment, of_truth))
         expected = f"the grid of the truth, {expected}, with the same centres"
-        raise fault(moment.history.path, "lat, lon", found=found, expected=expected, do="give runs of one grid")
+        raise fault(moment.path, "lat, lon", found=found, expected=expected, do="give runs of one grid")
     return moment
 
 
@@ -181,7 +173,7 @@ def _other_times(run: Run, found: str, expected: str) -> ImgdaError:
 def _rows(runs: Mapping[str, _Moment], truth: _Moment, observed: FloatArray | None) -> Iterator[ScoreRow]:
     if "" not in truth.images:
         found, expected = f"an analysis at {truth.time:{DATE_TEXT}}", "a truth without any"
-        raise fault(truth.history.path, found=found, expected=expected, do="give the run that observations are made of")
+        raise fault(truth.path, found=found, expected=expected, do="give the run that observations are made of")
     for number, layer in enumerate(LAYERS):
         estimates = {
             (name, side): images[number] for name, moment in runs.items() for side, images in moment.images.items()

@@ -20,7 +20,7 @@ IMAGES = "GLDAS_NOAH10_3H.A%Y%m%d.%H%M.021.nc4"
 
 
 @dataclass(frozen=True)
-class TwinPlaces:
+class TwinPaths:
     """Where everything of an experiment is."""
 
     directory: Path

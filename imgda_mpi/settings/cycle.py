@@ -166,7 +166,8 @@ class CycleRun(Section):
 
     @model_validator(mode="after")
     def _times(self) -> CycleRun:
-        check_times(self.cycle, ("start", "first_analysis", "last_analysis", "end"))
+        times = ("start", "first_analysis", "last_analysis", "end")
+        check_times(self.cycle, times, ("window", "stop_every", "keep_every"))
         return self
 
     @model_validator(mode="after")
@@ -186,8 +187,10 @@ class CycleRun(Section):
         return self
 
 
-def check_times(cycle: Section, names: Sequence[str]) -> None:
-    """Refuse times of a section ``[cycle]`` that are no whole hours, or not in the order of their names.
+def check_times(cycle: Section, names: Sequence[str], lengths: Sequence[str]) -> None:
+    """Refuse times and lengths of a section ``[cycle]`` that are no whole hours, or times not in their order.
+
+    The first one of the lengths is from one analysis to the next.
 
     Raises
     ------
@@ -200,11 +203,10 @@ def check_times(cycle: Section, names: Sequence[str]) -> None:
     for (name, time), (later, other) in pairwise(times.items()):
         if other < time or (other == time and later == "end"):
             raise ValueError(f"[cycle] {later} = {_text(other)}: is not after {name} = {_text(time)}")
-    lengths = {name: value for name, value in cycle if isinstance(value, timedelta) and name != "wait_at_most"}
-    for name, length in lengths.items():
-        if length % timedelta(hours=1):
+    for name in lengths:
+        if (length := getattr(cycle, name)) is not None and length % timedelta(hours=1):
             raise ValueError(f"[cycle] {name}: needs whole hours")
-    if (times["last_analysis"] - times["first_analysis"]) % lengths["window"]:
+    if (times["last_analysis"] - times["first_analysis"]) % getattr(cycle, lengths[0]):
         raise ValueError("[cycle] last_analysis: is not a whole number of windows after first_analysis")
 
 

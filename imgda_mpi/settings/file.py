@@ -111,7 +111,9 @@ def _explain(fault: dict[str, Any], table: dict[str, Any], kind: type[Section]) 
     if fault["type"] == "extra_forbidden":
         near = difflib.get_close_matches(name, fields, n=1)
         known = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(fields))}"
-        moved = MOVED.get((".".join(above), name)) or (name if above and name in OF_METHODS else None)
+        moved = MOVED.get((".".join(above), name)) or (
+            name if above and above[-1] != "method" and name in OF_METHODS else None
+        )
         return f"{where}unknown key {name!r}; " + (f"it is {moved!r} in [method] now" if moved else known)
     if location[-1] == "[key]":  # of a table whose keys are values of a kind
         return f"{where}unknown key {name!r}; known are {fault['ctx']['expected']}"

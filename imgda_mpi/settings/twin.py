@@ -18,7 +18,7 @@ CONTROL, NATURE = "control", "nature"
 OWN_NAMES = (CONTROL, NATURE, "case", "nature_case", "observations")
 """Folders beside those of the variants."""
 
-NOT_DECIDING = ("variants", "output")
+NOT_DECIDING = ("variants",)
 """Keys that may differ between two jobs of one experiment: each variant is a run of its own."""
 
 STOP_EVERY = timedelta(days=5)
@@ -27,7 +27,10 @@ STOP_EVERY = timedelta(days=5)
 NAME = "[A-Za-z0-9][A-Za-z0-9_-]{,39}"
 """Of a variant: it is that of a folder."""
 
-NEVER = timedelta(days=36500)
+LONG = timedelta(days=36500)
+"""After which another restart would be kept, beside those of the start and of the last two cycles."""
+
+BETWEEN_IMAGES = timedelta(hours=3)
 
 
 class Embedded(Section):
@@ -133,7 +136,9 @@ class Twin(Section):
 
     @model_validator(mode="after")
     def _times(self) -> Twin:
-        check_times(self.cycle, ("first_analysis", "last_analysis", "end"))
+        check_times(self.cycle, ("first_analysis", "last_analysis", "end"), ("window",))
+        if self.cycle.window % BETWEEN_IMAGES:
+            raise ValueError("[cycle] window: there are images every three hours: needs a multiple of that")
         return self
 
     @model_validator(mode="after")
@@ -175,7 +180,8 @@ class Twin(Section):
             observation = {"kind": "gldas", "file": images}
             assimilated = {"method": variant.method, "errors": errors, "observation": observation}
         times = self.cycle.values()
-        cycle = {"start": self.cycle.first_analysis, "stop_every": STOP_EVERY, "keep_every": NEVER, **times}
+        cycle = {"start": self.cycle.first_analysis, "stop_every": STOP_EVERY, "keep_every": LONG, **times}
+        cycle["without_observation"] = "stop"  # all were made
         return CycleRun.model_validate(
             {
                 **assimilated,

@@ -28,7 +28,7 @@ POINTS = 4
 """Along each side of a pixel: its value is the mean over them."""
 
 FOLD = 0.94
-"""Time over which the correlation of the coherent errors falls to 1/e, in distances of two knots."""
+"""Time over which the correlation of the coherent errors falls to 1/e, in spacings of the knots."""
 
 
 @dataclass(frozen=True)
@@ -96,9 +96,9 @@ def seen(image: FloatArray, grid: Grid, time: datetime, instrument: Instrument) 
     return np.where(is_seen, np.clip(true + errors, LOWEST, HIGHEST), np.nan)
 
 
-def n_clipped(seen: FloatArray) -> int:
+def n_clipped(image: FloatArray) -> int:
     """Pixels of what an instrument sees that are clipped."""
-    return int(((seen == LOWEST) | (seen == HIGHEST)).sum())
+    return int(((image == LOWEST) | (image == HIGHEST)).sum())
 
 
 @functools.cache

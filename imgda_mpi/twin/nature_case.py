@@ -52,11 +52,11 @@ class OtherStart:
 def write_nature_case(files: CaseFiles, directory: Path, start: OtherStart) -> None:
     """Write the case of a nature: that of ``files`` with soil properties by another pedotransfer and another start.
 
-    Of soil patches the constants `HYDRAULICS` are those of Woesten et al. (1999) for their own texture (`TEXTURE`);
-    the tortuosity is Mualem's (1976) 0.5. Soil without ice or frost starts with the degree of saturation of the
-    restart, between residual water and porosity, plus a smooth random field which is another one in the deep soil.
-    All else is copied; landdata are a link. It is a case for soil columns: other constants that CoLM derives from the
-    same texture stay as they are. Not collective.
+    Of soil patches the constants `HYDRAULICS` are those of Woesten et al. (1999) for their own texture (`TEXTURE`),
+    silt being what sand and clay leave; the tortuosity is Mualem's (1976) 0.5. Soil without ice or frost starts with
+    the degree of saturation of the restart, between residual water and porosity, plus a smooth random field which is
+    another one in the deep soil. All else is copied; landdata are a link. It is a case for soil columns: other
+    constants that CoLM derives from the same texture stay as they are. Not collective.
 
     Raises
     ------

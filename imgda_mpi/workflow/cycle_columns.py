@@ -6,7 +6,7 @@ from collections.abc import Generator, Sequence
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from mpi4py import MPI
 
@@ -20,7 +20,6 @@ from imgda_mpi.curvelet import CurveletTransform
 from imgda_mpi.cycling.attempts import log_file
 from imgda_mpi.cycling.ending import Clock
 from imgda_mpi.cycling.lock import only_driver
-from imgda_mpi.cycling.loop import Loop
 from imgda_mpi.cycling.schedule import Window
 from imgda_mpi.disk import identity, remove
 from imgda_mpi.faults import settled_by, writing
@@ -35,13 +34,6 @@ from imgda_mpi.workflow.cycle_parts import existing_run, loop_of, the_run, windo
 from imgda_mpi.workflow.window import lay_out, run_window
 
 
-class Made(NamedTuple):
-    """A run whose cycles are all complete: its loop, and the transform of its analyses, if they had one."""
-
-    loop: Loop
-    transform: CurveletTransform | None
-
-
 def cycle_columns(settings: CycleRun, comm: MPI.Intracomm, clock: Clock) -> str:
     """Make all cycles of a run of soil columns that are not complete yet; says what there is. Collective.
 
@@ -50,16 +42,17 @@ def cycle_columns(settings: CycleRun, comm: MPI.Intracomm, clock: Clock) -> str:
     OutOfTime, ImgdaError
         See `run_columns`.
     """
-    made = run_columns(settings, comm, clock)
-    return from_rank_0(comm, lambda: made.loop.summary)
+    said, _ = run_columns(settings, comm, clock)
+    return said
 
 
 def run_columns(
     settings: CycleRun, comm: MPI.Intracomm, clock: Clock, transform: CurveletTransform | None = None
-) -> Made:
+) -> tuple[str, CurveletTransform | None]:
     """Make all cycles of a run of soil columns that are not complete yet. Collective.
 
-    ``transform`` is that of another run, taken where it is that of these settings.
+    Says what there is, and gives the transform of its analyses, if they had one. ``transform`` is that of another run,
+    taken where it is that of these settings.
 
     Raises
     ------
@@ -84,7 +77,7 @@ def run_columns(
         loop = loop_of(settings, run, runner, analyst, clock, team, show)
         loop.look()
         loop.cycles(loop.left(every))
-    return Made(loop, analyst.transform)
+    return from_rank_0(comm, lambda: loop.summary), analyst.transform
 
 
 class ColumnsRunner:
@@ -107,8 +100,11 @@ class ColumnsRunner:
             return from_rank_0(self.comm, lambda: [files.states / name for name in list_files(files)[1]])
 
     def set_of(self, files: Sequence[Path]) -> FileSet:
-        """The set that some files are, each of which is read once. Collective."""
-        return FileSet.of(checksums(files, self.comm, self.known))
+        """The set that some files are, each of which is read once: what was written is known. Collective."""
+        found = checksums(files, self.comm, self.known)
+        # The next cycle begins with these.
+        self.known = {file: of_file for file, of_file in self.known.items() if of_file in found.values()}
+        return FileSet.of(found)
 
     def run(self, folder: Path, began_with: Sequence[Path], window: Window) -> list[Path]:
         """Run a window from a set; the files of the restart at its end.
@@ -121,9 +117,7 @@ class ColumnsRunner:
         if wanted is None:
             raise ValueError("soil columns need weather")
         on_rank_0(comm, lambda: lay_out(folder, self.case.directory, began_with[0].parent))
-        with settled_by("[model]"):
-            restart = self.restart(began_with, folder, window.start)
-        own = self._take(restart)
+        own = self._read(began_with, folder, window.start)
         with settled_by("[weather]"):
             weather = self._weather or weather_of(wanted, window.start, window.end, own, comm)[0]
         if wanted.kind == "generated":
@@ -142,16 +136,14 @@ class ColumnsRunner:
         InputError, ConfigError
         """
         files = self.first_set()
-        with settled_by("[model]"):
-            restart = self.restart(files, self.case.directory, self.settings.cycle.start)
-        self._take(restart)
-        self.keep(files, restart)
+        own = self._read(files, self.case.directory, self.settings.cycle.start)
+        self.keep(files, own.restart)
 
-    def _take(self, restart: Colm202xRestart) -> OwnColumns:
-        """The columns of a restart, which become the own ones. Collective."""
+    def _read(self, files: Sequence[Path], case: Path, time: datetime) -> OwnColumns:
+        """The columns of a set, which become the own ones. Collective."""
         before = self._own
         with settled_by("[model]"):
-            own = self._own = read_columns(restart, before)
+            own = self._own = read_columns(self.restart(files, case, time), before)
         if before is None or own.columns is not before.columns:
             self._cells, self._weather = cells_of_points(self.case.points, "[model]", own, self.comm), None
         return own
@@ -185,7 +177,7 @@ class OwnAnalyst:
         self, settings: CycleRun, runner: ColumnsRunner, comm: MPI.Intracomm, transform: CurveletTransform | None
     ) -> None:
         self.settings, self.runner, self.comm, self.transform = settings, runner, comm, transform
-        self.said = Repeated("analyses")
+        self.said = Repeated(settings.output.directory.name, "analyses")
 
     def image(self, window: Window) -> Path:
         """The file of the observed image."""

@@ -11,8 +11,8 @@ from imgda_mpi.cycling.command_checks import check_command, check_environment, c
 from imgda_mpi.cycling.ending import Clock
 from imgda_mpi.cycling.loop import Loop, Runner, Show
 from imgda_mpi.cycling.schedule import Window, windows
-from imgda_mpi.disk import sync
-from imgda_mpi.faults import ConfigError, OutputError, fault, reading, settled_by, writing
+from imgda_mpi.disk import make_whole
+from imgda_mpi.faults import ConfigError, OutputError, fault, reading, settled_by
 from imgda_mpi.model.runner import ModelCase
 from imgda_mpi.parallel.team import Team
 from imgda_mpi.results.differences import differences, some
@@ -188,11 +188,7 @@ def keep_namelist(case: ModelCase, run: Run) -> None:
         return
     with reading(case.namelist):
         content = case.namelist.read_bytes()
-    with writing(kept):
-        whole = kept.with_name(f".{kept.name}.partial")
-        whole.write_bytes(content)
-        sync(whole)
-        whole.replace(kept)
+    make_whole(kept, lambda path: path.write_bytes(content))
 
 
 def loop_of(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from contextlib import ExitStack
-from functools import partial
 
 from mpi4py import MPI
 
@@ -15,12 +14,12 @@ from imgda_mpi.cycling.lock import only_driver
 from imgda_mpi.faults import settled_by
 from imgda_mpi.parallel.failure import from_rank_0, on_rank_0
 from imgda_mpi.results.run_folder import open_run
-from imgda_mpi.results.twin_folder import TwinPlaces
+from imgda_mpi.results.twin_folder import TwinPaths
 from imgda_mpi.settings.twin import NATURE, Twin
 from imgda_mpi.twin.images import write_images
 from imgda_mpi.twin.instrument import Instrument
 from imgda_mpi.workflow.cycle_columns import run_columns
-from imgda_mpi.workflow.twin_parts import begin, model_of, places_of
+from imgda_mpi.workflow.twin_parts import begin, model_of, places_of, write_cases
 from imgda_mpi.workflow.twin_scores import scored
 
 log = logging.getLogger(__name__)
@@ -36,29 +35,35 @@ def twin(settings: Twin, comm: MPI.Intracomm, clock: Clock) -> str:
     ImgdaError
         All that is complete stays.
     """
-    there, stages = TwinPlaces(settings.output.directory), Stages()
-    with settled_by("[output] directory, [case]"):
+    there, stages = TwinPaths(settings.output.directory), Stages()
+    with settled_by("[output] directory"):
         on_rank_0(comm, lambda: begin(settings, there))
     with ExitStack() as stack:
         on_rank_0(comm, lambda: stack.enter_context(only_driver(there.directory)))
-        model = model_of(settings, there)
-        places = places_of(settings, model, comm)
-        points = [(place.latitude, place.longitude) for place in places]
+        with stages.stage("case"):
+            on_rank_0(comm, lambda: write_cases(settings, there))
+            model = model_of(settings, there)
+            places = places_of(settings, model, comm)
+            stages.say(f"profiles at {len(places)} points")
         transform: CurveletTransform | None = None
         for name in (NATURE, *settings.runs):
-            case = model | {"points": points} | ({"directory": there.nature_case} if name == NATURE else {})
+            case = {**model, "points": [(place.latitude, place.longitude) for place in places]}
+            if name == NATURE:
+                case["directory"] = there.nature_case
             run = settings.run(name, case, there.images)
             with stages.stage(name):
-                made = run_columns(run, comm, clock, transform)
-                transform = made.transform or transform
-                stages.say(from_rank_0(comm, partial(getattr, made.loop, "summary")))
+                said, made = run_columns(run, comm, clock, transform)
+                stages.say(said)
+            transform = made or transform
             if name == NATURE:
                 with stages.stage("images"):
+                    nature = from_rank_0(comm, lambda: open_run(there.directory / NATURE))
                     instrument = Instrument(**settings.instrument.values(), seed=settings.seed)
-                    stages.say(
-                        str(write_images(open_run(there.directory / NATURE), instrument, there.observations, comm))
-                    )
+                    stages.say(write_images(nature, instrument, there.observations, comm).summary)
         with stages.stage("scores"):
             said = scored(settings, there, places, comm)
+            stages.say(
+                f"{there.scores.name}, {there.propagation.name}, {', '.join(file.name for file in there.figures)}"
+            )
     log.info("result in %s", there.directory)
     return said

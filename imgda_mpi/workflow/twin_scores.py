@@ -8,8 +8,6 @@ from datetime import datetime
 from mpi4py import MPI
 
 from imgda_mpi.arrays import FloatArray
-from imgda_mpi.grid import Grid
-from imgda_mpi.netcdf import resolve
 from imgda_mpi.observations.read import load_image
 from imgda_mpi.parallel.failure import from_rank_0
 from imgda_mpi.results.propagation_file import write_propagation
@@ -17,13 +15,13 @@ from imgda_mpi.results.run_folder import Run, open_run
 from imgda_mpi.results.run_images import instants, layers_at
 from imgda_mpi.results.run_scores import ScoreSeries, propagations, score_series
 from imgda_mpi.results.scores_file import write_scores
-from imgda_mpi.results.twin_folder import TwinPlaces
+from imgda_mpi.results.twin_folder import TwinPaths
 from imgda_mpi.settings.observations import Gldas
 from imgda_mpi.settings.twin import CONTROL, NATURE, Twin
 from imgda_mpi.twin.places import Place
 
 
-def scored(settings: Twin, there: TwinPlaces, places: Sequence[Place], comm: MPI.Intracomm) -> str:
+def scored(settings: Twin, there: TwinPaths, places: Sequence[Place], comm: MPI.Intracomm) -> str:
     """Score all runs of an experiment, write tables and figures, and say what came of it. Collective.
 
     Raises
@@ -32,14 +30,12 @@ def scored(settings: Twin, there: TwinPlaces, places: Sequence[Place], comm: MPI
         Where the runs do not go together.
     OutputError
     """
-    truth = open_run(there.directory / NATURE)
-    runs = {name: open_run(there.directory / name) for name in settings.runs}
-    grid = from_rank_0(comm, lambda: _grid_of(truth))
+    truth, *others = from_rank_0(comm, lambda: [open_run(there.directory / name) for name in (NATURE, *settings.runs)])
+    runs = dict(zip(settings.runs, others, strict=True))
+    grid = from_rank_0(comm, lambda: next(instants(truth)).history.grid)
     how = Gldas(kind="gldas", file=there.images).of_reader()
 
-    def observed(time: datetime) -> FloatArray | None:
-        if not resolve(there.images, time).exists():
-            return None
+    def observed(time: datetime) -> FloatArray:
         return load_image("gldas", grid, time, **how).values
 
     series = score_series(runs, truth, observed, comm)
@@ -48,7 +44,7 @@ def scored(settings: Twin, there: TwinPlaces, places: Sequence[Place], comm: MPI
 
 def _written(
     settings: Twin,
-    there: TwinPlaces,
+    there: TwinPaths,
     places: Sequence[Place],
     truth: Run,
     runs: dict[str, Run],
@@ -77,7 +73,3 @@ def _written(
     images = {name: layers_at(run, analyses[1])[1] for name, run in runs.items()}
     draw_maps(grid, of_truth, images, analyses[1], of_maps)
     return twin_table(series.rows, reach, CONTROL, analyses)
-
-
-def _grid_of(run: Run) -> Grid:
-    return next(instants(run)).history.grid
