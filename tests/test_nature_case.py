@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -149,3 +150,19 @@ def test_a_case_of_the_model_itself_has_a_nature(shared: Path, tmp_path: Path) -
     moving = ColumnModel(nature, GeneratedWeather(*places_of(nature), 1), time)
     moving.hour()
     assert moving.worst < 1e-9
+
+
+@pytest.mark.parametrize(("name", "value"), [("wf_sand", np.nan), ("wf_clay", 25.0), ("BD_all", 1.3), ("wf_om", -1e36)])
+def test_a_texture_that_cannot_be_is_refused(
+    cases: tuple[CaseFiles, CaseFiles], tmp_path: Path, name: str, value: float
+) -> None:
+    folder = shutil.copytree(cases[0].directory, tmp_path / "demo")
+    case = CaseFiles(folder, "demo", TIME, 2005)
+    block = next(block for block in list_files(case)[0] if (values(case.const(block))["patchtype"] == 0).any())
+    with netCDF4.Dataset(case.const(block), "r+") as file:
+        row = int(np.flatnonzero(file["patchtype"][:] == 0)[0])
+        file[name][row, 3] = value
+    with pytest.raises(InputError, match=f"{name}: found {value:g} in 1 of") as error:
+        write_nature_case(case, tmp_path / "nature", START)
+    assert str(case.const(block)) in str(error.value)
+    assert not (tmp_path / "nature").exists()

@@ -198,6 +198,25 @@ def test_a_report_says_again_what_came_of_it(alone: tuple[Path, subprocess.Compl
     assert (done.returncode, "has its own; leave it out" in done.stderr) == (2, True)
 
 
+def test_check_of_what_is_whole_says_that_it_goes_on(alone: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    done = imgda("check", alone[0].with_suffix(".toml"))
+    assert done.returncode == 0, done.stderr
+    assert "(goes on; about " in done.stderr
+
+
+def test_an_empty_folder_and_a_link_to_one_are_taken_and_a_wrong_first_try_leaves_nothing(folder: Path) -> None:
+    (folder / "empty").mkdir()
+    (folder / "link").symlink_to(folder / "empty")
+    own = ('kind = "embedded"\nrows = 32', 'kind = "colm202x"\ndirectory = "alone/case/demo"\ncase = "demo"')
+    wrong = imgda("twin", twin_settings(folder, "link", own, ("2022-06-02T00", "2022-06-01T18")))
+    assert wrong.returncode == 2
+    assert "no such folder" in wrong.stderr
+    assert not [*(folder / "empty").iterdir()]
+    done = imgda("twin", twin_settings(folder, "link", ("02T18", "02T00"), ("2022-06-03T12", "2022-06-02T06")))
+    assert done.returncode == 0, done.stderr
+    assert (folder / "empty/scores.csv").exists()
+
+
 def test_a_variant_of_other_settings_is_refused_by_check_too(
     folder: Path, alone: tuple[Path, subprocess.CompletedProcess[str]]
 ) -> None:

@@ -18,8 +18,9 @@ from imgda_mpi.grid import Grid, global_grid
 from imgda_mpi.observations.read import load_image
 from imgda_mpi.results.history_file import FLUXES, HistoryWriter, Moment
 from imgda_mpi.results.run_folder import Run
+from imgda_mpi.results.twin_folder import IMAGES
 from imgda_mpi.twin import images
-from imgda_mpi.twin.images import FILE_PATTERN, write_images
+from imgda_mpi.twin.images import write_images
 from imgda_mpi.twin.instrument import PIXELS, Instrument, ground, seen
 
 GRID = global_grid((64, 128))
@@ -57,14 +58,14 @@ def bytes_of(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
 
-NAMES = [f"{START + hour * HOUR:{FILE_PATTERN}}" for hour in range(0, 19, 3)]
+NAMES = [f"{START + hour * HOUR:{IMAGES}}" for hour in range(0, 19, 3)]
 
 
 def test_every_moment_has_its_image(tmp_path: Path) -> None:
     done = write_images(nature(tmp_path / "run"), INSTRUMENT, tmp_path / "observations", SELF)
     assert [path.name for path in sorted((tmp_path / "observations").iterdir())] == NAMES
     assert (done.n_images, done.n_kept, done.n_clipped) == (7, 0, 0)
-    assert str(done) == "7 images written; 0 % of the values clipped to 0.01..0.6 m3 m-3"
+    assert done.summary == "7 images written; 0 % of the values clipped to 0.01..0.6 m3 m-3"
     for hour, name in zip(range(0, 19, 3), NAMES, strict=True):
         time = START + hour * HOUR
         with netCDF4.Dataset(tmp_path / "observations" / name) as file:
@@ -79,7 +80,7 @@ def test_the_reader_of_gldas_gives_the_truth_within_the_errors(tmp_path: Path, r
     write_images(nature(tmp_path / "run"), INSTRUMENT, tmp_path / "observations", SELF)
     grid, time = global_grid((rows, 2 * rows)), START + 9 * HOUR
     how = {"regridding": regridding, "max_time_offset": 1.0}
-    image = load_image("gldas", grid, time, file=tmp_path / "observations" / FILE_PATTERN, **how)
+    image = load_image("gldas", grid, time, file=tmp_path / "observations" / IMAGES, **how)
     assert image.time == time
     truth = moisture(time, grid)
     difference = (image.values - truth)[image.observed & np.isfinite(truth)]
@@ -122,7 +123,7 @@ def test_a_killed_job_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     before = [(folder / name).stat().st_mtime_ns for name in NAMES[:3]]
     done = write_images(run, INSTRUMENT, folder, SELF)
     assert (done.n_images, done.n_kept) == (7, 3)
-    assert "4 images written, 3 were there" in str(done)
+    assert "4 images written, 3 were there" in done.summary
     assert [(folder / name).stat().st_mtime_ns for name in NAMES[:3]] == before
     assert bytes_of(folder) == bytes_of(tmp_path / "whole")
 

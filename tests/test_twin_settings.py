@@ -62,6 +62,11 @@ def test_a_variant_may_have_a_seed_of_its_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("before", "after", "said"),
     [
+        (
+            "[variants.paper]",
+            "[variants.Innovation]",
+            "Innovation is a folder of the experiment",
+        ),
         ("[variants.paper]", "[variants.nature]", "nature is a folder of the experiment; give another name"),
         ("[variants.paper]", '[variants."a/b"]', "[variants.a/b]: needs a name of at most 40 letters"),
         ('"innovation/full"', '"letkf"', "[variants.innovation] method 'letkf' needs members: there are none"),

@@ -17,6 +17,9 @@ from imgda_mpi.faults import OutputError, fault, writing
 from imgda_mpi.results.run_records import time_text
 
 LOCK, SOFT_LOCK, DRIVER = "driver.lock", "driver.lock.soft", "driver.json"
+OF_DRIVERS = {LOCK, SOFT_LOCK, DRIVER}
+"""What a folder has of those who drove it."""
+
 PATIENCE = 1.0
 """Seconds: `driver` holds a lock for a moment to see whether it can be had."""
 

@@ -54,10 +54,9 @@ def windows(
 
 
 def _every(first: datetime, last: datetime, step: timedelta) -> Iterator[datetime]:
-    time = first
-    while time <= last:
-        yield time
-        time += step
+    # By their number: the last one plus a step may be beyond all dates.
+    for number in range((last - first) // step + 1):
+        yield first + number * step
 
 
 def _free(start: datetime, end: datetime, longest: timedelta | None) -> list[Window]:

@@ -143,10 +143,12 @@ class Twin(Section):
 
     @model_validator(mode="after")
     def _variants(self) -> Twin:
+        names = [name.lower() for name in self.variants]
         for name, variant in self.variants.items():
             if not re.fullmatch(NAME, name):
                 raise ValueError(f"[variants.{name}]: needs a name of at most 40 letters, digits, - and _")
-            if name in OWN_NAMES:
+            # A file system may not tell letters by their case.
+            if name.lower() in OWN_NAMES or names.count(name.lower()) > 1:
                 raise ValueError(f"[variants.{name}]: {name} is a folder of the experiment; give another name")
             if isinstance(variant.method, OfMembers):
                 raise ValueError(f"[variants.{name}] method {variant.method.kind!r} needs members: there are none")
@@ -177,7 +179,7 @@ class Twin(Section):
             errors = variant.errors
             if "seed" not in errors.model_fields_set:
                 errors = errors.model_copy(update={"seed": self.seed})
-            observation = {"kind": "gldas", "file": images}
+            observation = {"kind": "gldas", "file": images, "max_time_offset": 0.0}
             assimilated = {"method": variant.method, "errors": errors, "observation": observation}
         times = self.cycle.values()
         cycle = {"start": self.cycle.first_analysis, "stop_every": STOP_EVERY, "keep_every": LONG, **times}

@@ -29,7 +29,14 @@ FADING = 1.0
 LEAST, MOST = 0.03, 0.97
 """Degree of saturation that a start keeps within."""
 
-TEXTURE = ("wf_sand", "wf_clay", "wf_om", "BD_all")
+TEXTURE = {
+    "wf_sand": (0.0, 1.0, ""),
+    "wf_clay": (0.0, 1.0, ""),
+    "wf_om": (0.0, 1.0, ""),
+    "BD_all": (50.0, 3000.0, " kg m-3"),
+}
+"""What soil is made of: mass fractions and density, and what they can be."""
+
 HYDRAULICS = ("porsl", "theta_r", "alpha_vgm", "n_vgm", "L_vgm", "hksati")
 
 
@@ -101,16 +108,25 @@ def check_texture(files: CaseFiles) -> None:
     Raises
     ------
     InputError
+        Where a variable is missing, or cannot be what it should in soil.
     """
     for block in list_files(files)[0]:
         path = files.const(block)
         with reading(path), Dataset(path) as const:
             lacking = [name for name in (*TEXTURE, *HYDRAULICS) if name not in const.variables]
-        if not lacking:
-            continue
-        expected = "texture and van Genuchten's constants of the soil, from which the nature's are made"
-        do = "use a case that CoLM202X was set up for with vanGenuchten_Mualem_SOIL_MODEL"
-        raise fault(path, found=f"no {', '.join(lacking)}", expected=expected, do=do)
+            values = {} if lacking else {name: _values(const, name) for name in ("patchtype", *TEXTURE)}
+        if lacking:
+            expected = "texture and van Genuchten's constants of the soil, from which the nature's are made"
+            do = "use a case that CoLM202X was set up for with vanGenuchten_Mualem_SOIL_MODEL"
+            raise fault(path, found=f"no {', '.join(lacking)}", expected=expected, do=do)
+        is_soil = values.pop("patchtype") == 0
+        for name, (low, high, unit) in TEXTURE.items():
+            of_soil = values[name][is_soil]
+            wrong = ~((of_soil >= low) & (of_soil <= high))
+            if wrong.any():
+                do = "use the const files that CoLM wrote for this case"
+                found = f"{of_soil[wrong][0]:g} in {wrong.any(axis=1).sum()} of {len(of_soil)} soil patches"
+                raise fault(path, name, found=found, expected=f"{low:g} to {high:g}{unit}", do=do)
 
 
 def _change(const: Dataset) -> _Change:

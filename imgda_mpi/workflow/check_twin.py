@@ -6,16 +6,15 @@ import logging
 
 from mpi4py import MPI
 
-from imgda_mpi.colm.case_files import CaseFiles
 from imgda_mpi.console import Stages
-from imgda_mpi.disk import check_free
+from imgda_mpi.disk import check_room
 from imgda_mpi.faults import settled_by
-from imgda_mpi.parallel.failure import from_rank_0, on_rank_0
+from imgda_mpi.parallel.failure import from_rank_0
 from imgda_mpi.results.twin_folder import TwinPaths
-from imgda_mpi.settings.twin import BETWEEN_IMAGES, NOT_DECIDING, Embedded, Twin
-from imgda_mpi.twin.nature_case import check_texture
-from imgda_mpi.workflow.cycle_parts import check_same, existing_run, windows_of
-from imgda_mpi.workflow.twin_parts import columns_of, model_of
+from imgda_mpi.settings.twin import BETWEEN_IMAGES, Embedded, Twin
+from imgda_mpi.twin.places import choose_places
+from imgda_mpi.workflow.cycle_parts import existing_run, windows_of
+from imgda_mpi.workflow.twin_parts import check_folder, columns_of, model_of, runs_of
 
 log = logging.getLogger(__name__)
 
@@ -38,36 +37,37 @@ def check_twin(settings: Twin, comm: MPI.Intracomm) -> None:
         The first thing that the experiment would stop at before its first run.
     """
     there, stages = TwinPaths(settings.output.directory), Stages()
-    model = model_of(settings, there)
+    model, own = model_of(settings, there), None
+    if not isinstance(settings.case, Embedded) or there.case.exists():
+        with stages.stage("case"):
+            own = columns_of(settings, model, comm)
+            stages.say(own.summary)
+    places = [] if own is None else choose_places(own, settings.places, settings.seed, comm)
+    runs = runs_of(settings, there, model, places)
     if isinstance(settings.case, Embedded):
         n_cells = 2 * settings.case.rows**2
-        restart = OF_RESTART * n_cells
     else:
-        with stages.stage("case"), settled_by("[case], [cycle] first_analysis"):
-            own = columns_of(settings, model, comm)
-            files = CaseFiles(**model, time=settings.cycle.first_analysis)
-            on_rank_0(comm, lambda: check_texture(files))
-            n_cells, restart = own.patches.grid.cell_area.size, own.restart.room()
-            stages.say(own.summary)
-    runs = [settings.run(name, model, there.images) for name in settings.runs]
-    n_analyses = [sum(window.is_analysed for window in windows_of(run)) for run in runs]
+        n_cells = own.patches.grid.cell_area.size if own is not None else 0
+    restart = OF_RESTART * n_cells if own is None else own.restart.room()
+    n_analyses = {name: sum(window.is_analysed for window in windows_of(run)) for name, run in runs.items()}
     n_images = (settings.cycle.end - settings.cycle.first_analysis) // BETWEEN_IMAGES + 1
-    needed = (OF_CELL * n_cells + OF_CYCLE) * sum(n_analyses) + OF_IMAGE * n_images
-    needed += restart * (4 + SETS * (2 + len(settings.variants)))  # with two cases, of constants and a restart each
+    needed = (OF_CELL * n_cells + OF_CYCLE) * sum(n_analyses.values()) + OF_IMAGE * n_images
+    needed += restart * (4 + SETS * len(runs))  # with two cases, of constants and a restart each
 
-    def check_folder() -> str:
-        if there.settings.exists():
-            check_same(there.directory, settings, NOT_DECIDING)
-            for run in runs:
+    def check() -> str:
+        check_folder(settings, there)
+        if own is not None:  # without its case no run has begun
+            for run in runs.values():
                 existing_run(run)
+        if there.settings.exists():
             return "goes on"
-        check_free(there.directory, needed)
+        check_room(there.directory, needed)
         return "new"
 
     with settled_by("[output] directory"):
-        state = from_rank_0(comm, check_folder)
+        state = from_rank_0(comm, check)
     if comm.rank == 0:
-        of_cases = ", ".join(f"{name} ({n} analyses)" for name, n in zip(settings.runs, n_analyses, strict=True))
-        log.info("runs         nature, %s; on %d cells", of_cases, n_cells)
+        of_runs = ", ".join(f"{name} ({n} analyses)" for name, n in n_analyses.items())
+        log.info("runs         %s; on %d cells", of_runs, n_cells)
         log.info("output       %s (%s; about %.0f MB)", there.directory, state, needed / 1e6)
         log.info("nothing stands in the way of the experiment")

@@ -11,15 +11,16 @@ from imgda_mpi.console import Stages
 from imgda_mpi.curvelet import CurveletTransform
 from imgda_mpi.cycling.ending import Clock
 from imgda_mpi.cycling.lock import only_driver
-from imgda_mpi.faults import settled_by
+from imgda_mpi.faults import settled_by, writing
 from imgda_mpi.parallel.failure import from_rank_0, on_rank_0
 from imgda_mpi.results.run_folder import open_run
 from imgda_mpi.results.twin_folder import TwinPaths
-from imgda_mpi.settings.twin import NATURE, Twin
+from imgda_mpi.settings.twin import NATURE, Embedded, Twin
 from imgda_mpi.twin.images import write_images
 from imgda_mpi.twin.instrument import Instrument
+from imgda_mpi.twin.places import choose_places
 from imgda_mpi.workflow.cycle_columns import run_columns
-from imgda_mpi.workflow.twin_parts import begin, model_of, places_of, write_cases
+from imgda_mpi.workflow.twin_parts import check_folder, columns_of, model_of, runs_of, write_cases
 from imgda_mpi.workflow.twin_scores import scored
 
 log = logging.getLogger(__name__)
@@ -37,20 +38,20 @@ def twin(settings: Twin, comm: MPI.Intracomm, clock: Clock) -> str:
     """
     there, stages = TwinPaths(settings.output.directory), Stages()
     with settled_by("[output] directory"):
-        on_rank_0(comm, lambda: begin(settings, there))
+        on_rank_0(comm, lambda: check_folder(settings, there))
+    model = model_of(settings, there)
+    # Nothing is written before what the user gives has been looked at.
+    own = None if isinstance(settings.case, Embedded) else columns_of(settings, model, comm)
     with ExitStack() as stack:
-        on_rank_0(comm, lambda: stack.enter_context(only_driver(there.directory)))
+        with settled_by("[output] directory"):
+            on_rank_0(comm, lambda: drive(settings, there, stack))
         with stages.stage("case"):
             on_rank_0(comm, lambda: write_cases(settings, there))
-            model = model_of(settings, there)
-            places = places_of(settings, model, comm)
-            stages.say(f"profiles at {len(places)} points")
+            own = own or columns_of(settings, model, comm)
+            places = choose_places(own, settings.places, settings.seed, comm)
+            stages.say(f"{own.summary}; profiles at {len(places)} points")
         transform: CurveletTransform | None = None
-        for name in (NATURE, *settings.runs):
-            case = {**model, "points": [(place.latitude, place.longitude) for place in places]}
-            if name == NATURE:
-                case["directory"] = there.nature_case
-            run = settings.run(name, case, there.images)
+        for name, run in runs_of(settings, there, model, places).items():
             with stages.stage(name):
                 said, made = run_columns(run, comm, clock, transform)
                 stages.say(said)
@@ -67,3 +68,16 @@ def twin(settings: Twin, comm: MPI.Intracomm, clock: Clock) -> str:
             )
     log.info("result in %s", there.directory)
     return said
+
+
+def drive(settings: Twin, there: TwinPaths, stack: ExitStack) -> None:
+    """Be the only one that drives an experiment, in a folder that is made where there is none. Not collective.
+
+    Raises
+    ------
+    OutputError
+    """
+    with writing(there.directory):
+        there.directory.mkdir(parents=True, exist_ok=True)
+    stack.enter_context(only_driver(there.directory))
+    check_folder(settings, there)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 from mpi4py import MPI
@@ -10,39 +10,36 @@ from mpi4py import MPI
 from imgda_mpi.colm.case_files import CaseFiles
 from imgda_mpi.colm.colm202x import open_restart
 from imgda_mpi.columns.restart import OwnColumns, read_columns
+from imgda_mpi.cycling.lock import OF_DRIVERS
 from imgda_mpi.disk import check_free, make_whole
 from imgda_mpi.example.case import write_case
 from imgda_mpi.example.files import CASE, LAND_COVER_YEAR
-from imgda_mpi.faults import OutputError, settled_by
+from imgda_mpi.faults import reading, settled_by
+from imgda_mpi.parallel.failure import on_rank_0
 from imgda_mpi.results.twin_folder import TwinPaths
+from imgda_mpi.settings.cycle import CycleRun
 from imgda_mpi.settings.document import in_force
-from imgda_mpi.settings.twin import NOT_DECIDING, Embedded, Twin
-from imgda_mpi.twin.nature_case import OtherStart, write_nature_case
-from imgda_mpi.twin.places import Place, choose_places
+from imgda_mpi.settings.twin import NATURE, NOT_DECIDING, Embedded, Twin
+from imgda_mpi.twin.nature_case import OtherStart, check_texture, write_nature_case
+from imgda_mpi.twin.places import Place
 from imgda_mpi.workflow.cycle_parts import check_same
 
 
-def begin(settings: Twin, there: TwinPaths) -> None:
-    """Make the folder of an experiment, or see that it is that of the same one. Not collective.
+def check_folder(settings: Twin, there: TwinPaths) -> None:
+    """Refuse a folder that holds something else, or an experiment of other settings. Not collective.
 
     Raises
     ------
     OutputError
-        Where the folder holds something else, or an experiment of other settings; it says what differs.
+        It says what differs.
     """
-    if not there.settings.exists():
+    if there.settings.exists():
+        check_same(there.directory, settings, NOT_DECIDING)
+        return
+    with reading(there.directory):
+        is_locked = there.directory.is_dir() and {path.name for path in there.directory.iterdir()} <= OF_DRIVERS
+    if not is_locked:
         check_free(there.directory)
-
-        def make(path: Path) -> None:
-            path.mkdir(parents=True)
-            (path / there.settings.name).write_text(in_force(settings))
-
-        try:
-            make_whole(there.directory, make)
-        except OutputError:
-            if not there.settings.exists():  # which another job has made at the same time
-                raise
-    check_same(there.directory, settings, NOT_DECIDING)
 
 
 def write_cases(settings: Twin, there: TwinPaths) -> None:
@@ -76,23 +73,22 @@ def model_of(settings: Twin, there: TwinPaths) -> dict[str, Any]:
     return settings.case.values()
 
 
-def places_of(settings: Twin, model: dict[str, Any], comm: MPI.Intracomm) -> list[Place]:
-    """The points with profiles. Collective.
-
-    Raises
-    ------
-    InputError
-    """
-    with settled_by("[case]"):
-        own = columns_of(settings, model, comm)
-    return choose_places(own, settings.places, settings.seed, comm)
-
-
 def columns_of(settings: Twin, model: dict[str, Any], comm: MPI.Intracomm) -> OwnColumns:
-    """The columns that all runs but the nature's start with. Collective.
+    """The columns that all runs but the nature's start with, of a case that can have a nature. Collective.
 
     Raises
     ------
     InputError
     """
-    return read_columns(open_restart(**model, time=settings.cycle.first_analysis, comm=comm))
+    start = settings.cycle.first_analysis
+    with settled_by("[case], [cycle] first_analysis"):
+        own = read_columns(open_restart(**model, time=start, comm=comm))
+        on_rank_0(comm, lambda: check_texture(CaseFiles(**model, time=start)))
+    return own
+
+
+def runs_of(settings: Twin, there: TwinPaths, model: dict[str, Any], places: Sequence[Place]) -> dict[str, CycleRun]:
+    """The settings of all runs by their names, the nature's first."""
+    model = {**model, "points": [(place.latitude, place.longitude) for place in places]}
+    cases = {NATURE: {**model, "directory": there.nature_case}, **dict.fromkeys(settings.runs, model)}
+    return {name: settings.run(name, case, there.images) for name, case in cases.items()}

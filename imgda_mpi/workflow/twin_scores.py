@@ -33,7 +33,7 @@ def scored(settings: Twin, there: TwinPaths, places: Sequence[Place], comm: MPI.
     truth, *others = from_rank_0(comm, lambda: [open_run(there.directory / name) for name in (NATURE, *settings.runs)])
     runs = dict(zip(settings.runs, others, strict=True))
     grid = from_rank_0(comm, lambda: next(instants(truth)).history.grid)
-    how = Gldas(kind="gldas", file=there.images).of_reader()
+    how = Gldas(kind="gldas", file=there.images, max_time_offset=0.0).of_reader()
 
     def observed(time: datetime) -> FloatArray:
         return load_image("gldas", grid, time, **how).values
