@@ -120,8 +120,9 @@ def existing_run(settings: CycleRun) -> Run | None:
     directory = settings.output.directory
     if not (directory / RUN_FILE).exists():
         return None
+    run = open_run(directory)
     check_same(directory, settings, NOT_DECIDING)
-    return open_run(directory)
+    return run
 
 
 def check_same(directory: Path, settings: Section, without: Collection[str]) -> None:
