@@ -16,7 +16,7 @@ settings=quickstart/twin.toml
 twin=quickstart/twin_quick
 if [ ! -e "$settings" ]; then
     mkdir -p quickstart
-    python -m imgda_mpi init "$settings" --twin quick > quickstart/init.log
+    python -m imgda_mpi init "$settings" --twin quick > /dev/null
 fi
 run_ranks 2 python -m mpi4py -m imgda_mpi twin "$settings"
 
