@@ -1,0 +1,118 @@
+"""What runs and products have in common: frames in the order of time, with images of layers, of depths, and rain."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from imgda_mpi.arrays import FloatArray
+from imgda_mpi.grid import Grid
+from imgda_mpi.numerics.window_means import mean_of_records
+from imgda_mpi.observations.image import Layer
+from imgda_mpi.verify.score_series import Side
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Frame(ABC):
+    """Soil moisture of one moment, read where it is asked for. Not collective.
+
+    Parameters
+    ----------
+    time : of the instant, or the middle of the interval; UTC
+    side : of the analysis at that time
+    """
+
+    time: datetime
+    side: Side = ""
+
+    @abstractmethod
+    def layer(self, layer: Layer) -> FloatArray:
+        """Image of a layer that the series has at this time, (ny, nx) m3 m-3, NaN where missing.
+
+        Raises
+        ------
+        InputError
+            Where there is no such layer, or a file is damaged.
+        """
+
+    def depth(self, depth: float) -> FloatArray:
+        """Image at a depth, m, linear between nodes, (ny, nx) m3 m-3: of series with nodes alone.
+
+        Above the first node it has the value of that one.
+
+        Raises
+        ------
+        InputError
+            Where the depth is below the last node, or a file is damaged.
+        """
+        raise ValueError("a series without nodes")
+
+    def rain(self) -> FloatArray | None:
+        """Mean rain of the interval, of an instant since the frame before, (ny, nx) kg m-2 s-1; None if not known."""
+        return None
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ImageSeries(ABC):
+    """Soil moisture of a run or a product. Made on one process and passed to others. Not collective.
+
+    Parameters
+    ----------
+    what : folder or files, for messages
+    grid : of the images, (ny, nx)
+    times : of all frames, ascending, UTC, each once; None where files are found by the time that is asked for
+    interval : that frames are means of; None of instants
+    has_nodes : whether there are images at depths
+    remarks : what is to be said wherever it is compared, as that it holds means, or wetlands too
+    """
+
+    what: str
+    grid: Grid
+    times: Sequence[datetime] | None
+    interval: timedelta | None = None
+    has_nodes: bool = False
+    remarks: tuple[str, ...] = ()
+
+    @abstractmethod
+    def at(self, time: datetime) -> list[Frame]:
+        """Frames of a time: none, one, or two, before and after an analysis.
+
+        Of means it is the one in whose interval the time is, of two the earlier one.
+
+        Raises
+        ------
+        InputError
+            Where a file is damaged.
+        """
+
+    @abstractmethod
+    def within(self, start: datetime, end: datetime) -> list[Frame]:
+        """Frames from ``start`` on and before ``end``, in the order of time; at an analysis the one after it.
+
+        Raises
+        ------
+        InputError
+            Where a file is damaged.
+        """
+
+    @abstractmethod
+    def layers(self, time: datetime) -> Sequence[Layer]:
+        """Layers whose images frames of this time have, of those that are asked for; with nodes any.
+
+        Raises
+        ------
+        InputError
+            Where a file is damaged.
+        """
+
+    @abstractmethod
+    def files(self, time: datetime) -> list[Path]:
+        """What is read for a time."""
+
+
+def mean_over(frames: Sequence[Frame], image: Callable[[Frame], FloatArray]) -> FloatArray:
+    """Mean of images of frames, (ny, nx), pixel by pixel where a third of them have a value."""
+    return mean_of_records([image(frame) for frame in frames])
