@@ -32,8 +32,7 @@ def read_references(settings: Verification, inputs: Inputs) -> list[Reference]:
     for name, section in settings.images.items():
         with settled_by(f"[images.{name}]"):
             series = opened(section)
-            regridding = section.regridding if isinstance(section, OfProduct) else "bilinear"
-            references.append(Reference(name, series, regridding, _statuses(settings, section, inputs)))
+            references.append(Reference(name, series, section.regridding, _statuses(settings, section, inputs)))
     return references
 
 
