@@ -48,6 +48,38 @@ def fields_table(found: FieldScores) -> str:
     return "\n\n".join(text)
 
 
+def fields_summary(found: FieldScores) -> str:
+    """The same in a few lines: scores of all runs over all cells, layer by layer, the periods side by side."""
+    titles = [title for title, _ in list(SHOWN.values())[:3]]
+    lines = [
+        [
+            "layer",
+            "run",
+            *(f"{period}: {titles[0]}" if n == 0 else titles[n] for period in found.periods for n in range(3)),
+        ]
+    ]
+    for layer in range(len(found.layers)):
+        first = layer_text(found.layers[layer])
+        for run, name in enumerate(found.runs):
+            means = [found.mean(period, "after", run, layer) for period in range(len(found.periods))]
+            if any(n_times for n_times, _ in means):
+                lines.append([first, name, *(text for _, mean in means for text in _scores(mean)[:3])])
+                first = ""
+    table = columns(lines, "<<" + ">" * (len(lines[0]) - 2))
+    return f"{_statuses(found)}\n\n{table}"
+
+
+def _statuses(found: FieldScores) -> str:
+    """What the images are, and what they are to the runs."""
+    of_status: dict[str, list[str]] = {}
+    for layer, period in np.ndindex(len(found.layers), len(found.periods)):
+        if np.isfinite(found.scores[found.period == period, :, :, layer]).any():
+            part = f"{layer_text(found.layers[layer])} {found.periods[period]}"
+            of_status.setdefault(found.status[period][layer], []).append(part)
+    said = [f"{text} ({', '.join(parts)})" if len(of_status) > 1 else text for text, parts in of_status.items()]
+    return textwrap.fill(f"Against {found.name}, {len(found.times)} times: {'; '.join(said)}", WIDTH)
+
+
 def layer_text(layer: Layer) -> str:
     """A layer in words.
 

@@ -245,6 +245,11 @@ class Verification(Section):
     )
     output: VerificationFolder = key("Result")
 
+    @property
+    def run_folders(self) -> dict[str, FilePath]:
+        """Folders of the runs that have one, by name."""
+        return {name: section.directory for name, section in self.runs.items() if isinstance(section, OfRun)}
+
     @model_validator(mode="after")
     def _something(self) -> Verification:
         if not (self.images or self.stations or self.innovations):

@@ -12,7 +12,6 @@ from imgda_mpi.arrays import BoolArray
 from imgda_mpi.console import Stages
 from imgda_mpi.faults import ConfigError, settled_by
 from imgda_mpi.grid import SMALLEST
-from imgda_mpi.lazy import load
 from imgda_mpi.parallel.failure import from_rank_0, on_rank_0
 from imgda_mpi.results.folder import check_output, new_directory
 from imgda_mpi.results.manifest import write_manifest
@@ -21,7 +20,9 @@ from imgda_mpi.verify.regions import cells_of
 from imgda_mpi.verify.scales import scales_on
 from imgda_mpi.workflow.verify_fields import Judged, Reference, files_of, verify_fields
 from imgda_mpi.workflow.verify_inputs import Inputs, Part, at_scales, read_inputs, times_of_periods
+from imgda_mpi.workflow.verify_innovations import verify_innovations
 from imgda_mpi.workflow.verify_references import covers_of, read_references
+from imgda_mpi.workflow.verify_stations import verify_stations
 
 log = logging.getLogger(__name__)
 
@@ -45,23 +46,18 @@ def verify(settings: Verification, comm: MPI.Intracomm) -> str | None:
         if references:
             with stages.stage("images"):
                 parts += _images(settings, inputs, references, directory, comm)
-        for name, place in PARTS.items():
-            if getattr(settings, name):
-                with stages.stage(name):
-                    part = load(place)(settings, inputs, directory, comm)
-                    parts += [] if part is None else [part]
-        text = on_rank_0(comm, lambda: _text(inputs, parts, directory))
+        if settings.stations:
+            with stages.stage("stations"):
+                parts += _part(verify_stations(settings, inputs, directory, comm))
+        if settings.innovations and settings.run_folders:
+            with stages.stage("innovations"):
+                parts += _part(verify_innovations(settings, inputs, directory, comm))
+        text = on_rank_0(comm, lambda: _text(parts, directory))
         written = comm.bcast([*(file for part in parts for file in part.written), directory / TEXT])
         write_manifest(directory, written, {}, settings.model_dump_json(), "none", comm)
-    log.info("result in %s", settings.output.directory)
+    if comm.rank == 0:
+        log.info("all tables are in %s", settings.output.directory / TEXT)
     return text
-
-
-PARTS = {
-    "stations": "workflow.verify_stations:verify_stations",
-    "innovations": "workflow.verify_innovations:verify_innovations",
-}
-"""Sections that have a part of their own: what makes it."""
 
 
 def check_verification(settings: Verification, comm: MPI.Intracomm) -> None:
@@ -113,16 +109,19 @@ def _images(
         with settled_by(f"[images.{reference.name}]"):
             found = verify_fields(judged, reference, directory, comm)
         if found is not None:
-            from imgda_mpi.report.fields_table import fields_table  # on the one rank that writes
+            from imgda_mpi.report.fields_table import fields_summary, fields_table  # on the one rank that writes
 
-            parts.append(Part(fields_table(found), files_of(reference.name, directory)))
+            parts.append(Part(fields_table(found), files_of(reference.name, directory), fields_summary(found)))
     return parts
 
 
-def _text(inputs: Inputs, parts: list[Part], directory: Path) -> str:
-    """All tables, which are written too. On rank 0."""
-    text = "\n\n".join(part.text for part in parts)
-    if not text:
+def _part(part: Part | None) -> list[Part]:
+    return [] if part is None else [part]
+
+
+def _text(parts: list[Part], directory: Path) -> str:
+    """What the screen shows of all tables, which are written. On rank 0."""
+    if not parts:
         raise ConfigError("nothing to verify: no images, no stations, and no run folder with analyses")
-    (directory / TEXT).write_text(f"{text}\n")
-    return text
+    (directory / TEXT).write_text("\n\n".join(part.text for part in parts) + "\n")
+    return "\n\n".join(part.summary or part.text for part in parts)

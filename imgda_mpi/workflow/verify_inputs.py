@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from imgda_mpi.netcdf.dates import DATE_TEXT
 from imgda_mpi.observations.image import Layer
 from imgda_mpi.results.run_folder import open_run
 from imgda_mpi.settings.series import all_times
-from imgda_mpi.settings.verify import OfMoisture, OfRun, Verification
+from imgda_mpi.settings.verify import OfMoisture, Verification
 from imgda_mpi.verify.regions import BOXES, Box, cells_of
 
 log = logging.getLogger(__name__)
@@ -54,13 +54,14 @@ class Part:
 
     Parameters
     ----------
-    text : its table
-    written, read : files
+    text : all of its tables
+    written : files
+    summary : what of the tables the screen shows; None for all
     """
 
     text: str
     written: Sequence[Path]
-    read: Sequence[Path] = field(default_factory=tuple)
+    summary: str | None = None
 
 
 def times_of_periods(inputs: Inputs) -> list[list[datetime]]:
@@ -79,7 +80,7 @@ def read_inputs(settings: Verification) -> Inputs:
     runs = {}
     for name, section in settings.runs.items():
         with settled_by(f"[runs.{name}]"):
-            runs[name] = opened(section)
+            runs[name] = opened(section, settings.layers, all_times(None, settings.times))
     grid = _grid(runs)
     times = _times(settings, runs)
     periods = _periods(settings, times)
@@ -91,9 +92,9 @@ def read_inputs(settings: Verification) -> Inputs:
     return inputs
 
 
-def opened(section: OfMoisture) -> ImageSeries:
-    """The series of a section of settings."""
-    return open_series(section.kind, **section.values("assimilated", "regridding"))
+def opened(section: OfMoisture, layers: Sequence[Layer], times: Sequence[datetime]) -> ImageSeries:
+    """The series of a section of settings; layers and times are those that are asked for. On rank 0."""
+    return open_series(section.kind, layers=layers, times=times, **section.values("assimilated", "regridding"))
 
 
 def _grid(runs: Mapping[str, ImageSeries]) -> Grid:
@@ -151,11 +152,10 @@ def analyses_of(settings: Verification) -> tuple[datetime, datetime] | None:
     ------
     InputError
     """
-    for section in settings.runs.values():
-        if isinstance(section, OfRun):
-            described = open_run(section.directory).description
-            if described.first_analysis is not None and described.last_analysis is not None:
-                return described.first_analysis, described.last_analysis
+    for directory in settings.run_folders.values():
+        described = open_run(directory).description
+        if described.first_analysis is not None and described.last_analysis is not None:
+            return described.first_analysis, described.last_analysis
     return None
 
 

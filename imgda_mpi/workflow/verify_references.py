@@ -13,7 +13,7 @@ from imgda_mpi.histories.assimilated import assimilated_by
 from imgda_mpi.results.run_folder import SETTINGS_FILE
 from imgda_mpi.settings.cycle import CycleRun, RunOfColumns
 from imgda_mpi.settings.file import read_settings
-from imgda_mpi.settings.verify import AnyReference, OfProduct, OfRun, Verification
+from imgda_mpi.settings.verify import AnyReference, OfProduct, Verification
 from imgda_mpi.verify.status import status
 from imgda_mpi.workflow.verify_fields import Reference
 from imgda_mpi.workflow.verify_inputs import Inputs, analyses_of, opened
@@ -31,7 +31,7 @@ def read_references(settings: Verification, inputs: Inputs) -> list[Reference]:
     references = []
     for name, section in settings.images.items():
         with settled_by(f"[images.{name}]"):
-            series = opened(section)
+            series = opened(section, inputs.layers, inputs.times)
             references.append(Reference(name, series, section.regridding, _statuses(settings, section, inputs)))
     return references
 
@@ -54,7 +54,7 @@ def _statuses(settings: Verification, section: AnyReference, inputs: Inputs) -> 
 
 def _said_by_runs(settings: Verification, section: AnyReference) -> bool | None:
     """Whether any run has assimilated it, as their folders say; None where one of the runs has no folder."""
-    folders = [run.directory for run in settings.runs.values() if isinstance(run, OfRun)]
+    folders = settings.run_folders.values()
     if isinstance(section, OfProduct) and any(assimilated_by(folder, section.file) for folder in folders):
         return True
     return False if len(folders) == len(settings.runs) else None
@@ -70,8 +70,8 @@ def covers_of(settings: Verification, inputs: Inputs) -> dict[str, BoolArray]:
     if settings.classes is not None:
         with settled_by("[classes]"):
             return dict(cover.OF_KIND[settings.classes.kind](inputs.grid, **settings.classes.values()))
-    for name, section in settings.runs.items():
-        case = _case_of(section.directory) if isinstance(section, OfRun) else None
+    for name, directory in settings.run_folders.items():
+        case = _case_of(directory)
         if case is not None:
             with settled_by(f"[runs.{name}], [classes]"):
                 return cover.covers_of_202x(inputs.grid, case.directory, case.case, case.land_cover_year)
