@@ -19,8 +19,8 @@ from imgda_mpi.settings.verify import Verification
 from imgda_mpi.verify.regions import cells_of
 from imgda_mpi.verify.scales import scales_on
 from imgda_mpi.workflow.verify_fields import Judged, Reference, files_of, verify_fields
-from imgda_mpi.workflow.verify_inputs import Inputs, Part, at_scales, read_inputs, times_of_periods
 from imgda_mpi.workflow.verify_innovations import verify_innovations
+from imgda_mpi.workflow.verify_inputs import Inputs, Part, at_scales, read_inputs, times_of_periods
 from imgda_mpi.workflow.verify_references import covers_of, read_references
 from imgda_mpi.workflow.verify_stations import verify_stations
 

@@ -12,7 +12,7 @@ from imgda_mpi.histories import cover
 from imgda_mpi.histories.assimilated import assimilated_by
 from imgda_mpi.results.run_folder import SETTINGS_FILE
 from imgda_mpi.settings.cycle import CycleRun, RunOfColumns
-from imgda_mpi.settings.file import read_settings
+from imgda_mpi.settings.file import peek, read_settings
 from imgda_mpi.settings.verify import AnyReference, OfProduct, Verification
 from imgda_mpi.verify.status import status
 from imgda_mpi.workflow.verify_fields import Reference
@@ -81,5 +81,7 @@ def covers_of(settings: Verification, inputs: Inputs) -> dict[str, BoolArray]:
 
 def _case_of(run: Path) -> RunOfColumns | None:
     """The case of a run of soil columns; None of other runs, or where it is gone."""
+    if peek(run / SETTINGS_FILE, "model", "kind") != "columns":
+        return None
     model = read_settings(run / SETTINGS_FILE, CycleRun).model
     return model if isinstance(model, RunOfColumns) and model.directory.is_dir() else None
