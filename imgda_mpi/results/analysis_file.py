@@ -280,6 +280,8 @@ def read_innovation(path: Path) -> SavedInnovation:
         names = [line.partition(" ")[0] for line in str(attributes["facts"]).splitlines()]
         facts = {name: float(attributes[name]) for name in names}
         settings = dict(json.loads(attributes["settings"]))
+        for section, name in (("method", "kind"), ("errors", "observation"), ("curvelet", "n_scales")):
+            settings[section][name]
         time = datetime.fromisoformat(attributes["analysis_time"])
     except (KeyError, TypeError, ValueError) as err:
         found = f"attributes that cannot be understood ({type(err).__name__}: {err})"

@@ -64,7 +64,7 @@ class InnovationScales:
             sums[1:4, wedge.scale - 1] += products * (1 if wedge.is_real else 2)
         sums[0] = n
         if used is not None:
-            sums[4:] = n, sums[1], n * used[0], n * used[1]
+            sums[4], sums[5], sums[6], sums[7] = n, sums[1], n * used[0], n * used[1]
         return sums
 
     def used(self, wedges: WedgeStatistics, n_observed: int, *, everywhere: bool) -> tuple[FloatArray, FloatArray] | None:

@@ -234,6 +234,7 @@ class RunInnovations:
     n_cells : observed, (n, n_regions)
     series : `STATISTICS` of each analysis, (n, n_regions)
     n_analyses : with an observed cell, (n_periods, n_regions)
+    n_values : observed cells of all analyses, (n_periods, n_regions)
     n_pairs : of consecutive analyses, (n_periods, n_regions)
     values, errors : `STATISTICS` of periods and their `standard_errors`, (n_periods, n_regions)
     lag_of_mean : see `lag_of_means`, (n_periods, n_regions)
@@ -255,6 +256,7 @@ class RunInnovations:
     n_cells: FloatArray
     series: Mapping[str, FloatArray]
     n_analyses: FloatArray
+    n_values: FloatArray
     n_pairs: FloatArray
     values: Mapping[str, FloatArray]
     errors: Mapping[str, FloatArray]
