@@ -14,17 +14,22 @@ from imgda_mpi.verify.innovations import RunInnovations
 WIDTH = 120  # characters
 
 FRAME = (
-    "O-B: observation minus background, O-A: minus analysis, over observed cells of equal weight, m3 m-3. chi2: mean of "
-    "(O-B)^2 / (s_b^2 + s_o^2) with the errors used, bias included. s_b and s_o: used, and by Desroziers et al. (2005) "
-    "from O-B, O-A and A-B, without means. +-: standard errors, as if analyses were independent. lag: correlation of "
-    "O-B with that of the analysis before, all cells together; in brackets that of the mean of O-B."
+    "n: analyses; cells: observed ones, their mean number, all with equal weight. O-B: observation minus background, "
+    "O-A: minus analysis, m3 m-3. chi2: mean of (O-B)^2 / (s_b^2 + s_o^2) with the errors used, bias included. s_b and "
+    "s_o: used, and found by Desroziers et al. (2005) from O-B, O-A and A-B, without means. +-: standard error, as if "
+    "analyses were independent. lag: correlation of O-B with that of the analysis before, all cells together; in "
+    "brackets that of the mean of O-B."
 )
 
 LIMITS = (
-    "Innovations alone cannot tell everything. Desroziers' estimates tell s_b from s_o by the structure that the errors "
-    "used give them, one step from what was used: coherent errors of the observation are taken for the background's as "
-    "far as the analysis took them for such, and patterns that stand still count as errors."
+    "Innovations alone cannot tell everything. Desroziers' estimates tell s_b from s_o by the structure that the "
+    "errors used give them, one step from what was used: coherent errors of the observation are taken for the "
+    "background's as far as the analysis took them for such, and patterns that stand still count as errors. Errors of "
+    "the observation that are alike in time go into the model, and O-B does not show them any more."
 )
+
+
+TITLES = ("n", "cells", "O-B", "sd", "O-A", "sd", "chi2", "s_b used", "found", "s_o used", "found", "lag")
 
 
 def innovations_table(runs: Sequence[RunInnovations]) -> str:
@@ -46,17 +51,12 @@ def _of_run(run: RunInnovations) -> list[str]:
     empty = int((run.n_cells[:, 0] == 0).sum())
     head += f", {empty} without an observed cell" if empty else ""
     shown = _shown(run)
-    lines = [
-        ["period", "region", "n", "cells", "O-B", "sd", "O-A", "sd", "chi2", "s_b used", "found", "s_o used", "found", "lag"]
-    ]
+    blocks = ["\n".join([head, *_remarks(run)])]
     for period in shown:
-        for region in np.flatnonzero(run.n_analyses[period] > 0):
-            lines.append(_row(run, period, int(region)))
-    blocks = ["\n".join([head, *_remarks(run), _columns(lines, "<<")])]
-    for period in shown:
-        name = f"{run.periods[period]}: " if len(shown) > 1 else ""
-        blocks.append(textwrap.fill(name + " ".join(sentences(run, period)), WIDTH))
-    return [*blocks, *_scales(run, shown[0])]
+        lines = [[run.periods[period], *TITLES]]
+        lines += [_row(run, period, int(region)) for region in np.flatnonzero(run.n_analyses[period] > 0)]
+        blocks += [_columns(lines), textwrap.fill(" ".join(sentences(run, period)), WIDTH), *_scales(run, period)]
+    return blocks
 
 
 def _remarks(run: RunInnovations) -> list[str]:
@@ -64,35 +64,33 @@ def _remarks(run: RunInnovations) -> list[str]:
 
 
 def _shown(run: RunInnovations) -> list[int]:
-    """Periods with analyses, each set of analyses once: the last one of the settings that has them."""
+    """Periods with analyses; of those with the same ones the last."""
     by_number = {float(run.n_analyses[period, 0]): period for period in range(len(run.periods))}
     return sorted(by_number[n] for n in by_number if n > 0) or [0]
 
 
-def _columns(lines: Sequence[Sequence[str]], first: str) -> str:
-    return "\n".join(line.rstrip() for line in columns(lines, first + ">" * (len(lines[0]) - len(first))).splitlines())
+def _columns(lines: Sequence[Sequence[str]]) -> str:
+    return columns(lines, "<" + ">" * (len(lines[0]) - 1))
 
 
 def _row(run: RunInnovations, period: int, region: int) -> list[str]:
-    def number(name: str, form: str, with_error: bool = False) -> str:
-        value, error = run.values[name][period, region], run.errors[name][period, region]
-        said = _number(value, form)
-        return f"{said}+-{error:{form}}" if with_error and np.isfinite(value) and np.isfinite(error) else said
+    def number(name: str, form: str) -> str:
+        return _number(run.values[name][period, region], form)
 
+    error = run.errors["chi2"][period, region]
     of_mean = run.lag_of_mean[period, region]
     lag = number("lag_correlation", ".2f") + (f" ({of_mean:.2f})" if np.isfinite(of_mean) else "")
     return [
-        run.periods[period],
         run.regions[region],
         f"{run.n_analyses[period, region]:.0f}",
         f"{run.n_values[period, region] / run.n_analyses[period, region]:.0f}",
         *(number(name, form) for name, form in (("mean_ob", "+.4f"), ("sd_ob", ".4f"))),
         *(number(name, form) for name, form in (("mean_oa", "+.4f"), ("sd_oa", ".4f"))),
-        number("chi2", ".2f", with_error=True),
+        number("chi2", ".2f") + (f"+-{error:.2f}" if np.isfinite(error) else ""),
         number("background_error_used", ".3f"),
-        number("background_error", ".3f", with_error=True),
+        number("background_error", ".3f"),
         number("observation_error_used", ".3f"),
-        number("observation_error", ".3f", with_error=True),
+        number("observation_error", ".3f"),
         lag,
     ]
 
@@ -114,7 +112,7 @@ def _scales(run: RunInnovations, period: int) -> list[str]:
                 *(_number(of_scale[f"scale_{name}"], ".4f") for name in names),
             ]
         )
-    return [_columns(lines, "<")]
+    return [_columns(lines)]
 
 
 def _number(value: float, form: str) -> str:

@@ -294,7 +294,9 @@ def _read_wedges(path: Path, file: netCDF4.Dataset) -> WedgeStatistics:
     values = {name: read_values(path, file.variables[name]) for name in names}
     missing = [name for name in ("scale", "wedge") if name not in values]
     if missing:
-        raise fault(path, missing[0], found="no such variable", expected="scale and wedge", do="make the analysis again")
+        raise fault(
+            path, missing[0], found="no such variable", expected="scale and wedge", do="make the analysis again"
+        )
     scale, wedge = (values.pop(name).astype(np.int64) for name in ("scale", "wedge"))
     return WedgeStatistics(scale, wedge, values)
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 from mpi4py import MPI
 
 from imgda_mpi.arrays import BoolArray, FloatArray
 from imgda_mpi.curvelet import CurveletTransform
-from imgda_mpi.distributed.wedge_powers import WedgePowers
+from imgda_mpi.distributed.wedge_powers import WedgePowers, scale_filter, wedge_filter
 from imgda_mpi.distributed.wedge_statistics import WedgeStatistics
 from imgda_mpi.grid import embed
 from imgda_mpi.verify.innovations import Images
@@ -40,6 +41,7 @@ class InnovationScales:
         self._wedges = np.array([wedge.number for wedge in self._layout.wedges])
         self._sizes = np.array([wedge.stop - wedge.start for wedge in self._layout.wedges])
         self.n_scales = int(self._powers.scale.max())
+        self._filters = [scale_filter(transform, [scale]) for scale in range(1, self.n_scales + 1)]
 
     def sums(self, images: Images, used: tuple[FloatArray, FloatArray] | None) -> FloatArray:
         """Sums of one analysis, (n_sums, n_scales) in the order of `SUMS`.
@@ -67,28 +69,58 @@ class InnovationScales:
             sums[4], sums[5], sums[6], sums[7] = n, sums[1], n * used[0], n * used[1]
         return sums
 
-    def used(self, wedges: WedgeStatistics, n_observed: int, *, everywhere: bool) -> tuple[FloatArray, FloatArray] | None:
+    def used(
+        self, wedges: WedgeStatistics, seen: BoolArray, *, everywhere: bool
+    ) -> tuple[FloatArray, FloatArray] | None:
         """Variances B and R of a cell that scales carry, (n_scales,) each; None where the wedges do not tell.
 
-        ``everywhere`` says that B and R of the wedges are as if all of the transform's array was observed, else they
-        are of the cells that were.
+        ``everywhere`` says that B and R of the wedges are as if all of the transform's array was observed, and of
+        these what scales hold of the cells that were, (ny, nx), follows: coasts and gaps move it from scale to scale.
+        Else they are of these cells already.
         """
-        names = "background_variance_mean", "observation_variance_mean"
+        names, n_observed = ("background_variance_mean", "observation_variance_mean"), int(np.count_nonzero(seen))
         if n_observed == 0 or any(name not in wedges.values for name in names):
             return None
         if not (np.array_equal(wedges.scale, self._powers.scale) and np.array_equal(wedges.wedge, self._wedges)):
             return None
-        ny, nx = self._layout.image_shape
-        n_cells = ny * nx if everywhere else n_observed
-        background, observation = (self._by_scale(wedges.values[name] * self._sizes) / n_cells for name in names)
+        powers = [wedges.values[name] * self._sizes for name in names]
+        if everywhere:
+            n_cells = int(np.prod(self._layout.image_shape))
+            background, observation = (self._of_cells(power / (self._powers.norms * n_cells), seen) for power in powers)
+        else:
+            background, observation = (self._by_scale(power) / n_observed for power in powers)
         return background, observation
+
+    def _of_cells(self, variances: FloatArray, seen: BoolArray) -> FloatArray:
+        """Expected power that scales hold, of a cell, of errors on some cells less their mean there, (n_scales,).
+
+        The errors x have the covariance C^T diag(variances) C of the transform C, a filter with the kernel c. A scale
+        holds the power <x', G x'> of an image x', G being a filter too, with the kernel g. With m, 1 on the cells and
+        0 elsewhere, x' is m (x - <m, x> / n), and the expectation is exact: sum(r c g) of the autocorrelation r of m,
+        less what the mean takes.
+        """
+        shape = self._layout.image_shape
+        cells = embed(seen.astype(np.float64), shape)
+        spectrum, covariance = np.fft.rfft2(cells), wedge_filter(self._powers.transform, variances)
+
+        def filtered(factors: FloatArray, of: npt.NDArray[np.complex128] | float = 1.0) -> FloatArray:
+            return np.asarray(np.fft.irfft2(factors * of, s=shape), np.float64)
+
+        n, pairs = cells.sum(), filtered(np.abs(spectrum) ** 2) * filtered(covariance)
+        spread = cells * filtered(covariance, spectrum)
+        expected = np.zeros(self.n_scales)
+        for number, factors in enumerate(self._filters):
+            of_ones = filtered(factors, spectrum)
+            of_mean = spread.sum() * np.sum(cells * of_ones) / n**2 - 2 * np.sum(spread * of_ones) / n
+            expected[number] = (np.sum(pairs * filtered(factors)) + of_mean) / n
+        return np.maximum(expected, 0.0)
 
     def _by_scale(self, of_wedges: FloatArray) -> FloatArray:
         return np.array([of_wedges[self._powers.scale == one].sum() for one in range(1, self.n_scales + 1)])
 
     def _anomalies(self, image: FloatArray, seen: BoolArray) -> FloatArray:
         anomalies = np.where(seen, image - image[seen].mean(), 0.0)
-        return embed(anomalies, self._layout.image_shape)
+        return embed(np.asarray(anomalies, np.float64), self._layout.image_shape)
 
 
 def scale_statistics(sums: FloatArray) -> dict[str, FloatArray]:

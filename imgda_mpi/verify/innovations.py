@@ -112,9 +112,7 @@ def region_sums(
     return sums
 
 
-def _of_cells(
-    images: Images, errors: ErrorsUsed, seen: BoolArray, before: FloatArray | None
-) -> dict[str, FloatArray]:
+def _of_cells(images: Images, errors: ErrorsUsed, seen: BoolArray, before: FloatArray | None) -> dict[str, FloatArray]:
     """What is summed up, of each observed cell."""
     b, i, p = (image[seen] for image in (images.innovation, images.increment, images.proposed))
     a, one = b - i, np.ones(b.size)
@@ -187,7 +185,7 @@ def statistics(sums: FloatArray) -> dict[str, FloatArray]:
 
 def _root(variance: FloatArray) -> FloatArray:
     """Square root; NaN of what is below 0."""
-    return np.sqrt(np.where(variance >= 0, variance, np.nan))
+    return np.asarray(np.sqrt(np.where(variance >= 0, variance, np.nan)), np.float64)
 
 
 def standard_errors(sums: FloatArray) -> dict[str, FloatArray]:

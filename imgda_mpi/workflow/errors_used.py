@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,7 +41,7 @@ class Known:
     remark: str = ""
 
 
-def gain_of(settings: dict[str, Any]) -> str:
+def gain_of(settings: Mapping[str, Any]) -> str:
     """What kind of gain the settings of an analysis make, see `imgda_mpi.verify.innovations.RunInnovations`."""
     kind = settings["method"]["kind"]
     numbers = [settings["method"].get("background_error"), settings["errors"]["observation"]]
@@ -51,7 +52,7 @@ def gain_of(settings: dict[str, Any]) -> str:
     return {"none": "none", "insert": "whole"}.get(kind, "")
 
 
-def method_label(settings: dict[str, Any]) -> str:
+def method_label(settings: Mapping[str, Any]) -> str:
     """The method of the settings of an analysis, with its solver where that is not the only one."""
     method = settings["method"]
     has_choice = "solver" in method and method["kind"] not in WHITE
@@ -70,29 +71,34 @@ def errors_used(saved: SavedInnovation, of_scales: InnovationScales) -> Known:
     """
     method, facts = saved.settings["method"], saved.facts
     kind, solver = method["kind"], method.get("solver")
-    n_observed = int(np.count_nonzero(saved.images.seen))
     scales = None
     if saved.wedges is not None:
         everywhere = solver == "full" or kind == "paper"
-        scales = of_scales.used(saved.wedges, n_observed, everywhere=everywhere)
+        scales = of_scales.used(saved.wedges, saved.images.seen, everywhere=everywhere)
     if kind in (*WHITE, "letkf"):
         try:
-            observation: ErrorSd | None = facts.get("white_observation_error")
-            if observation is None:
-                observation = _standard_deviation(saved.settings["errors"]["observation"], saved)
-            background = saved.images.spread if kind == "letkf" else _standard_deviation(method["background_error"], saved)
+            return Known(_prescribed(saved), scales)
         except InputError as err:
-            return Known(ErrorsUsed(), scales, f"errors used are not known where a field of them is gone: {err}")
-        return Known(ErrorsUsed(background, observation), scales)
+            return Known(ErrorsUsed(), scales, f"the errors used are not known: {err}")
     if solver == "full" and "observation_error" in facts:
-        background, analysis = (facts.get(f"expected_error_{what}_observed") for what in ("background", "analysis"))
-        known = ErrorsUsed(*(None if sd is None or np.isnan(sd) else sd for sd in (
-            background, facts["observation_error"], analysis)))
-        return Known(known, scales, "" if known.background is not None else "the analyses do not say s_b")
+        names = "expected_error_background_observed", "observation_error", "expected_error_analysis_observed"
+        background, observation, analysis = (facts.get(name, np.nan) for name in names)
+        known = ErrorsUsed(*(None if np.isnan(sd) else sd for sd in (background, observation, analysis)))
+        return Known(known, scales, "the analyses do not say their s_b" if known.background is None else "")
     if scales is not None:
-        background, observation = (float(np.sqrt(variances.sum())) for variances in scales)
-        return Known(ErrorsUsed(background, observation), scales)
+        of_background, of_observation = scales
+        return Known(ErrorsUsed(float(np.sqrt(of_background.sum())), float(np.sqrt(of_observation.sum()))), scales)
     return Known(ErrorsUsed(), scales, f"method {kind} has no s_b and s_o of cells to hold innovations against")
+
+
+def _prescribed(saved: SavedInnovation) -> ErrorsUsed:
+    """Errors that the settings state, or the members."""
+    observation: ErrorSd | None = saved.facts.get("white_observation_error")
+    if observation is None:
+        observation = _standard_deviation(saved.settings["errors"]["observation"], saved)
+    if saved.settings["method"]["kind"] == "letkf":
+        return ErrorsUsed(saved.images.spread, observation)
+    return ErrorsUsed(_standard_deviation(saved.settings["method"]["background_error"], saved), observation)
 
 
 def _standard_deviation(wanted: Any, saved: SavedInnovation) -> ErrorSd:

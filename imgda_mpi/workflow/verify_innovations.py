@@ -140,7 +140,7 @@ def _analyses_of(name: str, folder: Path) -> _Analyses:
 
 
 def _scales_of(runs: Sequence[_Analyses], comm: MPI.Intracomm) -> list[InnovationScales | None]:
-    """Sums by scale for each run: of the transform of its method, of methods without one that of its grid. Collective."""
+    """Sums by scale for each run: its method's scales, of methods without any those of its grid. Collective."""
     made: dict[tuple[TransformKind, tuple[int, int]], CurveletTransform] = {}
     found: list[InnovationScales | None] = []
     for run in runs:
@@ -250,7 +250,7 @@ def _summed_up(
     n_scales = found[0].scales.shape[1] if found else 0
     nothing = np.full(n_scales, np.nan)
     gains, methods = (sorted({getattr(one, name) for one in found}) for name in ("gain", "method"))
-    names = next((one["scales"] for one in within if one["scales"]), {})
+    names: Mapping[str, FloatArray] = next((one["scales"] for one in within if one["scales"]), {})
     return RunInnovations(
         name=run.name,
         method=", ".join(methods),
