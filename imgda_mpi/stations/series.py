@@ -49,6 +49,12 @@ class StationSeries:
     counts: Mapping[str, int]
 
 
+class Sensors(list[StationSeries]):
+    """Series of all sensors of a file, and of an archive how many files could not be read."""
+
+    n_unread = 0
+
+
 def sorted_out(times: Times, values: FloatArray, good: BoolArray) -> tuple[Times, FloatArray, dict[str, int]]:
     """Times, values and counts of a `StationSeries` from the rows of a file, (n) each, in any order.
 
