@@ -16,7 +16,7 @@ import numpy as np
 from imgda_mpi import __version__
 from imgda_mpi.arrays import BoolArray, FloatArray
 from imgda_mpi.faults import fault, reading, writing
-from imgda_mpi.netcdf import write_coordinate, write_names, write_variable
+from imgda_mpi.netcdf import write_coordinate, write_names, write_variable, write_words
 from imgda_mpi.observations.units import MOISTURE
 from imgda_mpi.text_tables import write_rows
 from imgda_mpi.verify.day_correlations import DAY, DayCorrelations
@@ -104,7 +104,7 @@ def write_station_scores(path: Path, found: StationVerification, settings: str) 
         file.lags = json.dumps([dataclasses.asdict(lag) for lag in found.lags])
         file.settings = settings
         _write_places(file, found.places)
-        for dim, names in (("run", found.series.runs), ("period", found.periods), ("region", found.regions)):
+        for dim, names in (("run", found.series.runs), ("period", [*found.periods]), ("region", [*found.regions])):
             write_names(file, dim, list(names))
         _write_series(file, found)
         _write_periods(file, found)
@@ -129,23 +129,18 @@ def _write_places(file: netCDF4.Dataset, places: Places) -> None:
     write_variable(file, "depth_bounds", ("station", "bound"), places.depth, "top and bottom of what is measured", "m")
     meaning = "top and bottom of what is compared of runs"
     write_variable(file, "compared", ("station", "bound"), places.compared, meaning, "m")
-    networks = np.array([name.encode() for name in places.networks], "S")
-    file.createDimension("network_length", networks.itemsize)
-    variable = file.createVariable("network", "S1", ("station", "network_length"))
-    variable._Encoding = "utf-8"
-    variable.long_name = "network of the station"
-    variable[:] = networks
+    write_words(file, "network", "station", list(places.networks))
+    file["network"].long_name = "network of the station"
 
 
 def _write_series(file: netCDF4.Dataset, found: StationVerification) -> None:
     file.createDimension("time", found.series.seconds.size)
     write_coordinate(file, "time", found.series.seconds, "time", SINCE_1970)
-    for name, dims, values, meaning, unit in (
-        ("measured", ("station", "time"), found.series.measured.T, "soil moisture of the station", MOISTURE),
-        ("value", ("run", "station", "time"), found.series.values.swapaxes(1, 2), "soil moisture of a run", MOISTURE),
-        ("rain", ("station", "time"), found.rain.T, "rain", "kg m-2 s-1"),
-    ):
-        write_variable(file, name, dims, np.ascontiguousarray(values), meaning, unit)
+    values, at_stations = found.series.values.swapaxes(1, 2), ("station", "time")
+    write_variable(file, "value", ("run", *at_stations), values, "soil moisture of a run", MOISTURE)
+    write_variable(file, "measured", at_stations, found.series.measured.T, "soil moisture of the station", MOISTURE)
+    write_variable(file, "rain", at_stations, found.rain.T, "rain", "kg m-2 s-1")
+    for name in ("value", "measured", "rain"):
         file[name].coordinates = "lat lon depth station"
 
 
@@ -158,12 +153,11 @@ def _write_periods(file: netCDF4.Dataset, found: StationVerification) -> None:
 
 def _write_results(file: netCDF4.Dataset, results: StationResults) -> None:
     at_stations, over_regions = ("period", "run", "station"), ("period", "run", "region")
-    for name, dims, numbers, meaning in (
-        ("n_pairs", ("period", "station"), results.n_pairs, "times at which the station and all runs have a value"),
-        ("n_scored", ("period", "region"), results.n_scored, "stations with enough pairs"),
-        ("block", ("period",), results.blocks, "times in a block of the bootstrap that intervals are of"),
-    ):
-        write_variable(file, name, dims, numbers, meaning, "1")
+    meaning = "times at which the station and all runs have a value"
+    write_variable(file, "n_pairs", ("period", "station"), results.n_pairs, meaning, "1")
+    write_variable(file, "n_scored", ("period", "region"), results.n_scored, "stations with enough pairs", "1")
+    meaning = "times in a block of the bootstrap that intervals are of"
+    write_variable(file, "block", ("period",), results.blocks, meaning, "1")
     for number, (name, (meaning, unit)) in enumerate(SCORES.items()):
         mean, difference = f"mean over stations of the {meaning}", f"{meaning}, minus that of the first run"
         write_variable(file, name, at_stations, results.values[number], meaning, unit)
@@ -172,18 +166,21 @@ def _write_results(file: netCDF4.Dataset, results: StationResults) -> None:
             file, f"{name}_difference_mean", over_regions, results.mean_differences[number], f"mean {difference}", unit
         )
         for end, (which, said) in enumerate(ENDS.items()):
-            for prefix, dims, values, of_what in (
-                (name, at_stations, results.ends, meaning),
-                (f"{name}_difference", at_stations, results.difference_ends, difference),
-                (f"{name}_mean", over_regions, results.mean_ends, mean),
-                (f"{name}_difference_mean", over_regions, results.mean_difference_ends, f"mean {difference}"),
+            for prefix, values, of_what in (
+                (name, results.ends, meaning),
+                (f"{name}_difference", results.difference_ends, difference),
             ):
-                write_variable(file, f"{prefix}_{which}", dims, values[end, number], said + of_what, unit)
+                write_variable(file, f"{prefix}_{which}", at_stations, values[end, number], said + of_what, unit)
+            for prefix, values, of_what in (
+                (f"{name}_mean", results.mean_ends, mean),
+                (f"{name}_difference_mean", results.mean_difference_ends, f"mean {difference}"),
+            ):
+                write_variable(file, f"{prefix}_{which}", over_regions, values[end, number], said + of_what, unit)
 
 
 def _write_days(file: netCDF4.Dataset, days: DayCorrelations) -> None:
     file.createDimension("day", days.days.size)
-    write_coordinate(file, "day", days.days * float(DAY), "time", SINCE_1970)
+    write_coordinate(file, "day", (days.days * DAY).astype(np.float64), "time", SINCE_1970)
     meaning = "correlation across stations of the mean of the day minus that of the period"
     write_variable(file, "day_correlation", ("period", "run", "region", "day"), days.values, meaning, "1")
     dims = ("period", "region", "day")
@@ -279,7 +276,7 @@ def write_station_rows(path: Path, found: StationVerification) -> None:
         with_unit = name if unit == "1" else f"{name}_m3_m-3"
         columns += [with_unit, *(f"{with_unit}_{which}" for which in ENDS)]
         columns += [f"{with_unit}_minus_first_{which}" for which in ENDS]
-    rows = []
+    rows: list[list[str | float]] = []
     results, places = found.results, found.places
     for station, period, run in np.ndindex(len(places.names), len(found.periods), len(found.series.runs)):
         at = (slice(None), period, run, station)

@@ -34,16 +34,16 @@ def lag_1(differences: FloatArray) -> FloatArray:
 def block_length(n_times: int, correlation: float) -> int:
     """Length of the blocks for values of a first-order autoregression with a lag-1 correlation, in times.
 
-    (sqrt(6) rho / (1 - rho^2))^(2/3) n^(1/3) of Carlstein (1986, Annals of Statistics 14), which is the best one for the
-    variance of a mean; at least n^(1/3), as for values that are not alike, and at most a quarter of the times, so that
-    there are four blocks. A correlation that is not known or negative counts as none.
+    (sqrt(6) rho / (1 - rho^2))^(2/3) n^(1/3) of Carlstein (1986, Annals of Statistics 14), which is the best one for
+    the variance of a mean; at least n^(1/3), as for values that are not alike, and at most a quarter of the times, so
+    that there are four blocks. A correlation that is not known or negative counts as none.
 
     >>> block_length(100, 0.0), block_length(728, 0.5), block_length(728, 0.99), block_length(12, 0.9)
     (5, 13, 182, 3)
     """
     rho = min(max(correlation, 0.0), NEARLY_ONE) if math.isfinite(correlation) else 0.0
-    autoregressive = (math.sqrt(6.0) * rho / (1.0 - rho**2)) ** (2 / 3) * n_times ** (1 / 3)
-    return max(1, min(max(math.ceil(autoregressive), math.ceil(n_times ** (1 / 3))), n_times // 4))
+    factor = math.pow(math.sqrt(6.0) * rho / (1.0 - rho**2), 2 / 3)
+    return max(1, min(math.ceil(max(factor, 1.0) * math.cbrt(n_times)), n_times // 4))
 
 
 def usual_length(differences: Sequence[FloatArray] | FloatArray) -> int:

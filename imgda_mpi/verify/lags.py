@@ -47,6 +47,15 @@ class Lag:
     at_none: float
     doubtful: bool
 
+    def __str__(self) -> str:
+        """What the lag says, in words."""
+        name = self.network or "all stations"
+        return (
+            f"{name}: changes of {self.n_stations} stations are most like those of the first run {abs(self.best):g} h "
+            f"{'later' if self.best > 0 else 'earlier'} (correlation {self.at_best:.3f}, at the same time "
+            f"{self.at_none:.3f}): their times may be local, not UTC"
+        )
+
 
 def lags_of_networks(
     values: FloatArray, measured: FloatArray, seconds: FloatArray, networks: Sequence[str]

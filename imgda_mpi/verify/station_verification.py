@@ -110,7 +110,7 @@ def score_chunk(
     sums = np.zeros((2, len(NAMES), n_periods, n_runs, len(regions), N_RESAMPLES))
     n_pairs = np.array([np.count_nonzero(pairs[of_period], axis=0) for of_period in periods])
     estimates, measured = np.where(pairs, series.values, np.nan), np.where(pairs, series.measured, np.nan)
-    needed = (n_pairs >= least).any(axis=0)
+    needed = np.asarray((n_pairs >= least).any(axis=0))
     anomalies = [_departures(given, series.seconds, needed) for given in (estimates, measured[None])]
     for period, of_period in enumerate(periods):
         used = np.flatnonzero(n_pairs[period] >= least)
@@ -121,7 +121,9 @@ def score_chunk(
         departing = anomalies[0][:, of_period][..., used], anomalies[1][0, of_period][:, used]
         found = _values(*absolute, *departing, there)
         weights = resamples(there.shape[0], int(blocks[period]))
-        resampled = np.where(np.isfinite(found)[..., None, :], _resampled(*absolute, *departing, there, weights), np.nan)
+        resampled = np.where(
+            np.isfinite(found)[..., None, :], _resampled(*absolute, *departing, there, weights), np.nan
+        )
         values[:, period][..., used] = found
         ends[:, :, period][..., used] = intervals(np.moveaxis(resampled, 2, 0))
         differences = resampled - resampled[:, :1]
@@ -156,8 +158,9 @@ def _resampled(
     a: FloatArray, b: FloatArray, a_away: FloatArray, b_away: FloatArray, there: BoolArray, weights: FloatArray
 ) -> FloatArray:
     """Scores of resampled times, (n_scores, n_runs, n_resamples, n_stations)."""
-    r, ubrmse, bias = weighted_scores(*(np.where(there, values, 0.0) for values in (a, b)), there, weights)
-    anomaly_r = weighted_scores(*(np.where(there, values, 0.0) for values in (a_away, b_away)), there, weights)[0]
+    a, b, a_away, b_away = (np.where(there, values, 0.0) for values in (a, b, a_away, b_away))
+    r, ubrmse, bias = weighted_scores(a, b, there, weights)
+    anomaly_r = weighted_scores(a_away, b_away, there, weights)[0]
     return np.stack([r, ubrmse, bias, np.sqrt(ubrmse**2 + bias**2), anomaly_r])
 
 

@@ -10,7 +10,6 @@ import numpy as np
 
 from imgda_mpi.arrays import BoolArray
 from imgda_mpi.faults import ConfigError, fault
-from imgda_mpi.histories.image_series import ImageSeries
 from imgda_mpi.histories.places import has_cell
 from imgda_mpi.observations.image import Layer
 from imgda_mpi.settings.verify import AnySites
@@ -45,7 +44,7 @@ class Chosen:
     def without(self, gone: BoolArray, reason: str) -> Chosen:
         """All but some stations, (n_stations,), which are counted and said."""
         if gone.any():
-            names = [self.places.names[number] for number in np.flatnonzero(gone)]
+            names = [self.places.names[number] for number in np.flatnonzero(gone).tolist()]
             said = ", ".join(names[:SAID]) + (", ..." if len(names) > SAID else "")
             log.info("%d of %d stations are %s and left out: %s", len(names), gone.size, reason, said)
         return Chosen(
@@ -96,20 +95,12 @@ def choose_stations(section: AnySites, inputs: Inputs) -> Chosen:
 
 
 def common_layers(inputs: Inputs) -> list[Layer]:
-    """Those of ``inputs.layers`` that all runs have, at their first moment of those that are verified."""
+    """Those of ``inputs.layers`` that all runs have, at the first of the times for which they have any."""
     layers = list(inputs.layers)
     for run in inputs.runs.values():
-        of_run = _layers(run, inputs)
+        of_run = next((there for time in inputs.times if (there := run.layers(time))), ())
         layers = [layer for layer in layers if layer in of_run]
     return layers
-
-
-def _layers(run: ImageSeries, inputs: Inputs) -> Sequence[Layer]:
-    for time in inputs.times:
-        frames = run.at(time) if inputs.window is None else run.within(time, time + inputs.window)
-        if frames:
-            return run.layers(frames[0].time)
-    return ()
 
 
 def _at_depth(section: AnySites, inputs: Inputs) -> bool:
@@ -134,7 +125,7 @@ def _level(middle: float, layers: Sequence[Layer], at_depth: bool) -> Layer:
 
 
 def _some(places: Places, chosen: BoolArray) -> Places:
-    index = np.flatnonzero(chosen)
+    index = np.flatnonzero(chosen).tolist()
     return Places(
         names=[places.names[number] for number in index],
         networks=[places.networks[number] for number in index],
