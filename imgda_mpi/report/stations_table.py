@@ -46,7 +46,7 @@ def stations_table(found: StationVerification) -> str:
     ]
     blocks = ["\n".join(textwrap.fill(paragraph, WIDTH) for paragraph in paragraphs)]
     for period in range(len(found.periods)):
-        blocks += [_block(found, period, region) for region in range(len(found.regions))]
+        blocks += [_block(found, period, regions) for regions in _distinct(found)]
     blocks.append(textwrap.fill(FRAME, WIDTH))
     return "\n\n".join(blocks)
 
@@ -90,13 +90,22 @@ def _lags(found: StationVerification) -> str:
     return f"Times are UTC as far as changes of runs and stations say ({len(found.lags)} network(s))."
 
 
-def _block(found: StationVerification, period: int, region: int) -> str:
+def _distinct(found: StationVerification) -> list[list[int]]:
+    """Numbers of the regions, those of the same stations together."""
+    of_stations: dict[bytes, list[int]] = {}
+    for number, inside in enumerate(found.regions.values()):
+        of_stations.setdefault(inside.tobytes(), []).append(number)
+    return list(of_stations.values())
+
+
+def _block(found: StationVerification, period: int, regions: list[int]) -> str:
     """Scores of all runs in one period and region, and how many stations are better than the control."""
-    results, runs = found.results, found.series.runs
+    results, runs, region = found.results, found.series.runs, regions[0]
     inside = list(found.regions.values())[region]
     n_scored = int(results.n_scored[period, region])
     scored = inside & (results.n_pairs[period] >= found.least_pairs)
-    title = f"{list(found.periods)[period]}, {list(found.regions)[region]}: {n_scored} stations"
+    names = " = ".join(list(found.regions)[number] for number in regions)
+    title = f"{list(found.periods)[period]}, {names}: {n_scored} stations"
     if n_scored == 0:
         return f"{title} with {found.least_pairs} pairs or more"
     title += f", {results.n_pairs[period, scored].sum()} pairs, blocks of {results.blocks[period]} times"
