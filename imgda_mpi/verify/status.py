@@ -1,20 +1,23 @@
-"""What runs are held against, and whether they have seen it."""
+"""Whether what runs are held against was assimilated: a word that goes with every score."""
 
 from __future__ import annotations
 
-from enum import StrEnum
+FIT = "fit to assimilated data"
+SAME_PRODUCT = "product that is assimilated, not these data"
+INDEPENDENT = "independent"
+UNKNOWN = "not known whether assimilated"
 
 
-class Status(StrEnum):
-    """Whether data are independent of the runs that are held against them, in the words of every table."""
+def status(assimilated: bool | None, *, as_it_is: bool = True) -> str:
+    """In words.
 
-    INDEPENDENT = "independent"
-    FIT = "fit to assimilated data"
-    UNKNOWN = "not known whether assimilated"
-
-
-def status_of(assimilated: bool | None) -> Status:
-    """The status of data that runs have assimilated, or not, or of which that is not known (None)."""
+    Parameters
+    ----------
+    assimilated : whether any run has assimilated the product; None where nobody knows
+    as_it_is : whether it is the layer and the time that were assimilated
+    """
     if assimilated is None:
-        return Status.UNKNOWN
-    return Status.FIT if assimilated else Status.INDEPENDENT
+        return UNKNOWN
+    if not assimilated:
+        return INDEPENDENT
+    return FIT if as_it_is else SAME_PRODUCT
