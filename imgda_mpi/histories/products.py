@@ -258,8 +258,7 @@ def check_grid(path: Path, own: Grid, grid: Grid) -> None:
 
 
 def _series(pattern: Path, wanted: Wanted, times: Sequence[datetime], max_time_offset: float) -> ProductSeries:
-    has_fields = FIELDS.search(str(pattern).replace("%%", "")) is not None
-    path, time = _sample(pattern, times, has_fields)
+    path, time = sample_file(pattern, times)
     with open_product(path, wanted=wanted) as file:
         own = None if file.times is None else min(file.times.every, key=lambda one: (abs(one - time), one))
         length, doubt = file.interval(own), file.doubts(own)
@@ -268,7 +267,9 @@ def _series(pattern: Path, wanted: Wanted, times: Sequence[datetime], max_time_o
         said.append(f"means of {length.hours:g} h (time in the middle)" if is_mean else doubt)
         middle = length.ends[0] + (length.ends[1] - length.ends[0]) / 2 if is_mean and length.ends and own else None
         to_middle = timedelta(0) if middle is None or own is None else middle - own
-        every = None if file.times is None or has_fields else sorted({one + to_middle for one in file.times.every})
+        every = (
+            None if file.times is None or _fields(pattern) else sorted({one + to_middle for one in file.times.every})
+        )
         return ProductSeries(
             what=str(pattern),
             grid=file.grid,
@@ -283,9 +284,15 @@ def _series(pattern: Path, wanted: Wanted, times: Sequence[datetime], max_time_o
         )
 
 
-def _sample(pattern: Path, times: Sequence[datetime], has_fields: bool) -> tuple[Path, datetime]:
-    """The first file that there is of some times, and its time."""
-    if not has_fields:
+def sample_file(pattern: Path, times: Sequence[datetime]) -> tuple[Path, datetime]:
+    """The first file that there is of some times, and its time; of a pattern without fields the only one.
+
+    Raises
+    ------
+    InputError
+        Where there is none.
+    """
+    if not _fields(pattern):
         time = times[0] if times else datetime(2000, 1, 1, tzinfo=UTC)
         path = resolve(pattern, time)
         if not path.is_file():
@@ -310,7 +317,7 @@ def _no_file(pattern: Path, times: Sequence[datetime]) -> ImgdaError:
 def _steps(pattern: Path, start: datetime, end: datetime) -> Iterator[datetime]:
     """``start``, and full steps of the finest field of a pattern before ``end``: half hours of minutes."""
     yield start
-    fields = set(FIELDS.findall(str(pattern).replace("%%", "")))
+    fields = _fields(pattern)
     if not fields:
         return
     finest = next((name for name, signs in FINEST.items() if fields & signs), "days")
@@ -320,3 +327,8 @@ def _steps(pattern: Path, start: datetime, end: datetime) -> Iterator[datetime]:
     while time < end:
         yield time
         time += step
+
+
+def _fields(pattern: Path) -> set[str]:
+    """Signs of the strftime fields of a pattern."""
+    return set(FIELDS.findall(str(pattern).replace("%%", "")))
