@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -34,6 +35,7 @@ from imgda_mpi.observations.cf import read_source
 from imgda_mpi.observations.image import ObservedImage
 from imgda_mpi.observations.read import say_remarks
 from imgda_mpi.observations.units import MOISTURE, to_volumetric
+from imgda_mpi.verify.innovations import Images
 
 WATER = "kg m-2"
 
@@ -236,6 +238,67 @@ def read_analysis(path: Path) -> SavedAnalysis:
         do = "give the file of an analysis"
         raise fault(path, "analysis_time", found=f"'{time}'", expected="a time in UTC", do=do) from err
     return SavedAnalysis(grid, background, observation, analysis, increment, title, method, instant, source)
+
+
+@dataclass(frozen=True, eq=False)
+class SavedInnovation:
+    """What an analysis saw, did, and worked with.
+
+    Parameters
+    ----------
+    grid, time
+    images : (ny, nx) m3 m-3
+    facts : numbers that the method found, by name
+    settings : in force, by section
+    wedges : statistics of a curvelet method; None of others
+    """
+
+    grid: Grid
+    time: datetime
+    images: Images
+    facts: Mapping[str, float]
+    settings: Mapping[str, Any]
+    wedges: WedgeStatistics | None
+
+
+def read_innovation(path: Path) -> SavedInnovation:
+    """The innovation saved in a diagnostics file, and the errors that it was weighed with.
+
+    Raises
+    ------
+    InputError
+        As of `read_analysis`.
+    """
+    with opened(path) as file:
+        innovation, grid = _image(path, file, "innovation")
+        increment, proposed = (_on_grid(path, file, name, grid) for name in ("increment", "proposed_increment"))
+        spread = _on_grid(path, file, "ensemble_spread", grid) if "ensemble_spread" in file.variables else None
+        wedges = _read_wedges(path, file) if "wedge" in file.variables else None
+        with in_library(path):
+            attributes = {name: file.getncattr(name) for name in file.ncattrs()}
+    try:
+        names = [line.partition(" ")[0] for line in str(attributes["facts"]).splitlines()]
+        facts = {name: float(attributes[name]) for name in names}
+        settings = dict(json.loads(attributes["settings"]))
+        for section, name in (("method", "kind"), ("errors", "observation"), ("curvelet", "n_scales")):
+            settings[section][name]
+        time = datetime.fromisoformat(attributes["analysis_time"])
+    except (KeyError, TypeError, ValueError) as err:
+        found = f"attributes that cannot be understood ({type(err).__name__}: {err})"
+        raise fault(path, found=found, expected="a diagnostics file", do="give the file of an analysis") from err
+    return SavedInnovation(grid, time, Images(innovation, increment, proposed, spread), facts, settings, wedges)
+
+
+def _read_wedges(path: Path, file: netCDF4.Dataset) -> WedgeStatistics:
+    names = [name for name, variable in file.variables.items() if variable.dimensions == ("coefficient_group",)]
+    values = {name: read_values(path, file.variables[name]) for name in names}
+    missing = [name for name in ("scale", "wedge") if name not in values]
+    if missing:
+        raise fault(
+            path, missing[0], found="no such variable", expected="scale and wedge", do="make the analysis again"
+        )
+    scale, wedge = (values.pop(name).astype(np.int64) for name in ("scale", "wedge"))
+    return WedgeStatistics(scale, wedge, values)
 
 
 def read_truth(path: Path, saved: SavedAnalysis) -> FloatArray:

@@ -1,0 +1,292 @@
+"""The innovations of run folders, summed up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mpi4py import MPI
+
+from imgda_mpi.arrays import BoolArray, FloatArray
+from imgda_mpi.curvelet import CurveletTransform
+from imgda_mpi.distributed.transform import TransformKind, make_transform
+from imgda_mpi.faults import fault, settled_by
+from imgda_mpi.grid import Grid
+from imgda_mpi.methods.registry import needs_transform, scales_by_size
+from imgda_mpi.parallel.failure import from_rank_0, on_rank_0, same_fate
+from imgda_mpi.parallel.ownership import share
+from imgda_mpi.results.analysis_file import SavedInnovation, read_innovation
+from imgda_mpi.results.run_folder import open_run
+from imgda_mpi.results.run_records import time_text
+from imgda_mpi.settings.verify import OfRun, Verification
+from imgda_mpi.verify import innovations as in_cells
+from imgda_mpi.verify.innovation_scales import InnovationScales, scale_statistics
+from imgda_mpi.verify.innovations import SUMS, RunInnovations, lag_of_means, region_sums, standard_errors, statistics
+from imgda_mpi.verify.regions import Box, cells_of
+from imgda_mpi.verify.scales import shortest_waves
+from imgda_mpi.workflow.errors_used import errors_used, gain_of, method_label
+from imgda_mpi.workflow.verify_inputs import Inputs, Part
+
+ALL_LAND, ALL_TIMES = "all land", "all times"
+"""Region and period of everything; names of the settings have no blanks."""
+
+CLOSE = 1.5
+"""Of the usual distance in time: analyses further apart are not consecutive."""
+
+DIAGNOSTICS = "analysis/diagnostics.nc"
+
+
+def verify_innovations(settings: Verification, inputs: Inputs, directory: Path, comm: MPI.Intracomm) -> Part | None:
+    """Innovation statistics of all runs that are run folders: a part on rank 0, None elsewhere.
+
+    Collective over ``comm``: the ranks share the analyses out, each has the images of two in memory; the same bits on
+    any number of ranks. Where no run has an analysis the part says so and has no files.
+
+    Raises
+    ------
+    InputError
+        Where a folder is not that of a run, or an analysis of it has no diagnostics, or damaged ones, or others of
+        another grid: none is left out in silence.
+    OutputError
+    """
+    folders = {name: section.directory for name, section in settings.runs.items() if isinstance(section, OfRun)}
+    runs = from_rank_0(comm, lambda: [_analyses_of(name, folder) for name, folder in folders.items()])
+    scales = _scales_of(runs, comm)
+    tasks = [(run, number) for run, of_run in enumerate(runs) for number in range(len(of_run.times))]
+    first, last = share(len(tasks), comm.size)[comm.rank : comm.rank + 2]
+    with same_fate(comm):
+        own = _sums_of(runs, tasks[first:last], scales, inputs.boxes)
+    every: list[list[_Sums]] | None = comm.gather(own)
+
+    def write() -> Part | None:
+        if every is None or not tasks:
+            return Part("Innovations: none of the runs has analyses.", ())
+        found = dict(zip(tasks, (sums for part in every for sums in part), strict=True))
+        periods = {ALL_TIMES: _all_times(runs), **inputs.periods}
+        regions = (ALL_LAND, *inputs.boxes)
+        of_runs = [
+            _summed_up(of_run, [found[run, number] for number in range(len(of_run.times))], regions, periods)
+            for run, of_run in enumerate(runs)
+        ]
+        return _written(of_runs, [path for of_run in runs for path in of_run.paths], directory)
+
+    return on_rank_0(comm, write)
+
+
+@dataclass(frozen=True, eq=False)
+class _Analyses:
+    """The analyses of a run: files and times, and how many there are not; grid and settings are those of the first."""
+
+    name: str
+    paths: Sequence[Path]
+    times: Sequence[datetime]
+    n_passed: int
+    remarks: Sequence[str]
+    grid: Grid | None
+    settings: Mapping[str, Any]
+
+    @property
+    def hours(self) -> float:
+        """Usual distance of two; NaN of fewer."""
+        apart = [(later - earlier).total_seconds() / 3600 for earlier, later in pairwise(self.times)]
+        return float(np.median(apart)) if apart else float("nan")
+
+    @property
+    def follows(self) -> BoolArray:
+        """Which ones closely follow the one before, (n,)."""
+        apart = [(later - earlier).total_seconds() / 3600 for earlier, later in pairwise(self.times)]
+        return np.array([False, *(hours <= CLOSE * self.hours for hours in apart)])[: len(self.times)]
+
+
+@dataclass(frozen=True, eq=False)
+class _Sums:
+    """What one analysis comes to."""
+
+    cells: FloatArray
+    scales: FloatArray
+    own_chi2: float
+    method: str
+    gain: str
+    remark: str
+
+
+def _analyses_of(name: str, folder: Path) -> _Analyses:
+    """On the one rank that looks."""
+    with settled_by(f"[runs.{name}]"):
+        run = open_run(folder)
+        cycles = run.cycles()
+        analysed = [cycle for cycle in cycles if cycle.record.analysis is not None]
+        paths = [cycle.directory / DIAGNOSTICS for cycle in analysed]
+        since, until = run.description.first_analysis, run.description.last_analysis
+        passed = [
+            cycle.record
+            for cycle in cycles
+            if cycle.record.analysis is None and since is not None and until is not None
+            if since <= cycle.record.time <= until
+        ]
+        remarks = []
+        if passed:
+            reason = f", as at {time_text(passed[0].time)}: {passed[0].reasons[0]}" if passed[0].reasons else ""
+            n_moments = len(analysed) + len(passed)
+            remarks.append(f"{len(passed)} of {n_moments} cycles from the first analysis to the last have none{reason}")
+        head = read_innovation(paths[0]) if paths else None
+    grid, of_first = (None, {}) if head is None else (head.grid, head.settings)
+    return _Analyses(name, paths, [cycle.record.time for cycle in analysed], len(passed), remarks, grid, of_first)
+
+
+def _scales_of(runs: Sequence[_Analyses], comm: MPI.Intracomm) -> list[InnovationScales | None]:
+    """Sums by scale for each run: its method's scales, of methods without any those of its grid. Collective."""
+    made: dict[tuple[TransformKind, tuple[int, int]], CurveletTransform] = {}
+    found: list[InnovationScales | None] = []
+    for run in runs:
+        if run.grid is None:
+            found.append(None)
+            continue
+        kind = run.settings["method"]["kind"]
+        by_size = not needs_transform(kind) or scales_by_size(kind)
+        wanted = TransformKind(**run.settings["curvelet"]).on(run.grid, scales_by_size=by_size)
+        if wanted not in made:
+            with settled_by(f"[runs.{run.name}]"):
+                made[wanted] = make_transform(*wanted, comm)
+        found.append(InnovationScales(made[wanted]))
+    return found
+
+
+def _sums_of(
+    runs: Sequence[_Analyses],
+    tasks: Sequence[tuple[int, int]],
+    scales: Sequence[InnovationScales | None],
+    boxes: Mapping[str, Box],
+) -> list[_Sums]:
+    """What the analyses of one rank come to: numbers of their runs and in these, in the order of time."""
+    found = []
+    at, of_last, regions = (-1, -1), None, {}
+    for run, number in tasks:
+        of_run, of_scales = runs[run], scales[run]
+        if of_run.grid is None or of_scales is None:
+            raise ValueError("an analysis of a run without any")
+        with settled_by(f"[runs.{of_run.name}]"):
+            if at[0] != run:
+                regions = _regions(of_run.grid, boxes)
+            before = None
+            if of_run.follows[number]:
+                is_there = of_last is not None and at == (run, number - 1)
+                before = of_last if is_there else _read(of_run, number - 1).images.innovation
+            saved = _read(of_run, number)
+            known = errors_used(saved, of_scales)
+            found.append(
+                _Sums(
+                    region_sums(saved.images, known.errors, regions, before),
+                    of_scales.sums(saved.images, known.scales),
+                    saved.facts.get("chi2", float("nan")),
+                    method_label(saved.settings),
+                    gain_of(saved.settings),
+                    known.remark,
+                )
+            )
+        at, of_last = (run, number), saved.images.innovation
+    return found
+
+
+def _read(of_run: _Analyses, number: int) -> SavedInnovation:
+    path, time = of_run.paths[number], of_run.times[number]
+    saved = read_innovation(path)
+    if of_run.grid is None or not saved.grid.has_cells_of(of_run.grid):
+        found, expected = f"a grid of {saved.grid.shape}", f"the grid of {of_run.paths[0]}"
+        raise fault(path, found=found, expected=expected, do="put back the analysis that the cycle made")
+    if saved.time != time:
+        found, expected = f"an analysis of {time_text(saved.time)}", f"one of {time_text(time)}"
+        raise fault(path, found=found, expected=expected, do="put back the analysis that the cycle made")
+    return saved
+
+
+def _regions(grid: Grid, boxes: Mapping[str, Box]) -> dict[str, BoolArray]:
+    return {ALL_LAND: np.ones(grid.shape, bool)} | {name: cells_of(grid, box) for name, box in boxes.items()}
+
+
+def _all_times(runs: Sequence[_Analyses]) -> tuple[datetime, datetime]:
+    times = [time for run in runs for time in run.times]
+    return min(times), max(times)
+
+
+def _summed_up(
+    run: _Analyses,
+    found: Sequence[_Sums],
+    regions: Sequence[str],
+    periods: Mapping[str, tuple[datetime, datetime]],
+) -> RunInnovations:
+    """All that is known of one run, from its analyses in the order of time."""
+    n_regions, pair = len(regions), SUMS.index("pairs")
+    sums = np.array([one.cells for one in found]).reshape(-1, len(SUMS), n_regions)
+    own_chi2, follows = np.array([one.own_chi2 for one in found]), run.follows
+    n_cells, series = sums[:, 0], statistics(sums)
+    within: list[dict[str, Any]] = []
+    for since, until in periods.values():
+        inside = np.array([since <= time <= until for time in run.times], dtype=bool)
+        in_period, follow = sums[inside], follows[inside]
+        if follow.size:
+            # What came before the first one is of another period.
+            follow[0] = False
+            in_period[0, pair:] = 0.0
+        of_scales = [one.scales for one, is_in in zip(found, inside, strict=True) if is_in]
+        chi2 = own_chi2[inside & np.isfinite(own_chi2)]
+        within.append(
+            {
+                "values": statistics(in_period.sum(axis=0)),
+                "errors": standard_errors(in_period),
+                "n_analyses": (in_period[:, 0] > 0).sum(axis=0).astype(np.float64),
+                "n_values": in_period[:, 0].sum(axis=0),
+                "n_pairs": (in_period[:, pair] > 0).sum(axis=0).astype(np.float64),
+                "lag_of_mean": lag_of_means(series["mean_ob"][inside], follow),
+                "own_chi2": float(chi2.mean()) if chi2.size else float("nan"),
+                "scales": scale_statistics(np.sum(of_scales, axis=0)) if of_scales else {},
+            }
+        )
+    n_scales = found[0].scales.shape[1] if found else 0
+    nothing = np.full(n_scales, np.nan)
+    gains, methods = (sorted({getattr(one, name) for one in found}) for name in ("gain", "method"))
+    names: Mapping[str, FloatArray] = next((one["scales"] for one in within if one["scales"]), {})
+    return RunInnovations(
+        name=run.name,
+        method=", ".join(methods),
+        times=np.array([time.timestamp() for time in run.times]),
+        regions=tuple(regions),
+        periods=tuple(periods),
+        n_cells=n_cells,
+        series=series,
+        n_analyses=np.array([one["n_analyses"] for one in within]),
+        n_values=np.array([one["n_values"] for one in within]),
+        n_pairs=np.array([one["n_pairs"] for one in within]),
+        values={name: np.array([one["values"][name] for one in within]) for name in in_cells.STATISTICS},
+        errors={name: np.array([one["errors"][name] for one in within]) for name in in_cells.STATISTICS},
+        lag_of_mean=np.array([one["lag_of_mean"] for one in within]),
+        own_chi2=np.array([one["own_chi2"] for one in within]),
+        scales={name: np.array([one["scales"].get(name, nothing) for one in within]) for name in names},
+        shortest_waves=nothing if run.grid is None else shortest_waves(run.grid, n_scales),
+        hours=run.hours,
+        n_passed=run.n_passed,
+        gain=gains[0] if len(gains) == 1 else "",
+        remarks=(*run.remarks, *_remarks(found)),
+    )
+
+
+def _remarks(found: Sequence[_Sums]) -> list[str]:
+    """What is not known of analyses: how often, and why the first time."""
+    said = [one.remark for one in found if one.remark]
+    often = "" if len(said) == len(found) else f" ({len(said)} of {len(found)} analyses)"
+    return [f"{said[0]}{often}"] if said else []
+
+
+def _written(runs: Sequence[RunInnovations], read: Sequence[Path], directory: Path) -> Part:
+    from imgda_mpi.report.innovations_table import innovations_table
+    from imgda_mpi.results.innovations_file import read_innovations, write_innovations, write_innovations_table
+
+    written = [directory / "innovations.nc", directory / "innovations.csv"]
+    write_innovations(written[0], runs)
+    write_innovations_table(written[1], runs)
+    return Part(innovations_table(read_innovations(written[0])), written)
