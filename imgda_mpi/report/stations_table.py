@@ -21,6 +21,8 @@ WIDTH = 120  # characters
 SHOWN = {"R": ".3f", "ubRMSE": ".4f", "bias": "+.3f", "anomaly R": ".3f"}
 """Scores of the table and their forms."""
 
+WITHOUT_INTERVAL = ("anomaly R",)  # in the table, for its width
+
 BETTER = {"R": 1, "ubRMSE": -1}
 """Scores by which stations are counted, and whether larger or smaller is better."""
 
@@ -135,7 +137,7 @@ def _cells(values: FloatArray, ends: FloatArray, at: tuple[int, int, int], *, si
         score = NAMES.index(name)
         shown = [float(values[score, *at]), *(float(end[score, *at]) for end in ends)]
         mean, low, high = (_number(value, f"+{form.removeprefix('+')}" if sign else form) for value in shown)
-        cells.append("-" if mean == "-" else f"{mean} [{low}, {high}]")
+        cells.append(mean if mean == "-" or name in WITHOUT_INTERVAL else f"{mean} [{low}, {high}]")
     return cells
 
 
