@@ -56,7 +56,7 @@ def verify_innovations(settings: Verification, inputs: Inputs, directory: Path, 
     """
     folders = {name: section.directory for name, section in settings.runs.items() if isinstance(section, OfRun)}
     runs = from_rank_0(comm, lambda: [_analyses_of(name, folder) for name, folder in folders.items()])
-    scales = _scales_of(runs, comm)
+    scales = scales_of(runs, comm)
     tasks = [(run, number) for run, of_run in enumerate(runs) for number in range(len(of_run.times))]
     first, last = share(len(tasks), comm.size)[comm.rank : comm.rank + 2]
     with same_fate(comm):
@@ -79,7 +79,7 @@ def verify_innovations(settings: Verification, inputs: Inputs, directory: Path, 
 
 
 @dataclass(frozen=True, eq=False)
-class _Analyses:
+class Analyses:
     """The analyses of a run: files and times, and how many there are not; grid and settings are those of the first."""
 
     name: str
@@ -115,7 +115,7 @@ class _Sums:
     remark: str
 
 
-def _analyses_of(name: str, folder: Path) -> _Analyses:
+def _analyses_of(name: str, folder: Path) -> Analyses:
     """On the one rank that looks."""
     with settled_by(f"[runs.{name}]"):
         run = open_run(folder)
@@ -136,10 +136,10 @@ def _analyses_of(name: str, folder: Path) -> _Analyses:
             remarks.append(f"{len(passed)} of {n_moments} cycles from the first analysis to the last have none{reason}")
         head = read_innovation(paths[0]) if paths else None
     grid, of_first = (None, {}) if head is None else (head.grid, head.settings)
-    return _Analyses(name, paths, [cycle.record.time for cycle in analysed], len(passed), remarks, grid, of_first)
+    return Analyses(name, paths, [cycle.record.time for cycle in analysed], len(passed), remarks, grid, of_first)
 
 
-def _scales_of(runs: Sequence[_Analyses], comm: MPI.Intracomm) -> list[InnovationScales | None]:
+def scales_of(runs: Sequence[Analyses], comm: MPI.Intracomm) -> list[InnovationScales | None]:
     """Sums by scale for each run: its method's scales, of methods without any those of its grid. Collective."""
     made: dict[tuple[TransformKind, tuple[int, int]], CurveletTransform] = {}
     found: list[InnovationScales | None] = []
@@ -158,7 +158,7 @@ def _scales_of(runs: Sequence[_Analyses], comm: MPI.Intracomm) -> list[Innovatio
 
 
 def _sums_of(
-    runs: Sequence[_Analyses],
+    runs: Sequence[Analyses],
     tasks: Sequence[tuple[int, int]],
     scales: Sequence[InnovationScales | None],
     boxes: Mapping[str, Box],
@@ -193,7 +193,7 @@ def _sums_of(
     return found
 
 
-def _read(of_run: _Analyses, number: int) -> SavedInnovation:
+def _read(of_run: Analyses, number: int) -> SavedInnovation:
     path, time = of_run.paths[number], of_run.times[number]
     saved = read_innovation(path)
     if of_run.grid is None or not saved.grid.has_cells_of(of_run.grid):
@@ -209,13 +209,13 @@ def _regions(grid: Grid, boxes: Mapping[str, Box]) -> dict[str, BoolArray]:
     return {ALL_LAND: np.ones(grid.shape, bool)} | {name: cells_of(grid, box) for name, box in boxes.items()}
 
 
-def _all_times(runs: Sequence[_Analyses]) -> tuple[datetime, datetime]:
+def _all_times(runs: Sequence[Analyses]) -> tuple[datetime, datetime]:
     times = [time for run in runs for time in run.times]
     return min(times), max(times)
 
 
 def _summed_up(
-    run: _Analyses,
+    run: Analyses,
     found: Sequence[_Sums],
     regions: Sequence[str],
     periods: Mapping[str, tuple[datetime, datetime]],
