@@ -88,6 +88,15 @@ def parser() -> argparse.ArgumentParser:
     )
     errors.add_argument("settings", type=Path, help="settings file, TOML; see `imgda_mpi settings errors`")
 
+    verify = verbs.add_parser(
+        "verify",
+        help="score runs against images and stations, and sum up their innovations",
+        description="Holds run folders, histories of CoLM or files of any product, several side by side on the "
+        "same cells and times, against images and stations of soil moisture, and says what innovations of analyses "
+        "mean. Under mpirun the ranks share the time out.",
+    )
+    verify.add_argument("settings", type=Path, help="settings file, TOML; see `imgda_mpi settings verify`")
+
     columns = verbs.add_parser(
         "columns",
         help="run soil columns, a small land model, from a CoLM202X restart on (under mpirun)",
@@ -116,7 +125,7 @@ def parser() -> argparse.ArgumentParser:
     settings.add_argument(
         "of",
         nargs="?",
-        choices=("analyse", "compare", "errors", "columns", "cycle", "twin"),
+        choices=("analyse", "compare", "errors", "columns", "cycle", "twin", "verify"),
         default="analyse",
         help="whose (default: analyse)",
     )

@@ -27,6 +27,7 @@ CHECKS = {
     "columns": "workflow.columns:check_columns",
     "cycle": "workflow.check_cycle:check_cycle",
     "twin": "workflow.check_twin:check_twin",
+    "verify": "workflow.verify:check_verification",
 }
 """What checks the settings of each verb."""
 
@@ -152,6 +153,13 @@ def _errors(arguments: argparse.Namespace) -> int:
     return _on_all_ranks(arguments.settings, ErrorEstimate, errors)
 
 
+def _verify(arguments: argparse.Namespace) -> int:
+    from imgda_mpi.settings.verify import Verification
+    from imgda_mpi.workflow.verify import verify
+
+    return _on_all_ranks(arguments.settings, Verification, verify)
+
+
 def _columns(arguments: argparse.Namespace) -> int:
     from imgda_mpi.settings.columns import ColumnsRun
     from imgda_mpi.workflow.columns import columns
@@ -245,6 +253,7 @@ VERBS = {
     "status": _status,
     "compare": _compare,
     "errors": _errors,
+    "verify": _verify,
     "columns": _columns,
     "plan": _plan,
     "settings": _settings,

@@ -18,7 +18,7 @@ from imgda_mpi.results.comparison_file import read_comparison
 from imgda_mpi.results.kept_draws import KeptDraws
 from imgda_mpi.settings.comparison import Comparison
 from imgda_mpi.settings.file import read_settings
-from imgda_mpi.verify.station_scores import interval
+from imgda_mpi.verify.block_bootstrap import interval
 from imgda_mpi.workflow.compare import check_comparison, compare
 from imgda_mpi.workflow.report import report
 

@@ -9,7 +9,8 @@ import pytest
 
 from imgda_mpi.stations.choice import means, one_of_each
 from imgda_mpi.stations.series import StationSeries
-from imgda_mpi.verify.station_scores import LEAST_PAIRS, interval, station_scores
+from imgda_mpi.verify.block_bootstrap import interval
+from imgda_mpi.verify.station_scores import LEAST_PAIRS, station_scores
 
 START = datetime(2020, 6, 1, tzinfo=UTC)
 

@@ -16,7 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 from imgda_mpi.faults import ConfigError, InputError
 from imgda_mpi.settings.stations import AnyStations
 from imgda_mpi.stations.read import READERS, read_stations
-from imgda_mpi.stations.series import StationSeries, merged, sorted_out, window_mean
+from imgda_mpi.stations.series import StationSeries, merged, sorted_out, window_means
 
 NAN = float("nan")
 SURFACE = (0.0, 0.1)
@@ -75,20 +75,19 @@ def test_sensors_of_several_places_are_not_merged(other: dict[str, object]) -> N
 
 def test_a_mean_is_of_the_valid_values_of_a_window_with_both_ends() -> None:
     one = series([0.1, 0.2, NAN, 0.6, 0.7])
-    assert window_mean(one, at(1), at(3), 2) == (pytest.approx((0.2 + 0.6) / 2), 2)
-    assert window_mean(one, at(0.5), at(3.5), 2) == (pytest.approx(0.4), 2)
+    found = window_means(one, [at(1), at(0.5)], [at(3), at(3.5)], 2)
+    assert found.tolist() == [pytest.approx((0.2 + 0.6) / 2), pytest.approx(0.4)]
     beijing = timezone(timedelta(hours=8))
-    assert window_mean(one, at(1).astimezone(beijing), at(3).astimezone(beijing), 1)[1] == 2
+    assert window_means(one, [at(1).astimezone(beijing)], [at(3).astimezone(beijing)], 2)[0] == found[0]
 
 
-def test_a_mean_of_too_few_values_is_none_with_their_number() -> None:
+def test_a_mean_of_too_few_values_is_none() -> None:
     one = series([0.1, 0.2, NAN, 0.6])
-    for start, end, least, number in ((0, 3, 4, 3), (2, 2, 1, 0), (5, 9, 0, 0), (-9, -1, 1, 0)):
-        mean, n = window_mean(one, at(start), at(end), least)
-        assert np.isnan(mean)
-        assert n == number
+    for start, end, least in ((0, 3, 4), (2, 2, 1), (5, 9, 0), (-9, -1, 1)):
+        assert np.isnan(window_means(one, [at(start)], [at(end)], least)).all()
+    assert window_means(one, [at(0)], [at(3)], 3).tolist() == [pytest.approx(0.3)]
     with pytest.raises(ValueError, match="time zone"):
-        window_mean(one, datetime(2020, 6, 1), at(1), 1)
+        window_means(one, [datetime(2020, 6, 1)], [at(1)], 1)
 
 
 # --- Tables -----------------------------------------------------------------------------------------------------------

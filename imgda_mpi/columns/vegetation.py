@@ -49,6 +49,15 @@ IGBP_OF_USGS = {
 IGBP_OF_COMMUNITIES = {1: 5, **{name: name for name in PLANTS if name != 1}}
 """With plant communities class 1 is all natural vegetation of a cell: it stands as mixed forest."""
 
+COVERS = {
+    "trees": (1, 2, 3, 4, 5),
+    "shrubs": (6, 7),
+    "grass and savanna": (8, 9, 10),
+    "crops": (12, 14),
+    "barren": (16,),
+}
+"""Kinds of vegetation by their IGBP classes."""
+
 
 def classes(patch_class: IntArray, igbp: dict[int, int] | None) -> IntArray:
     """IGBP classes (n,) of land cover classes (n,), 0 where there is none; ``igbp`` is one of the tables above."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -23,10 +24,13 @@ class Frame(ABC):
     ----------
     time : of the instant, or the middle of the interval; UTC
     side : of the analysis at that time
+    counts : pixels of the images of products that were read, by what became of them: "source pixels" in all, and
+        "missing", "masked", "below range" and "above range" of them
     """
 
     time: datetime
     side: Side = ""
+    counts: Counter[str] = field(default_factory=Counter)
 
     @abstractmethod
     def layer(self, layer: Layer) -> FloatArray:

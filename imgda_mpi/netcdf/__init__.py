@@ -6,7 +6,7 @@ Every fault of a file that is read is an `InputError`.
 from imgda_mpi.netcdf.coordinates import horizontal_grid, point_coordinates, vectors_along
 from imgda_mpi.netcdf.files import find_variable, in_library, opened, resolve, text_attribute
 from imgda_mpi.netcdf.values import read_values
-from imgda_mpi.netcdf.writing import write_coordinate, write_names, write_variable
+from imgda_mpi.netcdf.writing import write_coordinate, write_names, write_variable, write_words
 
 __all__ = [
     "find_variable",
@@ -21,4 +21,5 @@ __all__ = [
     "write_coordinate",
     "write_names",
     "write_variable",
+    "write_words",
 ]

@@ -29,13 +29,18 @@ def write_variable(
 
 
 def write_names(file: netCDF4.Dataset, dim: str, names: list[str]) -> None:
-    """A dimension whose coordinates are words.
+    """A dimension whose coordinates are words."""
+    file.createDimension(dim, len(names))
+    write_words(file, dim, dim, names)
+
+
+def write_words(file: netCDF4.Dataset, name: str, dim: str, words: list[str]) -> None:
+    """A variable of words along an existing dimension.
 
     Characters, not strings: current HDF5 libraries crash when a file with variable-length strings is opened twice.
     """
-    characters = np.array([name.encode() for name in names], dtype="S")
-    file.createDimension(dim, len(names))
-    file.createDimension(f"{dim}_length", characters.itemsize)
-    variable = file.createVariable(dim, "S1", (dim, f"{dim}_length"))
-    variable._Encoding = "ascii" if all(name.isascii() for name in names) else "utf-8"
-    variable[:] = characters
+    characters = np.array([word.encode() for word in words], dtype="S")
+    file.createDimension(f"{name}_length", characters.itemsize)
+    variable = file.createVariable(name, "S1", (dim, f"{name}_length"))
+    variable[:] = characters.view("S1").reshape(len(words), -1)
+    variable._Encoding = "ascii" if all(word.isascii() for word in words) else "utf-8"

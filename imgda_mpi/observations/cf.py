@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,7 +22,7 @@ from imgda_mpi.observations.layers import Place, check_layer, choose_layer, refu
 from imgda_mpi.observations.masks import Mask, masked_pixels
 from imgda_mpi.observations.quality import VALID_RANGE
 from imgda_mpi.observations.records import only_ones, read_record
-from imgda_mpi.observations.times import nearest_time, times_within
+from imgda_mpi.observations.times import Chosen, nearest_time, times_within
 from imgda_mpi.observations.units import to_volumetric
 
 POSSIBLE = (0.0, 1.0)  # m3 m-3: a model may hold more water than an observation can be trusted with
@@ -214,26 +215,53 @@ def read_source(
             place = choose_layer(path, dataset, variable, others, layer)
         else:
             place = Place(None, only_ones(path, variable, others))
-        index |= place.index
-        records = [read_record(path, variable, index, horizontal, one) for one in all_chosen]
-        values, step, several = records[0]
-        if len(records) > 1:
-            values = mean_of_records([record[0] for record in records])
-        interval, said = Interval(), [several]
-        if is_moisture:
-            interval = interval_of(path, dataset, variable, chosen, step)
-            said += [check_layer(path, name, place.layer), doubts(interval, chosen)]
-        meaning = f"{text_attribute(variable, 'standard_name')} {text_attribute(variable, 'long_name')}"
-        units = text_attribute(variable, "units")
-        values = to_volumetric(values, units, meaning, place.layer, path=path, variable=name)
+        stands_for = check_layer(path, name, place.layer) if is_moisture else None
+        at = Place(place.layer, index | place.index)
+        source = source_at(path, dataset, variable, all_chosen, at, time, is_moisture=is_moisture)
+    return replace(
+        source,
+        remarks=(*([stands_for] if stands_for else []), *source.remarks),
+        mask=None if mask is None else masked_pixels(mask, path, time, grid),
+    )
+
+
+def source_at(
+    path: Path,
+    dataset: netCDF4.Dataset,
+    variable: netCDF4.Variable[Any],
+    chosen: Sequence[Chosen],
+    place: Place,
+    time: datetime,
+    *,
+    is_moisture: bool = True,
+) -> SourceImage:
+    """The image of a time that the file has, or the mean over several, at a place along its further dimensions.
+
+    Whatever layer that is, and without a mask; ``time`` is that of the image where the file has none.
+
+    Raises
+    ------
+    InputError
+        See `read_cf`.
+    """
+    grid, horizontal = horizontal_grid(path, dataset, variable)
+    records = [read_record(path, variable, place.index, horizontal, one) for one in chosen]
+    values, step, several = records[0]
+    if len(records) > 1:
+        values = mean_of_records([record[0] for record in records])
+    interval, said = Interval(), [several]
+    if is_moisture:
+        interval = interval_of(path, dataset, variable, chosen[0], step)
+        said += [doubts(interval, chosen[0])]
+    meaning = f"{text_attribute(variable, 'standard_name')} {text_attribute(variable, 'long_name')}"
+    units = text_attribute(variable, "units")
     return SourceImage(
-        values=values,
+        values=to_volumetric(values, units, meaning, place.layer, path=path, variable=variable.name),
         grid=grid,
         path=path,
-        variable=name,
-        time=chosen.time or time.astimezone(UTC),
-        time_is_stated=chosen.time is None,
+        variable=variable.name,
+        time=chosen[0].time or time.astimezone(UTC),
+        time_is_stated=chosen[0].time is None,
         interval=str(interval) if len(records) == 1 else f"mean of {len(records)} records",
         remarks=tuple(remark for remark in said if remark),
-        mask=None if mask is None else masked_pixels(mask, path, time, grid),
     )

@@ -36,6 +36,50 @@ class Place:
     index: dict[str, int]
 
 
+@dataclass(frozen=True, eq=False)
+class Nodes:
+    """Depths at which a variable has values, without saying of which layers.
+
+    Parameters
+    ----------
+    depths : ascending, m
+    dimension : that they lie along
+    steps : number of each along it
+    index : along the other dimensions that are neither horizontal nor chosen already
+    """
+
+    depths: FloatArray
+    dimension: str
+    steps: tuple[int, ...]
+    index: dict[str, int]
+
+
+def all_layers(
+    path: Path, dataset: netCDF4.Dataset, variable: netCDF4.Variable[Any], dimensions: list[str]
+) -> list[Place] | Nodes:
+    """Every layer that a variable holds, or its depths where there are several without bounds; see `choose_layer`.
+
+    Raises
+    ------
+    InputError
+        As of `choose_layer` where it holds one layer; where depths are there twice.
+    """
+    depth = _depth_coordinate(path, dataset, variable, dimensions)
+    if depth is None or depth.size < 2:
+        return [choose_layer(path, dataset, variable, dimensions, None)]
+    (along,) = depth.dimensions
+    index = only_ones(path, variable, [d for d in dimensions if d != along])
+    bounds = _bounds(path, dataset, depth)
+    if bounds is not None:
+        return [Place((float(top), float(bottom)), index | {along: n}) for n, (top, bottom) in enumerate(bounds)]
+    depths = np.abs(_metres(path, depth, depth))
+    order = np.argsort(depths)
+    if not (np.diff(depths[order]) > 0).all():
+        found = f"depths {', '.join(f'{one:g}' for one in depths)} m"
+        raise fault(path, depth.name, found=found, expected="each depth once", do="correct the depths")
+    return Nodes(depths[order], along, tuple(int(step) for step in order), index)
+
+
 def choose_layer(
     path: Path, dataset: netCDF4.Dataset, variable: netCDF4.Variable[Any], dimensions: list[str], wanted: Layer | None
 ) -> Place:

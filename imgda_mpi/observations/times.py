@@ -7,7 +7,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +64,45 @@ class Chosen:
     spacing: float = math.inf
 
 
+@dataclass(frozen=True)
+class Times:
+    """All times of the records of a variable.
+
+    Parameters
+    ----------
+    every : in the order of the file, UTC; several are the same where records are there twice
+    dimension, coordinate : as of `Chosen`
+    """
+
+    every: list[datetime]
+    dimension: str | None
+    coordinate: str
+
+    def at(self, time: datetime) -> Chosen:
+        """What the file has of one of its times."""
+        steps = tuple(step for step, own in enumerate(self.every) if own == time)
+        apart = (abs(own - time).total_seconds() / 3600.0 for own in self.every if own != time)
+        return Chosen(time, self.dimension, steps, self.coordinate, min(apart, default=math.inf))
+
+
+def all_times(
+    path: Path, dataset: netCDF4.Dataset, variable: netCDF4.Variable[Any], horizontal: tuple[str, ...]
+) -> Times | None:
+    """The times of a variable; None where its file has none. ``horizontal`` as of `nearest_time`.
+
+    Raises
+    ------
+    InputError
+        Where the file has a time that is not understood.
+    """
+    coordinate = _time_coordinate(path, dataset, variable, horizontal)
+    if coordinate is None:
+        return None
+    every = decoded(path, coordinate, read_values(path, coordinate).ravel())
+    along = next((d for d in coordinate.dimensions if d in variable.dimensions), None)
+    return Times(every, along, coordinate.name)
+
+
 def nearest_time(
     path: Path,
     dataset: netCDF4.Dataset,
@@ -86,20 +124,15 @@ def nearest_time(
     InputError
         Where there is no time so near, or the file has a time that is not understood.
     """
-    coordinate = _time_coordinate(path, dataset, variable, horizontal)
-    if coordinate is None:
+    times = all_times(path, dataset, variable, horizontal)
+    if times is None:
         if not needs_time:
             return Chosen()
         raise without_time(path, variable.name, time, max_time_offset)
-    times = decoded(path, coordinate, read_values(path, coordinate).ravel())
     do = "give another file, raise max_time_offset, or set time to the time found"
     if not needs_time:
         do = "give the file of that time, or raise its max_time_offset"
-    nearest = nearest_of(path, variable.name, times, time, max_time_offset, do=do)
-    along = next((d for d in coordinate.dimensions if d in variable.dimensions), None)
-    steps = tuple(step for step, own in enumerate(times) if own == nearest)
-    spacing = min((abs(own - nearest).total_seconds() / 3600.0 for own in times if own != nearest), default=math.inf)
-    return Chosen(nearest, along, steps, coordinate.name, spacing)
+    return times.at(nearest_of(path, variable.name, times.every, time, max_time_offset, do=do))
 
 
 def times_within(
@@ -120,22 +153,14 @@ def times_within(
     wanted = time.astimezone(UTC)
     expected = f"records of {wanted:{DATE_TEXT}} to before {wanted + window:{DATE_TEXT}}"
     do = "give another file, or correct window or the times"
-    coordinate = _time_coordinate(path, dataset, variable, horizontal)
-    if coordinate is None:
+    times = all_times(path, dataset, variable, horizontal)
+    if times is None:
         raise fault(path, variable.name, found="no time coordinate", expected=expected, do=do)
-    times = decoded(path, coordinate, read_values(path, coordinate).ravel())
-    within = sorted({own for own in times if wanted <= own < wanted + window})
+    within = sorted({own for own in times.every if wanted <= own < wanted + window})
     if not within:
-        found = f"{min(times):{DATE_TEXT}} to {max(times):{DATE_TEXT}} in {len(times)} record(s)"
+        found = f"{min(times.every):{DATE_TEXT}} to {max(times.every):{DATE_TEXT}} in {len(times.every)} record(s)"
         raise fault(path, variable.name, found=found, expected=expected, do=do)
-    along = next((d for d in coordinate.dimensions if d in variable.dimensions), None)
-    steps: dict[datetime, list[int]] = {own: [] for own in within}
-    for step, own in enumerate(times):
-        if own in steps:
-            steps[own].append(step)
-    between = [(b - a).total_seconds() / 3600.0 for a, b in pairwise(within)]
-    spacing = min(between, default=math.inf)
-    return [Chosen(own, along, tuple(steps[own]), coordinate.name, spacing) for own in within]
+    return [times.at(own) for own in within]
 
 
 def nearest_of(

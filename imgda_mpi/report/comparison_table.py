@@ -9,7 +9,8 @@ import numpy as np
 from imgda_mpi.arrays import FloatArray
 from imgda_mpi.console import columns
 from imgda_mpi.results.comparison_file import SavedComparison
-from imgda_mpi.verify.station_scores import LEAST_PAIRS, NAMES, StationScores, interval
+from imgda_mpi.verify.block_bootstrap import WORDS, interval
+from imgda_mpi.verify.station_scores import LEAST_PAIRS, NAMES, StationScores
 
 REFERENCES = ("none", "pointwise")
 """Methods that the others are compared with, draw by draw or station by station; where a truth is known the last."""
@@ -120,7 +121,7 @@ def _station_blocks(saved: SavedComparison, scored: StationScores) -> list[str]:
             resampled = scored.resampled[:, number] - scored.resampled[:, other]
             lines.append([_name(saved, number), *(_at_stations(paired[n], resampled[n], "+.4f") for n in range(3))])
         blocks.append(lines)
-    said = "In brackets 95 % intervals of the mean over these stations: blocks of times are drawn anew 1000 times"
+    said = f"In brackets 95 % intervals of the mean over these stations: {WORDS}, {scored.block} in a block"
     return [*(columns(lines, "<" + ">" * (len(lines[0]) - 1)) for lines in blocks), said]
 
 

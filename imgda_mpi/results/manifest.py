@@ -11,8 +11,10 @@ from mpi4py import MPI
 
 from imgda_mpi import PROGRAM
 from imgda_mpi.disk import checksum, identity
-from imgda_mpi.faults import writing
+from imgda_mpi.faults import fault, reading, writing
 from imgda_mpi.parallel.failure import from_rank_0, same_fate
+
+MANIFEST = "manifest.json"
 
 Known = dict[object, str]
 """SHA-256 of files that have been read, by what tells each from any other that has been or will be there."""
@@ -65,7 +67,29 @@ def write_manifest(
                     _entry(file, str(file.relative_to(directory)), of_file) for file, of_file in outputs.items()
                 ],
             }
-            (directory / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
+            (directory / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")
+
+
+def read_inputs(directory: Path) -> dict[Path, tuple[int, str]]:
+    """Bytes and SHA-256 of what a result was made from; nothing where it has no manifest. Not collective.
+
+    Raises
+    ------
+    InputError
+        Where the manifest is damaged.
+    """
+    path = directory / MANIFEST
+    if not path.is_file():
+        return {}
+    with reading(path):
+        text = path.read_text()
+    try:
+        entries = json.loads(text)["inputs"]
+        return {Path(entry["file"]): (int(entry["bytes"]), str(entry["sha256"])) for entry in entries}
+    except (ValueError, KeyError, TypeError, RecursionError) as err:
+        said = f"what cannot be understood ({type(err).__name__}: {err})"
+        do = "put back what the analysis has written"
+        raise fault(path, found=said, expected="what a result was made from", do=do) from err
 
 
 def all_versions() -> dict[str, str]:

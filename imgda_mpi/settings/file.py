@@ -19,7 +19,14 @@ from imgda_mpi.settings.old_keys import MOVED, renamed
 
 log = logging.getLogger(__name__)
 
-OWN_KEYS = {"twin": "case", "cycle": "cycle", "compare": "methods", "errors": "third", "columns": "run"}
+OWN_KEYS = {
+    "twin": "case",
+    "cycle": "cycle",
+    "compare": "methods",
+    "errors": "third",
+    "columns": "run",
+    "verify": "runs",
+}
 """What files of a verb have and no others."""
 
 OF_METHODS = {name for section in SECTIONS.values() for name in section.model_fields} - {"kind"}

@@ -9,6 +9,7 @@ from imgda_mpi.settings.cycle import CycleRun
 from imgda_mpi.settings.errors import ErrorEstimate
 from imgda_mpi.settings.fields import Section
 from imgda_mpi.settings.twin import Twin
+from imgda_mpi.settings.verify import Verification
 
 KINDS: dict[str, type[Section]] = {
     "analyse": Settings,
@@ -17,5 +18,6 @@ KINDS: dict[str, type[Section]] = {
     "columns": ColumnsRun,
     "cycle": CycleRun,
     "twin": Twin,
+    "verify": Verification,
 }
 """The kind of settings of each verb that has one of its own; `check` reads all, `plan` those of `analyse`, `cycle`."""

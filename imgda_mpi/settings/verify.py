@@ -68,9 +68,6 @@ class OfProduct(Section):
     )
     max_time_offset: float = key("Largest distance of an image from the time wanted", "hours", default=0.5, ge=0)
     valid_range: Range = key("Soil moisture outside is rejected and counted", "m3 m-3", default=(0.0, 1.0))
-    regridding: Literal["bilinear", "conservative"] = key(
-        "How pixels become cells of the runs: bilinear (the paper's) or conservative (area mean)", default="bilinear"
-    )
     mask: Mask | None = key(
         "Leave out pixels where a variable is below a value: {variable, min}, also with the file it is in",
         default=None,
@@ -90,7 +87,10 @@ class CfImages(OfProduct):
     kind: Literal["cf"] = key("What it is: run, colm202x, colm2014, gldas or cf")
     variable: Names = key("Name of its soil moisture variable, or several: one for each layer", example='"swvl1"')
     layer: Depths | None = key(
-        "Top and bottom of the layer of its only variable, where the file does not say it", "m", default=None
+        "Top and bottom of the layer of its only variable, where the file does not say it",
+        "m",
+        default=None,
+        example="[0.0, 0.07]",
     )
     select: dict[str, str | int] = key(
         "What to take along further dimensions: a number from 0, or the name that its coordinate has",
@@ -108,7 +108,11 @@ ASSIMILATED = "Whether runs have assimilated it (default: what their folders say
 class Reference(Section):
     """What every image that runs are held against has beside its kind."""
 
-    assimilated: bool | None = key(ASSIMILATED, default=None)
+    assimilated: bool | None = key(ASSIMILATED, default=None, example="false")
+    regridding: Literal["bilinear", "conservative"] = key(
+        "How pixels become cells of the runs where grids differ: bilinear (the paper's) or conservative (area mean)",
+        default="bilinear",
+    )
 
 
 class RunReference(OfRun, Reference):
@@ -143,11 +147,12 @@ class OfSites(Section):
         "Value of a run: at the depth of the sensor, linear between nodes, or of the layer of `layers` that it is in "
         "(default: depth where all runs have nodes)",
         default=None,
+        example='"layer"',
     )
     cell: Literal["nearest", "bilinear"] = key("Value of a run at the place of a station", default="bilinear")
     match: Duration = key("Largest distance in time of a station's value from a run's", default=timedelta(minutes=30))
     least_pairs: int = key("Stations with fewer pairs in a period are not scored", default=30, ge=3)
-    assimilated: bool | None = key(ASSIMILATED, default=None)
+    assimilated: bool | None = key(ASSIMILATED, default=None, example="false")
 
 
 class TableSites(StationTable, OfSites):
@@ -239,6 +244,11 @@ class Verification(Section):
         "Scores by class of the largest soil patch of a cell (default: of the case of a run folder)", default=None
     )
     output: VerificationFolder = key("Result")
+
+    @property
+    def run_folders(self) -> dict[str, FilePath]:
+        """Folders of the runs that have one, by name."""
+        return {name: section.directory for name, section in self.runs.items() if isinstance(section, OfRun)}
 
     @model_validator(mode="after")
     def _something(self) -> Verification:

@@ -9,7 +9,7 @@ import numpy as np
 
 from imgda_mpi.arrays import FloatArray
 from imgda_mpi.numerics.window_means import least_of
-from imgda_mpi.stations.series import StationSeries, merged, window_mean
+from imgda_mpi.stations.series import StationSeries, instants, merged, window_means
 
 ABOUT = timedelta(minutes=30)
 """Values so near to a time are its own, where there is no window."""
@@ -40,8 +40,24 @@ def means(series: StationSeries, times: Sequence[datetime], window: timedelta | 
     within half an hour of the time.
     """
     if window is None:
-        return np.array([window_mean(series, time - ABOUT, time + ABOUT, 1)[0] for time in times])
+        return window_means(series, [time - ABOUT for time in times], [time + ABOUT for time in times], 1)
     steps = np.diff(series.times).astype(np.int64)  # s
     step = float(np.median(steps)) if steps.size else window.total_seconds()
     least = least_of(window.total_seconds() / step)
-    return np.array([window_mean(series, time, time + window - SECOND, least)[0] for time in times])
+    return window_means(series, times, [time + window - SECOND for time in times], least)
+
+
+def nearest(series: StationSeries, times: Sequence[datetime], match: timedelta) -> FloatArray:
+    """The valid value that is nearest to each time, (n_times,) m3 m-3, NaN where none is within ``match`` of it.
+
+    Of two as near it is the earlier one.
+    """
+    valid = np.isfinite(series.values)
+    if not valid.any():
+        return np.full(len(times), np.nan)
+    own, values = series.times[valid].astype(np.int64), series.values[valid]
+    wanted = instants(times).astype(np.int64)
+    after = np.minimum(np.searchsorted(own, wanted), own.size - 1)
+    before = np.maximum(after - 1, 0)
+    chosen = np.where(np.abs(own[before] - wanted) <= np.abs(own[after] - wanted), before, after)
+    return np.where(np.abs(own[chosen] - wanted) <= match.total_seconds(), values[chosen], np.nan)

@@ -17,7 +17,7 @@ import numpy as np
 from imgda_mpi.arrays import BoolArray, FloatArray
 from imgda_mpi.faults import ConfigError, fault
 from imgda_mpi.stations.depths import Depth, none_within, within
-from imgda_mpi.stations.series import StationSeries, Times, sorted_out
+from imgda_mpi.stations.series import Sensors, StationSeries, Times, sorted_out
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ NAME = re.compile(
 NAMED = 5  # of the files that cannot be read
 
 
-def read_ismn(file: Path, depth: Depth, *, flags: Collection[str]) -> list[StationSeries]:
+def read_ismn(file: Path, depth: Depth, *, flags: Collection[str]) -> Sensors:
     """Series of all sensors of soil moisture within a range of depth, by network, station and depth. Not collective.
 
     Of an archive of thousands of files some may be damaged: they are left out, and a warning names them. Nothing is
@@ -68,7 +68,7 @@ def read_ismn(file: Path, depth: Depth, *, flags: Collection[str]) -> list[Stati
         )
     if not any(within(one, depth) for one in depths.values()):
         raise none_within(file, depth, depths.values())
-    series, unread = [], {path: "a name unlike those of ISMN" for path, name in names.items() if not name}
+    series, unread = Sensors(), {path: "a name unlike those of ISMN" for path, name in names.items() if not name}
     with root_type(file) as root:
         for path, name in names.items():
             if name and within(depths[path], depth):
@@ -96,6 +96,7 @@ def read_ismn(file: Path, depth: Depth, *, flags: Collection[str]) -> list[Stati
             len(unread) + len(series),
             _said(unread),
         )
+    series.n_unread = len(unread)
     return series
 
 

@@ -10,13 +10,13 @@ import numpy as np
 
 from imgda_mpi.faults import fault
 from imgda_mpi.lazy import load
-from imgda_mpi.stations.series import StationSeries
+from imgda_mpi.stations.series import Sensors
 
 READERS = {"table": "stations.table:read_table", "ismn": "stations.ismn:read_ismn"}
 """Every kind of file of stations: what reads its sensors."""
 
 
-def read_stations(kind: str, file: Path, depth: tuple[float, float], **how: Any) -> list[StationSeries]:
+def read_stations(kind: str, file: Path, depth: tuple[float, float], **how: Any) -> Sensors:
     """The series of all sensors within a range of depth, in the order of the file. Not collective.
 
     Parameters
@@ -33,7 +33,7 @@ def read_stations(kind: str, file: Path, depth: tuple[float, float], **how: Any)
     ConfigError
         Where a package is missing.
     """
-    series: list[StationSeries] = load(READERS[kind])(file, depth, **how)
+    series: Sensors = load(READERS[kind])(file, depth, **how)
     if not any(np.isfinite(one.values).any() for one in series):
         counts: Counter[str] = Counter()
         for one in series:

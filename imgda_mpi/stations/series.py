@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 import numpy as np
 import numpy.typing as npt
@@ -46,6 +47,12 @@ class StationSeries:
     times: Times
     values: FloatArray
     counts: Mapping[str, int]
+
+
+class Sensors(list[StationSeries]):
+    """Series of all sensors of a file, and of an archive how many files could not be read."""
+
+    n_unread = 0
 
 
 def sorted_out(times: Times, values: FloatArray, good: BoolArray) -> tuple[Times, FloatArray, dict[str, int]]:
@@ -109,15 +116,15 @@ def merged(series: Sequence[StationSeries]) -> StationSeries:
     )
 
 
-def window_mean(series: StationSeries, start: datetime, end: datetime, least: int) -> tuple[float, int]:
-    """Mean of the valid values from ``start`` to ``end``, both included, m3 m-3, and their number.
+def window_means(series: StationSeries, starts: Sequence[datetime], ends: Sequence[datetime], least: int) -> FloatArray:
+    """Means of the valid values from each of ``starts`` to its end, both included, (n_windows,) m3 m-3.
 
     NaN where they are fewer than ``least``, or none at all.
 
     Parameters
     ----------
     series
-    start, end : aware; they count to the second
+    starts, ends : aware; they count to the second
     least : number of values
 
     Raises
@@ -125,14 +132,22 @@ def window_mean(series: StationSeries, start: datetime, end: datetime, least: in
     ValueError
         Where a time has no zone.
     """
-    first = np.searchsorted(series.times, _instant(start), "left")
-    last = np.searchsorted(series.times, _instant(end), "right")
-    values = series.values[first:last]
-    values = values[np.isfinite(values)]
-    return (float(values.mean()) if values.size >= max(least, 1) else np.nan), values.size
+    valid = np.isfinite(series.values)
+    times, values = series.times[valid], series.values[valid]
+    first, last = times.searchsorted(instants(starts), "left"), times.searchsorted(instants(ends), "right")
+    enough = last - first >= max(least, 1)
+    return np.array([values[i:j].mean() if good else np.nan for i, j, good in zip(first, last, enough, strict=True)])
 
 
-def _instant(time: datetime) -> np.datetime64:
-    if time.tzinfo is None:
-        raise ValueError(f"time {time} must have a time zone")
-    return np.datetime64(time.astimezone(UTC).replace(tzinfo=None), "s")
+def instants(times: Sequence[datetime]) -> Times:
+    """Aware times as datetime64[s], UTC, (n_times,).
+
+    Raises
+    ------
+    ValueError
+        Where a time has no zone.
+    """
+    for time in times:
+        if time.tzinfo is None:
+            raise ValueError(f"time {time} must have a time zone")
+    return np.array([math.floor(time.timestamp()) for time in times], "datetime64[s]")

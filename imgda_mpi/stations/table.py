@@ -1,4 +1,4 @@
-"""Tables of station data in CSV: a row for each value."""
+"""Tables of station data in CSV or parquet: a row for each value."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ import numpy as np
 
 from imgda_mpi.faults import fault
 from imgda_mpi.stations.depths import Depth, none_within, within
-from imgda_mpi.stations.series import StationSeries, sorted_out
+from imgda_mpi.stations.parquet import parquet_rows
+from imgda_mpi.stations.series import Sensors, StationSeries, sorted_out
 from imgda_mpi.text_tables import NO_VALUE, rows_of
 
 NEEDED = ("station", "time", "depth", "value", "latitude", "longitude")
@@ -68,13 +69,13 @@ class _Sensor:
         )
 
 
-def read_table(file: Path, depth: Depth) -> list[StationSeries]:
+def read_table(file: Path, depth: Depth) -> Sensors:
     """Series of all stations and depths, in the order of their first rows. Not collective.
 
     Parameters
     ----------
-    file : CSV, also compressed (.csv.gz), with one line of column names: `NEEDED`, `OPTIONAL` and any others. Times are
-        ISO 8601, UTC or with an offset from it; depths m, values m3 m-3
+    file : CSV, also compressed (.csv.gz), with one line of column names: `NEEDED`, `OPTIONAL` and any others; or the
+        same columns in parquet (.parquet). Times are ISO 8601, UTC or with an offset from it; depths m, values m3 m-3
     depth : top and bottom of the range of depth to take, m
 
     Raises
@@ -82,15 +83,17 @@ def read_table(file: Path, depth: Depth) -> list[StationSeries]:
     InputError
         Where it is not there or damaged; a column is missing or twice; something in a row cannot be understood, or a
         station has two places (the line and column are named); values look like percent; no sensor is in the range.
+    ConfigError
+        Where the package that reads parquet is missing.
     """
-    rows = rows_of(file)
+    rows = parquet_rows(file) if file.suffix.lower() == ".parquet" else rows_of(file)
     columns = _columns(file, *next(rows, (1, [])))
     sensors = _sensors(file, rows, columns)
     _check_units(file, sensors)
     inside = [sensor for sensor in sensors if within((sensor.depth, sensor.depth), depth)]
     if not inside:
         raise none_within(file, depth, ((sensor.depth, sensor.depth) for sensor in sensors))
-    return [sensor.series for sensor in inside]
+    return Sensors(sensor.series for sensor in inside)
 
 
 def _columns(file: Path, line: int, header: list[str]) -> dict[str, int]:

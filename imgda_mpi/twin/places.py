@@ -8,11 +8,12 @@ import numpy as np
 from mpi4py import MPI
 
 from imgda_mpi.columns.restart import OwnColumns
+from imgda_mpi.columns.vegetation import COVERS
 from imgda_mpi.numerics.keyed_random import generator
 from imgda_mpi.parallel.failure import from_rank_0
 
-CLASSES = {"trees": (1, 2, 3, 4, 5), "shrubs": (6, 7), "grass and savanna": (8, 9, 10), "crops": (12, 14)}
-"""Vegetation by IGBP classes."""
+CLASSES = {name: classes for name, classes in COVERS.items() if name != "barren"}
+"""Vegetation of points, by IGBP classes."""
 
 LARGEST_SHARE = 0.5
 """A cell is taken where more of its soil than this is of one class."""

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from imgda_mpi.arrays import BoolArray, FloatArray, IntArray
+from imgda_mpi.verify.block_bootstrap import resamples, usual_length
 
 LEAST_PAIRS = 10
 """Of a station: fewer say nothing of its correlation."""
-
-N_RESAMPLES = 1000
 
 NAMES = ("R", "ubRMSE", "bias")
 
@@ -27,18 +25,14 @@ class StationScores:
     n_pairs : of every station, (n_stations,)
     values : R, ubRMSE (m3 m-3) and bias (m3 m-3), (3, n_methods, n_used)
     resampled : means of these over stations, of resampled times, (3, n_methods, n_resamples)
+    block : times in a block of the resamples
     """
 
     used: IntArray
     n_pairs: IntArray
     values: FloatArray
     resampled: FloatArray
-
-
-def interval(resampled: FloatArray) -> tuple[float, float]:
-    """Ends of the 95 % interval of a mean, from what resamples make of it, (n_resamples,); some must be defined."""
-    low, high = np.nanpercentile(resampled, [2.5, 97.5])
-    return float(low), float(high)
+    block: int
 
 
 def count_pairs(estimates: FloatArray, measured: FloatArray) -> IntArray:
@@ -50,8 +44,8 @@ def station_scores(estimates: FloatArray, measured: FloatArray) -> StationScores
     """Scores over the times, station by station.
 
     R is Pearson's correlation, ubRMSE the standard deviation of the differences, bias their mean. Intervals are of a
-    circular block bootstrap over the times with blocks of n^(1/3) times (Politis and Romano 1992; Hall et al. 1995),
-    with the same resamples for all methods and stations; its random numbers are always the same.
+    circular block bootstrap over the times, see `imgda_mpi.verify.block_bootstrap`, with the same resamples for all
+    methods and stations; blocks are as long as the median correlation of their differences from time to time asks for.
 
     Parameters
     ----------
@@ -64,26 +58,25 @@ def station_scores(estimates: FloatArray, measured: FloatArray) -> StationScores
     there = valid[:, used]
     pairs = [np.where(there, values[..., used], 0.0) for values in (estimates, measured)]
     n_times = measured.shape[0]
-    values = _scores(pairs[0], pairs[1], there, np.ones((1, n_times)))[..., 0, :]
-    resampled = _scores(pairs[0], pairs[1], there, _resamples(n_times))
-    return StationScores(used, n_pairs, values, _mean_over_stations(resampled))
+    block = usual_length(np.where(there, pairs[0] - pairs[1], np.nan).swapaxes(-1, -2))
+    values = weighted_scores(pairs[0], pairs[1], there, np.ones((1, n_times)))[..., 0, :]
+    resampled = weighted_scores(pairs[0], pairs[1], there, resamples(n_times, block))
+    return StationScores(used, n_pairs, values, _mean_over_stations(resampled), block)
 
 
 def _valid(estimates: FloatArray, measured: FloatArray) -> BoolArray:
     return np.isfinite(measured) & np.isfinite(estimates).all(axis=0)
 
 
-def _resamples(n_times: int) -> FloatArray:
-    """How often each time is in each resample, (n_resamples, n_times)."""
-    length = math.ceil(n_times ** (1 / 3))
-    generator = np.random.Generator(np.random.PCG64(0))
-    starts = generator.integers(0, n_times, (N_RESAMPLES, -(-n_times // length)))
-    chosen = ((starts[:, :, None] + np.arange(length)) % n_times).reshape(N_RESAMPLES, -1)[:, :n_times]
-    return np.stack([np.bincount(one, minlength=n_times) for one in chosen]).astype(np.float64)
+def weighted_scores(a: FloatArray, b: FloatArray, there: BoolArray, weights: FloatArray) -> FloatArray:
+    """R, ubRMSE and bias over the times with weights: (3, n_methods, n, n_stations), NaN where they are not defined.
 
-
-def _scores(a: FloatArray, b: FloatArray, there: BoolArray, weights: FloatArray) -> FloatArray:
-    """R, ubRMSE and bias with weights (n, n_times): (3, n_methods, n, n_stations), NaN where they are not defined."""
+    Parameters
+    ----------
+    a, b : estimates (n_methods, n_times, n_stations) and what was measured (n_times, n_stations); all finite
+    there : pairs that count, (n_times, n_stations)
+    weights : of the times, (n, n_times)
+    """
     number = there.sum(axis=0)
     # Means are taken off first: the differences of large sums would lose digits.
     mean_a, mean_b = a.sum(axis=-2) / number, b.sum(axis=0) / number

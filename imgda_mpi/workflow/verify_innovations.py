@@ -27,10 +27,10 @@ from imgda_mpi.settings.verify import OfRun, Verification
 from imgda_mpi.verify import innovations as in_cells
 from imgda_mpi.verify.innovation_scales import InnovationScales, scale_statistics
 from imgda_mpi.verify.innovations import SUMS, RunInnovations, lag_of_means, region_sums, standard_errors, statistics
-from imgda_mpi.verify.regions import cells_of
+from imgda_mpi.verify.regions import Box, cells_of
 from imgda_mpi.verify.scales import shortest_waves
 from imgda_mpi.workflow.errors_used import errors_used, gain_of, method_label
-from imgda_mpi.workflow.verify_inputs import Box, Inputs, Part
+from imgda_mpi.workflow.verify_inputs import Inputs, Part
 
 ALL_LAND, ALL_TIMES = "all land", "all times"
 """Region and period of everything; names of the settings have no blanks."""
@@ -289,4 +289,4 @@ def _written(runs: Sequence[RunInnovations], read: Sequence[Path], directory: Pa
     written = [directory / "innovations.nc", directory / "innovations.csv"]
     write_innovations(written[0], runs)
     write_innovations_table(written[1], runs)
-    return Part(innovations_table(read_innovations(written[0])), written, read)
+    return Part(innovations_table(read_innovations(written[0])), written)

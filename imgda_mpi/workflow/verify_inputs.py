@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from imgda_mpi.faults import ConfigError, fault, settled_by
 from imgda_mpi.grid import Grid
 from imgda_mpi.histories.image_series import ImageSeries
+from imgda_mpi.histories.read import open_series
+from imgda_mpi.netcdf.dates import DATE_TEXT
 from imgda_mpi.observations.image import Layer
+from imgda_mpi.results.run_folder import open_run
+from imgda_mpi.settings.series import all_times
+from imgda_mpi.settings.verify import OfMoisture, Verification
+from imgda_mpi.verify.regions import BOXES, Box, cells_of
 
-Box = tuple[float, float, float, float]
-"""South, north, west, east, degrees."""
+log = logging.getLogger(__name__)
+
+SECOND = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +34,7 @@ class Inputs:
     grid : of all of them
     times : that are verified, ascending, UTC
     window : length of the means that begin at the times; None of the moments themselves
-    periods : first and last moment by name
+    periods : first and last moment by name, in the order of time
     boxes : by name, those with cells of the grid
     layers : m
     """
@@ -45,10 +54,126 @@ class Part:
 
     Parameters
     ----------
-    text : its table
-    written, read : files
+    text : all of its tables
+    written : files
+    summary : what of the tables the screen shows; None for all
     """
 
     text: str
     written: Sequence[Path]
-    read: Sequence[Path] = field(default_factory=tuple)
+    summary: str | None = None
+
+
+def times_of_periods(inputs: Inputs) -> list[list[datetime]]:
+    """The times of each period."""
+    return [[time for time in inputs.times if first <= time <= last] for first, last in inputs.periods.values()]
+
+
+def read_inputs(settings: Verification) -> Inputs:
+    """Open the runs, and find out what is verified. On rank 0.
+
+    Raises
+    ------
+    ImgdaError
+        Where a run cannot be read, grids differ, there is no time that all have, or none in any period.
+    """
+    runs = {}
+    for name, section in settings.runs.items():
+        with settled_by(f"[runs.{name}]"):
+            runs[name] = opened(section, settings.layers, all_times(None, settings.times))
+    grid = _grid(runs)
+    times = _times(settings, runs)
+    periods = _periods(settings, times)
+    boxes = {name: box for name, box in {**BOXES, **settings.boxes}.items() if cells_of(grid, box).any()}
+    for name in settings.boxes.keys() - boxes.keys():
+        raise ConfigError(f"boxes {name}: no cell of the runs' grid is in it; correct or remove it")
+    inputs = Inputs(runs, grid, times, settings.window, periods, boxes, settings.layers)
+    _check_periods(inputs)
+    return inputs
+
+
+def opened(section: OfMoisture, layers: Sequence[Layer], times: Sequence[datetime]) -> ImageSeries:
+    """The series of a section of settings; layers and times are those that are asked for. On rank 0."""
+    return open_series(section.kind, layers=layers, times=times, **section.values("assimilated", "regridding"))
+
+
+def _grid(runs: Mapping[str, ImageSeries]) -> Grid:
+    """The grid of all runs."""
+    (first, control), *others = runs.items()
+    for name, run in others:
+        if not run.grid.has_cells_of(control.grid):
+            found, expected = (_extent(one.grid) for one in (run, control))
+            do = "give runs of one grid, or remap one of them first"
+            with settled_by(f"[runs.{name}]"):
+                raise fault(run.what, found=found, expected=f"{expected}, as of {first}", do=do)
+    return control.grid
+
+
+def _extent(grid: Grid) -> str:
+    (ny, nx), lat, lon = grid.shape, grid.latitude, grid.longitude
+    return f"{ny} x {nx} cells from {lat[0]:g} N, {lon[0]:g} E to {lat[-1]:g} N, {lon[-1]:g} E"
+
+
+def _times(settings: Verification, runs: Mapping[str, ImageSeries]) -> list[datetime]:
+    """The times asked for, else those that all runs have that know theirs."""
+    if settings.times is not None:
+        return list(all_times(None, settings.times))
+    known = {name: run.times for name, run in runs.items() if run.times is not None}
+    if not known:
+        raise ConfigError("key 'times' is missing: the files of the runs are found by the time")
+    common = sorted(set.intersection(*(set(times) for times in known.values())))
+    if not common:
+        spans = [f"{name} {min(times):{DATE_TEXT}} to {max(times):{DATE_TEXT}}" for name, times in known.items()]
+        raise ConfigError(f"[runs]: found no time that all have ({'; '.join(spans)}); correct runs, or give times")
+    return common
+
+
+def _periods(settings: Verification, times: Sequence[datetime]) -> dict[str, tuple[datetime, datetime]]:
+    """Those of the settings, else assimilation and forecast of the first run with analyses, else all."""
+    if settings.periods:
+        ordered = sorted(settings.periods.items(), key=lambda item: item[1].first)
+        return {name: (period.first, period.last) for name, period in ordered}
+    whole = times[0], times[-1]
+    analyses = analyses_of(settings)
+    if analyses is None:
+        return {"all": whole}
+    first, last = analyses
+    parts = {"assimilation": (first, last), "forecast": (last + SECOND, max(whole[1], last + SECOND))}
+    if whole[0] < first:
+        parts = {"before": (whole[0], first - SECOND), **parts}
+    there = {name: span for name, span in parts.items() if any(span[0] <= time <= span[1] for time in times)}
+    return there or {"all": whole}
+
+
+def analyses_of(settings: Verification) -> tuple[datetime, datetime] | None:
+    """Times of the first and the last analysis of the first run folder with any. On rank 0.
+
+    Raises
+    ------
+    InputError
+    """
+    for directory in settings.run_folders.values():
+        described = open_run(directory).description
+        if described.first_analysis is not None and described.last_analysis is not None:
+            return described.first_analysis, described.last_analysis
+    return None
+
+
+def _check_periods(inputs: Inputs) -> None:
+    of_periods = dict(zip(inputs.periods, times_of_periods(inputs), strict=True))
+    for name, times in of_periods.items():
+        if not times:
+            span = f"{inputs.times[0]:{DATE_TEXT}} to {inputs.times[-1]:{DATE_TEXT}}"
+            raise ConfigError(f"[periods.{name}]: none of the times verified, {span}, is in it; correct or remove it")
+    left = len(inputs.times) - sum(map(len, of_periods.values()))
+    if left:
+        log.info("%d of %d times are in no period and are left out", left, len(inputs.times))
+
+
+def at_scales(times: Sequence[datetime], every: timedelta) -> frozenset[datetime]:
+    """Of some times the first, and always the next that is so far from the one before."""
+    chosen: list[datetime] = []
+    for time in times:
+        if not chosen or time - chosen[-1] >= every:
+            chosen.append(time)
+    return frozenset(chosen)

@@ -1,0 +1,61 @@
+"""The file that was read last stays open: frames of one file follow each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from imgda_mpi.faults import fault, reading
+
+Opened = TypeVar("Opened")
+
+
+class LastOpened(Generic[Opened]):
+    """Opens files, one at a time. Not collective; passed to another process it has none open there.
+
+    Parameters
+    ----------
+    opens : a file, for a block
+    """
+
+    def __init__(self, opens: Callable[[Path], AbstractContextManager[Opened]]) -> None:
+        self._opens = opens
+        self._path: Path | None = None
+        self._stack = ExitStack()
+
+    def __call__(self, path: Path) -> Opened:
+        """The open file; the one before is closed."""
+        if path != self._path:
+            if self._path is not None:
+                self._path = None
+                self._stack.close()
+            self._file = self._stack.enter_context(self._opens(path))
+            self._path = path
+        return self._file
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"_opens": self._opens, "_path": None, "_stack": ExitStack()}
+
+
+def matching(pattern: Path | str, expected: str) -> list[Path]:
+    """Files that are named as a pattern with ``*`` and ``?`` allows, sorted.
+
+    Raises
+    ------
+    InputError
+        Where there is none.
+    """
+    with reading(Path(pattern)):
+        files = sorted(path for path in _named(Path(pattern)) if path.is_file())
+    if not files:
+        do = "correct the name: * and ? stand for any characters"
+        raise fault(pattern, found="no such file", expected=expected, do=do)
+    return files
+
+
+def _named(pattern: Path) -> Iterator[Path]:
+    """Paths that a pattern allows, in which a bracket is a bracket."""
+    start = Path(pattern.anchor or ".")
+    return start.glob(str(pattern).removeprefix(pattern.anchor).replace("[", "[[]"))

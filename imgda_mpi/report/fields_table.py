@@ -1,0 +1,144 @@
+"""Scores of runs against images, as text."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from imgda_mpi.arrays import FloatArray
+from imgda_mpi.console import columns
+from imgda_mpi.observations.image import Layer
+from imgda_mpi.results.field_scores_file import FieldScores
+from imgda_mpi.verify.field_scores import SCORES, WEIGHTS
+
+WIDTH = 120  # characters
+
+SHOWN = {"scc": ("SCC", ".3f"), "ubrmse": ("ubRMSE", ".4f"), "bias": ("bias", "+.4f"), "rmse": ("RMSE", ".4f")}
+"""Scores of the table: title and form of each."""
+
+WORDS = (
+    "Means over the moments of a period, of states after analyses; ubRMSE, bias and RMSE in m3 m-3, bias is run minus "
+    "image. Cells have equal weight, in lines marked by area that of their area. All runs are scored on the same cells "
+    "and moments."
+)
+
+OF_SCALES = (
+    "By curvelet scale, the coarsest first: root mean square error that a scale carries, m3 m-3 (squares add up to "
+    "ubRMSE^2), and in brackets the correlation of its coefficients with those of the image; all land, cells of equal "
+    "weight, means over the moments at which scales are told apart."
+)
+
+
+def fields_table(found: FieldScores) -> str:
+    """Scores by layer, region and period, of every run; and by curvelet scale."""
+    title = f"Images: {found.name} ({found.what}), {len(found.times)} times"
+    blocks = [title, *(textwrap.fill(f"- {remark}", WIDTH, subsequent_indent="  ") for remark in found.remarks)]
+    text = ["\n".join(blocks), textwrap.fill(WORDS, WIDTH)]
+    there = [number for number in range(len(found.layers)) if np.isfinite(found.scores[:, :, :, number]).any()]
+    missing = [layer_text(layer) for number, layer in enumerate(found.layers) if number not in there]
+    for layer in there:
+        text += [_layer(found, period, layer) for period in range(len(found.periods))]
+    if missing:
+        text.append(f"No image or no cell that all have: {', '.join(missing)}.")
+    if found.by_scale["error_by_scale"].shape[-1]:
+        text.append(textwrap.fill(OF_SCALES, WIDTH))
+        text += [_scales(found, period, layer) for layer in there for period in range(len(found.periods))]
+    return "\n\n".join(text)
+
+
+def fields_summary(found: FieldScores) -> str:
+    """The same in a few lines: scores of all runs over all cells, layer by layer, the periods side by side."""
+    titles = [title for title, _ in list(SHOWN.values())[:3]]
+    lines = [
+        [
+            "layer",
+            "run",
+            *(f"{period}: {titles[0]}" if n == 0 else titles[n] for period in found.periods for n in range(3)),
+        ]
+    ]
+    for layer in range(len(found.layers)):
+        first = layer_text(found.layers[layer])
+        for run, name in enumerate(found.runs):
+            means = [found.mean(period, "after", run, layer) for period in range(len(found.periods))]
+            if any(n_times for n_times, _ in means):
+                lines.append([first, name, *(text for _, mean in means for text in _scores(mean)[:3])])
+                first = ""
+    table = columns(lines, "<<" + ">" * (len(lines[0]) - 2))
+    return f"{_statuses(found)}\n\n{table}"
+
+
+def _statuses(found: FieldScores) -> str:
+    """What the images are, and what they are to the runs."""
+    of_status: dict[str, list[str]] = {}
+    for layer, period in np.ndindex(len(found.layers), len(found.periods)):
+        if np.isfinite(found.scores[found.period == period, :, :, layer]).any():
+            part = f"{layer_text(found.layers[layer])} {found.periods[period]}"
+            of_status.setdefault(found.status[period][layer], []).append(part)
+    said = [f"{text} ({', '.join(parts)})" if len(of_status) > 1 else text for text, parts in of_status.items()]
+    return textwrap.fill(f"Against {found.name}, {len(found.times)} times: {'; '.join(said)}", WIDTH)
+
+
+def layer_text(layer: Layer) -> str:
+    """A layer in words.
+
+    >>> layer_text((0.1, 0.4))
+    '10-40 cm'
+    """
+    return f"{100 * layer[0]:g}-{100 * layer[1]:g} cm"
+
+
+def _layer(found: FieldScores, period: int, layer: int) -> str:
+    """A block of lines, for all regions and runs; what states before analyses score comes last."""
+    what = f"{layer_text(found.layers[layer])}, {found.periods[period]}: {found.status[period][layer]}"
+    lines = [["region", "run", "times", "cells", *(title for title, _ in SHOWN.values())]]
+    for region, name in enumerate(found.regions):
+        for weight, of_cells in enumerate(WEIGHTS):
+            if weight and region:
+                continue
+            where = name if not weight else f"{name}, by {of_cells}"
+            lines += _lines(found, where, "after", period, layer, region, weight)
+    lines += _lines(found, f"{found.regions[0]}, before analyses", "before", period, layer, 0, 0)
+    if len(lines) == 1:
+        return f"{what}: nothing to compare"
+    return f"{what}\n{columns(lines, '<<' + '>' * (len(lines[0]) - 2))}"
+
+
+def _lines(
+    found: FieldScores, where: str, side: str, period: int, layer: int, region: int, weight: int
+) -> Iterator[list[str]]:
+    first = where
+    for run, name in enumerate(found.runs):
+        n_times, mean = found.mean(period, side, run, layer, region, weight)
+        if n_times:
+            yield [first, name, str(n_times), f"{mean[SCORES.index('n')]:.0f}", *_scores(mean)]
+            first = ""
+
+
+def _scores(mean: FloatArray) -> list[str]:
+    return [number_text(mean[SCORES.index(score)], form) for score, (_, form) in SHOWN.items()]
+
+
+def number_text(value: float, form: str) -> str:
+    """A number, or - where there is none."""
+    return "-" if np.isnan(value) else format(value, form)
+
+
+def _scales(found: FieldScores, period: int, layer: int) -> str:
+    n_scales = found.by_scale["error_by_scale"].shape[-1]
+    what = f"{layer_text(found.layers[layer])}, {found.periods[period]}"
+    lines = [[what, *(f"scale {number}" for number in range(1, n_scales + 1))]]
+    for run, name in enumerate(found.runs):
+        error, correlation = (
+            found.mean_by_scale(of, period, "after", run, layer) for of in ("error_by_scale", "correlation_by_scale")
+        )
+        lines.append([name, *_pairs(error, correlation)])
+    image = found.mean_by_scale("reference_by_scale", period, "after", 0, layer)
+    lines.append([f"{found.name} itself", *(number_text(one, ".4f") for one in image)])
+    return columns(lines, "<" + ">" * n_scales)
+
+
+def _pairs(errors: Sequence[float] | FloatArray, correlations: Sequence[float] | FloatArray) -> list[str]:
+    pairs = zip(errors, correlations, strict=True)
+    return [f"{number_text(error, '.4f')} ({number_text(correlation, '.2f')})" for error, correlation in pairs]

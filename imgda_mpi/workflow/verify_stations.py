@@ -1,0 +1,250 @@
+"""Runs held against stations: their values there, pairs in time, scores, files and a table for each section."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+from mpi4py import MPI
+
+from imgda_mpi.arrays import BoolArray, FloatArray, IntArray
+from imgda_mpi.faults import fault, settled_by
+from imgda_mpi.histories.image_series import ImageSeries
+from imgda_mpi.parallel.failure import on_rank_0, same_fate
+from imgda_mpi.parallel.ownership import share
+from imgda_mpi.report.stations_table import compared_words, stations_table
+from imgda_mpi.results.station_scores_file import StationVerification, write_station_rows, write_station_scores
+from imgda_mpi.settings.verify import AnySites, Verification
+from imgda_mpi.stations.choice import means, nearest
+from imgda_mpi.verify.day_correlations import day_correlations
+from imgda_mpi.verify.lags import lags_of_networks
+from imgda_mpi.verify.pytesmo_metrics import check_pytesmo
+from imgda_mpi.verify.station_series import AtStations
+from imgda_mpi.verify.station_verification import (
+    CHUNK,
+    ChunkScores,
+    StationResults,
+    block_lengths,
+    joined,
+    score_chunk,
+)
+from imgda_mpi.verify.status import status_of
+from imgda_mpi.workflow.chosen_stations import Chosen, choose_stations
+from imgda_mpi.workflow.station_values import RunValues, values_at
+from imgda_mpi.workflow.verify_inputs import Inputs, Part
+
+log = logging.getLogger(__name__)
+
+
+def verify_stations(
+    settings: Verification, inputs: Inputs, directory: Path, comm: MPI.Intracomm, rain: ImageSeries | None = None
+) -> Part | None:
+    """Hold all runs against the stations of every section. Collective; on rank 0, None elsewhere and without a section.
+
+    Rank 0 reads the stations, all ranks read the runs and share the scores, with the same bits on any number of ranks.
+    Writes ``scores_stations_NAME.nc`` and ``.csv`` for each section.
+
+    Parameters
+    ----------
+    settings, inputs
+    directory : is there
+    rain : what has the rain that goes with the series; None where that is the first run
+
+    Raises
+    ------
+    ImgdaError
+        On every rank: where stations or runs cannot be read, no station has enough pairs, a package is missing, or the
+        files cannot be written.
+    """
+    parts = []
+    for name, section in settings.stations.items():
+        with settled_by(f"[stations.{name}]"):
+            parts.append(_verify(name, section, settings, inputs, directory, rain, comm))
+    whole = [part for part in parts if part is not None]
+    if not whole:
+        return None
+    return Part(
+        "\n\n\n".join(part.text for part in whole),
+        [file for part in whole for file in part.written],
+        [file for part in whole for file in part.read],
+    )
+
+
+def _verify(
+    name: str,
+    section: AnySites,
+    settings: Verification,
+    inputs: Inputs,
+    directory: Path,
+    rain: ImageSeries | None,
+    comm: MPI.Intracomm,
+) -> Part | None:
+    """One section. Collective."""
+    on_rank_0(comm, check_pytesmo)
+    chosen = on_rank_0(comm, lambda: choose_stations(section, inputs))
+    places, at_depth = comm.bcast(None if chosen is None else (chosen.places, chosen.at_depth))
+    found = values_at(inputs, places, section.cell, at_depth, rain, comm) if places.names else None
+    compared = on_rank_0(comm, lambda: _compared(name, section, inputs, chosen, found))
+    results = _results(compared, section.least_pairs, comm)
+
+    def written() -> Part:
+        assert compared is not None
+        assert results is not None
+        verified = _verification(name, section, inputs, compared, results)
+        files = [directory / f"scores_stations_{name}.{end}" for end in ("nc", "csv")]
+        write_station_scores(files[0], verified, settings.model_dump_json())
+        write_station_rows(files[1], verified)
+        read = sorted(section.file.rglob("*.stm")) if section.file.is_dir() else [section.file]
+        return Part(stations_table(verified), files, read)
+
+    return on_rank_0(comm, written)
+
+
+@dataclass(frozen=True, eq=False)
+class _Compared:
+    """Stations and runs side by side, on rank 0.
+
+    Parameters
+    ----------
+    chosen : stations
+    series : of runs and stations
+    rain : (n_times, n_stations) kg m-2 s-1
+    matched : which values of a station belong to a time, in words
+    periods : times that belong to each, (n_periods, n_times)
+    regions : stations that belong to each, by name
+    """
+
+    chosen: Chosen
+    series: AtStations
+    rain: FloatArray
+    matched: str
+    periods: BoolArray
+    regions: dict[str, BoolArray]
+
+
+def _compared(
+    name: str, section: AnySites, inputs: Inputs, chosen: Chosen | None, found: RunValues | None
+) -> _Compared:
+    """Pairs of runs and stations, without stations at which some run never has a value. On rank 0.
+
+    Raises
+    ------
+    InputError
+        Where no station has enough pairs.
+    """
+    assert chosen is not None
+    n_most = 0
+    if found is not None:
+        gone = np.asarray(~np.isfinite(found.values).any(axis=1).all(axis=0))
+        chosen = chosen.without(gone, "in cells without land of some run")
+        values = found.values[..., ~gone]
+        measured, matched = _measured(section, inputs, chosen, found)
+        seconds = np.array([time.timestamp() for time in inputs.times])
+        series = AtStations(runs=list(inputs.runs), seconds=seconds, values=values, measured=measured)
+        periods = np.array(
+            [[first <= time <= last for time in inputs.times] for first, last in inputs.periods.values()], bool
+        )
+        n_pairs = np.array([np.count_nonzero(series.pairs[of_period], axis=0) for of_period in periods])
+        n_most = int(n_pairs.max(initial=0))
+        without = int(np.count_nonzero(np.isnan(found.middles).any(axis=0)))
+        counts = {"times": len(inputs.times), "times without a frame of some run": without}
+        chosen = replace(chosen, counts=chosen.counts | counts)
+    left = ", ".join(f"{reason}: {number}" for reason, number in chosen.counts.items() if number)
+    log.info("stations %s: %s: %s", name, section.file, left)
+    if found is None or n_most < section.least_pairs:
+        raise fault(
+            section.file,
+            found=f"{len(chosen.series)} stations to compare with at most {n_most} pairs in a period ({left})",
+            expected=f"one with at least {section.least_pairs}",
+            do="take stations of this region and time, a longer match or window, more times, or a smaller least_pairs",
+        )
+    return _Compared(chosen, series, found.rain[:, ~gone], matched, periods, chosen.places.regions(inputs.boxes))
+
+
+def _measured(section: AnySites, inputs: Inputs, chosen: Chosen, found: RunValues) -> tuple[FloatArray, str]:
+    """What stations have for each time, (n_times, n_stations), and how it is matched, in words."""
+    shape = len(inputs.times), len(chosen.series)
+    if inputs.window is not None:
+        columns = [means(one, inputs.times, inputs.window) for one in chosen.series]
+        return np.array(columns).T.reshape(shape), f"means of {_length(inputs.window)} from each time on"
+    lengths = [run.interval or timedelta(0) for run in inputs.runs.values()]
+    longest = lengths.index(max(lengths))
+    if not lengths[longest]:
+        columns = [nearest(one, inputs.times, section.match) for one in chosen.series]
+        return np.array(columns).T.reshape(shape), f"nearest value within {_length(section.match)}"
+    middles = found.middles[longest]
+    starts = [
+        datetime.fromtimestamp(middle if np.isfinite(middle) else time.timestamp(), UTC) - lengths[longest] / 2
+        for middle, time in zip(middles, inputs.times, strict=True)
+    ]
+    columns = [means(one, starts, lengths[longest]) for one in chosen.series]
+    said = f"means of {_length(lengths[longest])}, as of {list(inputs.runs)[longest]}"
+    return np.array(columns).T.reshape(shape), said
+
+
+def _length(time: timedelta) -> str:
+    minutes = time / timedelta(minutes=1)
+    return f"{minutes:g} min" if minutes < 60 else f"{minutes / 60:g} h"
+
+
+def _results(compared: _Compared | None, least: int, comm: MPI.Intracomm) -> StationResults | None:
+    """Scores, shared over the ranks in chunks of stations; on rank 0. Collective."""
+
+    def dealt() -> tuple[IntArray, list[list[tuple[AtStations, BoolArray]]]]:
+        assert compared is not None
+        series, regions = compared.series, np.array(list(compared.regions.values()))
+        starts = range(0, series.measured.shape[1], CHUNK)
+        chunks = [(series.of_stations(start, start + CHUNK), regions[:, start : start + CHUNK]) for start in starts]
+        offsets = share(len(chunks), comm.size)
+        blocks = block_lengths(series, compared.periods, least)
+        return blocks, [chunks[offsets[rank] : offsets[rank + 1]] for rank in range(comm.size)]
+
+    made = on_rank_0(comm, dealt)
+    blocks, periods = comm.bcast(None if made is None or compared is None else (made[0], compared.periods))
+    own = comm.scatter(None if made is None else made[1])
+    with same_fate(comm):
+        scored = [score_chunk(series, periods, blocks, regions, least) for series, regions in own]
+    gathered = comm.gather(scored)
+    if gathered is None or compared is None:
+        return None
+    chunks: Sequence[ChunkScores] = [chunk for of_rank in gathered for chunk in of_rank]
+    return joined(chunks, blocks, np.array(list(compared.regions.values())), least)
+
+
+def _verification(
+    name: str, section: AnySites, inputs: Inputs, compared: _Compared, results: StationResults
+) -> StationVerification:
+    """Everything that is written, on rank 0; warns of times that may not be UTC."""
+    series, places, least = compared.series, compared.chosen.places, section.least_pairs
+    regions = np.array(list(compared.regions.values()))
+    lags = lags_of_networks(series.values[0], series.measured, series.seconds, places.networks)
+    for lag in lags:
+        if lag.doubtful:
+            log.warning("stations %s: %s", name, lag)
+    few = int(np.count_nonzero((results.n_pairs < least).all(axis=0)))
+    counts = compared.chosen.counts | {f"with fewer than {least} pairs in every period": few}
+    notes = [f"{run}: {remark}" for run, of_run in inputs.runs.items() for remark in of_run.remarks]
+    without = [box for box in inputs.boxes if box not in compared.regions]
+    notes += [f"no station in {', '.join(without)}"] if without else []
+    return StationVerification(
+        name=name,
+        status=status_of(section.assimilated),
+        compared_with=compared_words(places, compared.chosen.at_depth),
+        cell=section.cell,
+        matched=compared.matched,
+        least_pairs=least,
+        notes=notes,
+        counts=counts,
+        lags=lags,
+        places=places,
+        series=series,
+        rain=compared.rain,
+        periods=inputs.periods,
+        regions=compared.regions,
+        results=results,
+        days=day_correlations(series, compared.periods, regions, least),
+    )
