@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from imgda_mpi.report.innovations_table import WIDTH, innovations_table
+from imgda_mpi.report.innovations_table import WIDTH, innovations_summary, innovations_table
 from imgda_mpi.report.innovations_words import sentences
 from imgda_mpi.verify.innovation_scales import STATISTICS as OF_SCALES
 from imgda_mpi.verify.innovations import STATISTICS, RunInnovations
@@ -172,3 +172,12 @@ def test_the_table_is_as_wide_as_a_page_and_has_every_region() -> None:
     assert rows[1][-2:] == ["0.03", "(0.10)"]
     assert "mine: innovation/full, 40 analyses 6 h apart" in text
     assert "cannot tell everything" in text
+
+
+def test_the_summary_has_what_it_means_for_each_run() -> None:
+    nothing = innovations(0)
+    nothing.n_analyses[:] = 0
+    text = innovations_summary([innovations(chi2=2.0), nothing])
+    assert "Innovations of mine: innovation/full, 40 analyses 6 h apart\nInnovations are 1.4 times" in text
+    assert text.endswith("Innovations of mine: no analyses")
+    assert len(text.splitlines()) < 10

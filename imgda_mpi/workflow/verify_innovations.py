@@ -23,7 +23,7 @@ from imgda_mpi.parallel.ownership import share
 from imgda_mpi.results.analysis_file import SavedInnovation, read_innovation
 from imgda_mpi.results.run_folder import open_run
 from imgda_mpi.results.run_records import time_text
-from imgda_mpi.settings.verify import OfRun, Verification
+from imgda_mpi.settings.verify import Verification
 from imgda_mpi.verify import innovations as in_cells
 from imgda_mpi.verify.innovation_scales import InnovationScales, scale_statistics
 from imgda_mpi.verify.innovations import SUMS, RunInnovations, lag_of_means, region_sums, standard_errors, statistics
@@ -54,8 +54,7 @@ def verify_innovations(settings: Verification, inputs: Inputs, directory: Path, 
         another grid: none is left out in silence.
     OutputError
     """
-    folders = {name: section.directory for name, section in settings.runs.items() if isinstance(section, OfRun)}
-    runs = from_rank_0(comm, lambda: [_analyses_of(name, folder) for name, folder in folders.items()])
+    runs = from_rank_0(comm, lambda: [_analyses_of(name, folder) for name, folder in settings.run_folders.items()])
     scales = scales_of(runs, comm)
     tasks = [(run, number) for run, of_run in enumerate(runs) for number in range(len(of_run.times))]
     first, last = share(len(tasks), comm.size)[comm.rank : comm.rank + 2]
@@ -73,7 +72,7 @@ def verify_innovations(settings: Verification, inputs: Inputs, directory: Path, 
             _summed_up(of_run, [found[run, number] for number in range(len(of_run.times))], regions, periods)
             for run, of_run in enumerate(runs)
         ]
-        return _written(of_runs, [path for of_run in runs for path in of_run.paths], directory)
+        return _written(of_runs, directory)
 
     return on_rank_0(comm, write)
 
@@ -282,11 +281,12 @@ def _remarks(found: Sequence[_Sums]) -> list[str]:
     return [f"{said[0]}{often}"] if said else []
 
 
-def _written(runs: Sequence[RunInnovations], read: Sequence[Path], directory: Path) -> Part:
-    from imgda_mpi.report.innovations_table import innovations_table
+def _written(runs: Sequence[RunInnovations], directory: Path) -> Part:
+    from imgda_mpi.report.innovations_table import innovations_summary, innovations_table
     from imgda_mpi.results.innovations_file import read_innovations, write_innovations, write_innovations_table
 
     written = [directory / "innovations.nc", directory / "innovations.csv"]
     write_innovations(written[0], runs)
     write_innovations_table(written[1], runs)
-    return Part(innovations_table(read_innovations(written[0])), written)
+    saved = read_innovations(written[0])
+    return Part(innovations_table(saved), written, innovations_summary(saved))
