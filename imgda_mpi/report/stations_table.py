@@ -51,6 +51,14 @@ def stations_table(found: StationVerification) -> str:
     return "\n\n".join(blocks)
 
 
+def stations_summary(found: StationVerification) -> str:
+    """The same in a few lines: what is compared, and the scores of all stations."""
+    paragraphs = [f"Against stations {found.name}: {found.status}", _counts(found)]
+    paragraphs += [_lags(found)] if any(lag.doubtful for lag in found.lags) else []
+    blocks = ["\n".join(textwrap.fill(paragraph, WIDTH) for paragraph in paragraphs)]
+    return "\n\n".join([*blocks, *(_block(found, period, [0]) for period in range(len(found.periods)))])
+
+
 def compared_words(places: Places, at_depth: bool) -> str:
     """What of a run is compared with the sensors, with the number of stations of each depth or layer."""
     levels, number = np.unique(places.compared, axis=0, return_counts=True)

@@ -24,7 +24,6 @@ from imgda_mpi.verify.lags import Lag
 from imgda_mpi.verify.pytesmo_metrics import WINDOW
 from imgda_mpi.verify.station_series import AtStations, Places
 from imgda_mpi.verify.station_verification import StationResults
-from imgda_mpi.verify.status import Status
 
 SINCE_1970 = "seconds since 1970-01-01 00:00:00"
 
@@ -50,7 +49,7 @@ class StationVerification:
     Parameters
     ----------
     name : of the section
-    status : of the stations' data
+    status : of the stations' data, see `imgda_mpi.verify.status`
     compared_with : of a run, in words
     cell : "nearest" or "bilinear"
     matched : which values of a station belong to a time, in words
@@ -67,7 +66,7 @@ class StationVerification:
     """
 
     name: str
-    status: Status
+    status: str
     compared_with: str
     cell: str
     matched: str
@@ -96,9 +95,8 @@ def write_station_scores(path: Path, found: StationVerification, settings: str) 
         file.featureType = "timeSeries"
         file.title = f"Runs beside soil moisture of stations: {found.name}"
         file.source = f"imgda_mpi {__version__}"
-        for name in ("name", "compared_with", "cell", "matched", "least_pairs"):
+        for name in ("name", "status", "compared_with", "cell", "matched", "least_pairs"):
             file.setncattr(name, getattr(found, name))
-        file.status = str(found.status)
         file.notes = json.dumps(list(found.notes))
         file.counts = json.dumps(dict(found.counts))
         file.lags = json.dumps([dataclasses.asdict(lag) for lag in found.lags])
@@ -223,7 +221,7 @@ def read_station_scores(path: Path) -> StationVerification:
     regions = dict(zip(names["region"], found["in_region"].astype(bool), strict=True))
     return StationVerification(
         name=facts["name"],
-        status=Status(facts["status"]),
+        status=facts["status"],
         compared_with=facts["compared_with"],
         cell=facts["cell"],
         matched=facts["matched"],

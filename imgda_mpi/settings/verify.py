@@ -99,6 +99,17 @@ class CfImages(OfProduct):
     )
 
 
+class RainFiles(Section):
+    """Rain of CF NetCDF files on a rectilinear latitude-longitude grid, in kg m-2 s-1 or mm s-1."""
+
+    file: FilePattern = key("Its file; %Y %m %d %H %M %j stand for the time", example='"rain/rain_%Y%m%d.nc"')
+    variable: str = key("Name of its variable", min_length=1, example='"pr"')
+    select: dict[str, str | int] = key(
+        "What to take along further dimensions: a number from 0, or the name that its coordinate has", default={}
+    )
+    max_time_offset: float = key("Largest distance from the time wanted", "hours", default=0.5, ge=0)
+
+
 OfMoisture = OfRun | History202x | Fluxes2014 | GldasImages | CfImages
 AnyMoisture = Annotated[OfMoisture, Field(discriminator="kind")]
 
@@ -237,7 +248,7 @@ class Verification(Section):
         default={},
         example="{sahel = [10.0, 20.0, -17.0, 40.0]}",
     )
-    rain: CfImages | None = key(
+    rain: RainFiles | None = key(
         "Rain to show with the series of stations (default: that of the first run)", default=None
     )
     classes: AnyClasses | None = key(

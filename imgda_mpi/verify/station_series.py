@@ -8,9 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from imgda_mpi.arrays import BoolArray, FloatArray
-
-Box = tuple[float, float, float, float]
-"""South, north, west, east, degrees."""
+from imgda_mpi.verify.regions import Box, within
 
 ALL = "all"
 """The region of all stations."""
@@ -41,7 +39,7 @@ class Places:
         found = {ALL: np.ones(self.latitude.size, bool)}
         for name, (south, north, west, east) in boxes.items():
             inside = (self.latitude >= south) & (self.latitude <= north)
-            inside &= (self.longitude - west) % 360.0 <= east - west
+            inside &= within(self.longitude, west, east)
             if inside.any():
                 found[name] = inside
         return found

@@ -12,6 +12,7 @@ from mpi4py import MPI
 from imgda_mpi.arrays import FloatArray, IntArray
 from imgda_mpi.histories.image_series import Frame, ImageSeries, mean_over
 from imgda_mpi.histories.places import Way, at_points
+from imgda_mpi.histories.rain import RainSeries
 from imgda_mpi.parallel.failure import same_fate
 from imgda_mpi.parallel.ownership import share
 from imgda_mpi.verify.station_series import Places
@@ -35,7 +36,7 @@ class RunValues:
 
 
 def values_at(
-    inputs: Inputs, places: Places, how: Way, at_depth: bool, rain: ImageSeries | None, comm: MPI.Intracomm
+    inputs: Inputs, places: Places, how: Way, at_depth: bool, rain: RainSeries | None, comm: MPI.Intracomm
 ) -> RunValues | None:
     """Values of all runs at all times, on rank 0, None elsewhere. Collective.
 
@@ -48,7 +49,7 @@ def values_at(
     places : the same on every rank
     how : "nearest" or "bilinear"
     at_depth : whether ``places.compared`` are depths of runs with nodes, or layers
-    rain : what has the rain; None where that is the first run
+    rain : of files; None where it is that of the first run
 
     Raises
     ------
@@ -57,7 +58,7 @@ def values_at(
     """
     offsets = share(len(inputs.times), comm.size)
     own = inputs.times[offsets[comm.rank] : offsets[comm.rank + 1]]
-    reader = _Reader(inputs, places, how, at_depth, rain or next(iter(inputs.runs.values())))
+    reader = _Reader(inputs, places, how, at_depth, rain)
     with same_fate(comm):
         found = [reader.at(time) for time in own]
     gathered = comm.gather(found)
@@ -70,10 +71,10 @@ def values_at(
 class _Reader:
     """Takes what runs have at the stations at one time."""
 
-    def __init__(self, inputs: Inputs, places: Places, how: Way, at_depth: bool, rain: ImageSeries) -> None:
+    def __init__(self, inputs: Inputs, places: Places, how: Way, at_depth: bool, rain: RainSeries | None) -> None:
         self._runs, self._window = list(inputs.runs.values()), inputs.window
         self._n, self._at_depth, self._rain = len(places.names), at_depth, rain
-        self._rain_at = at_points(rain.grid, places.latitude, places.longitude, how)
+        self._rain_at = at_points((rain or inputs).grid, places.latitude, places.longitude, how)
         levels, number = np.unique(places.compared, axis=0, return_inverse=True)
         self._levels: list[tuple[tuple[float, float], IntArray, Callable[[FloatArray], FloatArray]]] = []
         for level, (top, bottom) in enumerate(levels):
@@ -85,7 +86,7 @@ class _Reader:
         """Values (n_runs, n_stations), rain (n_stations,) and middles (n_runs,), see `RunValues`."""
         frames = [_frames(run, time, self._window) for run in self._runs]
         middles = np.array([of_run[0].time.timestamp() if of_run else np.nan for of_run in frames])
-        return np.stack([self._values(of_run) for of_run in frames]), self._rain_of(time), middles
+        return np.stack([self._values(of_run) for of_run in frames]), self._rain_of(frames[0]), middles
 
     def _values(self, frames: Sequence[Frame]) -> FloatArray:
         values = np.full(self._n, np.nan)
@@ -102,8 +103,9 @@ class _Reader:
             values[stations] = mean_over(frames, of_level)
         return values
 
-    def _rain_of(self, time: datetime) -> FloatArray:
-        images = [frame.rain() for frame in _frames(self._rain, time, self._window)]
+    def _rain_of(self, frames: Sequence[Frame]) -> FloatArray:
+        """Mean over the moments of the first run that have rain, (n_stations,)."""
+        images = [frame.rain() if self._rain is None else self._rain.at(frame.time) for frame in frames]
         known = [self._rain_at(image) for image in images if image is not None]
         return np.mean(known, axis=0) if known else np.full(self._n, np.nan)
 

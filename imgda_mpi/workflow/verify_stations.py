@@ -13,12 +13,12 @@ from mpi4py import MPI
 
 from imgda_mpi.arrays import BoolArray, FloatArray, IntArray
 from imgda_mpi.faults import fault, settled_by
-from imgda_mpi.histories.image_series import ImageSeries
-from imgda_mpi.parallel.failure import on_rank_0, same_fate
+from imgda_mpi.histories.rain import RainSeries, open_rain
+from imgda_mpi.parallel.failure import from_rank_0, on_rank_0, same_fate
 from imgda_mpi.parallel.ownership import share
-from imgda_mpi.report.stations_table import compared_words, stations_table
+from imgda_mpi.report.stations_table import compared_words, stations_summary, stations_table
 from imgda_mpi.results.station_scores_file import StationVerification, write_station_rows, write_station_scores
-from imgda_mpi.settings.verify import AnySites, Verification
+from imgda_mpi.settings.verify import AnySites, RainFiles, Verification
 from imgda_mpi.stations.choice import means, nearest
 from imgda_mpi.verify.day_correlations import day_correlations
 from imgda_mpi.verify.lags import lags_of_networks
@@ -32,7 +32,7 @@ from imgda_mpi.verify.station_verification import (
     joined,
     score_chunk,
 )
-from imgda_mpi.verify.status import status_of
+from imgda_mpi.verify.status import status
 from imgda_mpi.workflow.chosen_stations import Chosen, choose_stations
 from imgda_mpi.workflow.station_values import RunValues, values_at
 from imgda_mpi.workflow.verify_inputs import Inputs, Part
@@ -40,9 +40,7 @@ from imgda_mpi.workflow.verify_inputs import Inputs, Part
 log = logging.getLogger(__name__)
 
 
-def verify_stations(
-    settings: Verification, inputs: Inputs, directory: Path, comm: MPI.Intracomm, rain: ImageSeries | None = None
-) -> Part | None:
+def verify_stations(settings: Verification, inputs: Inputs, directory: Path, comm: MPI.Intracomm) -> Part | None:
     """Hold all runs against the stations of every section. Collective; on rank 0, None elsewhere and without a section.
 
     Rank 0 reads the stations, all ranks read the runs and share the scores, with the same bits on any number of ranks.
@@ -52,7 +50,6 @@ def verify_stations(
     ----------
     settings, inputs
     directory : is there
-    rain : what has the rain that goes with the series; None where that is the first run
 
     Raises
     ------
@@ -60,7 +57,10 @@ def verify_stations(
         On every rank: where stations or runs cannot be read, no station has enough pairs, a package is missing, or the
         files cannot be written.
     """
-    parts = []
+    parts, rain = [], None
+    if settings.rain is not None:
+        with settled_by("[rain]"):
+            rain = _rain(settings.rain, inputs, comm)
     for name, section in settings.stations.items():
         with settled_by(f"[stations.{name}]"):
             parts.append(_verify(name, section, settings, inputs, directory, rain, comm))
@@ -70,8 +70,13 @@ def verify_stations(
     return Part(
         "\n\n\n".join(part.text for part in whole),
         [file for part in whole for file in part.written],
-        [file for part in whole for file in part.read],
+        "\n\n".join(part.summary for part in whole if part.summary),
     )
+
+
+def _rain(section: RainFiles, inputs: Inputs, comm: MPI.Intracomm) -> RainSeries:
+    """Rain of files, on every rank. Collective."""
+    return from_rank_0(comm, lambda: open_rain(times=inputs.times, **section.values()))
 
 
 def _verify(
@@ -80,7 +85,7 @@ def _verify(
     settings: Verification,
     inputs: Inputs,
     directory: Path,
-    rain: ImageSeries | None,
+    rain: RainSeries | None,
     comm: MPI.Intracomm,
 ) -> Part | None:
     """One section. Collective."""
@@ -98,8 +103,7 @@ def _verify(
         files = [directory / f"scores_stations_{name}.{end}" for end in ("nc", "csv")]
         write_station_scores(files[0], verified, settings.model_dump_json())
         write_station_rows(files[1], verified)
-        read = sorted(section.file.rglob("*.stm")) if section.file.is_dir() else [section.file]
-        return Part(stations_table(verified), files, read)
+        return Part(stations_table(verified), files, stations_summary(verified))
 
     return on_rank_0(comm, written)
 
@@ -232,7 +236,7 @@ def _verification(
     notes += [f"no station in {', '.join(without)}"] if without else []
     return StationVerification(
         name=name,
-        status=status_of(section.assimilated),
+        status=status(section.assimilated),
         compared_with=compared_words(places, compared.chosen.at_depth),
         cell=section.cell,
         matched=compared.matched,
