@@ -15,10 +15,10 @@ WIDTH = 120  # characters
 
 FRAME = (
     "Innovations. n: analyses; cells: observed ones, their mean number, all with equal weight. O-B: observation minus "
-    "background, O-A: minus analysis, m3 m-3. chi2: mean of (O-B)^2 / (s_b^2 + s_o^2) with the errors used, bias included. s_b and "
-    "s_o: used, and found by Desroziers et al. (2005) from O-B, O-A and A-B, without means. +-: standard error, as if "
-    "analyses were independent. lag: correlation of O-B with that of the analysis before, all cells together; in "
-    "brackets that of the mean of O-B."
+    "background, O-A: minus analysis, m3 m-3. chi2: mean of (O-B)^2 / (s_b^2 + s_o^2) with the errors used, bias "
+    "included. s_b and s_o: used, and found by Desroziers et al. (2005) from O-B, O-A and A-B, without means. +-: "
+    "standard error, as if analyses were independent. lag: correlation of O-B with that of the analysis before, all "
+    "cells together; in brackets that of the mean of O-B."
 )
 
 LIMITS = (
