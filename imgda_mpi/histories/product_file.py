@@ -12,7 +12,7 @@ from pathlib import Path
 import netCDF4
 import numpy as np
 
-from imgda_mpi.arrays import FloatArray
+from imgda_mpi.arrays import BoolArray, FloatArray
 from imgda_mpi.faults import fault
 from imgda_mpi.netcdf import find_variable, horizontal_grid, opened
 from imgda_mpi.observations.cf import source_at
@@ -73,6 +73,7 @@ class ProductFile:
         if not there:
             expected = f"one of {', '.join(wanted.variables)}"
             raise fault(path, found="no soil moisture", expected=expected, do="give files of the product")
+        self._last_mask: tuple[datetime, BoolArray] | None = None
         self._first = find_variable(path, dataset, there[0])
         self.grid, horizontal = horizontal_grid(path, dataset, self._first)
         self.times: Times | None = all_times(path, dataset, self._first, horizontal)
@@ -126,7 +127,7 @@ class ProductFile:
             raise fault(self._path, name, found=found, expected=expected, do="name variables of one grid")
         values, n_masked = source.values, 0
         if self._wanted.mask is not None:
-            masked = masked_pixels(self._wanted.mask, self._path, source.time, self.grid).pixels & np.isfinite(values)
+            masked = self._masked(self._wanted.mask, source.time) & np.isfinite(values)
             values, n_masked = np.where(masked, np.nan, values), int(masked.sum())
         checked = gross_check(values, str(self._path), name, self._wanted.valid_range)
         counts["source pixels"] += values.size
@@ -156,6 +157,12 @@ class ProductFile:
         if isinstance(places, Nodes):
             return Nodes(places.depths, places.dimension, places.steps, places.index | chosen)
         return [Place(place.layer, place.index | chosen) for place in places]
+
+    def _masked(self, mask: Mask, time: datetime) -> BoolArray:
+        """Pixels that the mask leaves out, kept for the other layers of the time."""
+        if self._last_mask is None or self._last_mask[0] != time:
+            self._last_mask = time, masked_pixels(mask, self._path, time, self.grid).pixels
+        return self._last_mask[1]
 
     def _chosen(self, time: datetime | None) -> Chosen:
         return Chosen() if self.times is None or time is None else self.times.at(time)

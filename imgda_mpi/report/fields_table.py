@@ -33,9 +33,8 @@ OF_SCALES = (
 
 def fields_table(found: FieldScores) -> str:
     """Scores by layer, region and period, of every run; and by curvelet scale."""
-    title = f"Images: {found.name} ({found.what}), {len(found.times)} times"
-    blocks = [title, *(textwrap.fill(f"- {remark}", WIDTH, subsequent_indent="  ") for remark in found.remarks)]
-    text = ["\n".join(blocks), textwrap.fill(WORDS, WIDTH)]
+    title = f"Images: {found.name} ({found.what}), {_times(found)}"
+    text = ["\n".join([title, *_remarks(found)]), textwrap.fill(WORDS, WIDTH)]
     there = [number for number in range(len(found.layers)) if np.isfinite(found.scores[:, :, :, number]).any()]
     missing = [layer_text(layer) for number, layer in enumerate(found.layers) if number not in there]
     for layer in there:
@@ -66,7 +65,17 @@ def fields_summary(found: FieldScores) -> str:
                 lines.append([first, name, *(text for _, mean in means for text in _scores(mean)[:3])])
                 first = ""
     table = columns(lines, "<<" + ">" * (len(lines[0]) - 2))
-    return f"{_statuses(found)}\n\n{table}"
+    head = "\n".join([_statuses(found), *_remarks(found)])
+    return f"{head}\n\n{table}"
+
+
+def _times(found: FieldScores) -> str:
+    return f"{len(found.times)} time{'s' if len(found.times) > 1 else ''}"
+
+
+def _remarks(found: FieldScores) -> list[str]:
+    """What does not compare like with like, a line or more for each."""
+    return [textwrap.fill(f"- {remark}", WIDTH, subsequent_indent="  ") for remark in found.remarks]
 
 
 def _statuses(found: FieldScores) -> str:
@@ -77,7 +86,7 @@ def _statuses(found: FieldScores) -> str:
             part = f"{layer_text(found.layers[layer])} {found.periods[period]}"
             of_status.setdefault(found.status[period][layer], []).append(part)
     said = [f"{text} ({', '.join(parts)})" if len(of_status) > 1 else text for text, parts in of_status.items()]
-    return textwrap.fill(f"Against {found.name}, {len(found.times)} times: {'; '.join(said)}", WIDTH)
+    return textwrap.fill(f"Against {found.name}, {_times(found)}: {'; '.join(said)}", WIDTH)
 
 
 def layer_text(layer: Layer) -> str:

@@ -14,11 +14,11 @@ from imgda_mpi.verify.innovations import RunInnovations
 WIDTH = 120  # characters
 
 FRAME = (
-    "n: analyses; cells: observed ones, their mean number, all with equal weight. O-B: observation minus background, "
-    "O-A: minus analysis, m3 m-3. chi2: mean of (O-B)^2 / (s_b^2 + s_o^2) with the errors used, bias included. s_b and "
-    "s_o: used, and found by Desroziers et al. (2005) from O-B, O-A and A-B, without means. +-: standard error, as if "
-    "analyses were independent. lag: correlation of O-B with that of the analysis before, all cells together; in "
-    "brackets that of the mean of O-B."
+    "Innovations. n: analyses; cells: observed ones, their mean number, all with equal weight. O-B: observation minus "
+    "background, O-A: minus analysis, m3 m-3. chi2: mean of (O-B)^2 / (s_b^2 + s_o^2) with the errors used, bias "
+    "included. s_b and s_o: used, and found by Desroziers et al. (2005) from O-B, O-A and A-B, without means. +-: "
+    "standard error, as if analyses were independent. lag: correlation of O-B with that of the analysis before, all "
+    "cells together; in brackets that of the mean of O-B."
 )
 
 LIMITS = (
@@ -34,7 +34,7 @@ TITLES = ("n", "cells", "O-B", "sd", "O-A", "sd", "chi2", "s_b used", "found", "
 
 def innovations_table(runs: Sequence[RunInnovations]) -> str:
     """Statistics of all runs by period and region, by scale, and what they mean; 120 characters wide but for names."""
-    blocks = [textwrap.fill(f"Innovations. {FRAME}", WIDTH)]
+    blocks = [textwrap.fill(FRAME, WIDTH)]
     for run in runs:
         blocks += _of_run(run)
     if any(run.times.size for run in runs):
@@ -42,20 +42,38 @@ def innovations_table(runs: Sequence[RunInnovations]) -> str:
     return "\n\n".join(blocks)
 
 
-def _of_run(run: RunInnovations) -> list[str]:
+def innovations_summary(runs: Sequence[RunInnovations]) -> str:
+    """The same in a few lines: what the innovations of each run mean over all cells."""
+    return "\n\n".join(
+        "\n".join([_head(run), *(textwrap.fill(_meaning(run, period), WIDTH) for period in _shown(run))])
+        for run in runs
+    )
+
+
+def _head(run: RunInnovations) -> str:
+    """What the run is, and what is to be said beside its numbers."""
     n_analyses = run.times.size
     if n_analyses == 0:
-        return ["\n".join([f"{run.name}: no analyses", *_remarks(run)])]
+        return "\n".join([f"Innovations of {run.name}: no analyses", *_remarks(run)])
     apart = f" {run.hours:g} h apart" if np.isfinite(run.hours) else ""
-    head = f"{run.name}: {run.method}, {n_analyses} analys{'es' if n_analyses > 1 else 'is'}{apart}"
+    head = f"Innovations of {run.name}: {run.method}, {n_analyses} analys{'es' if n_analyses > 1 else 'is'}{apart}"
     empty = int((run.n_cells[:, 0] == 0).sum())
     head += f", {empty} without an observed cell" if empty else ""
-    shown = _shown(run)
-    blocks = ["\n".join([head, *_remarks(run)])]
-    for period in shown:
+    return "\n".join([head, *_remarks(run)])
+
+
+def _meaning(run: RunInnovations, period: int) -> str:
+    """Sentences, with the period where there are several."""
+    several = f"{run.periods[period]}: " if len(_shown(run)) > 1 else ""
+    return several + " ".join(sentences(run, period))
+
+
+def _of_run(run: RunInnovations) -> list[str]:
+    blocks = [_head(run)]
+    for period in _shown(run):
         lines = [[run.periods[period], *TITLES]]
         lines += [_row(run, period, int(region)) for region in np.flatnonzero(run.n_analyses[period] > 0)]
-        blocks += [_columns(lines), textwrap.fill(" ".join(sentences(run, period)), WIDTH), *_scales(run, period)]
+        blocks += [_columns(lines), textwrap.fill(_meaning(run, period), WIDTH), *_scales(run, period)]
     return blocks
 
 
@@ -66,7 +84,7 @@ def _remarks(run: RunInnovations) -> list[str]:
 def _shown(run: RunInnovations) -> list[int]:
     """Periods with analyses; of those with the same ones the last."""
     by_number = {float(run.n_analyses[period, 0]): period for period in range(len(run.periods))}
-    return sorted(by_number[n] for n in by_number if n > 0) or [0]
+    return sorted(by_number[n] for n in by_number if n > 0)
 
 
 def _columns(lines: Sequence[Sequence[str]]) -> str:

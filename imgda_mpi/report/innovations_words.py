@@ -155,8 +155,8 @@ def _of_time(run: RunInnovations, lag: _Number, n_pairs: int, n_analyses: int) -
             "observation go into the model."
         ]
     if abs(lag.value) > LAG:
-        return [f"{apart} correlate by {lag}, which is not surely more than {LAG:g}."]
-    return [f"{apart} hardly correlate ({lag.value:.2f}): analyses have used what one innovation tells of the next."]
+        return [f"{apart} correlate by {lag}, which is not surely beyond {LAG:g}."]
+    return [f"{apart} hardly correlate ({lag.value:.2f}): no sign of corrections that are too small or too large."]
 
 
 def _of_bias(at: dict[str, _Number]) -> list[str]:

@@ -65,8 +65,8 @@ class MapsWriter:
         )
         variable.setncatts({"long_name": meaning, "units": units})
 
-    def put(self, period: int, maps: Mapping[str, FloatArray]) -> None:
-        """The maps of a period by its number, as of `CellSums.maps`.
+    def put(self, period: int, layer: int, maps: Mapping[str, FloatArray]) -> None:
+        """The maps of a period and a layer by their numbers, as of `CellSums.maps`.
 
         Raises
         ------
@@ -74,7 +74,7 @@ class MapsWriter:
         """
         with writing(self._path):
             for score, values in maps.items():
-                self._file[score][period] = values
+                self._file[score][period, ..., layer, :, :] = values
 
     def __enter__(self) -> MapsWriter:
         return self

@@ -57,13 +57,13 @@ class RegionScores:
         number = max(float(use.sum()), 1.0)
         middle = float(reference.sum()) / number
         reference = (reference - middle) * use
-        columns = [use, reference, reference**2]
+        terms = [use, reference, reference**2]
         offsets = []
         for estimate in own:
             offsets.append(float(estimate.sum()) / number - middle)
             departure = (estimate - middle - offsets[-1]) * use
-            columns += [departure, departure**2, departure * reference]
-        sums = np.asarray(self._sums @ np.stack(columns, axis=1)).reshape(len(WEIGHTS), self._n_regions, -1)
+            terms += [departure, departure**2, departure * reference]
+        sums = np.stack([self._sums @ term for term in terms], axis=-1).reshape(len(WEIGHTS), self._n_regions, -1)
         return np.stack(
             [_scores(sums[..., :3], sums[..., 3 + 3 * n : 6 + 3 * n], offset) for n, offset in enumerate(offsets)]
         )
@@ -124,13 +124,13 @@ class CellSums:
         self.of_image += later.of_image
         self.of_estimates += later.of_estimates
 
-    def maps(self) -> dict[str, FloatArray]:
-        """Number of moments (n_layers, ny, nx); correlation in time, ubRMSE, bias (n_runs, n_layers, ny, nx).
+    def maps(self, layer: int) -> dict[str, FloatArray]:
+        """Scores in time of a layer by its number: moments (ny, nx); correlation, ubRMSE, bias (n_runs, ny, nx).
 
         NaN of fewer than three moments; m3 m-3 but for the correlation.
         """
-        number, r, rr = self.of_image
-        e, ee, er = self.of_estimates
+        number, r, rr = self.of_image[:, layer]
+        e, ee, er = self.of_estimates[:, :, layer]
         total = np.where(number >= MIN_CELLS, number, np.nan)
         mean_r, mean_e = r / total, e / total
         var_r, var_e, shared = rr / total - mean_r**2, ee / total - mean_e**2, er / total - mean_e * mean_r

@@ -128,7 +128,8 @@ def scale_statistics(sums: FloatArray) -> dict[str, FloatArray]:
     s = dict(zip(SUMS, sums, strict=True))
 
     def mean(name: str, of: str = "cells") -> FloatArray:
-        return np.divide(s[name], s[of], out=np.full(s[name].shape, np.nan), where=s[of] > 0)
+        found: FloatArray = np.divide(s[name], s[of], out=np.full(s[name].shape, np.nan), where=s[of] > 0)
+        return found
 
     total = s["background2"] + s["observation2"]
     roots = {

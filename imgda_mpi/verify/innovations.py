@@ -154,7 +154,8 @@ def statistics(sums: FloatArray) -> dict[str, FloatArray]:
     s = {name: sums[..., place, :] for place, name in enumerate(SUMS)}
 
     def mean(name: str, of: str = "cells") -> FloatArray:
-        return np.divide(s[name], s[of], out=np.full(s[name].shape, np.nan), where=s[of] > 0)
+        found: FloatArray = np.divide(s[name], s[of], out=np.full(s[name].shape, np.nan), where=s[of] > 0)
+        return found
 
     def covariance(product: str, one: str, other: str, of: str = "cells") -> FloatArray:
         return mean(product, of) - mean(one, of) * mean(other, of)

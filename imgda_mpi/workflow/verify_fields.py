@@ -110,7 +110,8 @@ def verify_fields(judged: Judged, reference: Reference, directory: Path, comm: M
             total = _period(worker, number, times, found, comm)
             with same_fate(comm):
                 if maps is not None and total is not None:
-                    maps.put(number, total.maps())
+                    for layer in range(len(inputs.layers)):
+                        maps.put(number, layer, total.maps(layer))
     return on_rank_0(comm, lambda: _written(judged, reference, found, directory))
 
 
@@ -151,12 +152,11 @@ def _period(
         for rank in range(comm.size):
             part: _Block = block if rank == 0 else comm.recv(source=rank)
             found += part.moments
-            if part.sums is None:
-                continue
-            if total is None:
-                total = part.sums
-            else:
+            if total is not None and part.sums is not None:
                 total.join(part.sums)
+            else:
+                total = total or part.sums
+            block = part = _Block()  # those of the next one come into their place
     return total
 
 

@@ -23,7 +23,7 @@ from imgda_mpi.parallel.ownership import share
 from imgda_mpi.results.analysis_file import SavedInnovation, read_innovation
 from imgda_mpi.results.run_folder import open_run
 from imgda_mpi.results.run_records import time_text
-from imgda_mpi.settings.verify import OfRun, Verification
+from imgda_mpi.settings.verify import Verification
 from imgda_mpi.verify import innovations as in_cells
 from imgda_mpi.verify.innovation_scales import InnovationScales, scale_statistics
 from imgda_mpi.verify.innovations import SUMS, RunInnovations, lag_of_means, region_sums, standard_errors, statistics
@@ -54,9 +54,8 @@ def verify_innovations(settings: Verification, inputs: Inputs, directory: Path, 
         another grid: none is left out in silence.
     OutputError
     """
-    folders = {name: section.directory for name, section in settings.runs.items() if isinstance(section, OfRun)}
-    runs = from_rank_0(comm, lambda: [_analyses_of(name, folder) for name, folder in folders.items()])
-    scales = _scales_of(runs, comm)
+    runs = from_rank_0(comm, lambda: [_analyses_of(name, folder) for name, folder in settings.run_folders.items()])
+    scales = scales_of(runs, comm)
     tasks = [(run, number) for run, of_run in enumerate(runs) for number in range(len(of_run.times))]
     first, last = share(len(tasks), comm.size)[comm.rank : comm.rank + 2]
     with same_fate(comm):
@@ -73,13 +72,13 @@ def verify_innovations(settings: Verification, inputs: Inputs, directory: Path, 
             _summed_up(of_run, [found[run, number] for number in range(len(of_run.times))], regions, periods)
             for run, of_run in enumerate(runs)
         ]
-        return _written(of_runs, [path for of_run in runs for path in of_run.paths], directory)
+        return _written(of_runs, directory)
 
     return on_rank_0(comm, write)
 
 
 @dataclass(frozen=True, eq=False)
-class _Analyses:
+class Analyses:
     """The analyses of a run: files and times, and how many there are not; grid and settings are those of the first."""
 
     name: str
@@ -115,7 +114,7 @@ class _Sums:
     remark: str
 
 
-def _analyses_of(name: str, folder: Path) -> _Analyses:
+def _analyses_of(name: str, folder: Path) -> Analyses:
     """On the one rank that looks."""
     with settled_by(f"[runs.{name}]"):
         run = open_run(folder)
@@ -136,10 +135,10 @@ def _analyses_of(name: str, folder: Path) -> _Analyses:
             remarks.append(f"{len(passed)} of {n_moments} cycles from the first analysis to the last have none{reason}")
         head = read_innovation(paths[0]) if paths else None
     grid, of_first = (None, {}) if head is None else (head.grid, head.settings)
-    return _Analyses(name, paths, [cycle.record.time for cycle in analysed], len(passed), remarks, grid, of_first)
+    return Analyses(name, paths, [cycle.record.time for cycle in analysed], len(passed), remarks, grid, of_first)
 
 
-def _scales_of(runs: Sequence[_Analyses], comm: MPI.Intracomm) -> list[InnovationScales | None]:
+def scales_of(runs: Sequence[Analyses], comm: MPI.Intracomm) -> list[InnovationScales | None]:
     """Sums by scale for each run: its method's scales, of methods without any those of its grid. Collective."""
     made: dict[tuple[TransformKind, tuple[int, int]], CurveletTransform] = {}
     found: list[InnovationScales | None] = []
@@ -158,7 +157,7 @@ def _scales_of(runs: Sequence[_Analyses], comm: MPI.Intracomm) -> list[Innovatio
 
 
 def _sums_of(
-    runs: Sequence[_Analyses],
+    runs: Sequence[Analyses],
     tasks: Sequence[tuple[int, int]],
     scales: Sequence[InnovationScales | None],
     boxes: Mapping[str, Box],
@@ -193,7 +192,7 @@ def _sums_of(
     return found
 
 
-def _read(of_run: _Analyses, number: int) -> SavedInnovation:
+def _read(of_run: Analyses, number: int) -> SavedInnovation:
     path, time = of_run.paths[number], of_run.times[number]
     saved = read_innovation(path)
     if of_run.grid is None or not saved.grid.has_cells_of(of_run.grid):
@@ -209,13 +208,13 @@ def _regions(grid: Grid, boxes: Mapping[str, Box]) -> dict[str, BoolArray]:
     return {ALL_LAND: np.ones(grid.shape, bool)} | {name: cells_of(grid, box) for name, box in boxes.items()}
 
 
-def _all_times(runs: Sequence[_Analyses]) -> tuple[datetime, datetime]:
+def _all_times(runs: Sequence[Analyses]) -> tuple[datetime, datetime]:
     times = [time for run in runs for time in run.times]
     return min(times), max(times)
 
 
 def _summed_up(
-    run: _Analyses,
+    run: Analyses,
     found: Sequence[_Sums],
     regions: Sequence[str],
     periods: Mapping[str, tuple[datetime, datetime]],
@@ -282,11 +281,12 @@ def _remarks(found: Sequence[_Sums]) -> list[str]:
     return [f"{said[0]}{often}"] if said else []
 
 
-def _written(runs: Sequence[RunInnovations], read: Sequence[Path], directory: Path) -> Part:
-    from imgda_mpi.report.innovations_table import innovations_table
+def _written(runs: Sequence[RunInnovations], directory: Path) -> Part:
+    from imgda_mpi.report.innovations_table import innovations_summary, innovations_table
     from imgda_mpi.results.innovations_file import read_innovations, write_innovations, write_innovations_table
 
     written = [directory / "innovations.nc", directory / "innovations.csv"]
     write_innovations(written[0], runs)
     write_innovations_table(written[1], runs)
-    return Part(innovations_table(read_innovations(written[0])), written)
+    saved = read_innovations(written[0])
+    return Part(innovations_table(saved), written, innovations_summary(saved))
