@@ -204,6 +204,13 @@ def test_the_state_after_an_analysis_counts(table: tuple[Path, dict[str, np.ndar
     np.testing.assert_array_equal(found.series.values[0, :, station(found, "wet")], wet)
 
 
+def test_of_few_weeks_it_is_said_that_departures_are_from_the_mean(
+    table: tuple[Path, dict[str, np.ndarray]], tmp_path: Path
+) -> None:
+    part, _ = verified(inputs_of(two_runs(), TIMES[:241]), tmp_path, file=str(table[0]))
+    assert "over 30 days a moving mean of 35 days is nearly the mean: anomaly R is nearly R" in said(part)
+
+
 def test_means_of_an_interval_are_held_against_means_of_stations(
     table: tuple[Path, dict[str, np.ndarray]], tmp_path: Path
 ) -> None:
@@ -364,6 +371,31 @@ def test_rain_of_files_goes_with_the_series(table: tuple[Path, dict[str, np.ndar
     verify_stations(settings, inputs_of(two_runs(rains=True), TIMES), tmp_path, SELF)
     found = read_station_scores(tmp_path / "scores_stations_sites.nc")
     np.testing.assert_allclose(found.rain, 1e-6 * np.arange(480)[:, None] * np.ones(3), atol=1e-18)
+
+
+def test_stations_in_local_time_are_warned_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    rng = np.random.default_rng(2)
+    rain = np.where(rng.random((len(TIMES) + 3, *GRID.shape)) < 0.05, 0.1, 0.0)
+    water = np.full(rain.shape, 0.2)
+    for number in range(1, len(rain)):
+        water[number] = 0.97 * water[number - 1] + rain[number]
+    of_time = dict(zip([START - timedelta(hours=9), *TIMES], water, strict=False))
+    inputs = inputs_of({"run": series_of(lambda time, depth: of_time[time], GRID, TIMES)}, TIMES)
+    for later, doubtful in ((0, False), (8, True)):
+        lines = ["network,station,time,depth,value,latitude,longitude"]
+        for name, row, column in (("a", 3, 4), ("b", 8, 2), ("c", 6, 9)):
+            for time in TIMES:
+                stated = time + timedelta(hours=later)
+                place = f"{GRID.latitude[row]},{GRID.longitude[column]}"
+                lines.append(f"CMA,{name},{stated:%Y-%m-%dT%H:%M},0.05,{of_time[time][row, column]:.4f},{place}")
+        (tmp_path / "stations.csv").write_text("\n".join(lines) + "\n")
+        caplog.clear()
+        section = {"file": str(tmp_path / "stations.csv"), "cell": "nearest", "match": "90 min"}
+        part, found = verified(inputs, tmp_path, **section)
+        assert [lag.doubtful for lag in found.lags] == [doubtful]
+        words = "CMA: changes of 3 stations are most like those of the first run 9 h later"
+        assert (f"WARNING: {words}" in said(part)) == doubtful
+        assert (f"stations sites: {words}" in caplog.text) == doubtful
 
 
 def test_without_pytesmo_it_is_said_how_to_install_it(

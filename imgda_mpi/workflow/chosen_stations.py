@@ -109,7 +109,7 @@ def _at_depth(section: AnySites, inputs: Inputs) -> bool:
         raise fault(
             "at",
             found=f"runs without nodes ({', '.join(without)})",
-            expected="values at the nodes of the soil, which run folders and CoLM's history have",
+            expected="values at nodes of the soil, as histories of CoLM have",
             do='take at = "layer"',
             kind=ConfigError,
         )

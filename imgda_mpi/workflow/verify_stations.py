@@ -20,9 +20,9 @@ from imgda_mpi.report.stations_table import compared_words, stations_summary, st
 from imgda_mpi.results.station_scores_file import StationVerification, write_station_rows, write_station_scores
 from imgda_mpi.settings.verify import AnySites, RainFiles, Verification
 from imgda_mpi.stations.choice import means, nearest
-from imgda_mpi.verify.day_correlations import day_correlations
+from imgda_mpi.verify.day_correlations import DAY, day_correlations
 from imgda_mpi.verify.lags import lags_of_networks
-from imgda_mpi.verify.pytesmo_metrics import check_pytesmo
+from imgda_mpi.verify.pytesmo_metrics import WINDOW, check_pytesmo
 from imgda_mpi.verify.station_series import AtStations
 from imgda_mpi.verify.station_verification import (
     CHUNK,
@@ -234,6 +234,9 @@ def _verification(
     notes = [f"{run}: {remark}" for run, of_run in inputs.runs.items() for remark in of_run.remarks]
     without = [box for box in inputs.boxes if box not in compared.regions]
     notes += [f"no station in {', '.join(without)}"] if without else []
+    days = float(np.ptp(series.seconds)) / DAY
+    if days < WINDOW:
+        notes.append(f"over {days:.3g} days a moving mean of {WINDOW} days is nearly the mean: anomaly R is nearly R")
     return StationVerification(
         name=name,
         status=status(section.assimilated),
