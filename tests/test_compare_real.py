@@ -18,7 +18,7 @@ from imgda_mpi.results.comparison_file import read_comparison
 from imgda_mpi.results.kept_draws import KeptDraws
 from imgda_mpi.settings.comparison import Comparison
 from imgda_mpi.settings.file import read_settings
-from imgda_mpi.verify.block_bootstrap import interval
+from imgda_mpi.verify.block_bootstrap import FISHER, intervals
 from imgda_mpi.workflow.compare import check_comparison, compare
 from imgda_mpi.workflow.report import report
 
@@ -86,8 +86,9 @@ def test_stations_judge_over_the_times(region: Region) -> None:
     assert "minus none" in table
     assert "minus pointwise" in table
     for number in range(3):
-        low, high = interval(scored.resampled[0, number])
-        assert low < scored.values[0, number].mean() < high
+        mean = scored.values[0, number].mean(keepdims=True)
+        low, high = intervals(mean, scored.resampled[0, number][:, None], scored.n_blocks, FISHER)
+        assert low < mean < high
 
 
 def test_figures_of_a_region(region: Region) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from imgda_mpi.stations.choice import means, one_of_each
 from imgda_mpi.stations.series import StationSeries
-from imgda_mpi.verify.block_bootstrap import interval
+from imgda_mpi.verify.block_bootstrap import PLAIN, intervals
 from imgda_mpi.verify.station_scores import LEAST_PAIRS, station_scores
 
 START = datetime(2020, 6, 1, tzinfo=UTC)
@@ -71,7 +71,8 @@ def test_an_interval_holds_the_truth_and_knows_that_neighbours_in_time_are_alike
             for n in range(1, n_times) if is_red else ():
                 noise[n] = 0.8 * noise[n - 1] + 0.6 * noise[n]
             found = station_scores(noise[None, :, None], np.zeros((n_times, 1)))
-            low, high = interval(found.resampled[2, 0])
+            ends = intervals(found.values[2, 0], found.resampled[2, 0][:, None], found.n_blocks, PLAIN)
+            low, high = ends[:, 0]
             hits += low < 0 < high
             widths.append(high - low)
     assert hits >= 46

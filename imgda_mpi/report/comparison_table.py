@@ -9,8 +9,8 @@ import numpy as np
 from imgda_mpi.arrays import FloatArray
 from imgda_mpi.console import columns
 from imgda_mpi.results.comparison_file import SavedComparison
-from imgda_mpi.verify.block_bootstrap import WORDS, interval
-from imgda_mpi.verify.station_scores import LEAST_PAIRS, NAMES, StationScores
+from imgda_mpi.verify.block_bootstrap import PLAIN, WORDS, Scale, intervals
+from imgda_mpi.verify.station_scores import LEAST_PAIRS, NAMES, SCALES, StationScores
 
 REFERENCES = ("none", "pointwise")
 """Methods that the others are compared with, draw by draw or station by station; where a truth is known the last."""
@@ -110,7 +110,10 @@ def _station_blocks(saved: SavedComparison, scored: StationScores) -> list[str]:
     title = f"{scored.used.size} stations, {scored.n_pairs[scored.used].sum()} pairs{left}"
     lines = [[title, *NAMES, "time"]]
     for number in saved.shown():
-        cells = [_at_stations(scored.values[n, number], scored.resampled[n, number]) for n in range(3)]
+        cells = [
+            _at_stations(scored.values[n, number], scored.resampled[n, number], scored.n_blocks, scale)
+            for n, scale in enumerate(SCALES)
+        ]
         lines.append([_name(saved, number), *cells, f"{np.median(saved.seconds[number]):.3f}"])
     blocks = [lines]
     for name in (one for one in REFERENCES if one in saved.names and len(saved.names) > 1):
@@ -119,22 +122,23 @@ def _station_blocks(saved: SavedComparison, scored: StationScores) -> list[str]:
         for number in (one for one in saved.shown() if one != other):
             paired = scored.values[:, number] - scored.values[:, other]
             resampled = scored.resampled[:, number] - scored.resampled[:, other]
-            lines.append([_name(saved, number), *(_at_stations(paired[n], resampled[n], "+.4f") for n in range(3))])
+            cells = [_at_stations(paired[n], resampled[n], scored.n_blocks, PLAIN, "+.4f") for n in range(len(NAMES))]
+            lines.append([_name(saved, number), *cells])
         blocks.append(lines)
     said = f"In brackets 95 % intervals of the mean over these stations: {WORDS}, {scored.block} in a block"
     return [*(columns(lines, "<" + ">" * (len(lines[0]) - 1)) for lines in blocks), said]
 
 
-def _at_stations(values: FloatArray, resampled: FloatArray, form: str = ".4f") -> str:
+def _at_stations(values: FloatArray, resampled: FloatArray, n_blocks: int, scale: Scale, form: str = ".4f") -> str:
     """Mean and standard error over stations, and the interval over times.
 
-    >>> _at_stations(np.array([np.nan]), np.array([np.nan, np.nan]))
+    >>> _at_stations(np.array([np.nan]), np.array([np.nan, np.nan]), 4, PLAIN)
     '-'
     """
     defined = values[np.isfinite(values)]
     if defined.size == 0:
         return "-"
-    low, high = interval(resampled)
+    low, high = intervals(defined.mean(keepdims=True), resampled[:, None], n_blocks, scale)[:, 0]
     return f"{_with_error(defined, form)} [{format(low, form)}, {format(high, form)}]"
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import stdtrit
 
 from imgda_mpi.arrays import FloatArray
 
@@ -13,7 +15,9 @@ N_RESAMPLES = 1000
 
 WORDS = f"blocks of times are drawn anew {N_RESAMPLES} times"
 
-NEARLY_ONE = 0.9999  # of what never changes a block has no length
+NEARLY_ONE = 0.9999  # of what never changes a block has no length, and no correlation an end
+
+SMALLEST = 1e-9  # m3 m-3, where there is no error at all
 
 
 def lag_1(differences: FloatArray) -> FloatArray:
@@ -64,16 +68,43 @@ def resamples(n_times: int, length: int) -> FloatArray:
     return np.stack([np.bincount(one, minlength=n_times) for one in chosen]).astype(np.float64)
 
 
-def interval(resampled: FloatArray) -> tuple[float, float]:
-    """Ends of the 95 % interval of a number, from what resamples make of it, (n_resamples,); some must be defined."""
-    low, high = np.nanpercentile(resampled, [2.5, 97.5])
-    return float(low), float(high)
+@dataclass(frozen=True)
+class Scale:
+    """On which the scores of resamples are spread alike around that of all times: to it, and back."""
+
+    there: Callable[[FloatArray], FloatArray]
+    back: Callable[[FloatArray], FloatArray]
 
 
-def intervals(resampled: FloatArray) -> FloatArray:
-    """Ends of the 95 % intervals, (2, ...), of (n_resamples, ...); NaN where fewer than half are defined."""
-    enough = np.isfinite(resampled).sum(axis=0) >= resampled.shape[0] / 2
-    ends = np.full((2, *enough.shape), np.nan)
+PLAIN = Scale(lambda values: values, lambda values: values)
+FISHER = Scale(lambda values: np.arctanh(np.clip(values, -NEARLY_ONE, NEARLY_ONE)), np.tanh)
+"""Of correlations."""
+
+LOGARITHM = Scale(lambda values: np.log(np.maximum(values, SMALLEST)), np.exp)
+"""Of what is above 0."""
+
+
+def intervals(values: FloatArray, resampled: FloatArray, n_blocks: int, scale: Scale) -> FloatArray:
+    """Ends of the 95 % intervals of scores, (2, ...); NaN where fewer than half of the resamples have a score.
+
+    The score plus and minus t s on a scale, s being the standard deviation over the resamples, larger by
+    sqrt(n / (n - 1)) for so few blocks, and t Student's quantile of n - 1 degrees of freedom. Percentiles of the
+    resamples miss the score where errors last: within few blocks there is less variance than in all times.
+
+    Parameters
+    ----------
+    values : scores of all times, (...)
+    resampled : of the resamples, (n_resamples, ...), NaN where not defined
+    n_blocks : that fit into the times, n
+    scale : of the scores
+    """
+    known = np.isfinite(resampled)
+    enough = (known.sum(axis=0) >= resampled.shape[0] / 2) & np.isfinite(values)
+    on_scale = np.where(known & enough, scale.there(np.where(known, resampled, 0.5)), np.nan)
+    spread = np.full(values.shape, np.nan)
     if enough.any():
-        ends[:, enough] = np.nanpercentile(resampled[:, enough], [2.5, 97.5], axis=0)
-    return ends
+        spread[enough] = np.nanstd(on_scale[:, enough], axis=0)
+    n = max(n_blocks, 2)
+    half = stdtrit(n - 1, 0.975) * math.sqrt(n / (n - 1)) * spread
+    middle = np.where(enough, scale.there(np.where(enough, values, 0.5)), np.nan)
+    return np.stack([scale.back(middle - half), scale.back(middle + half)])

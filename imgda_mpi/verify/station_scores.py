@@ -7,12 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from imgda_mpi.arrays import BoolArray, FloatArray, IntArray
-from imgda_mpi.verify.block_bootstrap import resamples, usual_length
+from imgda_mpi.verify.block_bootstrap import FISHER, LOGARITHM, PLAIN, resamples, usual_length
 
 LEAST_PAIRS = 10
 """Of a station: fewer say nothing of its correlation."""
 
 NAMES = ("R", "ubRMSE", "bias")
+SCALES = (FISHER, LOGARITHM, PLAIN)
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +26,7 @@ class StationScores:
     n_pairs : of every station, (n_stations,)
     values : R, ubRMSE (m3 m-3) and bias (m3 m-3), (3, n_methods, n_used)
     resampled : means of these over stations, of resampled times, (3, n_methods, n_resamples)
-    block : times in a block of the resamples
+    block, n_blocks : times in a block of the resamples, and how many blocks there are
     """
 
     used: IntArray
@@ -33,6 +34,7 @@ class StationScores:
     values: FloatArray
     resampled: FloatArray
     block: int
+    n_blocks: int
 
 
 def count_pairs(estimates: FloatArray, measured: FloatArray) -> IntArray:
@@ -61,7 +63,7 @@ def station_scores(estimates: FloatArray, measured: FloatArray) -> StationScores
     block = usual_length(np.where(there, pairs[0] - pairs[1], np.nan).swapaxes(-1, -2))
     values = weighted_scores(pairs[0], pairs[1], there, np.ones((1, n_times)))[..., 0, :]
     resampled = weighted_scores(pairs[0], pairs[1], there, resamples(n_times, block))
-    return StationScores(used, n_pairs, values, _mean_over_stations(resampled), block)
+    return StationScores(used, n_pairs, values, _mean_over_stations(resampled), block, n_times // block)
 
 
 def _valid(estimates: FloatArray, measured: FloatArray) -> BoolArray:

@@ -8,13 +8,24 @@ from dataclasses import dataclass
 import numpy as np
 
 from imgda_mpi.arrays import BoolArray, FloatArray, IntArray
-from imgda_mpi.verify.block_bootstrap import N_RESAMPLES, block_length, intervals, resamples, usual_length
+from imgda_mpi.verify.block_bootstrap import (
+    FISHER,
+    LOGARITHM,
+    N_RESAMPLES,
+    PLAIN,
+    block_length,
+    intervals,
+    resamples,
+    usual_length,
+)
 from imgda_mpi.verify.pytesmo_metrics import departures, pair_scores
 from imgda_mpi.verify.station_scores import weighted_scores
 from imgda_mpi.verify.station_series import AtStations
 
 NAMES = ("R", "ubRMSE", "bias", "RMSE", "anomaly R")
 """Scores; the last one is R of departures from a moving window."""
+
+SCALES = (FISHER, LOGARITHM, PLAIN, LOGARITHM, FISHER)
 
 CHUNK = 64
 """Stations that are scored together: always the same ones, on whichever rank."""
@@ -125,9 +136,12 @@ def score_chunk(
             np.isfinite(found)[..., None, :], _resampled(*absolute, *departing, there, weights), np.nan
         )
         values[:, period][..., used] = found
-        ends[:, :, period][..., used] = intervals(np.moveaxis(resampled, 2, 0))
-        differences = resampled - resampled[:, :1]
-        difference_ends[:, :, period, 1:][..., used] = intervals(np.moveaxis(differences[:, 1:], 2, 0))
+        n_blocks = there.shape[0] // int(blocks[period])
+        for score, scale in enumerate(SCALES):
+            of_all, of_draws = found[score], np.moveaxis(resampled[score], 1, 0)
+            ends[:, score, period][..., used] = intervals(of_all, of_draws, n_blocks, scale)
+            minus_first = of_all[1:] - of_all[:1], of_draws[:, 1:] - of_draws[:, :1]
+            difference_ends[:, score, period, 1:][..., used] = intervals(*minus_first, n_blocks, PLAIN)
         for region, inside in enumerate(regions[:, used]):
             chosen = resampled[..., inside]
             sums[0, :, period, :, region] = np.nansum(chosen, axis=-1)
@@ -164,8 +178,13 @@ def _resampled(
     return np.stack([r, ubrmse, bias, np.sqrt(ubrmse**2 + bias**2), anomaly_r])
 
 
-def joined(chunks: Sequence[ChunkScores], blocks: IntArray, regions: BoolArray, least: int) -> StationResults:
-    """The results at all stations from those of chunks, in their order; the same bits however they were shared out."""
+def joined(
+    chunks: Sequence[ChunkScores], periods: BoolArray, blocks: IntArray, regions: BoolArray, least: int
+) -> StationResults:
+    """The results at all stations from those of chunks, in their order; the same bits however they were shared out.
+
+    Other arguments as of `score_chunk`.
+    """
     n_pairs, values, ends, difference_ends = (
         np.concatenate([getattr(chunk, name) for chunk in chunks], axis=-1)
         for name in ("n_pairs", "values", "ends", "difference_ends")
@@ -177,6 +196,14 @@ def joined(chunks: Sequence[ChunkScores], blocks: IntArray, regions: BoolArray, 
     with np.errstate(invalid="ignore"):
         resampled = np.moveaxis(total / number, -1, 0)
     means = _means(values, regions)
+    differences = means - means[:, :, :1]
+    mean_ends, mean_difference_ends = np.full((2, 2, *means.shape), np.nan)
+    for score, period in np.ndindex(means.shape[:2]):
+        n_blocks = int(np.count_nonzero(periods[period])) // int(blocks[period])
+        of_draws = resampled[:, score, period]
+        mean_ends[:, score, period] = intervals(means[score, period], of_draws, n_blocks, SCALES[score])
+        minus_first = differences[score, period], of_draws - of_draws[:, :1]
+        mean_difference_ends[:, score, period] = intervals(*minus_first, n_blocks, PLAIN)
     return StationResults(
         n_pairs=n_pairs,
         values=values,
@@ -185,9 +212,9 @@ def joined(chunks: Sequence[ChunkScores], blocks: IntArray, regions: BoolArray, 
         blocks=blocks,
         n_scored=(n_pairs >= least).astype(np.int64) @ regions.T.astype(np.int64),
         means=means,
-        mean_ends=intervals(resampled),
-        mean_differences=means - means[:, :, :1],
-        mean_difference_ends=intervals(resampled - resampled[:, :, :, :1]),
+        mean_ends=mean_ends,
+        mean_differences=differences,
+        mean_difference_ends=mean_difference_ends,
     )
 
 

@@ -216,7 +216,7 @@ def _results(compared: _Compared | None, least: int, comm: MPI.Intracomm) -> Sta
     if gathered is None or compared is None:
         return None
     chunks: Sequence[ChunkScores] = [chunk for of_rank in gathered for chunk in of_rank]
-    return joined(chunks, blocks, np.array(list(compared.regions.values())), least)
+    return joined(chunks, compared.periods, blocks, np.array(list(compared.regions.values())), least)
 
 
 def _verification(
