@@ -85,11 +85,11 @@ def settings_of(folder: Path, *changes: tuple[str, str]) -> Verification:
 def test_runs_are_scored_and_everything_is_written(folder: Path) -> None:
     text = verify(settings_of(folder), SELF)
     assert text is not None
-    assert "Against product, 5 times: independent" in text
+    assert "Against product, 5 times (4 more have no image, or not all runs): independent" in text
     found = read_field_scores(folder / "result" / "scores_field_product.nc")
     assert found.periods == ["before", "assimilation", "forecast"]  # of the run folders
     assert found.period.tolist() == [0, 0, 1, 1, 1]
-    assert list(found.regions) == ["all", "China"]
+    assert list(found.regions) == ["all land", "China"]
     bias = found.scores[..., SCORES.index("bias")]
     np.testing.assert_allclose(bias[:, 1, :, 0, 0, 0], [[-0.02] * 2] * 2 + [[-0.01] * 2] + [[-0.02] * 2] * 2, atol=1e-6)
     names = {path.name for path in (folder / "result").iterdir()}

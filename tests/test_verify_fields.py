@@ -30,7 +30,7 @@ STATUS = [["fit to assimilated data", "independent", "independent"]] * 2
 def judged(runs: dict, **more: object) -> Judged:
     inputs = Inputs(runs, GRID, TIMES, None, PERIODS, {"China": BOXES["China"]}, LAYERS)
     inputs = Inputs(**{**inputs.__dict__, **more})
-    regions = {"all": np.ones(GRID.shape, bool), "China": cells_of(GRID, BOXES["China"])}
+    regions = {"all land": np.ones(GRID.shape, bool), "China": cells_of(GRID, BOXES["China"])}
     return Judged(inputs, regions, scales_on(GRID, MPI.COMM_SELF), at_scales(TIMES, timedelta(days=1)))
 
 
@@ -96,7 +96,7 @@ def test_the_table_marks_what_was_assimilated(tmp_path: Path) -> None:
     text = fields_table(found)
     assert "0-10 cm, assimilation: fit to assimilated data" in text
     assert "10-40 cm, forecast: independent" in text
-    assert "all, before analyses" in text
+    assert "all land, before analyses" in text
     assert max(map(len, text.splitlines())) <= 120
 
 

@@ -28,8 +28,9 @@ from imgda_mpi.results.innovations_file import read_innovations
 from imgda_mpi.settings.verify import Verification
 from imgda_mpi.verify.innovation_scales import InnovationScales
 from imgda_mpi.verify.innovations import STATISTICS, Images, RunInnovations
+from imgda_mpi.verify.regions import ALL_LAND
 from imgda_mpi.workflow.errors_used import Known, errors_used, gain_of, method_label
-from imgda_mpi.workflow.verify_innovations import ALL_LAND, ALL_TIMES, Analyses, scales_of, verify_innovations
+from imgda_mpi.workflow.verify_innovations import ALL_TIMES, Analyses, scales_of, verify_innovations
 from imgda_mpi.workflow.verify_inputs import Inputs, Part
 
 BOXES = {"west": (0.0, 90.0, 80.0, 110.0), "far": (-90.0, -60.0, 0.0, 10.0)}
@@ -48,7 +49,7 @@ def verified(
     runs = {name: {"kind": "run", "directory": str(folder)} for name, folder in folders.items()}
     settings = Verification.model_validate({"runs": runs, "output": {"directory": str(output)}})
     inputs = Inputs({}, GRID, (), None, periods or {}, BOXES, ())
-    return verify_innovations(settings, inputs, output, comm)
+    return verify_innovations(settings, inputs, {}, output, comm)
 
 
 def only(part: Part | None) -> RunInnovations:

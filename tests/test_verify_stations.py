@@ -306,7 +306,7 @@ def test_periods_are_scored_apart_and_stations_with_few_pairs_are_not(
     assert found.results.n_pairs[:, 0].tolist() == [11, 459]
     assert np.isnan(found.results.values[:, 0]).all()
     assert found.results.n_scored.tolist() == [[0], [3]]
-    assert "early, all: 0 stations with 30 pairs or more" in said(part)
+    assert "early, all stations: 0 stations with 30 pairs or more" in said(part)
     pairs = found.series.pairs[21:, 0]
     a, b = found.series.values[1, 21:, 0][pairs], found.series.measured[21:, 0][pairs]
     assert found.results.values[0, 1, 1, 0] == pytest.approx(np.corrcoef(a, b)[0, 1], abs=1e-12)

@@ -70,12 +70,18 @@ def fields_summary(found: FieldScores) -> str:
 
 
 def _times(found: FieldScores) -> str:
-    return f"{len(found.times)} time{'s' if len(found.times) > 1 else ''}"
+    n_times, left = len(found.times), found.n_times - len(found.times)
+    said = f" ({left} more have no image, or not all runs)" if left else ""
+    return f"{n_times} time{'s' if n_times > 1 else ''}{said}"
 
 
 def _remarks(found: FieldScores) -> list[str]:
-    """What does not compare like with like, a line or more for each."""
-    return [textwrap.fill(f"- {remark}", WIDTH, subsequent_indent="  ") for remark in found.remarks]
+    """What does not compare like with like, and what became of pixels, a line or more for each."""
+    remarks = list(found.remarks)
+    if found.pixels:
+        counts = [f"{number} {reason}" for reason, number in found.pixels.items() if number]
+        remarks.append(f"pixels of {found.name} over all times and layers: {', '.join(counts)}")
+    return [textwrap.fill(f"- {remark}", WIDTH, subsequent_indent="  ") for remark in remarks]
 
 
 def _statuses(found: FieldScores) -> str:

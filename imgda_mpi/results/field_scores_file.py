@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -70,6 +71,8 @@ class FieldScores:
     scores : (n_times, n_sides, n_runs, n_layers, n_regions, n_weights, n_scores), see `SCORES`; NaN where none
     by_scale : by the names of `BY_SCALE`, (n_times, n_sides, n_runs, n_layers, n_scales), of the reference without
         sides and runs; NaN of moments at which scales are not told apart
+    n_times : asked for, of which some may have no image, or not all runs
+    pixels : of the images that were read, by what became of them; of products alone
     remarks : what is to be said of what is compared
     """
 
@@ -84,6 +87,8 @@ class FieldScores:
     period: IntArray
     scores: FloatArray
     by_scale: dict[str, FloatArray]
+    n_times: int
+    pixels: Mapping[str, int] = field(default_factory=dict)
     remarks: Sequence[str] = ()
 
     def mean(
@@ -126,6 +131,8 @@ def write_field_scores(path: Path, found: FieldScores) -> None:
         file.reference_name = found.name
         file.reference_files = found.what
         file.remarks = "\n".join(found.remarks)
+        file.times_asked_for = found.n_times
+        file.pixels = json.dumps(dict(found.pixels))
         file.createDimension("time", len(found.times))
         seconds = np.array([time.timestamp() for time in found.times])
         write_variable(file, "time", ("time",), seconds, "time", "seconds since 1970-01-01 00:00:00")
@@ -183,6 +190,8 @@ def read_field_scores(path: Path) -> FieldScores:
             period=read_values(path, file["period_of_time"]).astype(np.int64),
             scores=np.stack([read_values(path, file[name]) for name in SCORES], axis=-1),
             by_scale={name: read_values(path, file[name]) for name in BY_SCALE},
+            n_times=int(text_attribute(file, "times_asked_for")),
+            pixels=json.loads(text_attribute(file, "pixels")),
             remarks=text_attribute(file, "remarks").splitlines(),
         )
 

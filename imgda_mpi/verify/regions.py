@@ -10,6 +10,9 @@ from imgda_mpi.grid import Grid
 Box = tuple[float, float, float, float]
 """South, north, west and east, degrees."""
 
+ALL_LAND = "all land"
+"""Region of all cells; names of the settings have no blanks."""
+
 BOXES: dict[str, Box] = {"China": (15.0, 55.0, 70.0, 140.0), "US": (25.0, 50.0, -125.0, -65.0)}
 """China with what is around it, and the continental US, as in Bai et al. (2026), section 4.2.2."""
 

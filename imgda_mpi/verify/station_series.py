@@ -10,7 +10,7 @@ import numpy as np
 from imgda_mpi.arrays import BoolArray, FloatArray
 from imgda_mpi.verify.regions import Box, within
 
-ALL = "all"
+ALL = "all stations"
 """The region of all stations."""
 
 

@@ -16,7 +16,7 @@ from imgda_mpi.parallel.failure import from_rank_0, on_rank_0
 from imgda_mpi.results.folder import check_output, new_directory
 from imgda_mpi.results.manifest import write_manifest
 from imgda_mpi.settings.verify import Verification
-from imgda_mpi.verify.regions import cells_of
+from imgda_mpi.verify.regions import ALL_LAND, cells_of
 from imgda_mpi.verify.scales import scales_on
 from imgda_mpi.workflow.verify_fields import Judged, Reference, files_of, verify_fields
 from imgda_mpi.workflow.verify_innovations import verify_innovations
@@ -42,16 +42,17 @@ def verify(settings: Verification, comm: MPI.Intracomm) -> str | None:
     stages = Stages()
     inputs, references = prepare_verification(settings, stages, comm)
     parts: list[Part] = []
+    covers = from_rank_0(comm, lambda: covers_of(settings, inputs))
     with new_directory(settings.output.directory, comm) as directory:
         if references:
             with stages.stage("images"):
-                parts += _images(settings, inputs, references, directory, comm)
+                parts += _images(settings, inputs, references, covers, directory, comm)
         if settings.stations:
             with stages.stage("stations"):
                 parts += _part(verify_stations(settings, inputs, directory, comm))
         if settings.innovations and settings.run_folders:
             with stages.stage("innovations"):
-                parts += _part(verify_innovations(settings, inputs, directory, comm))
+                parts += _part(verify_innovations(settings, inputs, covers, directory, comm))
         text = on_rank_0(comm, lambda: _text(parts, directory))
         written = comm.bcast([*(file for part in parts for file in part.written), directory / TEXT])
         write_manifest(directory, written, {}, settings.model_dump_json(), "none", comm)
@@ -93,12 +94,16 @@ def prepare_verification(settings: Verification, stages: Stages, comm: MPI.Intra
 
 
 def _images(
-    settings: Verification, inputs: Inputs, references: list[Reference], directory: Path, comm: MPI.Intracomm
+    settings: Verification,
+    inputs: Inputs,
+    references: list[Reference],
+    covers: dict[str, BoolArray],
+    directory: Path,
+    comm: MPI.Intracomm,
 ) -> list[Part]:
     """Scores against all images; nothing but on rank 0. Collective."""
-    covers = from_rank_0(comm, lambda: covers_of(settings, inputs))
-    regions: dict[str, BoolArray] = {"all": np.ones(inputs.grid.shape, bool)}
-    regions |= {name: cells_of(inputs.grid, box) for name, box in inputs.boxes.items()} | covers
+    boxes = {name: cells_of(inputs.grid, box) for name, box in inputs.boxes.items()}
+    regions = {ALL_LAND: np.ones(inputs.grid.shape, bool)} | boxes | covers
     scales = None
     if min(inputs.grid.transform_shape()) >= SMALLEST:
         scales = scales_on(inputs.grid, comm)

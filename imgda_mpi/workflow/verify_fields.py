@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import logging
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -33,8 +33,6 @@ from imgda_mpi.results.score_maps_file import MapsWriter
 from imgda_mpi.verify.field_scores import SCORES, WEIGHTS, CellSums, RegionScores
 from imgda_mpi.verify.scales import Scales
 from imgda_mpi.workflow.verify_inputs import Inputs, times_of_periods
-
-log = logging.getLogger(__name__)
 
 N_BLOCKS = 32
 """Of a period: sums over the moments of each are made by one rank and added in order, whatever the number of ranks."""
@@ -116,12 +114,13 @@ def verify_fields(judged: Judged, reference: Reference, directory: Path, comm: M
 
 
 class _Moment(NamedTuple):
-    """Scores of one moment as of `FieldScores`, without the axis of times."""
+    """Scores of one moment as of `FieldScores`, without the axis of times, and pixels of its image by reason."""
 
     time: datetime
     period: int
     scores: FloatArray
     by_scale: dict[str, FloatArray]
+    counts: Counter[str]
 
 
 @dataclass(eq=False)
@@ -214,7 +213,7 @@ class _Worker:
                     by_scale["error_by_scale"][SIDES.index(side), n, number] = found.error
                     by_scale["correlation_by_scale"][SIDES.index(side), n, number] = found.correlation
                     by_scale["reference_by_scale"][number] = found.reference
-        return _Moment(time, period, scores, by_scale)
+        return _Moment(time, period, scores, by_scale, images.counts)
 
     @property
     def _n_scales(self) -> int:
@@ -239,6 +238,11 @@ class _States:
         """Those of `SIDES` that there are."""
         return [side for side in SIDES if side in self._frames]
 
+    @property
+    def counts(self) -> Counter[str]:
+        """Pixels that were read so far, by what became of them."""
+        return sum((frame.counts for frames in self._frames.values() for frame in frames), Counter())
+
     def has(self, layer: Layer) -> bool:
         """Whether there is an image of a layer."""
         return layer in self._series.layers(self._time)
@@ -260,8 +264,8 @@ def _written(judged: Judged, reference: Reference, found: Sequence[_Moment], dir
     """
     inputs = judged.inputs
     n_times = sum(map(len, times_of_periods(inputs)))
-    n_images = len(found)
-    found = [moment for moment in found if np.isfinite(moment.scores).any()]
+    every, n_images = found, len(found)
+    found = [moment for moment in every if np.isfinite(moment.scores).any()]
     if not found:
         seen = "no image" if n_images == 0 else f"{n_images} images without a cell and layer that all have"
         raise fault(
@@ -270,8 +274,6 @@ def _written(judged: Judged, reference: Reference, found: Sequence[_Moment], dir
             expected="images of these times, of the region of the runs",
             do="correct its files or max_time_offset, or give other `times`",
         )
-    if len(found) < n_times:
-        log.info("%s: %d of %d times have no image, or not all runs", reference.name, n_times - len(found), n_times)
     remarks = {name: run.remarks for name, run in {**inputs.runs, reference.name: reference.series}.items()}
     result = FieldScores(
         name=reference.name,
@@ -286,6 +288,8 @@ def _written(judged: Judged, reference: Reference, found: Sequence[_Moment], dir
         scores=np.stack([moment.scores for moment in found]),
         by_scale={name: np.stack([moment.by_scale[name] for moment in found]) for name in BY_SCALE},
         remarks=[f"{name}: {remark}" for name, of_one in remarks.items() for remark in of_one],
+        n_times=n_times,
+        pixels=sum((moment.counts for moment in every), Counter()),
     )
     write_field_scores(directory / f"scores_field_{reference.name}.nc", result)
     write_field_table(directory / f"scores_field_{reference.name}.csv", result)

@@ -27,13 +27,13 @@ from imgda_mpi.settings.verify import Verification
 from imgda_mpi.verify import innovations as in_cells
 from imgda_mpi.verify.innovation_scales import InnovationScales, scale_statistics
 from imgda_mpi.verify.innovations import SUMS, RunInnovations, lag_of_means, region_sums, standard_errors, statistics
-from imgda_mpi.verify.regions import Box, cells_of
+from imgda_mpi.verify.regions import ALL_LAND, cells_of
 from imgda_mpi.verify.scales import shortest_waves
 from imgda_mpi.workflow.errors_used import errors_used, gain_of, method_label
 from imgda_mpi.workflow.verify_inputs import Inputs, Part
 
-ALL_LAND, ALL_TIMES = "all land", "all times"
-"""Region and period of everything; names of the settings have no blanks."""
+ALL_TIMES = "all times"
+"""Period of everything; names of the settings have no blanks."""
 
 CLOSE = 1.5
 """Of the usual distance in time: analyses further apart are not consecutive."""
@@ -41,7 +41,9 @@ CLOSE = 1.5
 DIAGNOSTICS = "analysis/diagnostics.nc"
 
 
-def verify_innovations(settings: Verification, inputs: Inputs, directory: Path, comm: MPI.Intracomm) -> Part | None:
+def verify_innovations(
+    settings: Verification, inputs: Inputs, covers: Mapping[str, BoolArray], directory: Path, comm: MPI.Intracomm
+) -> Part | None:
     """Innovation statistics of all runs that are run folders: a part on rank 0, None elsewhere.
 
     Collective over ``comm``: the ranks share the analyses out, each has the images of two in memory; the same bits on
@@ -59,7 +61,7 @@ def verify_innovations(settings: Verification, inputs: Inputs, directory: Path, 
     tasks = [(run, number) for run, of_run in enumerate(runs) for number in range(len(of_run.times))]
     first, last = share(len(tasks), comm.size)[comm.rank : comm.rank + 2]
     with same_fate(comm):
-        own = _sums_of(runs, tasks[first:last], scales, inputs.boxes)
+        own = _sums_of(runs, tasks[first:last], scales, inputs, covers)
     every: list[list[_Sums]] | None = comm.gather(own)
 
     def write() -> Part | None:
@@ -67,7 +69,7 @@ def verify_innovations(settings: Verification, inputs: Inputs, directory: Path, 
             return Part("Innovations: none of the runs has analyses.", ())
         found = dict(zip(tasks, (sums for part in every for sums in part), strict=True))
         periods = {ALL_TIMES: _all_times(runs), **inputs.periods}
-        regions = (ALL_LAND, *inputs.boxes)
+        regions = (ALL_LAND, *inputs.boxes, *covers)
         of_runs = [
             _summed_up(of_run, [found[run, number] for number in range(len(of_run.times))], regions, periods)
             for run, of_run in enumerate(runs)
@@ -160,7 +162,8 @@ def _sums_of(
     runs: Sequence[Analyses],
     tasks: Sequence[tuple[int, int]],
     scales: Sequence[InnovationScales | None],
-    boxes: Mapping[str, Box],
+    inputs: Inputs,
+    covers: Mapping[str, BoolArray],
 ) -> list[_Sums]:
     """What the analyses of one rank come to: numbers of their runs and in these, in the order of time."""
     found = []
@@ -171,7 +174,7 @@ def _sums_of(
             raise ValueError("an analysis of a run without any")
         with settled_by(f"[runs.{of_run.name}]"):
             if at[0] != run:
-                regions = _regions(of_run.grid, boxes)
+                regions = _regions(of_run.grid, inputs, covers)
             before = None
             if of_run.follows[number]:
                 is_there = of_last is not None and at == (run, number - 1)
@@ -204,8 +207,15 @@ def _read(of_run: Analyses, number: int) -> SavedInnovation:
     return saved
 
 
-def _regions(grid: Grid, boxes: Mapping[str, Box]) -> dict[str, BoolArray]:
-    return {ALL_LAND: np.ones(grid.shape, bool)} | {name: cells_of(grid, box) for name, box in boxes.items()}
+def _regions(grid: Grid, inputs: Inputs, covers: Mapping[str, BoolArray]) -> dict[str, BoolArray]:
+    """Cells of the regions of a run's analyses, whose grid may be another one than that of its history."""
+    nowhere = np.zeros(grid.shape, bool)
+    is_same = grid.has_cells_of(inputs.grid)
+    return {
+        ALL_LAND: ~nowhere,
+        **{name: cells_of(grid, box) for name, box in inputs.boxes.items()},
+        **{name: cells if is_same else nowhere for name, cells in covers.items()},
+    }
 
 
 def _all_times(runs: Sequence[Analyses]) -> tuple[datetime, datetime]:

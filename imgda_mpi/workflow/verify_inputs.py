@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from imgda_mpi.columns.vegetation import COVERS
 from imgda_mpi.faults import ConfigError, fault, settled_by
 from imgda_mpi.grid import Grid
 from imgda_mpi.histories.image_series import ImageSeries
@@ -85,6 +86,8 @@ def read_inputs(settings: Verification) -> Inputs:
     times = _times(settings, runs)
     periods = _periods(settings, times)
     boxes = {name: box for name, box in {**BOXES, **settings.boxes}.items() if cells_of(grid, box).any()}
+    for name in settings.boxes.keys() & COVERS.keys():
+        raise ConfigError(f"boxes {name}: is the name of a vegetation; give the box another one")
     for name in settings.boxes.keys() - boxes.keys():
         raise ConfigError(f"boxes {name}: no cell of the runs' grid is in it; correct or remove it")
     inputs = Inputs(runs, grid, times, settings.window, periods, boxes, settings.layers)
