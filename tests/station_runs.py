@@ -8,11 +8,15 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
+from mpi4py import MPI
+from problems import SELF
 
 from imgda_mpi.grid import Grid
 from imgda_mpi.histories.image_series import Frame, ImageSeries
+from imgda_mpi.results.station_scores_file import StationVerification, read_station_scores
 from imgda_mpi.settings.verify import Verification
-from imgda_mpi.workflow.verify_inputs import Inputs
+from imgda_mpi.workflow.verify_inputs import Inputs, Part
+from imgda_mpi.workflow.verify_stations import verify_stations
 
 Field = Callable[[datetime, float], np.ndarray]
 """Image of a time at a depth, m3 m-3."""
@@ -81,3 +85,17 @@ def settings_of(**stations: dict[str, object]) -> Verification:
             "output": {"directory": "out"},
         }
     )
+
+
+def verified(
+    inputs: Inputs, folder: Path, comm: MPI.Intracomm = SELF, **section: object
+) -> tuple[Part, StationVerification]:
+    """The part on rank 0, and what is in its file."""
+    part = verify_stations(settings_of(sites={"kind": "table", **section}), inputs, folder, comm)
+    assert part is not None
+    return part, read_station_scores(folder / "scores_stations_sites.nc")
+
+
+def said(part: Part) -> str:
+    """Its text in one line."""
+    return " ".join(part.text.split())

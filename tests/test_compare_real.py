@@ -85,6 +85,7 @@ def test_stations_judge_over_the_times(region: Region) -> None:
     assert "2 stations, 42 pairs; 1 with fewer than 10 pairs left out" in table
     assert "minus none" in table
     assert "minus pointwise" in table
+    assert f"blocks of times are drawn anew 1000 times, {scored.block} in a block" in table
     for number in range(3):
         mean = scored.values[0, number].mean(keepdims=True)
         low, high = intervals(mean, scored.resampled[0, number][:, None], scored.n_blocks, FISHER)

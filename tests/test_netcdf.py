@@ -12,7 +12,7 @@ import pytest
 from image_files import FIELD, GRID, LATITUDE, LONGITUDE, NOON, write_image
 
 from imgda_mpi.faults import InputError
-from imgda_mpi.netcdf import resolve
+from imgda_mpi.netcdf import resolve, write_names
 from imgda_mpi.observations.cf import read_cf
 
 
@@ -99,3 +99,11 @@ def test_a_star_stands_for_the_one_file_of_its_pattern(tmp_path: Path) -> None:
         InputError, match=r"found 2 files of this pattern \(SM_20220603_20220605.nc, .*v2.nc\), expected"
     ):
         read_cf(pattern, GRID, NOON, variable="sm")
+
+
+def test_names_of_any_language_are_written(tmp_path: Path) -> None:
+    for names in (["Höhe", "", "北京"], ["plain", "x"]):
+        with netCDF4.Dataset(tmp_path / "names.nc", "w") as file:
+            write_names(file, "station", names)
+        with netCDF4.Dataset(tmp_path / "names.nc") as file:
+            assert [str(name) for name in file["station"][:]] == names

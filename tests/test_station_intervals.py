@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import pytest
+from station_runs import inputs_of, said, series_of, verified
 
+from imgda_mpi.grid import Grid
 from imgda_mpi.stations.choice import nearest
 from imgda_mpi.stations.series import StationSeries
 from imgda_mpi.verify.block_bootstrap import PLAIN, block_length, intervals, lag_1, resamples, usual_length
@@ -17,6 +20,7 @@ from imgda_mpi.verify.station_verification import block_lengths
 
 START = datetime(2020, 6, 1, tzinfo=UTC)
 HOUR = 3600.0
+GRID = Grid(20.5 - np.arange(12.0), 100.5 + np.arange(14.0))
 
 
 def red(rng: np.random.Generator, n_times: int, n: int, rho: float) -> np.ndarray:
@@ -169,6 +173,28 @@ def test_lags_cannot_be_seen_of_daily_or_few_values(rng: np.random.Generator) ->
     assert lags_of_networks(values[:1], values[:1], np.zeros(1), ["N"] * 2) == []
     constant = np.full((400, 2), 0.2)
     assert lags_of_networks(constant, constant, 3 * HOUR * np.arange(400), ["N"] * 2) == []
+
+
+def test_stations_in_local_time_are_warned_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    times = [START + timedelta(hours=3 * n) for n in range(60 * 8)]
+    water = rainy(np.random.default_rng(2), 60 * 24, GRID.cell_area.size).reshape(-1, *GRID.shape)[::3]
+    of_time = dict(zip(times, water, strict=True))
+    inputs = inputs_of({"run": series_of(lambda time, depth: of_time[time], GRID, times)}, times)
+    for later, doubtful in ((0, False), (8, True)):
+        lines = ["network,station,time,depth,value,latitude,longitude"]
+        for name, row, column in (("a", 3, 4), ("b", 8, 2), ("c", 6, 9)):
+            for time in times:
+                stated = time + timedelta(hours=later)
+                place = f"{GRID.latitude[row]},{GRID.longitude[column]}"
+                lines.append(f"CMA,{name},{stated:%Y-%m-%dT%H:%M},0.05,{of_time[time][row, column]:.4f},{place}")
+        (tmp_path / "stations.csv").write_text("\n".join(lines) + "\n")
+        caplog.clear()
+        section = {"file": str(tmp_path / "stations.csv"), "cell": "nearest", "match": "90 min"}
+        part, found = verified(inputs, tmp_path, **section)
+        assert [lag.doubtful for lag in found.lags] == [doubtful]
+        words = "CMA: changes of 3 stations are most like those of the first run 9 h later"
+        assert (f"WARNING: {words}" in said(part)) == doubtful
+        assert (f"stations sites: {words}" in caplog.text) == doubtful
 
 
 # --- Nearest values ---------------------------------------------------------------------------------------------------

@@ -297,6 +297,7 @@ def test_files_that_cannot_be_read_are_left_out_counted_and_named(
     with caplog.at_level(logging.WARNING):
         found = read_stations("ismn", path, SURFACE, flags=("G",))
     assert [(one.station, one.sensor) for one in found] == [("A", "Probe-B"), ("B(1),x", "Probe-A")]
+    assert found.n_unread == 6
     (said,) = caplog.messages
     assert said.startswith(
         f"{path}: 6 of 8 files of soil moisture cannot be read and are left out: NET/F/F_sm_x.stm: a"

@@ -14,13 +14,12 @@ from mpi4py import MPI
 from problems import COMMS, SELF, agree
 from pytesmo import metrics
 from runs import shared_folder
-from station_runs import LAYERS, MadeSeries, inputs_of, series_of, settings_of
+from station_runs import LAYERS, MadeSeries, inputs_of, said, series_of, settings_of, verified
 
 from imgda_mpi.faults import ConfigError, InputError
 from imgda_mpi.grid import Grid
 from imgda_mpi.results.station_scores_file import StationVerification, read_station_scores
 from imgda_mpi.verify.station_verification import CHUNK, NAMES
-from imgda_mpi.workflow.verify_inputs import Inputs, Part
 from imgda_mpi.workflow.verify_stations import verify_stations
 
 START = datetime(2020, 6, 1, tzinfo=UTC)
@@ -92,20 +91,6 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, np.
 
 def two_runs(**more: object) -> dict[str, MadeSeries]:
     return {"control": series_of(control, GRID, TIMES, **more), "better": series_of(better, GRID, TIMES, **more)}
-
-
-def verified(
-    inputs: Inputs, folder: Path, comm: MPI.Intracomm = SELF, **section: object
-) -> tuple[Part, StationVerification]:
-    """The part on rank 0, and what is in its file."""
-    part = verify_stations(settings_of(sites={"kind": "table", **section}), inputs, folder, comm)
-    assert part is not None
-    return part, read_station_scores(folder / "scores_stations_sites.nc")
-
-
-def said(part: Part) -> str:
-    """Its text in one line."""
-    return " ".join(part.text.split())
 
 
 def station(found: StationVerification, name: str) -> int:
@@ -371,31 +356,6 @@ def test_rain_of_files_goes_with_the_series(table: tuple[Path, dict[str, np.ndar
     verify_stations(settings, inputs_of(two_runs(rains=True), TIMES), tmp_path, SELF)
     found = read_station_scores(tmp_path / "scores_stations_sites.nc")
     np.testing.assert_allclose(found.rain, 1e-6 * np.arange(480)[:, None] * np.ones(3), atol=1e-18)
-
-
-def test_stations_in_local_time_are_warned_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    rng = np.random.default_rng(2)
-    rain = np.where(rng.random((len(TIMES) + 3, *GRID.shape)) < 0.05, 0.1, 0.0)
-    water = np.full(rain.shape, 0.2)
-    for number in range(1, len(rain)):
-        water[number] = 0.97 * water[number - 1] + rain[number]
-    of_time = dict(zip([START - timedelta(hours=9), *TIMES], water, strict=False))
-    inputs = inputs_of({"run": series_of(lambda time, depth: of_time[time], GRID, TIMES)}, TIMES)
-    for later, doubtful in ((0, False), (8, True)):
-        lines = ["network,station,time,depth,value,latitude,longitude"]
-        for name, row, column in (("a", 3, 4), ("b", 8, 2), ("c", 6, 9)):
-            for time in TIMES:
-                stated = time + timedelta(hours=later)
-                place = f"{GRID.latitude[row]},{GRID.longitude[column]}"
-                lines.append(f"CMA,{name},{stated:%Y-%m-%dT%H:%M},0.05,{of_time[time][row, column]:.4f},{place}")
-        (tmp_path / "stations.csv").write_text("\n".join(lines) + "\n")
-        caplog.clear()
-        section = {"file": str(tmp_path / "stations.csv"), "cell": "nearest", "match": "90 min"}
-        part, found = verified(inputs, tmp_path, **section)
-        assert [lag.doubtful for lag in found.lags] == [doubtful]
-        words = "CMA: changes of 3 stations are most like those of the first run 9 h later"
-        assert (f"WARNING: {words}" in said(part)) == doubtful
-        assert (f"stations sites: {words}" in caplog.text) == doubtful
 
 
 def test_without_pytesmo_it_is_said_how_to_install_it(
