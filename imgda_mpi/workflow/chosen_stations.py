@@ -41,6 +41,11 @@ class Chosen:
     at_depth: bool
     counts: dict[str, int]
 
+    @property
+    def summary(self) -> str:
+        """The counts that are not 0, in words."""
+        return ", ".join(f"{reason}: {number}" for reason, number in self.counts.items() if number)
+
     def without(self, gone: BoolArray, reason: str) -> Chosen:
         """All but some stations, (n_stations,), which are counted and said."""
         if gone.any():

@@ -22,7 +22,7 @@ from imgda_mpi.workflow.verify_fields import Judged, Reference, files_of, verify
 from imgda_mpi.workflow.verify_innovations import verify_innovations
 from imgda_mpi.workflow.verify_inputs import Inputs, Part, at_scales, read_inputs, times_of_periods
 from imgda_mpi.workflow.verify_references import covers_of, read_references
-from imgda_mpi.workflow.verify_stations import verify_stations
+from imgda_mpi.workflow.verify_stations import check_stations, verify_stations
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +75,7 @@ def check_verification(settings: Verification, comm: MPI.Intracomm) -> None:
 
 
 def prepare_verification(settings: Verification, stages: Stages, comm: MPI.Intracomm) -> tuple[Inputs, list[Reference]]:
-    """Open runs and images, and see that the result can be written. Collective.
+    """Open runs, images and stations, and see that the result can be written. Collective.
 
     Raises
     ------
@@ -85,6 +85,7 @@ def prepare_verification(settings: Verification, stages: Stages, comm: MPI.Intra
     with stages.stage("inputs"):
         inputs = from_rank_0(comm, lambda: read_inputs(settings))
         references = from_rank_0(comm, lambda: read_references(settings, inputs))
+        on_rank_0(comm, lambda: check_stations(settings, inputs))
         n_times = sum(map(len, times_of_periods(inputs)))
         stages.say(f"{len(inputs.runs)} runs, {n_times} times in {', '.join(inputs.periods)}")
     maps = 4 * 4 * len(inputs.periods) * len(inputs.runs) * len(inputs.layers) * inputs.grid.cell_area.size

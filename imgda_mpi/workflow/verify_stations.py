@@ -12,7 +12,7 @@ import numpy as np
 from mpi4py import MPI
 
 from imgda_mpi.arrays import BoolArray, FloatArray, IntArray
-from imgda_mpi.faults import fault, settled_by
+from imgda_mpi.faults import ImgdaError, fault, settled_by
 from imgda_mpi.histories.rain import RainSeries, open_rain
 from imgda_mpi.parallel.failure import from_rank_0, on_rank_0, same_fate
 from imgda_mpi.parallel.ownership import share
@@ -74,6 +74,23 @@ def verify_stations(settings: Verification, inputs: Inputs, directory: Path, com
     )
 
 
+def check_stations(settings: Verification, inputs: Inputs) -> None:
+    """Read the stations of all sections, and say how many there are: they are small beside the runs. On rank 0.
+
+    Raises
+    ------
+    ImgdaError
+        Where they cannot be read, none is within the grid, or a package is missing.
+    """
+    for name, section in settings.stations.items():
+        with settled_by(f"[stations.{name}]"):
+            check_pytesmo()
+            chosen = choose_stations(section, inputs)
+            if not chosen.series:
+                raise _too_few(section, chosen, 0)
+            log.info("stations %s: %s: %s", name, section.file, chosen.summary)
+
+
 def _rain(section: RainFiles, inputs: Inputs, comm: MPI.Intracomm) -> RainSeries:
     """Rain of files, on every rank. Collective."""
     return from_rank_0(comm, lambda: open_rain(times=inputs.times, **section.values()))
@@ -93,7 +110,7 @@ def _verify(
     chosen = on_rank_0(comm, lambda: choose_stations(section, inputs))
     places, at_depth = comm.bcast(None if chosen is None else (chosen.places, chosen.at_depth))
     found = values_at(inputs, places, section.cell, at_depth, rain, comm) if places.names else None
-    compared = on_rank_0(comm, lambda: _compared(name, section, inputs, chosen, found))
+    compared = on_rank_0(comm, lambda: _compared(section, inputs, chosen, found))
     results = _results(compared, section.least_pairs, comm)
 
     def written() -> Part:
@@ -130,9 +147,7 @@ class _Compared:
     regions: dict[str, BoolArray]
 
 
-def _compared(
-    name: str, section: AnySites, inputs: Inputs, chosen: Chosen | None, found: RunValues | None
-) -> _Compared:
+def _compared(section: AnySites, inputs: Inputs, chosen: Chosen | None, found: RunValues | None) -> _Compared:
     """Pairs of runs and stations, without stations at which some run never has a value. On rank 0.
 
     Raises
@@ -157,16 +172,18 @@ def _compared(
         without = int(np.count_nonzero(np.isnan(found.middles).any(axis=0)))
         counts = {"times": len(inputs.times), "times without a frame of some run": without}
         chosen = replace(chosen, counts=chosen.counts | counts)
-    left = ", ".join(f"{reason}: {number}" for reason, number in chosen.counts.items() if number)
-    log.info("stations %s: %s: %s", name, section.file, left)
     if found is None or n_most < section.least_pairs:
-        raise fault(
-            section.file,
-            found=f"{len(chosen.series)} stations to compare with at most {n_most} pairs in a period ({left})",
-            expected=f"one with at least {section.least_pairs}",
-            do="take stations of this region and time, a longer match or window, more times, or a smaller least_pairs",
-        )
+        raise _too_few(section, chosen, n_most)
     return _Compared(chosen, series, found.rain[:, ~gone], matched, periods, chosen.places.regions(inputs.boxes))
+
+
+def _too_few(section: AnySites, chosen: Chosen, n_most: int) -> ImgdaError:
+    return fault(
+        section.file,
+        found=f"{len(chosen.series)} stations to compare with at most {n_most} pairs in a period ({chosen.summary})",
+        expected=f"one with at least {section.least_pairs}",
+        do="take stations of this region and time, a longer match or window, more times, or a smaller least_pairs",
+    )
 
 
 def _measured(section: AnySites, inputs: Inputs, chosen: Chosen, found: RunValues) -> tuple[FloatArray, str]:
