@@ -64,9 +64,6 @@ class MadeSeries(ImageSeries):
     def layers(self, time: datetime) -> Sequence[tuple[float, float]]:
         return self.held
 
-    def files(self, time: datetime) -> list[Path]:
-        return []
-
 
 def series_of(image: Field, grid: Grid, times: Sequence[datetime], **more: object) -> MadeSeries:
     return MadeSeries(what="made", grid=grid, times=times, image=image, has_nodes=more.pop("has_nodes", True), **more)

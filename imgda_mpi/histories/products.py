@@ -146,13 +146,6 @@ class ProductSeries(ImageSeries):
             return [layer for layer in self.wanted.layers if layer[1] <= file.nodes.depths[-1]]
         return list(file.found)
 
-    def files(self, time: datetime) -> list[Path]:
-        """See `ImageSeries`."""
-        path, mask = self._path(time), self.wanted.mask
-        if path is None:
-            return []
-        return [path, *([resolve(mask.file, time)] if mask is not None and mask.file is not None else [])]
-
     def _path(self, time: datetime) -> Path | None:
         path = resolve(self.pattern, time)
         return path if path.is_file() else None
