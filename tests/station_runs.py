@@ -88,8 +88,7 @@ def verified(
     inputs: Inputs, folder: Path, comm: MPI.Intracomm = SELF, **section: object
 ) -> tuple[Part, StationVerification]:
     """The part on rank 0, and what is in its file."""
-    part = verify_stations(settings_of(sites={"kind": "table", **section}), inputs, folder, comm)
-    assert part is not None
+    (part,) = verify_stations(settings_of(sites={"kind": "table", **section}), inputs, folder, comm)
     return part, read_station_scores(folder / "scores_stations_sites.nc")
 
 

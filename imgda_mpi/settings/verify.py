@@ -263,8 +263,8 @@ class Verification(Section):
 
     @model_validator(mode="after")
     def _something(self) -> Verification:
-        if not (self.images or self.stations or self.innovations):
-            raise ValueError("needs [images.NAME], [stations.NAME] or innovations = true")
+        if not (self.images or self.stations or (self.innovations and self.run_folders)):
+            raise ValueError("needs [images.NAME], [stations.NAME], or innovations = true and a run of kind run")
         return self
 
     @model_validator(mode="after")
