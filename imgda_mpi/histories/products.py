@@ -21,6 +21,7 @@ from imgda_mpi.histories.image_series import Frame, ImageSeries
 from imgda_mpi.histories.opened import LastOpened
 from imgda_mpi.histories.product_file import ProductFile, Wanted, open_product
 from imgda_mpi.netcdf import resolve
+from imgda_mpi.observations.cf import POSSIBLE
 from imgda_mpi.observations.image import Layer
 from imgda_mpi.observations.masks import Mask
 from imgda_mpi.observations.times import without_time
@@ -32,8 +33,6 @@ GLDAS = {
     "SoilMoi100_200cm_inst": (1.0, 2.0),
 }
 """Variables of GLDAS-2.1 Noah and their layers (Rodell et al. 2004), by whose thickness kg m-2 become m3 m-3."""
-
-POSSIBLE = (0.0, 1.0)  # m3 m-3
 
 FIELDS = re.compile(r"%(.)")
 STEPS = {"minutes": timedelta(minutes=30), "hours": timedelta(hours=1), "days": timedelta(days=1)}
