@@ -148,8 +148,7 @@ class ProductFile:
         """Layers or nodes of a variable, with what is selected along its other dimensions."""
         variable = find_variable(self._path, self._dataset, name)
         taken = {*horizontal, self.times.dimension if self.times else None}
-        chosen = selected(self._path, self._dataset, variable, self._wanted.select, taken)
-        others = [d for d in variable.dimensions if d not in taken and d not in chosen]
+        chosen, others = selected(self._path, self._dataset, variable, self._wanted.select, taken)
         if layer is not None:
             places: list[Place] | Nodes = [choose_layer(self._path, self._dataset, variable, others, layer)]
         else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -96,16 +96,14 @@ class ProductSeries(ImageSeries):
     max_offset : from the time that is asked for
     to_middle : from a file's time to the middle of its interval
     wanted : of every file
+    opened : opens one
     """
 
     pattern: Path
     max_offset: timedelta | None
     to_middle: timedelta
     wanted: Wanted
-    opened: LastOpened[ProductFile] = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "opened", LastOpened(partial(open_product, wanted=self.wanted)))
+    opened: LastOpened[ProductFile]
 
     def at(self, time: datetime) -> list[Frame]:
         """See `ImageSeries`; without an interval that holds it the nearest one, of two the earlier one."""
@@ -249,6 +247,11 @@ def check_grid(path: Path, own: Grid, grid: Grid) -> None:
         raise fault(path, "lat, lon", found=found, expected=f"{expected} as in the other files", do=do)
 
 
+def offset_of(hours: float) -> timedelta | None:
+    """The largest distance in time; None where there is no limit."""
+    return timedelta(hours=hours) if math.isfinite(hours) else None
+
+
 def _series(pattern: Path, wanted: Wanted, times: Sequence[datetime], max_time_offset: float) -> ProductSeries:
     path, time = sample_file(pattern, times)
     with open_product(path, wanted=wanted) as file:
@@ -270,9 +273,10 @@ def _series(pattern: Path, wanted: Wanted, times: Sequence[datetime], max_time_o
             has_nodes=file.nodes is not None,
             remarks=tuple(remark for remark in said if remark),
             pattern=pattern,
-            max_offset=timedelta(hours=max_time_offset) if math.isfinite(max_time_offset) else None,
+            max_offset=offset_of(max_time_offset),
             to_middle=to_middle,
             wanted=wanted,
+            opened=LastOpened(partial(open_product, wanted=wanted)),
         )
 
 

@@ -34,6 +34,18 @@ class Places:
     depth: FloatArray
     compared: FloatArray
 
+    def some(self, chosen: BoolArray) -> Places:
+        """Those of some of the stations, (n_stations,)."""
+        index = np.flatnonzero(chosen).tolist()
+        return Places(
+            names=[self.names[number] for number in index],
+            networks=[self.networks[number] for number in index],
+            latitude=self.latitude[index],
+            longitude=self.longitude[index],
+            depth=self.depth[index],
+            compared=self.compared[index],
+        )
+
     def regions(self, boxes: Mapping[str, Box]) -> dict[str, BoolArray]:
         """Stations of all regions that have some, (n_stations,) each: all of them, and those in boxes."""
         found = {ALL: np.ones(self.latitude.size, bool)}

@@ -164,6 +164,7 @@ class _Worker:
         self.judged, self.reference = judged, reference
         grid = judged.inputs.grid
         regions = judged.inputs.regions_on(grid)
+        self._n_scales = 0 if judged.scales is None else judged.scales.n_scales
         self._n_regions, self._scores = len(regions), RegionScores(grid, regions)
         own = reference.series.grid
         self._to_cells = None if own.has_cells_of(grid) else METHODS[reference.regridding](own, grid)
@@ -213,10 +214,6 @@ class _Worker:
                     by_scale["correlation_by_scale"][SIDES.index(side), n, number] = found.correlation
                     by_scale["reference_by_scale"][number] = found.reference
         return _Moment(time, period, scores, by_scale, images.counts)
-
-    @property
-    def _n_scales(self) -> int:
-        return 0 if self.judged.scales is None else self.judged.scales.n_scales
 
 
 class _States:

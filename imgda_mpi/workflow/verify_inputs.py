@@ -97,7 +97,7 @@ def read_inputs(settings: Verification) -> Inputs:
     runs = {}
     for name, section in settings.runs.items():
         with settled_by(f"[runs.{name}]"):
-            runs[name] = opened(section, settings.layers, all_times(None, settings.times))
+            runs[name] = series_of(section, settings.layers, all_times(None, settings.times))
     grid = _grid(runs)
     times = _times(settings, runs)
     periods = _periods(settings, times)
@@ -111,7 +111,7 @@ def read_inputs(settings: Verification) -> Inputs:
     return inputs
 
 
-def opened(section: OfMoisture, layers: Sequence[Layer], times: Sequence[datetime]) -> ImageSeries:
+def series_of(section: OfMoisture, layers: Sequence[Layer], times: Sequence[datetime]) -> ImageSeries:
     """The series of a section of settings; layers and times are those that are asked for. On rank 0."""
     return open_series(section.kind, layers=layers, times=times, **section.values("assimilated", "regridding"))
 

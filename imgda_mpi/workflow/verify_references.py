@@ -8,7 +8,7 @@ from imgda_mpi.histories.assimilated import assimilated_by
 from imgda_mpi.settings.verify import AnyReference, OfProduct, Verification
 from imgda_mpi.verify.status import status
 from imgda_mpi.workflow.verify_fields import Reference
-from imgda_mpi.workflow.verify_inputs import Inputs, analyses_of, opened
+from imgda_mpi.workflow.verify_inputs import Inputs, analyses_of, series_of
 
 
 def read_references(settings: Verification, inputs: Inputs) -> list[Reference]:
@@ -21,7 +21,7 @@ def read_references(settings: Verification, inputs: Inputs) -> list[Reference]:
     references = []
     for name, section in settings.images.items():
         with settled_by(f"[images.{name}]"):
-            series = opened(section, inputs.layers, inputs.times)
+            series = series_of(section, inputs.layers, inputs.times)
             references.append(Reference(name, series, section.regridding, _statuses(settings, section, inputs)))
     return references
 
