@@ -35,9 +35,8 @@ GLDAS = {
 """Variables of GLDAS-2.1 Noah and their layers (Rodell et al. 2004), by whose thickness kg m-2 become m3 m-3."""
 
 FIELDS = re.compile(r"%(.)")
-STEPS = {"minutes": timedelta(minutes=30), "hours": timedelta(hours=1), "days": timedelta(days=1)}
-FINEST = {"minutes": set("MSTRXcs"), "hours": set("HIp")}
-"""Fields of a pattern by how far apart its files are at least."""
+STEPS = {"MSTRXcs": timedelta(minutes=30), "HIp": timedelta(hours=1)}
+"""How far apart the files of a pattern with these fields are at least; of one with others alone it is a day."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -316,8 +315,7 @@ def _steps(pattern: Path, start: datetime, end: datetime) -> Iterator[datetime]:
     fields = _fields(pattern)
     if not fields:
         return
-    finest = next((name for name, signs in FINEST.items() if fields & signs), "days")
-    step = STEPS[finest]
+    step = next((step for signs, step in STEPS.items() if fields & set(signs)), timedelta(days=1))
     day = start.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     time = day + ((start - day) // step + 1) * step
     while time < end:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -141,12 +141,8 @@ def _scales(found: FieldScores, period: int, layer: int) -> str:
         error, correlation = (
             found.mean_by_scale(of, period, "after", run, layer) for of in ("error_by_scale", "correlation_by_scale")
         )
-        lines.append([name, *_pairs(error, correlation)])
+        pairs = zip(error, correlation, strict=True)
+        lines.append([name, *(f"{number_text(one, '.4f')} ({number_text(other, '.2f')})" for one, other in pairs)])
     image = found.mean_by_scale("reference_by_scale", period, "after", 0, layer)
     lines.append([f"{found.name} itself", *(number_text(one, ".4f") for one in image)])
     return columns(lines)
-
-
-def _pairs(errors: Sequence[float] | FloatArray, correlations: Sequence[float] | FloatArray) -> list[str]:
-    pairs = zip(errors, correlations, strict=True)
-    return [f"{number_text(error, '.4f')} ({number_text(correlation, '.2f')})" for error, correlation in pairs]
