@@ -18,7 +18,7 @@ from imgda_mpi.faults import ImgdaError, fault
 from imgda_mpi.grid import Grid
 from imgda_mpi.histories.depths import weights_at, weights_of_layer
 from imgda_mpi.histories.image_series import Frame, ImageSeries
-from imgda_mpi.histories.opened import LastOpened
+from imgda_mpi.histories.opened import LastOpened, check_grid
 from imgda_mpi.histories.product_file import ProductFile, Wanted, open_product
 from imgda_mpi.netcdf import resolve
 from imgda_mpi.observations.cf import POSSIBLE
@@ -228,22 +228,6 @@ def open_cf(
     variables = dict.fromkeys(variable, layer)
     wanted = Wanted(layers=layers, variables=variables, select=select or {}, valid_range=valid_range, mask=mask)
     return _series(Path(file), wanted, times, max_time_offset)
-
-
-def check_grid(path: Path, own: Grid, grid: Grid) -> None:
-    """Refuse a file of another grid than that of the others.
-
-    Raises
-    ------
-    InputError
-    """
-    if not own.has_cells_of(grid):
-        found, expected = (
-            f"{one.shape[0]} x {one.shape[1]} cells from {one.latitude[0]:g} N, {one.longitude[0]:g} E"
-            for one in (own, grid)
-        )
-        do = "give files of one grid"
-        raise fault(path, "lat, lon", found=found, expected=f"{expected} as in the other files", do=do)
 
 
 def offset_of(hours: float) -> timedelta | None:
