@@ -64,9 +64,6 @@ class MadeSeries(ImageSeries):
     def layers(self, time: datetime) -> Sequence[tuple[float, float]]:
         return self.held
 
-    def files(self, time: datetime) -> list[Path]:
-        return []
-
 
 def series_of(image: Field, grid: Grid, times: Sequence[datetime], **more: object) -> MadeSeries:
     return MadeSeries(what="made", grid=grid, times=times, image=image, has_nodes=more.pop("has_nodes", True), **more)
@@ -91,8 +88,7 @@ def verified(
     inputs: Inputs, folder: Path, comm: MPI.Intracomm = SELF, **section: object
 ) -> tuple[Part, StationVerification]:
     """The part on rank 0, and what is in its file."""
-    part = verify_stations(settings_of(sites={"kind": "table", **section}), inputs, folder, comm)
-    assert part is not None
+    (part,) = verify_stations(settings_of(sites={"kind": "table", **section}), inputs, folder, comm)
     return part, read_station_scores(folder / "scores_stations_sites.nc")
 
 

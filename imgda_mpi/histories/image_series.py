@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from pathlib import Path
 
 from imgda_mpi.arrays import FloatArray
 from imgda_mpi.grid import Grid
@@ -111,10 +110,6 @@ class ImageSeries(ABC):
         InputError
             Where a file is damaged.
         """
-
-    @abstractmethod
-    def files(self, time: datetime) -> list[Path]:
-        """What is read for a time."""
 
 
 def mean_over(frames: Sequence[Frame], image: Callable[[Frame], FloatArray]) -> FloatArray:

@@ -54,7 +54,7 @@ class Chosen:
             log.info("%d of %d stations are %s and left out: %s", len(names), gone.size, reason, said)
         return Chosen(
             [one for one, left in zip(self.series, ~gone, strict=True) if left],
-            _some(self.places, ~gone),
+            self.places.some(~gone),
             self.at_depth,
             self.counts | {reason: int(np.count_nonzero(gone))},
         )
@@ -127,15 +127,3 @@ def _level(middle: float, layers: Sequence[Layer], at_depth: bool) -> Layer:
         return middle, middle
     holding = [layer for layer in sorted(layers) if layer[0] <= middle <= layer[1]]
     return holding[0] if holding else (np.nan, np.nan)
-
-
-def _some(places: Places, chosen: BoolArray) -> Places:
-    index = np.flatnonzero(chosen).tolist()
-    return Places(
-        names=[places.names[number] for number in index],
-        networks=[places.networks[number] for number in index],
-        latitude=places.latitude[index],
-        longitude=places.longitude[index],
-        depth=places.depth[index],
-        compared=places.compared[index],
-    )

@@ -5,23 +5,20 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-import numpy as np
 from mpi4py import MPI
 
-from imgda_mpi.arrays import BoolArray
 from imgda_mpi.console import Stages
-from imgda_mpi.faults import ConfigError, settled_by
+from imgda_mpi.faults import settled_by
 from imgda_mpi.grid import SMALLEST
 from imgda_mpi.parallel.failure import from_rank_0, on_rank_0
 from imgda_mpi.results.folder import check_output, new_directory
 from imgda_mpi.results.manifest import write_manifest
 from imgda_mpi.settings.verify import Verification
-from imgda_mpi.verify.regions import ALL_LAND, cells_of
 from imgda_mpi.verify.scales import scales_on
-from imgda_mpi.workflow.verify_fields import Judged, Reference, files_of, verify_fields
+from imgda_mpi.workflow.verify_fields import Judged, Reference, verify_fields
 from imgda_mpi.workflow.verify_innovations import verify_innovations
 from imgda_mpi.workflow.verify_inputs import Inputs, Part, at_scales, read_inputs, times_of_periods
-from imgda_mpi.workflow.verify_references import covers_of, read_references
+from imgda_mpi.workflow.verify_references import read_references
 from imgda_mpi.workflow.verify_stations import check_stations, verify_stations
 
 log = logging.getLogger(__name__)
@@ -42,17 +39,16 @@ def verify(settings: Verification, comm: MPI.Intracomm) -> str | None:
     stages = Stages()
     inputs, references = prepare_verification(settings, stages, comm)
     parts: list[Part] = []
-    covers = from_rank_0(comm, lambda: covers_of(settings, inputs))
     with new_directory(settings.output.directory, comm) as directory:
         if references:
             with stages.stage("images"):
-                parts += _images(settings, inputs, references, covers, directory, comm)
+                parts += _images(settings, inputs, references, directory, comm)
         if settings.stations:
             with stages.stage("stations"):
-                parts += _part(verify_stations(settings, inputs, directory, comm))
+                parts += verify_stations(settings, inputs, directory, comm)
         if settings.innovations and settings.run_folders:
             with stages.stage("innovations"):
-                parts += _part(verify_innovations(settings, inputs, covers, directory, comm))
+                parts += verify_innovations(settings, inputs, directory, comm)
         text = on_rank_0(comm, lambda: _text(parts, directory))
         written = comm.bcast([*(file for part in parts for file in part.written), directory / TEXT])
         write_manifest(directory, written, {}, settings.model_dump_json(), "none", comm)
@@ -98,36 +94,21 @@ def _images(
     settings: Verification,
     inputs: Inputs,
     references: list[Reference],
-    covers: dict[str, BoolArray],
     directory: Path,
     comm: MPI.Intracomm,
 ) -> list[Part]:
     """Scores against all images; nothing but on rank 0. Collective."""
-    boxes = {name: cells_of(inputs.grid, box) for name, box in inputs.boxes.items()}
-    regions = {ALL_LAND: np.ones(inputs.grid.shape, bool)} | boxes | covers
-    scales = None
-    if min(inputs.grid.transform_shape()) >= SMALLEST:
-        scales = scales_on(inputs.grid, comm)
+    scales = scales_on(inputs.grid, comm) if min(inputs.grid.transform_shape()) >= SMALLEST else None
     times = [time for of_period in times_of_periods(inputs) for time in of_period]
-    judged = Judged(inputs, regions, scales, at_scales(times, settings.scales_every))
-    parts = []
+    judged = Judged(inputs, scales, at_scales(times, settings.scales_every))
+    parts: list[Part] = []
     for reference in references:
         with settled_by(f"[images.{reference.name}]"):
-            found = verify_fields(judged, reference, directory, comm)
-        if found is not None:
-            from imgda_mpi.report.fields_table import fields_summary, fields_table  # on the one rank that writes
-
-            parts.append(Part(fields_table(found), files_of(reference.name, directory), fields_summary(found)))
+            parts += verify_fields(judged, reference, directory, comm)
     return parts
-
-
-def _part(part: Part | None) -> list[Part]:
-    return [] if part is None else [part]
 
 
 def _text(parts: list[Part], directory: Path) -> str:
     """What the screen shows of all tables, which are written. On rank 0."""
-    if not parts:
-        raise ConfigError("nothing to verify: no images, no stations, and no run folder with analyses")
     (directory / TEXT).write_text("\n\n".join(part.text for part in parts) + "\n")
     return "\n\n".join(part.summary or part.text for part in parts)
