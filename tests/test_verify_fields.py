@@ -133,7 +133,7 @@ def test_the_bits_do_not_depend_on_the_number_of_ranks(tmp_path: Path) -> None:
     together = comm.bcast(tmp_path)
     truth, control, run = truth_and_runs()
     runs = judged({"control": control, "run": run})
-    parts = verify_fields(runs, Reference("truth", truth, "bilinear", STATUS), together, comm)
+    parts = verify_fields(runs, Reference("truth", truth, "bilinear", STATUS[:1]), together, comm)
     assert len(parts) == (comm.rank == 0)
     if comm.rank == 0:
         (alone_in := tmp_path / "alone").mkdir()
