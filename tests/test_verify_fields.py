@@ -39,7 +39,7 @@ def verified(directory: Path, of: Judged | None = None, image: ImageSeries | Non
     truth, control, run = truth_and_runs()
     of = of or judged({"control": control, "run": run})
     (part,) = verify_fields(
-        of, Reference("truth", image or truth, "bilinear", STATUS[: len(of.periods)]), directory, MPI.COMM_SELF
+        of, Reference("truth", image or truth, "bilinear", STATUS[: len(of.inputs.periods)]), directory, MPI.COMM_SELF
     )
     found = read_field_scores(directory / "scores_field_truth.nc")
     assert part.text == fields_table(found)
