@@ -112,6 +112,17 @@ class ImageSeries(ABC):
         """
 
 
+def frames_of(series: ImageSeries, time: datetime, window: timedelta | None) -> dict[str, list[Frame]]:
+    """The frame of a time "before" and "after" its analysis, or those of the window that begins there.
+
+    Without an analysis, and of a window, they are "after".
+    """
+    if window is None:
+        return {frame.side or "after": [frame] for frame in series.at(time)}
+    frames = series.within(time, time + window)
+    return {"after": frames} if frames else {}
+
+
 def mean_over(frames: Sequence[Frame], image: Callable[[Frame], FloatArray]) -> FloatArray:
     """Mean of images of frames, (ny, nx), pixel by pixel where a third of them have a value."""
     return mean_of_records([image(frame) for frame in frames])
