@@ -125,7 +125,7 @@ def _write_places(file: netCDF4.Dataset, places: Places) -> None:
     write_variable(file, "depth_bounds", ("station", "bound"), places.depth, "top and bottom of what is measured", "m")
     meaning = "top and bottom of what is compared of runs"
     write_variable(file, "compared", ("station", "bound"), places.compared, meaning, "m")
-    write_words(file, "network", "station", list(places.networks))
+    write_words(file, "network", ("station",), list(places.networks))
     file["network"].long_name = "network of the station"
 
 
