@@ -7,11 +7,12 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 from imgda_mpi.arrays import FloatArray
 from imgda_mpi.grid import Grid
-from imgda_mpi.numerics.window_means import mean_of_records
+from imgda_mpi.numerics.window_means import least_of, mean_of_records
 from imgda_mpi.observations.image import Layer
 from imgda_mpi.verify.score_series import Side
 
@@ -69,6 +70,7 @@ class ImageSeries(ABC):
     grid : of the images, (ny, nx)
     times : of all frames, ascending, UTC, each once; None where files are found by the time that is asked for
     interval : that frames are means of; None of instants
+    step : usual distance of frames in time, see `usual_step`; None where it is not known
     has_nodes : whether there are images at depths
     remarks : what is to be said wherever it is compared, as that it holds means, or wetlands too
     """
@@ -77,6 +79,7 @@ class ImageSeries(ABC):
     grid: Grid
     times: Sequence[datetime] | None
     interval: timedelta | None = None
+    step: timedelta | None = None
     has_nodes: bool = False
     remarks: tuple[str, ...] = ()
 
@@ -102,6 +105,21 @@ class ImageSeries(ABC):
             Where a file is damaged.
         """
 
+    def frames(self, time: datetime, window: timedelta | None) -> list[Frame]:
+        """Those `at` a time, or with a window those `within` it from the time on.
+
+        Of a window there are none where they are fewer than a third of those that its length and `step` allow.
+
+        Raises
+        ------
+        InputError
+            Where a file is damaged.
+        """
+        if window is None:
+            return self.at(time)
+        found = self.within(time, time + window)
+        return [] if self.step is not None and len(found) < least_of(window / self.step) else found
+
     @abstractmethod
     def layers(self, time: datetime) -> Sequence[Layer]:
         """Layers whose images frames of this time have, of those that are asked for; with nodes any.
@@ -115,6 +133,12 @@ class ImageSeries(ABC):
     @abstractmethod
     def files(self, time: datetime) -> list[Path]:
         """What is read for a time."""
+
+
+def usual_step(times: Sequence[datetime]) -> timedelta | None:
+    """Median distance of ascending times, of two middle ones the shorter; None where there are fewer than two."""
+    steps = sorted(later - earlier for earlier, later in pairwise(times))
+    return steps[(len(steps) - 1) // 2] if steps else None
 
 
 def mean_over(frames: Sequence[Frame], image: Callable[[Frame], FloatArray]) -> FloatArray:

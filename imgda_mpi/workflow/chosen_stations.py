@@ -21,6 +21,9 @@ from imgda_mpi.workflow.verify_inputs import Inputs
 
 log = logging.getLogger(__name__)
 
+REASONS = ("repeated time", "bad flag", "missing", "out of range")
+"""Why a row of a file is no valid value."""
+
 SAID = 5  # names of stations that are left out
 
 
@@ -90,6 +93,7 @@ def choose_stations(section: AnySites, inputs: Inputs) -> Chosen:
         "sensors": len(sensors),
         "stations": len(series),
         "rows": sum(one.counts["rows"] for one in sensors),
+        **{f"rows, {reason}": sum(one.counts[reason] for one in sensors) for reason in REASONS},
         "valid values": sum(int(np.isfinite(one.values).sum()) for one in sensors),
     }
     chosen = Chosen(series, places, at_depth, counts)

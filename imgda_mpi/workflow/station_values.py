@@ -112,4 +112,5 @@ class _Reader:
 
 def _frames(series: ImageSeries, time: datetime, window: timedelta | None) -> list[Frame]:
     """Frames of a time, after an analysis, or of the window that begins there."""
-    return series.at(time)[-1:] if window is None else series.within(time, time + window)
+    frames = series.frames(time, window)
+    return frames[-1:] if window is None else frames

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +19,12 @@ from imgda_mpi.results.manifest import write_manifest
 from imgda_mpi.settings.verify import Verification
 from imgda_mpi.verify.regions import ALL_LAND, cells_of
 from imgda_mpi.verify.scales import scales_on
+from imgda_mpi.workflow.chosen_stations import Chosen
 from imgda_mpi.workflow.verify_fields import Judged, Reference, files_of, verify_fields
-from imgda_mpi.workflow.verify_innovations import verify_innovations
-from imgda_mpi.workflow.verify_inputs import Inputs, Part, at_scales, read_inputs, times_of_periods
+from imgda_mpi.workflow.verify_innovations import check_innovations, verify_innovations
+from imgda_mpi.workflow.verify_inputs import Inputs, Part, analyses_of, at_scales, read_inputs, times_of_periods
 from imgda_mpi.workflow.verify_references import covers_of, read_references
-from imgda_mpi.workflow.verify_stations import check_stations, verify_stations
+from imgda_mpi.workflow.verify_stations import choose_all, verify_stations
 
 log = logging.getLogger(__name__)
 
@@ -40,19 +42,23 @@ def verify(settings: Verification, comm: MPI.Intracomm) -> str | None:
         The output folder does not exist then.
     """
     stages = Stages()
-    inputs, references = prepare_verification(settings, stages, comm)
-    parts: list[Part] = []
-    covers = from_rank_0(comm, lambda: covers_of(settings, inputs))
+    ready = prepare_verification(settings, stages, comm)
+    inputs, covers = ready.inputs, ready.covers
+    of_images: list[Part] = []
+    of_stations: list[Part] = []
+    of_innovations: list[Part] = []
     with new_directory(settings.output.directory, comm) as directory:
-        if references:
-            with stages.stage("images"):
-                parts += _images(settings, inputs, references, covers, directory, comm)
-        if settings.stations:
-            with stages.stage("stations"):
-                parts += _part(verify_stations(settings, inputs, directory, comm))
+        # What may find a damaged file soon comes before images, which take longest.
         if settings.innovations and settings.run_folders:
             with stages.stage("innovations"):
-                parts += _part(verify_innovations(settings, inputs, covers, directory, comm))
+                of_innovations = _part(verify_innovations(settings, inputs, covers, directory, comm))
+        if settings.stations:
+            with stages.stage("stations"):
+                of_stations = _part(verify_stations(settings, inputs, ready.stations, directory, comm))
+        if ready.references:
+            with stages.stage("images"):
+                of_images = _images(settings, inputs, ready.references, covers, directory, comm)
+        parts = of_images + of_stations + of_innovations
         text = on_rank_0(comm, lambda: _text(parts, directory))
         written = comm.bcast([*(file for part in parts for file in part.written), directory / TEXT])
         write_manifest(directory, written, {}, settings.model_dump_json(), "none", comm)
@@ -74,7 +80,25 @@ def check_verification(settings: Verification, comm: MPI.Intracomm) -> None:
         log.info("nothing stands in the way of the verification")
 
 
-def prepare_verification(settings: Verification, stages: Stages, comm: MPI.Intracomm) -> tuple[Inputs, list[Reference]]:
+@dataclass(frozen=True, eq=False)
+class Ready:
+    """What is opened before anything is scored, the same on every rank.
+
+    Parameters
+    ----------
+    inputs
+    references : images
+    covers : cells by vegetation, see `covers_of`
+    stations : by section, on rank 0, None elsewhere
+    """
+
+    inputs: Inputs
+    references: list[Reference]
+    covers: dict[str, BoolArray]
+    stations: dict[str, Chosen] | None
+
+
+def prepare_verification(settings: Verification, stages: Stages, comm: MPI.Intracomm) -> Ready:
     """Open runs, images and stations, and see that the result can be written. Collective.
 
     Raises
@@ -85,13 +109,25 @@ def prepare_verification(settings: Verification, stages: Stages, comm: MPI.Intra
     with stages.stage("inputs"):
         inputs = from_rank_0(comm, lambda: read_inputs(settings))
         references = from_rank_0(comm, lambda: read_references(settings, inputs))
-        on_rank_0(comm, lambda: check_stations(settings, inputs))
+        on_rank_0(comm, lambda: _check_something(settings))
+        covers = from_rank_0(comm, lambda: covers_of(settings, inputs))
+        stations = on_rank_0(comm, lambda: choose_all(settings, inputs))
         n_times = sum(map(len, times_of_periods(inputs)))
-        stages.say(f"{len(inputs.runs)} runs, {n_times} times in {', '.join(inputs.periods)}")
+        stages.say(f"runs: {len(inputs.runs)}, times: {n_times}, periods: {', '.join(inputs.periods)}")
     maps = 4 * 4 * len(inputs.periods) * len(inputs.runs) * len(inputs.layers) * inputs.grid.cell_area.size
     with settled_by("[output]"):
         check_output(settings.output.directory, lambda: len(references) * maps + 10**6, comm)
-    return inputs, references
+    return Ready(inputs, references, covers, stations)
+
+
+def _check_something(settings: Verification) -> None:
+    """Refuse settings of which nothing would come, and analyses without diagnostics. On rank 0."""
+    if settings.innovations:
+        check_innovations(settings)
+    if not (settings.images or settings.stations or (settings.innovations and analyses_of(settings))):
+        raise ConfigError(
+            "nothing to verify: no [images.NAME], no [stations.NAME], and no run folder with analyses; give one of them"
+        )
 
 
 def _images(
@@ -127,7 +163,5 @@ def _part(part: Part | None) -> list[Part]:
 
 def _text(parts: list[Part], directory: Path) -> str:
     """What the screen shows of all tables, which are written. On rank 0."""
-    if not parts:
-        raise ConfigError("nothing to verify: no images, no stations, and no run folder with analyses")
     (directory / TEXT).write_text("\n\n".join(part.text for part in parts) + "\n")
     return "\n\n".join(part.summary or part.text for part in parts)

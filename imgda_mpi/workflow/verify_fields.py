@@ -16,7 +16,7 @@ from mpi4py import MPI
 from imgda_mpi.arrays import BoolArray, FloatArray
 from imgda_mpi.console import progress
 from imgda_mpi.faults import fault
-from imgda_mpi.histories.image_series import Frame, ImageSeries, mean_over
+from imgda_mpi.histories.image_series import ImageSeries, mean_over
 from imgda_mpi.netcdf.dates import DATE_TEXT
 from imgda_mpi.observations.image import Layer
 from imgda_mpi.observations.regrid import METHODS
@@ -225,13 +225,12 @@ class _States:
 
     def __init__(self, series: ImageSeries, time: datetime, inputs: Inputs) -> None:
         self._series, self._time = series, time
-        self._frames: dict[str, list[Frame]] = {}
+        frames = series.frames(time, inputs.window)
         if inputs.window is not None:
-            if frames := series.within(time, time + inputs.window):
-                self._frames["after"] = frames
+            self._frames = {"after": frames} if frames else {}
         else:
             # Without an analysis there is one frame: the state itself.
-            self._frames = {frame.side or "after": [frame] for frame in series.at(time)}
+            self._frames = {frame.side or "after": [frame] for frame in frames}
 
     @property
     def sides(self) -> list[str]:
