@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import re
 import sys
 import time
@@ -15,6 +16,8 @@ log = logging.getLogger(__name__)
 package = logging.getLogger("imgda_mpi")
 
 Item = TypeVar("Item")
+
+WIDTH = 120  # characters of a line of text
 
 SECONDS_BETWEEN_LINES = 30.0
 SHARE_BETWEEN_LINES = 0.1
@@ -124,18 +127,22 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
-def columns(lines: Sequence[Sequence[str]], alignment: str) -> str:
-    """Words in columns; ``alignment`` has for each column < or >.
+def columns(lines: Sequence[Sequence[str]], alignment: str = "<") -> str:
+    """Words in columns; ``alignment`` has < or > for each of the first columns, the others are as of >.
 
-    >>> print(columns([("a", "b"), ("long", "3.14")], "<>"))
+    >>> print(columns([("a", "b"), ("long", "3.14")]))
     a        b
     long  3.14
     """
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    cells = [
-        [f"{word:{side}{width}}" for word, side, width in zip(line, alignment, widths, strict=True)] for line in lines
-    ]
+    sides = alignment.ljust(len(widths), ">")
+    cells = [[f"{word:{side}{width}}" for word, side, width in zip(line, sides, widths, strict=True)] for line in lines]
     return "\n".join("  ".join(line) for line in cells)
+
+
+def number_text(value: float, form: str) -> str:
+    """A number, or - where there is none."""
+    return format(value, form) if math.isfinite(value) else "-"
 
 
 def configure_logging(rank: int) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import numpy as np
 
@@ -49,9 +48,6 @@ class MadeSeries(ImageSeries):
 
     def layers(self, time: datetime) -> Sequence[Layer]:
         return LAYERS
-
-    def files(self, time: datetime) -> list[Path]:
-        return []
 
 
 def made(frames: dict[tuple[datetime, Side], FloatArray], grid: Grid = GRID, **more: object) -> MadeSeries:

@@ -64,9 +64,6 @@ class MadeSeries(ImageSeries):
     def layers(self, time: datetime) -> Sequence[tuple[float, float]]:
         return self.held
 
-    def files(self, time: datetime) -> list[Path]:
-        return []
-
 
 def series_of(image: Field, grid: Grid, times: Sequence[datetime], **more: object) -> MadeSeries:
     return MadeSeries(what="made", grid=grid, times=times, image=image, has_nodes=more.pop("has_nodes", True), **more)
@@ -80,7 +77,7 @@ def inputs_of(runs: dict[str, ImageSeries], times: Sequence[datetime], **more: o
 def settings_of(**stations: dict[str, object]) -> Verification:
     return Verification.model_validate(
         {
-            "runs": {"one": {"kind": "run", "directory": "one"}},
+            "runs": {"one": {"kind": "colm202x", "files": "one"}},
             "stations": stations,
             "output": {"directory": "out"},
         }
@@ -93,8 +90,7 @@ def verified(
     """The part on rank 0, and what is in its file."""
     settings = settings_of(sites={"kind": "table", **section})
     chosen = choose_all(settings, inputs) if comm.rank == 0 else None
-    part = verify_stations(settings, inputs, chosen, folder, comm)
-    assert part is not None
+    (part,) = verify_stations(settings, inputs, chosen, folder, comm)
     return part, read_station_scores(folder / "scores_stations_sites.nc")
 
 

@@ -20,6 +20,7 @@ from imgda_mpi.grid import Grid
 from imgda_mpi.histories.image_series import ImageSeries
 from imgda_mpi.histories.rain import open_rain
 from imgda_mpi.histories.read import open_series
+from imgda_mpi.netcdf import resolve
 
 GRID = Grid(15.0 - np.arange(6.0), 100.0 + np.arange(8.0))
 THREE = ((0.0, 0.1), (0.1, 0.4), (0.4, 1.0))
@@ -107,7 +108,7 @@ def test_gldas_has_the_layers_that_its_files_have(tmp_path: Path) -> None:
     assert (series.times, series.interval, series.has_nodes, series.remarks) == (None, None, False, ())
     assert series.layers(START + 3 * HOUR) == list(THREE)
     assert series.layers(START + 6 * HOUR) == [THREE[0]]
-    assert series.layers(START) == series.at(START) == series.files(START) == []
+    assert series.layers(START) == series.at(START) == []
     (frame,) = series.at(START + 3 * HOUR)
     for number, layer in enumerate(THREE):
         assert_allclose(frame.layer(layer), image(number), rtol=1e-12)
@@ -346,10 +347,11 @@ def test_rain_is_a_rate(tmp_path: Path) -> None:
 
 def test_real_gldas_is_its_mass_over_the_thickness_of_its_layers(shared: Path) -> None:
     time = datetime(2016, 1, 1, 3, tzinfo=UTC)
-    series = series_of("gldas", shared / "data/gldas/GLDAS_NOAH025_3H.A%Y%m%d.%H%M.021.nc4", [time])
+    pattern = shared / "data/gldas/GLDAS_NOAH025_3H.A%Y%m%d.%H%M.021.nc4"
+    series = series_of("gldas", pattern, [time])
     assert (series.grid.shape, series.layers(time)) == ((600, 1440), list(THREE[:2]))
     (frame,) = series.at(time)
-    with netCDF4.Dataset(*series.files(time)) as file:
+    with netCDF4.Dataset(resolve(pattern, time)) as file:
         for layer, name, divisor in zip(THREE, ("0_10cm", "10_40cm"), (100.0, 300.0), strict=False):
             mass = file[f"SoilMoi{name}_inst"][0].astype("f8").filled(np.nan)
             assert_allclose(frame.layer(layer), mass / divisor, rtol=1e-12)

@@ -42,7 +42,6 @@ def test_a_run_of_columns_has_images_before_and_after_its_analyses(tmp_path: Pat
         for layer, expected in zip(THREE, moisture(frame.time, shift), strict=True):
             assert_allclose(frame.layer(layer), expected, rtol=1e-6)
     assert series.at(START + 7 * HOUR) == []
-    assert series.files(START + 6 * HOUR) == [cycle.history for cycle in run.cycles()[:2]]
 
 
 def test_a_window_has_the_state_after_the_analysis_alone(tmp_path: Path) -> None:

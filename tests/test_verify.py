@@ -139,6 +139,18 @@ def test_the_verb_gives_the_same_on_any_number_of_ranks(folder: Path) -> None:
         ([("innovations = false", "innovations = false\nboxes = {moon = [80.0, 85.0, 0.0, 10.0]}")], "boxes moon"),
         ([("innovations = false", "innovations = false\nboxes = {moon = [80.0, 70.0, 0.0, 10.0]}")], "south < north"),
         ([("[runs.other]", "[runs.'a b']")], r"\[runs\.a b\]: needs a name"),
+        (
+            [("[output]", '[classes]\nkind = "colm2014"\nconst_file = "none"\n\n[output]')],
+            r"none: .*\(see \[classes\]\)",
+        ),
+        (
+            [
+                ('innovations = false\n\n[runs.control]\nkind = "run"\ndirectory = "control"\n', ""),
+                ('[runs.other]\nkind = "run"\ndirectory = "other"\n', ""),
+                ("[images.product]", "[runs.product]"),
+            ],
+            r"needs \[images\.NAME\], \[stations\.NAME\], or innovations = true and a run of kind run",
+        ),
     ],
 )
 def test_settings_that_cannot_be_are_refused(folder: Path, changes: list[tuple[str, str]], said: str) -> None:

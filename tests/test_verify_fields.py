@@ -11,6 +11,7 @@ from mpi4py import MPI
 
 from imgda_mpi.faults import InputError
 from imgda_mpi.grid import Grid
+from imgda_mpi.histories.image_series import ImageSeries
 from imgda_mpi.report.fields_table import fields_table
 from imgda_mpi.results.field_scores_file import FieldScores, read_field_scores
 from imgda_mpi.verify.field_scores import SCORES
@@ -30,20 +31,21 @@ STATUS = [["fit to assimilated data", "independent", "independent"]] * 2
 def judged(runs: dict, **more: object) -> Judged:
     inputs = Inputs(runs, GRID, TIMES, None, PERIODS, {"China": BOXES["China"]}, LAYERS)
     inputs = Inputs(**{**inputs.__dict__, **more})
-    regions = {"all land": np.ones(GRID.shape, bool), "China": cells_of(GRID, BOXES["China"])}
-    return Judged(inputs, regions, scales_on(GRID, MPI.COMM_SELF), at_scales(TIMES, timedelta(days=1)))
+    return Judged(inputs, scales_on(GRID, MPI.COMM_SELF), at_scales(TIMES, timedelta(days=1)))
 
 
-def verified(directory: Path, comm: MPI.Intracomm = MPI.COMM_SELF) -> FieldScores | None:
+def verified(directory: Path, of: Judged | None = None, image: ImageSeries | None = None) -> FieldScores:
+    """What is written of runs against a truth, unless other runs or another image is given."""
     truth, control, run = truth_and_runs()
-    return verify_fields(
-        judged({"control": control, "run": run}), Reference("truth", truth, "bilinear", STATUS), directory, comm
-    )
+    of = of or judged({"control": control, "run": run})
+    (part,) = verify_fields(of, Reference("truth", image or truth, "bilinear", STATUS), directory, MPI.COMM_SELF)
+    found = read_field_scores(directory / "scores_field_truth.nc")
+    assert part.text == fields_table(found)
+    return found
 
 
 def test_scores_at_a_moment_are_those_of_its_images_before_and_after(tmp_path: Path) -> None:
     found = verified(tmp_path)
-    assert found is not None
     assert found.scores.shape == (8, 2, 2, 3, 2, 2, len(SCORES))
     truth, control, run = truth_and_runs()
     time = TIMES[3]
@@ -61,7 +63,6 @@ def test_scores_at_a_moment_are_those_of_its_images_before_and_after(tmp_path: P
 
 def test_squares_of_errors_by_scale_add_up_to_that_of_the_ubrmse(tmp_path: Path) -> None:
     found = verified(tmp_path)
-    assert found is not None
     error = found.by_scale["error_by_scale"]
     assert np.isfinite(error[0, 1, :, :, 0]).all()
     assert np.isnan(error[1]).all()  # once a day
@@ -71,12 +72,8 @@ def test_squares_of_errors_by_scale_add_up_to_that_of_the_ubrmse(tmp_path: Path)
 
 def test_files_are_read_back_and_open_in_xarray(tmp_path: Path) -> None:
     found = verified(tmp_path)
-    assert found is not None
-    saved = read_field_scores(tmp_path / "scores_field_truth.nc")
-    np.testing.assert_array_equal(saved.scores, found.scores)
-    assert (saved.runs, saved.periods, saved.times) == (found.runs, found.periods, found.times)
-    assert saved.status == STATUS
-    assert fields_table(saved) == fields_table(found)
+    assert (found.runs, found.periods, found.times) == (["control", "run"], list(PERIODS), TIMES)
+    assert found.status == STATUS
     with xarray.open_dataset(tmp_path / "scores_map_truth.nc") as maps:
         truth, _, run = truth_and_runs()
         row, column = np.argwhere(np.isfinite(truth.frames[TIMES[0], ""][0]))[5]
@@ -92,7 +89,6 @@ def test_files_are_read_back_and_open_in_xarray(tmp_path: Path) -> None:
 
 def test_the_table_marks_what_was_assimilated(tmp_path: Path) -> None:
     found = verified(tmp_path)
-    assert found is not None
     text = fields_table(found)
     assert "0-10 cm, assimilation: fit to assimilated data" in text
     assert "10-40 cm, forecast: independent" in text
@@ -101,13 +97,10 @@ def test_the_table_marks_what_was_assimilated(tmp_path: Path) -> None:
 
 
 def test_images_of_another_grid_are_brought_to_that_of_the_runs(tmp_path: Path) -> None:
-    _, control, run = truth_and_runs()
+    _, control, _ = truth_and_runs()
     grid = Grid(np.array([60.0, 30.0, 0.0, -30.0, -60.0]), np.arange(0.0, 360.0, 45.0))
     flat = made({(time, ""): np.full((3, *grid.shape), 0.25) for time in TIMES}, grid)
-    found = verify_fields(
-        judged({"control": control, "run": run}), Reference("flat", flat, "bilinear", STATUS), tmp_path, MPI.COMM_SELF
-    )
-    assert found is not None
+    found = verified(tmp_path, image=flat)
     covered = np.abs(GRID.latitude) <= 60
     own = control.frames[TIMES[0], ""][0][covered]
     assert found.scores[0, 1, 0, 0, 0, 0, SCORES.index("bias")] == pytest.approx(np.nanmean(own) - 0.25, abs=1e-12)
@@ -117,13 +110,8 @@ def test_images_of_another_grid_are_brought_to_that_of_the_runs(tmp_path: Path) 
 def test_means_over_a_window_are_those_of_its_moments(tmp_path: Path) -> None:
     truth, control, run = truth_and_runs()
     days = [TIMES[0], TIMES[4]]
-    found = verify_fields(
-        judged({"control": control, "run": run}, times=days, window=timedelta(days=1), periods={"all": tuple(days)}),
-        Reference("truth", truth, "bilinear", STATUS),
-        tmp_path,
-        MPI.COMM_SELF,
-    )
-    assert found is not None
+    runs = {"control": control, "run": run}
+    found = verified(tmp_path, judged(runs, times=days, window=timedelta(days=1), periods={"all": tuple(days)}))
     mean, of_truth = (
         np.mean([series.at(time)[-1].layer(LAYERS[0]) for time in TIMES[:4]], axis=0) for series in (run, truth)
     )
@@ -136,21 +124,20 @@ def test_nothing_in_common_is_said(tmp_path: Path) -> None:
     empty = made({(time, ""): np.full((3, *GRID.shape), np.nan) for time in TIMES})
     for series, said in ((late, "no image at 8 times"), (empty, "8 images without a cell")):
         with pytest.raises(InputError, match=said):
-            verify_fields(
-                judged({"control": control}), Reference("other", series, "bilinear", STATUS), tmp_path, MPI.COMM_SELF
-            )
+            verified(tmp_path, judged({"control": control}), series)
 
 
 @pytest.mark.mpi
 def test_the_bits_do_not_depend_on_the_number_of_ranks(tmp_path: Path) -> None:
     comm = MPI.COMM_WORLD
     together = comm.bcast(tmp_path)
-    found = verified(together, comm)
+    truth, control, run = truth_and_runs()
+    runs = judged({"control": control, "run": run})
+    parts = verify_fields(runs, Reference("truth", truth, "bilinear", STATUS), together, comm)
+    assert len(parts) == (comm.rank == 0)
     if comm.rank == 0:
-        assert found is not None
         (alone_in := tmp_path / "alone").mkdir()
-        alone = verified(alone_in)
-        assert alone is not None
+        found, alone = read_field_scores(together / "scores_field_truth.nc"), verified(alone_in)
         np.testing.assert_array_equal(found.scores, alone.scores)
         for name, values in alone.by_scale.items():
             np.testing.assert_array_equal(found.by_scale[name], values)

@@ -49,7 +49,7 @@ def verified(
     runs = {name: {"kind": "run", "directory": str(folder)} for name, folder in folders.items()}
     settings = Verification.model_validate({"runs": runs, "output": {"directory": str(output)}})
     inputs = Inputs({}, GRID, (), None, periods or {}, BOXES, ())
-    return verify_innovations(settings, inputs, {}, output, comm)
+    return next(iter(verify_innovations(settings, inputs, output, comm)), None)
 
 
 def only(part: Part | None) -> RunInnovations:

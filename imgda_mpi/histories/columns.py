@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-import numpy as np
-
 from imgda_mpi.arrays import FloatArray
 from imgda_mpi.histories.image_series import Frame, usual_step
 from imgda_mpi.histories.opened import LastOpened
 from imgda_mpi.histories.records import Record, RecordSeries, times_of
 from imgda_mpi.observations.image import Layer
-from imgda_mpi.results.history_file import TOLERANCE, History, open_history
+from imgda_mpi.observations.layers import same_layer
+from imgda_mpi.results.history_file import History, open_history
 from imgda_mpi.results.run_folder import Run
 from imgda_mpi.results.run_images import instants
 
@@ -84,9 +83,5 @@ def column_series(run: Run, layers: Sequence[Layer]) -> ColumnSeries:
         step=usual_step(times_of(records)),
         records=records,
         opened=LastOpened(open_history),
-        own_layers=[wanted for wanted in layers if any(_is_same(wanted, one) for one in own)],
+        own_layers=[wanted for wanted in layers if any(same_layer(wanted, one) for one in own)],
     )
-
-
-def _is_same(layer: Layer, other: Layer) -> bool:
-    return bool(np.abs(np.subtract(layer, other)).max() < TOLERANCE)

@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import pairwise
-from pathlib import Path
 
 from imgda_mpi.arrays import FloatArray
 from imgda_mpi.grid import Grid
@@ -105,7 +104,7 @@ class ImageSeries(ABC):
             Where a file is damaged.
         """
 
-    def frames(self, time: datetime, window: timedelta | None) -> list[Frame]:
+    def frames_of(self, time: datetime, window: timedelta | None) -> list[Frame]:
         """Those `at` a time, or with a window those `within` it from the time on.
 
         Of a window there are none where they are fewer than a third of those that its length and `step` allow.
@@ -129,10 +128,6 @@ class ImageSeries(ABC):
         InputError
             Where a file is damaged.
         """
-
-    @abstractmethod
-    def files(self, time: datetime) -> list[Path]:
-        """What is read for a time."""
 
 
 def usual_step(times: Sequence[datetime]) -> timedelta | None:

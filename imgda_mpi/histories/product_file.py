@@ -18,7 +18,7 @@ from imgda_mpi.netcdf import find_variable, horizontal_grid, opened
 from imgda_mpi.observations.cf import source_at
 from imgda_mpi.observations.image import SURFACE_LAYER, Layer
 from imgda_mpi.observations.intervals import Interval, doubts, interval_of
-from imgda_mpi.observations.layers import TOLERANCE, Nodes, Place, all_layers, choose_layer
+from imgda_mpi.observations.layers import TOLERANCE, Nodes, Place, all_layers, choose_layer, same_layer
 from imgda_mpi.observations.masks import Mask, masked_pixels
 from imgda_mpi.observations.quality import gross_check
 from imgda_mpi.observations.selection import selected
@@ -92,7 +92,7 @@ class ProductFile:
 
     def where(self, layer: Layer) -> Found | None:
         """Where the file has a layer; None where it has not."""
-        return next((found for own, found in self.found.items() if _same(own, layer)), None)
+        return next((found for own, found in self.found.items() if same_layer(own, layer)), None)
 
     def interval(self, time: datetime | None) -> Interval:
         """Of an image of a time that the file has, None where it has none."""
@@ -148,8 +148,7 @@ class ProductFile:
         """Layers or nodes of a variable, with what is selected along its other dimensions."""
         variable = find_variable(self._path, self._dataset, name)
         taken = {*horizontal, self.times.dimension if self.times else None}
-        chosen = selected(self._path, self._dataset, variable, self._wanted.select, taken)
-        others = [d for d in variable.dimensions if d not in taken and d not in chosen]
+        chosen, others = selected(self._path, self._dataset, variable, self._wanted.select, taken)
         if layer is not None:
             places: list[Place] | Nodes = [choose_layer(self._path, self._dataset, variable, others, layer)]
         else:
@@ -191,8 +190,8 @@ def _matches(path: Path, own: Sequence[tuple[str, Place]], layers: Sequence[Laye
     """
     found = {}
     for layer in layers:
-        is_surface = _same(layer, SURFACE_LAYER)
-        matching = [(name, place) for name, place in own if place.layer is not None and _same(place.layer, layer)]
+        is_surface = same_layer(layer, SURFACE_LAYER)
+        matching = [(name, place) for name, place in own if place.layer is not None and same_layer(place.layer, layer)]
         if not matching and is_surface:
             matching = _uppermost(own)
         if len(matching) > 1:
@@ -213,13 +212,9 @@ def _uppermost(own: Sequence[tuple[str, Place]]) -> list[tuple[str, Place]]:
     return [one for one, top in zip(own, tops, strict=True) if top < highest + TOLERANCE]
 
 
-def _same(layer: Layer, other: Layer) -> bool:
-    return bool(np.abs(np.subtract(layer, other)).max() < TOLERANCE)
-
-
 def _remark(name: str, own: Layer | None, layer: Layer) -> str | None:
     if own is None:
         return f"nothing says which layer {name} is of: it is taken for {layer[0]:g}-{layer[1]:g} m"
-    if _same(own, layer):
+    if same_layer(own, layer):
         return None
     return f"the layer {own[0]:g}-{own[1]:g} m of {name} stands for {layer[0]:g}-{layer[1]:g} m"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -21,6 +21,7 @@ from imgda_mpi.histories.image_series import Frame, ImageSeries, usual_step
 from imgda_mpi.histories.opened import LastOpened
 from imgda_mpi.histories.product_file import ProductFile, Wanted, open_product
 from imgda_mpi.netcdf import resolve
+from imgda_mpi.observations.cf import POSSIBLE
 from imgda_mpi.observations.image import Layer
 from imgda_mpi.observations.masks import Mask
 from imgda_mpi.observations.times import without_time
@@ -32,8 +33,6 @@ GLDAS = {
     "SoilMoi100_200cm_inst": (1.0, 2.0),
 }
 """Variables of GLDAS-2.1 Noah and their layers (Rodell et al. 2004), by whose thickness kg m-2 become m3 m-3."""
-
-POSSIBLE = (0.0, 1.0)  # m3 m-3
 
 FIELDS = re.compile(r"%(.)")
 STEPS = {"minutes": timedelta(minutes=30), "hours": timedelta(hours=1), "days": timedelta(days=1)}
@@ -97,16 +96,14 @@ class ProductSeries(ImageSeries):
     max_offset : from the time that is asked for
     to_middle : from a file's time to the middle of its interval
     wanted : of every file
+    opened : opens one
     """
 
     pattern: Path
     max_offset: timedelta | None
     to_middle: timedelta
     wanted: Wanted
-    opened: LastOpened[ProductFile] = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "opened", LastOpened(partial(open_product, wanted=self.wanted)))
+    opened: LastOpened[ProductFile]
 
     def at(self, time: datetime) -> list[Frame]:
         """See `ImageSeries`; without an interval that holds it the nearest one, of two the earlier one."""
@@ -145,13 +142,6 @@ class ProductSeries(ImageSeries):
         if file.nodes is not None:
             return [layer for layer in self.wanted.layers if layer[1] <= file.nodes.depths[-1]]
         return list(file.found)
-
-    def files(self, time: datetime) -> list[Path]:
-        """See `ImageSeries`."""
-        path, mask = self._path(time), self.wanted.mask
-        if path is None:
-            return []
-        return [path, *([resolve(mask.file, time)] if mask is not None and mask.file is not None else [])]
 
     def _path(self, time: datetime) -> Path | None:
         path = resolve(self.pattern, time)
@@ -257,6 +247,11 @@ def check_grid(path: Path, own: Grid, grid: Grid) -> None:
         raise fault(path, "lat, lon", found=found, expected=f"{expected} as in the other files", do=do)
 
 
+def offset_of(hours: float) -> timedelta | None:
+    """The largest distance in time; None where there is no limit."""
+    return timedelta(hours=hours) if math.isfinite(hours) else None
+
+
 def _series(pattern: Path, wanted: Wanted, times: Sequence[datetime], max_time_offset: float) -> ProductSeries:
     path, time = sample_file(pattern, times)
     with open_product(path, wanted=wanted) as file:
@@ -284,9 +279,10 @@ def _series(pattern: Path, wanted: Wanted, times: Sequence[datetime], max_time_o
             has_nodes=file.nodes is not None,
             remarks=tuple(remark for remark in said if remark),
             pattern=pattern,
-            max_offset=timedelta(hours=max_time_offset) if math.isfinite(max_time_offset) else None,
+            max_offset=offset_of(max_time_offset),
             to_middle=to_middle,
             wanted=wanted,
+            opened=LastOpened(partial(open_product, wanted=wanted)),
         )
 
 

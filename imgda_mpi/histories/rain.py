@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -16,7 +15,7 @@ from imgda_mpi.arrays import FloatArray
 from imgda_mpi.faults import fault
 from imgda_mpi.grid import Grid
 from imgda_mpi.histories.opened import LastOpened
-from imgda_mpi.histories.products import check_grid, sample_file
+from imgda_mpi.histories.products import check_grid, offset_of, sample_file
 from imgda_mpi.netcdf import find_variable, horizontal_grid, opened, resolve, text_attribute
 from imgda_mpi.observations.records import only_ones, read_record
 from imgda_mpi.observations.selection import selected
@@ -38,8 +37,7 @@ class RainFile:
         self.grid, self._horizontal = horizontal_grid(path, dataset, self._variable)
         self.times = all_times(path, dataset, self._variable, self._horizontal)
         taken = {*self._horizontal, self.times.dimension if self.times else None}
-        index = selected(path, dataset, self._variable, select, taken)
-        others = [d for d in self._variable.dimensions if d not in taken and d not in index]
+        index, others = selected(path, dataset, self._variable, select, taken)
         self._index = index | only_ones(path, self._variable, others)
 
     def image(self, time: datetime | None) -> FloatArray:
@@ -69,21 +67,16 @@ class RainSeries:
     ----------
     pattern : with strftime fields
     variable : name of its variable
-    select : see `selected`
     max_offset : from the time that is asked for; None of any time, and of files without
     grid : of the images, (ny, nx)
+    opened : opens one file
     """
 
     pattern: Path
     variable: str
-    select: Mapping[str, int | str]
     max_offset: timedelta | None
     grid: Grid
-    opened: LastOpened[RainFile] = field(init=False)
-
-    def __post_init__(self) -> None:
-        opens = partial(open_rain_file, variable=self.variable, select=self.select)
-        object.__setattr__(self, "opened", LastOpened(opens))
+    opened: LastOpened[RainFile]
 
     def at(self, time: datetime) -> FloatArray | None:
         """Rain of the nearest time of the file, of two the earlier one, (ny, nx) kg m-2 s-1; None where there is none.
@@ -123,7 +116,13 @@ def open_rain(
         Where none of the times has a file, or the first one is damaged, or the variable is no rate.
     """
     path, _ = sample_file(Path(file), times)
-    with open_rain_file(path, variable=variable, select=select or {}) as first:
+    opens = partial(open_rain_file, variable=variable, select=select or {})
+    with opens(path) as first:
         grid = first.grid
-    max_offset = timedelta(hours=max_time_offset) if math.isfinite(max_time_offset) else None
-    return RainSeries(pattern=Path(file), variable=variable, select=select or {}, max_offset=max_offset, grid=grid)
+    return RainSeries(
+        pattern=Path(file),
+        variable=variable,
+        max_offset=offset_of(max_time_offset),
+        grid=grid,
+        opened=LastOpened(opens),
+    )

@@ -56,10 +56,6 @@ class RecordSeries(ImageSeries):
         first, last = (bisect_left(self.records, time, key=lambda record: record.time) for time in (start, end))
         return [self.frame(record) for record in self.records[first:last] if record.side != "before"]
 
-    def files(self, time: datetime) -> list[Path]:
-        """See `ImageSeries`."""
-        return list(dict.fromkeys(record.file for record in self.holding(time)))
-
     def holding(self, time: datetime) -> Sequence[Record]:
         """Records of an instant, or the first one in whose interval it is."""
         reach = (self.interval or INSTANT) / 2

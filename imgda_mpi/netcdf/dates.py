@@ -20,6 +20,9 @@ CALENDARS = ("standard", "gregorian", "proleptic_gregorian", "noleap", "365_day"
 DATE_TEXT = "%Y-%m-%d %H:%M UTC"
 """How messages say a time in UTC."""
 
+SINCE_1970 = "seconds since 1970-01-01 00:00:00"
+"""Unit of the times of files that are written."""
+
 SINCE = re.compile(r"\bsince\b", re.IGNORECASE)
 
 # The library passes over zones that it does not know, as "-6:00" and "EST".

@@ -162,6 +162,11 @@ def check_depths(path: Path, name: str, depths: FloatArray, units: str, layer: L
         _check_node(path, name, float(depth), layer)
 
 
+def same_layer(layer: Layer, other: Layer) -> bool:
+    """Whether two layers have the same bounds, to `TOLERANCE`."""
+    return bool(np.abs(np.subtract(layer, other)).max() < TOLERANCE)
+
+
 def check_layer(path: Path, variable: str, layer: Layer | None) -> str | None:
     """Refuse a layer without any part of the image's; what a layer that differs from it stands for, in words.
 
@@ -171,7 +176,7 @@ def check_layer(path: Path, variable: str, layer: Layer | None) -> str | None:
     ------
     InputError
     """
-    if layer is None or np.abs(np.subtract(layer, SURFACE_LAYER)).max() < TOLERANCE:
+    if layer is None or same_layer(layer, SURFACE_LAYER):
         return None
     if layer[0] >= SURFACE_LAYER[1] - TOLERANCE:
         raise fault(

@@ -19,8 +19,8 @@ def selected(
     variable: netCDF4.Variable[Any],
     select: Mapping[str, int | str],
     taken: Collection[str | None],
-) -> dict[str, int]:
-    """The index along each of some dimensions of a variable.
+) -> tuple[dict[str, int], list[str]]:
+    """The index along each of some dimensions of a variable, and the dimensions that are left.
 
     Parameters
     ----------
@@ -39,7 +39,8 @@ def selected(
             found = f"dimensions {', '.join(free)} beside place and time" if free else "only place and time"
             do = "correct the dimensions that are selected"
             raise fault(path, variable.name, found=found, expected=f"a dimension {dimension}", do=do)
-    return {name: _number(path, dataset, variable, name, wanted) for name, wanted in select.items()}
+    index = {name: _number(path, dataset, variable, name, wanted) for name, wanted in select.items()}
+    return index, [name for name in free if name not in index]
 
 
 def _number(

@@ -100,7 +100,7 @@ def _region(saved: SavedComparison, region: int, title: str) -> str:
             share = f"{100 * np.mean(there <= ROUNDING):.0f} %" if there.size else "-"
             cells += [_with_error(saved.independent(difference), "+.5f"), share]
         lines.append([_name(saved, number), *cells, f"{np.median(saved.seconds[number]):.3f}"])
-    return columns(lines, "<" + ">" * (len(lines[0]) - 1))
+    return columns(lines)
 
 
 def _station_blocks(saved: SavedComparison, scored: StationScores) -> list[str]:
@@ -126,7 +126,7 @@ def _station_blocks(saved: SavedComparison, scored: StationScores) -> list[str]:
             lines.append([_name(saved, number), *cells])
         blocks.append(lines)
     said = f"In brackets 95 % intervals of the mean over these stations: {WORDS}, {scored.block} in a block"
-    return [*(columns(lines, "<" + ">" * (len(lines[0]) - 1)) for lines in blocks), said]
+    return [*(columns(lines) for lines in blocks), said]
 
 
 def _at_stations(values: FloatArray, resampled: FloatArray, n_blocks: int, scale: Scale, form: str = ".4f") -> str:

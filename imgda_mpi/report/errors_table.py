@@ -37,7 +37,7 @@ def errors_table(found: TripleErrors) -> str:
     drawn = "drawn with replacement" if found.intervals is not None else f"fewer than {FEWEST_BLOCKS}"
     said = [
         f"Triple collocation of {found.n_cells} cells at {found.n_times} time(s)",
-        columns(lines, "<" + ">" * 5),
+        columns(lines),
         f"white part of the observation's errors: {found.white:.4f} m3 m-3, "
         + ("from the finest scales" if found.white_is_seen else "all of the finest scale, which does not tell it"),
         f"{'no ' if found.intervals is None else ''}interval: {blocks}, {drawn}",

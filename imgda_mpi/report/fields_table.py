@@ -8,12 +8,10 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from imgda_mpi.arrays import FloatArray
-from imgda_mpi.console import columns
+from imgda_mpi.console import WIDTH, columns, number_text
 from imgda_mpi.observations.image import Layer
 from imgda_mpi.results.field_scores_file import FieldScores
 from imgda_mpi.verify.field_scores import SCORES, WEIGHTS
-
-WIDTH = 120  # characters
 
 SHOWN = {"scc": ("SCC", ".3f"), "ubrmse": ("ubRMSE", ".4f"), "bias": ("bias", "+.4f"), "rmse": ("RMSE", ".4f")}
 """Scores of the table: title and form of each."""
@@ -64,7 +62,7 @@ def fields_summary(found: FieldScores) -> str:
             if any(n_times for n_times, _ in means):
                 lines.append([first, name, *(text for _, mean in means for text in _scores(mean)[:3])])
                 first = ""
-    table = columns(lines, "<<" + ">" * (len(lines[0]) - 2))
+    table = columns(lines, "<<")
     head = "\n".join([_statuses(found), *_remarks(found)])
     return f"{head}\n\n{table}"
 
@@ -117,7 +115,7 @@ def _layer(found: FieldScores, period: int, layer: int) -> str:
     lines += _lines(found, f"{found.regions[0]}, before analyses", "before", period, layer, 0, 0)
     if len(lines) == 1:
         return f"{what}: nothing to compare"
-    return f"{what}\n{columns(lines, '<<' + '>' * (len(lines[0]) - 2))}"
+    return f"{what}\n{columns(lines, '<<')}"
 
 
 def _lines(
@@ -135,11 +133,6 @@ def _scores(mean: FloatArray) -> list[str]:
     return [number_text(mean[SCORES.index(score)], form) for score, (_, form) in SHOWN.items()]
 
 
-def number_text(value: float, form: str) -> str:
-    """A number, or - where there is none."""
-    return "-" if np.isnan(value) else format(value, form)
-
-
 def _scales(found: FieldScores, period: int, layer: int) -> str:
     n_scales = found.by_scale["error_by_scale"].shape[-1]
     what = f"{layer_text(found.layers[layer])}, {found.periods[period]}"
@@ -151,7 +144,7 @@ def _scales(found: FieldScores, period: int, layer: int) -> str:
         lines.append([name, *_pairs(error, correlation)])
     image = found.mean_by_scale("reference_by_scale", period, "after", 0, layer)
     lines.append([f"{found.name} itself", *(number_text(one, ".4f") for one in image)])
-    return columns(lines, "<" + ">" * n_scales)
+    return columns(lines)
 
 
 def _pairs(errors: Sequence[float] | FloatArray, correlations: Sequence[float] | FloatArray) -> list[str]:

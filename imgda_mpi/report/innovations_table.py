@@ -7,11 +7,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from imgda_mpi.console import columns
+from imgda_mpi.console import WIDTH, columns, number_text
 from imgda_mpi.report.innovations_words import sentences
 from imgda_mpi.verify.innovations import RunInnovations
-
-WIDTH = 120  # characters
 
 FRAME = (
     "Innovations. n: analyses; cells: observed ones, their mean number, all with equal weight. O-B: observation minus "
@@ -73,7 +71,7 @@ def _of_run(run: RunInnovations) -> list[str]:
     for period in _shown(run):
         lines = [[run.periods[period], *TITLES]]
         lines += [_row(run, period, int(region)) for region in np.flatnonzero(run.n_analyses[period] > 0)]
-        blocks += [_columns(lines), textwrap.fill(_meaning(run, period), WIDTH), *_scales(run, period)]
+        blocks += [columns(lines), textwrap.fill(_meaning(run, period), WIDTH), *_scales(run, period)]
     return blocks
 
 
@@ -87,13 +85,9 @@ def _shown(run: RunInnovations) -> list[int]:
     return sorted(by_number[n] for n in by_number if n > 0)
 
 
-def _columns(lines: Sequence[Sequence[str]]) -> str:
-    return columns(lines, "<" + ">" * (len(lines[0]) - 1))
-
-
 def _row(run: RunInnovations, period: int, region: int) -> list[str]:
     def number(name: str, form: str) -> str:
-        return _number(run.values[name][period, region], form)
+        return number_text(run.values[name][period, region], form)
 
     error = run.errors["chi2"][period, region]
     of_mean = run.lag_of_mean[period, region]
@@ -125,13 +119,9 @@ def _scales(run: RunInnovations, period: int) -> list[str]:
             [
                 str(scale + 1),
                 f"{wave / 1000:.0f}",
-                _number(of_scale["scale_sd_ob"], ".4f"),
-                _number(of_scale["scale_chi2"], ".2f"),
-                *(_number(of_scale[f"scale_{name}"], ".4f") for name in names),
+                number_text(of_scale["scale_sd_ob"], ".4f"),
+                number_text(of_scale["scale_chi2"], ".2f"),
+                *(number_text(of_scale[f"scale_{name}"], ".4f") for name in names),
             ]
         )
-    return [_columns(lines)]
-
-
-def _number(value: float, form: str) -> str:
-    return f"{value:{form}}" if np.isfinite(value) else "-"
+    return [columns(lines)]

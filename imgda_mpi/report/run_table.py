@@ -49,7 +49,7 @@ def run_table(run: Run) -> str:
     lines += [(NAMES.get(name, name), f"{total:.2f}", f"{total / days:.3f}") for name, total in totals.items()]
     n_analyses = sum(cycle.record.analysis is not None for cycle in run.cycles())
     besides = f"\n{n_analyses} analyses changed the soil's water besides" if n_analyses else ""
-    return f"{columns(lines, '<>>')}\n{alone}; means of the others by the area of their cells{besides}"
+    return f"{columns(lines)}\n{alone}; means of the others by the area of their cells{besides}"
 
 
 def _mean(image: FloatArray, area: FloatArray) -> float:

@@ -7,7 +7,7 @@ import textwrap
 import numpy as np
 
 from imgda_mpi.arrays import BoolArray, FloatArray
-from imgda_mpi.console import columns
+from imgda_mpi.console import WIDTH, columns, number_text
 from imgda_mpi.results.station_scores_file import StationVerification
 from imgda_mpi.verify.block_bootstrap import WORDS
 from imgda_mpi.verify.day_correlations import LEAST_STATIONS
@@ -15,8 +15,6 @@ from imgda_mpi.verify.lags import COARSEST, FEWEST_DAYS
 from imgda_mpi.verify.pytesmo_metrics import WINDOW
 from imgda_mpi.verify.station_series import Places
 from imgda_mpi.verify.station_verification import NAMES
-
-WIDTH = 120  # characters
 
 SHOWN = {"R": ".3f", "ubRMSE": ".4f", "bias": "+.3f", "anomaly R": ".3f"}
 """Scores of the table and their forms."""
@@ -126,7 +124,7 @@ def _block(found: StationVerification, period: int, regions: list[int]) -> str:
         if run:
             cells = _cells(results.mean_differences, results.mean_difference_ends, at, sign=True)
             lines.append([f"  minus {runs[0]}", *cells, ""])
-    table = "\n".join(line.rstrip() for line in columns(lines, "<" + ">" * (len(lines[0]) - 1)).splitlines())
+    table = "\n".join(line.rstrip() for line in columns(lines).splitlines())
     said = [textwrap.fill(_paired(found, period, run, scored), WIDTH) for run in range(1, len(runs))]
     return "\n".join([title, table, *said])
 
@@ -136,13 +134,9 @@ def _cells(values: FloatArray, ends: FloatArray, at: tuple[int, int, int], *, si
     for name, form in SHOWN.items():
         score = NAMES.index(name)
         shown = [float(values[score, *at]), *(float(end[score, *at]) for end in ends)]
-        mean, low, high = (_number(value, f"+{form.removeprefix('+')}" if sign else form) for value in shown)
+        mean, low, high = (number_text(value, f"+{form.removeprefix('+')}" if sign else form) for value in shown)
         cells.append(mean if mean == "-" or name in WITHOUT_INTERVAL else f"{mean} [{low}, {high}]")
     return cells
-
-
-def _number(value: float, form: str) -> str:
-    return format(value, form) if np.isfinite(value) else "-"
 
 
 def _days(found: StationVerification, at: tuple[int, int, int]) -> str:

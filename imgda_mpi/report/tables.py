@@ -26,4 +26,4 @@ def score_table(rows: Mapping[str, tuple[FloatArray, FloatArray, FloatArray]]) -
             (before.bias, after.bias, "+.4f"),
         )
         lines.append([name, str(before.n_cells), *(change(*score) for score in scores)])
-    return f"{HEADING}\n{columns(lines, '<' + '>' * (len(lines[0]) - 1))}"
+    return f"{HEADING}\n{columns(lines)}"

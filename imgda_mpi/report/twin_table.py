@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from imgda_mpi.colm.soil_layers import LAYERS
-from imgda_mpi.console import columns
+from imgda_mpi.console import WIDTH, columns
 from imgda_mpi.verify.propagation import DEPTHS, FELT, Propagation
 from imgda_mpi.verify.score_series import Reference, ScoreRow
 
@@ -20,8 +20,6 @@ LATE = 5
 
 LEADS = (10, 30)
 """Days of forecast after which there are scores, where it is so long."""
-
-WIDTH = 120  # characters
 
 PAPER = {
     "Bai et al., control": {
@@ -85,7 +83,7 @@ def twin_table(
         lines += _block(f"{_range(layer)}, truth", _of(rows, "truth", layer), shown, control, number)
     if observed := _of(rows, "observation", LAYERS[0]):
         lines += _block(FIT, observed, shown, control, 0)
-    scores = [line.rstrip() for line in columns(lines, "<" + ">" * (len(lines[0]) - 1)).splitlines()]
+    scores = [line.rstrip() for line in columns(lines).splitlines()]
     blocks = [*_result(rows, control, analyses[1]), textwrap.fill(FRAME, WIDTH), "\n".join(scores[:-1])]
     if propagation:
         blocks += [_propagation(propagation), textwrap.fill(WORDS, WIDTH)]
@@ -168,7 +166,7 @@ def _propagation(rows: Sequence[Propagation]) -> str:
             line += [f"{len(felt)} of {len(at_depth)}", _median([(row.reached, False) for row in felt])]
             line.append(_median([(row.stayed, row.to_the_end) for row in felt]))
         lines.append([run, vegetation, *line])
-    return columns(lines, "<<" + ">" * (len(lines[0]) - 2))
+    return columns(lines, "<<")
 
 
 def _median(days: Sequence[tuple[float, bool]]) -> str:

@@ -30,6 +30,7 @@ from imgda_mpi.netcdf import (
     write_names,
     write_variable,
 )
+from imgda_mpi.netcdf.dates import SINCE_1970
 from imgda_mpi.numerics.problem import Problem
 from imgda_mpi.observations.cf import read_source
 from imgda_mpi.observations.image import ObservedImage
@@ -115,7 +116,7 @@ def _write_images(file: netCDF4.Dataset, result: Analysis) -> None:
     file.createDimension("lat", grid.shape[0])
     file.createDimension("lon", grid.shape[1])
     when = file.createVariable("time", "f8", ())
-    when.setncatts({"standard_name": "time", "units": "seconds since 1970-01-01 00:00:00", "calendar": "standard"})
+    when.setncatts({"standard_name": "time", "units": SINCE_1970, "calendar": "standard"})
     when[...] = problem.time.timestamp()
     write_coordinate(file, "lat", grid.latitude, "latitude", "degrees_north")
     write_coordinate(file, "lon", grid.longitude, "longitude", "degrees_east")

@@ -16,6 +16,7 @@ from imgda_mpi.arrays import FloatArray, IntArray
 from imgda_mpi.faults import fault, reading, writing
 from imgda_mpi.grid import Grid
 from imgda_mpi.netcdf import write_coordinate, write_names, write_variable
+from imgda_mpi.netcdf.dates import SINCE_1970
 from imgda_mpi.observations.units import MOISTURE
 from imgda_mpi.verify.experiment import REGIONS, Outcome
 from imgda_mpi.verify.experiment import SCORES as NAMES
@@ -105,7 +106,7 @@ def write_comparison(
         write_names(file, "method", list(methods))
         write_names(file, "region", list(REGIONS))
         seconds = np.array([trials.cases[key.case].time.timestamp() for key in trials.keys])
-        write_variable(file, "draw_time", ("draw",), seconds, "time of the images", "seconds since 1970-01-01 00:00:00")
+        write_variable(file, "draw_time", ("draw",), seconds, "time of the images", SINCE_1970)
         n_truths = max(key.truth for key in trials.keys) + 1
         cases = np.array([key.case * n_truths + key.truth for key in trials.keys])
         write_variable(file, "draw_case", ("draw",), cases, "number of time and truth; draws differ in the noise", "1")

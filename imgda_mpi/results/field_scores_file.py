@@ -15,6 +15,7 @@ from imgda_mpi import PROGRAM
 from imgda_mpi.arrays import FloatArray, IntArray
 from imgda_mpi.faults import fault, writing
 from imgda_mpi.netcdf import in_library, opened, read_values, text_attribute, write_names, write_variable
+from imgda_mpi.netcdf.dates import SINCE_1970
 from imgda_mpi.observations.image import Layer
 from imgda_mpi.observations.units import MOISTURE
 from imgda_mpi.text_tables import write_rows
@@ -135,7 +136,7 @@ def write_field_scores(path: Path, found: FieldScores) -> None:
         file.pixels = json.dumps(dict(found.pixels))
         file.createDimension("time", len(found.times))
         seconds = np.array([time.timestamp() for time in found.times])
-        write_variable(file, "time", ("time",), seconds, "time", "seconds since 1970-01-01 00:00:00")
+        write_variable(file, "time", ("time",), seconds, "time", SINCE_1970)
         file["time"].setncatts({"standard_name": "time", "calendar": "standard"})
         write_layers(file, found.layers)
         names = {"side": SIDES, "run": found.runs, "region": found.regions, "weight": WEIGHTS, "period": found.periods}

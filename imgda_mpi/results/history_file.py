@@ -30,8 +30,9 @@ from imgda_mpi.netcdf import (
     write_coordinate,
     write_variable,
 )
-from imgda_mpi.netcdf.dates import decoded
+from imgda_mpi.netcdf.dates import SINCE_1970, decoded
 from imgda_mpi.observations.image import Layer
+from imgda_mpi.observations.layers import same_layer
 from imgda_mpi.observations.units import MOISTURE
 
 TITLE = "soil columns of imgda_mpi: no snow, ice, energy balance, lateral flow"
@@ -60,8 +61,6 @@ DIMENSIONS_OF_POINTS = {
     "point_lon": ("point",),
     "water_content": ("time", "point", "layer"),
 }
-
-TOLERANCE = 1e-4  # m, of the bounds of a layer that is asked for
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,7 +188,7 @@ class HistoryWriter:
             file.createDimension(name, size)
         time = file.createVariable("time", "f8", ("time",), chunksizes=(64,))
         time.setncatts({"standard_name": "time", "long_name": "time", "axis": "T", "bounds": "time_bnds"})
-        time.setncatts({"units": "seconds since 1970-01-01 00:00:00", "calendar": "standard"})
+        time.setncatts({"units": SINCE_1970, "calendar": "standard"})
         file.createVariable("time_bnds", "f8", ("time", "bnds"), chunksizes=(64, 2))
         write_coordinate(file, "lat", grid.latitude, "latitude", "degrees_north")
         write_coordinate(file, "lon", grid.longitude, "longitude", "degrees_east")
@@ -285,7 +284,7 @@ class History:
             if what not in FLUXES:
                 raise self._not_there(what, ", ".join(FLUXES))
             return read_values(self.path, self._file[what], moment)
-        matches = [n for n, own in enumerate(self.layers) if np.abs(np.subtract(own, what)).max() < TOLERANCE]
+        matches = [n for n, own in enumerate(self.layers) if same_layer(own, what)]
         if not matches:
             raise self._not_there(f"{what[0]:g}-{what[1]:g} m", ", ".join(f"{a:g}-{b:g} m" for a, b in self.layers))
         return read_values(self.path, self._file["soil_moisture"], (moment, matches[0]))

@@ -10,10 +10,11 @@ from typing import Any
 import netCDF4
 import numpy as np
 
-from imgda_mpi import __version__
+from imgda_mpi import PROGRAM
 from imgda_mpi.arrays import FloatArray
 from imgda_mpi.faults import fault, reading, writing
 from imgda_mpi.netcdf import write_names, write_variable
+from imgda_mpi.netcdf.dates import SINCE_1970
 from imgda_mpi.text_tables import write_rows
 from imgda_mpi.verify.innovation_scales import STATISTICS as OF_SCALES
 from imgda_mpi.verify.innovations import STATISTICS, RunInnovations
@@ -45,7 +46,7 @@ def write_innovations(path: Path, runs: Sequence[RunInnovations]) -> None:
     with writing(path), netCDF4.Dataset(path, "w", format="NETCDF4") as file:
         file.Conventions = "CF-1.11"
         file.title = TITLE
-        file.source = f"imgda_mpi {__version__}"
+        file.source = PROGRAM
         file.references = "Desroziers et al. 2005, Q. J. R. Meteorol. Soc. 131, 3385"
         file.runs = json.dumps([_in_words(run) for run in runs])
         for dimension, names in (
@@ -95,7 +96,7 @@ def _write_analyses(file: netCDF4.Dataset, runs: Sequence[RunInnovations]) -> No
     numbers = np.concatenate([np.full(run.times.size, number) for number, run in enumerate(runs)]).astype(np.int32)
     write_variable(file, "analysis_run", ("analysis",), numbers, "number of the run, from 0", "1")
     times = np.concatenate([run.times for run in runs])
-    write_variable(file, "time", ("analysis",), times, "time of the analysis", "seconds since 1970-01-01 00:00:00")
+    write_variable(file, "time", ("analysis",), times, "time of the analysis", SINCE_1970)
     file["time"].setncatts({"standard_name": "time", "calendar": "standard"})
     dims = ("analysis", "region")
     cells = np.concatenate([run.n_cells for run in runs])

@@ -13,10 +13,11 @@ from typing import Any
 import netCDF4
 import numpy as np
 
-from imgda_mpi import __version__
+from imgda_mpi import PROGRAM
 from imgda_mpi.arrays import BoolArray, FloatArray
 from imgda_mpi.faults import fault, reading, writing
 from imgda_mpi.netcdf import write_coordinate, write_names, write_variable, write_words
+from imgda_mpi.netcdf.dates import SINCE_1970
 from imgda_mpi.observations.units import MOISTURE
 from imgda_mpi.text_tables import write_rows
 from imgda_mpi.verify.day_correlations import DAY, DayCorrelations
@@ -24,8 +25,6 @@ from imgda_mpi.verify.lags import Lag
 from imgda_mpi.verify.pytesmo_metrics import WINDOW
 from imgda_mpi.verify.station_series import AtStations, Places
 from imgda_mpi.verify.station_verification import StationResults
-
-SINCE_1970 = "seconds since 1970-01-01 00:00:00"
 
 SCORES = {
     "correlation": ("correlation with the station over the times", "1"),
@@ -94,7 +93,7 @@ def write_station_scores(path: Path, found: StationVerification, settings: str) 
         file.Conventions = "CF-1.11"
         file.featureType = "timeSeries"
         file.title = f"Runs beside soil moisture of stations: {found.name}"
-        file.source = f"imgda_mpi {__version__}"
+        file.source = PROGRAM
         for name in ("name", "status", "compared_with", "cell", "matched", "least_pairs"):
             file.setncattr(name, getattr(found, name))
         file.notes = json.dumps(list(found.notes))

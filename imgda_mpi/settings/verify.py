@@ -36,36 +36,39 @@ Names = Annotated[
 Box = Annotated[tuple[Number, Number, Number, Number], Field(strict=False)]
 ManyDepths = Annotated[tuple[Depths, ...], Field(strict=False, min_length=1)]
 
+KINDS = "What it is: run, colm202x, colm2014, gldas or cf"
+SEVERAL = "Its files; * and ? stand for any characters"
+BY_TIME = "Its file; %Y %m %d %H %M %j stand for the time"
+SELECT = "What to take along further dimensions: a number from 0, or the name that its coordinate has"
+ASSIMILATED = "Whether runs have assimilated it (default: what their folders say; of others it is not known)"
+PATCHES = "What has the patches: colm202x or colm2014"
+
 
 class OfRun(Section):
     """The folder of a run: of soil columns, of CoLM, or one of a twin experiment."""
 
-    kind: Literal["run"] = key("What it is: run, colm202x, colm2014, gldas or cf")
+    kind: Literal["run"] = key(KINDS)
     directory: FilePath = key("Folder of the run, with run.json", example='"twin/innovation"')
 
 
 class History202x(Section):
     """History files of CoLM202X, with f_h2osoi."""
 
-    kind: Literal["colm202x"] = key("What it is: run, colm202x, colm2014, gldas or cf")
-    files: FilePath = key(
-        "Its files; * and ? stand for any characters", example='"runs/mycase/history/mycase_hist_*.nc"'
-    )
+    kind: Literal["colm202x"] = key(KINDS)
+    files: FilePath = key(SEVERAL, example='"runs/mycase/history/mycase_hist_*.nc"')
 
 
 class Fluxes2014(Section):
     """Flux files of CoLM2014, <site>_2D_Fluxes_<stamp>."""
 
-    kind: Literal["colm2014"] = key("What it is: run, colm202x, colm2014, gldas or cf")
-    files: FilePath = key("Its files; * and ? stand for any characters", example='"runs/mysite/mysite_2D_Fluxes_*"')
+    kind: Literal["colm2014"] = key(KINDS)
+    files: FilePath = key(SEVERAL, example='"runs/mysite/mysite_2D_Fluxes_*"')
 
 
 class OfProduct(Section):
     """Files found by the time."""
 
-    file: FilePattern = key(
-        "Its file; %Y %m %d %H %M %j stand for the time", example='"gldas/GLDAS_NOAH025_3H.A%Y%m%d.%H%M.021.nc4"'
-    )
+    file: FilePattern = key(BY_TIME, example='"gldas/GLDAS_NOAH025_3H.A%Y%m%d.%H%M.021.nc4"')
     max_time_offset: float = key("Largest distance of an image from the time wanted", "hours", default=0.5, ge=0)
     valid_range: Range = key("Soil moisture outside is rejected and counted", "m3 m-3", default=(0.0, 1.0))
     mask: Mask | None = key(
@@ -78,13 +81,13 @@ class OfProduct(Section):
 class GldasImages(OfProduct):
     """GLDAS-2.1 Noah 3-hourly files: layers 0-10, 10-40 and 40-100 cm, as far as a file has them."""
 
-    kind: Literal["gldas"] = key("What it is: run, colm202x, colm2014, gldas or cf")
+    kind: Literal["gldas"] = key(KINDS)
 
 
 class CfImages(OfProduct):
     """Any CF NetCDF file on a rectilinear latitude-longitude grid, with layers or with depths."""
 
-    kind: Literal["cf"] = key("What it is: run, colm202x, colm2014, gldas or cf")
+    kind: Literal["cf"] = key(KINDS)
     variable: Names = key("Name of its soil moisture variable, or several: one for each layer", example='"swvl1"')
     layer: Depths | None = key(
         "Top and bottom of the layer of its only variable, where the file does not say it",
@@ -92,31 +95,23 @@ class CfImages(OfProduct):
         default=None,
         example="[0.0, 0.07]",
     )
-    select: dict[str, str | int] = key(
-        "What to take along further dimensions: a number from 0, or the name that its coordinate has",
-        default={},
-        example='{run = "control"}',
-    )
+    select: dict[str, str | int] = key(SELECT, default={}, example='{run = "control"}')
 
 
 class RainFiles(Section):
     """Rain of CF NetCDF files on a rectilinear latitude-longitude grid, in kg m-2 s-1 or mm s-1."""
 
-    file: FilePattern = key("Its file; %Y %m %d %H %M %j stand for the time", example='"rain/rain_%Y%m%d.nc"')
+    file: FilePattern = key(BY_TIME, example='"rain/rain_%Y%m%d.nc"')
     variable: str = key("Name of its variable", min_length=1, example='"pr"')
-    select: dict[str, str | int] = key(
-        "What to take along further dimensions: a number from 0, or the name that its coordinate has", default={}
-    )
+    select: dict[str, str | int] = key(SELECT, default={})
     max_time_offset: float = key("Largest distance from the time wanted", "hours", default=0.5, ge=0)
 
 
 OfMoisture = OfRun | History202x | Fluxes2014 | GldasImages | CfImages
 AnyMoisture = Annotated[OfMoisture, Field(discriminator="kind")]
 
-ASSIMILATED = "Whether runs have assimilated it (default: what their folders say; of others it is not known)"
 
-
-class Reference(Section):
+class OfReference(Section):
     """What every image that runs are held against has beside its kind."""
 
     assimilated: bool | None = key(ASSIMILATED, default=None, example="false")
@@ -126,23 +121,23 @@ class Reference(Section):
     )
 
 
-class RunReference(OfRun, Reference):
+class RunReference(OfRun, OfReference):
     """Another run, as the nature of a twin experiment."""
 
 
-class Reference202x(History202x, Reference):
+class Reference202x(History202x, OfReference):
     """History files of CoLM202X."""
 
 
-class Reference2014(Fluxes2014, Reference):
+class Reference2014(Fluxes2014, OfReference):
     """Flux files of CoLM2014."""
 
 
-class GldasReference(GldasImages, Reference):
+class GldasReference(GldasImages, OfReference):
     """GLDAS."""
 
 
-class CfReference(CfImages, Reference):
+class CfReference(CfImages, OfReference):
     """A CF product."""
 
 
@@ -193,13 +188,13 @@ class Period(Section):
 class ClassesOf202x(CaseOfColm202x):
     """Land cover of the patches of a case of CoLM202X."""
 
-    kind: Literal["colm202x"] = key("What has the patches: colm202x or colm2014")
+    kind: Literal["colm202x"] = key(PATCHES)
 
 
 class ClassesOf2014(Section):
     """Land cover of the patches of CoLM2014."""
 
-    kind: Literal["colm2014"] = key("What has the patches: colm202x or colm2014")
+    kind: Literal["colm2014"] = key(PATCHES)
     const_file: FilePath = key("Constants, <site>-rstTimeConst", example='"runs/mysite/mysite-rstTimeConst"')
 
 
@@ -263,8 +258,8 @@ class Verification(Section):
 
     @model_validator(mode="after")
     def _something(self) -> Verification:
-        if not (self.images or self.stations or self.innovations):
-            raise ValueError("needs [images.NAME], [stations.NAME] or innovations = true")
+        if not (self.images or self.stations or (self.innovations and self.run_folders)):
+            raise ValueError("needs [images.NAME], [stations.NAME], or innovations = true and a run of kind run")
         return self
 
     @model_validator(mode="after")

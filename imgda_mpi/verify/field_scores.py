@@ -73,22 +73,24 @@ def _scores(of_image: FloatArray, of_estimate: FloatArray, offset: float) -> Flo
     """Scores (n_regions, n_weights, n_scores) from sums (n_weights, n_regions, 3) of w, r, r^2 and of e, e^2, e r."""
     (total, r, rr), (e, ee, er) = np.moveaxis(of_image, -1, 0), np.moveaxis(of_estimate, -1, 0)
     n_cells = np.broadcast_to(total[0], total.shape)  # those of equal weight
-    total = np.where(n_cells >= MIN_CELLS, total, np.nan)
-    mean_r, mean_e = r / total, e / total
-    var_r, var_e = rr / total - mean_r**2, ee / total - mean_e**2
-    shared = er / total - mean_e * mean_r
-    bias = mean_e - mean_r + offset
-    ubrmse = np.sqrt(np.maximum(var_e + var_r - 2.0 * shared, 0.0))
-    scc = correlation(shared, var_e, var_r)
+    scc, ubrmse, bias = _agreement(np.where(n_cells >= MIN_CELLS, total, np.nan), r, rr, e, ee, er)
+    bias += offset
     scores = np.stack([n_cells, scc, ubrmse, bias, np.hypot(ubrmse, bias)], axis=-1)
     return np.swapaxes(scores, 0, 1)
 
 
-def correlation(shared: FloatArray, variance: FloatArray, other: FloatArray) -> FloatArray:
-    """Correlations from covariances and variances, (...); NaN where one varies by no more than rounding."""
-    varies = (variance > CONSTANT) & (other > CONSTANT)
-    product = np.where(varies, variance * other, np.nan)
-    return np.asarray(np.clip(shared / np.sqrt(product), -1.0, 1.0))
+def _agreement(
+    total: FloatArray, r: FloatArray, rr: FloatArray, e: FloatArray, ee: FloatArray, er: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Correlation, ubRMSE and bias from sums of weights, r, r^2, e, e^2 and e r.
+
+    There is no correlation where r or e varies by no more than rounding.
+    """
+    mean_r, mean_e = r / total, e / total
+    var_r, var_e, shared = rr / total - mean_r**2, ee / total - mean_e**2, er / total - mean_e * mean_r
+    product = np.where((var_e > CONSTANT) & (var_r > CONSTANT), var_e * var_r, np.nan)
+    correlation = np.clip(shared / np.sqrt(product), -1.0, 1.0)
+    return correlation, np.sqrt(np.maximum(var_e + var_r - 2.0 * shared, 0.0)), mean_e - mean_r
 
 
 @dataclass(eq=False)
@@ -130,13 +132,6 @@ class CellSums:
         NaN of fewer than three moments; m3 m-3 but for the correlation.
         """
         number, r, rr = self.of_image[:, layer]
-        e, ee, er = self.of_estimates[:, :, layer]
         total = np.where(number >= MIN_CELLS, number, np.nan)
-        mean_r, mean_e = r / total, e / total
-        var_r, var_e, shared = rr / total - mean_r**2, ee / total - mean_e**2, er / total - mean_e * mean_r
-        return {
-            "n": number,
-            "correlation": correlation(shared, var_e, var_r),
-            "ubrmse": np.sqrt(np.maximum(var_e + var_r - 2.0 * shared, 0.0)),
-            "bias": mean_e - mean_r,
-        }
+        correlation, ubrmse, bias = _agreement(total, r, rr, *self.of_estimates[:, :, layer])
+        return {"n": number, "correlation": correlation, "ubrmse": ubrmse, "bias": bias}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from imgda_mpi.arrays import BoolArray
+from imgda_mpi.arrays import BoolArray, FloatArray
 from imgda_mpi.grid import Grid
 
 Box = tuple[float, float, float, float]
@@ -23,11 +23,10 @@ def cells_of(grid: Grid, box: Box) -> BoolArray:
     >>> cells_of(Grid(np.array([10.0, 20.0]), np.array([350.0, 355.0, 360.0])), (0.0, 15.0, -5.0, 5.0)).tolist()
     [[False, True, True], [False, False, False]]
     """
+    return in_box(grid.latitude[:, None], grid.longitude, box)
+
+
+def in_box(latitude: FloatArray, longitude: FloatArray, box: Box) -> BoolArray:
+    """Which places are in a box, its borders included; longitudes in any range, shapes as NumPy broadcasts them."""
     south, north, west, east = box
-    rows = (grid.latitude >= south) & (grid.latitude <= north)
-    return np.outer(rows, within(grid.longitude, west, east))
-
-
-def within(longitude: np.typing.NDArray[np.float64], west: float, east: float) -> BoolArray:
-    """Which longitudes, in any range of 360 degrees, are from west to east, (n,)."""
-    return np.asarray((longitude - west) % 360.0 <= east - west)
+    return np.asarray((latitude >= south) & (latitude <= north) & ((longitude - west) % 360.0 <= east - west))

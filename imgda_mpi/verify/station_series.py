@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from imgda_mpi.arrays import BoolArray, FloatArray
-from imgda_mpi.verify.regions import Box, within
+from imgda_mpi.verify.regions import Box, in_box
 
 ALL = "all stations"
 """The region of all stations."""
@@ -34,12 +34,23 @@ class Places:
     depth: FloatArray
     compared: FloatArray
 
+    def some(self, chosen: BoolArray) -> Places:
+        """Those of some of the stations, (n_stations,)."""
+        index = np.flatnonzero(chosen).tolist()
+        return Places(
+            names=[self.names[number] for number in index],
+            networks=[self.networks[number] for number in index],
+            latitude=self.latitude[index],
+            longitude=self.longitude[index],
+            depth=self.depth[index],
+            compared=self.compared[index],
+        )
+
     def regions(self, boxes: Mapping[str, Box]) -> dict[str, BoolArray]:
         """Stations of all regions that have some, (n_stations,) each: all of them, and those in boxes."""
         found = {ALL: np.ones(self.latitude.size, bool)}
-        for name, (south, north, west, east) in boxes.items():
-            inside = (self.latitude >= south) & (self.latitude <= north)
-            inside &= within(self.longitude, west, east)
+        for name, box in boxes.items():
+            inside = in_box(self.latitude, self.longitude, box)
             if inside.any():
                 found[name] = inside
         return found

@@ -21,8 +21,13 @@ from imgda_mpi.workflow.verify_inputs import Inputs
 
 log = logging.getLogger(__name__)
 
-REASONS = ("repeated time", "bad flag", "missing", "out of range")
-"""Why a row of a file is no valid value."""
+ROWS = {
+    "repeated time": "rows of a time that is there twice",
+    "bad flag": "rows with a bad flag",
+    "missing": "rows without a value",
+    "out of range": "rows beyond 0 to 1 m3 m-3",
+}
+"""Rows of a file that are no valid value, by reason, in words."""
 
 SAID = 5  # names of stations that are left out
 
@@ -57,7 +62,7 @@ class Chosen:
             log.info("%d of %d stations are %s and left out: %s", len(names), gone.size, reason, said)
         return Chosen(
             [one for one, left in zip(self.series, ~gone, strict=True) if left],
-            _some(self.places, ~gone),
+            self.places.some(~gone),
             self.at_depth,
             self.counts | {reason: int(np.count_nonzero(gone))},
         )
@@ -93,7 +98,7 @@ def choose_stations(section: AnySites, inputs: Inputs) -> Chosen:
         "sensors": len(sensors),
         "stations": len(series),
         "rows": sum(one.counts["rows"] for one in sensors),
-        **{f"rows, {reason}": sum(one.counts[reason] for one in sensors) for reason in REASONS},
+        **{said: sum(one.counts[reason] for one in sensors) for reason, said in ROWS.items()},
         "valid values": sum(int(np.isfinite(one.values).sum()) for one in sensors),
     }
     chosen = Chosen(series, places, at_depth, counts)
@@ -131,15 +136,3 @@ def _level(middle: float, layers: Sequence[Layer], at_depth: bool) -> Layer:
         return middle, middle
     holding = [layer for layer in sorted(layers) if layer[0] <= middle <= layer[1]]
     return holding[0] if holding else (np.nan, np.nan)
-
-
-def _some(places: Places, chosen: BoolArray) -> Places:
-    index = np.flatnonzero(chosen).tolist()
-    return Places(
-        names=[places.names[number] for number in index],
-        networks=[places.networks[number] for number in index],
-        latitude=places.latitude[index],
-        longitude=places.longitude[index],
-        depth=places.depth[index],
-        compared=places.compared[index],
-    )

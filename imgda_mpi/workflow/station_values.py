@@ -112,5 +112,5 @@ class _Reader:
 
 def _frames(series: ImageSeries, time: datetime, window: timedelta | None) -> list[Frame]:
     """Frames of a time, after an analysis, or of the window that begins there."""
-    frames = series.frames(time, window)
+    frames = series.frames_of(time, window)
     return frames[-1:] if window is None else frames

@@ -6,10 +6,8 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from mpi4py import MPI
 
-from imgda_mpi.arrays import BoolArray
 from imgda_mpi.console import Stages
 from imgda_mpi.faults import ConfigError, settled_by
 from imgda_mpi.grid import SMALLEST
@@ -17,13 +15,12 @@ from imgda_mpi.parallel.failure import from_rank_0, on_rank_0
 from imgda_mpi.results.folder import check_output, new_directory
 from imgda_mpi.results.manifest import write_manifest
 from imgda_mpi.settings.verify import Verification
-from imgda_mpi.verify.regions import ALL_LAND, cells_of
 from imgda_mpi.verify.scales import scales_on
 from imgda_mpi.workflow.chosen_stations import Chosen
-from imgda_mpi.workflow.verify_fields import Judged, Reference, files_of, verify_fields
+from imgda_mpi.workflow.verify_fields import Judged, Reference, verify_fields
 from imgda_mpi.workflow.verify_innovations import check_innovations, verify_innovations
 from imgda_mpi.workflow.verify_inputs import Inputs, Part, analyses_of, at_scales, read_inputs, times_of_periods
-from imgda_mpi.workflow.verify_references import covers_of, read_references
+from imgda_mpi.workflow.verify_references import read_references
 from imgda_mpi.workflow.verify_stations import choose_all, verify_stations
 
 log = logging.getLogger(__name__)
@@ -43,7 +40,7 @@ def verify(settings: Verification, comm: MPI.Intracomm) -> str | None:
     """
     stages = Stages()
     ready = prepare_verification(settings, stages, comm)
-    inputs, covers = ready.inputs, ready.covers
+    inputs = ready.inputs
     of_images: list[Part] = []
     of_stations: list[Part] = []
     of_innovations: list[Part] = []
@@ -51,14 +48,14 @@ def verify(settings: Verification, comm: MPI.Intracomm) -> str | None:
         # What may find a damaged file soon comes before images, which take longest.
         if settings.innovations and settings.run_folders:
             with stages.stage("innovations"):
-                of_innovations = _part(verify_innovations(settings, inputs, covers, directory, comm))
+                of_innovations = verify_innovations(settings, inputs, directory, comm)
         if settings.stations:
             with stages.stage("stations"):
-                of_stations = _part(verify_stations(settings, inputs, ready.stations, directory, comm))
+                of_stations = verify_stations(settings, inputs, ready.stations, directory, comm)
         if ready.references:
             with stages.stage("images"):
-                of_images = _images(settings, inputs, ready.references, covers, directory, comm)
-        parts = of_images + of_stations + of_innovations
+                of_images = _images(settings, inputs, ready.references, directory, comm)
+        parts = [*of_images, *of_stations, *of_innovations]
         text = on_rank_0(comm, lambda: _text(parts, directory))
         written = comm.bcast([*(file for part in parts for file in part.written), directory / TEXT])
         write_manifest(directory, written, {}, settings.model_dump_json(), "none", comm)
@@ -88,13 +85,11 @@ class Ready:
     ----------
     inputs
     references : images
-    covers : cells by vegetation, see `covers_of`
     stations : by section, on rank 0, None elsewhere
     """
 
     inputs: Inputs
     references: list[Reference]
-    covers: dict[str, BoolArray]
     stations: dict[str, Chosen] | None
 
 
@@ -110,14 +105,13 @@ def prepare_verification(settings: Verification, stages: Stages, comm: MPI.Intra
         inputs = from_rank_0(comm, lambda: read_inputs(settings))
         references = from_rank_0(comm, lambda: read_references(settings, inputs))
         on_rank_0(comm, lambda: _check_something(settings))
-        covers = from_rank_0(comm, lambda: covers_of(settings, inputs))
         stations = on_rank_0(comm, lambda: choose_all(settings, inputs))
         n_times = sum(map(len, times_of_periods(inputs)))
         stages.say(f"runs: {len(inputs.runs)}, times: {n_times}, periods: {', '.join(inputs.periods)}")
     maps = 4 * 4 * len(inputs.periods) * len(inputs.runs) * len(inputs.layers) * inputs.grid.cell_area.size
     with settled_by("[output]"):
         check_output(settings.output.directory, lambda: len(references) * maps + 10**6, comm)
-    return Ready(inputs, references, covers, stations)
+    return Ready(inputs, references, stations)
 
 
 def _check_something(settings: Verification) -> None:
@@ -134,31 +128,18 @@ def _images(
     settings: Verification,
     inputs: Inputs,
     references: list[Reference],
-    covers: dict[str, BoolArray],
     directory: Path,
     comm: MPI.Intracomm,
 ) -> list[Part]:
     """Scores against all images; nothing but on rank 0. Collective."""
-    boxes = {name: cells_of(inputs.grid, box) for name, box in inputs.boxes.items()}
-    regions = {ALL_LAND: np.ones(inputs.grid.shape, bool)} | boxes | covers
-    scales = None
-    if min(inputs.grid.transform_shape()) >= SMALLEST:
-        scales = scales_on(inputs.grid, comm)
+    scales = scales_on(inputs.grid, comm) if min(inputs.grid.transform_shape()) >= SMALLEST else None
     times = [time for of_period in times_of_periods(inputs) for time in of_period]
-    judged = Judged(inputs, regions, scales, at_scales(times, settings.scales_every))
-    parts = []
+    judged = Judged(inputs, scales, at_scales(times, settings.scales_every))
+    parts: list[Part] = []
     for reference in references:
         with settled_by(f"[images.{reference.name}]"):
-            found = verify_fields(judged, reference, directory, comm)
-        if found is not None:
-            from imgda_mpi.report.fields_table import fields_summary, fields_table  # on the one rank that writes
-
-            parts.append(Part(fields_table(found), files_of(reference.name, directory), fields_summary(found)))
+            parts += verify_fields(judged, reference, directory, comm)
     return parts
-
-
-def _part(part: Part | None) -> list[Part]:
-    return [] if part is None else [part]
 
 
 def _text(parts: list[Part], directory: Path) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from mpi4py import MPI
 
-from imgda_mpi.arrays import BoolArray, FloatArray
+from imgda_mpi.arrays import FloatArray
 from imgda_mpi.console import progress
 from imgda_mpi.faults import fault
 from imgda_mpi.histories.image_series import ImageSeries, mean_over
@@ -22,6 +22,7 @@ from imgda_mpi.observations.image import Layer
 from imgda_mpi.observations.regrid import METHODS
 from imgda_mpi.parallel.failure import on_rank_0, same_fate
 from imgda_mpi.parallel.ownership import share
+from imgda_mpi.report.fields_table import fields_summary, fields_table
 from imgda_mpi.results.field_scores_file import (
     BY_SCALE,
     SIDES,
@@ -32,7 +33,7 @@ from imgda_mpi.results.field_scores_file import (
 from imgda_mpi.results.score_maps_file import MapsWriter
 from imgda_mpi.verify.field_scores import SCORES, WEIGHTS, CellSums, RegionScores
 from imgda_mpi.verify.scales import Scales
-from imgda_mpi.workflow.verify_inputs import Inputs, times_of_periods
+from imgda_mpi.workflow.verify_inputs import Inputs, Part, times_of_periods
 
 N_BLOCKS = 32
 """Of a period: sums over the moments of each are made by one rank and added in order, whatever the number of ranks."""
@@ -63,19 +64,17 @@ class Judged:
     Parameters
     ----------
     inputs
-    regions : cells by name, the first one has all, (ny, nx)
     scales : None where the grid is too small to tell them apart
     at_scales : moments at which errors are told apart by scale
     """
 
     inputs: Inputs
-    regions: Mapping[str, BoolArray]
     scales: Scales | None
     at_scales: frozenset[datetime]
 
 
-def verify_fields(judged: Judged, reference: Reference, directory: Path, comm: MPI.Intracomm) -> FieldScores | None:
-    """Score all runs against one reference, and write what was found; it is returned on rank 0. Collective.
+def verify_fields(judged: Judged, reference: Reference, directory: Path, comm: MPI.Intracomm) -> list[Part]:
+    """Score all runs against one reference: a part on rank 0, none elsewhere. Collective.
 
     Ranks share the time out; each holds the images of one moment, and sums over moments of one period. The same bits
     on any number of ranks.
@@ -86,31 +85,30 @@ def verify_fields(judged: Judged, reference: Reference, directory: Path, comm: M
         Where a file is damaged, or there is no image at any moment, or no cell that all have.
     OutputError
     """
-    inputs, names = judged.inputs, list(judged.inputs.runs)
-    of_periods = times_of_periods(inputs)
-    found: list[_Moment] = []
+    inputs = judged.inputs
+    scores, table, maps = (
+        directory / kind.format(reference.name)
+        for kind in ("scores_field_{}.nc", "scores_field_{}.csv", "scores_map_{}.nc")
+    )
+    moments: list[_Moment] = []
     with ExitStack() as stack:
-        maps = on_rank_0(
-            comm,
-            lambda: stack.enter_context(
-                MapsWriter(
-                    directory / f"scores_map_{reference.name}.nc",
-                    reference.name,
-                    inputs.grid,
-                    names,
-                    inputs.layers,
-                    list(inputs.periods),
-                )
-            ),
-        )
+        names = reference.name, inputs.grid, list(inputs.runs), inputs.layers, list(inputs.periods)
+        writer = on_rank_0(comm, lambda: stack.enter_context(MapsWriter(maps, *names)))
         worker = _Worker(judged, reference)
-        for number, times in enumerate(of_periods):
-            total = _period(worker, number, times, found, comm)
+        for number, times in enumerate(times_of_periods(inputs)):
+            total = _period(worker, number, times, moments, comm)
             with same_fate(comm):
-                if maps is not None and total is not None:
+                if writer is not None and total is not None:
                     for layer in range(len(inputs.layers)):
-                        maps.put(number, layer, total.maps(layer))
-    return on_rank_0(comm, lambda: _written(judged, reference, found, directory))
+                        writer.put(number, layer, total.maps(layer))
+
+    def write() -> list[Part]:
+        found = _joined(judged, reference, moments)
+        write_field_scores(scores, found)
+        write_field_table(table, found)
+        return [Part(fields_table(found), (scores, table, maps), fields_summary(found))]
+
+    return on_rank_0(comm, write) or []
 
 
 class _Moment(NamedTuple):
@@ -165,7 +163,9 @@ class _Worker:
     def __init__(self, judged: Judged, reference: Reference) -> None:
         self.judged, self.reference = judged, reference
         grid = judged.inputs.grid
-        self._scores = RegionScores(grid, judged.regions)
+        regions = judged.inputs.regions_on(grid)
+        self._n_scales = 0 if judged.scales is None else judged.scales.n_scales
+        self._n_regions, self._scores = len(regions), RegionScores(grid, regions)
         own = reference.series.grid
         self._to_cells = None if own.has_cells_of(grid) else METHODS[reference.regridding](own, grid)
 
@@ -187,7 +187,7 @@ class _Worker:
         if not all(run.sides for run in runs):
             return None
         n_runs, n_layers, n_scales = len(runs), len(inputs.layers), self._n_scales
-        scores = np.full((len(SIDES), n_runs, n_layers, len(self.judged.regions), len(WEIGHTS), len(SCORES)), np.nan)
+        scores = np.full((len(SIDES), n_runs, n_layers, self._n_regions, len(WEIGHTS), len(SCORES)), np.nan)
         by_scale = {name: np.full((len(SIDES), n_runs, n_layers, n_scales), np.nan) for name in BY_SCALE}
         by_scale["reference_by_scale"] = np.full((n_layers, n_scales), np.nan)
         for number, layer in enumerate(inputs.layers):
@@ -215,17 +215,13 @@ class _Worker:
                     by_scale["reference_by_scale"][number] = found.reference
         return _Moment(time, period, scores, by_scale, images.counts)
 
-    @property
-    def _n_scales(self) -> int:
-        return 0 if self.judged.scales is None else self.judged.scales.n_scales
-
 
 class _States:
     """A series at one moment, or over the window that begins there."""
 
     def __init__(self, series: ImageSeries, time: datetime, inputs: Inputs) -> None:
         self._series, self._time = series, time
-        frames = series.frames(time, inputs.window)
+        frames = series.frames_of(time, inputs.window)
         if inputs.window is not None:
             self._frames = {"after": frames} if frames else {}
         else:
@@ -252,21 +248,19 @@ class _States:
         return frames[0].layer(layer) if len(frames) == 1 else mean_over(frames, lambda frame: frame.layer(layer))
 
 
-def _written(judged: Judged, reference: Reference, found: Sequence[_Moment], directory: Path) -> FieldScores:
-    """Scores of all moments in their order, written. On rank 0.
+def _joined(judged: Judged, reference: Reference, every: Sequence[_Moment]) -> FieldScores:
+    """Scores of all moments that have some, in their order. On rank 0.
 
     Raises
     ------
     InputError
         Where no moment has any.
-    OutputError
     """
     inputs = judged.inputs
     n_times = sum(map(len, times_of_periods(inputs)))
-    every, n_images = found, len(found)
     found = [moment for moment in every if np.isfinite(moment.scores).any()]
     if not found:
-        seen = "no image" if n_images == 0 else f"{n_images} images without a cell and layer that all have"
+        seen = f"{len(every)} images without a cell and layer that all have" if every else "no image"
         raise fault(
             reference.series.what,
             found=f"{seen} at {n_times} times from {inputs.times[0]:{DATE_TEXT}} to {inputs.times[-1]:{DATE_TEXT}}",
@@ -274,12 +268,12 @@ def _written(judged: Judged, reference: Reference, found: Sequence[_Moment], dir
             do="correct its files or max_time_offset, or give other `times`",
         )
     remarks = {name: run.remarks for name, run in {**inputs.runs, reference.name: reference.series}.items()}
-    result = FieldScores(
+    return FieldScores(
         name=reference.name,
         what=reference.series.what,
         runs=list(inputs.runs),
         layers=inputs.layers,
-        regions=list(judged.regions),
+        regions=list(inputs.regions_on(inputs.grid)),
         periods=list(inputs.periods),
         status=reference.status,
         times=[moment.time for moment in found],
@@ -290,12 +284,3 @@ def _written(judged: Judged, reference: Reference, found: Sequence[_Moment], dir
         n_times=n_times,
         pixels=sum((moment.counts for moment in every), Counter()),
     )
-    write_field_scores(directory / f"scores_field_{reference.name}.nc", result)
-    write_field_table(directory / f"scores_field_{reference.name}.csv", result)
-    return result
-
-
-def files_of(reference_name: str, directory: Path) -> list[Path]:
-    """What `verify_fields` writes for a reference."""
-    kinds = ("scores_field_{}.nc", "scores_field_{}.csv", "scores_map_{}.nc")
-    return [directory / kind.format(reference_name) for kind in kinds]

@@ -20,14 +20,15 @@ from imgda_mpi.grid import Grid
 from imgda_mpi.methods.registry import needs_transform, scales_by_size
 from imgda_mpi.parallel.failure import from_rank_0, on_rank_0, same_fate
 from imgda_mpi.parallel.ownership import share
+from imgda_mpi.report.innovations_table import innovations_summary, innovations_table
 from imgda_mpi.results.analysis_file import SavedInnovation, read_innovation
+from imgda_mpi.results.innovations_file import read_innovations, write_innovations, write_innovations_table
 from imgda_mpi.results.run_folder import open_run
 from imgda_mpi.results.run_records import time_text
 from imgda_mpi.settings.verify import Verification
 from imgda_mpi.verify import innovations as in_cells
 from imgda_mpi.verify.innovation_scales import InnovationScales, scale_statistics
 from imgda_mpi.verify.innovations import SUMS, RunInnovations, lag_of_means, region_sums, standard_errors, statistics
-from imgda_mpi.verify.regions import ALL_LAND, cells_of
 from imgda_mpi.verify.scales import shortest_waves
 from imgda_mpi.workflow.errors_used import errors_used, gain_of, method_label
 from imgda_mpi.workflow.verify_inputs import Inputs, Part
@@ -41,10 +42,8 @@ CLOSE = 1.5
 DIAGNOSTICS = "analysis/diagnostics.nc"
 
 
-def verify_innovations(
-    settings: Verification, inputs: Inputs, covers: Mapping[str, BoolArray], directory: Path, comm: MPI.Intracomm
-) -> Part | None:
-    """Innovation statistics of all runs that are run folders: a part on rank 0, None elsewhere.
+def verify_innovations(settings: Verification, inputs: Inputs, directory: Path, comm: MPI.Intracomm) -> list[Part]:
+    """Innovation statistics of all runs that are run folders: a part on rank 0, none elsewhere.
 
     Collective over ``comm``: the ranks share the analyses out, each has the images of two in memory; the same bits on
     any number of ranks. Where no run has an analysis the part says so and has no files.
@@ -61,22 +60,22 @@ def verify_innovations(
     tasks = [(run, number) for run, of_run in enumerate(runs) for number in range(len(of_run.times))]
     first, last = share(len(tasks), comm.size)[comm.rank : comm.rank + 2]
     with same_fate(comm):
-        own = _sums_of(runs, tasks[first:last], scales, inputs, covers)
+        own = _sums_of(runs, tasks[first:last], scales, inputs)
     every: list[list[_Sums]] | None = comm.gather(own)
 
-    def write() -> Part | None:
+    def write() -> list[Part]:
         if every is None or not tasks:
-            return Part("Innovations: none of the runs has analyses.", ())
+            return [Part("Innovations: none of the runs has analyses.", ())]
         found = dict(zip(tasks, (sums for part in every for sums in part), strict=True))
         periods = {ALL_TIMES: _all_times(runs), **inputs.periods}
-        regions = (ALL_LAND, *inputs.boxes, *covers)
+        regions = tuple(inputs.regions_on(inputs.grid))
         of_runs = [
             _summed_up(of_run, [found[run, number] for number in range(len(of_run.times))], regions, periods)
             for run, of_run in enumerate(runs)
         ]
-        return _written(of_runs, directory)
+        return [_written(of_runs, directory)]
 
-    return on_rank_0(comm, write)
+    return on_rank_0(comm, write) or []
 
 
 def check_innovations(settings: Verification) -> None:
@@ -182,7 +181,6 @@ def _sums_of(
     tasks: Sequence[tuple[int, int]],
     scales: Sequence[InnovationScales | None],
     inputs: Inputs,
-    covers: Mapping[str, BoolArray],
 ) -> list[_Sums]:
     """What the analyses of one rank come to: numbers of their runs and in these, in the order of time."""
     found = []
@@ -193,7 +191,7 @@ def _sums_of(
             raise ValueError("an analysis of a run without any")
         with settled_by(f"[runs.{of_run.name}]"):
             if at[0] != run:
-                regions = _regions(of_run.grid, inputs, covers)
+                regions = inputs.regions_on(of_run.grid)
             before = None
             if of_run.follows[number]:
                 is_there = of_last is not None and at == (run, number - 1)
@@ -224,17 +222,6 @@ def _read(of_run: Analyses, number: int) -> SavedInnovation:
         found, expected = f"an analysis of {time_text(saved.time)}", f"one of {time_text(time)}"
         raise fault(path, found=found, expected=expected, do="put back the analysis that the cycle made")
     return saved
-
-
-def _regions(grid: Grid, inputs: Inputs, covers: Mapping[str, BoolArray]) -> dict[str, BoolArray]:
-    """Cells of the regions of a run's analyses, whose grid may be another one than that of its history."""
-    nowhere = np.zeros(grid.shape, bool)
-    is_same = grid.has_cells_of(inputs.grid)
-    return {
-        ALL_LAND: ~nowhere,
-        **{name: cells_of(grid, box) for name, box in inputs.boxes.items()},
-        **{name: cells if is_same else nowhere for name, cells in covers.items()},
-    }
 
 
 def _all_times(runs: Sequence[Analyses]) -> tuple[datetime, datetime]:
@@ -311,9 +298,6 @@ def _remarks(found: Sequence[_Sums]) -> list[str]:
 
 
 def _written(runs: Sequence[RunInnovations], directory: Path) -> Part:
-    from imgda_mpi.report.innovations_table import innovations_summary, innovations_table
-    from imgda_mpi.results.innovations_file import read_innovations, write_innovations, write_innovations_table
-
     written = [directory / "innovations.nc", directory / "innovations.csv"]
     write_innovations(written[0], runs)
     write_innovations_table(written[1], runs)

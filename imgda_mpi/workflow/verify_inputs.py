@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import numpy as np
+
+from imgda_mpi.arrays import BoolArray
 from imgda_mpi.columns.vegetation import COVERS
 from imgda_mpi.faults import ConfigError, fault, settled_by
 from imgda_mpi.grid import Grid
@@ -18,7 +21,8 @@ from imgda_mpi.observations.image import Layer
 from imgda_mpi.results.run_folder import open_run
 from imgda_mpi.settings.series import all_times
 from imgda_mpi.settings.verify import OfMoisture, Verification
-from imgda_mpi.verify.regions import BOXES, Box, cells_of
+from imgda_mpi.verify.regions import ALL_LAND, BOXES, Box, cells_of
+from imgda_mpi.workflow.verify_covers import covers_of
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +42,7 @@ class Inputs:
     periods : first and last moment by name, in the order of time
     boxes : by name, those with cells of the grid
     layers : m
+    covers : cells of the grid by vegetation, (ny, nx) each
     """
 
     runs: Mapping[str, ImageSeries]
@@ -47,6 +52,17 @@ class Inputs:
     periods: Mapping[str, tuple[datetime, datetime]]
     boxes: Mapping[str, Box]
     layers: Sequence[Layer]
+    covers: Mapping[str, BoolArray] = field(default_factory=dict)
+
+    def regions_on(self, grid: Grid) -> dict[str, BoolArray]:
+        """Cells of all regions, (ny, nx) each, the first one all of them; vegetation is known on the own grid alone."""
+        everywhere = np.ones(grid.shape, bool)
+        is_own = grid.has_cells_of(self.grid)
+        return {
+            ALL_LAND: everywhere,
+            **{name: cells_of(grid, box) for name, box in self.boxes.items()},
+            **{name: cells if is_own else ~everywhere for name, cells in self.covers.items()},
+        }
 
 
 @dataclass(frozen=True)
@@ -81,7 +97,7 @@ def read_inputs(settings: Verification) -> Inputs:
     runs = {}
     for name, section in settings.runs.items():
         with settled_by(f"[runs.{name}]"):
-            runs[name] = opened(section, settings.layers, all_times(None, settings.times))
+            runs[name] = series_of(section, settings.layers, all_times(None, settings.times))
     grid = _grid(runs)
     times = _times(settings, runs)
     for name, run in runs.items():
@@ -97,7 +113,7 @@ def read_inputs(settings: Verification) -> Inputs:
         raise ConfigError(f"boxes {name}: is the name of a vegetation; give the box another one")
     for name in settings.boxes.keys() - boxes.keys():
         raise ConfigError(f"boxes {name}: no cell of the runs' grid is in it; correct or remove it")
-    inputs = Inputs(runs, grid, times, settings.window, periods, boxes, settings.layers)
+    inputs = Inputs(runs, grid, times, settings.window, periods, boxes, settings.layers, covers_of(settings, grid))
     _check_periods(inputs)
     return inputs
 
@@ -110,7 +126,7 @@ def check_times(series: ImageSeries, times: Sequence[datetime], window: timedelt
     InputError
         Also where a file is damaged.
     """
-    if not any(series.frames(time, window) for time in times):
+    if not any(series.frames_of(time, window) for time in times):
         found = f"times from {_span(series.times)}" if series.times else "none of these times in its files"
         said = "" if window is None else ", and of a window a third of its moments"
         raise fault(
@@ -123,10 +139,10 @@ def check_times(series: ImageSeries, times: Sequence[datetime], window: timedelt
 
 def have_all(every: Iterable[ImageSeries], time: datetime, window: timedelta | None) -> bool:
     """Whether all of some series have a time."""
-    return all(series.frames(time, window) for series in every)
+    return all(series.frames_of(time, window) for series in every)
 
 
-def opened(section: OfMoisture, layers: Sequence[Layer], times: Sequence[datetime]) -> ImageSeries:
+def series_of(section: OfMoisture, layers: Sequence[Layer], times: Sequence[datetime]) -> ImageSeries:
     """The series of a section of settings; layers and times are those that are asked for. On rank 0."""
     return open_series(section.kind, layers=layers, times=times, **section.values("assimilated", "regridding"))
 

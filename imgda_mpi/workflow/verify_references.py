@@ -1,25 +1,17 @@
-"""Images that runs are held against: whether they were assimilated, and which vegetation cells have."""
+"""Images that runs are held against, and whether they were assimilated."""
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 
-from imgda_mpi.arrays import BoolArray
 from imgda_mpi.colm.soil_layers import LAYERS
 from imgda_mpi.faults import fault, settled_by
-from imgda_mpi.histories import cover
 from imgda_mpi.histories.assimilated import assimilated_by
 from imgda_mpi.histories.image_series import ImageSeries
-from imgda_mpi.results.run_folder import SETTINGS_FILE
-from imgda_mpi.settings.cycle import CycleRun, RunOfColumns
-from imgda_mpi.settings.file import peek, read_settings
 from imgda_mpi.settings.verify import AnyReference, OfMoisture, OfProduct, Verification
 from imgda_mpi.verify.status import ITSELF, status
 from imgda_mpi.workflow.verify_fields import Reference
-from imgda_mpi.workflow.verify_inputs import Inputs, analyses_of, check_times, have_all, opened
-
-log = logging.getLogger(__name__)
+from imgda_mpi.workflow.verify_inputs import Inputs, analyses_of, check_times, have_all, series_of
 
 
 def read_references(settings: Verification, inputs: Inputs) -> list[Reference]:
@@ -33,7 +25,7 @@ def read_references(settings: Verification, inputs: Inputs) -> list[Reference]:
     references = []
     for name, section in settings.images.items():
         with settled_by(f"[images.{name}]"):
-            series = opened(section, inputs.layers, inputs.times)
+            series = series_of(section, inputs.layers, inputs.times)
             _check_times(series, inputs)
             references.append(Reference(name, series, section.regridding, _statuses(settings, section, inputs)))
     return references
@@ -78,30 +70,3 @@ def said_by_runs(settings: Verification, file: Path | str | None) -> bool | None
     if file is not None and any(assimilated_by(folder, file) for folder in folders):
         return True
     return False if len(folders) == len(settings.runs) else None
-
-
-def covers_of(settings: Verification, inputs: Inputs) -> dict[str, BoolArray]:
-    """Cells by the vegetation of their largest soil patch, (ny, nx); none where no case is known. On rank 0.
-
-    Raises
-    ------
-    ImgdaError
-    """
-    if settings.classes is not None:
-        with settled_by("[classes]"):
-            return dict(cover.OF_KIND[settings.classes.kind](inputs.grid, **settings.classes.values()))
-    for name, directory in settings.run_folders.items():
-        case = _case_of(directory)
-        if case is not None:
-            with settled_by(f"[runs.{name}], [classes]"):
-                return cover.covers_of_202x(inputs.grid, case.directory, case.case, case.land_cover_year)
-    log.info("no scores by vegetation: no run folder of soil columns; [classes] can tell the case")
-    return {}
-
-
-def _case_of(run: Path) -> RunOfColumns | None:
-    """The case of a run of soil columns; None of other runs, or where it is gone."""
-    if peek(run / SETTINGS_FILE, "model", "kind") != "columns":
-        return None
-    model = read_settings(run / SETTINGS_FILE, CycleRun).model
-    return model if isinstance(model, RunOfColumns) and model.directory.is_dir() else None

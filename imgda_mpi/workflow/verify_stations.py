@@ -19,7 +19,7 @@ from imgda_mpi.parallel.failure import from_rank_0, on_rank_0, same_fate
 from imgda_mpi.parallel.ownership import share
 from imgda_mpi.report.stations_table import compared_words, stations_summary, stations_table
 from imgda_mpi.results.station_scores_file import StationVerification, write_station_rows, write_station_scores
-from imgda_mpi.settings.verify import AnySites, RainFiles, Verification
+from imgda_mpi.settings.verify import AnySites, Verification
 from imgda_mpi.stations.choice import means, nearest
 from imgda_mpi.stations.series import instants
 from imgda_mpi.verify.day_correlations import DAY, day_correlations
@@ -45,8 +45,8 @@ log = logging.getLogger(__name__)
 
 def verify_stations(
     settings: Verification, inputs: Inputs, chosen: Mapping[str, Chosen] | None, directory: Path, comm: MPI.Intracomm
-) -> Part | None:
-    """Hold all runs against the stations of every section. Collective; on rank 0, None elsewhere and without a section.
+) -> list[Part]:
+    """Hold all runs against the stations of every section: a part for each on rank 0, none elsewhere. Collective.
 
     All ranks read the runs and share the scores, with the same bits on any number of ranks.
     Writes ``scores_stations_NAME.nc`` and ``.csv`` for each section.
@@ -65,19 +65,13 @@ def verify_stations(
     parts, rain = [], None
     if settings.rain is not None:
         with settled_by("[rain]"):
-            rain = _rain(settings.rain, inputs, comm)
+            of_files = settings.rain.values()
+            rain = from_rank_0(comm, lambda: open_rain(times=inputs.times, **of_files))
     for name, section in settings.stations.items():
         with settled_by(f"[stations.{name}]"):
             own = None if chosen is None else chosen[name]
             parts.append(_verify(name, section, settings, inputs, own, directory, rain, comm))
-    whole = [part for part in parts if part is not None]
-    if not whole:
-        return None
-    return Part(
-        "\n\n\n".join(part.text for part in whole),
-        [file for part in whole for file in part.written],
-        "\n\n".join(part.summary for part in whole if part.summary),
-    )
+    return [part for part in parts if part is not None]
 
 
 def choose_all(settings: Verification, inputs: Inputs) -> dict[str, Chosen]:
@@ -135,11 +129,6 @@ def _check_times(section: AnySites, chosen: Chosen, inputs: Inputs) -> None:
 
 def _day(time: np.datetime64) -> str:
     return f"{time.astype(datetime).replace(tzinfo=UTC):{DATE_TEXT}}"
-
-
-def _rain(section: RainFiles, inputs: Inputs, comm: MPI.Intracomm) -> RainSeries:
-    """Rain of files, on every rank. Collective."""
-    return from_rank_0(comm, lambda: open_rain(times=inputs.times, **section.values()))
 
 
 def _verify(
