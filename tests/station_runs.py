@@ -16,7 +16,7 @@ from imgda_mpi.histories.image_series import Frame, ImageSeries
 from imgda_mpi.results.station_scores_file import StationVerification, read_station_scores
 from imgda_mpi.settings.verify import Verification
 from imgda_mpi.workflow.verify_inputs import Inputs, Part
-from imgda_mpi.workflow.verify_stations import verify_stations
+from imgda_mpi.workflow.verify_stations import choose_all, verify_stations
 
 Field = Callable[[datetime, float], np.ndarray]
 """Image of a time at a depth, m3 m-3."""
@@ -77,7 +77,7 @@ def inputs_of(runs: dict[str, ImageSeries], times: Sequence[datetime], **more: o
 def settings_of(**stations: dict[str, object]) -> Verification:
     return Verification.model_validate(
         {
-            "runs": {"one": {"kind": "run", "directory": "one"}},
+            "runs": {"one": {"kind": "colm202x", "files": "one"}},
             "stations": stations,
             "output": {"directory": "out"},
         }
@@ -88,7 +88,9 @@ def verified(
     inputs: Inputs, folder: Path, comm: MPI.Intracomm = SELF, **section: object
 ) -> tuple[Part, StationVerification]:
     """The part on rank 0, and what is in its file."""
-    (part,) = verify_stations(settings_of(sites={"kind": "table", **section}), inputs, folder, comm)
+    settings = settings_of(sites={"kind": "table", **section})
+    chosen = choose_all(settings, inputs) if comm.rank == 0 else None
+    (part,) = verify_stations(settings, inputs, chosen, folder, comm)
     return part, read_station_scores(folder / "scores_stations_sites.nc")
 
 

@@ -160,7 +160,7 @@ def test_settings_that_cannot_be_are_refused(folder: Path, changes: list[tuple[s
 
 def test_runs_without_a_common_time_are_refused(folder: Path) -> None:
     late = new_test_run(folder / "late")
-    make_cycle(late, SELF, begin=1, end=23, history=[1, 4, 7])
+    make_cycle(late, SELF, begin=0, end=23, history=[1, 4, 7])
     with pytest.raises(ConfigError, match=r"found no time that all have .*control 2022-06-02 00:00"):
         check_verification(settings_of(folder, ('directory = "other"', 'directory = "late"')), SELF)
 

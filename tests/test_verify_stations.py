@@ -20,7 +20,7 @@ from imgda_mpi.faults import ConfigError, InputError
 from imgda_mpi.grid import Grid
 from imgda_mpi.results.station_scores_file import StationVerification, read_station_scores
 from imgda_mpi.verify.station_verification import CHUNK, NAMES
-from imgda_mpi.workflow.verify_stations import verify_stations
+from imgda_mpi.workflow.verify_stations import choose_all, verify_stations
 
 START = datetime(2020, 6, 1, tzinfo=UTC)
 TIMES = [START + timedelta(hours=3 * n) for n in range(60 * 8)]
@@ -167,10 +167,11 @@ def test_results_are_the_same_bits_on_any_number_of_ranks(tmp_path: Path, comm: 
     runs = {name: series_of(image, GRID, times) for name, image in (("control", control), ("better", better))}
     inputs = inputs_of(runs, times, boxes={"west": (0.0, 30.0, 100.0, 105.0), "none": (-30.0, -20.0, 0.0, 5.0)})
     settings = settings_of(sites={"kind": "table", "file": str(folder / "stations.csv")})
-    parts = verify_stations(settings, inputs, folder / "many", comm)
+    chosen = choose_all(settings, inputs) if comm.rank == 0 else None
+    parts = verify_stations(settings, inputs, chosen, folder / "many", comm)
     same = not parts
     if comm.rank == 0:
-        (part,), (alone,) = parts, verify_stations(settings, inputs, folder / "one", SELF)
+        (part,), (alone,) = parts, verify_stations(settings, inputs, chosen, folder / "one", SELF)
         texts = [(folder / name / "scores_stations_sites.csv").read_bytes() for name in ("one", "many")]
         same = part.text == alone.text and texts[0] == texts[1]
         assert "no station in none" in said(part)
@@ -351,7 +352,8 @@ def test_rain_of_files_goes_with_the_series(table: tuple[Path, dict[str, np.ndar
             "rain": type(settings).model_fields["rain"].annotation.__args__[0](file=tmp_path / "rain.nc", variable="pr")
         }
     )
-    verify_stations(settings, inputs_of(two_runs(rains=True), TIMES), tmp_path, SELF)
+    inputs = inputs_of(two_runs(rains=True), TIMES)
+    verify_stations(settings, inputs, choose_all(settings, inputs), tmp_path, SELF)
     found = read_station_scores(tmp_path / "scores_stations_sites.nc")
     np.testing.assert_allclose(found.rain, 1e-6 * np.arange(480)[:, None] * np.ones(3), atol=1e-18)
 

@@ -22,7 +22,7 @@ from imgda_mpi.stations.read import read_stations
 from imgda_mpi.verify.block_bootstrap import intervals
 from imgda_mpi.verify.station_scores import SCALES
 from imgda_mpi.workflow.compare import compare
-from imgda_mpi.workflow.verify_stations import verify_stations
+from imgda_mpi.workflow.verify_stations import choose_all, verify_stations
 
 GHANA = "ghana_2019_2021"
 TAHMO = f"{GHANA}/ismn_tahmo_header_20190101_20220101.zip"
@@ -55,7 +55,8 @@ def test_the_comparison_of_ghana_repeated_gives_the_same_scores(shared: Path, tm
     )  # without the mask: all stations are in cells of land
     inputs = inputs_of({"ERA5": era5}, times, window=timedelta(days=3), layers=[(0.0, 0.1)])
     section = {"kind": "ismn", "file": str(shared / "data" / TAHMO), "cell": "nearest", "least_pairs": 10}
-    verify_stations(settings_of(tahmo=section), inputs, tmp_path, SELF)
+    settings = settings_of(tahmo=section)
+    verify_stations(settings, inputs, choose_all(settings, inputs), tmp_path, SELF)
     found = read_station_scores(tmp_path / "scores_stations_tahmo.nc")
     assert compared.used.size == len(found.places.names) == 21
     np.testing.assert_array_equal(found.results.n_pairs[0], compared.n_pairs)
@@ -84,7 +85,7 @@ def test_uscrn_is_verified_in_seconds(shared: Path, tmp_path: Path) -> None:
     inputs = inputs_of(runs, times, boxes={"US": (25.0, 50.0, -125.0, -65.0)})
     settings = settings_of(uscrn={"kind": "ismn", "file": str(shared / "data" / USCRN)})
     begin = time.perf_counter()
-    (part,) = verify_stations(settings, inputs, tmp_path, SELF)
+    (part,) = verify_stations(settings, inputs, choose_all(settings, inputs), tmp_path, SELF)
     assert time.perf_counter() - begin < 60
     assert part.text.splitlines()[1].startswith(
         "217 sensors, 109 stations, 475720 rows, 406553 valid values, 736 times."

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from imgda_mpi.arrays import FloatArray
-from imgda_mpi.histories.image_series import Frame
+from imgda_mpi.histories.image_series import Frame, usual_step
 from imgda_mpi.histories.opened import LastOpened
 from imgda_mpi.histories.records import Record, RecordSeries, times_of
 from imgda_mpi.observations.image import Layer
@@ -80,6 +80,7 @@ def column_series(run: Run, layers: Sequence[Layer]) -> ColumnSeries:
         what=str(run.directory),
         grid=grid,
         times=times_of(records),
+        step=usual_step(times_of(records)),
         records=records,
         opened=LastOpened(open_history),
         own_layers=[wanted for wanted in layers if any(same_layer(wanted, one) for one in own)],

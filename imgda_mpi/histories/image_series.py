@@ -7,10 +7,11 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 from imgda_mpi.arrays import FloatArray
 from imgda_mpi.grid import Grid
-from imgda_mpi.numerics.window_means import mean_of_records
+from imgda_mpi.numerics.window_means import least_of, mean_of_records
 from imgda_mpi.observations.image import Layer
 from imgda_mpi.verify.score_series import Side
 
@@ -68,6 +69,7 @@ class ImageSeries(ABC):
     grid : of the images, (ny, nx)
     times : of all frames, ascending, UTC, each once; None where files are found by the time that is asked for
     interval : that frames are means of; None of instants
+    step : usual distance of frames in time, see `usual_step`; None where it is not known
     has_nodes : whether there are images at depths
     remarks : what is to be said wherever it is compared, as that it holds means, or wetlands too
     """
@@ -76,6 +78,7 @@ class ImageSeries(ABC):
     grid: Grid
     times: Sequence[datetime] | None
     interval: timedelta | None = None
+    step: timedelta | None = None
     has_nodes: bool = False
     remarks: tuple[str, ...] = ()
 
@@ -101,6 +104,23 @@ class ImageSeries(ABC):
             Where a file is damaged.
         """
 
+    def frames_of(self, time: datetime, window: timedelta | None) -> dict[str, list[Frame]]:
+        """That of a time "before" and "after" its analysis, or with a window those `within` it from the time on.
+
+        Without an analysis, and of a window, they are "after". Of a window there are none where they are fewer than a
+        third of those that its length and `step` allow.
+
+        Raises
+        ------
+        InputError
+            Where a file is damaged.
+        """
+        if window is None:
+            return {frame.side or "after": [frame] for frame in self.at(time)}
+        found = self.within(time, time + window)
+        least = 1 if self.step is None else least_of(window / self.step)
+        return {"after": found} if len(found) >= least else {}
+
     @abstractmethod
     def layers(self, time: datetime) -> Sequence[Layer]:
         """Layers whose images frames of this time have, of those that are asked for; with nodes any.
@@ -112,15 +132,10 @@ class ImageSeries(ABC):
         """
 
 
-def frames_of(series: ImageSeries, time: datetime, window: timedelta | None) -> dict[str, list[Frame]]:
-    """The frame of a time "before" and "after" its analysis, or those of the window that begins there.
-
-    Without an analysis, and of a window, they are "after".
-    """
-    if window is None:
-        return {frame.side or "after": [frame] for frame in series.at(time)}
-    frames = series.within(time, time + window)
-    return {"after": frames} if frames else {}
+def usual_step(times: Sequence[datetime]) -> timedelta | None:
+    """Median distance of ascending times, of two middle ones the shorter; None where there are fewer than two."""
+    steps = sorted(later - earlier for earlier, later in pairwise(times))
+    return steps[(len(steps) - 1) // 2] if steps else None
 
 
 def mean_over(frames: Sequence[Frame], image: Callable[[Frame], FloatArray]) -> FloatArray:

@@ -17,7 +17,7 @@ from imgda_mpi.disk import no_such_file
 from imgda_mpi.faults import ImgdaError, fault
 from imgda_mpi.grid import Grid
 from imgda_mpi.histories.depths import weights_at, weights_of_layer
-from imgda_mpi.histories.image_series import Frame, ImageSeries
+from imgda_mpi.histories.image_series import Frame, ImageSeries, usual_step
 from imgda_mpi.histories.opened import LastOpened, check_grid
 from imgda_mpi.histories.product_file import ProductFile, Wanted, open_product
 from imgda_mpi.netcdf import resolve
@@ -243,6 +243,11 @@ def _series(pattern: Path, wanted: Wanted, times: Sequence[datetime], max_time_o
         is_mean = length.method != "point" and length.hours > 0
         said = [found.remark for found in file.found.values()]
         said.append(f"means of {length.hours:g} h (time in the middle)" if is_mean else doubt)
+        if math.isinf(max_time_offset):
+            nearest = (
+                "has no time and stands for any" if own is None else "the nearest image stands for a time, however far"
+            )
+            said.append(f"{nearest} (max_time_offset = inf)")
         middle = length.ends[0] + (length.ends[1] - length.ends[0]) / 2 if is_mean and length.ends and own else None
         to_middle = timedelta(0) if middle is None or own is None else middle - own
         every = (
@@ -253,6 +258,7 @@ def _series(pattern: Path, wanted: Wanted, times: Sequence[datetime], max_time_o
             grid=file.grid,
             times=every,
             interval=timedelta(hours=length.hours) if is_mean else None,
+            step=_step(pattern, time, file),
             has_nodes=file.nodes is not None,
             remarks=tuple(remark for remark in said if remark),
             pattern=pattern,
@@ -261,6 +267,18 @@ def _series(pattern: Path, wanted: Wanted, times: Sequence[datetime], max_time_o
             wanted=wanted,
             opened=LastOpened(partial(open_product, wanted=wanted)),
         )
+
+
+def _step(pattern: Path, time: datetime, file: ProductFile) -> timedelta | None:
+    """Usual distance of the images of a file, or where it has one the distance of the next file within a day."""
+    own = None if file.times is None else usual_step(sorted(set(file.times.every)))
+    if own is not None:
+        return own
+    first = resolve(pattern, time)
+    later = (
+        step for step in _steps(pattern, time, time + timedelta(days=1, seconds=1)) if resolve(pattern, step) != first
+    )
+    return next((step - time for step in later if resolve(pattern, step).is_file()), None)
 
 
 def sample_file(pattern: Path, times: Sequence[datetime]) -> tuple[Path, datetime]:

@@ -15,7 +15,7 @@ from imgda_mpi.colm.soil_layers import interface_depth, node_depth, overlap_weig
 from imgda_mpi.faults import ImgdaError, fault
 from imgda_mpi.grid import Grid
 from imgda_mpi.histories.depths import weights_at
-from imgda_mpi.histories.image_series import Frame
+from imgda_mpi.histories.image_series import Frame, usual_step
 from imgda_mpi.histories.opened import LastOpened, check_grid
 from imgda_mpi.histories.records import INSTANT, Record, RecordSeries, check_once, longest, times_of
 from imgda_mpi.observations.image import Layer
@@ -133,6 +133,7 @@ def profile_series(
         what=what,
         grid=grid,
         times=times_of(ordered),
+        step=usual_step(times_of(ordered)),
         interval=longest(ordered),
         has_nodes=True,
         remarks=(f"{said or lengths_text(ordered)}, {PATCHES}",),

@@ -29,10 +29,11 @@ def open_run_folder(directory: Path, *, layers: Sequence[Layer]) -> ImageSeries:
     Raises
     ------
     InputError
-        Where the folder is that of no run, the run has no complete cycle, or its histories are gone or damaged.
+        Where the folder is that of no run, the run has no complete cycle, one is missing between others, or its
+        histories are gone or damaged.
     """
     run = open_run(directory)
-    cycles = run.cycles()
+    cycles = run.check_chain()
     if not cycles:
         raise fault(directory, found="no complete cycle", expected="one at least", do="run it first")
     if any(cycle.history.is_file() for cycle in cycles):

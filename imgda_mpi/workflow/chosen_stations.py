@@ -21,6 +21,14 @@ from imgda_mpi.workflow.verify_inputs import Inputs
 
 log = logging.getLogger(__name__)
 
+ROWS = {
+    "repeated time": "rows of a time that is there twice",
+    "bad flag": "rows with a bad flag",
+    "missing": "rows without a value",
+    "out of range": "rows beyond 0 to 1 m3 m-3",
+}
+"""Rows of a file that are no valid value, by reason, in words."""
+
 SAID = 5  # names of stations that are left out
 
 
@@ -90,6 +98,7 @@ def choose_stations(section: AnySites, inputs: Inputs) -> Chosen:
         "sensors": len(sensors),
         "stations": len(series),
         "rows": sum(one.counts["rows"] for one in sensors),
+        **{said: sum(one.counts[reason] for one in sensors) for reason, said in ROWS.items()},
         "valid values": sum(int(np.isfinite(one.values).sum()) for one in sensors),
     }
     chosen = Chosen(series, places, at_depth, counts)

@@ -10,7 +10,7 @@ import numpy as np
 from mpi4py import MPI
 
 from imgda_mpi.arrays import FloatArray, IntArray
-from imgda_mpi.histories.image_series import Frame, frames_of, mean_over
+from imgda_mpi.histories.image_series import Frame, mean_over
 from imgda_mpi.histories.places import Way, at_points
 from imgda_mpi.histories.rain import RainSeries
 from imgda_mpi.parallel.failure import same_fate
@@ -84,7 +84,7 @@ class _Reader:
 
     def at(self, time: datetime) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Values (n_runs, n_stations), rain (n_stations,) and middles (n_runs,), see `RunValues`."""
-        frames = [frames_of(run, time, self._window).get("after", []) for run in self._runs]
+        frames = [run.frames_of(time, self._window).get("after", []) for run in self._runs]
         middles = np.array([of_run[0].time.timestamp() if of_run else np.nan for of_run in frames])
         return np.stack([self._values(of_run) for of_run in frames]), self._rain_of(frames[0]), middles
 

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from pathlib import Path
 
 from mpi4py import MPI
 
 from imgda_mpi.console import Stages
-from imgda_mpi.faults import settled_by
+from imgda_mpi.faults import ConfigError, settled_by
 from imgda_mpi.grid import SMALLEST
 from imgda_mpi.parallel.failure import from_rank_0, on_rank_0
 from imgda_mpi.results.folder import check_output, new_directory
 from imgda_mpi.results.manifest import write_manifest
 from imgda_mpi.settings.verify import Verification
 from imgda_mpi.verify.scales import scales_on
+from imgda_mpi.workflow.chosen_stations import Chosen
 from imgda_mpi.workflow.verify_fields import Judged, Reference, verify_fields
-from imgda_mpi.workflow.verify_innovations import verify_innovations
-from imgda_mpi.workflow.verify_inputs import Inputs, Part, at_scales, read_inputs, times_of_periods
+from imgda_mpi.workflow.verify_innovations import check_innovations, verify_innovations
+from imgda_mpi.workflow.verify_inputs import Inputs, Part, analyses_of, at_scales, read_inputs, times_of_periods
 from imgda_mpi.workflow.verify_references import read_references
-from imgda_mpi.workflow.verify_stations import check_stations, verify_stations
+from imgda_mpi.workflow.verify_stations import choose_all, verify_stations
 
 log = logging.getLogger(__name__)
 
@@ -37,18 +39,23 @@ def verify(settings: Verification, comm: MPI.Intracomm) -> str | None:
         The output folder does not exist then.
     """
     stages = Stages()
-    inputs, references = prepare_verification(settings, stages, comm)
-    parts: list[Part] = []
+    ready = prepare_verification(settings, stages, comm)
+    inputs = ready.inputs
+    of_images: list[Part] = []
+    of_stations: list[Part] = []
+    of_innovations: list[Part] = []
     with new_directory(settings.output.directory, comm) as directory:
-        if references:
-            with stages.stage("images"):
-                parts += _images(settings, inputs, references, directory, comm)
-        if settings.stations:
-            with stages.stage("stations"):
-                parts += verify_stations(settings, inputs, directory, comm)
+        # What may find a damaged file soon comes before images, which take longest.
         if settings.innovations and settings.run_folders:
             with stages.stage("innovations"):
-                parts += verify_innovations(settings, inputs, directory, comm)
+                of_innovations = verify_innovations(settings, inputs, directory, comm)
+        if settings.stations:
+            with stages.stage("stations"):
+                of_stations = verify_stations(settings, inputs, ready.stations, directory, comm)
+        if ready.references:
+            with stages.stage("images"):
+                of_images = _images(settings, inputs, ready.references, directory, comm)
+        parts = [*of_images, *of_stations, *of_innovations]
         text = on_rank_0(comm, lambda: _text(parts, directory))
         written = comm.bcast([*(file for part in parts for file in part.written), directory / TEXT])
         write_manifest(directory, written, {}, settings.model_dump_json(), "none", comm)
@@ -70,7 +77,23 @@ def check_verification(settings: Verification, comm: MPI.Intracomm) -> None:
         log.info("nothing stands in the way of the verification")
 
 
-def prepare_verification(settings: Verification, stages: Stages, comm: MPI.Intracomm) -> tuple[Inputs, list[Reference]]:
+@dataclass(frozen=True, eq=False)
+class Ready:
+    """What is opened before anything is scored, the same on every rank.
+
+    Parameters
+    ----------
+    inputs
+    references : images
+    stations : by section, on rank 0, None elsewhere
+    """
+
+    inputs: Inputs
+    references: list[Reference]
+    stations: dict[str, Chosen] | None
+
+
+def prepare_verification(settings: Verification, stages: Stages, comm: MPI.Intracomm) -> Ready:
     """Open runs, images and stations, and see that the result can be written. Collective.
 
     Raises
@@ -81,13 +104,24 @@ def prepare_verification(settings: Verification, stages: Stages, comm: MPI.Intra
     with stages.stage("inputs"):
         inputs = from_rank_0(comm, lambda: read_inputs(settings))
         references = from_rank_0(comm, lambda: read_references(settings, inputs))
-        on_rank_0(comm, lambda: check_stations(settings, inputs))
+        on_rank_0(comm, lambda: _check_something(settings))
+        stations = on_rank_0(comm, lambda: choose_all(settings, inputs))
         n_times = sum(map(len, times_of_periods(inputs)))
-        stages.say(f"{len(inputs.runs)} runs, {n_times} times in {', '.join(inputs.periods)}")
+        stages.say(f"runs: {len(inputs.runs)}, times: {n_times}, periods: {', '.join(inputs.periods)}")
     maps = 4 * 4 * len(inputs.periods) * len(inputs.runs) * len(inputs.layers) * inputs.grid.cell_area.size
     with settled_by("[output]"):
         check_output(settings.output.directory, lambda: len(references) * maps + 10**6, comm)
-    return inputs, references
+    return Ready(inputs, references, stations)
+
+
+def _check_something(settings: Verification) -> None:
+    """Refuse settings of which nothing would come, and analyses without diagnostics. On rank 0."""
+    if settings.innovations:
+        check_innovations(settings)
+    if not (settings.images or settings.stations or (settings.innovations and analyses_of(settings))):
+        raise ConfigError(
+            "nothing to verify: no [images.NAME], no [stations.NAME], and no run folder with analyses; give one of them"
+        )
 
 
 def _images(

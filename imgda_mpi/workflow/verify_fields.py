@@ -16,7 +16,7 @@ from mpi4py import MPI
 from imgda_mpi.arrays import FloatArray
 from imgda_mpi.console import progress
 from imgda_mpi.faults import fault
-from imgda_mpi.histories.image_series import ImageSeries, frames_of, mean_over
+from imgda_mpi.histories.image_series import ImageSeries, mean_over
 from imgda_mpi.netcdf.dates import DATE_TEXT
 from imgda_mpi.observations.image import Layer
 from imgda_mpi.observations.regrid import METHODS
@@ -221,7 +221,7 @@ class _States:
 
     def __init__(self, series: ImageSeries, time: datetime, inputs: Inputs) -> None:
         self._series, self._time = series, time
-        self._frames = frames_of(series, time, inputs.window)
+        self._frames = series.frames_of(time, inputs.window)
 
     @property
     def sides(self) -> list[str]:

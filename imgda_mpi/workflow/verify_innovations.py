@@ -83,6 +83,18 @@ def verify_innovations(settings: Verification, inputs: Inputs, directory: Path, 
     return on_rank_0(comm, write) or []
 
 
+def check_innovations(settings: Verification) -> None:
+    """See that the analyses of all run folders have diagnostics. On one rank.
+
+    Raises
+    ------
+    InputError
+        As of `verify_innovations`; of damaged ones but for the first of each run it is found where they are read.
+    """
+    for name, folder in settings.run_folders.items():
+        _analyses_of(name, folder)
+
+
 @dataclass(frozen=True, eq=False)
 class Analyses:
     """The analyses of a run: files and times, and how many there are not; grid and settings are those of the first."""
@@ -143,6 +155,13 @@ def _analyses_of(name: str, folder: Path) -> Analyses:
             reason = f", as at {time_text(passed[0].time)}: {passed[0].reasons[0]}" if passed[0].reasons else ""
             n_moments = len(analysed) + len(passed)
             remarks.append(f"{len(passed)} of {n_moments} cycles from the first analysis to the last have none{reason}")
+        gone = [path for path in paths if not path.is_file()]
+        if gone:
+            found, do = (
+                f"no such file, as of {len(gone)} of {len(paths)} analyses",
+                "put it back, or set innovations = false",
+            )
+            raise fault(gone[0], found=found, expected="diagnostics of the analysis", do=do)
         head = read_innovation(paths[0]) if paths else None
     grid, of_first = (None, {}) if head is None else (head.grid, head.settings)
     return Analyses(name, paths, [cycle.record.time for cycle in analysed], len(passed), remarks, grid, of_first)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -99,6 +99,13 @@ def read_inputs(settings: Verification) -> Inputs:
             runs[name] = series_of(section, settings.layers, settings.all_times)
     grid = _grid(runs)
     times = _times(settings, runs)
+    for name, run in runs.items():
+        with settled_by(f"[runs.{name}]"):
+            check_times(run, times, settings.window)
+    if not any(have_all(runs.values(), time, settings.window) for time in times):
+        raise ConfigError(f"[runs]: found no time that all have ({_spans(runs)}); correct runs or times")
+    if settings.times is None:
+        runs = {name: _with_left_out(run, len(times)) for name, run in runs.items()}
     periods = _periods(settings, times)
     boxes = {name: box for name, box in {**BOXES, **settings.boxes}.items() if cells_of(grid, box).any()}
     for name in settings.boxes.keys() & COVERS.keys():
@@ -108,6 +115,30 @@ def read_inputs(settings: Verification) -> Inputs:
     inputs = Inputs(runs, grid, times, settings.window, periods, boxes, settings.layers, covers_of(settings, grid))
     _check_periods(inputs)
     return inputs
+
+
+def check_times(series: ImageSeries, times: Sequence[datetime], window: timedelta | None) -> None:
+    """Refuse a series that has nothing at any of some times. On rank 0.
+
+    Raises
+    ------
+    InputError
+        Also where a file is damaged.
+    """
+    if not any(series.frames_of(time, window) for time in times):
+        found = f"times from {_span(series.times)}" if series.times else "none of these times in its files"
+        said = "" if window is None else ", and of a window a third of its moments"
+        raise fault(
+            series.what,
+            found=found,
+            expected=f"one of {len(times)} from {_span(times)}{said}",
+            do="correct its files or max_time_offset, or give other `times`",
+        )
+
+
+def have_all(every: Iterable[ImageSeries], time: datetime, window: timedelta | None) -> bool:
+    """Whether all of some series have a time."""
+    return all(series.frames_of(time, window) for series in every)
 
 
 def series_of(section: OfMoisture, layers: Sequence[Layer], times: Sequence[datetime]) -> ImageSeries:
@@ -141,9 +172,23 @@ def _times(settings: Verification, runs: Mapping[str, ImageSeries]) -> list[date
         raise ConfigError("key 'times' is missing: the files of the runs are found by the time")
     common = sorted(set.intersection(*(set(times) for times in known.values())))
     if not common:
-        spans = [f"{name} {min(times):{DATE_TEXT}} to {max(times):{DATE_TEXT}}" for name, times in known.items()]
-        raise ConfigError(f"[runs]: found no time that all have ({'; '.join(spans)}); correct runs, or give times")
+        raise ConfigError(f"[runs]: found no time that all have ({_spans(runs)}); correct runs, or give times")
     return common
+
+
+def _spans(runs: Mapping[str, ImageSeries]) -> str:
+    return "; ".join(f"{name} {_span(run.times)}" for name, run in runs.items() if run.times)
+
+
+def _span(times: Sequence[datetime]) -> str:
+    return f"{times[0]:{DATE_TEXT}} to {times[-1]:{DATE_TEXT}}"
+
+
+def _with_left_out(run: ImageSeries, n_times: int) -> ImageSeries:
+    """The run, with a remark where it has more times than are verified."""
+    n_left = 0 if run.times is None else len(run.times) - n_times
+    said = f"{n_left} of its {n_times + n_left} times are not those of all runs and are left out"
+    return replace(run, remarks=(*run.remarks, said)) if n_left else run
 
 
 def _periods(settings: Verification, times: Sequence[datetime]) -> dict[str, tuple[datetime, datetime]]:
@@ -181,7 +226,7 @@ def _check_periods(inputs: Inputs) -> None:
     of_periods = dict(zip(inputs.periods, times_of_periods(inputs), strict=True))
     for name, times in of_periods.items():
         if not times:
-            span = f"{inputs.times[0]:{DATE_TEXT}} to {inputs.times[-1]:{DATE_TEXT}}"
+            span = _span(inputs.times)
             raise ConfigError(f"[periods.{name}]: none of the times verified, {span}, is in it; correct or remove it")
     left = len(inputs.times) - sum(map(len, of_periods.values()))
     if left:

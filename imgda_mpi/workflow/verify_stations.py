@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,14 +12,16 @@ import numpy as np
 from mpi4py import MPI
 
 from imgda_mpi.arrays import BoolArray, FloatArray, IntArray
-from imgda_mpi.faults import ImgdaError, fault, settled_by
+from imgda_mpi.faults import ConfigError, ImgdaError, fault, settled_by
 from imgda_mpi.histories.rain import RainSeries, open_rain
+from imgda_mpi.netcdf.dates import DATE_TEXT
 from imgda_mpi.parallel.failure import from_rank_0, on_rank_0, same_fate
 from imgda_mpi.parallel.ownership import share
 from imgda_mpi.report.stations_table import compared_words, stations_summary, stations_table
 from imgda_mpi.results.station_scores_file import StationVerification, write_station_rows, write_station_scores
 from imgda_mpi.settings.verify import AnySites, Verification
 from imgda_mpi.stations.choice import means, nearest
+from imgda_mpi.stations.series import instants
 from imgda_mpi.verify.day_correlations import DAY, day_correlations
 from imgda_mpi.verify.lags import lags_of_networks
 from imgda_mpi.verify.pytesmo_metrics import WINDOW, check_pytesmo
@@ -35,27 +37,30 @@ from imgda_mpi.verify.station_verification import (
 from imgda_mpi.verify.status import status
 from imgda_mpi.workflow.chosen_stations import Chosen, choose_stations
 from imgda_mpi.workflow.station_values import RunValues, values_at
-from imgda_mpi.workflow.verify_inputs import Inputs, Part
+from imgda_mpi.workflow.verify_inputs import Inputs, Part, times_of_periods
+from imgda_mpi.workflow.verify_references import said_by_runs
 
 log = logging.getLogger(__name__)
 
 
-def verify_stations(settings: Verification, inputs: Inputs, directory: Path, comm: MPI.Intracomm) -> list[Part]:
+def verify_stations(
+    settings: Verification, inputs: Inputs, chosen: Mapping[str, Chosen] | None, directory: Path, comm: MPI.Intracomm
+) -> list[Part]:
     """Hold all runs against the stations of every section: a part for each on rank 0, none elsewhere. Collective.
 
-    Rank 0 reads the stations, all ranks read the runs and share the scores, with the same bits on any number of ranks.
+    All ranks read the runs and share the scores, with the same bits on any number of ranks.
     Writes ``scores_stations_NAME.nc`` and ``.csv`` for each section.
 
     Parameters
     ----------
     settings, inputs
+    chosen : stations of every section, see `choose_all`, on rank 0
     directory : is there
 
     Raises
     ------
     ImgdaError
-        On every rank: where stations or runs cannot be read, no station has enough pairs, a package is missing, or the
-        files cannot be written.
+        On every rank: where runs cannot be read, no station has enough pairs, or the files cannot be written.
     """
     parts, rain = [], None
     if settings.rain is not None:
@@ -64,25 +69,66 @@ def verify_stations(settings: Verification, inputs: Inputs, directory: Path, com
             rain = from_rank_0(comm, lambda: open_rain(times=inputs.times, **of_files))
     for name, section in settings.stations.items():
         with settled_by(f"[stations.{name}]"):
-            parts.append(_verify(name, section, settings, inputs, directory, rain, comm))
+            own = None if chosen is None else chosen[name]
+            parts.append(_verify(name, section, settings, inputs, own, directory, rain, comm))
     return [part for part in parts if part is not None]
 
 
-def check_stations(settings: Verification, inputs: Inputs) -> None:
-    """Read the stations of all sections, and say how many there are: they are small beside the runs. On rank 0.
+def choose_all(settings: Verification, inputs: Inputs) -> dict[str, Chosen]:
+    """The stations of all sections, which are small beside the runs; says how many there are. On rank 0.
 
     Raises
     ------
     ImgdaError
-        Where they cannot be read, none is within the grid, or a package is missing.
+        Where they cannot be read, none is within the grid, none has values enough at these times, or a package is
+        missing.
     """
+    found = {}
     for name, section in settings.stations.items():
         with settled_by(f"[stations.{name}]"):
             check_pytesmo()
             chosen = choose_stations(section, inputs)
             if not chosen.series:
                 raise _too_few(section, chosen, 0)
+            _check_times(section, chosen, inputs)
             log.info("stations %s: %s: %s", name, section.file, chosen.summary)
+            found[name] = chosen
+    return found
+
+
+def _check_times(section: AnySites, chosen: Chosen, inputs: Inputs) -> None:
+    """Refuse stations without a value in the time that is verified, and times too few for any pairs that count."""
+    reach = max(
+        [
+            section.match,
+            inputs.window or section.match,
+            *(run.interval or section.match for run in inputs.runs.values()),
+        ]
+    )
+    wanted = instants([inputs.times[0] - reach, inputs.times[-1] + reach])
+    valid = np.concatenate([one.times[np.isfinite(one.values)] for one in chosen.series])
+    if not ((valid >= wanted[0]) & (valid <= wanted[1])).any():
+        first, last = inputs.times[0], inputs.times[-1]
+        raise fault(
+            section.file,
+            "time",
+            found=f"valid values from {_day(valid.min())} to {_day(valid.max())}" if valid.size else "no valid value",
+            expected=f"some from {first:{DATE_TEXT}} to {last:{DATE_TEXT}}, the times that are verified",
+            do="take stations of these times, or other `times`",
+        )
+    most = max(map(len, times_of_periods(inputs)))
+    if most < section.least_pairs:
+        raise fault(
+            "least_pairs",
+            found=f"at most {most} times in a period",
+            expected=f"{section.least_pairs} for as many pairs",
+            do="verify more times, or set a smaller least_pairs",
+            kind=ConfigError,
+        )
+
+
+def _day(time: np.datetime64) -> str:
+    return f"{time.astype(datetime).replace(tzinfo=UTC):{DATE_TEXT}}"
 
 
 def _verify(
@@ -90,13 +136,12 @@ def _verify(
     section: AnySites,
     settings: Verification,
     inputs: Inputs,
+    chosen: Chosen | None,
     directory: Path,
     rain: RainSeries | None,
     comm: MPI.Intracomm,
 ) -> Part | None:
     """One section. Collective."""
-    on_rank_0(comm, check_pytesmo)
-    chosen = on_rank_0(comm, lambda: choose_stations(section, inputs))
     places, at_depth = comm.bcast(None if chosen is None else (chosen.places, chosen.at_depth))
     found = values_at(inputs, places, section.cell, at_depth, rain, comm) if places.names else None
     compared = on_rank_0(comm, lambda: _compared(section, inputs, chosen, found))
@@ -105,7 +150,10 @@ def _verify(
     def written() -> Part:
         assert compared is not None
         assert results is not None
-        verified = _verification(name, section, inputs, compared, results)
+        assimilated = section.assimilated
+        if assimilated is None:
+            assimilated = said_by_runs(settings, section.file)
+        verified = _verification(name, section, inputs, compared, results, status(assimilated))
         files = [directory / f"scores_stations_{name}.{end}" for end in ("nc", "csv")]
         write_station_scores(files[0], verified, settings.model_dump_json())
         write_station_rows(files[1], verified)
@@ -176,7 +224,7 @@ def _too_few(section: AnySites, chosen: Chosen, n_most: int) -> ImgdaError:
         section.file,
         found=f"{len(chosen.series)} stations to compare with at most {n_most} pairs in a period ({chosen.summary})",
         expected=f"one with at least {section.least_pairs}",
-        do="take stations of this region and time, a longer match or window, more times, or a smaller least_pairs",
+        do="take stations of this region and time in UTC, a longer match, more times, or a smaller least_pairs",
     )
 
 
@@ -231,9 +279,9 @@ def _results(compared: _Compared | None, least: int, comm: MPI.Intracomm) -> Sta
 
 
 def _verification(
-    name: str, section: AnySites, inputs: Inputs, compared: _Compared, results: StationResults
+    name: str, section: AnySites, inputs: Inputs, compared: _Compared, results: StationResults, said: str
 ) -> StationVerification:
-    """Everything that is written, on rank 0; warns of times that may not be UTC."""
+    """Everything that is written, on rank 0, with its status in words; warns of times that may not be UTC."""
     series, places, least = compared.series, compared.chosen.places, section.least_pairs
     lags = lags_of_networks(series.values[0], series.measured, series.seconds, places.networks)
     for lag in lags:
@@ -249,7 +297,7 @@ def _verification(
         notes.append(f"over {days:.3g} days a moving mean of {WINDOW} days is nearly the mean: anomaly R is nearly R")
     return StationVerification(
         name=name,
-        status=status(section.assimilated),
+        status=said,
         compared_with=compared_words(places, compared.chosen.at_depth),
         cell=section.cell,
         matched=compared.matched,
