@@ -181,6 +181,17 @@ def test_percent_for_volume_is_not_taken(folder: Path) -> None:
     assert not (folder / "result").exists()
 
 
+def test_a_window_may_begin_without_a_file(folder: Path) -> None:
+    (folder / "product.nc").rename(folder / "other.nc")
+    for hour in (3, 6, 9):
+        write_product(folder / f"product_{hour:02}.nc", [hour])
+    window = 'window = "6 h"\ntimes = [2022-06-02T00:00:00Z, 2022-06-02T06:00:00Z]\ninnovations = false'
+    settings = settings_of(folder, ('"product.nc"', '"product_%H.nc"'), ("innovations = false", window))
+    verify(settings, SELF)
+    found = read_field_scores(folder / "result" / "scores_field_product.nc")
+    assert found.times == [START, START.replace(hour=6)]
+
+
 def test_what_is_stated_of_images_is_believed(folder: Path) -> None:
     assert RUN.last_analysis is not None
     text = verify(settings_of(folder, ('"soil_moisture"', '"soil_moisture"\nassimilated = true')), SELF)

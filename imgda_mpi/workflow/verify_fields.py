@@ -235,7 +235,9 @@ class _States:
 
     def has(self, layer: Layer) -> bool:
         """Whether there is an image of a layer."""
-        return layer in self._series.layers(self._time)
+        # There may be no file at the time from which a window lasts.
+        first = next(iter(self._frames.values()))[0]
+        return any(layer in self._series.layers(time) for time in (self._time, first.time))
 
     def of(self, side: str, layer: Layer) -> FloatArray:
         """Image of a layer, (ny, nx) m3 m-3."""
