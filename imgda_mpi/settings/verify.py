@@ -262,12 +262,6 @@ class Verification(Section):
         return {name: section.directory for name, section in self.runs.items() if isinstance(section, OfRun)}
 
     @model_validator(mode="after")
-    def _something(self) -> Verification:
-        if not (self.images or self.stations or (self.innovations and self.run_folders)):
-            raise ValueError("needs [images.NAME], [stations.NAME], or innovations = true and a run of kind run")
-        return self
-
-    @model_validator(mode="after")
     def _names(self) -> Verification:
         for section in ("runs", "images", "stations", "periods", "boxes"):
             for name in getattr(self, section):
