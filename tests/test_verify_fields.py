@@ -38,7 +38,9 @@ def verified(directory: Path, of: Judged | None = None, image: ImageSeries | Non
     """What is written of runs against a truth, unless other runs or another image is given."""
     truth, control, run = truth_and_runs()
     of = of or judged({"control": control, "run": run})
-    (part,) = verify_fields(of, Reference("truth", image or truth, "bilinear", STATUS), directory, MPI.COMM_SELF)
+    (part,) = verify_fields(
+        of, Reference("truth", image or truth, "bilinear", STATUS[: len(of.inputs.periods)]), directory, MPI.COMM_SELF
+    )
     found = read_field_scores(directory / "scores_field_truth.nc")
     assert part.text == fields_table(found)
     return found

@@ -104,10 +104,11 @@ class ImageSeries(ABC):
             Where a file is damaged.
         """
 
-    def frames_of(self, time: datetime, window: timedelta | None) -> list[Frame]:
-        """Those `at` a time, or with a window those `within` it from the time on.
+    def frames_of(self, time: datetime, window: timedelta | None) -> dict[str, list[Frame]]:
+        """That of a time "before" and "after" its analysis, or with a window those `within` it from the time on.
 
-        Of a window there are none where they are fewer than a third of those that its length and `step` allow.
+        Without an analysis, and of a window, they are "after". Of a window there are none where they are fewer than a
+        third of those that its length and `step` allow.
 
         Raises
         ------
@@ -115,9 +116,10 @@ class ImageSeries(ABC):
             Where a file is damaged.
         """
         if window is None:
-            return self.at(time)
+            return {frame.side or "after": [frame] for frame in self.at(time)}
         found = self.within(time, time + window)
-        return [] if self.step is not None and len(found) < least_of(window / self.step) else found
+        least = 1 if self.step is None else least_of(window / self.step)
+        return {"after": found} if len(found) >= least else {}
 
     @abstractmethod
     def layers(self, time: datetime) -> Sequence[Layer]:

@@ -1,4 +1,4 @@
-"""The file that was read last stays open: frames of one file follow each other."""
+"""Files of a series: found by their names, of one grid, and the one read last stays open, as frames of it follow."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from imgda_mpi.faults import fault, reading
+from imgda_mpi.grid import Grid
 
 Opened = TypeVar("Opened")
 
@@ -37,6 +38,22 @@ class LastOpened(Generic[Opened]):
 
     def __getstate__(self) -> dict[str, Any]:
         return {"_opens": self._opens, "_path": None, "_stack": ExitStack()}
+
+
+def check_grid(path: Path, own: Grid, grid: Grid) -> None:
+    """Refuse a file of another grid than that of the others.
+
+    Raises
+    ------
+    InputError
+    """
+    if not own.has_cells_of(grid):
+        found, expected = (
+            f"{one.shape[0]} x {one.shape[1]} cells from {one.latitude[0]:g} N, {one.longitude[0]:g} E"
+            for one in (own, grid)
+        )
+        do = "give files of one grid"
+        raise fault(path, "lat, lon", found=found, expected=f"{expected} as in the other files", do=do)
 
 
 def matching(pattern: Path | str, expected: str) -> list[Path]:

@@ -18,7 +18,7 @@ from imgda_mpi.faults import ImgdaError, fault
 from imgda_mpi.grid import Grid
 from imgda_mpi.histories.depths import weights_at, weights_of_layer
 from imgda_mpi.histories.image_series import Frame, ImageSeries, usual_step
-from imgda_mpi.histories.opened import LastOpened
+from imgda_mpi.histories.opened import LastOpened, check_grid
 from imgda_mpi.histories.product_file import ProductFile, Wanted, open_product
 from imgda_mpi.netcdf import resolve
 from imgda_mpi.observations.cf import POSSIBLE
@@ -35,9 +35,8 @@ GLDAS = {
 """Variables of GLDAS-2.1 Noah and their layers (Rodell et al. 2004), by whose thickness kg m-2 become m3 m-3."""
 
 FIELDS = re.compile(r"%(.)")
-STEPS = {"minutes": timedelta(minutes=30), "hours": timedelta(hours=1), "days": timedelta(days=1)}
-FINEST = {"minutes": set("MSTRXcs"), "hours": set("HIp")}
-"""Fields of a pattern by how far apart its files are at least."""
+STEPS = {"MSTRXcs": timedelta(minutes=30), "HIp": timedelta(hours=1)}
+"""How far apart the files of a pattern with these fields are at least; of one with others alone it is a day."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -231,22 +230,6 @@ def open_cf(
     return _series(Path(file), wanted, times, max_time_offset)
 
 
-def check_grid(path: Path, own: Grid, grid: Grid) -> None:
-    """Refuse a file of another grid than that of the others.
-
-    Raises
-    ------
-    InputError
-    """
-    if not own.has_cells_of(grid):
-        found, expected = (
-            f"{one.shape[0]} x {one.shape[1]} cells from {one.latitude[0]:g} N, {one.longitude[0]:g} E"
-            for one in (own, grid)
-        )
-        do = "give files of one grid"
-        raise fault(path, "lat, lon", found=found, expected=f"{expected} as in the other files", do=do)
-
-
 def offset_of(hours: float) -> timedelta | None:
     """The largest distance in time; None where there is no limit."""
     return timedelta(hours=hours) if math.isfinite(hours) else None
@@ -334,8 +317,7 @@ def _steps(pattern: Path, start: datetime, end: datetime) -> Iterator[datetime]:
     fields = _fields(pattern)
     if not fields:
         return
-    finest = next((name for name, signs in FINEST.items() if fields & signs), "days")
-    step = STEPS[finest]
+    step = next((step for signs, step in STEPS.items() if fields & set(signs)), timedelta(days=1))
     day = start.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     time = day + ((start - day) // step + 1) * step
     while time < end:

@@ -16,7 +16,7 @@ from imgda_mpi.faults import ImgdaError, fault
 from imgda_mpi.grid import Grid
 from imgda_mpi.histories.depths import weights_at
 from imgda_mpi.histories.image_series import Frame, usual_step
-from imgda_mpi.histories.opened import LastOpened
+from imgda_mpi.histories.opened import LastOpened, check_grid
 from imgda_mpi.histories.records import INSTANT, Record, RecordSeries, check_once, longest, times_of
 from imgda_mpi.observations.image import Layer
 
@@ -126,12 +126,9 @@ def profile_series(
     """
     ordered = sorted(records, key=lambda record: record.time)
     check_once(ordered)
-    first, grid = grids[0]
-    for path, other in grids[1:]:
-        if not other.has_cells_of(grid):
-            found, expected = (f"{one.shape[0]} x {one.shape[1]} cells" for one in (other, grid))
-            expected = f"{expected} with the same centres, as in {first}"
-            raise fault(path, "lat, lon", found=found, expected=expected, do="give files of one grid")
+    grid = grids[0][1]
+    for path, own in grids[1:]:
+        check_grid(path, own, grid)
     return ProfileSeries(
         what=what,
         grid=grid,

@@ -14,8 +14,8 @@ import netCDF4
 from imgda_mpi.arrays import FloatArray
 from imgda_mpi.faults import fault
 from imgda_mpi.grid import Grid
-from imgda_mpi.histories.opened import LastOpened
-from imgda_mpi.histories.products import check_grid, offset_of, sample_file
+from imgda_mpi.histories.opened import LastOpened, check_grid
+from imgda_mpi.histories.products import offset_of, sample_file
 from imgda_mpi.netcdf import find_variable, horizontal_grid, opened, resolve, text_attribute
 from imgda_mpi.observations.records import only_ones, read_record
 from imgda_mpi.observations.selection import selected

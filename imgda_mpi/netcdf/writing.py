@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import netCDF4
@@ -31,16 +32,18 @@ def write_variable(
 def write_names(file: netCDF4.Dataset, dim: str, names: list[str]) -> None:
     """A dimension whose coordinates are words."""
     file.createDimension(dim, len(names))
-    write_words(file, dim, dim, names)
+    write_words(file, dim, (dim,), names)
 
 
-def write_words(file: netCDF4.Dataset, name: str, dim: str, words: list[str]) -> None:
-    """A variable of words along an existing dimension.
+def write_words(file: netCDF4.Dataset, name: str, dims: tuple[str, ...], words: Sequence[Any]) -> None:
+    """A variable of words, nested in sequences along existing dimensions.
 
     Characters, not strings: current HDF5 libraries crash when a file with variable-length strings is opened twice.
     """
-    characters = np.array([word.encode() for word in words], dtype="S")
+    texts = np.array(words, dtype=object)
+    every = texts.ravel().tolist()
+    characters = np.array([word.encode() for word in every], dtype="S")
     file.createDimension(f"{name}_length", characters.itemsize)
-    variable = file.createVariable(name, "S1", (dim, f"{name}_length"))
-    variable[:] = characters.view("S1").reshape(len(words), -1)
-    variable._Encoding = "ascii" if all(word.isascii() for word in words) else "utf-8"
+    variable = file.createVariable(name, "S1", (*dims, f"{name}_length"))
+    variable[:] = characters.view("S1").reshape(*texts.shape, -1)
+    variable._Encoding = "ascii" if all(word.isascii() for word in every) else "utf-8"

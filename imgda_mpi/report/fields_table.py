@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 
 from imgda_mpi.arrays import FloatArray
 from imgda_mpi.console import WIDTH, columns, number_text
 from imgda_mpi.observations.image import Layer
-from imgda_mpi.results.field_scores_file import FieldScores
+from imgda_mpi.results.field_scores_file import SIDES, FieldScores, mean_of_known
 from imgda_mpi.verify.field_scores import SCORES, WEIGHTS
 
 SHOWN = {"scc": ("SCC", ".3f"), "ubrmse": ("ubRMSE", ".4f"), "bias": ("bias", "+.4f"), "rmse": ("RMSE", ".4f")}
@@ -22,10 +22,15 @@ WORDS = (
     "and moments."
 )
 
+OF_SUMMARY = (
+    "Means over the moments of a period, of states after analyses, all land, cells of equal weight; ubRMSE and bias "
+    "(run minus image) in m3 m-3."
+)
+
 OF_SCALES = (
-    "By curvelet scale, the coarsest first: root mean square error that a scale carries, m3 m-3 (squares add up to "
-    "ubRMSE^2), and in brackets the correlation of its coefficients with those of the image; all land, cells of equal "
-    "weight, means over the moments at which scales are told apart."
+    "By curvelet scale, the coarsest first: root mean square error that a scale carries, m3 m-3, and in brackets the "
+    "correlation of its coefficients with those of the image; all land, cells of equal weight, over so many of the "
+    "moments, at which the squares of the errors add up to that of the ubRMSE in the last column."
 )
 
 
@@ -63,8 +68,7 @@ def fields_summary(found: FieldScores) -> str:
                 lines.append([first, name, *(text for _, mean in means for text in _scores(mean)[:3])])
                 first = ""
     table = columns(lines, "<<")
-    head = "\n".join([_statuses(found), *_remarks(found)])
-    return f"{head}\n\n{table}"
+    return "\n".join([_statuses(found), *_remarks(found), textwrap.fill(OF_SUMMARY, WIDTH), "", table])
 
 
 def _times(found: FieldScores) -> str:
@@ -134,19 +138,20 @@ def _scores(mean: FloatArray) -> list[str]:
 
 
 def _scales(found: FieldScores, period: int, layer: int) -> str:
-    n_scales = found.by_scale["error_by_scale"].shape[-1]
-    what = f"{layer_text(found.layers[layer])}, {found.periods[period]}"
-    lines = [[what, *(f"scale {number}" for number in range(1, n_scales + 1))]]
+    errors = found.by_scale["error_by_scale"][:, :, :, layer]
+    told = np.isfinite(errors).any(axis=(1, 2, 3)) & (found.period == period)
+    n_of = f"{np.count_nonzero(told)} of {np.count_nonzero(found.period == period)} times"
+    what = f"{layer_text(found.layers[layer])}, {found.periods[period]}, {n_of}"
+    lines = [[what, *(f"scale {number}" for number in range(1, errors.shape[-1] + 1)), "ubRMSE"]]
+    squares = np.square(found.scores[told, SIDES.index("after"), :, layer, 0, 0, SCORES.index("ubrmse")])
     for run, name in enumerate(found.runs):
         error, correlation = (
             found.mean_by_scale(of, period, "after", run, layer) for of in ("error_by_scale", "correlation_by_scale")
         )
-        lines.append([name, *_pairs(error, correlation)])
+        pairs = zip(error, correlation, strict=True)
+        by_scale = (f"{number_text(one, '.4f')} ({number_text(other, '.2f')})" for one, other in pairs)
+        ubrmse = float(np.sqrt(mean_of_known(squares[:, run])))
+        lines.append([name, *by_scale, number_text(ubrmse, ".4f")])
     image = found.mean_by_scale("reference_by_scale", period, "after", 0, layer)
-    lines.append([f"{found.name} itself", *(number_text(one, ".4f") for one in image)])
+    lines.append([f"{found.name} itself", *(number_text(one, ".4f") for one in image), ""])
     return columns(lines)
-
-
-def _pairs(errors: Sequence[float] | FloatArray, correlations: Sequence[float] | FloatArray) -> list[str]:
-    pairs = zip(errors, correlations, strict=True)
-    return [f"{number_text(error, '.4f')} ({number_text(correlation, '.2f')})" for error, correlation in pairs]

@@ -80,9 +80,10 @@ def _remarks(run: RunInnovations) -> list[str]:
 
 
 def _shown(run: RunInnovations) -> list[int]:
-    """Periods with analyses; of those with the same ones the last."""
-    by_number = {float(run.n_analyses[period, 0]): period for period in range(len(run.periods))}
-    return sorted(by_number[n] for n in by_number if n > 0)
+    """Periods with analyses, without that of all times where another one has the same."""
+    n_analyses = run.n_analyses[:, 0]
+    shown = np.flatnonzero(n_analyses > 0).tolist()
+    return shown[1:] if n_analyses[0] in n_analyses[1:] else shown
 
 
 def _row(run: RunInnovations, period: int, region: int) -> list[str]:

@@ -36,6 +36,8 @@ SCALE_LIMITS = (0.5, 2.0)
 FIRST = 2.0
 """Root mean square of O-B of the first analysis over that of the others, from which on it is named."""
 
+ALL = 0  # number of the region that has all cells
+
 FEW = 10
 """Analyses, below which numbers are rough."""
 
@@ -53,25 +55,19 @@ class _Number(NamedTuple):
         return 1 if self.value - margin > high else -1 if self.value + margin < low else 0
 
 
-def sentences(run: RunInnovations, period: int, region: int = 0) -> list[str]:
-    """What innovations of a run in a period and region mean; nothing where there is none.
-
-    Parameters
-    ----------
-    run
-    period, region : numbers
-    """
-    n_analyses = int(run.n_analyses[period, region])
+def sentences(run: RunInnovations, period: int) -> list[str]:
+    """What innovations of a run over all cells mean in a period, by its number; nothing where there is none."""
+    n_analyses = int(run.n_analyses[period, ALL])
     if n_analyses == 0:
         return []
     at = {
-        name: _Number(float(values[period, region]), float(run.errors[name][period, region]))
+        name: _Number(float(values[period, ALL]), float(run.errors[name][period, ALL]))
         for name, values in run.values.items()
     }
     said = _of_size(run, at, float(run.own_chi2[period])) + _of_errors(run, at)
-    said += _of_time(run, at["lag_correlation"], int(run.n_pairs[period, region]), n_analyses)
-    said += _of_bias(at) + _of_first(run, period, region) + _of_spread(run, at)
-    said += _of_scales(run, period) if region == 0 else []
+    said += _of_time(run, at["lag_correlation"], int(run.n_pairs[period, ALL]), n_analyses)
+    said += _of_bias(at) + _of_first(run, period) + _of_spread(run, at)
+    said += _of_scales(run, period)
     if 1 < n_analyses < FEW:
         said.append(f"These are {n_analyses} analyses: the numbers are rough.")
     return said
@@ -167,11 +163,11 @@ def _of_bias(at: dict[str, _Number]) -> list[str]:
     return [f"Observations are {abs(mean.value):.3f} m3 m-3 {side} than the background: a bias, which nothing removes."]
 
 
-def _of_first(run: RunInnovations, period: int, region: int) -> list[str]:
+def _of_first(run: RunInnovations, period: int) -> list[str]:
     """The first analysis of the run, where the period has it and it is unlike the others."""
-    if run.n_analyses[period, 0] < 3 or run.n_analyses[period, 0] < run.n_analyses[0, 0]:
+    if run.n_analyses[period, ALL] < 3 or run.n_analyses[period, ALL] < run.n_analyses[0, ALL]:
         return []
-    powers = np.square(run.series["mean_ob"][:, region]) + np.square(run.series["sd_ob"][:, region])
+    powers = np.square(run.series["mean_ob"][:, ALL]) + np.square(run.series["sd_ob"][:, ALL])
     first, others = math.sqrt(powers[0]), math.sqrt(np.nanmean(powers[1:]))
     if not first > FIRST * others:
         return []

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import netCDF4
 import numpy as np
+import numpy.typing as npt
 
 from imgda_mpi import PROGRAM
 from imgda_mpi.arrays import FloatArray, IntArray
 from imgda_mpi.faults import fault, writing
-from imgda_mpi.netcdf import in_library, opened, read_values, text_attribute, write_names, write_variable
+from imgda_mpi.netcdf import in_library, opened, read_values, text_attribute, write_names, write_variable, write_words
 from imgda_mpi.netcdf.dates import SINCE_1970
 from imgda_mpi.observations.image import Layer
 from imgda_mpi.observations.units import MOISTURE
@@ -104,9 +105,13 @@ class FieldScores:
         return n_times, mean_of_known(own)
 
     def mean_by_scale(self, what: str, period: int, side: str, run: int, layer: int) -> FloatArray:
-        """Mean over the moments of a period at which scales are told apart, (n_scales,), of a name of `BY_SCALE`."""
+        """Mean over the moments of a period at which scales are told apart, (n_scales,), of a name of `BY_SCALE`.
+
+        Of errors and of the reference it is the root mean square.
+        """
         own = self.by_scale[what][self.period == period]
-        return mean_of_known(own[:, layer] if what == "reference_by_scale" else own[:, SIDES.index(side), run, layer])
+        own = own[:, layer] if what == "reference_by_scale" else own[:, SIDES.index(side), run, layer]
+        return mean_of_known(own) if what == "correlation_by_scale" else np.sqrt(mean_of_known(np.square(own)))
 
 
 def mean_of_known(values: FloatArray) -> FloatArray:
@@ -143,8 +148,10 @@ def write_field_scores(path: Path, found: FieldScores) -> None:
         for dimension, own in names.items():
             write_names(file, dimension, list(own))
         write_variable(file, "period_of_time", ("time",), found.period, "number of the period, from 0", "1")
-        write_names(file, "status_entry", [text for of_period in found.status for text in of_period])
-        file["status_entry"].long_name = "whether the images were assimilated: period by period, in each by layer"
+        flags = np.arange(len(found.periods), dtype=found.period.dtype)
+        file["period_of_time"].setncatts({"flag_values": flags, "flag_meanings": " ".join(found.periods)})
+        write_words(file, "status", ("period", "layer"), found.status)
+        file["status"].long_name = "whether the images were assimilated"
         for number, name in enumerate(SCORES):
             write_variable(file, name, DIMENSIONS, found.scores[..., number], *MEANINGS[name])
         file.createDimension("scale", next(iter(found.by_scale.values())).shape[-1])
@@ -172,21 +179,20 @@ def read_field_scores(path: Path) -> FieldScores:
         Where the file is missing or damaged, or another one.
     """
     with opened(path) as file:
-        missing = [name for name in (*SCORES, *BY_SCALE, *DIMENSIONS, "period") if name not in file.variables]
+        missing = [name for name in (*SCORES, *BY_SCALE, *DIMENSIONS, "period", "status") if name not in file.variables]
         if missing:
             do = "give the file of a verification"
             raise fault(path, found=f"no {missing[0]}", expected="scores of images", do=do)
-        names = {dimension: _names(path, file, dimension) for dimension in ("run", "region", "period", "status_entry")}
+        names = {name: _words(path, file, name) for name in ("run", "region", "period", "status")}
         layers = [(float(top), float(bottom)) for top, bottom in read_values(path, file["layer_bnds"])]
-        status, n = names["status_entry"], len(layers)
         return FieldScores(
             name=text_attribute(file, "reference_name"),
             what=text_attribute(file, "reference_files"),
-            runs=names["run"],
+            runs=names["run"].tolist(),
             layers=layers,
-            regions=names["region"],
-            periods=names["period"],
-            status=[status[start : start + n] for start in range(0, len(status), n)],
+            regions=names["region"].tolist(),
+            periods=names["period"].tolist(),
+            status=names["status"].tolist(),
             times=[datetime.fromtimestamp(one, UTC) for one in read_values(path, file["time"])],
             period=read_values(path, file["period_of_time"]).astype(np.int64),
             scores=np.stack([read_values(path, file[name]) for name in SCORES], axis=-1),
@@ -197,9 +203,9 @@ def read_field_scores(path: Path) -> FieldScores:
         )
 
 
-def _names(path: Path, file: netCDF4.Dataset, dimension: str) -> list[str]:
-    with in_library(path, dimension):
-        return [str(name) for name in np.atleast_1d(file[dimension][:])]
+def _words(path: Path, file: netCDF4.Dataset, name: str) -> npt.NDArray[np.str_]:
+    with in_library(path, name):
+        return np.asarray(file[name][:], dtype=np.str_)
 
 
 def write_field_table(path: Path, found: FieldScores) -> None:

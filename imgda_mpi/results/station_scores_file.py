@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -98,7 +97,7 @@ def write_station_scores(path: Path, found: StationVerification, settings: str) 
             file.setncattr(name, getattr(found, name))
         file.notes = json.dumps(list(found.notes))
         file.counts = json.dumps(dict(found.counts))
-        file.lags = json.dumps([dataclasses.asdict(lag) for lag in found.lags])
+        file.lags = json.dumps([asdict(lag) for lag in found.lags])
         file.settings = settings
         _write_places(file, found.places)
         for dim, names in (("run", found.series.runs), ("period", [*found.periods]), ("region", [*found.regions])):
@@ -126,7 +125,7 @@ def _write_places(file: netCDF4.Dataset, places: Places) -> None:
     write_variable(file, "depth_bounds", ("station", "bound"), places.depth, "top and bottom of what is measured", "m")
     meaning = "top and bottom of what is compared of runs"
     write_variable(file, "compared", ("station", "bound"), places.compared, meaning, "m")
-    write_words(file, "network", "station", list(places.networks))
+    write_words(file, "network", ("station",), list(places.networks))
     file["network"].long_name = "network of the station"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Annotated, Literal
 
@@ -252,6 +252,11 @@ class Verification(Section):
     output: VerificationFolder = key("Result")
 
     @property
+    def all_times(self) -> tuple[datetime, ...]:
+        """The times asked for, ascending; none where they are those of the runs."""
+        return all_times(None, self.times)
+
+    @property
     def run_folders(self) -> dict[str, FilePath]:
         """Folders of the runs that have one, by name."""
         return {name: section.directory for name, section in self.runs.items() if isinstance(section, OfRun)}
@@ -274,8 +279,7 @@ class Verification(Section):
     def _times(self) -> Verification:
         if self.window is not None and self.times is None:
             raise ValueError("window: needs times, from which on it lasts")
-        several = all_times(None, self.times)
-        if list(several) != sorted(set(several)):
+        if list(self.all_times) != sorted(set(self.all_times)):
             raise ValueError("times: must ascend")
         return self
 

@@ -11,7 +11,7 @@ from imgda_mpi.curvelet import CurveletTransform
 from imgda_mpi.distributed.wedge_powers import WedgePowers, scale_filter, wedge_filter
 from imgda_mpi.distributed.wedge_statistics import WedgeStatistics
 from imgda_mpi.grid import embed
-from imgda_mpi.verify.innovations import Images
+from imgda_mpi.verify.innovations import Images, ratio, root
 
 SUMS = ("cells", "b2", "ib", "ab", "used", "used_b2", "background2", "observation2")
 """Of a scale, as of `imgda_mpi.verify.innovations.SUMS`."""
@@ -128,17 +128,13 @@ def scale_statistics(sums: FloatArray) -> dict[str, FloatArray]:
     s = dict(zip(SUMS, sums, strict=True))
 
     def mean(name: str, of: str = "cells") -> FloatArray:
-        found: FloatArray = np.divide(s[name], s[of], out=np.full(s[name].shape, np.nan), where=s[of] > 0)
-        return found
+        return ratio(s[name], s[of])
 
-    total = s["background2"] + s["observation2"]
-    roots = {
-        "scale_sd_ob": mean("b2"),
-        "scale_background_error_used": mean("background2", "used"),
-        "scale_background_error": mean("ib"),
-        "scale_observation_error_used": mean("observation2", "used"),
-        "scale_observation_error": mean("ab"),
+    return {
+        "scale_sd_ob": root(mean("b2")),
+        "scale_chi2": ratio(s["used_b2"], s["background2"] + s["observation2"]),
+        "scale_background_error_used": root(mean("background2", "used")),
+        "scale_background_error": root(mean("ib")),
+        "scale_observation_error_used": root(mean("observation2", "used")),
+        "scale_observation_error": root(mean("ab")),
     }
-    found = {name: np.sqrt(np.where(variance >= 0, variance, np.nan)) for name, variance in roots.items()}
-    found["scale_chi2"] = np.divide(s["used_b2"], total, out=np.full(total.shape, np.nan), where=total > 0)
-    return {name: found[name] for name in STATISTICS}

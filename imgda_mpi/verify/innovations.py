@@ -154,8 +154,7 @@ def statistics(sums: FloatArray) -> dict[str, FloatArray]:
     s = {name: sums[..., place, :] for place, name in enumerate(SUMS)}
 
     def mean(name: str, of: str = "cells") -> FloatArray:
-        found: FloatArray = np.divide(s[name], s[of], out=np.full(s[name].shape, np.nan), where=s[of] > 0)
-        return found
+        return ratio(s[name], s[of])
 
     def covariance(product: str, one: str, other: str, of: str = "cells") -> FloatArray:
         return mean(product, of) - mean(one, of) * mean(other, of)
@@ -163,28 +162,33 @@ def statistics(sums: FloatArray) -> dict[str, FloatArray]:
     variances = covariance("before2", "before", "before", "pairs"), covariance("now2", "now", "now", "pairs")
     with np.errstate(divide="ignore", invalid="ignore"):
         lag = covariance("product", "before", "now", "pairs") / np.sqrt(variances[0] * variances[1])
-        applied = np.where(s["pb"] > 0, s["ib"] / s["pb"], np.nan)
     return {
         "mean_ob": mean("b"),
-        "sd_ob": _root(covariance("b2", "b", "b")),
+        "sd_ob": root(covariance("b2", "b", "b")),
         "mean_oa": mean("a"),
-        "sd_oa": _root(covariance("a2", "a", "a")),
+        "sd_oa": root(covariance("a2", "a", "a")),
         "chi2": mean("chi2", "used"),
-        "background_error_used": _root(mean("background2", "used")),
-        "background_error": _root(covariance("ib", "i", "b")),
-        "observation_error_used": _root(mean("observation2", "used")),
-        "observation_error": _root(covariance("ab", "a", "b")),
+        "background_error_used": root(mean("background2", "used")),
+        "background_error": root(covariance("ib", "i", "b")),
+        "observation_error_used": root(mean("observation2", "used")),
+        "observation_error": root(covariance("ab", "a", "b")),
         "lag_correlation": np.where(np.isfinite(lag), lag, np.nan),
-        "spread": _root(mean("spread2", "spread")),
-        "ob_by_spread": _root(mean("spread_total2", "spread")),
-        "rms_ob_spread": _root(mean("spread_b2", "spread")),
-        "oa_expected": _root(mean("expected_a2", "expected")),
-        "rms_oa_expected": _root(mean("found_a2", "expected")),
-        "applied": applied,
+        "spread": root(mean("spread2", "spread")),
+        "ob_by_spread": root(mean("spread_total2", "spread")),
+        "rms_ob_spread": root(mean("spread_b2", "spread")),
+        "oa_expected": root(mean("expected_a2", "expected")),
+        "rms_oa_expected": root(mean("found_a2", "expected")),
+        "applied": ratio(s["ib"], s["pb"]),
     }
 
 
-def _root(variance: FloatArray) -> FloatArray:
+def ratio(sums: FloatArray, of: FloatArray) -> FloatArray:
+    """Sums over others, (...); NaN where these are not above 0."""
+    found: FloatArray = np.divide(sums, of, out=np.full(sums.shape, np.nan), where=of > 0)
+    return found
+
+
+def root(variance: FloatArray) -> FloatArray:
     """Square root; NaN of what is below 0."""
     return np.asarray(np.sqrt(np.where(variance >= 0, variance, np.nan)), np.float64)
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import numpy as np
 from mpi4py import MPI
 
 from imgda_mpi.arrays import FloatArray, IntArray
-from imgda_mpi.histories.image_series import Frame, ImageSeries, mean_over
+from imgda_mpi.histories.image_series import Frame, mean_over
 from imgda_mpi.histories.places import Way, at_points
 from imgda_mpi.histories.rain import RainSeries
 from imgda_mpi.parallel.failure import same_fate
@@ -84,7 +84,7 @@ class _Reader:
 
     def at(self, time: datetime) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Values (n_runs, n_stations), rain (n_stations,) and middles (n_runs,), see `RunValues`."""
-        frames = [_frames(run, time, self._window) for run in self._runs]
+        frames = [run.frames_of(time, self._window).get("after", []) for run in self._runs]
         middles = np.array([of_run[0].time.timestamp() if of_run else np.nan for of_run in frames])
         return np.stack([self._values(of_run) for of_run in frames]), self._rain_of(frames[0]), middles
 
@@ -108,9 +108,3 @@ class _Reader:
         images = [frame.rain() if self._rain is None else self._rain.at(frame.time) for frame in frames]
         known = [self._rain_at(image) for image in images if image is not None]
         return np.mean(known, axis=0) if known else np.full(self._n, np.nan)
-
-
-def _frames(series: ImageSeries, time: datetime, window: timedelta | None) -> list[Frame]:
-    """Frames of a time, after an analysis, or of the window that begins there."""
-    frames = series.frames_of(time, window)
-    return frames[-1:] if window is None else frames

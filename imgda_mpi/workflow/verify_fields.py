@@ -221,12 +221,7 @@ class _States:
 
     def __init__(self, series: ImageSeries, time: datetime, inputs: Inputs) -> None:
         self._series, self._time = series, time
-        frames = series.frames_of(time, inputs.window)
-        if inputs.window is not None:
-            self._frames = {"after": frames} if frames else {}
-        else:
-            # Without an analysis there is one frame: the state itself.
-            self._frames = {frame.side or "after": [frame] for frame in frames}
+        self._frames = series.frames_of(time, inputs.window)
 
     @property
     def sides(self) -> list[str]:

@@ -24,11 +24,18 @@ from imgda_mpi.report.innovations_table import innovations_summary, innovations_
 from imgda_mpi.results.analysis_file import SavedInnovation, read_innovation
 from imgda_mpi.results.innovations_file import read_innovations, write_innovations, write_innovations_table
 from imgda_mpi.results.run_folder import open_run
-from imgda_mpi.results.run_records import time_text
+from imgda_mpi.results.run_records import ANALYSIS, time_text
 from imgda_mpi.settings.verify import Verification
-from imgda_mpi.verify import innovations as in_cells
 from imgda_mpi.verify.innovation_scales import InnovationScales, scale_statistics
-from imgda_mpi.verify.innovations import SUMS, RunInnovations, lag_of_means, region_sums, standard_errors, statistics
+from imgda_mpi.verify.innovations import (
+    STATISTICS,
+    SUMS,
+    RunInnovations,
+    lag_of_means,
+    region_sums,
+    standard_errors,
+    statistics,
+)
 from imgda_mpi.verify.scales import shortest_waves
 from imgda_mpi.workflow.errors_used import errors_used, gain_of, method_label
 from imgda_mpi.workflow.verify_inputs import Inputs, Part
@@ -38,8 +45,6 @@ ALL_TIMES = "all times"
 
 CLOSE = 1.5
 """Of the usual distance in time: analyses further apart are not consecutive."""
-
-DIAGNOSTICS = "analysis/diagnostics.nc"
 
 
 def verify_innovations(settings: Verification, inputs: Inputs, directory: Path, comm: MPI.Intracomm) -> list[Part]:
@@ -103,16 +108,20 @@ class Analyses:
     settings: Mapping[str, Any]
 
     @property
+    def hours_apart(self) -> list[float]:
+        """Of each from the one before, but of the first."""
+        return [(later - earlier).total_seconds() / 3600 for earlier, later in pairwise(self.times)]
+
+    @property
     def hours(self) -> float:
         """Usual distance of two; NaN of fewer."""
-        apart = [(later - earlier).total_seconds() / 3600 for earlier, later in pairwise(self.times)]
-        return float(np.median(apart)) if apart else float("nan")
+        return float(np.median(self.hours_apart)) if len(self.times) > 1 else float("nan")
 
     @property
     def follows(self) -> BoolArray:
         """Which ones closely follow the one before, (n,)."""
-        apart = [(later - earlier).total_seconds() / 3600 for earlier, later in pairwise(self.times)]
-        return np.array([False, *(hours <= CLOSE * self.hours for hours in apart)])[: len(self.times)]
+        usual = self.hours
+        return np.array([False, *(hours <= CLOSE * usual for hours in self.hours_apart)])[: len(self.times)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,7 +142,7 @@ def _analyses_of(name: str, folder: Path) -> Analyses:
         run = open_run(folder)
         cycles = run.cycles()
         analysed = [cycle for cycle in cycles if cycle.record.analysis is not None]
-        paths = [cycle.directory / DIAGNOSTICS for cycle in analysed]
+        paths = [cycle.directory / ANALYSIS / "diagnostics.nc" for cycle in analysed]
         since, until = run.description.first_analysis, run.description.last_analysis
         passed = [
             cycle.record
@@ -236,32 +245,17 @@ def _summed_up(
     periods: Mapping[str, tuple[datetime, datetime]],
 ) -> RunInnovations:
     """All that is known of one run, from its analyses in the order of time."""
-    n_regions, pair = len(regions), SUMS.index("pairs")
-    sums = np.array([one.cells for one in found]).reshape(-1, len(SUMS), n_regions)
-    own_chi2, follows = np.array([one.own_chi2 for one in found]), run.follows
-    n_cells, series = sums[:, 0], statistics(sums)
+    sums = np.array([one.cells for one in found]).reshape(-1, len(SUMS), len(regions))
+    series, follows = statistics(sums), run.follows
     within: list[dict[str, Any]] = []
     for since, until in periods.values():
         inside = np.array([since <= time <= until for time in run.times], dtype=bool)
-        in_period, follow = sums[inside], follows[inside]
-        if follow.size:
-            # What came before the first one is of another period.
-            follow[0] = False
-            in_period[0, pair:] = 0.0
-        of_scales = [one.scales for one, is_in in zip(found, inside, strict=True) if is_in]
-        chi2 = own_chi2[inside & np.isfinite(own_chi2)]
-        within.append(
-            {
-                "values": statistics(in_period.sum(axis=0)),
-                "errors": standard_errors(in_period),
-                "n_analyses": (in_period[:, 0] > 0).sum(axis=0).astype(np.float64),
-                "n_values": in_period[:, 0].sum(axis=0),
-                "n_pairs": (in_period[:, pair] > 0).sum(axis=0).astype(np.float64),
-                "lag_of_mean": lag_of_means(series["mean_ob"][inside], follow),
-                "own_chi2": float(chi2.mean()) if chi2.size else float("nan"),
-                "scales": scale_statistics(np.sum(of_scales, axis=0)) if of_scales else {},
-            }
-        )
+        of_period = [one for one, is_in in zip(found, inside, strict=True) if is_in]
+        within.append(_in_period(of_period, sums[inside], series["mean_ob"][inside], follows[inside]))
+
+    def by_period(name: str) -> FloatArray:
+        return np.array([one[name] for one in within])
+
     n_scales = found[0].scales.shape[1] if found else 0
     nothing = np.full(n_scales, np.nan)
     gains, methods = (sorted({getattr(one, name) for one in found}) for name in ("gain", "method"))
@@ -272,15 +266,15 @@ def _summed_up(
         times=np.array([time.timestamp() for time in run.times]),
         regions=tuple(regions),
         periods=tuple(periods),
-        n_cells=n_cells,
+        n_cells=sums[:, 0],
         series=series,
-        n_analyses=np.array([one["n_analyses"] for one in within]),
-        n_values=np.array([one["n_values"] for one in within]),
-        n_pairs=np.array([one["n_pairs"] for one in within]),
-        values={name: np.array([one["values"][name] for one in within]) for name in in_cells.STATISTICS},
-        errors={name: np.array([one["errors"][name] for one in within]) for name in in_cells.STATISTICS},
-        lag_of_mean=np.array([one["lag_of_mean"] for one in within]),
-        own_chi2=np.array([one["own_chi2"] for one in within]),
+        n_analyses=by_period("n_analyses"),
+        n_values=by_period("n_values"),
+        n_pairs=by_period("n_pairs"),
+        values={name: np.array([one["values"][name] for one in within]) for name in STATISTICS},
+        errors={name: np.array([one["errors"][name] for one in within]) for name in STATISTICS},
+        lag_of_mean=by_period("lag_of_mean"),
+        own_chi2=by_period("own_chi2"),
         scales={name: np.array([one["scales"].get(name, nothing) for one in within]) for name in names},
         shortest_waves=nothing if run.grid is None else shortest_waves(run.grid, n_scales),
         hours=run.hours,
@@ -288,6 +282,26 @@ def _summed_up(
         gain=gains[0] if len(gains) == 1 else "",
         remarks=(*run.remarks, *_remarks(found)),
     )
+
+
+def _in_period(found: Sequence[_Sums], sums: FloatArray, means: FloatArray, follows: BoolArray) -> dict[str, Any]:
+    """Statistics of the analyses of a period, of their sums (n, n_sums, n_regions) and means of O-B (n, n_regions)."""
+    pair = SUMS.index("pairs")
+    if follows.size:
+        # What came before the first one is of another period.
+        follows[0] = False
+        sums[0, pair:] = 0.0
+    chi2 = np.array([one.own_chi2 for one in found if np.isfinite(one.own_chi2)])
+    return {
+        "values": statistics(sums.sum(axis=0)),
+        "errors": standard_errors(sums),
+        "n_analyses": (sums[:, 0] > 0).sum(axis=0).astype(np.float64),
+        "n_values": sums[:, 0].sum(axis=0),
+        "n_pairs": (sums[:, pair] > 0).sum(axis=0).astype(np.float64),
+        "lag_of_mean": lag_of_means(means, follows),
+        "own_chi2": float(chi2.mean()) if chi2.size else float("nan"),
+        "scales": scale_statistics(np.sum([one.scales for one in found], axis=0)) if found else {},
+    }
 
 
 def _remarks(found: Sequence[_Sums]) -> list[str]:

@@ -19,7 +19,6 @@ from imgda_mpi.histories.read import open_series
 from imgda_mpi.netcdf.dates import DATE_TEXT
 from imgda_mpi.observations.image import Layer
 from imgda_mpi.results.run_folder import open_run
-from imgda_mpi.settings.series import all_times
 from imgda_mpi.settings.verify import OfMoisture, Verification
 from imgda_mpi.verify.regions import ALL_LAND, BOXES, Box, cells_of
 from imgda_mpi.workflow.verify_covers import covers_of
@@ -97,7 +96,7 @@ def read_inputs(settings: Verification) -> Inputs:
     runs = {}
     for name, section in settings.runs.items():
         with settled_by(f"[runs.{name}]"):
-            runs[name] = series_of(section, settings.layers, all_times(None, settings.times))
+            runs[name] = series_of(section, settings.layers, settings.all_times)
     grid = _grid(runs)
     times = _times(settings, runs)
     for name, run in runs.items():
@@ -167,7 +166,7 @@ def _extent(grid: Grid) -> str:
 def _times(settings: Verification, runs: Mapping[str, ImageSeries]) -> list[datetime]:
     """The times asked for, else those that all runs have that know theirs."""
     if settings.times is not None:
-        return list(all_times(None, settings.times))
+        return list(settings.all_times)
     known = {name: run.times for name, run in runs.items() if run.times is not None}
     if not known:
         raise ConfigError("key 'times' is missing: the files of the runs are found by the time")

@@ -183,6 +183,11 @@ class _Compared:
     periods: BoolArray
     regions: dict[str, BoolArray]
 
+    @property
+    def members(self) -> BoolArray:
+        """Stations that belong to each region, (n_regions, n_stations)."""
+        return np.array(list(self.regions.values()))
+
 
 def _compared(section: AnySites, inputs: Inputs, chosen: Chosen | None, found: RunValues | None) -> _Compared:
     """Pairs of runs and stations, without stations at which some run never has a value. On rank 0.
@@ -198,8 +203,8 @@ def _compared(section: AnySites, inputs: Inputs, chosen: Chosen | None, found: R
         gone = np.asarray(~np.isfinite(found.values).any(axis=1).all(axis=0))
         chosen = chosen.without(gone, "in cells without land of some run")
         values = found.values[..., ~gone]
-        measured, matched = _measured(section, inputs, chosen, found)
         seconds = np.array([time.timestamp() for time in inputs.times])
+        measured, matched = _measured(section, inputs, chosen, found, seconds)
         series = AtStations(runs=list(inputs.runs), seconds=seconds, values=values, measured=measured)
         periods = np.array(
             [[first <= time <= last for time in inputs.times] for first, last in inputs.periods.values()], bool
@@ -223,25 +228,25 @@ def _too_few(section: AnySites, chosen: Chosen, n_most: int) -> ImgdaError:
     )
 
 
-def _measured(section: AnySites, inputs: Inputs, chosen: Chosen, found: RunValues) -> tuple[FloatArray, str]:
+def _measured(
+    section: AnySites, inputs: Inputs, chosen: Chosen, found: RunValues, seconds: FloatArray
+) -> tuple[FloatArray, str]:
     """What stations have for each time, (n_times, n_stations), and how it is matched, in words."""
-    shape = len(inputs.times), len(chosen.series)
-    if inputs.window is not None:
-        columns = [means(one, inputs.times, inputs.window) for one in chosen.series]
-        return np.array(columns).T.reshape(shape), f"means of {_length(inputs.window)} from each time on"
     lengths = [run.interval or timedelta(0) for run in inputs.runs.values()]
     longest = lengths.index(max(lengths))
-    if not lengths[longest]:
-        columns = [nearest(one, inputs.times, section.match) for one in chosen.series]
-        return np.array(columns).T.reshape(shape), f"nearest value within {_length(section.match)}"
-    middles = found.middles[longest]
-    starts = [
-        datetime.fromtimestamp(middle if np.isfinite(middle) else time.timestamp(), UTC) - lengths[longest] / 2
-        for middle, time in zip(middles, inputs.times, strict=True)
-    ]
-    columns = [means(one, starts, lengths[longest]) for one in chosen.series]
-    said = f"means of {_length(lengths[longest])}, as of {list(inputs.runs)[longest]}"
-    return np.array(columns).T.reshape(shape), said
+    length = lengths[longest]
+    if inputs.window is not None:
+        values = [means(one, inputs.times, inputs.window) for one in chosen.series]
+        said = f"means of {_length(inputs.window)} from each time on"
+    elif length:
+        middles = np.where(np.isfinite(found.middles[longest]), found.middles[longest], seconds)
+        starts = [datetime.fromtimestamp(middle, UTC) - length / 2 for middle in middles.tolist()]
+        values = [means(one, starts, length) for one in chosen.series]
+        said = f"means of {_length(length)}, as of {list(inputs.runs)[longest]}"
+    else:
+        values = [nearest(one, inputs.times, section.match) for one in chosen.series]
+        said = f"nearest value within {_length(section.match)}"
+    return np.array(values).reshape(len(chosen.series), len(inputs.times)).T, said
 
 
 def _length(time: timedelta) -> str:
@@ -254,7 +259,7 @@ def _results(compared: _Compared | None, least: int, comm: MPI.Intracomm) -> Sta
 
     def dealt() -> tuple[IntArray, list[list[tuple[AtStations, BoolArray]]]]:
         assert compared is not None
-        series, regions = compared.series, np.array(list(compared.regions.values()))
+        series, regions = compared.series, compared.members
         starts = range(0, series.measured.shape[1], CHUNK)
         chunks = [(series.of_stations(start, start + CHUNK), regions[:, start : start + CHUNK]) for start in starts]
         offsets = share(len(chunks), comm.size)
@@ -270,7 +275,7 @@ def _results(compared: _Compared | None, least: int, comm: MPI.Intracomm) -> Sta
     if gathered is None or compared is None:
         return None
     chunks: Sequence[ChunkScores] = [chunk for of_rank in gathered for chunk in of_rank]
-    return joined(chunks, compared.periods, blocks, np.array(list(compared.regions.values())), least)
+    return joined(chunks, compared.periods, blocks, compared.members, least)
 
 
 def _verification(
@@ -278,7 +283,6 @@ def _verification(
 ) -> StationVerification:
     """Everything that is written, on rank 0, with its status in words; warns of times that may not be UTC."""
     series, places, least = compared.series, compared.chosen.places, section.least_pairs
-    regions = np.array(list(compared.regions.values()))
     lags = lags_of_networks(series.values[0], series.measured, series.seconds, places.networks)
     for lag in lags:
         if lag.doubtful:
@@ -307,5 +311,5 @@ def _verification(
         periods=inputs.periods,
         regions=compared.regions,
         results=results,
-        days=day_correlations(series, compared.periods, regions, least),
+        days=day_correlations(series, compared.periods, compared.members, least),
     )
