@@ -91,7 +91,7 @@ def _has_these_numbers(run: Path, series: ImageSeries) -> bool:
         if cycle.record.analysis is None or not diagnostics.is_file():
             continue
         frames = series.at(time)
-        if not frames or LAYERS[0] not in series.layers(frames[-1].time):
+        if not frames or LAYERS[0] not in series.layers(frames[-1]):
             continue
         saved = read_analysis(diagnostics)
         image = bilinear(series.grid, saved.grid)(frames[-1].layer(LAYERS[0]))
