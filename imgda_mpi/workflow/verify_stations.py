@@ -143,7 +143,7 @@ def _verify(
 ) -> Part | None:
     """One section. Collective."""
     places, at_depth = comm.bcast(None if chosen is None else (chosen.places, chosen.at_depth))
-    found = values_at(inputs, places, section.cell, at_depth, rain, comm) if places.names else None
+    found = values_at(inputs, places, section.cell, at_depth, rain, comm)
     compared = on_rank_0(comm, lambda: _compared(section, inputs, chosen, found))
     results = _results(compared, section.least_pairs, comm)
 
@@ -198,24 +198,22 @@ def _compared(section: AnySites, inputs: Inputs, chosen: Chosen | None, found: R
         Where no station has enough pairs.
     """
     assert chosen is not None
-    n_most = 0
-    if found is not None:
-        gone = np.asarray(~np.isfinite(found.values).any(axis=1).all(axis=0))
-        chosen = chosen.without(gone, "in cells without land of some run")
-        values = found.values[..., ~gone]
-        seconds = np.array([time.timestamp() for time in inputs.times])
-        measured, matched = _measured(section, inputs, chosen, found, seconds)
-        series = AtStations(runs=list(inputs.runs), seconds=seconds, values=values, measured=measured)
-        periods = np.array(
-            [[first <= time <= last for time in inputs.times] for first, last in inputs.periods.values()], bool
-        )
-        n_pairs = np.array([np.count_nonzero(series.pairs[of_period], axis=0) for of_period in periods])
-        n_most = int(n_pairs.max(initial=0))
-        without = int(np.count_nonzero(np.isnan(found.middles).any(axis=0)))
-        counts = {"times": len(inputs.times), "times without a frame of some run": without}
-        chosen = replace(chosen, counts=chosen.counts | counts)
-    if found is None or n_most < section.least_pairs:
-        raise _too_few(section, chosen, n_most)
+    assert found is not None
+    gone = np.asarray(~np.isfinite(found.values).any(axis=1).all(axis=0))
+    chosen = chosen.without(gone, "in cells without land of some run")
+    seconds = np.array([time.timestamp() for time in inputs.times])
+    measured, matched = _measured(section, inputs, chosen, found, seconds)
+    values = found.values[..., ~gone]
+    series = AtStations(runs=list(inputs.runs), seconds=seconds, values=values, measured=measured)
+    periods = np.array(
+        [[first <= time <= last for time in inputs.times] for first, last in inputs.periods.values()], bool
+    )
+    without = int(np.count_nonzero(np.isnan(found.middles).any(axis=0)))
+    counts = {"times": len(inputs.times), "times without a frame of some run": without}
+    chosen = replace(chosen, counts=chosen.counts | counts)
+    n_pairs = np.array([np.count_nonzero(series.pairs[of_period], axis=0) for of_period in periods])
+    if n_pairs.max(initial=0) < section.least_pairs:
+        raise _too_few(section, chosen, int(n_pairs.max(initial=0)))
     return _Compared(chosen, series, found.rain[:, ~gone], matched, periods, chosen.places.regions(inputs.boxes))
 
 
