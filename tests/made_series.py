@@ -46,7 +46,7 @@ class MadeSeries(ImageSeries):
     def within(self, start: datetime, end: datetime) -> list[Frame]:
         return [self.at(time)[-1] for time in self.times or () if start <= time < end]
 
-    def layers(self, time: datetime) -> Sequence[Layer]:
+    def layers(self, frame: Frame) -> Sequence[Layer]:
         return LAYERS
 
 

@@ -61,7 +61,7 @@ class MadeSeries(ImageSeries):
         times = [own for own in self.times or () if start <= own < end and own not in self.missing]
         return [MadeFrame(time=own, image=self.image, rains=self.rains) for own in times]
 
-    def layers(self, time: datetime) -> Sequence[tuple[float, float]]:
+    def layers(self, frame: Frame) -> Sequence[tuple[float, float]]:
         return self.held
 
 

@@ -83,7 +83,7 @@ def test_of_two_intervals_that_meet_the_earlier_one_holds_a_moment(tmp_path: Pat
 def test_layers_are_those_within_the_column(tmp_path: Path) -> None:
     write_history202x(tmp_path / "run_hist_2022-06-02.nc", hours(DAY))
     series = open_series("colm202x", layers=[(0.0, 0.1), (1.0, 4.0)], times=[], files=tmp_path / HISTORY)
-    assert series.layers(DAY) == [(0.0, 0.1)]
+    assert series.layers(series.at(DAY)[-1]) == [(0.0, 0.1)]
     (frame,) = series.at(DAY)
     with pytest.raises(InputError, match=r"column of 3.4331 m, expected depth range 1.0 to 4.0 m must be within"):
         frame.layer((1.0, 4.0))

@@ -106,9 +106,9 @@ def test_gldas_has_the_layers_that_its_files_have(tmp_path: Path) -> None:
     gldas(tmp_path, [START + 6 * HOUR], n_layers=1)
     series = series_of("gldas", pattern, [START, START + 3 * HOUR])
     assert (series.times, series.interval, series.has_nodes, series.remarks) == (None, None, False, ())
-    assert series.layers(START + 3 * HOUR) == list(THREE)
-    assert series.layers(START + 6 * HOUR) == [THREE[0]]
-    assert series.layers(START) == series.at(START) == []
+    assert series.layers(series.at(START + 3 * HOUR)[-1]) == list(THREE)
+    assert series.layers(series.at(START + 6 * HOUR)[-1]) == [THREE[0]]
+    assert series.at(START) == []
     (frame,) = series.at(START + 3 * HOUR)
     for number, layer in enumerate(THREE):
         assert_allclose(frame.layer(layer), image(number), rtol=1e-12)
@@ -137,11 +137,11 @@ def test_layers_are_found_by_their_bounds(tmp_path: Path) -> None:
     )
     series = cf(path)
     assert series.times == [START]
-    assert series.layers(START) == [THREE[0], THREE[2]]
+    assert series.layers(series.at(START)[-1]) == [THREE[0], THREE[2]]
     (frame,) = series.at(START)
     assert_array_equal(frame.layer(THREE[0]), image(1))
     assert_array_equal(frame.layer(THREE[2]), image(0))
-    assert cf(path, layer=(0.4, 1.0)).layers(START) == [THREE[2]]
+    assert (own := cf(path, layer=(0.4, 1.0))).layers(own.at(START)[-1]) == [THREE[2]]
 
 
 def test_layers_are_found_by_the_names_of_several_variables(tmp_path: Path) -> None:
@@ -149,19 +149,19 @@ def test_layers_are_found_by_the_names_of_several_variables(tmp_path: Path) -> N
     path = write_product(tmp_path / "era5.nc", [START], values)
     series = cf(path, "swvl3", "swvl2", "swvl1")
     assert series.remarks == ("the layer 0-0.07 m of swvl1 stands for 0-0.1 m",)
-    assert series.layers(START) == [THREE[0]]
+    assert series.layers(series.at(START)[-1]) == [THREE[0]]
     assert_array_equal(series.at(START)[0].layer(THREE[0]), image(1))
     deep = write_product(
         tmp_path / "deep.nc", [START], {"a": (image(1)[None], PLAIN, {"long_name": "soil moisture, 10-40 cm"})}
     )
-    assert cf(deep, "a").layers(START) == [THREE[1]]
+    assert (own := cf(deep, "a")).layers(own.at(START)[-1]) == [THREE[1]]
 
 
 def test_what_nothing_is_said_of_is_the_surface_and_said_so(tmp_path: Path) -> None:
     series = cf(surface(tmp_path / "a.nc", [START]))
     assert series.remarks == ("nothing says which layer sm is of: it is taken for 0-0.1 m",)
     stated = cf(surface(tmp_path / "b.nc", [START]), layer=(0.1, 0.4))
-    assert (stated.layers(START), stated.remarks) == ([THREE[1]], ())
+    assert (stated.layers(stated.at(START)[-1]), stated.remarks) == ([THREE[1]], ())
     both = {name: (image(1)[None], PLAIN, {}) for name in ("a", "b")}
     with pytest.raises(InputError, match=r"a, b: found 2 layers that stand for 0-0\.1 m, expected one"):
         cf(write_product(tmp_path / "c.nc", [START], both), "a", "b")
@@ -180,7 +180,7 @@ def test_depths_without_bounds_are_nodes(tmp_path: Path) -> None:
     )
     series = cf(path)
     assert series.has_nodes
-    assert series.layers(START) == [THREE[0], THREE[1]]
+    assert series.layers(series.at(START)[-1]) == [THREE[0], THREE[1]]
     (frame,) = series.at(START)
     assert_allclose(frame.depth(0.02), image(1))
     assert_allclose(frame.depth(0.125), image(1.5))
@@ -349,7 +349,7 @@ def test_real_gldas_is_its_mass_over_the_thickness_of_its_layers(shared: Path) -
     time = datetime(2016, 1, 1, 3, tzinfo=UTC)
     pattern = shared / "data/gldas/GLDAS_NOAH025_3H.A%Y%m%d.%H%M.021.nc4"
     series = series_of("gldas", pattern, [time])
-    assert (series.grid.shape, series.layers(time)) == ((600, 1440), list(THREE[:2]))
+    assert (series.grid.shape, series.layers(series.at(time)[-1])) == ((600, 1440), list(THREE[:2]))
     (frame,) = series.at(time)
     with netCDF4.Dataset(resolve(pattern, time)) as file:
         for layer, name, divisor in zip(THREE, ("0_10cm", "10_40cm"), (100.0, 300.0), strict=False):
@@ -367,7 +367,7 @@ def test_real_images_of_five_runs_are_told_apart_by_name(shared: Path) -> None:
             assert series.times == [datetime(2022, 6, 5, tzinfo=UTC) + day * 24 * HOUR for day in range(9)]
             for day in (0, 8):
                 (frame,) = series.at(series.times[day])
-                assert series.layers(frame.time) == list(THREE)
+                assert series.layers(frame) == list(THREE)
                 for depth, layer in enumerate(THREE):
                     assert_array_equal(frame.layer(layer), every[number, day, depth].astype("f8").filled(np.nan))
 

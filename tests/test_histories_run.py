@@ -34,7 +34,7 @@ def test_a_run_of_columns_has_images_before_and_after_its_analyses(tmp_path: Pat
     assert series.grid.has_cells_of(GRID)
     assert series.times == [START + hour * HOUR for hour in range(0, 25, 3)]
     assert (series.interval, series.has_nodes, series.remarks) == (None, False, ())
-    assert series.layers(START) == list(THREE)
+    assert series.layers(series.at(START)[-1]) == list(THREE)
     before, after = series.at(START + 6 * HOUR)
     assert (before.side, after.side) == ("before", "after")
     for frame, shift in ((before, 0.0), (after, 0.01)):

@@ -15,6 +15,7 @@ from runs import RUN, START, edit, make_cycle, make_run, new_test_run
 
 from imgda_mpi.faults import ConfigError, ImgdaError
 from imgda_mpi.results.field_scores_file import read_field_scores
+from imgda_mpi.results.run_folder import open_run
 from imgda_mpi.settings.file import kind_of_file, read_settings
 from imgda_mpi.settings.verify import Verification
 from imgda_mpi.verify.field_scores import SCORES
@@ -85,7 +86,7 @@ def settings_of(folder: Path, *changes: tuple[str, str]) -> Verification:
 def test_runs_are_scored_and_everything_is_written(folder: Path) -> None:
     text = verify(settings_of(folder), SELF)
     assert text is not None
-    assert "Against product, 5 times (4 more have no image, or not all runs): independent" in text
+    assert "Against product, 5 times (4 more have no image, or not all runs): other data than those assimilated" in text
     found = read_field_scores(folder / "result" / "scores_field_product.nc")
     assert found.periods == ["before", "assimilation", "forecast"]  # of the run folders
     assert found.period.tolist() == [0, 0, 1, 1, 1]
@@ -200,8 +201,40 @@ def test_what_is_stated_of_images_is_believed(folder: Path) -> None:
 
 
 def test_a_damaged_cycle_is_named(folder: Path) -> None:
-    from imgda_mpi.results.run_folder import open_run
-
     edit(open_run(folder / "other").cycles()[1], '"time"', '"tune"')
     with pytest.raises(ImgdaError, match=r"20220602T06.*cycle\.json"):
         check_verification(settings_of(folder), SELF)
+
+
+def write_analysis(folder: Path, hour: int, observation: np.ndarray) -> None:
+    """Diagnostics of an analysis of a run, whose background is a tenth drier."""
+    cycle = next(one for one in open_run(folder).cycles() if one.record.time.hour == hour)
+    with netCDF4.Dataset(cycle.directory / "analysis" / "diagnostics.nc", "w") as file:
+        for name, values, unit in (
+            ("lat", GRID.latitude, "degrees_north"),
+            ("lon", GRID.longitude, "degrees_east"),
+        ):
+            file.createDimension(name, len(values))
+            file.createVariable(name, "f8", (name,))[:] = values
+            file[name].units = unit
+        for name in ("background", "observation", "analysis", "increment"):
+            variable = file.createVariable(name, "f8", ("lat", "lon"), fill_value=np.nan)
+            variable[:] = observation - 0.1 * (name == "background")
+            variable.units = "m3 m-3"
+        time = f"{cycle.record.time:%Y-%m-%dT%H:%M:%SZ}"
+        file.setncatts(
+            {"title": "", "method": "pointwise", "analysis_time": time, "observation_source": "elsewhere.nc"}
+        )
+
+
+@pytest.mark.parametrize(
+    ("apart", "status"), [(0.0005, "fit to assimilated data"), (0.05, "other data than those assimilated")]
+)
+def test_what_was_assimilated_is_known_by_its_numbers_whatever_its_file(
+    folder: Path, apart: float, status: str
+) -> None:
+    seen = moisture(START.replace(hour=6))[0] + 0.02
+    write_analysis(folder / "other", 6, seen + apart)
+    text = verify(settings_of(folder), SELF)
+    assert text is not None
+    assert status in text

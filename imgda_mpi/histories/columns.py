@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from imgda_mpi.arrays import FloatArray
 from imgda_mpi.histories.image_series import Frame, usual_step
@@ -51,7 +50,7 @@ class ColumnSeries(RecordSeries):
             rained = next((other for other in self.holding(record.time) if other.index > 0), None)
         return ColumnFrame(time=record.time, side=record.side, opened=self.opened, record=record, rained=rained)
 
-    def layers(self, time: datetime) -> Sequence[Layer]:
+    def layers(self, frame: Frame) -> Sequence[Layer]:
         """See `ImageSeries`."""
         return self.own_layers
 

@@ -122,8 +122,8 @@ class ImageSeries(ABC):
         return {"after": found} if len(found) >= least else {}
 
     @abstractmethod
-    def layers(self, time: datetime) -> Sequence[Layer]:
-        """Layers whose images frames of this time have, of those that are asked for; with nodes any.
+    def layers(self, frame: Frame) -> Sequence[Layer]:
+        """Layers whose images one of its frames has, of those that are asked for; with nodes any.
 
         Raises
         ------

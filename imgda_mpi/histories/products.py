@@ -132,12 +132,11 @@ class ProductSeries(ImageSeries):
                     frames.setdefault(frame.time, frame)
         return [frames[time] for time in sorted(frames)]
 
-    def layers(self, time: datetime) -> Sequence[Layer]:
+    def layers(self, frame: Frame) -> Sequence[Layer]:
         """See `ImageSeries`."""
-        path = self._path(time)
-        if path is None:
-            return []
-        file = self.opened(path)
+        if not isinstance(frame, ProductFrame):
+            raise TypeError("a frame of another series")
+        file = self.opened(frame.path)
         if file.nodes is not None:
             return [layer for layer in self.wanted.layers if layer[1] <= file.nodes.depths[-1]]
         return list(file.found)

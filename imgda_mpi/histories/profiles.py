@@ -95,7 +95,7 @@ class ProfileSeries(RecordSeries):
         """See `RecordSeries`."""
         return ProfileFrame(time=record.time, side=record.side, opened=self.opened, record=record)
 
-    def layers(self, time: datetime) -> Sequence[Layer]:
+    def layers(self, frame: Frame) -> Sequence[Layer]:
         """See `ImageSeries`."""
         return [layer for layer in self.wanted if layer[1] <= interface_depth[-1]]
 

@@ -6,6 +6,7 @@ FIT = "fit to assimilated data"
 SAME_PRODUCT = "product that is assimilated, not these data"
 INDEPENDENT = "independent"
 UNKNOWN = "not known whether assimilated"
+OTHER_DATA = "other data than those assimilated"
 ITSELF = "one of the runs itself"
 
 

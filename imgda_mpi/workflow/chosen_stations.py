@@ -112,7 +112,8 @@ def common_layers(inputs: Inputs) -> list[Layer]:
     """Those of ``inputs.layers`` that all runs have, at the first of the times for which they have any."""
     layers = list(inputs.layers)
     for run in inputs.runs.values():
-        of_run = next((there for time in inputs.times if (there := run.layers(time))), ())
+        states = (run.frames_of(time, inputs.window) for time in inputs.times)
+        of_run = next((run.layers(frames[0]) for of_time in states for frames in of_time.values()), ())
         layers = [layer for layer in layers if layer in of_run]
     return layers
 

@@ -220,7 +220,7 @@ class _States:
     """A series at one moment, or over the window that begins there."""
 
     def __init__(self, series: ImageSeries, time: datetime, inputs: Inputs) -> None:
-        self._series, self._time = series, time
+        self._series = series
         self._frames = series.frames_of(time, inputs.window)
 
     @property
@@ -235,9 +235,7 @@ class _States:
 
     def has(self, layer: Layer) -> bool:
         """Whether there is an image of a layer."""
-        # There may be no file at the time from which a window lasts.
-        first = next(iter(self._frames.values()))[0]
-        return any(layer in self._series.layers(time) for time in (self._time, first.time))
+        return all(layer in self._series.layers(frames[0]) for frames in self._frames.values())
 
     def of(self, side: str, layer: Layer) -> FloatArray:
         """Image of a layer, (ny, nx) m3 m-3."""

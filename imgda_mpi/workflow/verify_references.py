@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
+
+import numpy as np
 
 from imgda_mpi.colm.soil_layers import LAYERS
 from imgda_mpi.faults import fault, settled_by
 from imgda_mpi.histories.assimilated import assimilated_by
 from imgda_mpi.histories.image_series import ImageSeries
+from imgda_mpi.netcdf.dates import DATE_TEXT
+from imgda_mpi.observations.regrid import bilinear
+from imgda_mpi.results.analysis_file import read_analysis
+from imgda_mpi.results.run_folder import open_run
+from imgda_mpi.results.run_records import ANALYSIS
 from imgda_mpi.settings.verify import AnyReference, OfMoisture, OfProduct, Verification
-from imgda_mpi.verify.status import ITSELF, status
+from imgda_mpi.verify.status import ITSELF, OTHER_DATA, status
 from imgda_mpi.workflow.verify_fields import Reference
 from imgda_mpi.workflow.verify_inputs import Inputs, analyses_of, check_times, have_all, series_of
+
+log = logging.getLogger(__name__)
+
+ALIKE = 0.2
+"""Of the innovation: an image that was stored or regridded in another way differs by less, another product by more."""
 
 
 def read_references(settings: Verification, inputs: Inputs) -> list[Reference]:
@@ -27,7 +40,8 @@ def read_references(settings: Verification, inputs: Inputs) -> list[Reference]:
         with settled_by(f"[images.{name}]"):
             series = series_of(section, inputs.layers, inputs.times)
             _check_times(series, inputs)
-            references.append(Reference(name, series, section.regridding, _statuses(settings, section, inputs)))
+            statuses = _statuses(settings, section, series, inputs)
+            references.append(Reference(name, series, section.regridding, statuses))
     return references
 
 
@@ -39,13 +53,19 @@ def _check_times(series: ImageSeries, inputs: Inputs) -> None:
         raise fault(series.what, found="no time that all runs have", expected="one at least", do=do)
 
 
-def _statuses(settings: Verification, section: AnyReference, inputs: Inputs) -> list[list[str]]:
+def _statuses(settings: Verification, section: AnyReference, series: ImageSeries, inputs: Inputs) -> list[list[str]]:
     """Whether the images were assimilated, by period and layer, in words."""
     if any(_same_files(section, run) for run in settings.runs.values()):
         return [[ITSELF] * len(inputs.layers) for _ in inputs.periods]
     assimilated = section.assimilated
-    if assimilated is None:
-        assimilated = said_by_runs(settings, section.file if isinstance(section, OfProduct) else None)
+    if assimilated is None and isinstance(section, OfProduct):
+        assimilated = said_by_runs(settings, section.file)
+        if not assimilated and any(_has_these_numbers(folder, series) for folder in settings.run_folders.values()):
+            assimilated = True
+        elif assimilated is False and analyses_of(settings) is not None:
+            return [[OTHER_DATA] * len(inputs.layers) for _ in inputs.periods]
+    elif assimilated is None:
+        assimilated = said_by_runs(settings, None)
     analyses = analyses_of(settings)
     of_periods = []
     for first, last in inputs.periods.values():
@@ -59,6 +79,32 @@ def _statuses(settings: Verification, section: AnyReference, inputs: Inputs) -> 
 
 def _same_files(section: AnyReference, run: OfMoisture) -> bool:
     return section.values("assimilated", "regridding") == run.values("assimilated", "regridding")
+
+
+def _has_these_numbers(run: Path, series: ImageSeries) -> bool:
+    """Whether the first analysis of a run at a time that a product has saw the same image, from whatever file.
+
+    It is the same where it differs from what was observed by less than `ALIKE` of the innovation, root mean squares.
+    """
+    for cycle in open_run(run).cycles():
+        time, diagnostics = cycle.record.time, cycle.directory / ANALYSIS / "diagnostics.nc"
+        if cycle.record.analysis is None or not diagnostics.is_file():
+            continue
+        frames = series.at(time)
+        if not frames or LAYERS[0] not in series.layers(frames[-1]):
+            continue
+        saved = read_analysis(diagnostics)
+        image = bilinear(series.grid, saved.grid)(frames[-1].layer(LAYERS[0]))
+        cells = np.isfinite(image) & np.isfinite(saved.observation) & np.isfinite(saved.background)
+        apart = np.square(image - saved.observation)[cells].sum()
+        innovation = np.square(saved.observation - saved.background)[cells].sum()
+        if not apart < ALIKE**2 * innovation:
+            return False
+        share = 100.0 * float(np.sqrt(apart / innovation))
+        said = "%s: is what %s has assimilated at %s, but for %.1f %% of the innovation: taken for the same data"
+        log.info(said, series.what, run, f"{time:{DATE_TEXT}}", share)
+        return True
+    return False
 
 
 def said_by_runs(settings: Verification, file: Path | str | None) -> bool | None:
