@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from imgda_mpi.colm.patches import PatchMap
 from imgda_mpi.columns.vegetation import COVERS, IGBP_OF_COMMUNITIES, IGBP_OF_USGS, classes
 from imgda_mpi.faults import fault, reading
 from imgda_mpi.grid import Grid
+
+log = logging.getLogger(__name__)
 
 NO_TIME = datetime(1900, 1, 1, tzinfo=UTC)
 """Of files that are the same at all times."""
@@ -65,6 +68,9 @@ def _covers(
         theirs, own = (f"{one.shape[0]} x {one.shape[1]} cells" for one in (patches.grid, grid))
         do = "give the case of these runs"
         raise fault(path, found=f"patches on {theirs}", expected=f"cells of the runs' grid, {own}", do=do)
+    if patches.grid.cell_area.size < grid.cell_area.size:
+        theirs, own = (f"{one.shape[0]} x {one.shape[1]}" for one in (patches.grid, grid))
+        log.warning("%s: has patches on %s of the %s cells of the runs: others have no vegetation", path, theirs, own)
     largest = largest_soil_patch(patches)
     covers = {}
     for name, of_cover in COVERS.items():

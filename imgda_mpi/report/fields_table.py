@@ -80,6 +80,10 @@ def _times(found: FieldScores) -> str:
 def _remarks(found: FieldScores) -> list[str]:
     """What does not compare like with like, and what became of pixels, a line or more for each."""
     remarks = list(found.remarks)
+    cells = found.scores[..., SCORES.index("n")]
+    empty = [name for number, name in enumerate(found.regions) if not np.nansum(cells[:, :, :, :, number])]
+    if empty:
+        remarks.append(f"no cell that all have in {', '.join(empty)}")
     if found.pixels:
         counts = [f"{number} {reason}" for reason, number in found.pixels.items() if number]
         remarks.append(f"pixels of {found.name} over all times and layers: {', '.join(counts)}")
@@ -119,7 +123,16 @@ def _layer(found: FieldScores, period: int, layer: int) -> str:
     lines += _lines(found, f"{found.regions[0]}, before analyses", "before", period, layer, 0, 0)
     if len(lines) == 1:
         return f"{what}: nothing to compare"
-    return f"{what}\n{columns(lines, '<<')}"
+    return f"{what}\n{columns(lines, '<<')}{_without_correlation(found, period, layer)}"
+
+
+def _without_correlation(found: FieldScores, period: int, layer: int) -> str:
+    """A line where there are moments with scores of all cells but for the correlation."""
+    own = found.scores[found.period == period, SIDES.index("after"), :, layer, 0, 0]
+    scored, correlated = (np.isfinite(own[..., SCORES.index(name)]).all(axis=1).sum() for name in ("bias", "scc"))
+    if scored == correlated:
+        return ""
+    return f"\nSCC of all land is over {correlated} of {scored} times: at others an image is constant."
 
 
 def _lines(

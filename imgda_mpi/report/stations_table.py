@@ -27,8 +27,8 @@ BETTER = {"R": 1, "ubRMSE": -1}
 LEVELS = 6  # depths or layers that are named
 
 FRAME = (
-    f"Means over stations; in brackets 95 % intervals over the times, in which errors last: {WORDS}. R: correlation "
-    "over the times; ubRMSE and bias (run minus station) in m3 m-3. Two things are called anomalies: anomaly R is the "
+    f"Means over stations; in brackets 95 % intervals: {WORDS}, as long as errors last. R: correlation over the times; "
+    "ubRMSE and bias (run minus station) in m3 m-3. Two things are called anomalies: anomaly R is the "
     f"correlation of departures from a moving mean of {WINDOW} days (pytesmo), day R the correlation across stations "
     "of the mean of a UTC day minus that of the period (figure 12 of Bai et al. 2026), its mean over the days that "
     f"{LEAST_STATIONS} stations or more have."
@@ -113,7 +113,7 @@ def _block(found: StationVerification, period: int, regions: list[int]) -> str:
     n_scored = int(results.n_scored[period, region])
     scored = inside & (results.n_pairs[period] >= found.least_pairs)
     names = " = ".join(list(found.regions)[number] for number in regions)
-    title = f"{list(found.periods)[period]}, {names}: {n_scored} stations"
+    title = f"{list(found.periods)[period]}, {names}: {n_scored} station{'' if n_scored == 1 else 's'}"
     if n_scored == 0:
         return f"{title} with {found.least_pairs} pairs or more"
     title += f", {results.n_pairs[period, scored].sum()} pairs, blocks of {results.blocks[period]} times"
@@ -125,6 +125,10 @@ def _block(found: StationVerification, period: int, regions: list[int]) -> str:
             cells = _cells(results.mean_differences, results.mean_difference_ends, at, sign=True)
             lines.append([f"  minus {runs[0]}", *cells, ""])
     table = "\n".join(line.rstrip() for line in columns(lines).splitlines())
+    has_r = np.isfinite(results.values[NAMES.index("R"), period, :, scored]).all(axis=-1)
+    if not has_r.all():
+        n_r = np.count_nonzero(has_r)
+        table += f"\nR of {n_r} stations: at {n_scored - n_r} a run or the station never changes."
     said = [textwrap.fill(_paired(found, period, run, scored), WIDTH) for run in range(1, len(runs))]
     return "\n".join([title, table, *said])
 

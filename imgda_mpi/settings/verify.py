@@ -289,5 +289,7 @@ class Verification(Section):
     def _boxes(self) -> Verification:
         for name, (south, north, west, east) in self.boxes.items():
             if not (south < north and west < east <= west + 360):
-                raise ValueError(f"boxes {name}: needs south < north and west < east")
+                raise ValueError(
+                    f"boxes {name}: needs south < north and west < east, as 170 to 200 across the date line"
+                )
         return self

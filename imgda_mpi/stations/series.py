@@ -50,9 +50,10 @@ class StationSeries:
 
 
 class Sensors(list[StationSeries]):
-    """Series of all sensors of a file, and of an archive how many files could not be read."""
+    """Series of all sensors of a file, and how many are left out: of files not read, and of values of another unit."""
 
     n_unread = 0
+    n_odd = 0
 
 
 def sorted_out(times: Times, values: FloatArray, good: BoolArray) -> tuple[Times, FloatArray, dict[str, int]]:

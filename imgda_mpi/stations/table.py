@@ -82,14 +82,13 @@ def read_table(file: Path, depth: Depth) -> Sensors:
     ------
     InputError
         Where it is not there or damaged; a column is missing or twice; something in a row cannot be understood, or a
-        station has two places (the line and column are named); values look like percent; no sensor is in the range.
+        station has two places (the line and column are named); no sensor is in the range.
     ConfigError
         Where the package that reads parquet is missing.
     """
     rows = parquet_rows(file) if file.suffix.lower() == ".parquet" else rows_of(file)
     columns = _columns(file, *next(rows, (1, [])))
     sensors = _sensors(file, rows, columns)
-    _check_units(file, sensors)
     inside = [sensor for sensor in sensors if within((sensor.depth, sensor.depth), depth)]
     if not inside:
         raise none_within(file, depth, ((sensor.depth, sensor.depth) for sensor in sensors))
@@ -189,18 +188,3 @@ def _seconds(file: Path, line: int, text: str) -> int:
             do="correct the line",
         ) from err
     return math.floor((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp())
-
-
-def _check_units(file: Path, sensors: list[_Sensor]) -> None:
-    """Refuse a table of which half of the values are above 1."""
-    values, good = (np.concatenate([getattr(one, name) for one in sensors]) for name in ("values", "good"))
-    measured = values[good.astype(bool) & np.isfinite(values) & (values >= 0)]
-    median = np.median(measured) if measured.size else 0.0
-    if median > 1:
-        raise fault(
-            file,
-            "value",
-            found=f"a median of {median:.4g}",
-            expected="m3 m-3, which is below 1",
-            do="divide by 100 if the values are percent by volume",
-        )

@@ -95,6 +95,7 @@ def choose_stations(section: AnySites, inputs: Inputs) -> Chosen:
     )
     counts = {
         "files that cannot be read": sensors.n_unread,
+        "sensors with values that are no m3 m-3": sensors.n_odd,
         "sensors": len(sensors),
         "stations": len(series),
         "rows": sum(one.counts["rows"] for one in sensors),

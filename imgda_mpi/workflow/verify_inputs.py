@@ -131,7 +131,7 @@ def check_times(series: ImageSeries, times: Sequence[datetime], window: timedelt
         raise fault(
             series.what,
             found=found,
-            expected=f"one of {len(times)} from {_span(times)}{said}",
+            expected=f"any of those that are verified, {_span(times)}{said}",
             do="correct its files or max_time_offset, or give other `times`",
         )
 
