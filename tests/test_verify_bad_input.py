@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import netCDF4
 import numpy as np
 import pytest
 from mpi4py import MPI
@@ -17,14 +18,14 @@ from station_runs import inputs_of, said, series_of, settings_of, verified
 from test_verify import settings_of as verify_settings
 from test_verify import write_product
 
-from imgda_mpi.faults import ConfigError, InputError
+from imgda_mpi.faults import ConfigError, ImgdaError, InputError
 from imgda_mpi.grid import Grid
 from imgda_mpi.histories.read import open_series
 from imgda_mpi.parallel.failure import Ranks
 from imgda_mpi.results.manifest import all_versions
 from imgda_mpi.results.run_writing import new_run
 from imgda_mpi.settings.file import read_settings
-from imgda_mpi.settings.verify import Verification
+from imgda_mpi.settings.verify import RainFiles, Verification
 from imgda_mpi.workflow.verify import check_verification, verify
 from imgda_mpi.workflow.verify_stations import choose_all
 
@@ -198,3 +199,37 @@ def test_stations_are_independent_where_run_folders_say_so(tmp_path: Path) -> No
     text = verify(read_settings(tmp_path / "verify.toml", Verification), SELF)
     assert text is not None
     assert "Against stations sites: independent" in text
+
+
+def test_images_of_another_region_are_refused_with_both(folder: Path) -> None:
+    write_product(folder / "product.nc", [0, 3])
+    with netCDF4.Dataset(folder / "product.nc", "a") as file:
+        file["lat"][:] -= 60.0
+    with pytest.raises(InputError, match=r"lat, lon: found 6 x 8 cells from -45 N.*expected some of .* from 15 N"):
+        check_verification(verify_settings(folder), SELF)
+
+
+@pytest.mark.parametrize(
+    ("added", "said"),
+    [
+        ("layers = [[1.0, 2.0]]", r"product\.nc: found no layer that all runs have too, expected one of 100-200 cm"),
+        ("layers = [[0.0, 0.1], [0.0, 0.1]]", "layers: one is there twice"),
+    ],
+)
+def test_layers_that_nothing_has_and_doubled_ones_are_refused(folder: Path, added: str, said: str) -> None:
+    with pytest.raises(ImgdaError, match=said):
+        check_verification(verify_settings(folder, ("innovations = false", f"innovations = false\n{added}")), SELF)
+
+
+def test_rain_without_stations_is_refused(folder: Path) -> None:
+    rain = '[rain]\nfile = "rain.nc"\nvariable = "pr"\n\n[output]'
+    with pytest.raises(ConfigError, match=r"\[rain\]: goes with the series of \[stations\.NAME\]"):
+        verify_settings(folder, ("[output]", rain))
+
+
+def test_a_check_finds_rain_that_cannot_be_read(tmp_path: Path) -> None:
+    settings = settings_of(sites={"kind": "table", "file": str(two_stations(tmp_path / "stations.csv"))})
+    write_product(tmp_path / "rain.nc", [0, 3], units="mm day-1")
+    section = RainFiles(file=str(tmp_path / "rain.nc"), variable="soil_moisture")
+    with pytest.raises(InputError, match=r"rain\.nc.*found units 'mm day-1', expected a rate.*\(see \[rain\]\)"):
+        choose_all(settings.model_copy(update={"rain": section}), inputs_of(runs(), TIMES))

@@ -124,7 +124,7 @@ def test_nothing_in_common_is_said(tmp_path: Path) -> None:
     truth, control, _ = truth_and_runs()
     late = made({(time + timedelta(days=90), ""): truth.frames[time, ""] for time in TIMES})
     empty = made({(time, ""): np.full((3, *GRID.shape), np.nan) for time in TIMES})
-    for series, said in ((late, "no image at 8 times"), (empty, "8 images without a cell")):
+    for series, said in ((late, "no image at 8 times"), (empty, "8 images without a cell that has a value in all")):
         with pytest.raises(InputError, match=said):
             verified(tmp_path, judged({"control": control}), series)
 

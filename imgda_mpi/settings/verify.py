@@ -286,6 +286,18 @@ class Verification(Section):
         return self
 
     @model_validator(mode="after")
+    def _layers(self) -> Verification:
+        if len(set(self.layers)) < len(self.layers):
+            raise ValueError("layers: one is there twice")
+        return self
+
+    @model_validator(mode="after")
+    def _rain(self) -> Verification:
+        if self.rain is not None and not self.stations:
+            raise ValueError("[rain]: goes with the series of [stations.NAME], of which there is none")
+        return self
+
+    @model_validator(mode="after")
     def _periods(self) -> Verification:
         ordered = sorted(self.periods.items(), key=lambda item: item[1].first)
         for (name, period), (later, other) in pairwise(ordered):

@@ -262,7 +262,7 @@ def _joined(judged: Judged, reference: Reference, every: Sequence[_Moment]) -> F
     n_times = sum(map(len, times_of_periods(inputs)))
     found = [moment for moment in every if np.isfinite(moment.scores).any()]
     if not found:
-        seen = f"{len(every)} images without a cell and layer that all have" if every else "no image"
+        seen = f"{len(every)} images without a cell that has a value in all" if every else "no image"
         raise fault(
             reference.series.what,
             found=f"{seen} at {n_times} times from {inputs.times[0]:{DATE_TEXT}} to {inputs.times[-1]:{DATE_TEXT}}",

@@ -152,14 +152,15 @@ def _grid(runs: Mapping[str, ImageSeries]) -> Grid:
     (first, control), *others = runs.items()
     for name, run in others:
         if not run.grid.has_cells_of(control.grid):
-            found, expected = (_extent(one.grid) for one in (run, control))
+            found, expected = (extent(one.grid) for one in (run, control))
             do = "give runs of one grid, or remap one of them first"
             with settled_by(f"[runs.{name}]"):
                 raise fault(run.what, found=found, expected=f"{expected}, as of {first}", do=do)
     return control.grid
 
 
-def _extent(grid: Grid) -> str:
+def extent(grid: Grid) -> str:
+    """A grid in words."""
     (ny, nx), lat, lon = grid.shape, grid.latitude, grid.longitude
     return f"{ny} x {nx} cells from {lat[0]:g} N, {lon[0]:g} E to {lat[-1]:g} N, {lon[-1]:g} E"
 

@@ -12,14 +12,14 @@ from imgda_mpi.faults import fault, settled_by
 from imgda_mpi.histories.assimilated import assimilated_by
 from imgda_mpi.histories.image_series import ImageSeries
 from imgda_mpi.netcdf.dates import DATE_TEXT
-from imgda_mpi.observations.regrid import bilinear
+from imgda_mpi.observations.regrid import METHODS, bilinear
 from imgda_mpi.results.analysis_file import read_analysis
 from imgda_mpi.results.run_folder import open_run
 from imgda_mpi.results.run_records import ANALYSIS
 from imgda_mpi.settings.verify import AnyReference, OfMoisture, OfProduct, Verification
 from imgda_mpi.verify.status import ITSELF, OTHER_DATA, status
 from imgda_mpi.workflow.verify_fields import Reference
-from imgda_mpi.workflow.verify_inputs import Inputs, analyses_of, check_times, have_all, series_of
+from imgda_mpi.workflow.verify_inputs import Inputs, analyses_of, check_times, extent, series_of
 
 log = logging.getLogger(__name__)
 
@@ -33,24 +33,47 @@ def read_references(settings: Verification, inputs: Inputs) -> list[Reference]:
     Raises
     ------
     ImgdaError
-        Also where there is no time that they and all runs have.
+        Also where there is no time, place or layer that they and all runs have.
     """
     references = []
     for name, section in settings.images.items():
         with settled_by(f"[images.{name}]"):
             series = series_of(section, inputs.layers, inputs.times)
-            _check_times(series, inputs)
+            _check(series, section.regridding, inputs)
             statuses = _statuses(settings, section, series, inputs)
             references.append(Reference(name, series, section.regridding, statuses))
     return references
 
 
-def _check_times(series: ImageSeries, inputs: Inputs) -> None:
+def _check(series: ImageSeries, regridding: str, inputs: Inputs) -> None:
+    """Refuse images of other places, times or layers than all runs have."""
+    # The same grid takes no regridding: it may have a single row.
+    if not series.grid.has_cells_of(inputs.grid):
+        reached = METHODS[regridding](series.grid, inputs.grid)(np.ones(series.grid.shape))
+        if not np.isfinite(reached).any():
+            found, expected = extent(series.grid), f"some of the runs' {extent(inputs.grid)}"
+            raise fault(series.what, "lat, lon", found=found, expected=expected, do="give images of the runs' region")
     check_times(series, inputs.times, inputs.window)
     every = (*inputs.runs.values(), series)
-    if not any(have_all(every, time, inputs.window) for time in inputs.times):
+    has_time = False
+    for time in inputs.times:
+        frames = [one.frames_of(time, inputs.window) for one in every]
+        if all("after" in own for own in frames):
+            of_each = [one.layers(own["after"][-1]) for one, own in zip(every, frames, strict=True)]
+            if any(all(layer in own for own in of_each) for layer in inputs.layers):
+                return
+            has_time = True
+    if has_time:
+        said = ", ".join(f"{100 * top:g}-{100 * bottom:g} cm" for top, bottom in inputs.layers)
+        found, expected, do = (
+            "no layer that all runs have too",
+            f"one of {said}",
+            "give images of them, or other `layers`",
+        )
+    else:
+        found, expected = "no time that all runs have", "one at least"
         do = "give images of the times of the runs, or other `times`"
-        raise fault(series.what, found="no time that all runs have", expected="one at least", do=do)
+    raise fault(series.what, found=found, expected=expected, do=do)
 
 
 def _statuses(settings: Verification, section: AnyReference, series: ImageSeries, inputs: Inputs) -> list[list[str]]:

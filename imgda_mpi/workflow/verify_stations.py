@@ -77,13 +77,18 @@ def verify_stations(
 def choose_all(settings: Verification, inputs: Inputs) -> dict[str, Chosen]:
     """The stations of all sections, which are small beside the runs; says how many there are. On rank 0.
 
+    Rain that goes with them is opened to see that it can be.
+
     Raises
     ------
     ImgdaError
-        Where they cannot be read, none is within the grid, none has values enough at these times, or a package is
-        missing.
+        Where they or the rain cannot be read, none is within the grid, none has values enough at these
+        times, or a package is missing.
     """
     found = {}
+    if settings.rain is not None:
+        with settled_by("[rain]"):
+            open_rain(times=inputs.times, **settings.rain.values())
     for name, section in settings.stations.items():
         with settled_by(f"[stations.{name}]"):
             check_pytesmo()
@@ -144,6 +149,10 @@ def _verify(
     """One section. Collective."""
     places, at_depth = comm.bcast(None if chosen is None else (chosen.places, chosen.at_depth))
     found = values_at(inputs, places, section.cell, at_depth, rain, comm)
+    if rain is not None and found is not None and not np.isfinite(found.rain).any():
+        log.warning(
+            "%s: no rain at any of the times verified; correct its files or max_time_offset (see [rain])", rain.pattern
+        )
     compared = on_rank_0(comm, lambda: _compared(section, inputs, chosen, found))
     results = _results(compared, section.least_pairs, comm)
 
@@ -290,6 +299,9 @@ def _verification(
     notes = [f"{run}: {remark}" for run, of_run in inputs.runs.items() for remark in of_run.remarks]
     without = [box for box in inputs.boxes if box not in compared.regions]
     notes += [f"no station in {', '.join(without)}"] if without else []
+    n_rain = int(np.isfinite(compared.rain).any(axis=1).sum())
+    if 0 < n_rain < len(inputs.times):
+        notes.append(f"rain at {n_rain} of {len(inputs.times)} times")
     days = float(np.ptp(series.seconds)) / DAY
     if days < WINDOW:
         notes.append(f"over {days:.3g} days a moving mean of {WINDOW} days is nearly the mean: anomaly R is nearly R")
