@@ -130,7 +130,10 @@ def test_the_verb_gives_the_same_on_any_number_of_ranks(folder: Path) -> None:
     ("changes", "said"),
     [
         ([('"product.nc"', '"none.nc"')], r"none\.nc.*\(see \[images\.product\]\)"),
-        ([('"other"\n\n[im', '"nowhere"\n\n[im')], r"nowhere: found no such folder \(runs in .*: control, other\).*\(see \[runs\.other\]\)"),
+        (
+            [('"other"\n\n[im', '"nowhere"\n\n[im')],
+            r"no such folder \(runs in .*: control, other\).*\(see \[runs\.other\]\)",
+        ),
         ([("innovations = false\n", 'window = "1 day"\n')], "window: needs times"),
         ([("[output]", "[periods.late]\nfirst = 2023-01-01\nlast = 2023-02-01\n\n[output]")], "date"),
         (
