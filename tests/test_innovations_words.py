@@ -80,7 +80,7 @@ def test_what_is_fitted_to_innovations_proves_little() -> None:
     text = said(innovations(gain="fitted", own_chi2=0.99))
     assert "0.99 by the method, with all covariances" in text
     assert "taken from the innovations, so it says little" in text
-    assert "Neither tests whose the coherent errors are" in text
+    assert "Neither tells whose the coherent errors are" in text
 
 
 @pytest.mark.parametrize(

@@ -126,7 +126,7 @@ def _of_errors(run: RunInnovations, at: dict[str, _Number]) -> list[str]:
     end = "" if disagrees or np.isnan(at["chi2"].value) else ": about as used"
     said.append(f"By Desroziers {'; '.join(parts)}{end}.")
     if run.gain == "fitted":
-        said.append("Neither tests whose the coherent errors are: that was the analysis's choice.")
+        said.append("Neither tells whose the coherent errors are, the background's or the observation's.")
     return said
 
 
@@ -172,8 +172,8 @@ def _of_first(run: RunInnovations, period: int) -> list[str]:
     if not first > FIRST * others:
         return []
     return [
-        f"O-B of the first analysis is {first:.3f} (root mean square), of the others {others:.3f}: a period from the "
-        "second one on has other numbers."
+        f"O-B of the first analysis is {first:.3f} (root mean square), of the others {others:.3f}: numbers "
+        "of the others alone need a period that begins with the second one."
     ]
 
 

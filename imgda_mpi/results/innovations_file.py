@@ -169,7 +169,7 @@ def write_innovations_table(path: Path, runs: Sequence[RunInnovations]) -> None:
     ------
     OutputError
     """
-    columns = ["run", "method", "period", "region", *OF_PERIODS]
+    columns = ["run", "method", "period", "region", *OF_PERIODS, "chi2_of_the_method"]
     for name, (_, unit) in STATISTICS.items():
         with_unit = name if unit == "1" else f"{name}_{unit.replace(' ', '_')}"
         columns += [with_unit, f"{with_unit}{ERROR}"]
@@ -183,6 +183,7 @@ def _rows(run: RunInnovations) -> list[list[str | float]]:
             continue
         row: list[str | float] = [run.name, run.method, run.periods[place[0]], run.regions[place[1]]]
         row += [float(getattr(run, name)[place]) for name in OF_PERIODS]
+        row.append(float(run.own_chi2[place[0]]))
         for name in STATISTICS:
             row += [float(run.values[name][place]), float(run.errors[name][place])]
         rows.append(row)

@@ -267,21 +267,38 @@ def write_station_rows(path: Path, found: StationVerification) -> None:
     ------
     OutputError
     """
-    columns = ["station", "latitude", "longitude", "depth_top_m", "depth_bottom_m", "period", "run", "n_pairs"]
+    columns = [
+        "station",
+        "network",
+        "latitude",
+        "longitude",
+        "depth_top_m",
+        "depth_bottom_m",
+        "period",
+        "run",
+        "n_pairs",
+    ]
     for name, (_, unit) in SCORES.items():
         with_unit = name if unit == "1" else f"{name}_m3_m-3"
         columns += [with_unit, *(f"{with_unit}_{which}" for which in ENDS)]
-        columns += [f"{with_unit}_minus_first_{which}" for which in ENDS]
+        columns += [f"{with_unit}_minus_first", *(f"{with_unit}_minus_first_{which}" for which in ENDS)]
     rows: list[list[str | float]] = []
     results, places = found.results, found.places
     for station, period, run in np.ndindex(len(places.names), len(found.periods), len(found.series.runs)):
         at = (slice(None), period, run, station)
-        of_scores = np.concatenate(
-            [results.values[at][:, None], results.ends[:, *at].T, results.difference_ends[:, *at].T], axis=1
+        values, first = results.values[at], results.values[:, period, 0, station]
+        of_scores = np.column_stack(
+            [
+                values,
+                results.ends[:, *at].T,
+                values - first if run else first * np.nan,
+                results.difference_ends[:, *at].T,
+            ]
         )
         rows.append(
             [
                 places.names[station],
+                places.networks[station],
                 *(float(number) for number in (places.latitude[station], places.longitude[station])),
                 *(float(end) for end in places.depth[station]),
                 list(found.periods)[period],
