@@ -234,7 +234,7 @@ def test_sets_that_were_never_written_do_not_break_the_chain(tmp_path: Path) -> 
 
 
 def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"run\.json: found what cannot be read .* give the folder of a run"):
+    with pytest.raises(InputError, match=r": found no run\.json, expected the folder of a run"):
         open_run(tmp_path)
     make_run(tmp_path / "run")
     path = tmp_path / "run/run.json"

@@ -130,7 +130,10 @@ def test_the_verb_gives_the_same_on_any_number_of_ranks(folder: Path) -> None:
     ("changes", "said"),
     [
         ([('"product.nc"', '"none.nc"')], r"none\.nc.*\(see \[images\.product\]\)"),
-        ([('"other"\n\n[im', '"nowhere"\n\n[im')], r"nowhere.*run\.json.*\(see \[runs\.other\]\)"),
+        (
+            [('"other"\n\n[im', '"nowhere"\n\n[im')],
+            r"no such folder \(runs in .*: control, other\).*\(see \[runs\.other\]\)",
+        ),
         ([("innovations = false\n", 'window = "1 day"\n')], "window: needs times"),
         ([("[output]", "[periods.late]\nfirst = 2023-01-01\nlast = 2023-02-01\n\n[output]")], "date"),
         (
@@ -150,7 +153,7 @@ def test_the_verb_gives_the_same_on_any_number_of_ranks(folder: Path) -> None:
                 ('[runs.other]\nkind = "run"\ndirectory = "other"\n', ""),
                 ("[images.product]", "[runs.product]"),
             ],
-            r"needs \[images\.NAME\], \[stations\.NAME\], or innovations = true and a run of kind run",
+            "nothing to verify: no ",
         ),
     ],
 )
@@ -180,6 +183,17 @@ def test_percent_for_volume_is_not_taken(folder: Path) -> None:
     with pytest.raises(ImgdaError, match=r"product\.nc"):
         verify(settings_of(folder), SELF)
     assert not (folder / "result").exists()
+
+
+def test_a_window_may_begin_without_a_file(folder: Path) -> None:
+    (folder / "product.nc").rename(folder / "other.nc")
+    for hour in (3, 6, 9):
+        write_product(folder / f"product_{hour:02}.nc", [hour])
+    window = 'window = "6 h"\ntimes = [2022-06-02T00:00:00Z, 2022-06-02T06:00:00Z]\ninnovations = false'
+    settings = settings_of(folder, ('"product.nc"', '"product_%H.nc"'), ("innovations = false", window))
+    verify(settings, SELF)
+    found = read_field_scores(folder / "result" / "scores_field_product.nc")
+    assert found.times == [START, START.replace(hour=6)]
 
 
 def test_what_is_stated_of_images_is_believed(folder: Path) -> None:

@@ -212,7 +212,8 @@ def test_images_of_another_region_are_refused_with_both(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("added", "said"),
     [
-        ("layers = [[1.0, 2.0]]", r"product\.nc: found no layer that all runs have too, expected one of 100-200 cm"),
+        ("layers = [[1.0, 2.0]]", r"layers: .*control has none of 1-2 m"),
+        ("layers = [[0.1, 0.4]]", r"product\.nc: found no layer that all runs have too, expected one of 10-40 cm"),
         ("layers = [[0.0, 0.1], [0.0, 0.1]]", "layers: one is there twice"),
     ],
 )

@@ -166,6 +166,12 @@ def open_run(path: Path) -> Run:
         versions = {name: of_type(text, str) for name, text in found["versions"].items()}
         return Run(path, Description.of_json(found), versions)
 
+    if not (path / RUN_FILE).is_file():
+        found = f"no {RUN_FILE}" if path.is_dir() else "no such folder"
+        parent = path if path.is_dir() else path.parent
+        runs = sorted(file.parent.name for file in parent.glob(f"*/{RUN_FILE}"))
+        there = f" (runs in {parent}: {', '.join(runs)})" if runs else ""
+        raise fault(path, found=f"{found}{there}", expected="the folder of a run", do=MEND_RUN)
     return _from_json(path / RUN_FILE, run, "what describes a run", MEND_RUN)
 
 

@@ -20,14 +20,14 @@ from imgda_mpi.settings.old_keys import MOVED, renamed
 log = logging.getLogger(__name__)
 
 OWN_KEYS = {
-    "twin": "case",
-    "cycle": "cycle",
-    "compare": "methods",
-    "errors": "third",
-    "columns": "run",
-    "verify": "runs",
+    "twin": ("case",),
+    "cycle": ("cycle",),
+    "compare": ("methods",),
+    "errors": ("third",),
+    "columns": ("run",),
+    "verify": ("runs", "images"),
 }
-"""What files of a verb have and no others."""
+"""What files of a verb have and no others, any of these."""
 
 OF_METHODS = {name for section in SECTIONS.values() for name in section.model_fields} - {"kind"}
 """Keys that some method has."""
@@ -67,7 +67,9 @@ def peek(path: Path, *keys: str) -> Any:
 
 def kind_of_file(path: Path) -> str:
     """The verb that a settings file is for, by what is in none of the other verbs' files; analyse where nothing is."""
-    return next((verb for verb, key in OWN_KEYS.items() if peek(path, key) is not None), "analyse")
+    return next(
+        (verb for verb, keys in OWN_KEYS.items() if any(peek(path, key) is not None for key in keys)), "analyse"
+    )
 
 
 def check_table(table: dict[str, Any], path: Path, kind: type[Kind]) -> Kind:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta
 from itertools import pairwise
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -33,7 +33,15 @@ Names = Annotated[
     BeforeValidator(lambda value: (value,) if isinstance(value, str) else value),
     Field(strict=False, min_length=1),
 ]
-Box = Annotated[tuple[Number, Number, Number, Number], Field(strict=False)]
+
+
+def _of_four(value: Any) -> Any:
+    if isinstance(value, list | tuple) and len(value) != 4:
+        raise ValueError("needs four numbers: south, north, west, east, as [25.0, 50.0, -125.0, -65.0]")
+    return value
+
+
+Box = Annotated[tuple[Number, Number, Number, Number], BeforeValidator(_of_four), Field(strict=False)]
 ManyDepths = Annotated[tuple[Depths, ...], Field(strict=False, min_length=1)]
 
 KINDS = "What it is: run, colm202x, colm2014, gldas or cf"
@@ -260,12 +268,6 @@ class Verification(Section):
     def run_folders(self) -> dict[str, FilePath]:
         """Folders of the runs that have one, by name."""
         return {name: section.directory for name, section in self.runs.items() if isinstance(section, OfRun)}
-
-    @model_validator(mode="after")
-    def _something(self) -> Verification:
-        if not (self.images or self.stations or (self.innovations and self.run_folders)):
-            raise ValueError("needs [images.NAME], [stations.NAME], or innovations = true and a run of kind run")
-        return self
 
     @model_validator(mode="after")
     def _names(self) -> Verification:

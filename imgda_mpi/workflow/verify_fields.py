@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -31,6 +31,7 @@ from imgda_mpi.results.field_scores_file import (
     write_field_table,
 )
 from imgda_mpi.results.score_maps_file import MapsWriter
+from imgda_mpi.settings.fields import duration_text
 from imgda_mpi.verify.field_scores import SCORES, WEIGHTS, CellSums, RegionScores
 from imgda_mpi.verify.scales import Scales
 from imgda_mpi.workflow.verify_inputs import Inputs, Part, times_of_periods
@@ -119,6 +120,7 @@ class _Moment(NamedTuple):
     scores: FloatArray
     by_scale: dict[str, FloatArray]
     counts: Counter[str]
+    own_time: datetime
 
 
 @dataclass(eq=False)
@@ -213,7 +215,7 @@ class _Worker:
                     by_scale["error_by_scale"][SIDES.index(side), n, number] = found.error
                     by_scale["correlation_by_scale"][SIDES.index(side), n, number] = found.correlation
                     by_scale["reference_by_scale"][number] = found.reference
-        return _Moment(time, period, scores, by_scale, images.counts)
+        return _Moment(time, period, scores, by_scale, images.counts, images.own_time)
 
 
 class _States:
@@ -227,6 +229,11 @@ class _States:
     def sides(self) -> list[str]:
         """Those of `SIDES` that there are."""
         return [side for side in SIDES if side in self._frames]
+
+    @property
+    def own_time(self) -> datetime:
+        """Of the last frame."""
+        return self._frames[self.sides[-1]][-1].time
 
     @property
     def counts(self) -> Counter[str]:
@@ -263,6 +270,7 @@ def _joined(judged: Judged, reference: Reference, every: Sequence[_Moment]) -> F
             do="correct its files or max_time_offset, or give other `times`",
         )
     remarks = {name: run.remarks for name, run in {**inputs.runs, reference.name: reference.series}.items()}
+    remarks[reference.name] = (*reference.series.remarks, *_remarks(inputs, reference, found))
     return FieldScores(
         name=reference.name,
         what=reference.series.what,
@@ -279,3 +287,16 @@ def _joined(judged: Judged, reference: Reference, every: Sequence[_Moment]) -> F
         n_times=n_times,
         pixels=sum((moment.counts for moment in every), Counter()),
     )
+
+
+def _remarks(inputs: Inputs, reference: Reference, found: Sequence[_Moment]) -> Iterator[str]:
+    """How the images become those of the runs' cells and times."""
+    if not reference.series.grid.has_cells_of(inputs.grid):
+        yield f"on cells of the runs, {reference.regridding}"
+    if inputs.window is not None:
+        yield f"means over {duration_text(inputs.window)} from each time on, as of the runs"
+    elif reference.series.interval is None:
+        away = max(abs(moment.own_time - moment.time) for moment in found)
+        if away:
+            n_images = len({moment.own_time for moment in found})
+            yield f"{n_images} images stand for {len(found)} times, up to {duration_text(away)} from them"

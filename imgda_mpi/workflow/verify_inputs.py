@@ -116,6 +116,7 @@ def read_inputs(settings: Verification) -> Inputs:
         raise ConfigError(f"boxes {name}: no cell of the runs' grid is in it; correct or remove it")
     inputs = Inputs(runs, grid, times, settings.window, periods, boxes, settings.layers, covers_of(settings, grid))
     _check_periods(inputs)
+    _check_layers(inputs)
     return inputs
 
 
@@ -245,3 +246,16 @@ def at_scales(times: Sequence[datetime], every: timedelta) -> frozenset[datetime
         if not chosen or time - chosen[-1] >= every:
             chosen.append(time)
     return frozenset(chosen)
+
+
+def _check_layers(inputs: Inputs) -> None:
+    """Refuse layers of which a run has none."""
+    for name, run in inputs.runs.items():
+        states = (run.frames_of(time, inputs.window) for time in inputs.times)
+        frame = next(frames[0] for of_time in states for frames in of_time.values())
+        if not run.layers(frame):
+            asked = ", ".join(f"{top:g}-{bottom:g} m" for top, bottom in inputs.layers)
+            raise ConfigError(
+                f"layers: {run.what} has none of {asked}; give layers that it has, top and bottom in m "
+                f"(see layers, [runs.{name}])"
+            )
