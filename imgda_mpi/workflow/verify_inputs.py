@@ -25,6 +25,8 @@ from imgda_mpi.workflow.verify_covers import covers_of
 
 log = logging.getLogger(__name__)
 
+MIDDLES = "those of means are their middles, which instants have not"
+
 SECOND = timedelta(seconds=1)
 
 
@@ -103,7 +105,7 @@ def read_inputs(settings: Verification) -> Inputs:
         with settled_by(f"[runs.{name}]"):
             check_times(run, times, settings.window)
     if not any(have_all(runs.values(), time, settings.window) for time in times):
-        raise ConfigError(f"[runs]: found no time that all have ({_spans(runs)}); correct runs or times")
+        raise ConfigError(f"[runs]: found no time that all have ({_spans(runs)}); correct runs or `times`")
     if settings.times is None:
         runs = {name: _with_left_out(run, len(times)) for name, run in runs.items()}
     periods = _periods(settings, times)
@@ -174,7 +176,9 @@ def _times(settings: Verification, runs: Mapping[str, ImageSeries]) -> list[date
         raise ConfigError("key 'times' is missing: the files of the runs are found by the time")
     common = sorted(set.intersection(*(set(times) for times in known.values())))
     if not common:
-        raise ConfigError(f"[runs]: found no time that all have ({_spans(runs)}); correct runs, or give times")
+        raise ConfigError(
+            f"[runs]: found no time that all have ({_spans(runs)}); correct runs, or give `times`: {MIDDLES}"
+        )
     return common
 
 
