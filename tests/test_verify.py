@@ -103,6 +103,8 @@ def test_runs_are_scored_and_everything_is_written(folder: Path) -> None:
     }
     outputs = json.loads((folder / "result" / "manifest.json").read_text())["outputs"]
     assert {entry["file"] for entry in outputs} == names - {"manifest.json"}
+    inputs = json.loads((folder / "result" / "manifest.json").read_text())["inputs"]
+    assert [Path(entry["file"]).parent.name for entry in inputs] == ["control", "other"]
 
 
 def test_a_check_finds_nothing_in_the_way_and_writes_nothing(folder: Path) -> None:

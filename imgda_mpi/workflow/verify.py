@@ -13,7 +13,8 @@ from imgda_mpi.faults import ConfigError, settled_by
 from imgda_mpi.grid import SMALLEST
 from imgda_mpi.parallel.failure import from_rank_0, on_rank_0
 from imgda_mpi.results.folder import check_output, new_directory
-from imgda_mpi.results.manifest import write_manifest
+from imgda_mpi.results.manifest import checksums, write_manifest
+from imgda_mpi.results.run_folder import RUN_FILE
 from imgda_mpi.settings.verify import Verification
 from imgda_mpi.verify.scales import scales_on
 from imgda_mpi.workflow.chosen_stations import Chosen
@@ -58,7 +59,8 @@ def verify(settings: Verification, comm: MPI.Intracomm) -> str | None:
         parts = [*of_images, *of_stations, *of_innovations]
         text = on_rank_0(comm, lambda: _text(parts, directory))
         written = comm.bcast([*(file for part in parts for file in part.written), directory / TEXT])
-        write_manifest(directory, written, {}, settings.model_dump_json(), "none", comm)
+        known = checksums(from_rank_0(comm, lambda: _known_files(settings)), comm)
+        write_manifest(directory, written, known, settings.model_dump_json(), "none", comm)
     if comm.rank == 0:
         log.info("all tables are in %s", settings.output.directory / TEXT)
     return text
@@ -140,6 +142,12 @@ def _images(
         with settled_by(f"[images.{reference.name}]"):
             parts += verify_fields(judged, reference, directory, comm)
     return parts
+
+
+def _known_files(settings: Verification) -> list[Path]:
+    """What the manifest has of what was read: files of stations, and what describes run folders; images are many."""
+    stations = (section.file for section in settings.stations.values() if section.file.is_file())
+    return list(dict.fromkeys([*(folder / RUN_FILE for folder in settings.run_folders.values()), *stations]))
 
 
 def _text(parts: list[Part], directory: Path) -> str:
