@@ -232,7 +232,9 @@ class Verification(Section):
     layers: ManyDepths = key("Top and bottom of the layers", "m", default=((0.0, 0.1), (0.1, 0.4), (0.4, 1.0)))
     innovations: bool = key("Sum up the innovations of run folders", default=True)
     scales_every: Duration = key(
-        "Distance of the moments at which errors are told apart by curvelet scale", default=timedelta(days=1)
+        "Distance of the moments at which errors are told apart by curvelet scale: 27 h go through the hours of the "
+        "day, so that moments at analyses and between them take part",
+        default=timedelta(hours=27),
     )
     runs: dict[str, AnyMoisture] = key(
         "Runs by names of your own: [runs.NAME]; the first one is what the others are held beside, as a control",
