@@ -5,11 +5,15 @@ from __future__ import annotations
 import argparse
 import math
 import re
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from imgda_mpi import __version__
 from imgda_mpi.faults import LOST, MEND, NO_OBSERVATION, NOT_YET
+
+if TYPE_CHECKING:
+    Verbs = argparse._SubParsersAction[argparse.ArgumentParser]
 
 
 def parser() -> argparse.ArgumentParser:
@@ -136,15 +140,86 @@ def parser() -> argparse.ArgumentParser:
     init.add_argument("--observation", help="of an analysis: its kind, as gldas")
     init.add_argument("--twin", choices=("quick", "paper"), help="of a twin experiment instead")
 
-    report = verbs.add_parser(
-        "report", help="scores and figures of a finished analysis or comparison, water of a run, table of a twin"
-    )
-    report.add_argument("directory", type=Path, help="output folder of the analysis, comparison, run or twin")
-    report.add_argument("--truth", type=Path, help="NetCDF file with soil_moisture(lat, lon) to compare with")
+    _add_report(verbs)
 
     example = verbs.add_parser("example", help="write the embedded case: a restart, an observation, a truth")
     example.add_argument("directory", type=Path, help="new folder")
     return every
+
+
+def _add_report(verbs: Verbs) -> None:
+    """The arguments of `imgda_mpi report`."""
+    report = verbs.add_parser(
+        "report",
+        help="a page with maps, scores and figures of analyses, runs, a twin, a comparison or a verification",
+        description="Writes FOLDER/report.html, one page that holds all pictures and needs no network, and in "
+        "FOLDER/report each picture as PNG (those of the paper's kind as PDF too) and its numbers as CSV.",
+    )
+    report.add_argument(
+        "folders",
+        type=Path,
+        nargs="+",
+        metavar="FOLDER",
+        help="output folder of an analysis, run, twin, comparison or verification; of several runs the one without "
+        "analyses is the control",
+    )
+    report.add_argument("--truth", type=Path, help="NetCDF file with the true soil_moisture(lat, lon) of an analysis")
+    report.add_argument("--output", type=Path, metavar="FOLDER", help="of the page (default: the first FOLDER)")
+    report.add_argument(
+        "--time",
+        type=_instant,
+        help="of the maps, as 2022-08-01T00:00Z (default: the first analysis, and the last one for maps of runs)",
+    )
+    report.add_argument("--day", type=_day, help="of the anomalies, as 2022-06-18 (default: one of much rain)")
+    report.add_argument(
+        "--box",
+        type=_box,
+        action="append",
+        metavar="NAME=SOUTH,NORTH,WEST,EAST",
+        help="that maps zoom in on, degrees (default: China and the US); as often as there are boxes",
+    )
+    report.add_argument(
+        "--point",
+        type=_point,
+        action="append",
+        metavar="LATITUDE,LONGITUDE",
+        help="of sections in depth and time, degrees (default: where most has changed); as often as there are points",
+    )
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"'{text}' is no day; write one as 2022-06-18") from None
+
+
+def _numbers(text: str, how_many: int, example: str) -> tuple[float, ...]:
+    try:
+        numbers = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        numbers = ()
+    if len(numbers) != how_many or not all(map(math.isfinite, numbers)):
+        raise argparse.ArgumentTypeError(f"'{text}': needs {how_many} numbers with commas between them, as {example}")
+    return numbers
+
+
+def _box(text: str) -> tuple[str, tuple[float, ...]]:
+    example = "sahel=10,20,-17,40"
+    name, equals, ends = text.partition("=")
+    south, north, west, east = box = _numbers(ends, 4, example)
+    if not (name and equals and -90 <= south < north <= 90 and west < east <= west + 360):
+        raise argparse.ArgumentTypeError(
+            f"'{text}': needs a name, south below north and west below east, as {example} or pacific=-20,20,170,200"
+        )
+    return name, box
+
+
+def _point(text: str) -> tuple[float, ...]:
+    point = _numbers(text, 2, "40.5,-105.2")
+    if abs(point[0]) > 90:
+        raise argparse.ArgumentTypeError(f"'{text}': latitude comes first, and is within -90 and 90, as 40.5,-105.2")
+    return point
 
 
 def _counts(text: str) -> list[int]:

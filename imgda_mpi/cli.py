@@ -232,9 +232,21 @@ def _start(arguments: argparse.Namespace) -> str:
 
 
 def _report(arguments: argparse.Namespace) -> int:
-    from imgda_mpi.workflow.report import report
+    from imgda_mpi.console import configure_logging
 
-    return _alone(lambda: sys.stdout.write(report(arguments.directory, arguments.truth) + "\n"))
+    configure_logging(0)
+
+    def write() -> None:
+        from imgda_mpi.report.material import Wanted
+        from imgda_mpi.workflow.report import report
+
+        wanted = Wanted(
+            time=arguments.time, day=arguments.day, boxes=dict(arguments.box or ()), points=arguments.point or ()
+        )
+        said = report(arguments.folders, wanted, arguments.truth, arguments.output)
+        sys.stdout.write(f"{said}\n" if said else "")
+
+    return _alone(write)
 
 
 def _example(arguments: argparse.Namespace) -> int:

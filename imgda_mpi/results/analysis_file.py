@@ -38,6 +38,9 @@ from imgda_mpi.observations.read import say_remarks
 from imgda_mpi.observations.units import MOISTURE, to_volumetric
 from imgda_mpi.verify.innovations import Images
 
+DIAGNOSTICS = "diagnostics.nc"
+"""In the folder of an analysis."""
+
 WATER = "kg m-2"
 
 TRUTH_TIME = 3.0  # h: as far as an observation may be from the analysis, unless it is told otherwise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 
 from imgda_mpi.arrays import BoolArray
@@ -27,12 +28,24 @@ def covers_of(settings: Verification, grid: Grid) -> dict[str, BoolArray]:
     if settings.classes is not None:
         with settled_by("[classes]"):
             return dict(cover.OF_KIND[settings.classes.kind](grid, **settings.classes.values()))
-    for name, directory in settings.run_folders.items():
+    found = covers_of_runs(settings.run_folders, grid)
+    if not found:
+        log.info("no scores by vegetation: no run folder of soil columns; [classes] can tell the case")
+    return found
+
+
+def covers_of_runs(folders: Mapping[str, Path], grid: Grid) -> dict[str, BoolArray]:
+    """The same of the case of the first of some runs, by name, that is of soil columns. On one rank.
+
+    Raises
+    ------
+    ImgdaError
+    """
+    for name, directory in folders.items():
         case = _case_of(directory)
         if case is not None:
             with settled_by(f"[runs.{name}], [classes]"):
                 return cover.covers_of_202x(grid, case.directory, case.case, case.land_cover_year)
-    log.info("no scores by vegetation: no run folder of soil columns; [classes] can tell the case")
     return {}
 
 

@@ -60,7 +60,19 @@ def verify_innovations(settings: Verification, inputs: Inputs, directory: Path, 
         another grid: none is left out in silence.
     OutputError
     """
-    runs = from_rank_0(comm, lambda: [_analyses_of(name, folder) for name, folder in settings.run_folders.items()])
+    of_runs = innovations_of(settings.run_folders, inputs, comm)
+    return on_rank_0(comm, lambda: _parts(of_runs or [], directory)) or []
+
+
+def innovations_of(folders: Mapping[str, Path], inputs: Inputs, comm: MPI.Intracomm) -> list[RunInnovations] | None:
+    """Innovation statistics of run folders by name, on rank 0; none where no run has an analysis. Collective.
+
+    Raises
+    ------
+    InputError
+        As of `verify_innovations`.
+    """
+    runs = from_rank_0(comm, lambda: [_analyses_of(name, folder) for name, folder in folders.items()])
     scales = scales_of(runs, comm)
     tasks = [(run, number) for run, of_run in enumerate(runs) for number in range(len(of_run.times))]
     first, last = share(len(tasks), comm.size)[comm.rank : comm.rank + 2]
@@ -68,19 +80,17 @@ def verify_innovations(settings: Verification, inputs: Inputs, directory: Path, 
         own = _sums_of(runs, tasks[first:last], scales, inputs)
     every: list[list[_Sums]] | None = comm.gather(own)
 
-    def write() -> list[Part]:
+    def sum_up() -> list[RunInnovations]:
         if every is None or not tasks:
-            return [Part("Innovations: none of the runs has analyses.", ())]
+            return []
         found = dict(zip(tasks, (sums for part in every for sums in part), strict=True))
         periods = {ALL_TIMES: _all_times(runs), **inputs.periods}
-        regions = tuple(inputs.regions_on(inputs.grid))
-        of_runs = [
-            _summed_up(of_run, [found[run, number] for number in range(len(of_run.times))], regions, periods)
+        return [
+            _summed_up(of_run, [found[run, number] for number in range(len(of_run.times))], inputs, periods)
             for run, of_run in enumerate(runs)
         ]
-        return [_written(of_runs, directory)]
 
-    return on_rank_0(comm, write) or []
+    return on_rank_0(comm, sum_up)
 
 
 def check_innovations(settings: Verification) -> None:
@@ -241,10 +251,11 @@ def _all_times(runs: Sequence[Analyses]) -> tuple[datetime, datetime]:
 def _summed_up(
     run: Analyses,
     found: Sequence[_Sums],
-    regions: Sequence[str],
+    inputs: Inputs,
     periods: Mapping[str, tuple[datetime, datetime]],
 ) -> RunInnovations:
     """All that is known of one run, from its analyses in the order of time."""
+    regions = tuple(inputs.regions_on(inputs.grid))
     sums = np.array([one.cells for one in found]).reshape(-1, len(SUMS), len(regions))
     series, follows = statistics(sums), run.follows
     within: list[dict[str, Any]] = []
@@ -264,7 +275,7 @@ def _summed_up(
         name=run.name,
         method=", ".join(methods),
         times=np.array([time.timestamp() for time in run.times]),
-        regions=tuple(regions),
+        regions=regions,
         periods=tuple(periods),
         n_cells=sums[:, 0],
         series=series,
@@ -311,9 +322,11 @@ def _remarks(found: Sequence[_Sums]) -> list[str]:
     return [f"{said[0]}{often}"] if said else []
 
 
-def _written(runs: Sequence[RunInnovations], directory: Path) -> Part:
+def _parts(runs: Sequence[RunInnovations], directory: Path) -> list[Part]:
+    if not runs:
+        return [Part("Innovations: none of the runs has analyses.", ())]
     written = [directory / "innovations.nc", directory / "innovations.csv"]
     write_innovations(written[0], runs)
     write_innovations_table(written[1], runs)
     saved = read_innovations(written[0])
-    return Part(innovations_table(saved), written, innovations_summary(saved))
+    return [Part(innovations_table(saved), written, innovations_summary(saved))]

@@ -1,0 +1,187 @@
+"""What a report is made of: runs, analyses, images beside them, scores; whoever wrote them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from functools import cached_property
+from pathlib import Path
+
+from imgda_mpi.arrays import BoolArray, FloatArray
+from imgda_mpi.grid import Grid
+from imgda_mpi.histories.image_series import ImageSeries
+from imgda_mpi.observations.image import Layer
+from imgda_mpi.results.comparison_file import SavedComparison
+from imgda_mpi.results.field_scores_file import FieldScores
+from imgda_mpi.results.run_folder import Run
+from imgda_mpi.results.station_scores_file import StationVerification
+from imgda_mpi.verify.innovations import RunInnovations
+from imgda_mpi.verify.propagation import Propagation
+from imgda_mpi.verify.regions import Box
+from imgda_mpi.verify.score_series import ScoreRow
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What the user wants to see.
+
+    Parameters
+    ----------
+    time : of maps, of an analysis that is shown alone the last one up to it; None for the last analysis, and the first
+    day : of anomalies; None for one of much rain
+    boxes : by name, that maps zoom in on
+    points : latitude and longitude, degrees, of sections and series; none for those where most has changed
+    """
+
+    time: datetime | None = None
+    day: date | None = None
+    boxes: Mapping[str, Box] = field(default_factory=dict)
+    points: Sequence[tuple[float, float]] = ()
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Ran:
+    """A run, or an analysis alone.
+
+    Parameters
+    ----------
+    name : in the report
+    directory : of the run, or of the analysis
+    run : None of an analysis alone, and of runs that have no folder
+    times : of its analyses, ascending
+    analyses : folders of these, with diagnostics.nc and manifest.json
+    opened : opens its history
+    """
+
+    name: str
+    directory: Path
+    run: Run | None = None
+    times: Sequence[datetime] = ()
+    analyses: Sequence[Path] = ()
+    opened: Callable[[], ImageSeries] | None = None
+
+    @cached_property
+    def series(self) -> ImageSeries | None:
+        """Its history; None where there is none.
+
+        Raises
+        ------
+        InputError
+            Where it is damaged.
+        """
+        return None if self.opened is None else self.opened()
+
+    def analysis_at(self, time: datetime | None) -> Path | None:
+        """Folder of the last analysis up to a time, else of the first one; None where there is none."""
+        earlier = [folder for at, folder in zip(self.times, self.analyses, strict=True) if time and at <= time]
+        if earlier or self.analyses:
+            return earlier[-1] if earlier else self.analyses[0]
+        return None
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Beside:
+    """Images that runs are held beside.
+
+    Parameters
+    ----------
+    name
+    status : whether they were assimilated, by layer, see `imgda_mpi.verify.status`
+    opened : opens them
+    regridding : onto the grid of the runs, see `imgda_mpi.observations.regrid`
+    """
+
+    name: str
+    status: Mapping[Layer, str]
+    opened: Callable[[], ImageSeries]
+    regridding: str = "bilinear"
+
+    @cached_property
+    def series(self) -> ImageSeries:
+        """The images.
+
+        Raises
+        ------
+        InputError
+            Where they are damaged.
+        """
+        return self.opened()
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Curves:
+    """Scores of runs in time.
+
+    Parameters
+    ----------
+    name : of what judges
+    status : by layer, see `imgda_mpi.verify.status`
+    rows : in the order of time
+    """
+
+    name: str
+    status: Mapping[Layer, str]
+    rows: Sequence[ScoreRow]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Material:
+    """All that a report may be made of; most have only some of it.
+
+    Parameters
+    ----------
+    title : of the page
+    folders : that were given
+    wanted : what the user wants to see
+    runs : and analyses alone; where one of several has no analyses, it is the control, and the first one
+    beside : images, those that judge first
+    curves : scores in time
+    fields : scores against images, of verifications
+    score_maps : files of scores in every cell, of verifications
+    stations : scores at stations, of verifications
+    innovations : of runs with analyses, by period
+    reach : of corrections into depth, of a twin experiment
+    table : of a twin experiment, in words
+    comparison : of methods
+    covers : opens cells by vegetation, (ny, nx) each; none where no case is known
+    truth : of an analysis, (ny, nx) m3 m-3
+    notes : what could not be opened, and why, in sentences
+    """
+
+    title: str
+    folders: Sequence[Path]
+    wanted: Wanted
+    runs: Sequence[Ran] = ()
+    beside: Sequence[Beside] = ()
+    curves: Sequence[Curves] = ()
+    fields: Sequence[FieldScores] = ()
+    score_maps: Sequence[Path] = ()
+    stations: Sequence[StationVerification] = ()
+    innovations: Sequence[RunInnovations] = ()
+    reach: Sequence[Propagation] = ()
+    table: str = ""
+    comparison: SavedComparison | None = None
+    covers: Callable[[Grid], Mapping[str, BoolArray]] = lambda grid: {}
+    truth: FloatArray | None = None
+    notes: Sequence[str] = ()
+
+    @property
+    def control(self) -> Ran | None:
+        """The run without analyses that others are held beside."""
+        return next((ran for ran in self.runs if ran.run is not None and not ran.analyses), None)
+
+    @property
+    def assimilations(self) -> Sequence[Ran]:
+        """Runs with analyses, and analyses alone."""
+        return [ran for ran in self.runs if ran.analyses]
+
+    @property
+    def main(self) -> Ran | None:
+        """What is shown where only one is: the last run with analyses."""
+        return self.assimilations[-1] if self.assimilations else None
+
+    @property
+    def last_analysis(self) -> datetime | None:
+        """End of the assimilation."""
+        return max((ran.times[-1] for ran in self.assimilations), default=None)

@@ -1,0 +1,121 @@
+"""The page of a report: one HTML file that holds its pictures and needs no network."""
+
+from __future__ import annotations
+
+import base64
+import io
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from PIL import Image
+
+from imgda_mpi.disk import make_whole
+from imgda_mpi.faults import InputError, OutputError, fault, writing
+from imgda_mpi.report.picture import Picture, Section, Table, write_picture
+
+log = logging.getLogger(__name__)
+
+PAGE, FILES = "report.html", "report"
+"""The page, and the folder beside it with every picture as PNG, those of the paper's kind as PDF, numbers as CSV."""
+
+BESIDE = "figure"
+"""The picture whose PNG lies beside the page."""
+
+MOST = 15e6
+"""Bytes of a page: mail and browsers take it."""
+
+COLOURS = 256
+"""Of the pictures in the page; the files have all."""
+
+Of = TypeVar("Of")
+
+
+@dataclass(frozen=True)
+class Part(Generic[Of]):
+    """A part that a page may have: its name in links, its title, and what makes it, or says why there is none."""
+
+    anchor: str
+    title: str
+    make: Callable[[Of], Section | str]
+
+
+def write_page(directory: Path, title: str, made_of: str, parts: Sequence[Part[Of]], material: Of) -> Path:
+    """Make all parts one after the other, write their pictures, and the page; where it is. Not collective.
+
+    A part whose files turn out to be damaged is left out with the message, and a warning is logged.
+
+    Raises
+    ------
+    OutputError
+        Where something cannot be written.
+    """
+    sections: list[dict[str, Any]] = []
+    left_out: dict[str, str] = {}
+    _make_folder(directory / FILES)
+    for part in parts:
+        try:
+            made = part.make(material)
+        except InputError as err:
+            log.warning("left out: %s: %s", part.title, err)
+            made = str(err)
+        if isinstance(made, str):
+            left_out[part.title] = made
+        else:
+            sections.append(_written(part, made, directory))
+    loader = FileSystemLoader(Path(__file__).parent)
+    template = Environment(loader=loader, autoescape=True, undefined=StrictUndefined).get_template("page.html")
+    text = template.render(title=title, made_of=made_of, sections=sections, left_out=left_out)
+    if len(text) > MOST:
+        log.warning("the page has %.0f MB: for mail, send fewer runs or boxes in one", len(text) / 1e6)
+    with writing(directory / PAGE):
+        make_whole(directory / PAGE, lambda path: path.write_text(text, encoding="utf-8"))
+    return directory / PAGE
+
+
+def _make_folder(directory: Path) -> None:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as err:
+        found, do = f"a folder that cannot be made ({err.strerror})", "give another one with --output"
+        raise fault(directory, found=found, expected="a place for the report", do=do, kind=OutputError) from err
+
+
+def _written(part: Part[Of], section: Section, directory: Path) -> dict[str, Any]:
+    """A section as the template takes it: its pictures are on disk, and no figure is kept."""
+    return {
+        "anchor": part.anchor,
+        "title": part.title,
+        "text": section.text,
+        "tables": [_shown_table(table) for table in section.tables],
+        "pictures": [_shown(picture, directory) for picture in section.pictures],
+        "steps": [_shown(picture, directory) for picture in section.steps],
+        "details": section.details,
+    }
+
+
+def _shown_table(table: Table) -> Mapping[str, Any]:
+    return {"caption": table.caption, "rows": table.rows}
+
+
+def _shown(picture: Picture, directory: Path) -> dict[str, Any]:
+    folder = directory / FILES
+    png = (directory if picture.name == BESIDE else folder) / f"{picture.name}.png"
+    files = write_picture(picture, folder, png)
+    with Image.open(png) as image:
+        small = io.BytesIO()
+        image.convert("RGB").quantize(COLOURS).save(small, "PNG", optimize=True)
+        width, height = image.size
+    return {
+        "name": picture.name,
+        "alt": picture.alt,
+        "caption": picture.caption,
+        "label": picture.label,
+        "width": width,
+        "height": height,
+        "data": base64.b64encode(small.getvalue()).decode(),
+        "files": {file.suffix[1:].upper(): str(file.relative_to(directory)) for file in files},
+    }
