@@ -26,10 +26,11 @@ BESIDE = "figure"
 """The picture whose PNG lies beside the page."""
 
 MOST = 15e6
-"""Bytes of a page: mail and browsers take it."""
+TEXT = 2e6
+"""Bytes of a page, which mail and browsers take, and of what of it is no picture."""
 
-COLOURS = 256
-"""Of the pictures in the page; the files have all."""
+SMALLER = (1.0, 0.75, 0.5)
+"""What pictures in a page that would be too large are scaled to, with 256 colours; the files stay as they are."""
 
 Of = TypeVar("Of")
 
@@ -68,12 +69,31 @@ def write_page(directory: Path, title: str, made_of: str, parts: Sequence[Part[O
             sections.append(_written(part, made, directory))
     loader = FileSystemLoader(Path(__file__).parent)
     template = Environment(loader=loader, autoescape=True, undefined=StrictUndefined).get_template("page.html")
+    every = [picture for section in sections for picture in (*section["pictures"], *section["steps"])]
+    _put_in(every, directory)
     text = template.render(title=title, made_of=made_of, sections=sections, left_out=left_out)
-    if len(text) > MOST:
-        log.warning("the page has %.0f MB: for mail, send fewer runs or boxes in one", len(text) / 1e6)
     with writing(directory / PAGE):
         make_whole(directory / PAGE, lambda path: path.write_text(text, encoding="utf-8"))
     return directory / PAGE
+
+
+def _put_in(pictures: Sequence[dict[str, Any]], directory: Path) -> None:
+    """Give every picture its data, as it is, or as small as all have to be for the page not to be too large."""
+    found = [(directory / picture["files"]["PNG"]).read_bytes() for picture in pictures]
+    for scale in SMALLER:
+        if sum(map(len, found)) * 4 / 3 < MOST - TEXT:
+            break
+        found = [_smaller(directory / picture["files"]["PNG"], scale) for picture in pictures]
+    for picture, data in zip(pictures, found, strict=True):
+        picture["data"] = base64.b64encode(data).decode()
+
+
+def _smaller(file: Path, scale: float) -> bytes:
+    with Image.open(file) as image:
+        size = int(image.width * scale), int(image.height * scale)
+        small = io.BytesIO()
+        image.convert("RGB").resize(size, Image.Resampling.LANCZOS).quantize().save(small, "PNG", optimize=True)
+    return small.getvalue()
 
 
 def _make_folder(directory: Path) -> None:
@@ -106,8 +126,6 @@ def _shown(picture: Picture, directory: Path) -> dict[str, Any]:
     png = (directory if picture.name == BESIDE else folder) / f"{picture.name}.png"
     files = write_picture(picture, folder, png)
     with Image.open(png) as image:
-        small = io.BytesIO()
-        image.convert("RGB").quantize(COLOURS).save(small, "PNG", optimize=True)
         width, height = image.size
     return {
         "name": picture.name,
@@ -116,6 +134,5 @@ def _shown(picture: Picture, directory: Path) -> dict[str, Any]:
         "label": picture.label,
         "width": width,
         "height": height,
-        "data": base64.b64encode(small.getvalue()).decode(),
         "files": {file.suffix[1:].upper(): str(file.relative_to(directory)) for file in files},
     }
