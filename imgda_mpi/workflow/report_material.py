@@ -124,9 +124,12 @@ def _opener(folder: Path) -> Callable[[Path, _Found], None]:
         if (folder / file).is_file():
             return opener
     *others, last = kinds
+    runs = ", ".join(sorted(file.parent.name for file in folder.glob(f"*/{RUN_FILE}")))
     raise fault(
         folder,
-        found=f"no {', '.join(others)} or {last}" if folder.is_dir() else "no such folder",
+        found=f"no {', '.join(others)} or {last}{f' (runs in it: {runs})' * bool(runs)}"
+        if folder.is_dir()
+        else "no such folder",
         expected="the output folder of an analysis, a comparison, a verification, a run or a whole twin experiment",
         do="give the output directory of its settings",
     )
