@@ -18,7 +18,7 @@ from mpi4py import MPI
 
 from imgda_mpi.curvelet import CurveletTransform
 from imgda_mpi.curvelet.geometry import Geometry, default_scales
-from imgda_mpi.curvelet.layout import CHUNK
+from imgda_mpi.curvelet.layout import CHUNK, Layout, layout_of
 from imgda_mpi.faults import ConfigError
 from imgda_mpi.fourier import BLOCK, NO_WISDOM, Wisdom
 from imgda_mpi.grid import Grid
@@ -77,9 +77,23 @@ def make_transform(wanted: TransformKind, shape: tuple[int, int], comm: MPI.Intr
 
 def is_transform_of(transform: CurveletTransform, wanted: TransformKind, shape: tuple[int, int]) -> bool:
     """Whether a transform is the one wanted for images (ny, nx)."""
+    return (transform.geometry, transform.dtype) == (_geometry(wanted, shape), np.dtype(DTYPES[wanted.precision]))
+
+
+def layout_on(wanted: TransformKind, shape: tuple[int, int]) -> Layout:
+    """Where the coefficients of a transform of images (ny, nx) lie, without making it.
+
+    Raises
+    ------
+    ValueError
+        Where an image of this size has no such transform.
+    """
+    return layout_of(_geometry(wanted, shape))
+
+
+def _geometry(wanted: TransformKind, shape: tuple[int, int]) -> Geometry:
     n_scales = default_scales(shape) if wanted.n_scales is None else wanted.n_scales
-    geometry = Geometry(shape, n_scales, wanted.n_angles, wanted.finest, wanted.sampling)
-    return (transform.geometry, transform.dtype) == (geometry, np.dtype(DTYPES[wanted.precision]))
+    return Geometry(shape, n_scales, wanted.n_angles, wanted.finest, wanted.sampling)
 
 
 def _transform(wanted: TransformKind, shape: tuple[int, int], wisdom: Wisdom | None) -> CurveletTransform:

@@ -194,6 +194,18 @@ class Material:
         """What is shown where only one is: the last run with analyses."""
         return self.assimilations[-1] if self.assimilations else None
 
+    @cached_property
+    def shown(self) -> tuple[Path, Account] | None:
+        """Folder and account of the analysis that is shown alone; None where there is none.
+
+        Raises
+        ------
+        InputError
+            Where its file is damaged.
+        """
+        folder = None if self.main is None else self.main.analysis_at(self.wanted.time)
+        return None if folder is None else (folder, read_account(folder / DIAGNOSTICS))
+
     @property
     def last_analysis(self) -> datetime | None:
         """End of the assimilation."""

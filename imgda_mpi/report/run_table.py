@@ -9,7 +9,7 @@ from imgda_mpi.colm.soil_layers import LAYERS
 from imgda_mpi.console import columns
 from imgda_mpi.results.history_file import FLUXES, open_history
 from imgda_mpi.results.run_folder import Run
-from imgda_mpi.results.run_images import fluxes, instants
+from imgda_mpi.results.run_images import instants
 
 NAMES = {"runoff": "runoff and drainage", "evaporation": "evaporation, transpiration"}
 """What the fluxes of a history are, where one word does not say it."""
@@ -40,16 +40,31 @@ def run_table(run: Run) -> str:
         name = f"{100 * top:g}-{100 * bottom:g} cm"
         lines.append((name, f"{_mean(before, area):.4f}", f"{_mean(after, area):.4f}"))
     lines.append(("water, mm", "in all", "a day"))
-    totals, days = {}, 0.0
-    for name in FLUXES:
-        parts = [((until - since).total_seconds(), _mean(image, area)) for since, until, image in fluxes(run, name)]
-        totals[name] = sum(seconds * flux for seconds, flux in parts)
-        days = sum(seconds for seconds, _ in parts) / 86400.0
+    totals, days = sums_of_fluxes(run)
     totals["what is left of the rain"] = totals["rain"] - totals["runoff"] - totals["evaporation"]
     lines += [(NAMES.get(name, name), f"{total:.2f}", f"{total / days:.3f}") for name, total in totals.items()]
     n_analyses = sum(cycle.record.analysis is not None for cycle in run.cycles())
     besides = f"\n{n_analyses} analyses changed the soil's water besides" if n_analyses else ""
     return f"{columns(lines)}\n{alone}; means of the others by the area of their cells{besides}"
+
+
+def sums_of_fluxes(run: Run) -> tuple[dict[str, float], float]:
+    """Water by the names of `FLUXES`, means over the soil, kg m-2; and of how many days. Not collective.
+
+    Raises
+    ------
+    InputError
+        Where the run has no cycle, or no history or one that cannot be read.
+    """
+    totals, seconds = dict.fromkeys(FLUXES, 0.0), 0.0
+    for instant in instants(run):
+        if instant.index > 0:
+            history, number = instant.history, instant.index
+            lasts = (instant.time - history.times[number - 1]).total_seconds()
+            seconds += lasts
+            for name in FLUXES:
+                totals[name] += lasts * _mean(history.image(name, number), history.grid.cell_area)
+    return totals, seconds / 86400.0
 
 
 def _mean(image: FloatArray, area: FloatArray) -> float:

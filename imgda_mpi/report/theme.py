@@ -82,6 +82,15 @@ def place_name(latitude: float, longitude: float) -> str:
     return f"{degrees(round(latitude, 2), 'S', 'N')} {degrees(round(east, 2), 'W', 'E')}"
 
 
+def signed(value: float, n_digits: int) -> str:
+    """A change with its sign, and so many digits.
+
+    >>> signed(0.0312, 3), signed(float("nan"), 3)
+    ('+0.031', '-')
+    """
+    return "-" if np.isnan(value) else f"{value:+.{n_digits}f}".replace("-", MINUS)
+
+
 def symmetric_limits(changes: FloatArray, least: float = 0.01) -> tuple[float, float]:
     """Round limits of the colours, within which all but a hundredth of the changes lie; not less than the least."""
     sizes = np.abs(changes[np.isfinite(changes)])

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any, TypeVar
 
 import h5py
 from mpi4py import MPI
@@ -15,6 +16,8 @@ from imgda_mpi.faults import fault, reading, writing
 from imgda_mpi.parallel.failure import from_rank_0, same_fate
 
 MANIFEST = "manifest.json"
+
+Read = TypeVar("Read")
 
 Known = dict[object, str]
 """SHA-256 of files that have been read, by what tells each from any other that has been or will be there."""
@@ -78,15 +81,33 @@ def read_inputs(directory: Path) -> dict[Path, tuple[int, str]]:
     InputError
         Where the manifest is damaged.
     """
+
+    def inputs(found: Mapping[str, Any]) -> dict[Path, tuple[int, str]]:
+        return {Path(entry["file"]): (int(entry["bytes"]), str(entry["sha256"])) for entry in found["inputs"]}
+
+    return _of_manifest(directory, inputs, {})
+
+
+def read_versions(directory: Path) -> dict[str, str]:
+    """Versions of what a result was made with; nothing where it has no manifest. Not collective.
+
+    Raises
+    ------
+    InputError
+        Where the manifest is damaged.
+    """
+    return _of_manifest(directory, lambda found: {name: str(one) for name, one in found["versions"].items()}, {})
+
+
+def _of_manifest(directory: Path, read: Callable[[Mapping[str, Any]], Read], otherwise: Read) -> Read:
     path = directory / MANIFEST
     if not path.is_file():
-        return {}
+        return otherwise
     with reading(path):
         text = path.read_text()
     try:
-        entries = json.loads(text)["inputs"]
-        return {Path(entry["file"]): (int(entry["bytes"]), str(entry["sha256"])) for entry in entries}
-    except (ValueError, KeyError, TypeError, RecursionError) as err:
+        return read(json.loads(text))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as err:
         said = f"what cannot be understood ({type(err).__name__}: {err})"
         do = "put back what the analysis has written"
         raise fault(path, found=said, expected="what a result was made from", do=do) from err

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 from mpi4py import MPI
@@ -25,6 +28,11 @@ STATISTICS = {
     "scale_observation_error": ("root of <(O-A)(O-B)> that a scale carries (Desroziers et al. 2005)", "m3 m-3"),
 }
 """Of a scale and a period, with meaning and unit."""
+
+
+def has_errors_everywhere(method: Mapping[str, Any]) -> bool:
+    """Whether variances of wedges are as if all of the transform's array was observed; by a method's settings."""
+    return method.get("solver") == "full" or method["kind"] == "paper"
 
 
 class InnovationScales:

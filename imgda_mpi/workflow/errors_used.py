@@ -15,7 +15,7 @@ from imgda_mpi.numerics.problem import ErrorSd
 from imgda_mpi.observations.deviations import read_deviation
 from imgda_mpi.results.analysis_file import SavedInnovation
 from imgda_mpi.settings.fields import FieldFile
-from imgda_mpi.verify.innovation_scales import InnovationScales
+from imgda_mpi.verify.innovation_scales import InnovationScales, has_errors_everywhere
 from imgda_mpi.verify.innovations import ErrorsUsed
 
 WHITE = ("pointwise", "paper", "analytic")
@@ -73,8 +73,7 @@ def errors_used(saved: SavedInnovation, of_scales: InnovationScales) -> Known:
     kind, solver = method["kind"], method.get("solver")
     scales = None
     if saved.wedges is not None:
-        everywhere = solver == "full" or kind == "paper"
-        scales = of_scales.used(saved.wedges, saved.images.seen, everywhere=everywhere)
+        scales = of_scales.used(saved.wedges, saved.images.seen, everywhere=has_errors_everywhere(method))
     if kind in (*WHITE, "letkf"):
         try:
             return Known(_prescribed(saved), scales)

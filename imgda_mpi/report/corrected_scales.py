@@ -1,0 +1,200 @@
+"""Which curvelet scales an analysis corrected, and what it knew of them: powers and gain by scale."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
+
+from imgda_mpi.arrays import FloatArray
+from imgda_mpi.distributed.transform import layout_on
+from imgda_mpi.faults import fault
+from imgda_mpi.report.maps import WIDTH
+from imgda_mpi.report.material import Material
+from imgda_mpi.report.mode_maps import transform_kind
+from imgda_mpi.report.picture import Column, Numbers, Picture, Section
+from imgda_mpi.report.theme import DOTS_PER_INCH, LINE_COLOURS, NORMAL, QUIET, SMALL, UNIT, moment
+from imgda_mpi.results.account_file import Account
+from imgda_mpi.results.analysis_file import DIAGNOSTICS, read_analysis
+from imgda_mpi.verify.innovation_scales import has_errors_everywhere
+from imgda_mpi.verify.scales import shortest_waves
+
+POWERS = {
+    "innovation": ("innovation_power", "Innovation (O−B)", "o"),
+    "background_error": ("background_variance", "Background errors", "s"),
+    "observation_error": ("observation_variance", "Observation errors", "^"),
+    "increment": ("increment_power", "Increment", "D"),
+}
+"""Of a scale: their field in the wedge statistics, what they are, and their marker."""
+
+GAIN = "gain"
+
+LEAST = 1e-5
+"""m3 m-3: what is drawn of a scale that holds less, or nothing."""
+
+ALIKE = 0.005
+"""Gains that differ by less are the same."""
+
+
+def scales_section(material: Material) -> Section | str:
+    """Powers and gain of the analysis that is shown alone, and of all of its run."""
+    if material.main is None or material.shown is None:
+        return "there is no analysis in what was given"
+    folder, account = material.shown
+    if account.wedges is None:
+        return f"the analysis of {moment(account.time)} ({account.method}) corrected no curvelet scales"
+    path = folder / DIAGNOSTICS
+    grid = read_analysis(path).grid
+    layout = layout_on(*transform_kind(account, grid))
+    sizes = np.array([wedge.stop - wedge.start for wedge in layout.wedges])
+    if sizes.size != account.wedges.scale.size:
+        found, expected = f"{account.wedges.scale.size} wedges", f"{sizes.size}, as its settings make them"
+        raise fault(path, "wedge", found=found, expected=expected, do="make the analysis again")
+    n_cells = int(np.prod(layout.image_shape))
+    of_shown = by_scale(account, sizes, n_cells)
+    every = [one for one in material.main.accounts if one.wedges is not None and one.wedges.scale.size == sizes.size]
+    of_run = [by_scale(one, sizes, n_cells) for one in every] if len(material.main.analyses) > 1 else []
+    waves = shortest_waves(grid, of_shown[GAIN].size) / 1e3
+    return Section(
+        text=[_said(of_shown, of_run, waves, account)], pictures=[_picture(of_shown, of_run, waves, account)]
+    )
+
+
+def by_scale(account: Account, sizes: npt.NDArray[np.int64], n_cells: int) -> dict[str, FloatArray]:
+    """What each scale of an analysis holds, (n_scales,): roots of `POWERS`, m3 m-3, and the mean gain.
+
+    A power is the sum over the coefficients of the scale, of an observed cell; of errors that a method knows as if all
+    of the transform's array was observed, of a cell of that: over all scales white errors of s m3 m-3 have s^2.
+
+    Parameters
+    ----------
+    sizes : real numbers of each wedge, (n_wedges,)
+    n_cells : of the transform's array
+    """
+    wedges = account.wedges
+    if wedges is None:
+        raise ValueError("an analysis without wedges")
+    n_observed = account.pixels["cells observed"]
+    scales = range(1, int(wedges.scale.max()) + 1)
+    everywhere = has_errors_everywhere(account.settings["method"])
+
+    def sums(field: str) -> FloatArray:
+        return np.array([(wedges.values[f"{field}_mean"] * sizes)[wedges.scale == scale].sum() for scale in scales])
+
+    found = {}
+    for name, (field, _, _) in POWERS.items():
+        n = n_cells if everywhere and field.endswith("variance") else n_observed
+        found[name] = np.sqrt(sums(field) / n)
+    found[GAIN] = sums(GAIN) / np.array([sizes[wedges.scale == scale].sum() for scale in scales])
+    return found
+
+
+def middle_and_range(
+    of_run: Sequence[Mapping[str, FloatArray]], name: str
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Mean over analyses, of roots that of the powers, least, and largest, (n_scales,) each."""
+    values = np.array([one[name] for one in of_run])
+    mean = values.mean(axis=0) if name == GAIN else np.sqrt(np.square(values).mean(axis=0))
+    return mean, values.min(axis=0), values.max(axis=0)
+
+
+def _said(
+    of_shown: Mapping[str, FloatArray], of_run: Sequence[Mapping[str, FloatArray]], waves: FloatArray, account: Account
+) -> str:
+    """At which scales most was corrected."""
+    increment, gain = of_shown["increment"], of_shown[GAIN]
+    whose = f"In the analysis of {moment(account.time)}"
+    if of_run:
+        increment, gain = (middle_and_range(of_run, name)[0] for name in ("increment", GAIN))
+        whose = f"In the mean over {len(of_run)} analyses"
+    power = increment**2
+    if not power.sum() > 0:
+        return f"{whose} nothing was corrected."
+    most, share = int(power.argmax()), power / power.sum()
+    gains = (
+        "the gain is the same at all scales"
+        if np.ptp(gain) < ALIKE
+        else f"the gain is largest, {gain.max():.2f}, at scale {int(gain.argmax()) + 1}, and least, {gain.min():.2f}, at "
+        f"scale {int(gain.argmin()) + 1}"
+    )
+    return (
+        f"{whose} most was corrected at scale {most + 1} ({range_of(most, waves)}): it has {share[most]:.0%} of the "
+        f"power of the increments, with a mean gain of {gain[most]:.2f}; {gains}."
+    )
+
+
+def range_of(scale: int, waves: FloatArray) -> str:
+    """The waves of a scale, counted from 0, in words; ``waves`` are the shortest of each, km."""
+    if scale == 0:
+        return f"waves longer than {waves[0]:.0f} km"
+    return f"waves of {waves[scale]:.0f} to {waves[scale - 1]:.0f} km"
+
+
+def _picture(
+    of_shown: Mapping[str, FloatArray], of_run: Sequence[Mapping[str, FloatArray]], waves: FloatArray, account: Account
+) -> Picture:
+    figure = Figure(figsize=(WIDTH, 4.3), dpi=DOTS_PER_INCH)
+    powers, gains = figure.add_axes((0.075, 0.25, 0.52, 0.66)), figure.add_axes((0.68, 0.25, 0.3, 0.66))
+    table: dict[str, Column] = {"scale": np.arange(1, waves.size + 1), "shortest_wave_km": waves}
+    every = {**{name: (label, marker) for name, (_, label, marker) in POWERS.items()}, GAIN: ("Gain", "v")}
+    for number, (name, (label, marker)) in enumerate(every.items()):
+        axes, unit = (gains, "1") if name == GAIN else (powers, "m3_m-3")
+        values = of_shown[name]
+        # A logarithm has no zero.
+        drawn = values if name == GAIN else np.maximum(values, LEAST)
+        colour = LINE_COLOURS[number]
+        axes.plot(waves, drawn, marker=marker, color=colour, lw=1.6, ms=6, label=label)
+        table[f"{name}_{unit}"] = values
+        if of_run:
+            mean, least, most = middle_and_range(of_run, name)
+            table |= {f"{name}_{word}_{unit}": one for word, one in (("mean", mean), ("least", least), ("most", most))}
+            low = least if name == GAIN else np.maximum(least, LEAST)
+            axes.fill_between(waves, low, most, color=colour, alpha=0.13, lw=0)
+            axes.plot(waves, mean if name == GAIN else np.maximum(mean, LEAST), "--", color=colour, lw=1.1)
+    powers.set_yscale("log")
+    powers.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    powers.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    powers.yaxis.set_minor_locator(NullLocator())
+    powers.set_ylabel(f"Root of the power of a cell ({UNIT})", fontsize=SMALL + 1)
+    gains.set(ylim=(0.0, 1.02))
+    gains.set_ylabel("Gain (1)", fontsize=SMALL + 1)
+    for axes, title in ((powers, "(a) What scales hold"), (gains, "(b) Gain")):
+        _wave_axis(axes, waves)
+        axes.set_title(title, loc="left", fontsize=NORMAL)
+    handles, labels = powers.get_legend_handles_labels()
+    figure.legend(
+        handles, labels, loc="lower center", ncols=4, fontsize=SMALL, frameon=False, bbox_to_anchor=(0.5, 0.0)
+    )
+    beside = f"; dashed the mean over {len(of_run)} analyses, shaded their range" if of_run else ""
+    cells = "a cell of the whole array" if has_errors_everywhere(account.settings["method"]) else "an observed cell"
+    innovation, increment = of_shown["innovation"], of_shown["increment"]
+    return Picture(
+        name="scales",
+        figure=figure,
+        numbers=Numbers(table),
+        alt=f"Lines over {waves.size} curvelet scales: the innovation from {innovation[0]:.4f} to "
+        f"{innovation[-1]:.4f} {UNIT}, the increment from {increment[0]:.4f} to {increment[-1]:.4f} {UNIT}, the gain "
+        f"from {of_shown[GAIN][0]:.2f} to {of_shown[GAIN][-1]:.2f}, from the coarsest to the finest scale.",
+        caption=f"Analysis of {moment(account.time)} ({account.method}) by curvelet scale: (a) roots of the powers "
+        f"that scales hold, {UNIT}; squares add up over the scales. Innovation and increment, which may reach beyond the "
+        f"observed cells, are divided by the number of these; the errors are those of {cells}. (b) Gain, mean over the "
+        f"coefficients of a scale{beside}.",
+    )
+
+
+def _wave_axis(axes: Axes, waves: FloatArray) -> None:
+    """Long waves at the left, and a tick for each scale."""
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(FixedLocator(list(waves)))
+    axes.xaxis.set_minor_locator(NullLocator())
+    labels = [f"{number}\n{wave:.0f}" for number, wave in enumerate(waves, start=1)]
+    axes.set_xticks(list(waves), labels=labels)
+    axes.set_xlim(1.25 * waves[0], waves[-1] / 1.25)
+    axes.set_xlabel("Scale, and the shortest waves that it holds (km)", fontsize=SMALL + 1)
+    axes.tick_params(labelsize=SMALL)
+    axes.grid(color="#dddddd", lw=0.6)
