@@ -5,27 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
+from matplotlib.ticker import FixedLocator, NullLocator
 
 from imgda_mpi.arrays import FloatArray
 from imgda_mpi.distributed.transform import layout_on
-from imgda_mpi.faults import fault
+from imgda_mpi.grid import Grid
 from imgda_mpi.report.maps import WIDTH
 from imgda_mpi.report.material import Material
 from imgda_mpi.report.mode_maps import transform_kind
 from imgda_mpi.report.picture import Column, Numbers, Picture, Section
-from imgda_mpi.report.theme import DOTS_PER_INCH, LINE_COLOURS, NORMAL, QUIET, SMALL, UNIT, moment
+from imgda_mpi.report.theme import DOTS_PER_INCH, LINE_COLOURS, NORMAL, QUIET, SMALL, UNIT, draw_log_axis, moment
 from imgda_mpi.results.account_file import Account
 from imgda_mpi.results.analysis_file import DIAGNOSTICS, read_analysis
 from imgda_mpi.verify.innovation_scales import has_errors_everywhere
 from imgda_mpi.verify.scales import shortest_waves
 
 POWERS = {
-    "innovation": ("innovation_power", "Innovation (O−B)", "o"),
+    "innovation": ("innovation_power", "Innovation", "o"),
     "background_error": ("background_variance", "Background errors", "s"),
     "observation_error": ("observation_variance", "Observation errors", "^"),
     "increment": ("increment_power", "Increment", "D"),
@@ -48,37 +47,31 @@ def scales_section(material: Material) -> Section | str:
     folder, account = material.shown
     if account.wedges is None:
         return f"the analysis of {moment(account.time)} ({account.method}) corrected no curvelet scales"
-    path = folder / DIAGNOSTICS
-    grid = read_analysis(path).grid
-    layout = layout_on(*transform_kind(account, grid))
-    sizes = np.array([wedge.stop - wedge.start for wedge in layout.wedges])
-    if sizes.size != account.wedges.scale.size:
-        found, expected = f"{account.wedges.scale.size} wedges", f"{sizes.size}, as its settings make them"
-        raise fault(path, "wedge", found=found, expected=expected, do="make the analysis again")
-    n_cells = int(np.prod(layout.image_shape))
-    of_shown = by_scale(account, sizes, n_cells)
-    every = [one for one in material.main.accounts if one.wedges is not None and one.wedges.scale.size == sizes.size]
-    of_run = [by_scale(one, sizes, n_cells) for one in every] if len(material.main.analyses) > 1 else []
+    grid = read_analysis(folder / DIAGNOSTICS).grid
+    of_shown = by_scale(account, grid)
+    every = [one for one in material.main.accounts if one.wedges is not None]
+    of_run = [by_scale(one, grid) for one in every] if len(material.main.analyses) > 1 else []
     waves = shortest_waves(grid, of_shown[GAIN].size) / 1e3
     return Section(
         text=[_said(of_shown, of_run, waves, account)], pictures=[_picture(of_shown, of_run, waves, account)]
     )
 
 
-def by_scale(account: Account, sizes: npt.NDArray[np.int64], n_cells: int) -> dict[str, FloatArray]:
+def by_scale(account: Account, grid: Grid) -> dict[str, FloatArray]:
     """What each scale of an analysis holds, (n_scales,): roots of `POWERS`, m3 m-3, and the mean gain.
 
     A power is the sum over the coefficients of the scale, of an observed cell; of errors that a method knows as if all
     of the transform's array was observed, of a cell of that: over all scales white errors of s m3 m-3 have s^2.
 
-    Parameters
-    ----------
-    sizes : real numbers of each wedge, (n_wedges,)
-    n_cells : of the transform's array
+    Raises
+    ------
+    ValueError
+        Where it has no wedges, or others than its settings make.
     """
-    wedges = account.wedges
-    if wedges is None:
-        raise ValueError("an analysis without wedges")
+    wedges, layout = account.wedges, layout_on(*transform_kind(account, grid))
+    sizes, n_cells = np.array([wedge.stop - wedge.start for wedge in layout.wedges]), int(np.prod(layout.image_shape))
+    if wedges is None or wedges.scale.size != sizes.size:
+        raise ValueError(f"an analysis without the {sizes.size} wedges of its transform")
     n_observed = account.pixels["cells observed"]
     scales = range(1, int(wedges.scale.max()) + 1)
     everywhere = has_errors_everywhere(account.settings["method"])
@@ -119,8 +112,8 @@ def _said(
     gains = (
         "the gain is the same at all scales"
         if np.ptp(gain) < ALIKE
-        else f"the gain is largest, {gain.max():.2f}, at scale {int(gain.argmax()) + 1}, and least, {gain.min():.2f}, at "
-        f"scale {int(gain.argmin()) + 1}"
+        else f"the gain is largest, {gain.max():.2f}, at scale {int(gain.argmax()) + 1}, and least, {gain.min():.2f}, "
+        f"at scale {int(gain.argmin()) + 1}"
     )
     return (
         f"{whose} most was corrected at scale {most + 1} ({range_of(most, waves)}): it has {share[most]:.0%} of the "
@@ -157,9 +150,7 @@ def _picture(
             axes.fill_between(waves, low, most, color=colour, alpha=0.13, lw=0)
             axes.plot(waves, mean if name == GAIN else np.maximum(mean, LEAST), "--", color=colour, lw=1.1)
     powers.set_yscale("log")
-    powers.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-    powers.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    powers.yaxis.set_minor_locator(NullLocator())
+    draw_log_axis(powers.yaxis)
     powers.set_ylabel(f"Root of the power of a cell ({UNIT})", fontsize=SMALL + 1)
     gains.set(ylim=(0.0, 1.02))
     gains.set_ylabel("Gain (1)", fontsize=SMALL + 1)
@@ -167,8 +158,11 @@ def _picture(
         _wave_axis(axes, waves)
         axes.set_title(title, loc="left", fontsize=NORMAL)
     handles, labels = powers.get_legend_handles_labels()
+    if of_run:
+        handles.append(Line2D([], [], ls="--", color=QUIET, lw=1.1))
+        labels.append(f"Mean of {len(of_run)} analyses, and range")
     figure.legend(
-        handles, labels, loc="lower center", ncols=4, fontsize=SMALL, frameon=False, bbox_to_anchor=(0.5, 0.0)
+        handles, labels, loc="lower center", ncols=5, fontsize=SMALL, frameon=False, bbox_to_anchor=(0.5, 0.0)
     )
     beside = f"; dashed the mean over {len(of_run)} analyses, shaded their range" if of_run else ""
     cells = "a cell of the whole array" if has_errors_everywhere(account.settings["method"]) else "an observed cell"
@@ -181,9 +175,9 @@ def _picture(
         f"{innovation[-1]:.4f} {UNIT}, the increment from {increment[0]:.4f} to {increment[-1]:.4f} {UNIT}, the gain "
         f"from {of_shown[GAIN][0]:.2f} to {of_shown[GAIN][-1]:.2f}, from the coarsest to the finest scale.",
         caption=f"Analysis of {moment(account.time)} ({account.method}) by curvelet scale: (a) roots of the powers "
-        f"that scales hold, {UNIT}; squares add up over the scales. Innovation and increment, which may reach beyond the "
-        f"observed cells, are divided by the number of these; the errors are those of {cells}. (b) Gain, mean over the "
-        f"coefficients of a scale{beside}.",
+        f"that scales hold, {UNIT}; squares add up over the scales. Innovation and increment, which may reach beyond "
+        f"the observed cells, are divided by the number of these; the errors are those of {cells}. (b) Gain, mean over "
+        f"the coefficients of a scale{beside}.",
     )
 
 

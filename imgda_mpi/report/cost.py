@@ -6,12 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from imgda_mpi.report.maps import WIDTH
 from imgda_mpi.report.material import Material, Ran
 from imgda_mpi.report.picture import Column, Numbers, Picture, Section, Table
-from imgda_mpi.report.theme import DOTS_PER_INCH, LINE_COLOURS, NORMAL, SMALL, moment
-from imgda_mpi.report.time_axis import draw_time_axis
+from imgda_mpi.report.theme import DOTS_PER_INCH, LINE_COLOURS, NORMAL, SMALL, draw_log_axis, moment
+from imgda_mpi.report.time_axis import days_since_1970, draw_time_axis
 from imgda_mpi.results.account_file import Account
 from imgda_mpi.results.run_folder import Run
 
@@ -20,6 +21,9 @@ MB = 1e6
 
 HATCHES = ("", "//", "..", "xx", "--", "\\\\", "oo")
 """Beside colours."""
+
+WORDS = {"own": "the driver itself"}
+"""Kinds of the time of a cycle that one word does not say."""
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
@@ -48,10 +52,9 @@ def ranks_picture(account: Account) -> Picture:
     for number, stage in enumerate(account.stages):
         colour, hatch = LINE_COLOURS[number % len(LINE_COLOURS)], HATCHES[number % len(HATCHES)]
         seconds = account.seconds[:, number]
-        style = {"color": colour, "hatch": hatch, "edgecolor": "white", "lw": 0.3, "width": 0.8}
-        times.bar(ranks, seconds, bottom=bottom, label=stage, **style)
+        times.bar(ranks, seconds, bottom=bottom, label=stage, color=colour, hatch=hatch, edgecolor="white", lw=0.3)
         bottom = bottom + seconds
-    memory.bar(ranks, account.peak_memory / MB, color=LINE_COLOURS[5], width=0.8)
+    memory.bar(ranks, account.peak_memory / MB, color=LINE_COLOURS[5])
     times.legend(
         *(part[::-1] for part in times.get_legend_handles_labels()),
         fontsize=SMALL,
@@ -66,7 +69,7 @@ def ranks_picture(account: Account) -> Picture:
         (memory, "(b) Peak memory", "Memory (MB)"),
     ):
         axes.set(xlim=(-0.9, account.n_ranks - 0.1))
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_title(title, loc="left", fontsize=NORMAL)
         axes.set_ylabel(label, fontsize=SMALL + 1)
         axes.set_xlabel("Rank", fontsize=SMALL + 1)
@@ -79,10 +82,10 @@ def ranks_picture(account: Account) -> Picture:
         name="cost_ranks",
         figure=figure,
         numbers=Numbers(table),
-        alt=f"Bars of {_ranks(account.n_ranks)}: wall time by stage, {longest:.2f} s in all at most, and peak memory, at "
-        f"most {most:.0f} MB.",
-        caption=f"The analysis of {moment(account.time)} ({account.method}) on {_ranks(account.n_ranks)}: (a) wall time "
-        f"by stage, at most {longest:.2f} s in all; (b) the most memory that a rank had, {most:.0f} MB at most.",
+        alt=f"Bars of {_ranks(account.n_ranks)}: wall time by stage, {longest:.2f} s in all at most, and peak memory, "
+        f"at most {most:.0f} MB.",
+        caption=f"The analysis of {moment(account.time)} ({account.method}) on {_ranks(account.n_ranks)}: (a) wall "
+        f"time by stage, at most {longest:.2f} s in all; (b) the most memory that a rank had, {most:.0f} MB at most.",
     )
 
 
@@ -100,15 +103,18 @@ def cycles_picture(ran: Ran, run: Run) -> Picture:
         table[f"{kind}_s"] = seconds
         totals[kind] = float(np.nansum(seconds))
         colour, marker = LINE_COLOURS[number % len(LINE_COLOURS)], MARKERS[number % len(MARKERS)]
-        axes.plot(times, seconds, marker=marker, ms=3, lw=0.9, color=colour, label=kind)
+        axes.plot(
+            days_since_1970(times), seconds, marker=marker, ms=3, lw=0.9, color=colour, label=WORDS.get(kind, kind)
+        )
     axes.set_yscale("log")
+    draw_log_axis(axes.yaxis)
     draw_time_axis(axes, n_ticks=9)
     axes.grid(color="#dddddd", lw=0.6)
     axes.set_xlabel("Start of the cycle (UTC)", fontsize=SMALL + 1)
     axes.set_ylabel("Wall time (s)", fontsize=SMALL + 1)
     axes.set_title(f"Time of every cycle, {ran.name}", loc="left", fontsize=NORMAL)
     axes.legend(fontsize=SMALL, frameon=False, loc="center left", bbox_to_anchor=(1.01, 0.5))
-    said = ", ".join(f"{kind} {total:.1f} s" for kind, total in totals.items())
+    said = ", ".join(f"{WORDS.get(kind, kind)} {total:.1f} s" for kind, total in totals.items())
     return Picture(
         name="cost_cycles",
         figure=figure,
@@ -144,7 +150,11 @@ def _runs(runs: Sequence[tuple[Ran, Run]]) -> Table:
             for kind, number in seconds.items():
                 sums[kind] = sums.get(kind, 0.0) + number
         total = sum(sums.values())
-        by = ", ".join(f"{kind} {100 * number / total:.0f} %" for kind, number in sums.items()) if total else "-"
+        by = (
+            ", ".join(f"{WORDS.get(kind, kind)} {100 * number / total:.0f} %" for kind, number in sums.items())
+            if total
+            else "-"
+        )
         ranks = ", ".join(sorted({str(one.n_ranks) for one in ran.accounts})) or "-"
         n, n_analyses = len(every), len(ran.analyses)
         lines.append((ran.name, str(n), str(n_analyses), ranks, f"{total:.1f}", f"{total / n:.2f}", by))

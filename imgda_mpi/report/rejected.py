@@ -14,7 +14,7 @@ from imgda_mpi.report.maps import WIDTH
 from imgda_mpi.report.material import Material, Ran
 from imgda_mpi.report.picture import Column, Numbers, Picture, Section, Table
 from imgda_mpi.report.theme import DOTS_PER_INCH, LINE_COLOURS, NORMAL, QUIET, SMALL, moment
-from imgda_mpi.report.time_axis import draw_time_axis
+from imgda_mpi.report.time_axis import days_since_1970, draw_time_axis
 from imgda_mpi.results.account_file import Account
 
 PIXELS, CELLS = "source pixels", "cells"
@@ -125,7 +125,7 @@ def series_picture(ran: Ran) -> Picture:
 def _lines(axes: Axes, ran: Ran, lines: Mapping[str, FloatArray | IntArray]) -> None:
     for number, (name, values) in enumerate(lines.items()):
         style, colour = STYLES[number % len(STYLES)], LINE_COLOURS[number % len(LINE_COLOURS)]
-        axes.plot(list(ran.times), values, linestyle=style, color=colour, lw=1.6, label=name)
+        axes.plot(days_since_1970(ran.times), values, linestyle=style, color=colour, lw=1.6, label=name)
     draw_time_axis(axes, n_ticks=7)
     axes.set_xlabel("Time (UTC)", fontsize=SMALL + 1)
     axes.grid(color="#dddddd", lw=0.6)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 
 import numpy as np
+from matplotlib.axis import Axis
 from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from imgda_mpi.arrays import FloatArray
 from imgda_mpi.observations.image import Layer
@@ -80,6 +82,13 @@ def place_name(latitude: float, longitude: float) -> str:
     """
     east = (longitude + 180.0) % 360.0 - 180.0
     return f"{degrees(round(latitude, 2), 'S', 'N')} {degrees(round(east, 2), 'W', 'E')}"
+
+
+def draw_log_axis(axis: Axis) -> None:
+    """Plain numbers on a logarithmic axis, three in a power of ten."""
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_locator(NullLocator())
 
 
 def signed(value: float, n_digits: int) -> str:

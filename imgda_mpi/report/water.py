@@ -14,8 +14,8 @@ from imgda_mpi.report.maps import WIDTH
 from imgda_mpi.report.material import Material, Ran
 from imgda_mpi.report.picture import Numbers, Picture, Section, Table
 from imgda_mpi.report.run_table import NAMES, sums_of_fluxes
-from imgda_mpi.report.time_axis import draw_time_axis
 from imgda_mpi.report.theme import DOTS_PER_INCH, LINE_COLOURS, NORMAL, QUIET, SMALL, moment, signed
+from imgda_mpi.report.time_axis import days_since_1970, draw_time_axis
 from imgda_mpi.results.account_file import Account
 from imgda_mpi.results.run_folder import Run
 
@@ -140,12 +140,18 @@ def series_picture(runs: Mapping[str, tuple[Sequence[datetime], Sequence[Account
     last = list(runs)[-1]
     words = {name: label for name, (label, _) in STEPS.items()} | {"applied": "Applied"}
     for number, (name, style) in enumerate(LINES.items()):
-        times = list(runs[last][0])
-        upper.plot(times, parts[-1][name], style, color=LINE_COLOURS[number], lw=1.3, label=words[name])
+        upper.plot(
+            days_since_1970(runs[last][0]),
+            parts[-1][name],
+            style,
+            color=LINE_COLOURS[number],
+            lw=1.3,
+            label=words[name],
+        )
     styles = ("-", "--", "-.", ":")
     for number, (run, (times, _)) in enumerate(runs.items()):
         style, colour = styles[number % len(styles)], LINE_COLOURS[number % len(LINE_COLOURS)]
-        lower.plot(list(times), parts[number]["sum"], style, color=colour, lw=1.7, label=run)
+        lower.plot(days_since_1970(times), parts[number]["sum"], style, color=colour, lw=1.7, label=run)
     for axes, title, label in (
         (upper, f"(a) Water of every analysis, {last}", f"Water ({MM})"),
         (lower, "(b) Water that analyses have added since the first one", f"Sum ({MM})"),
