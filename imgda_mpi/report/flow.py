@@ -88,7 +88,7 @@ def flow_picture(ran: Ran) -> Picture:
                 "unit": [one.unit for _, one in said],
             }
         ),
-        alt=f"Boxes and arrows: the flow of {ran.name} from observation and background over innovation, errors and gain "
+        alt=f"Boxes and arrows: the flow of {ran.name} from observation and background over innovation and gain "
         f"to the soil, {water}.",
         caption=f"What {ran.name} did ({method}), {means}: observation and background make the innovation, errors of "
         "both the gain, and the increment goes into the soil as far as frozen layers and bounds let it, from where the "
@@ -139,7 +139,8 @@ def _observation(accounts: Sequence[Account]) -> list[Said | str]:
         f"{kind}, at {len(seen)} of {len(accounts)} analyses" if len(accounts) > 1 else str(kind),
         _mean(seen, lambda one: one.pixels["source pixels"], "pixels", "1", "{:.0f} pixels"),
         _mean(seen, lambda one: one.pixels["used"], "used", "1", "{:.0f} of them used"),
-        _mean(seen, lambda one: sum(one.pixels.get(name, 0) for name in rejected), "rejected", "1", "{:.0f} rejected"),
+        _mean(seen, lambda one: one.pixels.get("missing", 0), "missing", "1", "{:.0f} missing"),
+        _mean(seen, _rejected, "rejected", "1", "{:.0f} rejected"),
         _mean(seen, lambda one: one.pixels["cells observed"], "cells observed", "1", "{:.0f} cells observed"),
     ]
 
@@ -244,9 +245,8 @@ def _draw_step(axes: Axes, step: Step) -> None:
     fill, edge = COLOURS[step.of]
     style = "round,pad=0,rounding_size=0.08"
     axes.add_patch(FancyBboxPatch((left, bottom), width, height, boxstyle=style, fc=fill, ec=edge, lw=1.2))
-    axes.text(
-        left + 0.1, bottom + height - 0.09, step.title, fontsize=NORMAL + 0.5, weight="bold", color=edge, va="top"
-    )
+    top = bottom + height
+    axes.text(left + 0.1, top - 0.09, step.title, fontsize=NORMAL + 0.5, weight="bold", color=edge, va="top")
     lines = [one.line if isinstance(one, Said) else one for one in step.lines]
     if height < TALL:
         lines = ["; ".join(lines)]
