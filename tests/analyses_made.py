@@ -51,6 +51,7 @@ def write_made_analysis(
     is_observed: bool = True,
     n_ranks: int = 1,
     number: int = 0,
+    precision: str = "double",
 ) -> Path:
     """The diagnostics and the manifest of an analysis; the folder. Half of all soil columns take half of it."""
     background, observation = made_images(grid, number)
@@ -61,7 +62,8 @@ def write_made_analysis(
     seen = Observations(np.where(observed, observation, 0.0), observed, 0.04)
     problem = Problem(grid, background, land, seen, None, time, 5)
     by_size = not needs_transform(section.kind) or scales_by_size(section.kind)
-    wanted = TransformKind(**CURVELET).on(grid, scales_by_size=by_size)
+    curvelet = {**CURVELET, "precision": precision}
+    wanted = TransformKind(**curvelet).on(grid, scales_by_size=by_size)
     transform = make_transform(*wanted, MPI.COMM_SELF) if needs_transform(section.kind) else None
     worker = make_method(section.kind, values, transform)
     increment = worker.increment(problem, MPI.COMM_SELF)
@@ -70,7 +72,7 @@ def write_made_analysis(
         "method": json.loads(section.model_dump_json()),
         "model": {"kind": "colm202x", "case": "demo", "directory": str(folder)},
         "errors": {"observation": 0.04, "estimate_observation": False, "seed": 5},
-        "curvelet": CURVELET,
+        "curvelet": curvelet,
         "soil": {"compensate": "none"},
     }
     folder.mkdir(parents=True, exist_ok=True)

@@ -189,6 +189,6 @@ def _wave_axis(axes: Axes, waves: FloatArray) -> None:
     labels = [f"{number}\n{wave:.0f}" for number, wave in enumerate(waves, start=1)]
     axes.set_xticks(list(waves), labels=labels)
     axes.set_xlim(1.25 * waves[0], waves[-1] / 1.25)
-    axes.set_xlabel("Scale, and the shortest waves that it holds (km)", fontsize=SMALL + 1)
+    axes.set_xlabel("Scale, and its shortest waves (km)", fontsize=SMALL + 1)
     axes.tick_params(labelsize=SMALL)
     axes.grid(color="#dddddd", lw=0.6)

@@ -94,7 +94,7 @@ def cycles_picture(ran: Ran, run: Run) -> Picture:
     records = [cycle.record for cycle in run.cycles()]
     kinds = list(dict.fromkeys(kind for record in records for kind in record.seconds))
     figure = Figure(figsize=(WIDTH, 3.4), dpi=DOTS_PER_INCH)
-    axes = figure.add_axes((0.08, 0.16, 0.78, 0.74))
+    axes = figure.add_axes((0.08, 0.16, 0.76, 0.74))
     times = [record.time for record in records]
     table: dict[str, Column] = {"time": times}
     totals = {}

@@ -74,7 +74,8 @@ def flow_picture(ran: Ran) -> Picture:
     _draw_arrows(axes, is_loop=ran.run is not None)
     accounts, method = ran.accounts, ran.accounts[0].method
     means = f"means over {len(accounts)} analyses" if len(accounts) > 1 else moment(accounts[0].time)
-    axes.text(SIDE, HEIGHT - 0.1, f"{ran.name}: {method}, {means}", fontsize=NORMAL + 1.5, va="top")
+    title = f"{ran.name}: {method}, {means}"
+    figure.text(SIDE / WIDTH, 1 - 0.1 / HEIGHT, title, fontsize=NORMAL + 1.5, va="top")
     said = [(step.title, one) for step in steps for one in step.lines if isinstance(one, Said)]
     water = next(one.line for _, one in said if one.name == "applied")
     return Picture(
@@ -184,7 +185,8 @@ def _wedges(account: Account) -> Any:
 
 def _errors(accounts: Sequence[Account]) -> list[Said | str]:
     method, errors = accounts[0].settings["method"], accounts[0].settings["errors"]
-    lines: list[Said | str] = [f"error model {accounts[0].labels.get('error_model', 'of each cell')}"]
+    model = accounts[0].labels.get("error_model")
+    lines: list[Said | str] = [f"error model: {model}" if model else f"as the method {accounts[0].method} has them"]
     if "n_members" in method:
         n = method["n_members"]
         lines.append(Said("members", n, "1", f"{n} perturbed members of the background, {n} of the observation"))
@@ -210,7 +212,7 @@ def _gain(accounts: Sequence[Account], scales: Sequence[Any]) -> list[Said | str
         for name, value in (("least", gains.min()), ("largest", gains.max())):
             lines.append(Said(f"{name} gain", float(value), "1", f"{name} gain of a scale {value:.2f}"))
         power = float(np.mean([np.sqrt(np.square(one["increment"]).sum()) for one in scales]))
-        lines.append(Said("increment", power, "m3 m-3", f"root mean square {power:.3f} {UNIT}"))
+        lines.append(Said("increment", power, "m3 m-3", f"increment {power:.3f} {UNIT} (root mean square)"))
     return lines + _fact(accounts, "solver_iterations", "iterations", "{:.3g} iterations")
 
 
