@@ -110,6 +110,7 @@ def _written(part: Part[Of], section: Section, directory: Path) -> dict[str, Any
         "anchor": part.anchor,
         "title": part.title,
         "text": section.text,
+        "terms": section.terms,
         "tables": [_shown_table(table) for table in section.tables],
         "pictures": [_shown(picture, directory) for picture in section.pictures],
         "steps": [_shown(picture, directory) for picture in section.steps],
