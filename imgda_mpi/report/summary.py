@@ -119,7 +119,9 @@ def _of_curves(curves: Curves, material: Material) -> list[str]:
     before = None if beside is None else _means(curves, beside, layer, material, "during")
     where = f"Against {curves.name} ({curves.status.get(layer, 'not known')}), in {layer_name(layer)}"
     if before is None:
-        return [f"{where}, {shown} has a correlation in space of {during[0]:.2f} and an ubRMSE of {during[1]:.3f} {UNIT}."]
+        return [
+            f"{where}, {shown} has a correlation in space of {during[0]:.2f} and an ubRMSE of {during[1]:.3f} {UNIT}."
+        ]
     said = [
         f"{where}, the correlation in space is {during[0]:.2f} with {shown} and {before[0]:.2f} with {beside}, the ubRMSE "
         f"{during[1]:.3f} and {before[1]:.3f} {UNIT}, on average while images are assimilated."
@@ -236,6 +238,13 @@ def _how_sure(material: Material) -> list[str]:
         said.append("It is one truth at one time: other ones may rank the methods in another order.")
     statuses = {word for curves in material.curves for word in curves.status.values()}
     statuses |= {stations.status for stations in material.stations}
-    if material.assimilations and material.comparison is None and INDEPENDENT not in statuses and material.truth is None:
-        said.append("Nothing independent judges: that the analysis fits what it was given is no proof that it is right.")
+    if (
+        material.assimilations
+        and material.comparison is None
+        and INDEPENDENT not in statuses
+        and material.truth is None
+    ):
+        said.append(
+            "Nothing independent judges: that the analysis fits what it was given is no proof that it is right."
+        )
     return said or ["Nothing that was given says so."]
