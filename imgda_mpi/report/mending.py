@@ -64,8 +64,8 @@ def _of_bounds(ran: Ran) -> list[str]:
         n_refused = account.cells.get("refused", 0)
         if n_refused > REFUSED * n_cells:
             said.append(
-                f"{ran.name}: in {n_refused} of {n_cells} cells all layers of some soil came to a bound: the observation's "
-                "level is not the model's, or its noise went into the soil."
+                f"{ran.name}: in {n_refused} of {n_cells} cells all layers of some soil came to a bound: the "
+                "observation's level is not the model's, or its noise went into the soil."
             )
     return said
 
@@ -96,8 +96,8 @@ def _of_innovations(run: RunInnovations) -> list[str]:
     if chi2 - margin > CHI2_LIMITS[1] or chi2 + margin < CHI2_LIMITS[0]:
         wrong = "larger" if chi2 > 1 else "smaller"
         said.append(
-            f"{run.name}: innovations are {math.sqrt(chi2):.2g} times what the errors used say: [errors] observation or "
-            f"the background's errors should be {wrong}."
+            f"{run.name}: innovations are {math.sqrt(chi2):.2g} times what the errors used say: [errors] observation "
+            f"or the background's errors should be {wrong}."
         )
     if values["applied"] < APPLIED:
         said.append(

@@ -99,16 +99,16 @@ def _of_analysis(ran: Ran, material: Material) -> list[str]:
         before, after = before_and_after(saved.background, saved.analysis, image)
         if before.n_cells:
             said.append(
-                f"Against {name} ({status}; {before.n_cells} cells of equal weight) the correlation in space goes "
-                f"{change(before.scc, after.scc, '.3f', 'to')}, the ubRMSE "
-                f"{change(before.ubrmse, after.ubrmse, '.4f', 'to')} {UNIT}, the bias "
+                f"Against {name} ({status}; {before.n_cells} cells of equal weight) the correlation in space goes from "
+                f"{change(before.scc, after.scc, '.3f', 'to')}, the ubRMSE from "
+                f"{change(before.ubrmse, after.ubrmse, '.4f', 'to')} {UNIT}, the bias from "
                 f"{change(before.bias, after.bias, '+.4f', 'to')} {UNIT}."
             )
     return said
 
 
 def _of_curves(curves: Curves, material: Material) -> list[str]:
-    """Scores of the shown run beside the control in the upper layer that is scored, while images come and at the end."""
+    """Scores of the shown run beside the control, in the uppermost layer: while images come, and at the end."""
     runs = _runs_of(curves, material)
     layers = list(dict.fromkeys(row.layer for row in curves.rows))
     if not runs or not layers:
@@ -129,9 +129,9 @@ def _of_curves(curves: Curves, material: Material) -> list[str]:
     last, end = material.last_analysis, max(row.time for row in curves.rows)
     control_at_end = _means(curves, runs[0], layer, material, "end")
     if last is not None and end > last:
+        days = (end - last).total_seconds() / 86400
         said[0] += (
-            f" {(end - last).total_seconds() / 86400:.0f} days after the last analysis the ubRMSE is {at_end[1]:.3f} and "
-            f"{control_at_end[1]:.3f}."
+            f" {days:.0f} days after the last analysis the ubRMSE is {at_end[1]:.3f} and {control_at_end[1]:.3f}."
         )
     return said
 
@@ -184,8 +184,8 @@ def _of_stations(found: StationVerification) -> list[str]:
     where = f"At {n_scored} stations of {found.name} ({found.status}), {list(found.periods)[period]}"
     if shown == 0:
         return [
-            f"{where}, {runs[0]} has a mean correlation of {first[correlation]:.2f} and an ubRMSE of {first[ubrmse]:.3f} "
-            f"{UNIT}."
+            f"{where}, {runs[0]} has a mean correlation of {first[correlation]:.2f} and an ubRMSE of "
+            f"{first[ubrmse]:.3f} {UNIT}."
         ]
     low, high = results.mean_difference_ends[:, correlation, period, shown, region]
     scored = results.n_pairs[period] >= found.least_pairs
@@ -224,7 +224,7 @@ def _how_sure(material: Material) -> list[str]:
     main = material.main
     for run in material.innovations:
         if run.times.size and (main is None or run.name == main.name):
-            said += [f"Innovations of {run.name}: {' '.join(sentences(run, 0))}"]
+            said.append(f"{run.name}: {sentences(run, 0)[0].replace('+-', '±')} More is below, at innovations.")
     for curves in material.curves:
         n_times = len({row.time for row in curves.rows})
         said.append(f"Scores against {curves.name} are of {n_times} moments, and have no intervals.")

@@ -96,8 +96,8 @@ def open_material(folders: Sequence[Path], wanted: Wanted, truth: Path | None) -
         folders=folders,
         wanted=wanted,
         runs=runs,
-        beside=list(found.beside.values()),
-        curves=found.curves,
+        beside=sorted(found.beside.values(), key=_is_no_judge),
+        curves=sorted(found.curves, key=_is_no_judge),
         fields=found.fields,
         score_maps=found.score_maps,
         stations=found.stations,
@@ -251,6 +251,11 @@ def _named(runs: Mapping[Path, Ran]) -> list[Ran]:
         if names.count(ran.name) > 1:
             object.__setattr__(ran, "name", f"{path.parent.name}/{ran.name}")
     return sorted(runs.values(), key=lambda ran: bool(ran.analyses))
+
+
+def _is_no_judge(one: Beside | Curves) -> bool:
+    """What is independent comes first."""
+    return INDEPENDENT not in one.status.values()
 
 
 def _folders(runs: Sequence[Ran]) -> dict[str, Path]:
