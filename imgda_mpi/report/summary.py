@@ -123,8 +123,8 @@ def _of_curves(curves: Curves, material: Material) -> list[str]:
             f"{where}, {shown} has a correlation in space of {during[0]:.2f} and an ubRMSE of {during[1]:.3f} {UNIT}."
         ]
     said = [
-        f"{where}, the correlation in space is {during[0]:.2f} with {shown} and {before[0]:.2f} with {beside}, the ubRMSE "
-        f"{during[1]:.3f} and {before[1]:.3f} {UNIT}, on average while images are assimilated."
+        f"{where}, the correlation in space is {during[0]:.2f} with {shown} and {before[0]:.2f} with {beside}, the "
+        f"ubRMSE {during[1]:.3f} and {before[1]:.3f} {UNIT}, on average while images are assimilated."
     ]
     last, end = material.last_analysis, max(row.time for row in curves.rows)
     control_at_end = _means(curves, runs[0], layer, material, "end")
