@@ -129,10 +129,9 @@ def _of_curves(curves: Curves, material: Material) -> list[str]:
     last, end = material.last_analysis, max(row.time for row in curves.rows)
     control_at_end = _means(curves, runs[0], layer, material, "end")
     if last is not None and end > last:
-        days = (end - last).total_seconds() / 86400
-        said[0] += (
-            f" {days:.0f} days after the last analysis the ubRMSE is {at_end[1]:.3f} and {control_at_end[1]:.3f}."
-        )
+        hours = (end - last).total_seconds() / 3600
+        later = f"{hours / 24:.0f} days" if hours >= 48 else f"{hours:g} h"
+        said[0] += f" {later} after the last analysis the ubRMSE is {at_end[1]:.3f} and {control_at_end[1]:.3f}."
     return said
 
 
