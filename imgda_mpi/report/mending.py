@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -22,6 +23,23 @@ REJECTED = 0.1
 ALL = 0
 """Number of the region, and of the period, that have everything."""
 
+TOO_SMALL = (
+    "Innovations are larger than the errors used say ({}): [errors] observation or the background's errors should be "
+    "larger."
+)
+TOO_LARGE = (
+    "Innovations are smaller than the errors used say ({}): [errors] observation or the background's errors should be "
+    "smaller."
+)
+HELD_BACK = (
+    "Bounds of the soil and frozen ground let only part of the increments through ({}): where it is not frost, the "
+    "observation's level or noise is not the model's."
+)
+BIASED = (
+    "Observation minus background is biased ({} on average): bring the observations to the model's climate before, "
+    "nothing removes a bias."
+)
+
 
 def to_mend(material: Material) -> list[str]:
     """Sentences; none where nothing stands out.
@@ -34,8 +52,7 @@ def to_mend(material: Material) -> list[str]:
     said = [*material.notes]
     for ran in material.runs:
         said += _of_run(ran)
-    for run in material.innovations:
-        said += _of_innovations(run)
+    said += _of_innovations(material.innovations)
     if material.assimilations and material.control is None and any(ran.run for ran in material.runs):
         said.append('There is no run without analyses to hold this beside: make one with method = "none".')
     for stations in material.stations:
@@ -83,31 +100,31 @@ def _of_pixels(ran: Ran) -> list[str]:
     return [f"{ran.name}: of {n_known} pixels with a value are {named}: see valid_range and mask of [observation]."]
 
 
-def _of_innovations(run: RunInnovations) -> list[str]:
+def _of_innovations(runs: Sequence[RunInnovations]) -> list[str]:
     """Errors that the innovations surely contradict, biases, and analyses that are missing."""
-    said = []
-    if run.n_passed:
-        said.append(f"{run.name}: {run.n_passed} analyses are missing between the first and the last: see `status`.")
-    if not run.times.size or run.gain in ("none", "whole"):
-        return said
+    missing = [f"{run.name} {run.n_passed}" for run in runs if run.n_passed]
+    said = [f"Analyses are missing between the first and the last ({', '.join(missing)}): see `status`."] * bool(
+        missing
+    )
+    judged = [run for run in runs if run.times.size and run.gain not in ("none", "whole")]
+    found: dict[str, list[str]] = {}
+    for run in judged:
+        for advice, number in _doubtful(run):
+            found.setdefault(advice, []).append(f"{run.name} {number}")
+    return said + [advice.format(", ".join(numbers)) for advice, numbers in found.items()]
+
+
+def _doubtful(run: RunInnovations) -> Iterator[tuple[str, str]]:
+    """What is to be done about a run, with a gap for numbers, and its number."""
     values = {name: float(of[ALL, ALL]) for name, of in run.values.items()}
     errors = {name: float(np.nan_to_num(of[ALL, ALL])) for name, of in run.errors.items()}
     chi2, margin = values["chi2"], SURE * errors["chi2"]
-    if chi2 - margin > CHI2_LIMITS[1] or chi2 + margin < CHI2_LIMITS[0]:
-        wrong = "larger" if chi2 > 1 else "smaller"
-        said.append(
-            f"{run.name}: innovations are {math.sqrt(chi2):.2g} times what the errors used say: [errors] observation "
-            f"or the background's errors should be {wrong}."
-        )
+    if chi2 - margin > CHI2_LIMITS[1]:
+        yield TOO_SMALL, f"{math.sqrt(chi2):.2g} times"
+    if chi2 + margin < CHI2_LIMITS[0]:
+        yield TOO_LARGE, f"{math.sqrt(chi2):.2g} times"
     if values["applied"] < APPLIED:
-        said.append(
-            f"{run.name}: bounds of the soil and frozen ground let {100 * values['applied']:.0f} % of the increments "
-            "through: where it is not frost, the observation's level or noise is not the model's."
-        )
+        yield HELD_BACK, f"{100 * values['applied']:.0f} %"
     mean, sd = values["mean_ob"], values["sd_ob"]
     if abs(mean) - SURE * errors["mean_ob"] > BIAS * sd:
-        said.append(
-            f"{run.name}: observations are {abs(mean):.3f} {UNIT} {'wetter' if mean > 0 else 'drier'} than the "
-            "background: bring them to the model's climate before, nothing removes a bias."
-        )
-    return said
+        yield BIASED, f"{mean:+.3f} {UNIT}"

@@ -13,7 +13,7 @@ from imgda_mpi.report.mending import to_mend
 from imgda_mpi.report.picture import Section, Table
 from imgda_mpi.report.stations_table import paired_words
 from imgda_mpi.report.theme import UNIT, layer_name, moment
-from imgda_mpi.results.analysis_file import DIAGNOSTICS, read_analysis
+from imgda_mpi.results.analysis_file import DIAGNOSTICS, SavedAnalysis, read_analysis
 from imgda_mpi.results.station_scores_file import StationVerification
 from imgda_mpi.verify.scores import before_and_after, change
 from imgda_mpi.verify.station_verification import NAMES
@@ -38,10 +38,18 @@ def summary_section(material: Material) -> Section:
 
 def _what(material: Material) -> list[str]:
     """Of every run with analyses, and of a comparison."""
-    said = [_assimilated(ran) for ran in material.assimilations]
-    control = material.control
-    if control is not None and said:
-        said.append(f"Beside it runs {control.name}, without any analysis.")
+    alone = [ran for ran in material.assimilations if ran.run is None]
+    said = [_of_image(ran) for ran in alone]
+    methods: dict[str, list[str]] = {}
+    for ran in material.assimilations:
+        if ran.run is not None:
+            first = read_analysis(ran.analyses[0] / DIAGNOSTICS)
+            methods.setdefault(_images_of(ran, first), []).append(
+                ran.name if ran.name in first.method else f"{ran.name} ({first.method})"
+            )
+    said += [f"{', '.join(names)}: {images}." for images, names in methods.items()]
+    if material.control is not None and said:
+        said.append(f"Beside runs {material.control.name}, without any analysis.")
     comparison = material.comparison
     if comparison is not None:
         what = f"{comparison.case.size} draws of noise {comparison.noise}" if comparison.noise else "real images"
@@ -49,22 +57,23 @@ def _what(material: Material) -> list[str]:
     return said
 
 
-def _assimilated(ran: Ran) -> str:
-    """One sentence of the analyses of a run."""
-    first = read_analysis(ran.analyses[0] / DIAGNOSTICS)
-    source = first.observation_source.rsplit("/", 1)[-1]
-    if ran.run is None:
-        n_land, n_seen = (int(np.isfinite(image).sum()) for image in (first.background, first.observation))
-        return (
-            f"{ran.name}: {source}, which sees {n_seen} of {n_land} cells of soil, into the state of "
-            f"{moment(first.time)} by {first.method}."
-        )
+def _of_image(ran: Ran) -> str:
+    """What an analysis alone was given."""
+    saved = read_analysis(ran.analyses[0] / DIAGNOSTICS)
+    n_land, n_seen = (int(np.isfinite(image).sum()) for image in (saved.background, saved.observation))
+    source = saved.observation_source.rsplit("/", 1)[-1]
+    return (
+        f"{source}, which sees {n_seen} of {n_land} cells of soil, into the state of {moment(saved.time)} by "
+        f"{saved.method}."
+    )
+
+
+def _images_of(ran: Ran, first: SavedAnalysis) -> str:
+    """What a run was given."""
     apart = np.diff([time.timestamp() for time in ran.times]) / 3600
     every = f" every {np.median(apart):g} h" if apart.size else ""
-    return (
-        f"{ran.name}: {len(ran.times)} images{every} from {moment(ran.times[0])} to {moment(ran.times[-1])}, by "
-        f"{first.method}; the first one is {source}."
-    )
+    source = first.observation_source.rsplit("/", 1)[-1]
+    return f"{len(ran.times)} images{every} from {moment(ran.times[0])} to {moment(ran.times[-1])}; the first one is {source}"
 
 
 def _what_it_did(material: Material) -> tuple[list[str], list[Table]]:
@@ -113,7 +122,8 @@ def _of_curves(curves: Curves, material: Material) -> list[str]:
     layers = list(dict.fromkeys(row.layer for row in curves.rows))
     if not runs or not layers:
         return []
-    shown, layer = runs[-1], layers[0]
+    main, layer = material.main, layers[0]
+    shown = main.name if main is not None and main.name in runs else runs[-1]
     during, at_end = (_means(curves, shown, layer, material, which) for which in ("during", "end"))
     beside = runs[0] if len(runs) > 1 else None
     before = None if beside is None else _means(curves, beside, layer, material, "during")
@@ -138,8 +148,8 @@ def _of_curves(curves: Curves, material: Material) -> list[str]:
 def _runs_of(curves: Curves, material: Material) -> list[str]:
     """Runs that have scores, the control first."""
     there = list(dict.fromkeys(row.run for row in curves.rows))
-    control = material.control
-    return sorted(there, key=lambda name: control is None or name != control.name)
+    order = [ran.name for ran in material.runs]
+    return sorted(there, key=lambda name: order.index(name) if name in order else len(order))
 
 
 def _means(curves: Curves, run: str, layer: tuple[float, float], material: Material, which: str) -> tuple[float, float]:
