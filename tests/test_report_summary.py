@@ -83,13 +83,15 @@ def test_wrong_errors_and_biases_are_named_with_what_to_do(tmp_path: Path) -> No
         return 0.1 + np.hypot(S_B, S_O) * rng.standard_normal(GRID.shape)
 
     said = {}
-    for name, factor, image in (("right", 1.0, None), ("small", 0.5, None), ("biased", 1.5, biased)):
+    for name, factor, image in (("right", 1.0, None), ("narrow", 0.5, None), ("biased", 1.7, biased)):
         innovations_run(tmp_path / name, 12, settings=pointwise(factor * S_B, factor * S_O), image=image)
         found = open_material([tmp_path / name], Wanted(), None)
         said[name] = [sentence for sentence in to_mend_without_files(found) if name in sentence]
     assert said["right"] == []
-    (small,), (biased_one,) = said["small"], said["biased"]
-    assert small.startswith("Innovations are larger than the errors used say (small 2 times): [errors] observation or")
+    (narrow,), (biased_one,) = said["narrow"], said["biased"]
+    assert narrow.startswith(
+        "Innovations are larger than the errors used say (narrow 2 times): [errors] observation or"
+    )
     assert biased_one.startswith("Observation minus background is biased (biased +0.1")
 
 

@@ -124,7 +124,7 @@ def _doubtful(run: RunInnovations) -> Iterator[tuple[str, str]]:
     if chi2 + margin < CHI2_LIMITS[0]:
         yield TOO_LARGE, f"{math.sqrt(chi2):.2g} times"
     if values["applied"] < APPLIED:
-        yield HELD_BACK, f"{100 * values['applied']:.0f} %"
+        yield HELD_BACK, f"{100 * values['applied']:.0f}\N{NO-BREAK SPACE}%"
     mean, sd = values["mean_ob"], values["sd_ob"]
     if abs(mean) - SURE * errors["mean_ob"] > BIAS * sd:
         yield BIASED, f"{mean:+.3f} {UNIT}"

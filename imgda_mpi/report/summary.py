@@ -45,7 +45,7 @@ def _what(material: Material) -> list[str]:
         if ran.run is not None:
             first = read_analysis(ran.analyses[0] / DIAGNOSTICS)
             methods.setdefault(_images_of(ran, first), []).append(
-                ran.name if ran.name in first.method else f"{ran.name} ({first.method})"
+                ran.name if ran.name == first.method else f"{ran.name} ({first.method})"
             )
     said += [f"{', '.join(names)}: {images}." for images, names in methods.items()]
     if material.control is not None and said:
@@ -73,7 +73,8 @@ def _images_of(ran: Ran, first: SavedAnalysis) -> str:
     apart = np.diff([time.timestamp() for time in ran.times]) / 3600
     every = f" every {np.median(apart):g} h" if apart.size else ""
     source = first.observation_source.rsplit("/", 1)[-1]
-    return f"{len(ran.times)} images{every} from {moment(ran.times[0])} to {moment(ran.times[-1])}; the first one is {source}"
+    since, until = moment(ran.times[0]), moment(ran.times[-1])
+    return f"{len(ran.times)} images{every} from {since} to {until}; the first one is {source}"
 
 
 def _what_it_did(material: Material) -> tuple[list[str], list[Table]]:
