@@ -11,12 +11,16 @@ from imgda_mpi.console import Stages
 from imgda_mpi.report.analysis_maps import analysis_section
 from imgda_mpi.report.material import Material, Wanted
 from imgda_mpi.report.page import FILES, Part, write_page
+from imgda_mpi.report.summary import summary_section
 from imgda_mpi.workflow.report_material import open_material
 from imgda_mpi.workflow.report_tables import tables_of
 
 log = logging.getLogger(__name__)
 
-PARTS: Sequence[Part[Material]] = (Part("analysis", "One analysis", analysis_section),)
+PARTS: Sequence[Part[Material]] = (
+    Part("summary", "Summary", summary_section),
+    Part("analysis", "One analysis", analysis_section),
+)
 """Of the page, in its order."""
 
 
