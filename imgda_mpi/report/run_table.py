@@ -9,7 +9,7 @@ from imgda_mpi.colm.soil_layers import LAYERS
 from imgda_mpi.console import columns
 from imgda_mpi.results.history_file import FLUXES, open_history
 from imgda_mpi.results.run_folder import Run
-from imgda_mpi.results.run_images import instants
+from imgda_mpi.results.run_images import fluxes, instants
 
 NAMES = {"runoff": "runoff and drainage", "evaporation": "evaporation, transpiration"}
 """What the fluxes of a history are, where one word does not say it."""
@@ -56,14 +56,13 @@ def sums_of_fluxes(run: Run) -> tuple[dict[str, float], float]:
     InputError
         Where the run has no cycle, or no history or one that cannot be read.
     """
-    totals, seconds = dict.fromkeys(FLUXES, 0.0), 0.0
-    for instant in instants(run):
-        if instant.index > 0:
-            history, number = instant.history, instant.index
-            lasts = (instant.time - history.times[number - 1]).total_seconds()
-            seconds += lasts
-            for name in FLUXES:
-                totals[name] += lasts * _mean(history.image(name, number), history.grid.cell_area)
+    first = next(instants(run))
+    area, totals, seconds = first.history.grid.cell_area, dict.fromkeys(FLUXES, 0.0), 0.0
+    for since, until, *images in fluxes(run, *FLUXES):
+        lasts = (until - since).total_seconds()
+        seconds += lasts
+        for name, image in zip(FLUXES, images, strict=True):
+            totals[name] += lasts * _mean(image, area)
     return totals, seconds / 86400.0
 
 

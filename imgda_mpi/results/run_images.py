@@ -104,8 +104,8 @@ def layers_at(run: Run, time: datetime) -> tuple[Grid, FloatArray]:
     return found
 
 
-def fluxes(run: Run, name: str) -> Iterator[tuple[datetime, datetime, FloatArray]]:
-    """Start and end of a time, and the mean over it of a flux, (ny, nx) kg m-2 s-1: between all moments of a history.
+def fluxes(run: Run, *names: str) -> Iterator[tuple[datetime, datetime, *tuple[FloatArray, ...]]]:
+    """Start and end of a time, and means over it of fluxes, (ny, nx) kg m-2 s-1: between all moments of a history.
 
     Raises
     ------
@@ -114,7 +114,8 @@ def fluxes(run: Run, name: str) -> Iterator[tuple[datetime, datetime, FloatArray
     """
     for instant in instants(run):
         if instant.index > 0:
-            yield instant.history.times[instant.index - 1], instant.time, instant.history.image(name, instant.index)
+            images = (instant.history.image(name, instant.index) for name in names)
+            yield instant.history.times[instant.index - 1], instant.time, *images
 
 
 def _history(cycle: Cycle) -> AbstractContextManager[History]:

@@ -9,9 +9,18 @@ from pathlib import Path
 from imgda_mpi import PROGRAM
 from imgda_mpi.console import Stages
 from imgda_mpi.report.analysis_maps import analysis_section
+from imgda_mpi.report.corrected_scales import scales_section
+from imgda_mpi.report.cost import cost_section
+from imgda_mpi.report.flow import flow_section
 from imgda_mpi.report.material import Material, Wanted
+from imgda_mpi.report.mode_maps import modes_section
 from imgda_mpi.report.page import FILES, Part, write_page
+from imgda_mpi.report.perturbation_maps import perturbations_section
+from imgda_mpi.report.provenance import provenance_section
+from imgda_mpi.report.rejected import rejected_section
 from imgda_mpi.report.summary import summary_section
+from imgda_mpi.report.water import water_section
+from imgda_mpi.report.zoom_maps import zooms_section
 from imgda_mpi.workflow.report_material import open_material
 from imgda_mpi.workflow.report_tables import tables_of
 
@@ -19,7 +28,16 @@ log = logging.getLogger(__name__)
 
 PARTS: Sequence[Part[Material]] = (
     Part("summary", "Summary", summary_section),
+    Part("flow", "What was done", flow_section),
+    Part("modes", "Modes of the background", modes_section),
+    Part("perturbations", "Perturbed members", perturbations_section),
     Part("analysis", "One analysis", analysis_section),
+    Part("zooms", "One analysis in boxes", zooms_section),
+    Part("scales", "Scales that were corrected", scales_section),
+    Part("water", "Water", water_section),
+    Part("clamps", "Rejected pixels, and what soil could not take", rejected_section),
+    Part("cost", "Time and memory", cost_section),
+    Part("provenance", "Where it comes from", provenance_section),
 )
 """Of the page, in its order."""
 
