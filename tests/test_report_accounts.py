@@ -127,7 +127,7 @@ def test_pixels_and_cells_have_counts_and_shares(method: str, tmp_path: Path) ->
         assert float(row[2]) == pytest.approx(100 * account.pixels[row[0]] / whole, abs=0.06)
     for flag, row in zip(FLAGS, updates.rows[1:], strict=True):
         assert (int(row[1]), int(row[2])) == (account.patches[flag], account.cells[flag])
-        assert row[4] == FLAGS[flag]
+        assert FLAGS[flag] in section.details["What the reasons of the soil are"]
     assert list(section.pictures) == []
     assert "used 3000 of 4000 pixels" in section.text[0]
 
@@ -209,6 +209,9 @@ def test_provenance_has_settings_seed_versions_and_inputs_with_checksums(tmp_pat
     inputs = section.details["The analysis: inputs, bytes and SHA-256"].splitlines()
     assert inputs[1].split() == ["/data/restart.nc", "1234", "a" * 64]
     assert "numpy" in section.details["The analysis: versions"]
+    for name, fact in account.facts.items():
+        assert f"{name} " in section.details["The analysis: numbers that the method found"]
+        assert fact.meaning in section.details["The analysis: numbers that the method found"]
 
 
 def test_an_analysis_without_observation_has_all_but_pixels(tmp_path: Path) -> None:

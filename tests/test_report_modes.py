@@ -131,6 +131,11 @@ def test_methods_without_perturbed_members_say_so(method: str, tmp_path: Path) -
     assert "perturbs no members" in said
 
 
+def test_of_several_runs_the_last_one_with_members_is_shown(tmp_path: Path) -> None:
+    folders = [write_made_analysis(tmp_path / method, REGION, method) for method in ("paper", "pointwise")]
+    assert "(paper/diagonal)" in picture_of(perturbations_section(material_of(*folders))).caption
+
+
 def test_where_nothing_was_observed_no_member_was_made(tmp_path: Path) -> None:
     material = material_of(write_made_analysis(tmp_path / "one", REGION, is_observed=False))
     assert perturbations_section(material) == "nothing was observed, and no member was made"

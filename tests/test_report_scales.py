@@ -98,6 +98,13 @@ def test_lines_are_those_of_the_table_and_of_a_run_the_mean_and_range(tmp_path: 
     assert touching(picture.figure) == []
 
 
+def test_of_several_runs_the_last_one_with_scales_is_shown(tmp_path: Path) -> None:
+    runs = [write_made_run(tmp_path / method, 2, method=method) for method in ("paper", "pointwise")]
+    section = scales_section(material_of(*runs))
+    assert isinstance(section, Section)
+    assert "(paper/diagonal)" in section.text[0]
+
+
 @pytest.mark.parametrize("method", ["pointwise", "insert", "none"])
 def test_methods_without_curvelets_correct_no_scales(method: str, tmp_path: Path) -> None:
     said = scales_section(material_of(write_made_analysis(tmp_path / "one", REGION, method)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -14,7 +15,7 @@ from imgda_mpi.arrays import FloatArray
 from imgda_mpi.distributed.transform import layout_on
 from imgda_mpi.grid import Grid
 from imgda_mpi.report.maps import WIDTH
-from imgda_mpi.report.material import Material
+from imgda_mpi.report.material import Material, Ran
 from imgda_mpi.report.mode_maps import transform_kind
 from imgda_mpi.report.picture import Column, Numbers, Picture, Section
 from imgda_mpi.report.theme import DOTS_PER_INCH, LINE_COLOURS, NORMAL, QUIET, SMALL, UNIT, draw_log_axis, moment
@@ -41,16 +42,25 @@ ALIKE = 0.005
 
 
 def scales_section(material: Material) -> Section | str:
-    """Powers and gain of the analysis that is shown alone, and of all of its run."""
-    if material.main is None or material.shown is None:
+    """Powers and gain of the analysis that is shown alone, and of all of its run.
+
+    Where its method has no scales, of the last run whose method has.
+    """
+    if material.shown is None:
         return "there is no analysis in what was given"
-    folder, account = material.shown
-    if account.wedges is None:
-        return f"the analysis of {moment(account.time)} ({account.method}) corrected no curvelet scales"
+    for ran in reversed(material.assimilations):
+        shown = material.shown_of(ran)
+        if shown is not None and shown[1].wedges is not None:
+            return _section(ran, *shown)
+    account = material.shown[1]
+    return f"the analysis of {moment(account.time)} ({account.method}) corrected no curvelet scales"
+
+
+def _section(ran: Ran, folder: Path, account: Account) -> Section:
     grid = read_analysis(folder / DIAGNOSTICS).grid
     of_shown = by_scale(account, grid)
-    every = [one for one in material.main.accounts if one.wedges is not None]
-    of_run = [by_scale(one, grid) for one in every] if len(material.main.analyses) > 1 else []
+    every = [one for one in ran.accounts if one.wedges is not None]
+    of_run = [by_scale(one, grid) for one in every] if len(ran.analyses) > 1 else []
     waves = shortest_waves(grid, of_shown[GAIN].size) / 1e3
     return Section(
         text=[_said(of_shown, of_run, waves, account)], pictures=[_picture(of_shown, of_run, waves, account)]
@@ -101,10 +111,10 @@ def _said(
 ) -> str:
     """At which scales most was corrected."""
     increment, gain = of_shown["increment"], of_shown[GAIN]
-    whose = f"In the analysis of {moment(account.time)}"
+    whose = f"In the analysis of {moment(account.time)} ({account.method})"
     if of_run:
         increment, gain = (middle_and_range(of_run, name)[0] for name in ("increment", GAIN))
-        whose = f"In the mean over {len(of_run)} analyses"
+        whose = f"In the mean over {len(of_run)} analyses ({account.method})"
     power = increment**2
     if not power.sum() > 0:
         return f"{whose} nothing was corrected."

@@ -203,7 +203,17 @@ class Material:
         InputError
             Where its file is damaged.
         """
-        folder = None if self.main is None else self.main.analysis_at(self.wanted.time)
+        return None if self.main is None else self.shown_of(self.main)
+
+    def shown_of(self, ran: Ran) -> tuple[Path, Account] | None:
+        """The same of another run.
+
+        Raises
+        ------
+        InputError
+            Where its file is damaged.
+        """
+        folder = ran.analysis_at(self.wanted.time)
         return None if folder is None else (folder, read_account(folder / DIAGNOSTICS))
 
     @property

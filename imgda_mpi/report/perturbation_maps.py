@@ -17,19 +17,28 @@ from imgda_mpi.results.analysis_file import DIAGNOSTICS, SavedAnalysis, read_ana
 
 
 def perturbations_section(material: Material) -> Section | str:
-    """The first perturbed member of the analysis that is shown alone, and the spread of all."""
-    if material.shown is None:
-        return "there is no analysis in what was given, and so no perturbed members"
-    folder, account = material.shown
+    """The first perturbed member of the analysis that is shown alone, and the spread of all.
+
+    Where its method has none, of the last run whose method has.
+    """
+    why_not = "there is no analysis in what was given, and so no perturbed members"
+    shown = [pair for ran in reversed(material.assimilations) if (pair := material.shown_of(ran)) is not None]
+    for number, (folder, account) in enumerate(shown):
+        reason = _why_not(account)
+        if not reason:
+            return Section(pictures=[perturbations_picture(read_analysis(folder / DIAGNOSTICS), account)])
+        why_not = why_not if number else reason
+    return why_not
+
+
+def _why_not(account: Account) -> str:
+    """Why members cannot be made again; empty where they can."""
     method = account.settings["method"]
     if method["kind"] != "paper":
         return f"the method {account.method} perturbs no members; the method paper does"
     if isinstance(method["background_error"], dict):
         return "the background errors are a field of a file: members are made again where they are one number"
-    if account.wedges is None:
-        return "nothing was observed, and no member was made"
-    saved = read_analysis(folder / DIAGNOSTICS)
-    return Section(pictures=[perturbations_picture(saved, account)])
+    return "" if account.wedges is not None else "nothing was observed, and no member was made"
 
 
 def perturbations_picture(saved: SavedAnalysis, account: Account) -> Picture:
@@ -63,10 +72,11 @@ def perturbations_picture(saved: SavedAnalysis, account: Account) -> Picture:
         numbers=numbers_of_maps(saved.grid, panels),
         alt=f"Three maps: the background, the background minus the first mode of a perturbed member, and the standard "
         f"deviation of the first mode over {n_members} members, {middle:.4f} {UNIT} in the mean.",
-        caption=f"(a) Background x of {moment(saved.time)}; (b) x {MINUS} the first curvelet mode of (x + s_b e), with "
-        f"s_b = {s_b:g} {UNIT} and the white noise e of member 1, made again from seed {account.seed} and time as the "
-        f"analysis made it; (c) standard deviation of the first mode over all {n_members} members, "
-        f"{middle:.4f} {UNIT} in the mean over the land: of white noise the first mode keeps little.",
+        caption=f"(a) Background x of {moment(saved.time)} ({account.method}); (b) x {MINUS} the first curvelet mode "
+        f"of (x + s_b e), with s_b = {s_b:g} {UNIT} and the white noise e of member 1, made again from seed "
+        f"{account.seed} and time as the analysis made it; (c) standard deviation of the first mode over all "
+        f"{n_members} members, {middle:.4f} {UNIT} in the mean over the land: of white noise the first mode keeps "
+        "little.",
         is_papers=True,
     )
 

@@ -32,6 +32,8 @@ def provenance_section(material: Material) -> Section | str:
         inputs, versions = read_inputs(folder), read_versions(folder)
         tables.append(_analysis(account, len(inputs)))
         details["The analysis: settings in force"] = json.dumps(account.settings, indent=1)
+        if account.facts:
+            details["The analysis: numbers that the method found"] = _facts(account)
         if versions:
             details["The analysis: versions"] = columns(list(versions.items()), "<<")
         if inputs:
@@ -62,10 +64,13 @@ def _analysis(account: Account, n_inputs: int) -> Table:
         "FFT plans": account.fft_plans or "-",
         "inputs": f"{n_inputs} files",
     }
-    facts = {
-        name.replace("_", " "): f"{one.value:.4g} ({one.unit}: {one.meaning})" for name, one in account.facts.items()
-    }
-    return Table(f"The analysis of {moment(account.time)}", [("of it", "what"), *said.items(), *facts.items()])
+    return Table(f"The analysis of {moment(account.time)}", [("of it", "what"), *said.items()])
+
+
+def _facts(account: Account) -> str:
+    """Numbers that the method found, with unit and meaning."""
+    lines = [(name, f"{one.value:.5g}", one.unit, one.meaning) for name, one in account.facts.items()]
+    return columns([("number", "value", "unit", "what it is"), *lines], "<><<")
 
 
 def _text(path: Path) -> str:

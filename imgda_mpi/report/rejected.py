@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from imgda_mpi.arrays import FloatArray, IntArray
 from imgda_mpi.colm.ledger import FLAGS
+from imgda_mpi.console import columns
 from imgda_mpi.report.maps import WIDTH
 from imgda_mpi.report.material import Material, Ran
 from imgda_mpi.report.picture import Column, Numbers, Picture, Section, Table
@@ -42,7 +43,10 @@ def rejected_section(material: Material) -> Section | str:
     if account.pixels:
         tables.insert(0, _pixels(account))
     pictures = [series_picture(material.main)] if len(material.main.analyses) > 1 else []
-    return Section(text=[_said(account)], tables=tables, pictures=pictures)
+    meanings = columns([(WORDS[flag], meaning) for flag, meaning in FLAGS.items()], "<<")
+    return Section(
+        text=[_said(account)], tables=tables, pictures=pictures, details={"What the reasons of the soil are": meanings}
+    )
 
 
 def share(part: int, whole: int) -> float:
@@ -71,12 +75,12 @@ def _pixels(account: Account) -> Table:
 
 
 def _updates(account: Account) -> Table:
-    lines: list[Sequence[str]] = [("patches and cells with", "patches", "cells", "% of observed cells", "meaning")]
+    lines: list[Sequence[str]] = [("patches and cells with", "patches", "cells", "% of observed cells")]
     observed = account.pixels.get("cells observed", 0)
-    for flag, meaning in FLAGS.items():
+    for flag in FLAGS:
         n_cells = account.cells[flag]
         of_observed = f"{share(n_cells, observed):.1f}" if observed else "-"
-        lines.append((WORDS[flag], str(account.patches[flag]), str(n_cells), of_observed, meaning))
+        lines.append((WORDS[flag], str(account.patches[flag]), str(n_cells), of_observed))
     return Table(f"What soil could not take, {moment(account.time)}", lines)
 
 

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from imgda_mpi.arrays import FloatArray
 from imgda_mpi.colm.ledger import TERMS
+from imgda_mpi.console import columns
 from imgda_mpi.report.maps import WIDTH
 from imgda_mpi.report.material import Material, Ran
 from imgda_mpi.report.picture import Numbers, Picture, Section, Table
@@ -29,6 +30,8 @@ STEPS = {
 }
 """What the change of the soil's water is made of: words, and the sign of the term in the sum."""
 
+RESIDUAL = ("residual", "largest amount by which the ledger of a patch does not close")
+
 LINES = {"requested": ":", "frozen": "--", "clamped": "-.", "applied": "-"}
 
 
@@ -40,13 +43,15 @@ def water_section(material: Material) -> Section | str:
     in_time = [ran for ran in material.assimilations if len(ran.analyses) > 1]
     tables = [_ledger(account)]
     shown = [ran for ran in (material.control, material.main) if ran is not None]
-    columns = [(ran, sums_of_fluxes(ran.run)) for ran in shown if ran.run is not None and _has_columns(ran.run)]
-    if columns:
-        tables.append(_fluxes(columns))
+    of_columns = [(ran, sums_of_fluxes(ran.run)) for ran in shown if ran.run is not None and _has_columns(ran.run)]
+    if of_columns:
+        tables.append(_fluxes(of_columns))
     pictures = [ledger_picture(account)]
     if in_time:
         pictures.append(series_picture({ran.name: (ran.times, ran.accounts) for ran in in_time}))
-    return Section(text=[_said(account, in_time)], tables=tables, pictures=pictures)
+    meanings = columns([*TERMS.items(), RESIDUAL], "<<")
+    details = {"What the terms of the ledger are": meanings}
+    return Section(text=[_said(account, in_time)], tables=tables, pictures=pictures, details=details)
 
 
 def applied(account: Account) -> float:
@@ -68,13 +73,11 @@ def _said(account: Account, in_time: Sequence[Ran]) -> str:
 
 
 def _ledger(account: Account) -> Table:
-    lines = [("term", MM, "what it is")]
-    for name, meaning in TERMS.items():
+    lines = [("term", MM)]
+    for name in TERMS:
         value = account.water[name]
-        lines.append((name, f"{value:.3f}" if name in ("before", "after") else signed(value, 3), meaning))
-    lines.append(
-        ("residual", f"{account.residual:.1e}", "largest amount by which the ledger of a patch does not close")
-    )
+        lines.append((name, f"{value:.3f}" if name in ("before", "after") else signed(value, 3)))
+    lines.append(("residual", f"{account.residual:.1e}"))
     return Table(f"Water of the analysis of {moment(account.time)}, mean over the soil, kg m⁻² = {MM}", lines)
 
 
