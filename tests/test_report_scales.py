@@ -6,6 +6,7 @@ import csv
 import re
 from pathlib import Path
 
+import netCDF4
 import numpy as np
 import pytest
 from analyses_made import GLOBE, REGION, material_of, write_made_analysis, write_made_run
@@ -14,6 +15,7 @@ from pictures import read_numbers, touching
 
 from imgda_mpi.curvelet import CurveletTransform
 from imgda_mpi.distributed.transform import TransformKind
+from imgda_mpi.faults import InputError
 from imgda_mpi.grid import Grid, embed
 from imgda_mpi.report.corrected_scales import scales_section
 from imgda_mpi.report.flow import flow_section
@@ -110,6 +112,14 @@ def test_methods_without_curvelets_correct_no_scales(method: str, tmp_path: Path
     said = scales_section(material_of(write_made_analysis(tmp_path / "one", REGION, method)))
     assert isinstance(said, str)
     assert "corrected no curvelet scales" in said
+
+
+def test_wedges_of_another_transform_are_refused(tmp_path: Path) -> None:
+    folder = write_made_analysis(tmp_path / "one", REGION, "paper")
+    with netCDF4.Dataset(folder / "diagnostics.nc", "a") as file:
+        file.settings = file.settings.replace('"n_angles": 16', '"n_angles": 32')
+    with pytest.raises(InputError, match="found 10 wedges, expected 18"):
+        scales_section(material_of(folder))
 
 
 def letters_of(figure: Figure) -> str:

@@ -13,6 +13,7 @@ from matplotlib.ticker import FixedLocator, NullLocator
 
 from imgda_mpi.arrays import FloatArray
 from imgda_mpi.distributed.transform import layout_on
+from imgda_mpi.faults import fault
 from imgda_mpi.grid import Grid
 from imgda_mpi.report.maps import WIDTH
 from imgda_mpi.report.material import Material, Ran
@@ -75,13 +76,18 @@ def by_scale(account: Account, grid: Grid) -> dict[str, FloatArray]:
 
     Raises
     ------
+    InputError
+        Where it has other wedges than its settings make.
     ValueError
-        Where it has no wedges, or others than its settings make.
+        Where it has none.
     """
     wedges, layout = account.wedges, layout_on(*transform_kind(account, grid))
     sizes, n_cells = np.array([wedge.stop - wedge.start for wedge in layout.wedges]), int(np.prod(layout.image_shape))
-    if wedges is None or wedges.scale.size != sizes.size:
-        raise ValueError(f"an analysis without the {sizes.size} wedges of its transform")
+    if wedges is None:
+        raise ValueError("an analysis without wedges")
+    if wedges.scale.size != sizes.size:
+        found, expected = f"{wedges.scale.size} wedges", f"{sizes.size}, as its settings make them"
+        raise fault(f"the analysis of {moment(account.time)}", found=found, expected=expected, do="make it again")
     n_observed = account.pixels["cells observed"]
     scales = range(1, int(wedges.scale.max()) + 1)
     everywhere = has_errors_everywhere(account.settings["method"])
@@ -89,12 +95,12 @@ def by_scale(account: Account, grid: Grid) -> dict[str, FloatArray]:
     def sums(field: str) -> FloatArray:
         return np.array([(wedges.values[f"{field}_mean"] * sizes)[wedges.scale == scale].sum() for scale in scales])
 
-    found = {}
+    held = {}
     for name, (field, _, _) in POWERS.items():
         n = n_cells if everywhere and field.endswith("variance") else n_observed
-        found[name] = np.sqrt(sums(field) / n)
-    found[GAIN] = sums(GAIN) / np.array([sizes[wedges.scale == scale].sum() for scale in scales])
-    return found
+        held[name] = np.sqrt(sums(field) / n)
+    held[GAIN] = sums(GAIN) / np.array([sizes[wedges.scale == scale].sum() for scale in scales])
+    return held
 
 
 def middle_and_range(

@@ -90,16 +90,16 @@ def ranks_picture(account: Account) -> Picture:
 
 
 def cycles_picture(ran: Ran, run: Run) -> Picture:
-    """Time of every cycle by what took it, on a logarithmic axis: first cycles and last ones often differ much."""
+    """Time of every cycle by what took some, on a logarithmic axis: first cycles and last ones often differ much."""
     records = [cycle.record for cycle in run.cycles()]
-    kinds = list(dict.fromkeys(kind for record in records for kind in record.seconds))
+    kinds = list(dict.fromkeys(kind for record in records for kind, number in record.seconds.items() if number))
     figure = Figure(figsize=(WIDTH, 3.4), dpi=DOTS_PER_INCH)
     axes = figure.add_axes((0.08, 0.16, 0.76, 0.74))
     times = [record.time for record in records]
     table: dict[str, Column] = {"time": times}
     totals = {}
     for number, kind in enumerate(kinds):
-        seconds = np.array([record.seconds.get(kind, np.nan) for record in records])
+        seconds = np.array([record.seconds.get(kind) or np.nan for record in records])
         table[f"{kind}_s"] = seconds
         totals[kind] = float(np.nansum(seconds))
         colour, marker = LINE_COLOURS[number % len(LINE_COLOURS)], MARKERS[number % len(MARKERS)]

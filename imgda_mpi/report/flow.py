@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -79,7 +80,7 @@ def flow_picture(ran: Ran) -> Picture:
     said = [(step.title, one) for step in steps for one in step.lines if isinstance(one, Said)]
     water = next(one.line for _, one in said if one.name == "applied")
     return Picture(
-        name=f"flow_{ran.name.replace('/', '_')}",
+        name="flow_" + re.sub(r"[^\w.-]", "_", ran.name),
         figure=figure,
         numbers=Numbers(
             {
