@@ -9,7 +9,7 @@ import numpy as np
 
 from imgda_mpi.arrays import FloatArray
 from imgda_mpi.report.analysis_maps import panels_of
-from imgda_mpi.report.maps import Panel, draw_maps
+from imgda_mpi.report.maps import Panel, draw_maps, shape_of
 from imgda_mpi.report.material import Material
 from imgda_mpi.report.picture import Column, Numbers, Picture, Section, Table
 from imgda_mpi.report.theme import UNIT, degrees, moment, signed
@@ -20,6 +20,9 @@ from imgda_mpi.verify.status import FIT
 
 BESIDE = 2
 """Boxes in a picture; more are shown in more pictures."""
+
+TALL = 0.8
+"""Height of a box over its width from which it has a picture of its own."""
 
 
 def zooms_section(material: Material) -> Section | str:
@@ -37,8 +40,9 @@ def zooms_section(material: Material) -> Section | str:
         return f"all soil of the grid lies in {whole[0]}: the maps of the analysis show it"
     if not boxes:
         return f"the grid has no soil in {' or '.join(without)}; give boxes of your own to see others"
-    names = list(boxes)
-    parts = [names[first : first + BESIDE] for first in range(0, len(names), BESIDE)]
+    wide = [name for name, box in boxes.items() if not _is_tall(box)]
+    parts = [wide[first : first + BESIDE] for first in range(0, len(wide), BESIDE)]
+    parts += [[name] for name in boxes if name not in wide]
     return Section(
         text=[f"The grid has no soil in {' and '.join(without)}."] if without else [],
         tables=[_scores(saved, boxes)] if np.isfinite(saved.observation).any() else [],
@@ -50,7 +54,7 @@ def zooms_section(material: Material) -> Section | str:
 
 
 def zooms_picture(saved: SavedAnalysis, boxes: Mapping[str, Box], name: str = "zooms") -> Picture:
-    """The four panels of an analysis row by row, a box a column."""
+    """The four panels of an analysis row by row, a box a column; of one that is tall beside each other."""
     panels: list[Panel] = []
     for panel in panels_of(saved):
         kind = panel.title.partition(" ")[2]
@@ -66,17 +70,22 @@ def zooms_picture(saved: SavedAnalysis, boxes: Mapping[str, Box], name: str = "z
             saved.grid,
             np.isfinite(saved.background),
             panels,
-            max(len(boxes), BESIDE),
+            len(panels) if any(map(_is_tall, boxes.values())) else BESIDE,
             title=f"{saved.method}, {moment(saved.time)}",
         ),
         numbers=_numbers(saved, boxes),
         alt=f"Maps of {every}: soil moisture of background, observation and analysis, and the increment, in the mean "
         f"{means}.",
-        caption=f"The analysis of {moment(saved.time)} ({saved.method}) in {where}: from the top "
-        f"background, observation, analysis and increment, 0-10 cm; mean increment {means}. Colours are those "
+        caption=f"The analysis of {moment(saved.time)} ({saved.method}) in {where}: background, "
+        f"observation, analysis and increment, 0-10 cm; mean increment {means}. Colours are those "
         "of the whole grid; white is land without a value.",
         is_papers=True,
     )
+
+
+def _is_tall(box: Box) -> bool:
+    south, north, west, east = box
+    return shape_of((west, east, south, north)) > TALL
 
 
 def _in_words(box: Box) -> str:
