@@ -106,8 +106,6 @@ def test_assimilation_brings_the_surface_to_the_truth_and_the_table_says_so(
     assert f"{last['innovation'].scc:.3f}" in done.stdout
     assert "This is a twin, not the paper's data" in done.stdout
     assert {row.run for row in read_propagation(twin / "propagation.csv")} == {"paper", "innovation"}
-    for picture in ("scores.png", "maps.png"):
-        assert (twin / picture).stat().st_size > 20_000
 
 
 @pytest.mark.parametrize("ranks", [2, 3])

@@ -12,6 +12,7 @@ from imgda_mpi.grid import Grid
 from imgda_mpi.histories.image_series import ImageSeries
 from imgda_mpi.observations.image import Layer
 from imgda_mpi.observations.layers import same_layer
+from imgda_mpi.report.frames import frame_at
 from imgda_mpi.report.maps import MOISTURE, Panel, Shades, change_shades, draw_maps, numbers_of_maps
 from imgda_mpi.report.material import Material
 from imgda_mpi.report.picture import Picture, Section
@@ -34,7 +35,7 @@ def day_maps_section(material: Material) -> Section | str:
     times = days_shown(list(series.values()), runs[-1].times[0] if runs[-1].times else None)
     if not times:
         return f"{' and '.join(series)} have no times in common"
-    layer = first.layers(first.frames_of(times[0], None)["after"][0])[0]
+    layer = first.layers(frame_at(first, times[0]))[0]
     images = {name: [_image(own, time, layer) for time in times] for name, own in series.items()}
     text = [] if others else [f"There is one run, {runs[0].name}, and no other one to hold it beside."]
     return Section(text=text, steps=_pictures(first.grid, layer, times, images))
@@ -61,7 +62,7 @@ def days_shown(series: Sequence[ImageSeries], since: datetime | None) -> list[da
 
 
 def _image(series: ImageSeries, time: datetime, layer: Layer) -> FloatArray:
-    frame = series.frames_of(time, None)["after"][0]
+    frame = frame_at(series, time)
     own = next((one for one in series.layers(frame) if same_layer(one, layer)), layer)
     return frame.layer(own)
 

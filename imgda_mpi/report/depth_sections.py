@@ -98,6 +98,7 @@ def _draw(found: DepthSeries, last_analysis: datetime | None) -> Figure:
         extend=ends_beyond(difference, shades.limits),
     )
     bar.set_label(shades.label, fontsize=SMALL + 1)
+    bar.ax.locator_params(nbins=8)
     bar.ax.tick_params(labelsize=SMALL)
     return figure
 
@@ -135,12 +136,12 @@ def _draw_soil(axes: Axes, found: DepthSeries, number: int, limits: tuple[float,
     middles = 0.5 * (found.edges[:-1] + found.edges[1:])
     if days.size > 1 and middles.size > 1:
         levels = STEP * np.arange(1, 20)
-        lines = axes.contour(days + 0.5, middles, smooth.T, levels=levels, colors="#222222", linewidths=0.7)
+        lines: Any = axes.contour(days + 0.5, middles, smooth.T, levels=levels, colors="#222222", linewidths=0.7)
         axes.clabel(lines, lines.levels[1::2], fontsize=SMALL - 1, fmt="%.2f")
     scale: Any = axes.set_yscale
     scale("function", functions=(lambda depth: np.sqrt(np.maximum(depth, 0.0)), np.square))
     axes.set_ylim(found.edges[-1], found.edges[0])
-    shown = [tick for tick in TICKS if tick < found.edges[-1]]
+    shown = [tick for tick in TICKS if tick <= found.edges[-1]]
     axes.set_yticks(shown, [f"{tick:g}" for tick in shown])
     axes.minorticks_off()
     axes.set_ylabel("Depth (m)", fontsize=SMALL + 1)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from imgda_mpi.colm.soil_layers import LAYERS, interface_depth, node_depth
 from imgda_mpi.grid import Grid
 from imgda_mpi.histories.image_series import Frame, ImageSeries
 from imgda_mpi.observations.binning import binning
+from imgda_mpi.report.frames import frame_at
 from imgda_mpi.report.material import Material, Ran
 from imgda_mpi.results.run_images import instants
 
@@ -241,9 +243,11 @@ def _from_images(wanted: _Wanted, control: ImageSeries, run: ImageSeries) -> Dep
         return f"{control.what} and {run.what} have no cell in common"
     has_nodes = control.has_nodes and run.has_nodes
     edges = interface_depth if has_nodes else _edges_of_layers(control, run, wanted.times[0])
-    of_control, of_run, rain = [], [], []
+    of_control: list[FloatArray] = []
+    of_run: list[FloatArray] = []
+    rain: list[FloatArray] = []
     for time in wanted.times:
-        frames = [_after(series, time) for series in (control, run)]
+        frames = [frame_at(series, time) for series in (control, run)]
         for values, frame in zip((of_control, of_run), frames, strict=True):
             images = map(frame.depth, node_depth) if has_nodes else _layers(frame, edges)
             values.append(np.stack([image.ravel()[cells] for image in images], axis=-1))
@@ -273,7 +277,7 @@ def _changed_cells(
     thickness = np.diff(np.minimum(edges, DEEPEST))
     change = np.zeros(wanted.grid.shape)
     for time in times:
-        pair = (_layers(_after(series, time), edges) for series in (control, run))
+        pair = (_layers(frame_at(series, time), edges) for series in (control, run))
         for weight, one, other in zip(thickness, *pair, strict=True):
             change += weight * np.abs(other - one)
     plants = {name: cells for name, cells in covers.items() if name != BARREN}
@@ -282,15 +286,11 @@ def _changed_cells(
     return [int(np.nanargmax(own)) for own in within if np.isfinite(own).any()]
 
 
-def _after(series: ImageSeries, time: datetime) -> Frame:
-    return series.frames_of(time, None)["after"][0]
-
-
 def _edges_of_layers(control: ImageSeries, run: ImageSeries, time: datetime) -> FloatArray:
     """Edges of the layers that follow each other from the uppermost one down, in both runs."""
     if control.has_nodes and run.has_nodes:
         return np.array([LAYERS[0][0], *(bottom for _, bottom in LAYERS)])
-    own, other = (series.layers(_after(series, time)) for series in (control, run))
+    own, other = (series.layers(frame_at(series, time)) for series in (control, run))
     edges = list(own[0])
     for top, bottom in own[1:]:
         if top == edges[-1] and (top, bottom) in other:
@@ -299,4 +299,4 @@ def _edges_of_layers(control: ImageSeries, run: ImageSeries, time: datetime) -> 
 
 
 def _layers(frame: Frame, edges: FloatArray) -> list[FloatArray]:
-    return [frame.layer((float(top), float(bottom))) for top, bottom in zip(edges[:-1], edges[1:], strict=True)]
+    return [frame.layer((float(top), float(bottom))) for top, bottom in pairwise(edges)]

@@ -9,7 +9,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from imgda_mpi.arrays import FloatArray
 from imgda_mpi.report.innovations_table import TITLES, row_of, shown_periods
 from imgda_mpi.report.innovations_words import ALL, CHI2_LIMITS, LAG, sentences
 from imgda_mpi.report.maps import WIDTH

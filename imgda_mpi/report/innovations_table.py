@@ -87,6 +87,8 @@ def shown_periods(run: RunInnovations) -> list[int]:
 
 
 def row_of(run: RunInnovations, period: int, region: int) -> list[str]:
+    """Name of a region, and what `TITLES` names."""
+
     def number(name: str, form: str) -> str:
         return number_text(run.values[name][period, region], form)
 

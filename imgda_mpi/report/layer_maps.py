@@ -16,6 +16,7 @@ from imgda_mpi.observations.image import Layer
 from imgda_mpi.observations.layers import same_layer
 from imgda_mpi.observations.regrid import METHODS
 from imgda_mpi.report.depth_series import depth_series
+from imgda_mpi.report.frames import frame_after
 from imgda_mpi.report.maps import MOISTURE, Panel, Shades, change_shades, draw_maps, numbers_of_maps
 from imgda_mpi.report.material import Beside, Material, Ran
 from imgda_mpi.report.picture import Picture, Section
@@ -95,11 +96,11 @@ def _of_beside(beside: Beside, grid: Grid, time: datetime, said: list[str]) -> L
 
 def _images_at(name: str, series: ImageSeries, time: datetime, said: list[str]) -> dict[Layer, FloatArray] | None:
     """Images of the upper layers, after the analysis where there is one; None, and a sentence, where there are none."""
-    frames = series.frames_of(time, None).get("after")
-    if not frames:
+    frame = frame_after(series, time)
+    if frame is None:
         said.append(f"{name} has no image of {moment(time)}{nearest_times(series.times, time)}.")
         return None
-    return {layer: frames[0].layer(layer) for layer in series.layers(frames[0])[:N_LAYERS]}
+    return {layer: frame.layer(layer) for layer in series.layers(frame)[:N_LAYERS]}
 
 
 def nearest_times(times: Sequence[datetime] | None, time: datetime) -> str:
@@ -135,12 +136,8 @@ def _picture(
 ) -> Picture:
     """A row of maps for the reference and each run minus it; without a reference the first run is it."""
     first, *others = runs if reference is None else [reference, *runs]
-    layers = [
-        layer for layer in first.images if all(_find(layer, run.images) is not None for run in others)
-    ]
-    differences = {
-        (run.name, layer): _of_layer(run, layer) - first.images[layer] for run in others for layer in layers
-    }
+    layers = [layer for layer in first.images if all(_find(layer, run.images) is not None for run in others)]
+    differences = {(run.name, layer): _of_layer(run, layer) - first.images[layer] for run in others for layer in layers}
     shades = change_shades(f"Difference from {first.name}", *differences.values())
     letters = iter("abcdefghijklmnopqrstuvwxyz" * 9)
     panels = [
@@ -199,7 +196,10 @@ def _alt(name: str, differences: dict[tuple[str, Layer], FloatArray]) -> str:
 
 def _caption(time: datetime, first: LayerImages, judges: bool, layers: Sequence[Layer], has_marks: bool) -> str:
     names = " and ".join(map(layer_name, layers))
-    said = f"Soil moisture of {first.name} in {names} at {moment(time)}, after the analysis, and each run minus it. "
+    said = (
+        f"Soil moisture of {first.name} in {names} at {moment(time)}, after the analysis where there is one, and each "
+        "run minus it. "
+    )
     if judges:
         words = {_words(layer, first) for layer in layers}
         said += f"What judges is {first.name}: {', '.join(sorted(words))}. "

@@ -125,7 +125,7 @@ def _draw(fields: FieldScores, period: int, control: str, waves: FloatArray) -> 
     first[0].set_ylim(bottom=0.0)
     title = f"By curvelet scale, against {fields.name}, {fields.periods[period]}"
     figure.text(LEFT / WIDTH, 1 - 0.12 / height, title, fontsize=NORMAL + 1.5, va="top", ha="left")
-    where = "Scale, and the waves that it holds, from km on" if waves.size else "Scale, from the coarsest"
+    where = "Scale, and the shortest wave that it holds (km)" if waves.size else "Scale, from the coarsest"
     figure.text(0.5, 0.42 / height, where, fontsize=SMALL + 1, ha="center")
     lines = [_line(fields, run, control) for run in range(len(fields.runs))]
     lines.append(Line2D([], [], color=QUIET, linestyle=":", label=f"{fields.name} itself"))

@@ -29,7 +29,7 @@ def means_table(curves: Curves, analyses: Sequence[datetime]) -> Table:
     """
     rows = [row for row in curves.rows if row.side != "before"]
     runs = list(dict.fromkeys(row.run for row in rows))
-    lines = [HEAD]
+    lines: list[Sequence[str]] = [HEAD]
     for layer in sorted({row.layer for row in rows}):
         status = next((word for own, word in curves.status.items() if same_layer(own, layer)), UNKNOWN)
         for period, times in _periods(rows, analyses).items():

@@ -29,7 +29,7 @@ MARKERS = "os^"
 
 MOST_COLUMNS = 3
 
-LEFT, BETWEEN, RIGHT = 0.62, 0.12, 0.15
+LEFT, BETWEEN, RIGHT = 0.78, 0.12, 0.15
 ABOVE, TALL, GAP, BELOW = 0.3, 1.9, 0.1, 0.42
 TOP, FOOT = 0.32, 0.62
 """Inches: beside panels; of two rows of them their titles, each, between them, and dates; title and legends."""
@@ -41,9 +41,12 @@ def score_panels_section(material: Material) -> Section | str:
     if not every:
         return "there are no scores in time: they are of twin experiments and of verifications with images"
     control = "" if material.control is None else material.control.name
-    tables = [means_table(curves, material.main.times if material.main else ()) for curves in every]
-    pictures = [score_picture(curves, control, material.last_analysis) for curves in every]
-    return Section(pictures=pictures, tables=tables)
+    analyses = material.main.times if material.main else ()
+    in_time = [curves for curves in every if len({row.time for row in curves.rows}) > 1]
+    return Section(
+        tables=[means_table(curves, analyses) for curves in every],
+        pictures=[score_picture(curves, control, material.last_analysis) for curves in in_time],
+    )
 
 
 def _is_assimilated(curves: Curves) -> bool:
@@ -145,7 +148,7 @@ def _draw_legends(figure: Figure, curves: Curves, control: str, height: float, h
     styles = {control: "--", "with analyses": "-"} | ({"last analysis": ":"} if has_end else {})
     if len({row.run for row in curves.rows}) == 1:
         styles = {control: "--"} | ({"last analysis": ":"} if has_end else {})
-    of_styles = [Line2D([], [], color="#444444", linestyle=style) for style in styles.values()]
+    of_styles = [Line2D([], [], color="#444444", ls=style) for style in styles.values()]
     for lines, words, bottom in ((of_layers, names, 0.32), (of_styles, list(styles), 0.08)):
         figure.legend(
             lines,
@@ -186,7 +189,9 @@ def _at_the_end(curves: Curves, last_analysis: datetime | None) -> str:
     times = [row.time for row in of_layer if last_analysis is None or row.time <= last_analysis]
     time = max(times or [row.time for row in of_layer])
     at: Mapping[str, ScoreRow] = {row.run: row for row in of_layer if row.time == time}
-    words = ", ".join(f"{run} SCC {row.scores.scc:.2f}, ubRMSE {row.scores.ubrmse:.3f} {UNIT}" for run, row in at.items())
+    words = ", ".join(
+        f"{run} SCC {row.scores.scc:.2f}, ubRMSE {row.scores.ubrmse:.3f} {UNIT}" for run, row in at.items()
+    )
     return f"In {layer_name(layer)} at {moment(time)}: {words}."
 
 
