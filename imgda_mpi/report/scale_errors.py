@@ -29,9 +29,8 @@ ABOVE, TALL, GAP, BELOW = 0.65, 1.7, 0.12, 1.15
 def scale_errors_section(material: Material) -> Section | str:
     """A picture for each series of images and each period in which scales are told apart."""
     waves = _waves(material)
-    control = "" if material.control is None else material.control.name
     pictures = [
-        _picture(fields, period, control, waves)
+        _picture(fields, period, _control_of(fields, material), waves)
         for fields in material.fields
         for period in range(len(fields.periods))
         if layers_with_scales(fields, period)
@@ -39,6 +38,12 @@ def scale_errors_section(material: Material) -> Section | str:
     if not pictures:
         return "there are no errors by scale: they are of verifications with images"
     return Section(pictures=pictures)
+
+
+def _control_of(fields: FieldScores, material: Material) -> str:
+    """Name of the control: of runs that no folder tells about the first one of several."""
+    control = "" if material.control is None else material.control.name
+    return control if control in fields.runs or len(fields.runs) == 1 else fields.runs[0]
 
 
 def _waves(material: Material) -> FloatArray:
