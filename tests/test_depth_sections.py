@@ -74,7 +74,7 @@ def folder_runs(tmp_path: Path, points: list[tuple[float, float]]) -> Material:
                 run=open_run(directory),
                 times=times,
                 analyses=[directory for _ in times],
-                opened=lambda directory=directory: open_run_folder(directory, layers=LAYERS),  # type: ignore[misc]
+                opened=lambda directory=directory: open_run_folder(directory, layers=LAYERS),
             )
         )
     return Material(title="made", folders=[], wanted=Wanted(), runs=runs)
@@ -97,9 +97,8 @@ def test_profiles_at_points_are_those_of_the_histories_after_analyses(tmp_path: 
     expected = np.broadcast_to((0.1 + 0.01 * hours)[:, None, None], (9, 2, 10))
     np.testing.assert_allclose(found.of_control, expected, rtol=1e-6)
     change = np.where(np.isin(np.arange(0, 25, 3), [0, 6]), 0.03, 0.0)
-    np.testing.assert_allclose(
-        found.of_run - found.of_control, np.broadcast_to(change[:, None, None], (9, 2, 10)), atol=1e-7
-    )
+    changes = np.broadcast_to(change[:, None, None], (9, 2, 10))
+    np.testing.assert_allclose(found.of_run - found.of_control, changes, atol=1e-7)
     np.testing.assert_array_equal(found.edges, interface_depth)
     # The assimilation is from 0 to 6: two of three times have changed.
     np.testing.assert_allclose(found.change, 0.02, rtol=1e-5)
@@ -127,12 +126,12 @@ def test_without_points_three_layers_of_the_cells_that_have_changed_most_are_sho
     for name, column in (("barren", 0), ("trees", 8), ("crops", 16)):
         covers[name][:, column : column + 6] = True
     control, mine = of.runs
-    stronger = {key: images.copy() for key, images in mine.opened().frames.items()}  # type: ignore[misc, attr-defined]
+    stronger = {key: images.copy() for key, images in mine.opened().frames.items()}
     for images in stronger.values():
         images[:, 2, 9] += 0.1
         images[:, 5, 17] -= 0.1
         images[:, 7, 1] -= 0.3
-    series = dataclasses.replace(mine.opened(), frames=stronger)  # type: ignore[misc]
+    series = dataclasses.replace(mine.opened(), frames=stronger)
     changed = dataclasses.replace(mine, opened=lambda: series)
     found = found_in(dataclasses.replace(of, runs=[control, changed], covers=lambda grid: covers))
     where = [(place.vegetation, place.latitude, place.longitude) for place in found.places]
@@ -154,7 +153,7 @@ def test_histories_with_nodes_have_the_ten_layers_of_the_model(tmp_path: Path) -
         Ran(
             name=name,
             directory=tmp_path,
-            opened=lambda name=name: open_history_files(tmp_path / f"{name}_hist_*.nc", layers=LAYERS),  # type: ignore[misc]
+            opened=lambda name=name: open_history_files(tmp_path / f"{name}_hist_*.nc", layers=LAYERS),
         )
         for name in names
     ]

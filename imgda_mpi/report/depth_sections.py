@@ -111,6 +111,7 @@ def _draw_rain(axes: Axes, found: DepthSeries, number: int, most: float) -> None
     axes.set_ylabel("Rain\n(mm/day)", fontsize=SMALL)
     draw_time_axis(axes, with_labels=False)
     if not rain.size:
+        axes.set_yticks([])
         axes.text(0.5, 0.5, "rain not known", transform=axes.transAxes, fontsize=SMALL, color=QUIET, ha="center")
 
 
