@@ -17,12 +17,14 @@ from imgda_mpi.report.material import Material, Wanted
 from imgda_mpi.report.page import FILES, Part, write_page
 from imgda_mpi.report.scale_errors import scale_errors_section
 from imgda_mpi.report.score_panels import score_panels_section
+from imgda_mpi.report.summary import summary_section
 from imgda_mpi.workflow.report_material import open_material
 from imgda_mpi.workflow.report_tables import tables_of
 
 log = logging.getLogger(__name__)
 
 PARTS: Sequence[Part[Material]] = (
+    Part("summary", "Summary", summary_section),
     Part("analysis", "One analysis", analysis_section),
     Part("layer-maps", "Maps of two layers", layer_maps_section),
     Part("days", "Days", day_maps_section),
