@@ -60,9 +60,12 @@ def test_at_most_twelve_days_are_shown_evenly_spaced_up_to_the_end() -> None:
 
 def test_a_run_alone_is_shown_alone() -> None:
     of = material(REGION)
+    two = dataclasses.replace(of, runs=[run("earlier", series(REGION, 0.0, analysed=True)), of.runs[1]])
+    assert two.pair is None
+    assert [axes.get_title(loc="left") for axes in steps_of(two)[0].figure.axes] == ["run0", ""]
     section = day_maps_section(dataclasses.replace(of, runs=of.runs[1:]))
     assert isinstance(section, Section)
-    assert section.text == ["There is one run, run0, and no other one to hold it beside."]
+    assert section.text == ["There is no control to hold run0 beside."]
     assert len(section.steps[0].figure.axes) == 2
     assert day_maps_section(dataclasses.replace(of, runs=())) == "there is no history of a run in what was given"
     other = dataclasses.replace(of, runs=[of.runs[0], run("other", series(GLOBE, 0.0, analysed=True))])

@@ -24,7 +24,8 @@ MOST = 12
 
 def day_maps_section(material: Material) -> Section | str:
     """Evenly spaced days from the first analysis to the end, after analyses, with the same limits on all."""
-    runs = list(material.pair or material.histories[:1])
+    main = [ran for ran in material.histories if ran is material.main]
+    runs = list(material.pair or (main or material.histories)[:1])
     every = {ran.name: ran.series for ran in runs}
     series = {name: own for name, own in every.items() if own is not None}
     if not series:
@@ -37,7 +38,7 @@ def day_maps_section(material: Material) -> Section | str:
         return f"{' and '.join(series)} have no times in common"
     layer = first.layers(frame_at(first, times[0]))[0]
     images = {name: [_image(own, time, layer) for time in times] for name, own in series.items()}
-    text = [] if others else [f"There is one run, {runs[0].name}, and no other one to hold it beside."]
+    text = [] if others else [f"There is no control to hold {runs[0].name} beside."]
     return Section(text=text, steps=_pictures(first.grid, layer, times, images))
 
 

@@ -206,7 +206,8 @@ class Material:
         Of runs that no folder tells about, the first one of a verification is its control.
         """
         known = self.histories
-        control = self.control if self.control in known else known[0] if known and self.control is None else None
+        first = [ran for ran in known[:1] if self.control is None and not ran.analyses]
+        control = self.control if self.control in known else next(iter(first), None)
         main = self.main if self.main in known else known[-1] if known and self.main is None else None
         return None if control is None or main is None or control is main else (control, main)
 
