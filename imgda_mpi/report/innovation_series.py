@@ -13,7 +13,7 @@ from imgda_mpi.report.innovations_table import TITLES, row_of, shown_periods
 from imgda_mpi.report.innovations_words import ALL, CHI2_LIMITS, LAG, sentences
 from imgda_mpi.report.maps import WIDTH
 from imgda_mpi.report.material import Material
-from imgda_mpi.report.picture import Column, Numbers, Picture, Section, Table
+from imgda_mpi.report.picture import Column, Numbers, Picture, Section, Table, told_apart
 from imgda_mpi.report.theme import DOTS_PER_INCH, LINE_COLOURS, NORMAL, SMALL, UNIT, moment
 from imgda_mpi.report.time_axis import days_since_1970, draw_time_axis
 from imgda_mpi.results.analysis_file import DIAGNOSTICS, SavedInnovation, read_innovation
@@ -52,7 +52,7 @@ def innovation_series_section(material: Material) -> Section | str:
         return Section(
             text=[_said(run) for run in runs],
             tables=[table for run in runs for table in _tables(run)],
-            pictures=[innovation_picture(run) for run in runs if run.times.size > 1],
+            pictures=told_apart([innovation_picture(run) for run in runs if run.times.size > 1]),
         )
     main = material.main
     folder = None if main is None else main.analysis_at(material.wanted.time)
