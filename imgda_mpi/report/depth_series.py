@@ -11,7 +11,7 @@ from itertools import pairwise
 import numpy as np
 
 from imgda_mpi.arrays import BoolArray, FloatArray, IntArray
-from imgda_mpi.colm.soil_layers import LAYERS, interface_depth, node_depth
+from imgda_mpi.colm.soil_layers import LAYERS, N_SOIL, interface_depth, node_depth
 from imgda_mpi.grid import Grid
 from imgda_mpi.histories.image_series import Frame, ImageSeries
 from imgda_mpi.observations.binning import binning
@@ -161,8 +161,6 @@ def _from_points(wanted: _Wanted) -> DepthSeries | None:
     )
     cells = wanted.cells(control.points[:, 0], control.points[:, 1])
     given = wanted.given
-    if given.size and not np.isin(given, cells).all():
-        return None
     if given.size:
         return _chosen(found, [int(np.flatnonzero(cells == one)[0]) for one in given])
     return _chosen(found, _largest(found.change, [place.vegetation for place in every]))
@@ -197,19 +195,19 @@ class _Profiles:
 
 
 def _profiles(ran: Ran, wanted: _Wanted, *, with_rain: bool) -> _Profiles | None:
-    """Of the times that are wanted, the state after the analysis; None without points."""
+    """Of the times that are wanted, the state after the analysis; None without points, or those that are wanted."""
     if ran.run is None or not any(cycle.history.is_file() for cycle in ran.run.cycles()[:1]):
         return None
     number = {time: place for place, time in enumerate(wanted.times)}
     found: _Profiles | None = None
     for instant in instants(ran.run):
         points = instant.history.points
-        if not len(points):
-            return None
         if found is None:
-            shape = len(number), len(points)
-            found = _Profiles(points, np.full((*shape, 10), np.nan), np.full(shape, np.nan))
             cells = wanted.cells(points[:, 0], points[:, 1])
+            if not len(points) or not np.isin(wanted.given, cells).all():
+                return None
+            shape = len(number), len(points)
+            found = _Profiles(points, np.full((*shape, N_SOIL), np.nan), np.full(shape, np.nan))
         if (at := number.get(instant.time)) is None:
             continue
         found.values[at] = instant.history.profiles(instant.index)
