@@ -70,7 +70,7 @@ def test_the_table_has_the_cells_of_each_box_and_the_words_its_means(tmp_path: P
 
 def test_own_boxes_replace_those_of_the_paper(tmp_path: Path) -> None:
     folder = write_made_analysis(tmp_path / "one", REGION)
-    boxes = {"tall": (30.0, 45.0, -120.0, -110.0), "east": (30.0, 40.0, -95.0, -80.0), "none": (0.0, 5.0, 0.0, 9.0)}
+    boxes = {"tall": (30.0, 45.0, -120.0, -110.0), "east": (30.0, 38.0, -95.0, -80.0), "none": (0.0, 5.0, 0.0, 9.0)}
     section = section_of(folder, **boxes, south=(26.0, 30.0, -110.0, -90.0))
     assert [picture.name for picture in section.pictures] == ["zooms", "zooms_1"]
     pair, tall = (

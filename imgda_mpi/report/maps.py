@@ -42,6 +42,9 @@ WIDTH = 10.0
 LEFT, RIGHT, BETWEEN, BELOW, LINE, BAR = 0.62, 0.25, 0.5, 0.3, 0.19, 0.62
 """Inches for latitudes, at the right, between columns, for longitudes, a line of a title, and a bar with its label."""
 
+FOR_LONGITUDE = 0.58
+"""Inches for the letters of one."""
+
 SHAPES = (0.3, 1.3)
 """Between which the height of a map is as a share of its width; others are drawn smaller."""
 
@@ -128,6 +131,7 @@ def draw_maps(
             extend=ends_beyond(np.stack(drawn), shades.limits),
         )
         bar.set_label(shades.label, fontsize=SMALL + 1)
+        bar.ax.locator_params(nbins=7)
         bar.ax.tick_params(labelsize=SMALL)
     if title:
         figure.text(LEFT / WIDTH, 1 - 0.12 / place.height, title, fontsize=NORMAL + 1.5, va="top", ha="left")
@@ -265,10 +269,18 @@ def draw_coasts(axes: Axes, box: tuple[float, float, float, float]) -> None:
     lines: Any = coasts_within(*box)
     axes.add_collection(LineCollection(lines, colors=OUTLINE, linewidths=0.5, zorder=3), autolim=False)
     axes.set(xlim=box[:2], ylim=box[2:])
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 3, 5, 6, 10]))
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=_n_longitudes(axes, box), steps=[1, 2, 3, 5, 6, 10]))
     axes.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 3, 5, 6, 10]))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: degrees((value + 180) % 360 - 180, "W", "E")))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: degrees(value, "S", "N")))
+
+
+def _n_longitudes(axes: Axes, box: tuple[float, float, float, float]) -> int:
+    """Between how many longitudes there is room for their letters, 6 at most."""
+    west, east, south, north = box
+    size = axes.get_window_extent()
+    width = min(size.width, size.height * (east - west) / (north - south) / _stretch(box)) / axes.figure.dpi
+    return int(np.clip(width / FOR_LONGITUDE, 1, 6))
 
 
 def _within(longitude: float, west: float, east: float) -> float:

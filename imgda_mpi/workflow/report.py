@@ -11,13 +11,19 @@ from imgda_mpi.console import Stages
 from imgda_mpi.report.analysis_maps import analysis_section
 from imgda_mpi.report.corrected_scales import scales_section
 from imgda_mpi.report.cost import cost_section
+from imgda_mpi.report.day_maps import day_maps_section
+from imgda_mpi.report.depth_sections import depth_sections_section
 from imgda_mpi.report.flow import flow_section
+from imgda_mpi.report.innovation_series import innovation_series_section
+from imgda_mpi.report.layer_maps import layer_maps_section
 from imgda_mpi.report.material import Material, Wanted
 from imgda_mpi.report.mode_maps import modes_section
 from imgda_mpi.report.page import FILES, Part, write_page
 from imgda_mpi.report.perturbation_maps import perturbations_section
 from imgda_mpi.report.provenance import provenance_section
 from imgda_mpi.report.rejected import rejected_section
+from imgda_mpi.report.scale_errors import scale_errors_section
+from imgda_mpi.report.score_panels import score_panels_section
 from imgda_mpi.report.summary import summary_section
 from imgda_mpi.report.water import water_section
 from imgda_mpi.report.zoom_maps import zooms_section
@@ -34,6 +40,12 @@ PARTS: Sequence[Part[Material]] = (
     Part("analysis", "One analysis", analysis_section),
     Part("zooms", "One analysis in boxes", zooms_section),
     Part("scales", "Scales that were corrected", scales_section),
+    Part("layer-maps", "Maps of two layers", layer_maps_section),
+    Part("days", "Days", day_maps_section),
+    Part("depth-sections", "Depth and time", depth_sections_section),
+    Part("score-series", "Scores in time", score_panels_section),
+    Part("errors-by-scale", "Errors by scale", scale_errors_section),
+    Part("innovations", "Innovations", innovation_series_section),
     Part("water", "Water", water_section),
     Part("clamps", "Rejected pixels, and what soil could not take", rejected_section),
     Part("cost", "Time and memory", cost_section),
