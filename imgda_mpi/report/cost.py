@@ -69,7 +69,7 @@ def ranks_picture(account: Account) -> Picture:
         (memory, "(b) Peak memory", "Memory (MB)"),
     ):
         axes.set(xlim=(-0.9, account.n_ranks - 0.1))
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.set_title(title, loc="left", fontsize=NORMAL)
         axes.set_ylabel(label, fontsize=SMALL + 1)
         axes.set_xlabel("Rank", fontsize=SMALL + 1)

@@ -62,9 +62,9 @@ def _analysis(account: Account, n_inputs: int) -> Table:
         "seed": str(account.seed),
         "ranks": str(account.n_ranks),
         "FFT plans": account.fft_plans or "-",
-        "inputs": f"{n_inputs} files",
+        "inputs": f"{n_inputs} file{'' if n_inputs == 1 else 's'}",
     }
-    return Table(f"The analysis of {moment(account.time)}", [("of it", "what"), *said.items()])
+    return Table(f"The analysis of {moment(account.time)}", [("what", "value"), *said.items()])
 
 
 def _facts(account: Account) -> str:
