@@ -177,10 +177,8 @@ def _table(curves: Curves, material: Material) -> Table:
     statuses = ", ".join(dict.fromkeys(curves.status.values()))
     over = "from the first analysis to the last" if material.assimilations else "over all times"
     until = max(row.time for row in curves.rows)
-    return Table(
-        f"Against {curves.name} ({statuses}): means {over}, after analyses; end: {moment(until)}. Cells of equal weight.",
-        rows,
-    )
+    head = f"Against {curves.name} ({statuses}): means {over}, after analyses; end: {moment(until)}"
+    return Table(f"{head}. Cells of equal weight.", rows)
 
 
 def _of_stations(found: StationVerification) -> list[str]:
