@@ -52,7 +52,7 @@ def made_up(folder: Path) -> Path:
     """A page with everything that a page may have."""
     parts = [
         Part[None]("summary", "Summary", lambda _: Section(text=["What it did."])),
-        Part[None]("made", 'Made up, with <signs> & "quotes"', made_section),
+        Part[None]("table", 'Made up, with <signs> & "quotes"', made_section),
         Part[None]("gone", "Nowhere", lambda _: "there is no such thing"),
         Part[None]("end", "The end", lambda _: Section(text=["Nothing. " * 400])),
     ]

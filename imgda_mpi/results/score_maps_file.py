@@ -1,4 +1,4 @@
-"""Scores over the moments of a period in every cell, as CF NetCDF."""
+"""Scores over the moments of a period in every cell, as CF NetCDF, and read back."""
 
 from __future__ import annotations
 
