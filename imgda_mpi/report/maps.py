@@ -110,7 +110,9 @@ def draw_maps(
     turned = [turn(grid, centre_of(box), [land, *(panel.image for panel in panels)]) for box in boxes]
     extents = [extent(own, shown[0], box) for (own, shown), box in zip(turned, boxes, strict=True)]
     is_one = len(set(extents)) == 1
-    place = Placed([panel.title for panel in panels], extents, is_one, len({panel.shades for panel in panels}), title, note)
+    place = Placed(
+        [panel.title for panel in panels], extents, is_one, len({panel.shades for panel in panels}), title, note
+    )
     figure = Figure(figsize=(WIDTH, place.height), dpi=DOTS_PER_INCH)
     meshes: Meshes = {}
     for number, panel in enumerate(panels):

@@ -11,12 +11,20 @@ from imgda_mpi.console import Stages
 from imgda_mpi.report.analysis_maps import analysis_section
 from imgda_mpi.report.material import Material, Wanted
 from imgda_mpi.report.page import FILES, Part, write_page
+from imgda_mpi.report.station_anomalies import anomalies_section
+from imgda_mpi.report.station_lines import station_lines_section
+from imgda_mpi.report.station_maps import station_maps_section
 from imgda_mpi.workflow.report_material import open_material
 from imgda_mpi.workflow.report_tables import tables_of
 
 log = logging.getLogger(__name__)
 
-PARTS: Sequence[Part[Material]] = (Part("analysis", "One analysis", analysis_section),)
+PARTS: Sequence[Part[Material]] = (
+    Part("analysis", "One analysis", analysis_section),
+    Part("station-maps", "Correlation and ubRMSE at stations", station_maps_section),
+    Part("station-series", "Series at stations", station_lines_section),
+    Part("anomalies", "Anomalies of a day at stations", anomalies_section),
+)
 """Of the page, in its order."""
 
 
