@@ -119,7 +119,15 @@ def _draw_points(
     )
     box = {"facecolor": "white", "alpha": 0.85, "edgecolor": "none", "pad": 2.0}
     axes.text(
-        0.985, 0.03, panel.corner, transform=axes.transAxes, ha="right", va="bottom", fontsize=SMALL, bbox=box, zorder=6
+        0.985,
+        0.03,
+        panel.corner,
+        transform=axes.transAxes,
+        ha="right",
+        va="bottom",
+        fontsize=SMALL,
+        bbox=box,
+        zorder=3.5,
     )
     return points
 

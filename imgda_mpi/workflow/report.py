@@ -11,6 +11,7 @@ from imgda_mpi.console import Stages
 from imgda_mpi.report.analysis_maps import analysis_section
 from imgda_mpi.report.material import Material, Wanted
 from imgda_mpi.report.page import FILES, Part, write_page
+from imgda_mpi.report.score_maps import score_maps_section
 from imgda_mpi.report.station_anomalies import anomalies_section
 from imgda_mpi.report.station_lines import station_lines_section
 from imgda_mpi.report.station_maps import station_maps_section
@@ -21,6 +22,7 @@ log = logging.getLogger(__name__)
 
 PARTS: Sequence[Part[Material]] = (
     Part("analysis", "One analysis", analysis_section),
+    Part("score-maps", "Scores in every cell", score_maps_section),
     Part("station-maps", "Correlation and ubRMSE at stations", station_maps_section),
     Part("station-series", "Series at stations", station_lines_section),
     Part("anomalies", "Anomalies of a day at stations", anomalies_section),
