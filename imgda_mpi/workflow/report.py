@@ -9,6 +9,7 @@ from pathlib import Path
 from imgda_mpi import PROGRAM
 from imgda_mpi.console import Stages
 from imgda_mpi.report.analysis_maps import analysis_section
+from imgda_mpi.report.comparison_pictures import comparison_section
 from imgda_mpi.report.material import Material, Wanted
 from imgda_mpi.report.page import FILES, Part, write_page
 from imgda_mpi.report.score_maps import score_maps_section
@@ -26,6 +27,7 @@ PARTS: Sequence[Part[Material]] = (
     Part("station-maps", "Correlation and ubRMSE at stations", station_maps_section),
     Part("station-series", "Series at stations", station_lines_section),
     Part("anomalies", "Anomalies of a day at stations", anomalies_section),
+    Part("comparison", "Methods beside each other", comparison_section),
 )
 """Of the page, in its order."""
 
