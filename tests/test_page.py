@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 from browser import Browser, browser
 from matplotlib.figure import Figure
+from real_comparisons import write_region
+from stations_made import made_stations
 from test_report import REGION, write_case
 
-from imgda_mpi.report.material import Wanted
+from imgda_mpi.report.material import Material, Wanted
 from imgda_mpi.report.page import MOST, Part, write_page
 from imgda_mpi.report.picture import Numbers, Picture, Section, Table
-from imgda_mpi.workflow.report import report
+from imgda_mpi.workflow.report import PARTS, report
 
 # The command of all tests installs the browser beside its first stages.
 pytestmark = pytest.mark.program
@@ -65,7 +67,23 @@ def of_an_analysis(folder: Path) -> Path:
     return folder / "report.html"
 
 
-PAGES: dict[str, Callable[[Path], Path]] = {"made up": made_up, "analysis": of_an_analysis}
+def of_a_comparison(folder: Path) -> Path:
+    write_region(folder).compared("stations")
+    report([folder / "out"], Wanted())
+    return folder / "out/report.html"
+
+
+def of_stations(folder: Path) -> Path:
+    material = Material(title="", folders=(), wanted=Wanted(), stations=[made_stations(folder)])
+    return write_page(folder, "Stations", "Made by hand.", PARTS, material)
+
+
+PAGES: dict[str, Callable[[Path], Path]] = {
+    "made up": made_up,
+    "analysis": of_an_analysis,
+    "comparison": of_a_comparison,
+    "stations": of_stations,
+}
 
 
 @pytest.fixture(scope="module")

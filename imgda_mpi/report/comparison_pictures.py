@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 from matplotlib.figure import Figure
 
@@ -46,7 +48,7 @@ def comparison_section(material: Material) -> Section | str:
     if scored is not None and scored.used.size:
         pictures.append(stations_picture(saved, scored))
     return Section(
-        text=[heading(saved).replace("+-", "±").replace("m3 m-3", UNIT), *remarks(saved)],
+        text=[_sentence(said) for said in (heading(saved), *remarks(saved))],
         tables=_tables(saved),
         pictures=pictures,
     )
@@ -61,8 +63,8 @@ def images_picture(saved: SavedComparison) -> Picture:
     titles: dict[str, str] = {name: name.capitalize() for name in given}
     for number in methods:
         ubrmse = saved.ubrmse[number, 0, saved.main_region]
-        said = f", ubRMSE {ubrmse:.4f}" if np.isfinite(ubrmse) else ""
-        titles[saved.names[number]] = saved.names[number] + said
+        said = f": {ubrmse:.4f}" if np.isfinite(ubrmse) else ""
+        titles[saved.names[number]] = saved.names[number].replace("(", " (") + said
     panels = [
         Panel(
             title=f"({letter}) {title}",
@@ -185,6 +187,10 @@ def _of_what(saved: SavedComparison) -> str:
     return f"{n} draws, noise {saved.noise}".replace("m3 m-3", UNIT) if saved.noise else f"{n} times"
 
 
+def _sentence(said: str) -> str:
+    return f"{said[0].upper()}{said[1:]}.".replace("+-", "±").replace("m3 m-3", UNIT)
+
+
 def _tables(saved: SavedComparison) -> list[Table]:
     """The tables of `comparison_table`, with the signs of letters that have them."""
     tables = []
@@ -194,8 +200,18 @@ def _tables(saved: SavedComparison) -> list[Table]:
     return tables
 
 
-def _signs(text: str) -> str:
-    return text.replace("+-", " ± ").replace("-", MINUS) if text != "-" else text
+def _signs(cell: str) -> str:
+    """A cell with the signs that letters of a page have, and errors of two digits.
+
+    >>> _signs("-0.0064+-0.00107").encode("ascii", "replace")
+    b'?0.0064???0.0011'
+    """
+    if cell == "-":
+        return cell
+    mean, *errors = re.split(r"\+-([\d.]+)", cell)
+    error = f"\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}{float(errors[0]):.2g}" if errors else ""
+    said = mean + error + "".join(errors[1:])
+    return said.replace("-", MINUS)
 
 
 def _units(word: str) -> str:
