@@ -19,6 +19,7 @@ if [ ! -e "$settings" ]; then
     python -m imgda_mpi init "$settings" --twin quick > /dev/null
 fi
 run_ranks 2 python -m mpi4py -m imgda_mpi twin "$settings"
+python -m imgda_mpi report "$twin" > /dev/null
 
 cat <<END
 
@@ -27,9 +28,9 @@ errors. The model ran from one restart without them (control) and, for each vari
 for six days; then all ran freely for four. Only the surface was observed: what is gained deeper came there by the model.
 
 What to look at
-  $PWD/$twin/scores.png   correlation and errors in three layers, with and without analyses
-  $PWD/$twin/maps.png     the truth, and what is wrong with each run at the last analysis
-  $PWD/$twin/scores.csv   all scores; propagation.csv: how corrections reach the depth
+  $PWD/$twin/report.html   one page: what it did in a minute's reading, maps, scores in time, what was corrected
+  $PWD/$twin/report/       its pictures as PNG and PDF, and the numbers behind each as CSV
+  $PWD/$twin/scores.csv    all scores; propagation.csv: how corrections reach the depth
 
 From here to your own CoLM case
   one restart and one image: imgda_mpi init case.toml --model colm202x --observation gldas

@@ -8,14 +8,17 @@ import pytest
 from image_files import write_grid
 from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
+from pictures import on_grid, read_numbers, touching
 
 from imgda_mpi.arrays import FloatArray
 from imgda_mpi.faults import ConfigError, InputError, OutputError
 from imgda_mpi.grid import Grid
-from imgda_mpi.report.figure import draw_analysis
+from imgda_mpi.report.analysis_maps import analysis_picture
+from imgda_mpi.report.material import Wanted
+from imgda_mpi.report.picture import write_picture
 from imgda_mpi.report.tables import score_table
 from imgda_mpi.results.analysis_file import read_analysis
-from imgda_mpi.workflow.report import report
+from imgda_mpi.workflow import report as verb
 
 GLOBE = Grid(np.linspace(87.5, -87.5, 36), np.arange(0.0, 360.0, 5.0))
 REGION = Grid(np.arange(25.5, 50.0), np.arange(235.5, 295.0))  # rows south-north, columns beyond 180 E
@@ -25,6 +28,10 @@ ATTRIBUTES = {
     "analysis_time": "2022-06-02T06:00:00Z",
     "observation_source": "made-up.nc",
 }
+
+
+def report(directory: Path, truth: Path | None = None) -> str:
+    return verb.report([directory], Wanted(), truth)
 
 
 def write_images(
@@ -64,11 +71,9 @@ def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     """A folder with diagnostics, truth and figure; its grid; the figure."""
     directory = tmp_path_factory.mktemp("case")
     write_case(directory, request.param)
-    return (
-        directory,
-        request.param,
-        draw_analysis(read_analysis(directory / "diagnostics.nc"), directory / "figure.png"),
-    )
+    picture = analysis_picture(read_analysis(directory / "diagnostics.nc"))
+    write_picture(picture, directory, directory / "figure.png")
+    return directory, request.param, picture.figure
 
 
 def words(line: str) -> str:
@@ -76,8 +81,7 @@ def words(line: str) -> str:
 
 
 def mesh_of(figure: Figure, panel: int) -> QuadMesh:
-    mesh = figure.axes[panel].collections[-1]
-    assert isinstance(mesh, QuadMesh)
+    _, mesh = (one for one in figure.axes[panel].collections if isinstance(one, QuadMesh))
     return mesh
 
 
@@ -230,20 +234,44 @@ def test_a_truth_of_another_time_or_of_none_that_is_understood_is_refused(tmp_pa
 
 
 def test_a_file_that_is_not_of_an_analysis_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"no diagnostics\.nc"):
+    with pytest.raises(InputError, match=r"found no comparison\.nc, .* or diagnostics\.nc"):
         report(tmp_path)
     write_images(tmp_path / "diagnostics.nc", REGION, made_up_images(REGION), {"title": "no method"})
     with pytest.raises(InputError, match="no attribute method"):
         report(tmp_path)
 
 
-def test_a_figure_that_cannot_be_written_is_an_output_error(tmp_path: Path) -> None:
+def test_a_page_that_cannot_be_written_is_an_output_error(tmp_path: Path) -> None:
     write_case(tmp_path, REGION)
-    with pytest.raises(OutputError, match="nowhere"):
-        draw_analysis(read_analysis(tmp_path / "diagnostics.nc"), tmp_path / "nowhere" / "figure.png")
+    (tmp_path / "report").write_text("a file of the user's")
+    with pytest.raises(OutputError, match=r"report: .*give another one with --output"):
+        report(tmp_path)
+    assert not (tmp_path / "report.html").exists()
 
 
-def test_a_truth_beside_a_comparison_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "comparison.nc").touch()
-    with pytest.raises(ConfigError, match="holds a comparison, which has its own truth; leave it out"):
-        report(tmp_path, tmp_path / "truth.nc")
+def test_a_truth_beside_something_else_than_one_analysis_is_refused(tmp_path: Path) -> None:
+    folders = [tmp_path / name for name in ("one", "other")]
+    for folder in folders:
+        folder.mkdir()
+        write_case(folder, REGION)
+    with pytest.raises(ConfigError, match="is for one analysis alone, and not for 2 folders; leave it out"):
+        verb.report(folders, Wanted(), folders[0] / "truth.nc")
+
+
+def test_the_numbers_behind_the_maps_are_those_that_are_drawn(case: tuple[Path, Grid, Figure]) -> None:
+    directory, grid, figure = case
+    columns = read_numbers(directory / "figure.csv")
+    assert list(columns) == [
+        *("latitude_degrees_north", "longitude_degrees_east"),
+        *("background_m3_m-3", "observation_m3_m-3", "analysis_m3_m-3", "increment_m3_m-3"),
+    ]
+    images = made_up_images(grid)
+    for panel, name in enumerate(("background", "observation", "analysis", "increment")):
+        again = on_grid(columns, f"{name}_m3_m-3", grid)
+        np.testing.assert_allclose(again, images[name], rtol=1e-6)
+        drawn = np.ma.filled(np.ma.asarray(mesh_of(figure, panel).get_array()), np.nan)
+        np.testing.assert_allclose(np.sort(drawn.ravel()), np.sort(again.ravel()), rtol=1e-6)
+
+
+def test_titles_are_above_the_frames_and_inside_the_figure(case: tuple[Path, Grid, Figure]) -> None:
+    assert touching(case[2]) == []

@@ -12,6 +12,8 @@ from imgda_mpi.arrays import BoolArray, FloatArray
 from imgda_mpi.grid import Grid
 from imgda_mpi.histories.image_series import ImageSeries
 from imgda_mpi.observations.image import Layer
+from imgda_mpi.results.account_file import Account, read_account
+from imgda_mpi.results.analysis_file import DIAGNOSTICS
 from imgda_mpi.results.comparison_file import SavedComparison
 from imgda_mpi.results.field_scores_file import FieldScores
 from imgda_mpi.results.run_folder import Run
@@ -71,6 +73,17 @@ class Ran:
             Where it is damaged.
         """
         return None if self.opened is None else self.opened()
+
+    @cached_property
+    def accounts(self) -> Sequence[Account]:
+        """Of its analyses, all but their images.
+
+        Raises
+        ------
+        InputError
+            Where the file of one is damaged.
+        """
+        return [read_account(folder / DIAGNOSTICS) for folder in self.analyses]
 
     def analysis_at(self, time: datetime | None) -> Path | None:
         """Folder of the last analysis up to a time, else of the first one; None where there is none."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import logging
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,9 @@ TEXT = 2e6
 
 SMALLER = (1.0, 0.75, 0.5)
 """What pictures in a page that would be too large are scaled to, with 256 colours; the files stay as they are."""
+
+NUMBER = re.compile(r"[-+±\u2212>]?[\d.]*( ?[±%].*)?")
+"""A cell that is set at the right."""
 
 Of = TypeVar("Of")
 
@@ -110,6 +114,7 @@ def _written(part: Part[Of], section: Section, directory: Path) -> dict[str, Any
         "anchor": part.anchor,
         "title": part.title,
         "text": section.text,
+        "terms": section.terms,
         "tables": [_shown_table(table) for table in section.tables],
         "pictures": [_shown(picture, directory) for picture in section.pictures],
         "steps": [_shown(picture, directory) for picture in section.steps],
@@ -118,7 +123,9 @@ def _written(part: Part[Of], section: Section, directory: Path) -> dict[str, Any
 
 
 def _shown_table(table: Table) -> Mapping[str, Any]:
-    return {"caption": table.caption, "rows": table.rows}
+    head, *body = table.rows
+    sides = ["number" if all(NUMBER.fullmatch(row[n]) for row in body) else "words" for n in range(len(head))]
+    return {"caption": table.caption, "head": head, "body": body, "sides": sides}
 
 
 def _shown(picture: Picture, directory: Path) -> dict[str, Any]:

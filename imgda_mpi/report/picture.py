@@ -99,12 +99,14 @@ class Section:
     Parameters
     ----------
     text : paragraphs
+    terms : sentences by what they are about
     tables, pictures
     steps : pictures of which one is shown at a time, each with a label
     details : by title, long texts that are opened on demand, as settings
     """
 
     text: Sequence[str] = ()
+    terms: Mapping[str, Sequence[str]] = field(default_factory=dict)
     tables: Sequence[Table] = ()
     pictures: Sequence[Picture] = ()
     steps: Sequence[Picture] = ()

@@ -129,7 +129,7 @@ def _block(found: StationVerification, period: int, regions: list[int]) -> str:
     if not has_r.all():
         n_r = np.count_nonzero(has_r)
         table += f"\nR of {n_r} stations: at {n_scored - n_r} a run or the station never changes."
-    said = [textwrap.fill(_paired(found, period, run, scored), WIDTH) for run in range(1, len(runs))]
+    said = [textwrap.fill(paired_words(found, period, run, scored), WIDTH) for run in range(1, len(runs))]
     return "\n".join([title, table, *said])
 
 
@@ -149,7 +149,7 @@ def _days(found: StationVerification, at: tuple[int, int, int]) -> str:
     return f"{there.mean():.2f} ({there.size} d)" if there.size else "-"
 
 
-def _paired(found: StationVerification, period: int, run: int, scored: BoolArray) -> str:
+def paired_words(found: StationVerification, period: int, run: int, scored: BoolArray) -> str:
     """At how many stations a run is better than the control."""
     results, said = found.results, []
     for name, sign in BETTER.items():

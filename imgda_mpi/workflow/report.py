@@ -16,12 +16,14 @@ from imgda_mpi.report.score_maps import score_maps_section
 from imgda_mpi.report.station_anomalies import anomalies_section
 from imgda_mpi.report.station_lines import station_lines_section
 from imgda_mpi.report.station_maps import station_maps_section
+from imgda_mpi.report.summary import summary_section
 from imgda_mpi.workflow.report_material import open_material
 from imgda_mpi.workflow.report_tables import tables_of
 
 log = logging.getLogger(__name__)
 
 PARTS: Sequence[Part[Material]] = (
+    Part("summary", "Summary", summary_section),
     Part("analysis", "One analysis", analysis_section),
     Part("score-maps", "Scores in every cell", score_maps_section),
     Part("station-maps", "Correlation and ubRMSE at stations", station_maps_section),

@@ -21,7 +21,7 @@ from imgda_mpi.histories.read import open_series
 from imgda_mpi.histories.run import open_run_folder
 from imgda_mpi.report.material import Beside, Curves, Material, Ran, Wanted
 from imgda_mpi.report.twin_table import twin_table
-from imgda_mpi.results.analysis_file import DIAGNOSTICS, read_analysis, read_truth
+from imgda_mpi.results.analysis_file import DIAGNOSTICS, read_analysis, read_innovation, read_truth
 from imgda_mpi.results.comparison_file import SavedComparison, read_comparison
 from imgda_mpi.results.field_scores_file import FieldScores, read_field_scores
 from imgda_mpi.results.innovations_file import read_innovations
@@ -96,8 +96,8 @@ def open_material(folders: Sequence[Path], wanted: Wanted, truth: Path | None) -
         folders=folders,
         wanted=wanted,
         runs=runs,
-        beside=list(found.beside.values()),
-        curves=found.curves,
+        beside=sorted(found.beside.values(), key=_is_no_judge),
+        curves=sorted(found.curves, key=_is_no_judge),
         fields=found.fields,
         score_maps=found.score_maps,
         stations=found.stations,
@@ -124,9 +124,12 @@ def _opener(folder: Path) -> Callable[[Path, _Found], None]:
         if (folder / file).is_file():
             return opener
     *others, last = kinds
+    runs = ", ".join(sorted(file.parent.name for file in folder.glob(f"*/{RUN_FILE}")))
     raise fault(
         folder,
-        found=f"no {', '.join(others)} or {last}" if folder.is_dir() else "no such folder",
+        found=f"no {', '.join(others)} or {last}{f' (runs in it: {runs})' * bool(runs)}"
+        if folder.is_dir()
+        else "no such folder",
         expected="the output folder of an analysis, a comparison, a verification, a run or a whole twin experiment",
         do="give the output directory of its settings",
     )
@@ -250,6 +253,11 @@ def _named(runs: Mapping[Path, Ran]) -> list[Ran]:
     return sorted(runs.values(), key=lambda ran: bool(ran.analyses))
 
 
+def _is_no_judge(one: Beside | Curves) -> bool:
+    """What is independent comes first."""
+    return INDEPENDENT not in one.status.values()
+
+
 def _folders(runs: Sequence[Ran]) -> dict[str, Path]:
     return {ran.name: ran.directory for ran in runs if ran.run is not None}
 
@@ -259,7 +267,7 @@ def _innovations(runs: Sequence[Ran], wanted: Wanted) -> list[RunInnovations]:
     analysed = [ran for ran in runs if ran.run is not None and ran.analyses]
     if not analysed:
         return []
-    grid = read_analysis(analysed[0].analyses[0] / DIAGNOSTICS).grid
+    grid = read_innovation(analysed[0].analyses[0] / DIAGNOSTICS).grid
     boxes = {name: box for name, box in {**BOXES, **wanted.boxes}.items() if cells_of(grid, box).any()}
     inputs = Inputs(runs={}, grid=grid, times=(), window=None, periods={}, boxes=boxes, layers=LAYERS)
     return innovations_of(_folders(analysed), inputs, MPI.COMM_SELF) or []

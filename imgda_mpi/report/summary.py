@@ -1,0 +1,260 @@
+"""The first part of a page: what was assimilated, what it did, how sure that is, and what to mend; a minute to read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from imgda_mpi.arrays import FloatArray
+from imgda_mpi.report.innovations_words import sentences
+from imgda_mpi.report.material import Curves, Material, Ran
+from imgda_mpi.report.mending import to_mend
+from imgda_mpi.report.picture import Section, Table
+from imgda_mpi.report.stations_table import paired_words
+from imgda_mpi.report.theme import UNIT, layer_name, moment
+from imgda_mpi.results.analysis_file import DIAGNOSTICS, SavedAnalysis, read_analysis
+from imgda_mpi.results.station_scores_file import StationVerification
+from imgda_mpi.verify.scores import before_and_after, change
+from imgda_mpi.verify.station_verification import NAMES
+from imgda_mpi.verify.status import FIT, INDEPENDENT
+
+WHAT, DID, SURE, MEND = "What was assimilated", "What it did", "How sure that is", "What to mend"
+
+
+def summary_section(material: Material) -> Section:
+    """The summary of anything that a page is made of."""
+    did, tables = _what_it_did(material)
+    return Section(
+        terms={
+            WHAT: _what(material) or ["Nothing: there is no analysis in what was given."],
+            DID: did or ["Nothing that was given says so: there are no scores."],
+            SURE: _how_sure(material),
+            MEND: to_mend(material) or ["Nothing stands out."],
+        },
+        tables=tables,
+    )
+
+
+def _what(material: Material) -> list[str]:
+    """Of every run with analyses, and of a comparison."""
+    alone = [ran for ran in material.assimilations if ran.run is None]
+    said = [_of_image(ran) for ran in alone]
+    methods: dict[str, list[str]] = {}
+    for ran in material.assimilations:
+        if ran.run is not None:
+            first = read_analysis(ran.analyses[0] / DIAGNOSTICS)
+            methods.setdefault(_images_of(ran, first), []).append(
+                ran.name if ran.name == first.method else f"{ran.name} ({first.method})"
+            )
+    said += [f"{', '.join(names)}: {images}." for images, names in methods.items()]
+    if material.control is not None and said:
+        said.append(f"Beside runs {material.control.name}, without any analysis.")
+    comparison = material.comparison
+    if comparison is not None:
+        what = f"{comparison.case.size} draws of noise {comparison.noise}" if comparison.noise else "real images"
+        said.append(f"A comparison of {len(comparison.shown())} methods on {what}, judged by {comparison.judged_by}.")
+    return said
+
+
+def _of_image(ran: Ran) -> str:
+    """What an analysis alone was given."""
+    saved = read_analysis(ran.analyses[0] / DIAGNOSTICS)
+    n_land, n_seen = (int(np.isfinite(image).sum()) for image in (saved.background, saved.observation))
+    source = saved.observation_source.rsplit("/", 1)[-1]
+    return (
+        f"{source}, which sees {n_seen} of {n_land} cells of soil, into the state of {moment(saved.time)} by "
+        f"{saved.method}."
+    )
+
+
+def _images_of(ran: Ran, first: SavedAnalysis) -> str:
+    """What a run was given."""
+    apart = np.diff([time.timestamp() for time in ran.times]) / 3600
+    every = f" every {np.median(apart):g} h" if apart.size else ""
+    source = first.observation_source.rsplit("/", 1)[-1]
+    since, until = moment(ran.times[0]), moment(ran.times[-1])
+    return f"{len(ran.times)} images{every} from {since} to {until}; the first one is {source}"
+
+
+def _what_it_did(material: Material) -> tuple[list[str], list[Table]]:
+    said: list[str] = []
+    for ran in material.assimilations:
+        if ran.run is None:
+            said += _of_analysis(ran, material)
+    for curves in material.curves:
+        said += _of_curves(curves, material)
+    for stations in material.stations:
+        said += _of_stations(stations)
+    if material.comparison is not None:
+        said += _of_comparison(material)
+    tables = [_table(material.curves, material)] if material.curves else []
+    return said, tables
+
+
+def _of_analysis(ran: Ran, material: Material) -> list[str]:
+    """Size of the increment, and scores of an analysis alone."""
+    saved = read_analysis(ran.analyses[0] / DIAGNOSTICS)
+    changed = saved.increment[np.isfinite(saved.increment)]
+    if changed.size == 0:
+        return [f"{ran.name} has changed nothing."]
+    said = [
+        f"{ran.name} changes the soil moisture of 0-10 cm by {np.sqrt(np.mean(changed**2)):.3f} {UNIT} (root mean "
+        f"square), {changed.mean():+.4f} on average, at most by {np.abs(changed).max():.2f}."
+    ]
+    references: list[tuple[str, str, FloatArray]] = [("the observation", FIT, saved.observation)]
+    if material.truth is not None:
+        references.append(("the truth", INDEPENDENT, material.truth))
+    for name, status, image in references:
+        before, after = before_and_after(saved.background, saved.analysis, image)
+        if before.n_cells:
+            said.append(
+                f"Against {name} ({status}; {before.n_cells} cells of equal weight) the correlation in space goes from "
+                f"{change(before.scc, after.scc, '.3f', 'to')}, the ubRMSE from "
+                f"{change(before.ubrmse, after.ubrmse, '.4f', 'to')} {UNIT}, the bias from "
+                f"{change(before.bias, after.bias, '+.4f', 'to')} {UNIT}."
+            )
+    return said
+
+
+def _of_curves(curves: Curves, material: Material) -> list[str]:
+    """Scores of the shown run beside the control, in the uppermost layer: while images come, and at the end."""
+    runs = _runs_of(curves, material)
+    layers = list(dict.fromkeys(row.layer for row in curves.rows))
+    if not runs or not layers:
+        return []
+    main, layer = material.main, layers[0]
+    shown = main.name if main is not None and main.name in runs else runs[-1]
+    during, at_end = (_means(curves, shown, layer, material, which) for which in ("during", "end"))
+    beside = runs[0] if len(runs) > 1 else None
+    before = None if beside is None else _means(curves, beside, layer, material, "during")
+    where = f"Against {curves.name} ({curves.status.get(layer, 'not known')}), in {layer_name(layer)}"
+    if before is None:
+        return [
+            f"{where}, {shown} has a correlation in space of {during[0]:.2f} and an ubRMSE of {during[1]:.3f} {UNIT}."
+        ]
+    said = [
+        f"{where}, the correlation in space is {during[0]:.2f} with {shown} and {before[0]:.2f} with {beside}, the "
+        f"ubRMSE {during[1]:.3f} and {before[1]:.3f} {UNIT}, on average while images are assimilated."
+    ]
+    last, end = material.last_analysis, max(row.time for row in curves.rows)
+    control_at_end = _means(curves, runs[0], layer, material, "end")
+    if last is not None and end > last:
+        hours = (end - last).total_seconds() / 3600
+        later = f"{hours / 24:.0f} days" if hours >= 48 else f"{hours:g} h"
+        said[0] += f" {later} after the last analysis the ubRMSE is {at_end[1]:.3f} and {control_at_end[1]:.3f}."
+    return said
+
+
+def _runs_of(curves: Curves, material: Material) -> list[str]:
+    """Runs that have scores, the control first."""
+    there = list(dict.fromkeys(row.run for row in curves.rows))
+    order = [ran.name for ran in material.runs]
+    return sorted(there, key=lambda name: order.index(name) if name in order else len(order))
+
+
+def _means(curves: Curves, run: str, layer: tuple[float, float], material: Material, which: str) -> tuple[float, float]:
+    """Mean SCC and ubRMSE after analyses: during the assimilation, of everything where there is none; or at the end."""
+    rows = [row for row in curves.rows if row.run == run and row.layer == layer and row.side != "before"]
+    first = min((ran.times[0] for ran in material.assimilations), default=None)
+    last = material.last_analysis
+    if which == "end":
+        rows = rows[-1:]
+    elif first is not None and last is not None:
+        rows = [row for row in rows if first <= row.time <= last] or rows
+    values = np.array([[row.scores.scc, row.scores.ubrmse] for row in rows]).reshape(-1, 2)
+    known = np.isfinite(values)
+    means = np.where(known, values, 0.0).sum(axis=0) / np.where(known.any(axis=0), known.sum(axis=0), np.nan)
+    return float(means[0]), float(means[1])
+
+
+def _table(every: Sequence[Curves], material: Material) -> Table:
+    """Scores of all runs in all layers, against each of what judges."""
+    rows = [["against", "layer", "run", "SCC, mean", "SCC, end", f"ubRMSE, mean ({UNIT})", f"ubRMSE, end ({UNIT})"]]
+    for curves in every:
+        for layer in dict.fromkeys(row.layer for row in curves.rows):
+            for run in _runs_of(curves, material):
+                during, end = (_means(curves, run, layer, material, which) for which in ("during", "end"))
+                status = curves.status.get(layer, "")
+                numbers = [f"{during[0]:.3f}", f"{end[0]:.3f}", f"{during[1]:.4f}", f"{end[1]:.4f}"]
+                rows.append([f"{curves.name}, {status}", layer_name(layer), run, *numbers])
+    over = "from the first analysis to the last" if material.assimilations else "over all times"
+    return Table(f"Means {over}, after analyses; end: the last moment. Cells of equal weight.", rows)
+
+
+def _of_stations(found: StationVerification) -> list[str]:
+    """Means over all stations in the first period, of the last run beside the first one."""
+    results, runs = found.results, found.series.runs
+    period, region, shown = 0, 0, len(runs) - 1
+    n_scored = int(results.n_scored[period, region])
+    if n_scored == 0:
+        return []
+    correlation, ubrmse = (NAMES.index(name) for name in ("R", "ubRMSE"))
+    first, last = results.means[:, period, 0, region], results.means[:, period, shown, region]
+    where = f"At {n_scored} stations of {found.name} ({found.status}), {list(found.periods)[period]}"
+    if shown == 0:
+        return [
+            f"{where}, {runs[0]} has a mean correlation of {first[correlation]:.2f} and an ubRMSE of "
+            f"{first[ubrmse]:.3f} {UNIT}."
+        ]
+    low, high = results.mean_difference_ends[:, correlation, period, shown, region]
+    scored = results.n_pairs[period] >= found.least_pairs
+    return [
+        f"{where}, the mean correlation in time is {last[correlation]:.2f} with {runs[shown]} and "
+        f"{first[correlation]:.2f} with {runs[0]} (difference between {low:+.3f} and {high:+.3f}, 95 %), the ubRMSE "
+        f"{last[ubrmse]:.3f} and {first[ubrmse]:.3f} {UNIT}. {paired_words(found, period, shown, scored)}"
+    ]
+
+
+def _of_comparison(material: Material) -> list[str]:
+    """The method with the least error, and the one that changes nothing."""
+    saved = material.comparison
+    if saved is None:
+        return []
+    scored = saved.station_scores
+    ubrmse = np.array(
+        [
+            np.nanmean(saved.ubrmse[number, :, saved.main_region] if scored is None else scored.values[1, number])
+            for number in saved.shown()
+        ]
+    )
+    names = [saved.names[number] for number in saved.shown()]
+    if not np.isfinite(ubrmse).any():
+        return []
+    best = int(np.nanargmin(ubrmse))
+    said = f"The least ubRMSE, {ubrmse[best]:.4f} {UNIT}, has {names[best]}"
+    if "none" in names and names[best] != "none":
+        said += f"; without any correction it is {ubrmse[names.index('none')]:.4f}"
+    return [f"{said}."]
+
+
+def _how_sure(material: Material) -> list[str]:
+    """What innovations say, over how many moments, and whether anything independent judges."""
+    said = []
+    main = material.main
+    for run in material.innovations:
+        if run.times.size and (main is None or run.name == main.name):
+            said.append(f"{run.name}: {sentences(run, 0)[0].replace('+-', '±')} More is below, at innovations.")
+    for curves in material.curves:
+        n_times = len({row.time for row in curves.rows})
+        said.append(f"Scores against {curves.name} are of {n_times} moments, and have no intervals.")
+    for stations in material.stations:
+        n_times = stations.series.seconds.size
+        said.append(
+            f"Intervals at the stations of {stations.name} are of blocks of times, as long as errors last "
+            f"({n_times} times)."
+        )
+    if material.comparison is not None and np.unique(material.comparison.case).size == 1:
+        said.append("It is one truth at one time: other ones may rank the methods in another order.")
+    statuses = {word for curves in material.curves for word in curves.status.values()}
+    statuses |= {stations.status for stations in material.stations}
+    if (
+        material.assimilations
+        and material.comparison is None
+        and INDEPENDENT not in statuses
+        and material.truth is None
+    ):
+        said.append(
+            "Nothing independent judges: that the analysis fits what it was given is no proof that it is right."
+        )
+    return said or ["Nothing that was given says so."]
