@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matplotlib.collections import PathCollection, QuadMesh
+from pictures import on_grid, read_numbers, touching
 from real_comparisons import Region, write_region
 from test_station_pictures import corner, numbers, section, table_of
 
@@ -36,14 +37,12 @@ def made_of(saved: SavedComparison | None) -> Section:
 def test_the_images_are_those_of_the_table_with_their_scores(by_image: SavedComparison, tmp_path: Path) -> None:
     picture = made_of(by_image).pictures[0]
     assert picture.name == "figure"
-    table = table_of(picture, tmp_path)
+    picture.numbers.write(tmp_path / "numbers.csv")
+    table = read_numbers(tmp_path / "numbers.csv")
     grid, names = by_image.grid, ["background", "judge", "observation", "pointwise", "innovation/full"]
-    rows = [int(np.abs(grid.latitude - one).argmin()) for one in numbers(table["latitude_degrees_north"])]
-    columns = [int(np.abs(grid.longitude - one).argmin()) for one in numbers(table["longitude_degrees_east"])]
     images = {}
     for name, axes in zip(names, picture.figure.axes, strict=False):
-        images[name] = np.full(grid.shape, np.nan)
-        images[name][rows, columns] = numbers(table[f"{name}_m3_m-3"])
+        images[name] = on_grid(table, f"{name}_m3_m-3", grid)
         mesh = axes.collections[1]
         assert isinstance(mesh, QuadMesh)
         shown = np.ma.filled(np.ma.asarray(mesh.get_array(), np.float64), np.nan).reshape(grid.shape)
@@ -109,6 +108,11 @@ def test_stations_that_judge_have_maps(region: Region, tmp_path: Path) -> None:
         assert said in picture.caption.replace(MINUS, "-")
     assert made.tables[0].rows[0][:2] == ["method", "R"]
     assert "95 % intervals" in made.text[1]
+
+
+def test_no_letters_touch_frames(by_image: SavedComparison) -> None:
+    for picture in made_of(by_image).pictures:
+        assert touching(picture.figure) == []
 
 
 def test_without_a_comparison_it_is_said_what_brings_one() -> None:

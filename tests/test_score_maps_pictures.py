@@ -8,7 +8,8 @@ import netCDF4
 import numpy as np
 import pytest
 from matplotlib.collections import QuadMesh
-from test_station_pictures import numbers, section, table_of
+from pictures import on_grid, read_numbers, touching
+from test_station_pictures import section
 
 from imgda_mpi.arrays import FloatArray
 from imgda_mpi.faults import InputError
@@ -74,26 +75,24 @@ def test_pictures_show_the_first_run_and_what_others_change(tmp_path: Path, rng:
         "product, forecast, 0-10 cm",
     ]
     for step, where in zip(made.steps, ((0, 0), (0, 1), (1, 0)), strict=True):
-        table = table_of(step, tmp_path)
-        rows = [int(np.abs(GRID.latitude - one).argmin()) for one in numbers(table["latitude_degrees_north"])]
-        columns = [int(np.abs(GRID.longitude - one).argmin()) for one in numbers(table["longitude_degrees_east"])]
+        step.numbers.write(tmp_path / "numbers.csv")
+        table = read_numbers(tmp_path / "numbers.csv")
         axes = iter(step.figure.axes)
         for run, name in enumerate(("control", "paper")):
             for score in SCORES:
                 unit = "" if score == "correlation" else "_m3_m-3"
-                values = numbers(table[f"{name}_{score}{'_minus_first' if run else ''}{unit}"])
+                image = on_grid(table, f"{name}_{score}{'_minus_first' if run else ''}{unit}", GRID)
                 maps = written[where][score]
-                expected = maps[run] - maps[0] if run else maps[0]
-                np.testing.assert_allclose(values, expected[rows, columns], atol=1e-6)
+                np.testing.assert_allclose(image, maps[run] - maps[0] if run else maps[0], atol=1e-6)
                 mesh = next(axes).collections[1]
                 assert isinstance(mesh, QuadMesh)
                 shown = np.ma.filled(np.ma.asarray(mesh.get_array(), np.float64), np.nan).reshape(GRID.shape)
-                np.testing.assert_allclose(shown[rows, columns], values, atol=1e-6)
+                np.testing.assert_allclose(shown, image, atol=1e-6)
                 low, high = mesh.get_clim()
                 assert low == (-high if run or score == "bias" else 0.0)
-        # Of what was written, not of the differences.
-        r = np.nanmedian(numbers(table["control_correlation"]) + numbers(table["paper_correlation_minus_first"]))
-        bias = np.nanmedian(numbers(table["control_bias_m3_m-3"]))
+        assert touching(step.figure) == []
+        r = np.nanmedian(table["control_correlation"] + table["paper_correlation_minus_first"])
+        bias = np.nanmedian(table["control_bias_m3_m-3"])
         assert f"paper correlation {r:.2f}" in step.caption
         assert f"bias {bias:+.3f}" in step.caption.replace(MINUS, "-")
         assert "not known whether assimilated" in step.caption

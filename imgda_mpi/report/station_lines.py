@@ -210,8 +210,6 @@ def _draw(drawn: _Drawn) -> Figure:
         top.set_title(f"({letter}) {_title(drawn.found, one)}", loc="left", fontsize=SMALL + 0.5, pad=4)
         if column == 0 and row == n_rows // 2:
             axes.set_ylabel(f"Soil moisture ({UNIT})", fontsize=SMALL)
-        if drawn.rain is not None and column == n_columns - 1 and row == n_rows // 2:
-            top.set_ylabel("Rain\n(mm per day)", fontsize=SMALL)
     _draw_legend(figure, drawn, height)
     first, *_, last = drawn.found.series.seconds.tolist()
     days = [f"{day.day} {day:%B %Y}" for day in (datetime.fromtimestamp(one, UTC) for one in (first, last))]
@@ -255,7 +253,6 @@ def _draw_rain(axes: Axes, drawn: _Drawn, station: int) -> None:
     axes.set_ylim(1.05 * drawn.most_rain, 0.0)
     axes.set_yticks([float(f"{0.7 * drawn.most_rain:.1g}")])
     axes.yaxis.tick_right()
-    axes.yaxis.set_label_position("right")
     axes.tick_params(labelsize=SMALL, color=QUIET, bottom=False, labelbottom=False)
 
 
@@ -266,7 +263,7 @@ def _draw_legend(figure: Figure, drawn: _Drawn, height: float) -> None:
     ]
     lines.append(Line2D([], [], color=OBSERVED_COLOUR, label="station"))
     if drawn.rain is not None:
-        lines.append(Line2D([], [], color=RAIN_COLOUR, linewidth=6, label="rain"))
+        lines.append(Line2D([], [], color=RAIN_COLOUR, linewidth=6, label="rain (mm per day)"))
     figure.legend(
         handles=lines,
         loc="upper left",

@@ -12,6 +12,7 @@ from imgda_mpi.report.maps import Shades
 from imgda_mpi.report.material import Material
 from imgda_mpi.report.picture import Column, Numbers, Picture, Section, Table
 from imgda_mpi.report.point_maps import PointPanel, Region, draw_point_maps, regions_with_points
+from imgda_mpi.report.stations_table import distinct_regions
 from imgda_mpi.report.theme import MINUS, SIZE_COLOURS, UNIT, WORSE_IS_RED, limits_from_zero, symmetric_limits
 from imgda_mpi.results.station_scores_file import StationVerification
 from imgda_mpi.verify.regions import BOXES, Box
@@ -217,35 +218,35 @@ def _table(found: StationVerification) -> Table:
     """Means of every run, region and period, and at how many stations it is better than the control."""
     rows = [["run", "region", "period", "n"]]
     for score in MAPPED:
-        rows[0] += [
-            f"{score.name} {f'({score.unit})' if score.unit else ''}".strip(),
-            "change",
-            "better at",
-            "significantly",
-            "worse",
-        ]
+        unit = f" ({score.unit})" if score.unit else ""
+        rows[0] += [f"{score.name}{unit}", "change", f"{score.name} better at"]
+    names, members = list(found.regions), list(found.regions.values())
     for period, name in enumerate(found.periods):
-        for region, inside in found.regions.items():
+        for regions in distinct_regions(found):
+            inside = members[regions[0]]
+            scored = inside & (found.results.n_pairs[period] >= found.least_pairs)
+            region = " = ".join(names[number] for number in regions)
             for run, of_run in enumerate(found.series.runs):
-                scored = inside & (found.results.n_pairs[period] >= found.least_pairs)
-                row = [of_run, region, name, str(np.count_nonzero(scored))]
-                for score in MAPPED:
-                    row += _cells(found, period, score, run, inside)
-                rows.append(row)
-    return Table(f"Scores at stations {found.name} ({found.status}), means over stations of the same weight", rows)
+                cells = [cell for score in MAPPED for cell in _cells(found, period, score, run, inside)]
+                rows.append([of_run, region, name, str(np.count_nonzero(scored)), *cells])
+    return Table(
+        f"Scores at stations {found.name} ({found.status}), means over stations of the same weight; change and better "
+        f"beside {found.series.runs[0]}, in brackets where that is significant: better, worse",
+        rows,
+    )
 
 
 def _cells(found: StationVerification, period: int, score: Score, run: int, inside: BoolArray) -> list[str]:
     values = found.results.values[score.number, period][:, inside]
     if not np.isfinite(values[run]).any():
-        return ["-"] * 5
+        return ["-"] * 3
     mean = _number(float(np.nanmean(values[run])), score)
     if run == 0:
-        return [mean, "", "", "", ""]
+        return [mean, "", ""]
     changes = values[run] - values[0]
     low, high = found.results.difference_ends[:, score.number, period, run][:, inside]
     better, worse = _counts(changes, np.asarray((low > 0) | (high < 0)), score)
     n_better = int(np.count_nonzero((changes if score.more_is_better else -changes) > 0))
     n_known = int(np.count_nonzero(np.isfinite(changes)))
     change = _number(float(np.nanmean(changes)), score, is_change=True) if n_known else "-"
-    return [mean, change, f"{n_better} of {n_known}", str(better), str(worse)]
+    return [mean, change, f"{n_better} of {n_known} ({better}, {worse})"]
