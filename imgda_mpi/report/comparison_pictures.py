@@ -74,22 +74,31 @@ def images_picture(saved: SavedComparison) -> Picture:
         )
         for letter, (name, title) in zip("abcdefghijklmnopqr", titles.items(), strict=False)
     ]
-    first = "Draw" if saved.noise else "Time"
-    has_gaps = bool((land & ~np.isfinite(saved.images["observation"])).any())
-    gaps = " White: land without a value." if has_gaps else ""
+    first = f"{'Draw' if saved.noise else 'Time'} 1 of {_of_what(saved)}"
+    of_methods = saved.ubrmse[methods, 0, saved.main_region]
+    notes = []
+    if np.isfinite(of_methods).any():
+        notes.append(f"Numbers in titles: ubRMSE ({UNIT}) over {REGIONS[saved.main_region]}.")
+    if (land & ~np.isfinite(saved.images["observation"])).any():
+        notes.append("White: land without a value.")
     n_left = len(saved.shown()) - len(methods) - ("none" in saved.names)
-    left = f" {n_left} methods have no room here." if n_left > 0 else ""
-    errors = ", ".join(f"{saved.names[number]} {saved.ubrmse[number, 0, saved.main_region]:.4f}" for number in methods)
-    scored = (
-        f" ubRMSE ({UNIT}) of this draw over {REGIONS[saved.main_region]}: {errors}." if "nan" not in errors else ""
+    if n_left > 0:
+        notes.append(f"{n_left} methods have no room here.")
+    errors = ", ".join(
+        f"{saved.names[number]} {error:.4f}"
+        for number, error in zip(methods, of_methods, strict=True)
+        if np.isfinite(error)
     )
+    scored = f"; ubRMSE {errors} {UNIT}" if errors else ""
+    n_columns = 2 if len(panels) == 4 else 3
     return Picture(
         name="figure",
-        figure=draw_maps(saved.grid, land, panels, 3, title=f"{first} 1 of {_of_what(saved)}"),
+        figure=draw_maps(saved.grid, land, panels, n_columns, title=first, note=" ".join(notes)),
         numbers=numbers_of_maps(saved.grid, panels),
-        alt=f"{len(panels)} maps of soil moisture: {', '.join(given)}, and the analyses of {len(methods)} methods.",
+        alt=f"{len(panels)} maps of soil moisture: {', '.join(given)}, and the analyses of {len(methods)} "
+        f"methods{scored}.",
         caption=f"Soil moisture ({UNIT}) of {', '.join(given)} and of the analysis of each method, "
-        f"{first.lower()} 1 of {_of_what(saved)}.{scored}{gaps}{left}",
+        f"{first[0].lower()}{first[1:]}{scored}. {' '.join(notes)}".strip(),
         is_papers=True,
     )
 
