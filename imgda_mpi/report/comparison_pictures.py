@@ -90,7 +90,7 @@ def images_picture(saved: SavedComparison) -> Picture:
         if np.isfinite(error)
     )
     scored = f"; ubRMSE {errors} {UNIT}" if errors else ""
-    n_columns = 2 if len(panels) == 4 else 3
+    n_columns = 2 if len(panels) == 4 and saved.grid.is_periodic else 3
     return Picture(
         name="figure",
         figure=draw_maps(saved.grid, land, panels, n_columns, title=first, note=" ".join(notes)),
