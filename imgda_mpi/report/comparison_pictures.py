@@ -25,7 +25,7 @@ from imgda_mpi.report.theme import (
 from imgda_mpi.results.comparison_file import SavedComparison
 from imgda_mpi.verify.station_scores import StationScores
 
-NO_COMPARISON = "there is no comparison of methods: `imgda_mpi compare` makes one"
+NO_COMPARISON = "there is no comparison of methods: imgda_mpi compare makes one"
 
 MOST_PANELS = 18
 

@@ -23,7 +23,7 @@ from imgda_mpi.report.theme import (
 from imgda_mpi.results.score_maps_file import ScoreMaps, open_score_maps
 from imgda_mpi.verify.status import UNKNOWN
 
-NO_MAPS = "there are no scores in every cell: `imgda_mpi verify` makes them, with sections [images.NAME]"
+NO_MAPS = "there are no scores in every cell: imgda_mpi verify makes them, with sections [images.NAME]"
 
 SCORES = {"correlation": "Correlation", "ubrmse": "ubRMSE", "bias": "Bias"}
 """Of the maps, in words."""

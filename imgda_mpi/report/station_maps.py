@@ -18,7 +18,7 @@ from imgda_mpi.results.station_scores_file import StationVerification
 from imgda_mpi.verify.regions import BOXES, Box
 from imgda_mpi.verify.station_verification import NAMES
 
-NO_STATIONS = "there is no verification at stations: `imgda_mpi verify` makes one, with sections [stations.NAME]"
+NO_STATIONS = "there is no verification at stations: imgda_mpi verify makes one, with sections [stations.NAME]"
 
 LEGEND = "Thick outline: the change is significant (its 95 % interval is without zero)."
 
