@@ -85,7 +85,9 @@ def shown_stations(found: StationVerification, material: Material) -> tuple[list
         return [Shown(number, "nearest") for number in dict.fromkeys(numbers)][
             :MOST
         ], "those nearest to the points given"
-    regions = regions_with_points(places.latitude, places.longitude, dict(found.regions), {**BOXES})
+    regions = regions_with_points(
+        places.latitude, places.longitude, dict(found.regions), {**BOXES, **material.wanted.boxes}
+    )
     is_change = len(values) > 1
     by = values[-1] - values[0] if is_change else values[0]
     sure = np.asarray(found.results.difference_ends[0, R, 0, -1] > 0)
