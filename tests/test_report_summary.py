@@ -61,8 +61,8 @@ def test_scores_of_the_summary_are_means_after_analyses_and_at_the_end(monkeypat
         "the ubRMSE is 0.080 and 0.100."
     )
     assert section.tables[0].rows[1:] == [
-        ["truth, independent", "0-10 cm", "control", "0.500", "0.500", "0.1000", "0.1000"],
-        ["truth, independent", "0-10 cm", "blend", "0.800", "0.600", "0.0400", "0.0800"],
+        ["0-10 cm", "control", "0.500", "0.500", "0.1000", "0.1000"],
+        ["0-10 cm", "blend", "0.800", "0.600", "0.0400", "0.0800"],
     ]
     assert section.terms[MEND] == ["Nothing stands out."]
     assert not any("Nothing independent" in sentence for sentence in section.terms[SURE])

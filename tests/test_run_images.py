@@ -15,7 +15,7 @@ from imgda_mpi.faults import InputError
 from imgda_mpi.grid import Grid
 from imgda_mpi.report.run_table import run_table
 from imgda_mpi.results import history_file
-from imgda_mpi.results.run_images import fluxes, images, instants, layers_at
+from imgda_mpi.results.run_images import fluxes, images, instants
 
 
 def test_images_come_once_and_twice_where_an_analysis_lies_between(tmp_path: Path) -> None:
@@ -31,16 +31,6 @@ def test_images_come_once_and_twice_where_an_analysis_lies_between(tmp_path: Pat
     assert [times for *times, _ in rain] == [[START + hour * HOUR for hour in (n - 3, n)] for n in range(3, 25, 3)]
     for _, time, image in rain:
         np.testing.assert_allclose(image, flux("rain", time), rtol=1e-6)
-
-
-def test_all_layers_of_a_moment_are_those_after_its_analysis(tmp_path: Path) -> None:
-    run = make_run(tmp_path / "run")
-    for hour, shift in ((0, 0.0), (6, 0.01), (12, 0.0), (21, 0.0), (24, 0.0)):
-        grid, layers = layers_at(run, START + hour * HOUR)
-        assert grid.has_cells_of(GRID)
-        np.testing.assert_allclose(layers, moisture(START + hour * HOUR, shift), rtol=1e-6)
-    with pytest.raises(InputError, match="run: found none in its cycles, expected images of 2022-06-02 07:00 UTC"):
-        layers_at(run, START + 7 * HOUR)
 
 
 def test_a_run_of_one_cycle_that_begins_with_an_analysis(tmp_path: Path) -> None:

@@ -106,8 +106,6 @@ def test_assimilation_brings_the_surface_to_the_truth_and_the_table_says_so(
     assert f"{last['innovation'].scc:.3f}" in done.stdout
     assert "This is a twin, not the paper's data" in done.stdout
     assert {row.run for row in read_propagation(twin / "propagation.csv")} == {"paper", "innovation"}
-    for picture in ("scores.png", "maps.png"):
-        assert (twin / picture).stat().st_size > 20_000
 
 
 @pytest.mark.parametrize("ranks", [2, 3])
@@ -195,7 +193,7 @@ def test_a_report_says_again_what_came_of_it(alone: tuple[Path, subprocess.Compl
     assert done.returncode == 0, done.stderr
     assert done.stdout == alone[1].stdout
     done = imgda("report", alone[0], "--truth", alone[0] / "scores.csv")
-    assert (done.returncode, "has its own; leave it out" in done.stderr) == (2, True)
+    assert (done.returncode, "is for one analysis alone" in done.stderr) == (2, True)
 
 
 def test_check_of_what_is_whole_says_that_it_goes_on(alone: tuple[Path, subprocess.CompletedProcess[str]]) -> None:

@@ -1,19 +1,13 @@
-"""Table and figures of a twin experiment."""
+"""Table of a twin experiment."""
 
 from __future__ import annotations
 
 from datetime import timedelta
-from pathlib import Path
 
 import numpy as np
-import pytest
-from matplotlib.collections import QuadMesh
 from runs import HOUR, START
 
 from imgda_mpi.colm.soil_layers import LAYERS
-from imgda_mpi.faults import OutputError
-from imgda_mpi.grid import Grid
-from imgda_mpi.report.twin_figures import LAYER_COLOURS, draw_maps, draw_scores
 from imgda_mpi.report.twin_table import twin_table
 from imgda_mpi.verify.propagation import Propagation
 from imgda_mpi.verify.score_series import ScoreRow
@@ -21,7 +15,6 @@ from imgda_mpi.verify.scores import Scores
 
 DAY = timedelta(days=1)
 LAST = START + 8 * DAY
-GLOBE = Grid(np.linspace(85.0, -85.0, 18), np.arange(0.0, 360.0, 10.0))
 
 
 def series(end: int) -> list[ScoreRow]:
@@ -92,49 +85,3 @@ def test_the_table_tells_how_far_corrections_reach_by_vegetation() -> None:
     assert corn.split() == ["blend", "Corn", "3", "of", "3", "5.0", "20.0", "2", "of", "3", "10.5", ">30.0"]
     assert grass.split() == ["blend", "Grass", "0", "of", "1", "-", "-", "0", "of", "1", "-", "-"]
     assert "1 m within 5 d" in " ".join(table.split())
-
-
-def test_scores_are_drawn_for_each_variant_beside_control(tmp_path: Path) -> None:
-    rows = series(12)
-    rows += [
-        ScoreRow("second", row.reference, row.layer, row.time, row.side, row.scores)
-        for row in rows
-        if row.run != "control"
-    ]
-    figure = draw_scores(rows, "control", LAST, tmp_path / "scores.png")
-    assert (tmp_path / "scores.png").stat().st_size > 10000
-    panels = figure.axes
-    assert [panel.get_title(loc="left") for panel in panels] == ["blend", "second", "", ""]
-    for panel, score in zip(panels, ("scc", "scc", "ubrmse", "ubrmse"), strict=True):
-        *lines, mark = panel.get_lines()
-        assert list(mark.get_xdata()) == [LAST, LAST]
-        assert [line.get_linestyle() for line in lines] == ["--", "-"] * 3
-        assert [line.get_color() for line in lines] == [colour for colour in LAYER_COLOURS for _ in range(2)]
-        own = [row for row in rows if row.reference == "truth" and row.run == "blend" and row.layer == LAYERS[1]]
-        start = next(row for row in rows if row.run == "control" and row.layer == LAYERS[1])
-        assert list(lines[3].get_xdata()) == [START, *(row.time for row in own)]
-        assert list(lines[3].get_ydata()) == [getattr(row.scores, score) for row in (start, *own)]
-
-
-def test_maps_are_differences_from_the_truth_with_the_same_limits(tmp_path: Path) -> None:
-    truth = 0.25 + 0.02 * np.random.default_rng(1).standard_normal((3, *GLOBE.shape))
-    truth[:, :, 9:14] = np.nan
-    runs = {"control": truth - 0.08, "blend": truth + 0.01}
-    figure = draw_maps(GLOBE, truth, runs, LAST, tmp_path / "maps.png")
-    assert (tmp_path / "maps.png").stat().st_size > 10000
-    panels = figure.axes[:6]
-    titles = [
-        f"{of}, {cm} cm" for of in ("truth", "control minus truth", "blend minus truth") for cm in ("0-10", "10-40")
-    ]
-    assert [panel.get_title(loc="left") for panel in panels] == titles
-    meshes = [[child for child in panel.get_children() if isinstance(child, QuadMesh)][1] for panel in panels]
-    assert [mesh.get_clim() for mesh in meshes] == [(0.0, 0.5)] * 2 + [(-0.08, 0.08)] * 4
-    shown = np.ma.filled(meshes[3].get_array(), np.nan)
-    longitude = (GLOBE.longitude + 180.0) % 360.0 - 180.0
-    np.testing.assert_allclose(shown, (runs["control"] - truth)[1][:, np.argsort(longitude)])
-    assert np.isnan(shown).sum() == 5 * 18
-
-
-def test_a_figure_that_cannot_be_written_says_so(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="no/scores"):
-        draw_scores(series(9), "control", LAST, tmp_path / "no" / "scores.png")

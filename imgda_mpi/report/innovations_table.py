@@ -43,7 +43,7 @@ def innovations_table(runs: Sequence[RunInnovations]) -> str:
 def innovations_summary(runs: Sequence[RunInnovations]) -> str:
     """The same in a few lines: what the innovations of each run mean over all cells."""
     return "\n\n".join(
-        "\n".join([_head(run), *(textwrap.fill(_meaning(run, period), WIDTH) for period in _shown(run))])
+        "\n".join([_head(run), *(textwrap.fill(_meaning(run, period), WIDTH) for period in shown_periods(run))])
         for run in runs
     )
 
@@ -62,15 +62,15 @@ def _head(run: RunInnovations) -> str:
 
 def _meaning(run: RunInnovations, period: int) -> str:
     """Sentences, with the period where there are several."""
-    several = f"{run.periods[period]}: " if len(_shown(run)) > 1 else ""
+    several = f"{run.periods[period]}: " if len(shown_periods(run)) > 1 else ""
     return several + " ".join(sentences(run, period))
 
 
 def _of_run(run: RunInnovations) -> list[str]:
     blocks = [_head(run)]
-    for period in _shown(run):
+    for period in shown_periods(run):
         lines = [[run.periods[period], *TITLES]]
-        lines += [_row(run, period, int(region)) for region in np.flatnonzero(run.n_analyses[period] > 0)]
+        lines += [row_of(run, period, int(region)) for region in np.flatnonzero(run.n_analyses[period] > 0)]
         blocks += [columns(lines), textwrap.fill(_meaning(run, period), WIDTH), *_scales(run, period)]
     return blocks
 
@@ -79,14 +79,16 @@ def _remarks(run: RunInnovations) -> list[str]:
     return [textwrap.fill(remark, WIDTH, initial_indent="  ", subsequent_indent="  ") for remark in run.remarks]
 
 
-def _shown(run: RunInnovations) -> list[int]:
+def shown_periods(run: RunInnovations) -> list[int]:
     """Periods with analyses, without that of all times where another one has the same."""
     n_analyses = run.n_analyses[:, 0]
     shown = np.flatnonzero(n_analyses > 0).tolist()
     return shown[1:] if n_analyses[0] in n_analyses[1:] else shown
 
 
-def _row(run: RunInnovations, period: int, region: int) -> list[str]:
+def row_of(run: RunInnovations, period: int, region: int) -> list[str]:
+    """Name of a region, and what `TITLES` names."""
+
     def number(name: str, form: str) -> str:
         return number_text(run.values[name][period, region], form)
 

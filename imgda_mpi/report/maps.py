@@ -142,6 +142,7 @@ def draw_around(figure: Figure, place: Placed, meshes: Meshes, title: str) -> No
             extend=ends_beyond(np.concatenate([values.ravel() for values in drawn]), shades.limits),
         )
         bar.set_label(shades.label, fontsize=SMALL + 1)
+        bar.ax.locator_params(nbins=7)
         bar.ax.tick_params(labelsize=SMALL)
     if title:
         figure.text(LEFT / WIDTH, 1 - 0.12 / place.height, title, fontsize=NORMAL + 1.5, va="top", ha="left")

@@ -195,6 +195,23 @@ class Material:
         return self.assimilations[-1] if self.assimilations else None
 
     @property
+    def histories(self) -> Sequence[Ran]:
+        """Runs whose history is there, the control first."""
+        return [ran for ran in self.runs if ran.opened is not None]
+
+    @property
+    def pair(self) -> tuple[Ran, Ran] | None:
+        """The control, and the run that is shown beside it; None where histories of two runs are not there.
+
+        Of runs that no folder tells about, the first one of a verification is its control.
+        """
+        known = self.histories
+        first = [ran for ran in known[:1] if self.control is None and not ran.analyses]
+        control = self.control if self.control in known else next(iter(first), None)
+        main = self.main if self.main in known else known[-1] if known and self.main is None else None
+        return None if control is None or main is None or control is main else (control, main)
+
+    @property
     def last_analysis(self) -> datetime | None:
         """End of the assimilation."""
         return max((ran.times[-1] for ran in self.assimilations), default=None)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from imgda_mpi.arrays import FloatArray
@@ -88,7 +86,7 @@ def _what_it_did(material: Material) -> tuple[list[str], list[Table]]:
         said += _of_stations(stations)
     if material.comparison is not None:
         said += _of_comparison(material)
-    tables = [_table(material.curves, material)] if material.curves else []
+    tables = [_table(material.curves[0], material)] if material.curves else []
     return said, tables
 
 
@@ -139,7 +137,7 @@ def _of_curves(curves: Curves, material: Material) -> list[str]:
     ]
     last, end = material.last_analysis, max(row.time for row in curves.rows)
     control_at_end = _means(curves, runs[0], layer, material, "end")
-    if last is not None and end > last:
+    if last is not None and end > last and curves.status.get(layer) != FIT:
         hours = (end - last).total_seconds() / 3600
         later = f"{hours / 24:.0f} days" if hours >= 48 else f"{hours:g} h"
         said[0] += f" {later} after the last analysis the ubRMSE is {at_end[1]:.3f} and {control_at_end[1]:.3f}."
@@ -168,18 +166,21 @@ def _means(curves: Curves, run: str, layer: tuple[float, float], material: Mater
     return float(means[0]), float(means[1])
 
 
-def _table(every: Sequence[Curves], material: Material) -> Table:
-    """Scores of all runs in all layers, against each of what judges."""
-    rows = [["against", "layer", "run", "SCC, mean", "SCC, end", f"ubRMSE, mean ({UNIT})", f"ubRMSE, end ({UNIT})"]]
-    for curves in every:
-        for layer in dict.fromkeys(row.layer for row in curves.rows):
-            for run in _runs_of(curves, material):
-                during, end = (_means(curves, run, layer, material, which) for which in ("during", "end"))
-                status = curves.status.get(layer, "")
-                numbers = [f"{during[0]:.3f}", f"{end[0]:.3f}", f"{during[1]:.4f}", f"{end[1]:.4f}"]
-                rows.append([f"{curves.name}, {status}", layer_name(layer), run, *numbers])
+def _table(curves: Curves, material: Material) -> Table:
+    """Scores of all runs in all layers, against what judges first."""
+    rows = [["layer", "run", "SCC, mean", "SCC, end", f"ubRMSE, mean ({UNIT})", f"ubRMSE, end ({UNIT})"]]
+    for layer in dict.fromkeys(row.layer for row in curves.rows):
+        for run in _runs_of(curves, material):
+            during, end = (_means(curves, run, layer, material, which) for which in ("during", "end"))
+            numbers = [f"{during[0]:.3f}", f"{end[0]:.3f}", f"{during[1]:.4f}", f"{end[1]:.4f}"]
+            rows.append([layer_name(layer), run, *numbers])
+    statuses = ", ".join(dict.fromkeys(curves.status.values()))
     over = "from the first analysis to the last" if material.assimilations else "over all times"
-    return Table(f"Means {over}, after analyses; end: the last moment. Cells of equal weight.", rows)
+    until = max(row.time for row in curves.rows)
+    return Table(
+        f"Against {curves.name} ({statuses}): means {over}, after analyses; end: {moment(until)}. Cells of equal weight.",
+        rows,
+    )
 
 
 def _of_stations(found: StationVerification) -> list[str]:

@@ -87,23 +87,6 @@ def images(run: Run, layer: Layer) -> Iterator[tuple[datetime, Side, FloatArray]
         yield instant.time, instant.side, instant.history.image(layer, instant.index)
 
 
-def layers_at(run: Run, time: datetime) -> tuple[Grid, FloatArray]:
-    """Grid, and images of all layers at a moment, (n_layers, ny, nx) m3 m-3: after the analysis where there is one.
-
-    Raises
-    ------
-    InputError
-        As of `instants`, and where there is no such moment.
-    """
-    found: tuple[Grid, FloatArray] | None = None
-    for instant in instants(run, time, time + timedelta(seconds=1)):
-        found = instant.history.grid, instant.history.moisture(instant.index)
-    if found is None:
-        expected = f"images of {time:{DATE_TEXT}}"
-        raise fault(run.directory, found="none in its cycles", expected=expected, do="run it to that time")
-    return found
-
-
 def fluxes(run: Run, name: str) -> Iterator[tuple[datetime, datetime, FloatArray]]:
     """Start and end of a time, and the mean over it of a flux, (ny, nx) kg m-2 s-1: between all moments of a history.
 

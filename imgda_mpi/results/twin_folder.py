@@ -1,4 +1,4 @@
-"""The folder of a twin experiment: its cases, images, runs, scores and figures.
+"""The folder of a twin experiment: its cases, images, runs and scores.
 
 ::
 
@@ -6,7 +6,7 @@
     TWIN/case/demo  nature_case/      the case that all runs start from, and the nature's
     TWIN/nature/  control/  VARIANT/  run folders (`imgda_mpi.results.run_folder`)
     TWIN/observations/                images of the nature
-    TWIN/scores.csv  propagation.csv  scores.png  maps.png
+    TWIN/scores.csv  propagation.csv
 """
 
 from __future__ import annotations
@@ -59,8 +59,3 @@ class TwinPaths:
     def propagation(self) -> Path:
         """Table of the days that corrections take into depth."""
         return self.directory / "propagation.csv"
-
-    @property
-    def figures(self) -> tuple[Path, Path]:
-        """Scores in time, and maps of the last analysis."""
-        return self.directory / "scores.png", self.directory / "maps.png"

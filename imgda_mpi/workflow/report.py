@@ -10,9 +10,15 @@ from imgda_mpi import PROGRAM
 from imgda_mpi.console import Stages
 from imgda_mpi.report.analysis_maps import analysis_section
 from imgda_mpi.report.comparison_pictures import comparison_section
+from imgda_mpi.report.day_maps import day_maps_section
+from imgda_mpi.report.depth_sections import depth_sections_section
+from imgda_mpi.report.innovation_series import innovation_series_section
+from imgda_mpi.report.layer_maps import layer_maps_section
 from imgda_mpi.report.material import Material, Wanted
 from imgda_mpi.report.page import FILES, Part, write_page
+from imgda_mpi.report.scale_errors import scale_errors_section
 from imgda_mpi.report.score_maps import score_maps_section
+from imgda_mpi.report.score_panels import score_panels_section
 from imgda_mpi.report.station_anomalies import anomalies_section
 from imgda_mpi.report.station_lines import station_lines_section
 from imgda_mpi.report.station_maps import station_maps_section
@@ -25,7 +31,13 @@ log = logging.getLogger(__name__)
 PARTS: Sequence[Part[Material]] = (
     Part("summary", "Summary", summary_section),
     Part("analysis", "One analysis", analysis_section),
+    Part("layer-maps", "Maps of two layers", layer_maps_section),
+    Part("days", "Days", day_maps_section),
+    Part("depth-sections", "Depth and time", depth_sections_section),
+    Part("score-series", "Scores in time", score_panels_section),
+    Part("errors-by-scale", "Errors by scale", scale_errors_section),
     Part("score-maps", "Scores in every cell", score_maps_section),
+    Part("innovations", "Innovations", innovation_series_section),
     Part("station-maps", "Correlation and ubRMSE at stations", station_maps_section),
     Part("station-series", "Series at stations", station_lines_section),
     Part("anomalies", "Anomalies of a day at stations", anomalies_section),

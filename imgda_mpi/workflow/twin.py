@@ -7,6 +7,7 @@ from contextlib import ExitStack
 
 from mpi4py import MPI
 
+from imgda_mpi import PROGRAM
 from imgda_mpi.console import Stages
 from imgda_mpi.curvelet import CurveletTransform
 from imgda_mpi.cycling.ending import Clock
@@ -63,10 +64,8 @@ def twin(settings: Twin, comm: MPI.Intracomm, clock: Clock) -> str:
                     stages.say(write_images(nature, instrument, there.observations, comm).summary)
         with stages.stage("scores"):
             said = scored(settings, there, places, comm)
-            stages.say(
-                f"{there.scores.name}, {there.propagation.name}, {', '.join(file.name for file in there.figures)}"
-            )
-    log.info("result in %s", there.directory)
+            stages.say(f"{there.scores.name}, {there.propagation.name}")
+    log.info("result in %s; `%s report %s` makes a page of it", there.directory, PROGRAM, there.directory)
     return said
 
 

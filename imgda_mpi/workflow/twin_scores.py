@@ -1,4 +1,4 @@
-"""What a twin experiment came to: scores, the reach of corrections into depth, figures, and a table."""
+"""What a twin experiment came to: scores, the reach of corrections into depth, and a table."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from mpi4py import MPI
 from imgda_mpi.arrays import FloatArray
 from imgda_mpi.observations.read import load_image
 from imgda_mpi.parallel.failure import from_rank_0
+from imgda_mpi.report.twin_table import twin_table
 from imgda_mpi.results.propagation_file import write_propagation
-from imgda_mpi.results.run_folder import Run, open_run
-from imgda_mpi.results.run_images import instants, layers_at
+from imgda_mpi.results.run_folder import open_run
+from imgda_mpi.results.run_images import instants
 from imgda_mpi.results.run_scores import ScoreSeries, propagations, score_series
 from imgda_mpi.results.scores_file import write_scores
 from imgda_mpi.results.twin_folder import TwinPaths
@@ -22,7 +23,7 @@ from imgda_mpi.twin.places import Place
 
 
 def scored(settings: Twin, there: TwinPaths, places: Sequence[Place], comm: MPI.Intracomm) -> str:
-    """Score all runs of an experiment, write tables and figures, and say what came of it. Collective.
+    """Score all runs of an experiment, write tables, and say what came of it. Collective.
 
     Raises
     ------
@@ -39,21 +40,16 @@ def scored(settings: Twin, there: TwinPaths, places: Sequence[Place], comm: MPI.
         return load_image("gldas", grid, time, **how).values
 
     series = score_series(runs, truth, observed, comm)
-    return from_rank_0(comm, lambda: _written(settings, there, places, truth, runs, series))
+    return from_rank_0(comm, lambda: _written(settings, there, places, series))
 
 
 def _written(
     settings: Twin,
     there: TwinPaths,
     places: Sequence[Place],
-    truth: Run,
-    runs: dict[str, Run],
     series: ScoreSeries | None,
 ) -> str:
-    """Tables and figures on the rank that has the scores; the table in words."""
-    from imgda_mpi.report.twin_figures import draw_maps, draw_scores  # on the one rank that draws
-    from imgda_mpi.report.twin_table import twin_table
-
+    """Tables on the rank that has the scores; one in words."""
     if series is None:
         raise ValueError("rank 0 has the scores")
     analyses = settings.cycle.first_analysis, settings.cycle.last_analysis
@@ -67,9 +63,4 @@ def _written(
     ]
     write_scores(there.scores, series.rows)
     write_propagation(there.propagation, reach)
-    of_scores, of_maps = there.figures
-    draw_scores(series.rows, CONTROL, analyses[1], of_scores)
-    grid, of_truth = layers_at(truth, analyses[1])
-    images = {name: layers_at(run, analyses[1])[1] for name, run in runs.items()}
-    draw_maps(grid, of_truth, images, analyses[1], of_maps)
     return twin_table(series.rows, reach, CONTROL, analyses)
