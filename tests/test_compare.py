@@ -89,7 +89,8 @@ def test_a_comparison_is_reported_as_table_and_figures(pair: str, tmp_path: Path
     assert "innovation/full" in table
     assert "all land, all of it observed" in table
     assert (folder / "figure.png").stat().st_size > 20_000
-    assert (folder / "spectra.png").stat().st_size > 5_000
+    assert (folder / "report.html").stat().st_size > 20_000
+    assert (folder / "report/spectra.png").stat().st_size > 5_000
     assert (folder / "manifest.json").exists()
 
 

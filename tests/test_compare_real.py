@@ -14,6 +14,7 @@ from real_comparisons import FIRST, N_DAYS, REGION, STATIONS, WITHOUT, Region, w
 
 from imgda_mpi.faults import ConfigError, InputError, OutputError
 from imgda_mpi.report.comparison_table import comparison_table
+from imgda_mpi.report.material import Wanted
 from imgda_mpi.results.comparison_file import read_comparison
 from imgda_mpi.results.kept_draws import KeptDraws
 from imgda_mpi.settings.comparison import Comparison
@@ -95,9 +96,10 @@ def test_stations_judge_over_the_times(region: Region) -> None:
 def test_figures_of_a_region(region: Region) -> None:
     for judge, spectra in (("image", True), ("stations", False)):
         region.compared(judge, output=judge)
-        assert report(region.folder / judge) + "\n" == (region.folder / judge / "table.txt").read_text()
+        assert report([region.folder / judge], Wanted()) + "\n" == (region.folder / judge / "table.txt").read_text()
         assert (region.folder / judge / "figure.png").stat().st_size > 20_000
-        assert (region.folder / judge / "spectra.png").exists() == spectra
+        assert (region.folder / judge / "report/spectra.png").exists() == spectra
+        assert (region.folder / judge / "report/stations.png").exists() != spectra
 
 
 def killed(region: Region, monkeypatch: pytest.MonkeyPatch, after: int) -> None:

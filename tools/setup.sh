@@ -3,7 +3,7 @@
 #
 #   tools/setup.sh                   wheels alone: no root, no compiler
 #   tools/setup.sh --parallel-hdf5   and an h5py that reads and writes restart files with all ranks at once
-#   tools/setup.sh --tests           and what the tests need; for root that is a SLURM too
+#   tools/setup.sh --tests           and what the tests need; for root that is a SLURM and a browser too
 #
 # Installs into the virtual or conda environment that is active, otherwise into .venv in the project's root, made with
 # the python3 of the loaded modules on a cluster. HDF5_DIR, where set, says which parallel HDF5 to build against.
@@ -66,6 +66,14 @@ has_parallel_h5py() { python -c 'import h5py, sys; sys.exit(not h5py.get_config(
 . tools/parallel_hdf5.sh
 # shellcheck source=tools/schedulers.sh
 . tools/schedulers.sh
+# shellcheck source=tools/browser.sh
+. tools/browser.sh
+
+# What only the tests need, and what they are skipped without.
+provide_for_tests() {
+    provide_schedulers
+    provide_browser
+}
 
 # --- The interpreter and its environment ------------------------------------------------------------------------
 
@@ -177,7 +185,7 @@ hash -r
 
 # The stamp names what was installed, where and for which requirements; what was asked for includes what asks for less.
 stamp=$imgda_environment/imgda_mpi.stamp
-sum=$(cat pyproject.toml tools/setup.sh tools/parallel_hdf5.sh tools/schedulers.sh | cksum)
+sum=$(cat pyproject.toml tools/setup.sh tools/parallel_hdf5.sh tools/schedulers.sh tools/browser.sh | cksum)
 stamp_line() { echo "$imgda_root, $(python --version), $sum, parallel HDF5 $1, tests $2"; }
 stamped() {
     local less_parallel less_tests
@@ -190,7 +198,7 @@ stamped() {
 if grep -qxF "$(stamp_line $parallel $tests)" "$stamp" 2>"$log" && command -v mpirun >"$log" &&
     { [ $parallel = no ] || has_parallel_h5py; }; then
     # The machine's part may be another one's.
-    [ $tests = no ] || provide_schedulers
+    [ $tests = no ] || provide_for_tests
     exit 0
 fi
 if [ $parallel = yes ] && ! has_parallel_h5py && ! has_libraries; then
@@ -214,6 +222,6 @@ if [ $parallel = yes ]; then
     { has_parallel_h5py && ranks_write_together; } || provide_parallel_h5py
     say "HDF5: parallel"
 fi
-[ $tests = no ] || provide_schedulers
+[ $tests = no ] || provide_for_tests
 stamped $parallel
 say "ready: export PATH=\"$imgda_root/bin:\$PATH\""

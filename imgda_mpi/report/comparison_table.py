@@ -24,20 +24,31 @@ TUNED = "* its length is the best of those tried, found with what judges: no met
 
 def comparison_table(saved: SavedComparison) -> str:
     """Scores of every method, mean and standard error, against a truth, an image or stations; no newline at its end."""
-    scored = saved.station_scores
-    blocks = [_heading(saved)]
-    if scored is not None:
-        blocks += _station_blocks(saved, scored)
-    elif saved.n_cells[:, 2].sum() == 0:
-        blocks.append(_region(saved, saved.main_region, f"all land, all of it observed ({_cells(saved, 0)})"))
-    else:
-        names = ("all land", "observed land", "unseen land")
-        order = (0, 1, 2) if saved.main_region == 0 else (1, 0, 2)
-        blocks += [_region(saved, n, f"{names[n]} ({_cells(saved, n)})") for n in order]
-    if any(saved.is_tuned(number) for number in saved.shown()):
-        blocks.append(TUNED)
-    blocks += _expected_errors(saved)
+    blocks = [heading(saved), *(columns(lines) for lines in score_lines(saved)), *remarks(saved)]
     return "\n\n".join(blocks)
+
+
+def score_lines(saved: SavedComparison) -> list[list[list[str]]]:
+    """The same as tables of cells, whose first lines are heads, and the first cells of these titles."""
+    scored = saved.station_scores
+    if scored is not None:
+        return _station_lines(saved, scored)
+    if saved.n_cells[:, 2].sum() == 0:
+        return [_region_lines(saved, saved.main_region, f"all land, all of it observed ({_cells(saved, 0)})")]
+    names = ("all land", "observed land", "unseen land")
+    order = (0, 1, 2) if saved.main_region == 0 else (1, 0, 2)
+    return [_region_lines(saved, n, f"{names[n]} ({_cells(saved, n)})") for n in order]
+
+
+def remarks(saved: SavedComparison) -> list[str]:
+    """What is to be said of the tables."""
+    said = []
+    if saved.station_scores is not None:
+        block = saved.station_scores.block
+        said.append(f"In brackets 95 % intervals of the mean over these stations: {WORDS}, {block} in a block")
+    if any(saved.is_tuned(number) for number in saved.shown()):
+        said.append(TUNED)
+    return said + _expected_errors(saved)
 
 
 def _expected_errors(saved: SavedComparison) -> list[str]:
@@ -59,7 +70,7 @@ def _expected_errors(saved: SavedComparison) -> list[str]:
     return ["\n".join(lines)]
 
 
-def _heading(saved: SavedComparison) -> str:
+def heading(saved: SavedComparison) -> str:
     """What is compared, and over what means are."""
     n_draws, n_cases, n_times = saved.case.size, np.unique(saved.case).size, np.unique(saved.times).size
     passed = f" ({saved.n_passed_over} without a file passed over)" if saved.n_passed_over else ""
@@ -81,7 +92,7 @@ def _cells(saved: SavedComparison, region: int) -> str:
     return f"{n_cells[0]} cells" if np.ptp(n_cells) == 0 else f"{n_cells.mean():.0f} cells on average"
 
 
-def _region(saved: SavedComparison, region: int, title: str) -> str:
+def _region_lines(saved: SavedComparison, region: int, title: str) -> list[list[str]]:
     """Scores on the cells of a region."""
     references = [name for name in REFERENCES if name in saved.names]
     references = [name for name in references if saved.judged_by != "truth" or name == REFERENCES[-1]]
@@ -100,10 +111,10 @@ def _region(saved: SavedComparison, region: int, title: str) -> str:
             share = f"{100 * np.mean(there <= ROUNDING):.0f} %" if there.size else "-"
             cells += [_with_error(saved.independent(difference), "+.5f"), share]
         lines.append([_name(saved, number), *cells, f"{np.median(saved.seconds[number]):.3f}"])
-    return columns(lines)
+    return lines
 
 
-def _station_blocks(saved: SavedComparison, scored: StationScores) -> list[str]:
+def _station_lines(saved: SavedComparison, scored: StationScores) -> list[list[list[str]]]:
     """Scores at the stations, and their differences from those of the methods of reference."""
     n_left = scored.n_pairs.size - scored.used.size
     left = f"; {n_left} with fewer than {LEAST_PAIRS} pairs left out" if n_left else ""
@@ -125,8 +136,7 @@ def _station_blocks(saved: SavedComparison, scored: StationScores) -> list[str]:
             cells = [_at_stations(paired[n], resampled[n], scored.n_blocks, PLAIN, "+.4f") for n in range(len(NAMES))]
             lines.append([_name(saved, number), *cells])
         blocks.append(lines)
-    said = f"In brackets 95 % intervals of the mean over these stations: {WORDS}, {scored.block} in a block"
-    return [*(columns(lines) for lines in blocks), said]
+    return blocks
 
 
 def _at_stations(values: FloatArray, resampled: FloatArray, n_blocks: int, scale: Scale, form: str = ".4f") -> str:

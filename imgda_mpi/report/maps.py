@@ -44,6 +44,8 @@ LEFT, RIGHT, BETWEEN, BELOW, LINE, BAR = 0.62, 0.25, 0.5, 0.3, 0.19, 0.62
 
 FOR_LONGITUDE = 0.58
 """Inches for the letters of one."""
+MOST_BARS = 3
+"""Of colours beside each other."""
 
 SHAPES = (0.3, 1.3)
 """Between which the height of a map is as a share of its width; others are drawn smaller."""
@@ -57,6 +59,9 @@ class Shades:
     colours: str | Colormap
     limits: tuple[float, float]
 
+
+Meshes = dict[Shades, tuple[Any, list[FloatArray]]]
+"""For the bar of each shades what it is of, and the values that it is for."""
 
 MOISTURE = Shades(f"Soil moisture ({UNIT})", MOISTURE_COLOURS, MOISTURE_LIMITS)
 
@@ -107,9 +112,11 @@ def draw_maps(
     turned = [turn(grid, centre_of(box), [land, *(panel.image for panel in panels)]) for box in boxes]
     extents = [extent(own, shown[0], box) for (own, shown), box in zip(turned, boxes, strict=True)]
     is_one = len(set(extents)) == 1
-    place = _Placed(panels, extents, is_one, title, note)
+    place = Placed(
+        [panel.title for panel in panels], extents, is_one, len({panel.shades for panel in panels}), title, note
+    )
     figure = Figure(figsize=(WIDTH, place.height), dpi=DOTS_PER_INCH)
-    meshes: dict[Shades, tuple[QuadMesh, list[FloatArray]]] = {}
+    meshes: Meshes = {}
     for number, panel in enumerate(panels):
         row, column = divmod(number, n_columns)
         own, (is_land, *images) = turned[column]
@@ -123,21 +130,26 @@ def draw_maps(
         for latitude, longitude in panel.marks:
             east = _within(longitude, *extents[column][:2])
             axes.plot(east, latitude, "*", color="#cc0000", markeredgecolor="white", markersize=11, zorder=5)
+    draw_around(figure, place, meshes, title)
+    return figure
+
+
+def draw_around(figure: Figure, place: Placed, meshes: Meshes, title: str) -> None:
+    """Colour bars, title and note of a figure of maps."""
     for number, (shades, (mesh, drawn)) in enumerate(meshes.items()):
         bar = figure.colorbar(
             mesh,
-            cax=figure.add_axes(place.bar(number, len(meshes))),
+            cax=figure.add_axes(place.bar(number)),
             orientation="horizontal",
-            extend=ends_beyond(np.stack(drawn), shades.limits),
+            extend=ends_beyond(np.concatenate([values.ravel() for values in drawn]), shades.limits),
         )
         bar.set_label(shades.label, fontsize=SMALL + 1)
         bar.ax.locator_params(nbins=7)
         bar.ax.tick_params(labelsize=SMALL)
     if title:
         figure.text(LEFT / WIDTH, 1 - 0.12 / place.height, title, fontsize=NORMAL + 1.5, va="top", ha="left")
-    if note:
+    if place.note:
         figure.supxlabel(place.note, x=0.02, y=0.1 / place.height, ha="left", va="bottom", fontsize=SMALL)
-    return figure
 
 
 def numbers_of_maps(grid: Grid, panels: Sequence[Panel]) -> Numbers:
@@ -151,19 +163,29 @@ def numbers_of_maps(grid: Grid, panels: Sequence[Panel]) -> Numbers:
     return Numbers(table | {name: image[rows, columns] for name, image in images.items()})
 
 
-class _Placed:
-    """Where everything of a figure lies, in shares of it: letters never come near frames, whatever the grid."""
+class Placed:
+    """Where everything of a figure lies, in shares of it: letters never come near frames, whatever the grid.
+
+    Parameters
+    ----------
+    titles : of the panels, row by row
+    extents : of the columns, see `extent`
+    is_one : whether all columns show the same
+    n_bars : of colours
+    title, note : above and below all
+    """
 
     def __init__(
         self,
-        panels: Sequence[Panel],
+        titles: Sequence[str],
         extents: Sequence[tuple[float, float, float, float]],
         is_one: bool,
+        n_bars: int,
         title: str,
         note: str,
     ) -> None:
         shapes = [shape_of(box) for box in extents]
-        self._n_rows = -(-len(panels) // len(extents))
+        self._n_rows = -(-len(titles) // len(extents))
         self._between = BETWEEN if is_one else LEFT
         room = WIDTH - LEFT - RIGHT - self._between * (len(extents) - 1)
         self._map_height = room / sum(1.0 / shape for shape in shapes)
@@ -171,8 +193,8 @@ class _Placed:
             self._map_height = min(self._map_height, 5.0)
         self._widths = [self._map_height / shape for shape in shapes]
         self.titles = [
-            textwrap.fill(panel.title, max(12, int(12.5 * self._widths[number % len(extents)])))
-            for number, panel in enumerate(panels)
+            textwrap.fill(text, max(12, int(12.5 * self._widths[number % len(extents)])))
+            for number, text in enumerate(titles)
         ]
         rows = [self.titles[row * len(extents) : (row + 1) * len(extents)] for row in range(self._n_rows)]
         self._above = [0.1 + LINE * (1 + max(text.count("\n") for text in row)) for row in rows]
@@ -180,7 +202,8 @@ class _Placed:
         self._top = 0.42 if title else 0.05
         self._foot = 0.2 + (0.16 * (1 + self.note.count("\n")) if note else 0.0)
         maps = sum(self._above) + self._n_rows * self._map_height + BELOW
-        self.height = self._top + maps + BAR + self._foot
+        self._n_bars = n_bars
+        self.height = self._top + maps + BAR * -(-n_bars // MOST_BARS) + self._foot
 
     def panel(self, row: int, column: int) -> tuple[float, float, float, float]:
         """Left, bottom, width, height of a map."""
@@ -190,12 +213,15 @@ class _Placed:
         width = self._widths[column]
         return left / WIDTH, bottom / self.height, width / WIDTH, self._map_height / self.height
 
-    def bar(self, number: int, n_bars: int) -> tuple[float, float, float, float]:
+    def bar(self, number: int) -> tuple[float, float, float, float]:
         """The same of a colour bar."""
-        each = (WIDTH - LEFT - RIGHT) / n_bars
+        n_lines = -(-self._n_bars // MOST_BARS)
+        line, column = divmod(number, -(-self._n_bars // n_lines))
+        each = (WIDTH - LEFT - RIGHT) / -(-self._n_bars // n_lines)
         width = min(each - 0.5, 5.0)
-        left = LEFT + number * each + (each - width) / 2
-        return left / WIDTH, (self._foot + 0.36) / self.height, width / WIDTH, 0.12 / self.height
+        left = LEFT + column * each + (each - width) / 2
+        bottom = self._foot + 0.36 + (n_lines - 1 - line) * BAR
+        return left / WIDTH, bottom / self.height, width / WIDTH, 0.12 / self.height
 
 
 def turn(grid: Grid, centre: float, images: Sequence[Any]) -> tuple[Grid, list[Any]]:

@@ -33,7 +33,7 @@ TEXT = 2e6
 SMALLER = (1.0, 0.75, 0.5)
 """What pictures in a page that would be too large are scaled to, with 256 colours; the files stay as they are."""
 
-NUMBER = re.compile(r"[-+±\u2212>]?[\d.]*( ?[±%].*)?")
+NUMBER = re.compile(r"[-+±\u2212>]?[\d.]*(\s?[±%].*)?")
 """A cell that is set at the right."""
 
 Of = TypeVar("Of")

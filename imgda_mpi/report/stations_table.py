@@ -46,7 +46,7 @@ def stations_table(found: StationVerification) -> str:
     ]
     blocks = ["\n".join(textwrap.fill(paragraph, WIDTH) for paragraph in paragraphs)]
     for period in range(len(found.periods)):
-        blocks += [_block(found, period, regions) for regions in _distinct(found)]
+        blocks += [_block(found, period, regions) for regions in distinct_regions(found)]
     blocks.append(textwrap.fill(FRAME, WIDTH))
     return "\n\n".join(blocks)
 
@@ -98,7 +98,7 @@ def _lags(found: StationVerification) -> str:
     return f"Times are UTC as far as changes of runs and stations say ({len(found.lags)} network(s))."
 
 
-def _distinct(found: StationVerification) -> list[list[int]]:
+def distinct_regions(found: StationVerification) -> list[list[int]]:
     """Numbers of the regions, those of the same stations together."""
     of_stations: dict[bytes, list[int]] = {}
     for number, inside in enumerate(found.regions.values()):

@@ -1,8 +1,9 @@
-"""Scores over the moments of a period in every cell, as CF NetCDF."""
+"""Scores over the moments of a period in every cell, as CF NetCDF, and read back."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
@@ -11,7 +12,7 @@ import numpy as np
 
 from imgda_mpi import PROGRAM
 from imgda_mpi.arrays import FloatArray
-from imgda_mpi.faults import writing
+from imgda_mpi.faults import fault, reading, writing
 from imgda_mpi.grid import Grid
 from imgda_mpi.netcdf import write_coordinate, write_names
 from imgda_mpi.observations.image import Layer
@@ -84,3 +85,62 @@ class MapsWriter:
     ) -> None:
         with writing(self._path):
             self._file.close()
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ScoreMaps:
+    """What a file of scores in every cell holds; the maps are read where they are asked for.
+
+    Parameters
+    ----------
+    path : of the file
+    name : of the images that runs are held against
+    grid, runs, layers, periods
+    """
+
+    path: Path
+    name: str
+    grid: Grid
+    runs: Sequence[str]
+    layers: Sequence[Layer]
+    periods: Sequence[str]
+
+    def of(self, period: int, layer: int) -> dict[str, FloatArray]:
+        """The maps of a period and a layer by their numbers: "n" (ny, nx), others (n_runs, ny, nx), NaN where missing.
+
+        Raises
+        ------
+        InputError
+            Where the file is damaged.
+        """
+        with reading(self.path), netCDF4.Dataset(self.path) as file:
+            file.set_auto_mask(False)
+            return {name: np.asarray(file[name][period, ..., layer, :, :], np.float64) for name in MEANINGS}
+
+
+def open_score_maps(path: Path) -> ScoreMaps:
+    """What is in a file that `MapsWriter` wrote. Not collective.
+
+    Raises
+    ------
+    InputError
+        Where the file is missing or damaged, or another one.
+    """
+    needed = (*MEANINGS, "lat", "lon", "layer_bnds", "run", "period")
+    with reading(path), netCDF4.Dataset(path) as file:
+        file.set_auto_mask(False)
+        missing = [name for name in needed if name not in file.variables]
+        facts = {name: file.getncattr(name) for name in file.ncattrs()}
+        found = {name: file[name][...] for name in needed if name not in (*MEANINGS, *missing)}
+    missing += [] if "reference_name" in facts else ["reference_name"]
+    if missing:
+        expected, do = "scores in every cell", "give a file scores_map_NAME.nc"
+        raise fault(path, found=f"no {', '.join(missing)}", expected=expected, do=do)
+    return ScoreMaps(
+        path=path,
+        name=str(facts["reference_name"]),
+        grid=Grid(np.asarray(found["lat"], np.float64), np.asarray(found["lon"], np.float64)),
+        runs=[str(name) for name in found["run"]],
+        layers=[(float(top), float(bottom)) for top, bottom in found["layer_bnds"]],
+        periods=[str(name) for name in found["period"]],
+    )

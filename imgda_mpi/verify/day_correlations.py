@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,10 +32,42 @@ class DayCorrelations:
     n_stations: IntArray
 
 
-def day_correlations(series: AtStations, periods: BoolArray, regions: BoolArray, least: int) -> DayCorrelations:
-    """Correlation across stations, for each UTC day, of its mean minus the mean of the period.
+def day_departures(series: AtStations, of_period: BoolArray, least: int) -> FloatArray:
+    """Mean of each UTC day minus the mean of a period, (1 + n_runs, n_days, n_stations) m3 m-3: stations, then runs.
 
-    Both means are over the times of the pairs; of a mean over a window counts the day in which it begins.
+    Both means are over the times of the pairs; of a mean over a window counts the day in which it begins. NaN where
+    there is no pair, and of stations with too few in the period.
+
+    Parameters
+    ----------
+    series
+    of_period : times that belong to it, (n_times,)
+    least : stations with fewer pairs in the period are left out
+    """
+    days, day = days_of(series)
+    both = np.concatenate([series.measured[None], series.values])
+    found = np.full((both.shape[0], days.size, both.shape[2]), np.nan)
+    pairs = series.pairs & of_period[:, None]
+    pairs &= np.count_nonzero(pairs, axis=0) >= least
+    scored = np.flatnonzero(pairs.any(axis=0))
+    chosen = np.where(pairs, both, 0.0)[..., scored]
+    of_all = chosen.sum(axis=1) / np.count_nonzero(pairs[:, scored], axis=0)
+    for number in np.unique(day[of_period]):
+        when = np.flatnonzero((day == number) & of_period)
+        count = np.count_nonzero(pairs[when][:, scored], axis=0)
+        has = count > 0
+        found[:, number, scored[has]] = chosen[:, when].sum(axis=1)[:, has] / count[has] - of_all[:, has]
+    return found
+
+
+def days_of(series: AtStations) -> tuple[IntArray, IntArray]:
+    """UTC days since 1970 that have times, (n_days,), and the number of that of each time, (n_times,)."""
+    days, day = np.unique(np.floor_divide(series.seconds, DAY).astype(np.int64), return_inverse=True)
+    return days, day
+
+
+def day_correlations(series: AtStations, periods: BoolArray, regions: BoolArray, least: int) -> DayCorrelations:
+    """Correlation across stations of `day_departures`.
 
     Parameters
     ----------
@@ -43,25 +76,16 @@ def day_correlations(series: AtStations, periods: BoolArray, regions: BoolArray,
     regions : stations that belong to each, (n_regions, n_stations)
     least : stations with fewer pairs in a period are left out of it
     """
-    days, day = np.unique(np.floor_divide(series.seconds, DAY).astype(np.int64), return_inverse=True)
+    days, _ = days_of(series)
     shape = (len(periods), len(series.runs), len(regions), days.size)
     values, n_stations = np.full(shape, np.nan), np.zeros((shape[0], *shape[2:]), np.int64)
-    both = np.concatenate([series.measured[None], series.values])
     for period, of_period in enumerate(periods):
-        pairs = series.pairs & of_period[:, None]
-        pairs &= np.count_nonzero(pairs, axis=0) >= least
-        scored = np.flatnonzero(pairs.any(axis=0))
-        chosen = np.where(pairs, both, 0.0)[..., scored]
-        of_all = chosen.sum(axis=1) / np.count_nonzero(pairs[:, scored], axis=0)
-        for number in np.unique(day[of_period]):
-            when = np.flatnonzero((day == number) & of_period)
-            count = np.count_nonzero(pairs[when][:, scored], axis=0)
-            has = count > 0
-            away = chosen[:, when].sum(axis=1)[:, has] / count[has] - of_all[:, has]
-            for region, inside in enumerate(regions[:, scored[has]]):
-                n_stations[period, region, number] = np.count_nonzero(inside)
-                if n_stations[period, region, number] >= LEAST_STATIONS:
-                    values[period, :, region, number] = _correlations(away[1:, inside], away[0, inside])
+        away = day_departures(series, of_period, least)
+        for (region, inside), number in itertools.product(enumerate(regions), range(days.size)):
+            of_day = away[:, number, inside & np.isfinite(away[0, number])]
+            n_stations[period, region, number] = of_day.shape[1]
+            if of_day.shape[1] >= LEAST_STATIONS:
+                values[period, :, region, number] = _correlations(of_day[1:], of_day[0])
     return DayCorrelations(days, values, n_stations)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from imgda_mpi import PROGRAM
 from imgda_mpi.console import Stages
 from imgda_mpi.report.analysis_maps import analysis_section
+from imgda_mpi.report.comparison_pictures import comparison_section
 from imgda_mpi.report.corrected_scales import scales_section
 from imgda_mpi.report.cost import cost_section
 from imgda_mpi.report.day_maps import day_maps_section
@@ -23,7 +24,11 @@ from imgda_mpi.report.perturbation_maps import perturbations_section
 from imgda_mpi.report.provenance import provenance_section
 from imgda_mpi.report.rejected import rejected_section
 from imgda_mpi.report.scale_errors import scale_errors_section
+from imgda_mpi.report.score_maps import score_maps_section
 from imgda_mpi.report.score_panels import score_panels_section
+from imgda_mpi.report.station_anomalies import anomalies_section
+from imgda_mpi.report.station_lines import station_lines_section
+from imgda_mpi.report.station_maps import station_maps_section
 from imgda_mpi.report.summary import summary_section
 from imgda_mpi.report.water import water_section
 from imgda_mpi.report.zoom_maps import zooms_section
@@ -45,7 +50,12 @@ PARTS: Sequence[Part[Material]] = (
     Part("depth-sections", "Depth and time", depth_sections_section),
     Part("score-series", "Scores in time", score_panels_section),
     Part("errors-by-scale", "Errors by scale", scale_errors_section),
+    Part("score-maps", "Scores in every cell", score_maps_section),
     Part("innovations", "Innovations", innovation_series_section),
+    Part("station-maps", "Correlation and ubRMSE at stations", station_maps_section),
+    Part("station-series", "Series at stations", station_lines_section),
+    Part("anomalies", "Anomalies of a day at stations", anomalies_section),
+    Part("comparison", "Methods beside each other", comparison_section),
     Part("water", "Water", water_section),
     Part("clamps", "Rejected pixels, and what soil could not take", rejected_section),
     Part("cost", "Time and memory", cost_section),
