@@ -12,6 +12,7 @@ from imgda_mpi.arrays import BoolArray, FloatArray
 from imgda_mpi.grid import Grid
 from imgda_mpi.histories.image_series import ImageSeries
 from imgda_mpi.observations.image import Layer
+from imgda_mpi.observations.layers import same_layer
 from imgda_mpi.results.account_file import Account, read_account
 from imgda_mpi.results.analysis_file import DIAGNOSTICS
 from imgda_mpi.results.comparison_file import SavedComparison
@@ -22,6 +23,7 @@ from imgda_mpi.verify.innovations import RunInnovations
 from imgda_mpi.verify.propagation import Propagation
 from imgda_mpi.verify.regions import Box
 from imgda_mpi.verify.score_series import ScoreRow
+from imgda_mpi.verify.status import UNKNOWN
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,6 +139,10 @@ class Curves:
     status: Mapping[Layer, str]
     rows: Sequence[ScoreRow]
 
+    def status_of(self, layer: Layer) -> str:
+        """The word that goes with the scores of a layer."""
+        return next((word for own, word in self.status.items() if same_layer(own, layer)), UNKNOWN)
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Material:
@@ -149,7 +155,7 @@ class Material:
     wanted : what the user wants to see
     runs : and analyses alone; where one of several has no analyses, it is the control, and the first one
     beside : images, those that judge first
-    curves : scores in time
+    curves : scores in time, those against what is independent first
     fields : scores against images, of verifications
     score_maps : files of scores in every cell, of verifications
     stations : scores at stations, of verifications
@@ -234,6 +240,12 @@ class Material:
         return None if control is None or main is None or control is main else (control, main)
 
     @property
+    def assimilation(self) -> tuple[datetime, datetime] | None:
+        """Its first and its last analysis; None where there is none."""
+        times = [time for ran in self.assimilations for time in ran.times]
+        return (min(times), max(times)) if times else None
+
+    @property
     def last_analysis(self) -> datetime | None:
         """End of the assimilation."""
-        return max((ran.times[-1] for ran in self.assimilations), default=None)
+        return None if self.assimilation is None else self.assimilation[1]
