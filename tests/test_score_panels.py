@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from report_runs import LAST, REGION, csv_of, material, times_of
+from pictures import csv_of
+from report_runs import LAST, REGION, material, times_of
 from runs import HOUR, START
 
 from imgda_mpi.colm.soil_layers import LAYERS

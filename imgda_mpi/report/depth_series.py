@@ -196,7 +196,7 @@ class _Profiles:
 
 def _profiles(ran: Ran, wanted: _Wanted, *, with_rain: bool) -> _Profiles | None:
     """Of the times that are wanted, the state after the analysis; None without points, or those that are wanted."""
-    if ran.run is None or not any(cycle.history.is_file() for cycle in ran.run.cycles()[:1]):
+    if ran.run is None or not ran.has_columns:
         return None
     number = {time: place for place, time in enumerate(wanted.times)}
     found: _Profiles | None = None

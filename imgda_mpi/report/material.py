@@ -17,7 +17,7 @@ from imgda_mpi.results.account_file import Account, read_account
 from imgda_mpi.results.analysis_file import DIAGNOSTICS
 from imgda_mpi.results.comparison_file import SavedComparison
 from imgda_mpi.results.field_scores_file import FieldScores
-from imgda_mpi.results.run_folder import Run
+from imgda_mpi.results.run_folder import Cycle, Run
 from imgda_mpi.results.station_scores_file import StationVerification
 from imgda_mpi.verify.innovations import RunInnovations
 from imgda_mpi.verify.propagation import Propagation
@@ -75,6 +75,22 @@ class Ran:
             Where it is damaged.
         """
         return None if self.opened is None else self.opened()
+
+    @cached_property
+    def cycles(self) -> Sequence[Cycle]:
+        """Complete ones of its folder, as they are when first asked for; none where it has no folder.
+
+        Raises
+        ------
+        InputError
+            Where one of them is damaged.
+        """
+        return [] if self.run is None else self.run.cycles()
+
+    @property
+    def has_columns(self) -> bool:
+        """Whether it is a run of soil columns, whose histories have fluxes of water."""
+        return any(cycle.history.is_file() for cycle in self.cycles)
 
     @cached_property
     def accounts(self) -> Sequence[Account]:
@@ -199,6 +215,11 @@ class Material:
     def main(self) -> Ran | None:
         """What is shown where only one is: the last run with analyses."""
         return self.assimilations[-1] if self.assimilations else None
+
+    @property
+    def shown_folder(self) -> Path | None:
+        """Folder of the analysis that is shown alone; None where there is none."""
+        return None if self.main is None else self.main.analysis_at(self.wanted.time)
 
     @cached_property
     def shown(self) -> tuple[Path, Account] | None:

@@ -253,7 +253,6 @@ class SavedInnovation:
     grid, time
     images : (ny, nx) m3 m-3
     facts : numbers that the method found, by name
-    meanings : of these, and their units
     settings : in force, by section
     wedges : statistics of a curvelet method; None of others
     """
@@ -262,7 +261,6 @@ class SavedInnovation:
     time: datetime
     images: Images
     facts: Mapping[str, float]
-    meanings: Mapping[str, tuple[str, str]]
     settings: Mapping[str, Any]
     wedges: WedgeStatistics | None
 
@@ -283,10 +281,8 @@ def read_innovation(path: Path) -> SavedInnovation:
         with in_library(path):
             attributes = {name: file.getncattr(name) for name in file.ncattrs()}
     try:
-        lines = [line.partition(" ") for line in str(attributes["facts"]).splitlines()]
-        facts = {name: float(attributes[name]) for name, _, _ in lines}
-        said = {name: what.partition(": ") for name, _, what in lines}
-        meanings = {name: (meaning, unit.strip("[]")) for name, (unit, _, meaning) in said.items()}
+        names = [line.partition(" ")[0] for line in str(attributes["facts"]).splitlines()]
+        facts = {name: float(attributes[name]) for name in names}
         settings = dict(json.loads(attributes["settings"]))
         for section, name in (("method", "kind"), ("errors", "observation"), ("curvelet", "n_scales")):
             settings[section][name]
@@ -294,8 +290,7 @@ def read_innovation(path: Path) -> SavedInnovation:
     except (KeyError, TypeError, ValueError) as err:
         found = f"attributes that cannot be understood ({type(err).__name__}: {err})"
         raise fault(path, found=found, expected="a diagnostics file", do="give the file of an analysis") from err
-    images = Images(innovation, increment, proposed, spread)
-    return SavedInnovation(grid, time, images, facts, meanings, settings, wedges)
+    return SavedInnovation(grid, time, Images(innovation, increment, proposed, spread), facts, settings, wedges)
 
 
 def _read_wedges(path: Path, file: netCDF4.Dataset) -> WedgeStatistics:
