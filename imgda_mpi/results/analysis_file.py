@@ -224,7 +224,7 @@ def read_analysis(path: Path) -> SavedAnalysis:
     with opened(path) as file:
         background, grid = _image(path, file, "background")
         observation, analysis, increment = (
-            _on_grid(path, file, name, grid) for name in ("observation", "analysis", "increment")
+            _on_grid(path, file, name, "background", grid) for name in ("observation", "analysis", "increment")
         )
         with in_library(path):
             attributes = {name: str(file.getncattr(name)) for name in file.ncattrs()}
@@ -275,8 +275,10 @@ def read_innovation(path: Path) -> SavedInnovation:
     """
     with opened(path) as file:
         innovation, grid = _image(path, file, "innovation")
-        increment, proposed = (_on_grid(path, file, name, grid) for name in ("increment", "proposed_increment"))
-        spread = _on_grid(path, file, "ensemble_spread", grid) if "ensemble_spread" in file.variables else None
+        names = ["increment", "proposed_increment"]
+        increment, proposed = (_on_grid(path, file, name, "innovation", grid) for name in names)
+        has_spread = "ensemble_spread" in file.variables
+        spread = _on_grid(path, file, "ensemble_spread", "innovation", grid) if has_spread else None
         wedges = _read_wedges(path, file) if "wedge" in file.variables else None
         with in_library(path):
             attributes = {name: file.getncattr(name) for name in file.ncattrs()}
@@ -333,11 +335,19 @@ def _image(path: Path, file: netCDF4.Dataset, name: str) -> tuple[FloatArray, Gr
             expected=f"({', '.join(dimensions)})",
             do="extract one image, rows first",
         )
+    return _moisture(path, variable), grid
+
+
+def _moisture(path: Path, variable: netCDF4.Variable[Any]) -> FloatArray:
     values, units = read_values(path, variable), text_attribute(variable, "units")
-    return to_volumetric(values, units, "", None, path=path, variable=name), grid
+    return to_volumetric(values, units, "", None, path=path, variable=variable.name)
 
 
-def _on_grid(path: Path, file: netCDF4.Dataset, name: str, grid: Grid) -> FloatArray:
+def _on_grid(path: Path, file: netCDF4.Dataset, name: str, other: str, grid: Grid) -> FloatArray:
+    """An image that has to be on the grid of another one; along its dimensions it is."""
+    variable = find_variable(path, file, name)
+    if variable.dimensions == file[other].dimensions:
+        return _moisture(path, variable)
     image, own = _image(path, file, name)
     _check_grid(path, name, own, grid)
     return image
