@@ -59,7 +59,7 @@ def write_page(directory: Path, title: str, made_of: str, parts: Sequence[Part[O
         Where something cannot be written.
     """
     sections: list[dict[str, Any]] = []
-    left_out: dict[str, str] = {}
+    left_out: dict[str, list[str]] = {}
     _make_folder(directory / FILES)
     for part in parts:
         try:
@@ -68,7 +68,7 @@ def write_page(directory: Path, title: str, made_of: str, parts: Sequence[Part[O
             log.warning("left out: %s: %s", part.title, err)
             made = str(err)
         if isinstance(made, str):
-            left_out[part.title] = made
+            left_out.setdefault(made, []).append(part.title)
         else:
             sections.append(_written(part, made, directory))
     loader = FileSystemLoader(Path(__file__).parent)

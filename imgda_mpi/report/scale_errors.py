@@ -128,7 +128,7 @@ def _draw(fields: FieldScores, period: int, control: str, waves: FloatArray) -> 
                 axes.set_title(layer_name(fields.layers[layer]), loc="left", fontsize=NORMAL)
                 axes.set_title(fields.status[period][layer], loc="right", fontsize=SMALL - 1)
     first[0].set_ylim(bottom=0.0)
-    title = f"By curvelet scale, against {fields.name}, {fields.periods[period]}"
+    title = f"By curvelet scale, against {fields.name}, period {fields.periods[period]}"
     figure.text(LEFT / WIDTH, 1 - 0.12 / height, title, fontsize=NORMAL + 1.5, va="top", ha="left")
     where = "Scale, and the shortest wave that it holds (km)" if waves.size else "Scale, from the coarsest"
     figure.text(0.5, 0.42 / height, where, fontsize=SMALL + 1, ha="center")

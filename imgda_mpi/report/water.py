@@ -37,21 +37,21 @@ LINES = {"requested": ":", "frozen": "--", "clamped": "-.", "applied": "-"}
 
 def water_section(material: Material) -> Section | str:
     """The ledger of the analysis that is shown alone, those of all analyses in time, and the water of runs."""
-    if material.shown is None:
-        return "there is no analysis in what was given"
-    account = material.shown[1]
-    in_time = [ran for ran in material.assimilations if len(ran.analyses) > 1]
-    tables = [_ledger(account)]
     shown = [ran for ran in (material.control, material.main) if ran is not None]
     of_columns = [(ran, sums_of_fluxes(ran.run)) for ran in shown if ran.run is not None and _has_columns(ran.run)]
-    if of_columns:
-        tables.append(_fluxes(of_columns))
+    fluxes = [_fluxes(of_columns)] if of_columns else []
+    if material.shown is None:
+        return Section(tables=fluxes) if fluxes else "there is no analysis in what was given"
+    account = material.shown[1]
+    in_time = [ran for ran in material.assimilations if len(ran.analyses) > 1]
     pictures = [ledger_picture(account)]
     if in_time:
         pictures.append(series_picture({ran.name: (ran.times, ran.accounts) for ran in in_time}))
     meanings = columns([*TERMS.items(), RESIDUAL], "<<")
     details = {"What the terms of the ledger are": meanings}
-    return Section(text=[_said(account, in_time)], tables=tables, pictures=pictures, details=details)
+    return Section(
+        text=[_said(account, in_time)], tables=[_ledger(account), *fluxes], pictures=pictures, details=details
+    )
 
 
 def applied(account: Account) -> float:
