@@ -17,6 +17,7 @@ from imgda_mpi.report.picture import Column, Numbers, Picture, Section, told_apa
 from imgda_mpi.report.theme import DOTS_PER_INCH, LINE_COLOURS, NORMAL, QUIET, SMALL, UNIT, layer_name
 from imgda_mpi.results.field_scores_file import FieldScores
 from imgda_mpi.verify.scales import shortest_waves
+from imgda_mpi.verify.status import INDEPENDENT
 
 MARKERS = "os^Dv*X"
 """Of runs, beside `LINE_COLOURS`; control is dashed."""
@@ -31,13 +32,18 @@ def scale_errors_section(material: Material) -> Section | str:
     waves = _waves(material)
     pictures = [
         _picture(fields, period, _control_of(fields, material), waves)
-        for fields in material.fields
+        for fields in sorted(material.fields, key=_is_assimilated)
         for period in range(len(fields.periods))
         if layers_with_scales(fields, period)
     ]
     if not pictures:
         return "there are no errors by scale: they are of verifications with images"
     return Section(pictures=told_apart(pictures))
+
+
+def _is_assimilated(fields: FieldScores) -> bool:
+    """What is independent judges first."""
+    return not any(INDEPENDENT in of_layers for of_layers in fields.status)
 
 
 def _control_of(fields: FieldScores, material: Material) -> str:

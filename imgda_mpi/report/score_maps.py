@@ -21,7 +21,7 @@ from imgda_mpi.report.theme import (
     symmetric_limits,
 )
 from imgda_mpi.results.score_maps_file import ScoreMaps, open_score_maps
-from imgda_mpi.verify.status import UNKNOWN
+from imgda_mpi.verify.status import INDEPENDENT, UNKNOWN
 
 NO_MAPS = "there are no scores in every cell: imgda_mpi verify makes them, with sections [images.NAME]"
 
@@ -38,10 +38,17 @@ def score_maps_section(material: Material) -> Section | str:
     """All layers of the first period, and the first layer of the others, to step through."""
     if not material.score_maps:
         return NO_MAPS
-    made = [picture for path in material.score_maps for picture in _of_file(open_score_maps(path), material)]
+    saved = sorted(map(open_score_maps, material.score_maps), key=lambda one: _is_assimilated(one, material))
+    made = [picture for one in saved for picture in _of_file(one, material)]
     if not made:
         return TOO_FEW
     return Section(pictures=made) if len(made) == 1 else Section(steps=made)
+
+
+def _is_assimilated(saved: ScoreMaps, material: Material) -> bool:
+    """What is independent judges first."""
+    statuses = [fields.status for fields in material.fields if fields.name == saved.name]
+    return not any(INDEPENDENT in of_layers for status in statuses for of_layers in status)
 
 
 def _of_file(saved: ScoreMaps, material: Material) -> list[Picture]:

@@ -11,7 +11,7 @@ from imgda_mpi.report.material import Curves, Material, Ran
 from imgda_mpi.report.mending import to_mend
 from imgda_mpi.report.picture import Section, Table
 from imgda_mpi.report.stations_table import paired_words
-from imgda_mpi.report.theme import UNIT, layer_name, moment
+from imgda_mpi.report.theme import MINUS, UNIT, layer_name, moment, signed
 from imgda_mpi.results.analysis_file import DIAGNOSTICS, SavedAnalysis, read_analysis
 from imgda_mpi.results.comparison_file import SavedComparison
 from imgda_mpi.results.station_scores_file import StationVerification
@@ -105,7 +105,7 @@ def _of_analysis(ran: Ran, material: Material) -> list[str]:
     name = "The analysis" if len(material.runs) == 1 else ran.name
     said = [
         f"{name} changes the soil moisture of 0-10 cm by {np.sqrt(np.mean(changed**2)):.3f} {UNIT} (root mean "
-        f"square), {changed.mean():+.4f} on average, at most by {np.abs(changed).max():.2f}."
+        f"square), {signed(changed.mean(), 4)} on average, at most by {np.abs(changed).max():.2f}."
     ]
     references: list[tuple[str, str, FloatArray]] = [("the observation", FIT, saved.observation)]
     if material.truth is not None:
@@ -117,7 +117,7 @@ def _of_analysis(ran: Ran, material: Material) -> list[str]:
                 f"Against {name} ({status}; {before.n_cells} cells of equal weight) the correlation in space goes from "
                 f"{change(before.scc, after.scc, '.3f', 'to')}, the ubRMSE from "
                 f"{change(before.ubrmse, after.ubrmse, '.4f', 'to')} {UNIT}, the bias from "
-                f"{change(before.bias, after.bias, '+.4f', 'to')} {UNIT}."
+                f"{change(before.bias, after.bias, '+.4f', 'to').replace('-', MINUS)} {UNIT}."
             )
     return said
 
@@ -285,7 +285,7 @@ def _expected(ran: Ran) -> str:
     facts = ran.accounts[0].facts
     said = "It is one analysis of one moment: its scores have no intervals."
     names = {"expected_error_analysis_observed": "observed cells", "expected_error_analysis_unseen": "unseen land"}
-    errors = [f"{facts[name].value:.3f} over {where}" for name, where in names.items() if name in facts]
+    errors = [f"{facts[name].value:.3f} {UNIT} over {where}" for name, where in names.items() if name in facts]
     if not errors:
         return said
-    return f"{said} The method expects an error of {' and '.join(errors)} {UNIT}, if its covariances are right."
+    return f"{said} The method expects an error of {' and '.join(errors)}, if its covariances are right."
