@@ -208,7 +208,7 @@ def _caption(found: DepthSeries, last_analysis: datetime | None) -> str:
 
 
 def _felt(found: DepthSeries) -> FloatArray:
-    """Bottom of the deepest layer in which the difference once is `FELT`, of each place, m; NaN where none is."""
+    """Bottom of the layers from the surface down in which the difference once is `FELT`, of each place, m; or NaN."""
     size = np.abs(found.of_run - found.of_control)
-    is_felt = np.where(np.isfinite(size), size, 0.0).max(axis=0) >= FELT
+    is_felt = np.logical_and.accumulate(np.where(np.isfinite(size), size, 0.0).max(axis=0) >= FELT, axis=-1)
     return np.array([found.edges[1:][own].max() if own.any() else np.nan for own in is_felt])
