@@ -17,6 +17,7 @@ from PIL import Image
 from imgda_mpi.disk import make_whole
 from imgda_mpi.faults import InputError, OutputError, fault, writing
 from imgda_mpi.report.picture import Picture, Section, Table, write_picture
+from imgda_mpi.report.theme import UNIT
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +34,7 @@ TEXT = 2e6
 SMALLER = (1.0, 0.75, 0.5)
 """What pictures in a page that would be too large are scaled to, with 256 colours; the files stay as they are."""
 
-NUMBER = re.compile(r"[-+±\u2212>]?[\d.]*(\s?[±%].*)?")
+NUMBER = re.compile(r"[-+±\u2212>]?[\d.]*(e[-+]\d+)?(\s?[±%].*)?")
 """A cell that is set at the right."""
 
 Of = TypeVar("Of")
@@ -59,7 +60,7 @@ def write_page(directory: Path, title: str, made_of: str, parts: Sequence[Part[O
         Where something cannot be written.
     """
     sections: list[dict[str, Any]] = []
-    left_out: dict[str, str] = {}
+    left_out: dict[str, list[str]] = {}
     _make_folder(directory / FILES)
     for part in parts:
         try:
@@ -68,7 +69,7 @@ def write_page(directory: Path, title: str, made_of: str, parts: Sequence[Part[O
             log.warning("left out: %s: %s", part.title, err)
             made = str(err)
         if isinstance(made, str):
-            left_out[part.title] = made
+            left_out.setdefault(made, []).append(part.title)
         else:
             sections.append(_written(part, made, directory))
     loader = FileSystemLoader(Path(__file__).parent)
@@ -76,6 +77,7 @@ def write_page(directory: Path, title: str, made_of: str, parts: Sequence[Part[O
     every = [picture for section in sections for picture in (*section["pictures"], *section["steps"])]
     _put_in(every, directory)
     text = template.render(title=title, made_of=made_of, sections=sections, left_out=left_out)
+    text = text.replace(UNIT, UNIT.replace(" ", "\N{NO-BREAK SPACE}"))
     with writing(directory / PAGE):
         make_whole(directory / PAGE, lambda path: path.write_text(text, encoding="utf-8"))
     return directory / PAGE
