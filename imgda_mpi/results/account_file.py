@@ -15,10 +15,13 @@ import numpy.typing as npt
 
 from imgda_mpi.arrays import FloatArray, IntArray
 from imgda_mpi.colm.ledger import TERMS
-from imgda_mpi.distributed.wedge_statistics import WedgeStatistics
-from imgda_mpi.faults import fault
+from imgda_mpi.distributed.wedge_statistics import OF_WEDGES, WedgeStatistics
+from imgda_mpi.faults import understanding
 from imgda_mpi.netcdf import find_variable, in_library, opened
 from imgda_mpi.numerics.problem import Fact
+
+NO_SOURCE = "none"
+"""Of an analysis without an observation."""
 
 LABELS = ("method", "error_model", "solver", "scales")
 
@@ -76,7 +79,7 @@ class Account:
     @property
     def has_observation(self) -> bool:
         """Whether something was observed."""
-        return self.observation_source != "none"
+        return self.observation_source != NO_SOURCE
 
     @property
     def n_ranks(self) -> int:
@@ -100,8 +103,8 @@ def read_account(path: Path) -> Account:
         read = _Reader(path, file)
         counted = read.names("update_reason")
         water = {name: read.attribute(f"water_{name}", "global_mean") for name in TERMS}
-        has_pixels = "pixel_count" in file.variables
-        try:
+        has_pixels = str(attributes.get("observation_source")) != NO_SOURCE
+        with understanding(path, "a diagnostics file", "give the file of an analysis"):
             facts = _facts(attributes)
             return Account(
                 time=datetime.fromisoformat(attributes["analysis_time"]),
@@ -125,9 +128,6 @@ def read_account(path: Path) -> Account:
                 sent_messages=read.values("exchange_messages"),
                 wedges=read.wedges() if "wedge" in file.variables else None,
             )
-        except (KeyError, TypeError, ValueError) as err:
-            found = f"what cannot be understood ({type(err).__name__}: {err})"
-            raise fault(path, found=found, expected="a diagnostics file", do="give the file of an analysis") from err
 
 
 def _facts(attributes: Mapping[str, Any]) -> dict[str, Fact]:
@@ -163,6 +163,8 @@ class _Reader:
         return dict(zip(reasons, self.values(name).tolist(), strict=True))
 
     def wedges(self) -> WedgeStatistics:
+        for name in OF_WEDGES:
+            find_variable(self._path, self._file, name)
         every = self._file.variables.items()
         names = [name for name, variable in every if variable.dimensions == ("coefficient_group",)]
         values = {name: self.values(name) for name in names}
