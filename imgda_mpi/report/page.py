@@ -117,7 +117,7 @@ def _free_name(name: str, taken: Set[str]) -> str:
     >>> _free_name("zoom_a/b <c>", {"zoom_a_b_c_"})
     'zoom_a_b_c__2'
     """
-    plain = ODD.sub("_", name)[:LONGEST].strip(".")
+    plain = ODD.sub("_", name)[:LONGEST].strip(".") or "picture"
     others = (f"{plain}_{number}" for number in count(2))
     return next(one for one in chain([plain], others) if one not in taken)
 
