@@ -189,7 +189,7 @@ def _not_diagnostics(path: Path) -> str:
 
 def _bad_settings(path: Path) -> str:
     write_diagnostics(path, START + SIX, np.zeros(GRID.shape), np.zeros(GRID.shape), {"method": {}})
-    return "attributes that cannot be understood"
+    return "what cannot be understood"
 
 
 @pytest.mark.parametrize("damage", [_lost, _cut, _other_grid, _other_time, _not_diagnostics, _bad_settings])

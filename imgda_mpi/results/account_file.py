@@ -15,9 +15,12 @@ import numpy as np
 from imgda_mpi.arrays import FloatArray, IntArray
 from imgda_mpi.colm.ledger import TERMS
 from imgda_mpi.disk import no_such_file
-from imgda_mpi.distributed.wedge_statistics import FIELDS, WedgeStatistics
-from imgda_mpi.faults import fault, reading
+from imgda_mpi.distributed.wedge_statistics import OF_WEDGES, WedgeStatistics
+from imgda_mpi.faults import reading, understanding
 from imgda_mpi.numerics.problem import Fact
+
+NO_SOURCE = "none"
+"""Of an analysis without an observation."""
 
 LABELS = ("method", "error_model", "solver", "scales")
 
@@ -94,13 +97,13 @@ def read_account(path: Path) -> Account:
     if not path.is_file():
         raise no_such_file(path, "a diagnostics file")
     # Without the NetCDF library, which reads what describes all images first: a run has hundreds of these files.
-    try:
+    with understanding(path, EXPECTED, DO):
         with reading(path, found="a file that cannot be read", expected=EXPECTED, do=DO), h5py.File(path) as file:
             attributes = {name: _plain(value) for name, value in file.attrs.items()}
             water = {name: float(_plain(file[f"water_{name}"].attrs["global_mean"])) for name in TERMS}
             updates = _words(file["update_reason"])
             patches, cells = (_counts(updates, file[name]) for name in ("patch_count", "cell_count"))
-            has_pixels = "pixel_count" in file
+            has_pixels = attributes.get("observation_source") != NO_SOURCE
             pixels = _counts(_words(file["pixel_reason"]), file["pixel_count"]) if has_pixels else {}
             stages = _words(file["stage"])
             of_ranks = {name: file[name][...] for name in RANKS}
@@ -127,9 +130,6 @@ def read_account(path: Path) -> Account:
             sent_messages=of_ranks["exchange_messages"],
             wedges=wedges,
         )
-    except (KeyError, TypeError, ValueError) as err:
-        found = f"what cannot be understood ({type(err).__name__}: {err})"
-        raise fault(path, found=found, expected=EXPECTED, do=DO) from err
 
 
 def _facts(attributes: Mapping[str, Any]) -> dict[str, Fact]:
@@ -160,5 +160,5 @@ def _counts(reasons: Sequence[str], variable: h5py.Dataset) -> dict[str, int]:
 
 
 def _wedges(file: h5py.File) -> WedgeStatistics:
-    values = {name: file[name][...] for name in file if name.rpartition("_")[0] in FIELDS}
-    return WedgeStatistics(file["scale"][...], file["wedge"][...], values)
+    scale, wedge, *values = (file[name][...] for name in OF_WEDGES)
+    return WedgeStatistics(scale, wedge, dict(zip(OF_WEDGES[2:], values, strict=True)))

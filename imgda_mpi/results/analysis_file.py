@@ -15,8 +15,8 @@ import numpy as np
 from imgda_mpi import __version__
 from imgda_mpi.arrays import FloatArray, IntArray
 from imgda_mpi.colm.ledger import FLAGS, TERMS, WaterLedger
-from imgda_mpi.distributed.wedge_statistics import WedgeStatistics
-from imgda_mpi.faults import fault, writing
+from imgda_mpi.distributed.wedge_statistics import OF_WEDGES, WedgeStatistics
+from imgda_mpi.faults import fault, understanding, writing
 from imgda_mpi.grid import Grid
 from imgda_mpi.methods.method import Increment
 from imgda_mpi.netcdf import (
@@ -282,26 +282,23 @@ def read_innovation(path: Path) -> SavedInnovation:
         wedges = _read_wedges(path, file) if "wedge" in file.variables else None
         with in_library(path):
             attributes = {name: file.getncattr(name) for name in file.ncattrs()}
-    try:
+    with understanding(path, "a diagnostics file", "give the file of an analysis"):
         names = [line.partition(" ")[0] for line in str(attributes["facts"]).splitlines()]
         facts = {name: float(attributes[name]) for name in names}
         settings = dict(json.loads(attributes["settings"]))
         for section, name in (("method", "kind"), ("errors", "observation"), ("curvelet", "n_scales")):
             settings[section][name]
         time = datetime.fromisoformat(attributes["analysis_time"])
-    except (KeyError, TypeError, ValueError) as err:
-        found = f"attributes that cannot be understood ({type(err).__name__}: {err})"
-        raise fault(path, found=found, expected="a diagnostics file", do="give the file of an analysis") from err
     return SavedInnovation(grid, time, Images(innovation, increment, proposed, spread), facts, settings, wedges)
 
 
 def _read_wedges(path: Path, file: netCDF4.Dataset) -> WedgeStatistics:
     names = [name for name, variable in file.variables.items() if variable.dimensions == ("coefficient_group",)]
     values = {name: read_values(path, file.variables[name]) for name in names}
-    missing = [name for name in ("scale", "wedge") if name not in values]
+    missing = [name for name in OF_WEDGES if name not in values]
     if missing:
         raise fault(
-            path, missing[0], found="no such variable", expected="scale and wedge", do="make the analysis again"
+            path, missing[0], found="no such variable", expected="statistics of wedges", do="make the analysis again"
         )
     scale, wedge = (values.pop(name).astype(np.int64) for name in ("scale", "wedge"))
     return WedgeStatistics(scale, wedge, values)
