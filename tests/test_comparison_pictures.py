@@ -67,7 +67,7 @@ def test_errors_by_scale_are_means_of_the_times(by_image: SavedComparison, tmp_p
         np.testing.assert_allclose(errors, by_image.spectrum[by_image.names.index(name)].mean(axis=0), rtol=1e-6)
         totals[name] = np.sqrt((errors**2).sum())
     best = min(totals, key=lambda name: totals[name])
-    assert f"{best} ({totals[best]:.4f} m³ m⁻³)" in picture.caption
+    assert f"{best} has the least ({totals[best]:.4f} m³ m⁻³)" in picture.caption
     styles = {(line.get_color(), line.get_linestyle(), line.get_marker()) for line in picture.figure.axes[0].lines}
     assert len(styles) == len(totals)
 

@@ -96,7 +96,7 @@ def test_each_run_is_drawn_beside_the_control_with_the_numbers_of_the_table(n_ru
 
 def test_the_table_is_in_long_form(tmp_path: Path) -> None:
     columns = csv_of(section_of(with_curves(truth(["run0"]))).pictures[0], tmp_path)
-    every = rows(["run0"])
+    every = sorted(rows(["run0"]), key=lambda row: (row.time, row.run != "control"))
     assert list(columns) == [
         *("run", "layer_top_m", "layer_bottom_m", "time", "side_of_analysis"),
         *("n_cells", "scc", "ubrmse_m3_m-3", "bias_m3_m-3"),
@@ -169,3 +169,12 @@ def test_a_run_alone_is_drawn_alone_and_one_moment_is_no_series() -> None:
     assert section.pictures == []
     assert len(section.tables) == 1
     assert isinstance(score_panels_section(with_curves()), str)
+
+
+def test_panels_and_tables_have_the_runs_in_the_order_of_the_page() -> None:
+    of = with_curves(truth(["run1", "run0"]), n_runs=2)
+    assert [ran.name for ran in of.runs] == ["control", "run0", "run1"]
+    section = section_of(of)
+    titles = [axes.get_title(loc="left") for axes in section.pictures[0].figure.axes]
+    assert [title for title in titles if title] == ["(a) run0 and control", "(b) run1 and control"]
+    assert list(dict.fromkeys(row[3] for row in section.tables[0].rows[1:])) == ["control", "run0", "run1"]

@@ -59,7 +59,7 @@ def flow_section(material: Material) -> Section | str:
     """The flow of every run with analyses, or of the analysis alone."""
     flows = [flow_picture(ran) for ran in material.assimilations]
     if not flows:
-        return "there is no analysis in what was given: the model ran alone"
+        return "there is no analysis in what was given"
     return Section(pictures=flows) if len(flows) == 1 else Section(steps=flows)
 
 
@@ -143,7 +143,7 @@ def _observation(accounts: Sequence[Account]) -> list[Said | str]:
         _mean(seen, lambda one: one.pixels["used"], "used", "1", "{:.0f} of them used"),
         _mean(seen, lambda one: one.pixels.get("missing", 0), "missing", "1", "{:.0f} missing"),
         _mean(seen, _rejected, "rejected", "1", "{:.0f} rejected"),
-        _mean(seen, lambda one: one.pixels["cells observed"], "cells observed", "1", "{:.0f} cells observed"),
+        _mean(seen, lambda one: one.pixels["cells observed"], "cells observed", "1", "{:.0f} cells with a value"),
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 import numpy as np
@@ -36,7 +37,8 @@ TOP, FOOT = 0.32, 0.62
 
 def score_panels_section(material: Material) -> Section | str:
     """A picture for each of what judges, and means over the assimilation and the forecast."""
-    every = [curves for curves in material.curves if curves.rows]
+    order = {ran.name: number for number, ran in enumerate(material.runs)}
+    every = [_in_order(curves, order) for curves in material.curves if curves.rows]
     if not every:
         return "there are no scores in time: they are of twin experiments and of verifications with images"
     control = "" if material.control is None else material.control.name
@@ -45,6 +47,11 @@ def score_panels_section(material: Material) -> Section | str:
         tables=[means_table(curves, material.assimilation) for curves in every],
         pictures=told_apart([score_picture(curves, control, material.last_analysis) for curves in in_time]),
     )
+
+
+def _in_order(curves: Curves, order: Mapping[str, int]) -> Curves:
+    """The same with the runs of every time in their order; others come last."""
+    return replace(curves, rows=sorted(curves.rows, key=lambda row: (row.time, order.get(row.run, len(order)))))
 
 
 def score_picture(curves: Curves, control: str, last_analysis: datetime | None) -> Picture:

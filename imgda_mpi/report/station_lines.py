@@ -100,7 +100,7 @@ def shown_stations(found: StationVerification, material: Material) -> tuple[list
         gains = order[sure[order]] if is_change and sure[order].any() else order
         chosen = zip(
             (gains[-1], order[0], order[order.size // 2]),
-            ("largest gain", "largest loss", "median") if is_change else ("highest", "lowest", "median"),
+            ("largest gain", "largest loss", "median change") if is_change else ("highest R", "lowest R", "median R"),
             strict=True,
         )
         for number, why in chosen:

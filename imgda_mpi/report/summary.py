@@ -6,14 +6,16 @@ import numpy as np
 
 from imgda_mpi.arrays import FloatArray
 from imgda_mpi.observations.image import Layer
+from imgda_mpi.report.comparison_pictures import JUDGED_BY
 from imgda_mpi.report.innovations_words import sentences
 from imgda_mpi.report.material import Curves, Material, Ran
 from imgda_mpi.report.mending import to_mend
 from imgda_mpi.report.picture import Section, Table
 from imgda_mpi.report.score_means import ALL, ASSIMILATION, by_period, mean_score
 from imgda_mpi.report.stations_table import paired_words
-from imgda_mpi.report.theme import UNIT, layer_name, moment
+from imgda_mpi.report.theme import MINUS, UNIT, layer_name, moment, signed
 from imgda_mpi.results.analysis_file import DIAGNOSTICS, SavedAnalysis, read_analysis
+from imgda_mpi.results.comparison_file import SavedComparison
 from imgda_mpi.results.station_scores_file import StationVerification
 from imgda_mpi.verify.scores import before_and_after, change
 from imgda_mpi.verify.station_verification import NAMES
@@ -51,18 +53,22 @@ def _what(material: Material) -> list[str]:
             )
     said += [f"{', '.join(names)}: {images}." for images, names in methods.items()]
     if material.control is not None and said:
-        said.append(f"Beside runs {material.control.name}, without any analysis.")
+        said.append(f"The run {material.control.name} beside has no analyses.")
     comparison = material.comparison
     if comparison is not None:
-        what = f"{comparison.case.size} draws of noise {comparison.noise}" if comparison.noise else "real images"
-        said.append(f"A comparison of {len(comparison.shown())} methods on {what}, judged by {comparison.judged_by}.")
+        what = f"observed images of {np.unique(comparison.times).size} times"
+        if comparison.noise:
+            what = f"{comparison.case.size} draws of noise {comparison.noise.replace('m3 m-3', UNIT)}"
+        by = JUDGED_BY[comparison.judged_by]
+        said.append(f"{len(comparison.shown())} methods are compared on {what}, judged by {by}.")
     return said
 
 
 def _of_image(ran: Ran) -> str:
     """What an analysis alone was given."""
     saved = read_analysis(ran.analyses[0] / DIAGNOSTICS)
-    n_land, n_seen = (int(np.isfinite(image).sum()) for image in (saved.background, saved.observation))
+    land = np.isfinite(saved.background)
+    n_land, n_seen = int(land.sum()), int((land & np.isfinite(saved.observation)).sum())
     source = saved.observation_source.rsplit("/", 1)[-1]
     return (
         f"{source}, which sees {n_seen} of {n_land} cells of soil, into the state of {moment(saved.time)} by "
@@ -100,9 +106,10 @@ def _of_analysis(ran: Ran, material: Material) -> list[str]:
     changed = saved.increment[np.isfinite(saved.increment)]
     if changed.size == 0:
         return [f"{ran.name} has changed nothing."]
+    name = "The analysis" if len(material.runs) == 1 else ran.name
     said = [
-        f"{ran.name} changes the soil moisture of 0-10 cm by {np.sqrt(np.mean(changed**2)):.3f} {UNIT} (root mean "
-        f"square), {changed.mean():+.4f} on average, at most by {np.abs(changed).max():.2f}."
+        f"{name} changes the soil moisture of 0-10 cm by {np.sqrt(np.mean(changed**2)):.3f} {UNIT} (root mean "
+        f"square), {signed(changed.mean(), 4)} on average, at most by {np.abs(changed).max():.2f}."
     ]
     references: list[tuple[str, str, FloatArray]] = [("the observation", FIT, saved.observation)]
     if material.truth is not None:
@@ -114,7 +121,7 @@ def _of_analysis(ran: Ran, material: Material) -> list[str]:
                 f"Against {name} ({status}; {before.n_cells} cells of equal weight) the correlation in space goes from "
                 f"{change(before.scc, after.scc, '.3f', 'to')}, the ubRMSE from "
                 f"{change(before.ubrmse, after.ubrmse, '.4f', 'to')} {UNIT}, the bias from "
-                f"{change(before.bias, after.bias, '+.4f', 'to')} {UNIT}."
+                f"{change(before.bias, after.bias, '+.4f', 'to').replace('-', MINUS)} {UNIT}."
             )
     return said
 
@@ -189,7 +196,7 @@ def _of_stations(found: StationVerification) -> list[str]:
         return []
     correlation, ubrmse = (NAMES.index(name) for name in ("R", "ubRMSE"))
     first, last = results.means[:, period, 0, region], results.means[:, period, shown, region]
-    where = f"At {n_scored} stations of {found.name} ({found.status}), {list(found.periods)[period]}"
+    where = f"At {n_scored} stations of {found.name} ({found.status}), period {list(found.periods)[period]}"
     if shown == 0:
         return [
             f"{where}, {runs[0]} has a mean correlation of {first[correlation]:.2f} and an ubRMSE of "
@@ -220,7 +227,7 @@ def _of_comparison(material: Material) -> list[str]:
     if not np.isfinite(ubrmse).any():
         return []
     best = int(np.nanargmin(ubrmse))
-    said = f"The least ubRMSE, {ubrmse[best]:.4f} {UNIT}, has {names[best]}"
+    said = f"{names[best]} has the least ubRMSE, {ubrmse[best]:.4f} {UNIT}"
     if "none" in names and names[best] != "none":
         said += f"; without any correction it is {ubrmse[names.index('none')]:.4f}"
     return [f"{said}."]
@@ -233,17 +240,22 @@ def _how_sure(material: Material) -> list[str]:
     for run in material.innovations:
         if run.times.size and (main is None or run.name == main.name):
             said.append(f"{run.name}: {sentences(run, 0)[0].replace('+-', '±')} More is below, at innovations.")
+    of_times: dict[int, list[str]] = {}
     for curves in material.curves:
-        n_times = len({row.time for row in curves.rows})
-        said.append(f"Scores against {curves.name} are of {n_times} moments, and have no intervals.")
+        of_times.setdefault(len({row.time for row in curves.rows}), []).append(curves.name)
+    for n_times, names in of_times.items():
+        moments = "one moment" if n_times == 1 else f"{n_times} moments"
+        said.append(f"Scores against {' and '.join(names)} are of {moments}, and have no intervals.")
     for stations in material.stations:
         n_times = stations.series.seconds.size
         said.append(
             f"Intervals at the stations of {stations.name} are of blocks of times, as long as errors last "
             f"({n_times} times)."
         )
-    if material.comparison is not None and np.unique(material.comparison.case).size == 1:
-        said.append("It is one truth at one time: other ones may rank the methods in another order.")
+    if material.comparison is not None:
+        said.append(_of_cases(material.comparison))
+    alone = [ran for ran in material.assimilations if ran.run is None]
+    said += [_expected(ran) for ran in alone]
     statuses = {word for curves in material.curves for word in curves.status.values()}
     statuses |= {stations.status for stations in material.stations}
     if (
@@ -256,3 +268,23 @@ def _how_sure(material: Material) -> list[str]:
             "Nothing independent judges: that the analysis fits what it was given is no proof that it is right."
         )
     return said or ["Nothing that was given says so."]
+
+
+def _of_cases(saved: SavedComparison) -> str:
+    """Over what the means of a comparison are."""
+    if np.unique(saved.case).size == 1:
+        return "It is one truth at one time: other ones may rank the methods in another order."
+    if saved.judged_by == "stations":
+        return "The tables have intervals of the means over these stations; others may differ."
+    return "Standard errors in the tables take times as independent; where these are close they are too small."
+
+
+def _expected(ran: Ran) -> str:
+    """What the method of an analysis alone expects of its errors, where it does."""
+    facts = ran.accounts[0].facts
+    said = "It is one analysis of one moment: its scores have no intervals."
+    names = {"expected_error_analysis_observed": "observed cells", "expected_error_analysis_unseen": "unseen land"}
+    errors = [f"{facts[name].value:.3f} {UNIT} over {where}" for name, where in names.items() if name in facts]
+    if not errors:
+        return said
+    return f"{said} The method expects an error of {' and '.join(errors)}, if its covariances are right."

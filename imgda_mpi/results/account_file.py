@@ -103,7 +103,7 @@ def read_account(path: Path) -> Account:
             water = {name: float(_plain(file[f"water_{name}"].attrs["global_mean"])) for name in TERMS}
             updates = _words(file["update_reason"])
             patches, cells = (_counts(updates, file[name]) for name in ("patch_count", "cell_count"))
-            has_pixels = attributes.get("observation_source") != NO_SOURCE
+            has_pixels = attributes["observation_source"] != NO_SOURCE
             pixels = _counts(_words(file["pixel_reason"]), file["pixel_count"]) if has_pixels else {}
             stages = _words(file["stage"])
             of_ranks = {name: file[name][...] for name in RANKS}
