@@ -40,7 +40,7 @@ from imgda_mpi.verify.station_verification import NAMES
 MOST = 6
 """Stations of a picture."""
 
-HEIGHT, RAIN, ABOVE, TOP, BOTTOM = 1.3, 0.34, 0.3, 0.62, 0.35
+HEIGHT, RAIN, ABOVE, TOP, BOTTOM = 1.3, 0.34, 0.3, 0.62, 0.42
 """Inches of a panel, of rain above it, of its title, of title and legend, and of dates."""
 
 SIDES, BETWEEN = (0.62, 0.6), 0.75
