@@ -134,11 +134,6 @@ def test_every_layer_has_its_status() -> None:
     assert f"After it image is: {SAME_PRODUCT}." in section.pictures[1].caption
 
 
-def test_references_of_one_name_have_files_of_their_own() -> None:
-    section = section_of(with_curves(truth(["run0"]), truth(["run0"])))
-    assert [picture.name for picture in section.pictures] == ["score_series_truth", "score_series_truth_2"]
-
-
 def test_means_are_over_the_assimilation_and_the_forecast_without_states_before_analyses() -> None:
     curves = truth(["run0"])
     table = means_table(curves, (START, LAST))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -80,7 +79,7 @@ def flow_picture(ran: Ran) -> Picture:
     said = [(step.title, one) for step in steps for one in step.lines if isinstance(one, Said)]
     water = next(one.line for _, one in said if one.name == "applied")
     return Picture(
-        name="flow_" + re.sub(r"[^\w.-]", "_", ran.name),
+        name=f"flow_{ran.name}",
         figure=figure,
         numbers=Numbers(
             {

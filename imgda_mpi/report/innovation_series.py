@@ -13,7 +13,7 @@ from imgda_mpi.report.innovations_table import TITLES, row_of, shown_periods
 from imgda_mpi.report.innovations_words import ALL, CHI2_LIMITS, LAG, sentences
 from imgda_mpi.report.maps import WIDTH
 from imgda_mpi.report.material import Material
-from imgda_mpi.report.picture import Column, Numbers, Picture, Section, Table, told_apart
+from imgda_mpi.report.picture import Column, Numbers, Picture, Section, Table
 from imgda_mpi.report.theme import DOTS_PER_INCH, LINE_COLOURS, NORMAL, SMALL, UNIT, moment
 from imgda_mpi.report.time_axis import days_since_1970, draw_time_axis
 from imgda_mpi.results.account_file import Account
@@ -53,7 +53,7 @@ def innovation_series_section(material: Material) -> Section | str:
         return Section(
             text=[_said(run) for run in runs],
             tables=[table for run in runs for table in _tables(run)],
-            pictures=told_apart([innovation_picture(run) for run in runs if run.times.size > 1]),
+            pictures=[innovation_picture(run) for run in runs if run.times.size > 1],
         )
     if material.main is None or material.shown is None:
         return "there is no analysis in what was given"
@@ -95,7 +95,7 @@ def innovation_picture(run: RunInnovations) -> Picture:
     known = "" if np.isnan(chi2) else f"; chi2 is {chi2:.2f}, where 1 is expected"
     low, high = CHI2_LIMITS
     return Picture(
-        name=f"innovations_{run.name.replace('/', '_')}",
+        name=f"innovations_{run.name}",
         figure=_draw(run, times),
         numbers=_numbers(run, times),
         alt=f"Innovation statistics of {run.name} at {len(times)} analyses: {size}{known}.",

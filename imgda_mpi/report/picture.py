@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from math import isnan
 from pathlib import Path
@@ -108,16 +108,6 @@ class Section:
     pictures: Sequence[Picture] = ()
     steps: Sequence[Picture] = ()
     details: Mapping[str, str] = field(default_factory=dict)
-
-
-def told_apart(pictures: Sequence[Picture]) -> list[Picture]:
-    """The same with names that differ: the second one of a name has a 2 behind it, and so on."""
-    names = [picture.name for picture in pictures]
-    n_before = [names[:place].count(name) for place, name in enumerate(names)]
-    return [
-        replace(picture, name=f"{picture.name}_{n + 1}") if n else picture
-        for picture, n in zip(pictures, n_before, strict=True)
-    ]
 
 
 def write_picture(picture: Picture, directory: Path, png: Path) -> list[Path]:

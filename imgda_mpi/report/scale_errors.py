@@ -13,7 +13,7 @@ from imgda_mpi.arrays import FloatArray
 from imgda_mpi.faults import InputError
 from imgda_mpi.report.maps import WIDTH
 from imgda_mpi.report.material import Material
-from imgda_mpi.report.picture import Column, Numbers, Picture, Section, told_apart
+from imgda_mpi.report.picture import Column, Numbers, Picture, Section
 from imgda_mpi.report.theme import DOTS_PER_INCH, LINE_COLOURS, NORMAL, QUIET, SMALL, UNIT, layer_name
 from imgda_mpi.results.field_scores_file import FieldScores
 from imgda_mpi.verify.scales import shortest_waves
@@ -38,7 +38,7 @@ def scale_errors_section(material: Material) -> Section | str:
     ]
     if not pictures:
         return "there are no errors by scale: they are of verifications with images"
-    return Section(pictures=told_apart(pictures))
+    return Section(pictures=pictures)
 
 
 def _is_assimilated(fields: FieldScores) -> bool:

@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from imgda_mpi.observations.image import Layer
 from imgda_mpi.report.maps import WIDTH
 from imgda_mpi.report.material import Curves, Material
-from imgda_mpi.report.picture import Numbers, Picture, Section, told_apart
+from imgda_mpi.report.picture import Numbers, Picture, Section
 from imgda_mpi.report.score_means import means_table
 from imgda_mpi.report.theme import DOTS_PER_INCH, LAYER_COLOURS, NORMAL, SMALL, UNIT, layer_name, moment
 from imgda_mpi.report.time_axis import days_since_1970, draw_time_axis, mark_end
@@ -45,7 +45,7 @@ def score_panels_section(material: Material) -> Section | str:
     in_time = [curves for curves in every if len({row.time for row in curves.rows}) > 1]
     return Section(
         tables=[means_table(curves, material.assimilation) for curves in every],
-        pictures=told_apart([score_picture(curves, control, material.last_analysis) for curves in in_time]),
+        pictures=[score_picture(curves, control, material.last_analysis) for curves in in_time],
     )
 
 

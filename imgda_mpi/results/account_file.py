@@ -15,7 +15,7 @@ import numpy as np
 from imgda_mpi.arrays import FloatArray, IntArray
 from imgda_mpi.colm.ledger import TERMS
 from imgda_mpi.disk import no_such_file
-from imgda_mpi.distributed.wedge_statistics import FIELDS, OF_WEDGES, WedgeStatistics
+from imgda_mpi.distributed.wedge_statistics import OF_WEDGES, WedgeStatistics
 from imgda_mpi.faults import reading, understanding
 from imgda_mpi.numerics.problem import Fact
 
@@ -160,6 +160,5 @@ def _counts(reasons: Sequence[str], variable: h5py.Dataset) -> dict[str, int]:
 
 
 def _wedges(file: h5py.File) -> WedgeStatistics:
-    values = {name: file[name][...] for name in OF_WEDGES}
-    values |= {name: file[name][...] for name in file if name.rpartition("_")[0] in FIELDS}
-    return WedgeStatistics(values.pop("scale"), values.pop("wedge"), values)
+    scale, wedge, *values = (file[name][...] for name in OF_WEDGES)
+    return WedgeStatistics(scale, wedge, dict(zip(OF_WEDGES[2:], values, strict=True)))
