@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -49,7 +50,8 @@ class Numbers:
 
 
 def _fields(column: Column) -> Iterator[str]:
-    for value in column:
+    # Python's own numbers: columns of maps have a million.
+    for value in column.tolist() if isinstance(column, np.ndarray) else column:
         if isinstance(value, datetime):
             yield time_text(value)
         elif isinstance(value, str):
@@ -57,7 +59,7 @@ def _fields(column: Column) -> Iterator[str]:
         elif isinstance(value, int | np.integer):
             yield str(value)
         else:
-            yield "" if np.isnan(value) else f"{value:.{DIGITS}g}"
+            yield "" if math.isnan(value) else f"{value:.{DIGITS}g}"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
