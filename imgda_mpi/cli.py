@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import io
 import logging
+import os
 import sys
 import traceback
 from collections.abc import Callable
@@ -35,6 +37,8 @@ CHECKS = {
 def main(argv: list[str] | None = None) -> int:
     """Run one verb and return the exit status: 0 done, 1 a fault of the program, others as of `imgda_mpi.faults`."""
     arguments = parser().parse_args(argv)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # as standard error: names may be beyond a terminal's letters
     return VERBS[arguments.verb](arguments)
 
 
@@ -232,21 +236,23 @@ def _start(arguments: argparse.Namespace) -> str:
 
 
 def _report(arguments: argparse.Namespace) -> int:
-    from imgda_mpi.console import configure_logging
+    from imgda_mpi.cycling.ending import ended_by_signals
+    from imgda_mpi.parallel.failure import from_rank_0
 
-    configure_logging(0)
+    # Pictures go to files alone; the backend of a notebook may be of another environment.
+    os.environ["MPLBACKEND"] = "agg"
 
-    def write() -> None:
+    def write() -> str | None:
         from imgda_mpi.report.material import Wanted
         from imgda_mpi.workflow.report import report
 
         wanted = Wanted(
             time=arguments.time, day=arguments.day, boxes=dict(arguments.box or ()), points=arguments.point or ()
         )
-        said = report(arguments.folders, wanted, arguments.truth, arguments.output)
-        sys.stdout.write(f"{said}\n" if said else "")
+        with ended_by_signals():
+            return report(arguments.folders, wanted, arguments.truth, arguments.output) or None
 
-    return _alone(write)
+    return _together(lambda comm: from_rank_0(comm, write))  # under a launcher too there is one page
 
 
 def _example(arguments: argparse.Namespace) -> int:

@@ -118,9 +118,22 @@ def reading(
         yield
     except BUGS:
         raise
-    # Where a file is damaged h5py raises the first three, netCDF4 the last for its names.
-    except (OSError, KeyError, RuntimeError, UnicodeDecodeError) as err:
+    # Where a file is damaged h5py raises the first three, netCDF4 the last for its names; and for paths beyond UTF-8.
+    except (OSError, KeyError, RuntimeError, UnicodeError) as err:
         raise fault(path, variable, found=f"{found} ({err})", expected=expected, do=do) from err
+
+
+@contextmanager
+def understanding(path: Path, expected: str, do: str) -> Iterator[None]:
+    """Turn what code raises that makes sense of a file, of this program's own kind and damaged, into an `InputError`.
+
+    It goes around that code and nothing else: from other code the same types are bugs.
+    """
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, OverflowError, AttributeError) as err:
+        found = f"what cannot be understood ({type(err).__name__}: {err})"
+        raise fault(path, found=found, expected=expected, do=do) from err
 
 
 @contextmanager

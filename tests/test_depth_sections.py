@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from made_series import START
 from matplotlib.contour import ContourSet
+from pictures import csv_of, mesh_of
 from problems import SELF
-from report_runs import GLOBE, HOUR, LAST, REGION, csv_of, material, mesh_of, times_of
+from report_runs import GLOBE, HOUR, LAST, REGION, material, times_of
 from runs import make_cycle, new_test_run
 from series_files import profile, write_history202x
 

@@ -9,10 +9,12 @@ from urllib.parse import unquote, urlparse
 import numpy as np
 import pytest
 from browser import Browser, browser
+from launch import imgda
 from matplotlib.figure import Figure
 from real_comparisons import write_region
 from stations_made import made_stations
 from test_report import REGION, write_case
+from twins import twin_settings
 
 from imgda_mpi.report.material import Material, Wanted
 from imgda_mpi.report.page import MOST, Part, write_page
@@ -78,11 +80,20 @@ def of_stations(folder: Path) -> Path:
     return write_page(folder, "Stations", "Made by hand.", PARTS, material)
 
 
+def of_a_twin(folder: Path) -> Path:
+    shorter = ("2022-06-02T18", "2022-06-02T06"), ("2022-06-03T12", "2022-06-02T12")
+    done = imgda("twin", twin_settings(folder, "twin", *shorter), ranks=2)
+    assert done.returncode == 0, done.stderr
+    report([folder / "twin"], Wanted())
+    return folder / "twin/report.html"
+
+
 PAGES: dict[str, Callable[[Path], Path]] = {
     "made up": made_up,
     "analysis": of_an_analysis,
     "comparison": of_a_comparison,
     "stations": of_stations,
+    "twin": of_a_twin,
 }
 
 

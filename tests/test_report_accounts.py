@@ -16,6 +16,7 @@ from runs import make_run
 
 from imgda_mpi.colm.ledger import FLAGS, TERMS
 from imgda_mpi.report.cost import cost_section
+from imgda_mpi.report.material import Material, Ran, Wanted
 from imgda_mpi.report.picture import Picture, Section, write_picture
 from imgda_mpi.report.provenance import provenance_section
 from imgda_mpi.report.rejected import rejected_section
@@ -113,6 +114,15 @@ def test_fluxes_of_soil_columns_are_summed_over_all_windows(tmp_path: Path) -> N
                 expected[name] += lasts * float(np.average(image[there], weights=area[there]))
     assert sums == pytest.approx(expected)
     assert n_days == pytest.approx(1.0)
+    # A run without analyses has this table alone.
+    section = water_section(
+        Material(title="", folders=[], wanted=Wanted(), runs=[Ran(name="run", directory=run.directory, run=run)])
+    )
+    assert isinstance(section, Section)
+    ((_, line),) = [table.rows for table in section.tables]
+    left = sums["rain"] - sums["runoff"] - sums["evaporation"]
+    assert line[:3] == ("run", "1", f"{sums['rain']:.2f}")
+    assert line[-1] == f"{left:+.2f}".replace("-", MINUS)
 
 
 @METHODS

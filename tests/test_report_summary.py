@@ -103,7 +103,7 @@ def to_mend_without_files(material: Material) -> list[str]:
 def test_a_run_that_has_not_come_to_its_end_is_named(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run")
     ran = Ran(name="run", directory=tmp_path / "run", run=run)
-    assert to_mend(replace(NOTHING, runs=[ran])) == []
+    assert to_mend(replace(NOTHING, runs=[replace(ran)])) == []
     last = run.cycles()[-1].directory
     last.rename(tmp_path / "elsewhere")
     (said,) = to_mend(replace(NOTHING, runs=[ran]))

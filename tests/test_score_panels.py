@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from report_runs import LAST, REGION, csv_of, material, times_of
+from pictures import csv_of
+from report_runs import LAST, REGION, material, times_of
 from runs import HOUR, START
 
 from imgda_mpi.colm.soil_layers import LAYERS
@@ -122,9 +123,9 @@ def test_words_quote_the_scores_after_the_last_analysis(tmp_path: Path) -> None:
     assert moment(LAST) in picture.caption
 
 
-def test_every_layer_has_its_status_and_what_is_independent_comes_first() -> None:
+def test_every_layer_has_its_status() -> None:
     images = Curves(name="image", status={LAYERS[0]: FIT}, rows=rows(["run0"], LAYERS[:1]))
-    section = section_of(with_curves(images, truth(["run0"])))
+    section = section_of(with_curves(truth(["run0"]), images))
     assert [picture.name for picture in section.pictures] == ["score_series_truth", "score_series_image"]
     legends = [text.get_text() for text in section.pictures[1].figure.legends[0].get_texts()]
     assert legends == [f"0-10 cm ({FIT})"]
@@ -140,7 +141,7 @@ def test_references_of_one_name_have_files_of_their_own() -> None:
 
 def test_means_are_over_the_assimilation_and_the_forecast_without_states_before_analyses() -> None:
     curves = truth(["run0"])
-    table = means_table(curves, [START, LAST])
+    table = means_table(curves, (START, LAST))
     assert len(table.rows) == 1 + 3 * 2 * 2
     own = [row for row in curves.rows if row.run == "run0" and row.layer == LAYERS[1] and row.side != "before"]
     for period, inside in (("assimilation", True), ("forecast", False)):
@@ -152,9 +153,9 @@ def test_means_are_over_the_assimilation_and_the_forecast_without_states_before_
 
 def test_what_was_assimilated_is_no_fit_in_the_forecast() -> None:
     curves = Curves(name="image", status={LAYERS[0]: FIT}, rows=rows(["run0"], LAYERS[:1]))
-    words = {(row[2], row[1]) for row in means_table(curves, [START, LAST]).rows[1:]}
+    words = {(row[2], row[1]) for row in means_table(curves, (START, LAST)).rows[1:]}
     assert words == {("assimilation", FIT), ("forecast", SAME_PRODUCT)}
-    assert {row[1:3] for row in means_table(curves, []).rows[1:]} == {(FIT, "all")}
+    assert {row[1:3] for row in means_table(curves, None).rows[1:]} == {(FIT, "all")}
 
 
 def test_a_run_alone_is_drawn_alone_and_one_moment_is_no_series() -> None:

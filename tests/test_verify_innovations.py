@@ -189,7 +189,7 @@ def _not_diagnostics(path: Path) -> str:
 
 def _bad_settings(path: Path) -> str:
     write_diagnostics(path, START + SIX, np.zeros(GRID.shape), np.zeros(GRID.shape), {"method": {}})
-    return "attributes that cannot be understood"
+    return "what cannot be understood"
 
 
 @pytest.mark.parametrize("damage", [_lost, _cut, _other_grid, _other_time, _not_diagnostics, _bad_settings])
@@ -262,7 +262,7 @@ def test_errors_that_members_and_facts_tell_are_taken(tmp_path: Path) -> None:
     def known(method: dict[str, Any], facts: dict[str, float], **more: Any) -> Known:
         settings = pointwise() | {"method": method}
         return errors_used(
-            SavedInnovation(GRID, START, Images(values, values, values, **more), facts, {}, settings, None), of_scales
+            SavedInnovation(GRID, START, Images(values, values, values, **more), facts, settings, None), of_scales
         )
 
     letkf = known({"kind": "letkf", "localisation": 1000.0}, {}, spread=spread).errors

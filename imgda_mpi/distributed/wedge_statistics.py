@@ -15,6 +15,9 @@ from imgda_mpi.numerics.kalman import gain
 
 FIELDS = ("gain", "background_variance", "observation_variance", "innovation_power", "increment_power")
 
+OF_WEDGES = ("scale", "wedge", *(f"{field}_mean" for field in FIELDS))
+"""What every file with statistics of wedges has of them, at least."""
+
 
 @dataclass(frozen=True)
 class WedgeStatistics:

@@ -47,7 +47,9 @@ def depth_sections_section(material: Material) -> Section | str:
     found = depth_series(material)
     if isinstance(found, str):
         return found
-    return Section(pictures=[section_picture(found, material.last_analysis)])
+    asked, shown = len(material.wanted.points), len(found.places)
+    said = [f"{shown} of the {asked} points that were asked for have soil in both runs."] if shown < asked else []
+    return Section(text=said, pictures=[section_picture(found, material.last_analysis)])
 
 
 def section_picture(found: DepthSeries, last_analysis: datetime | None) -> Picture:
@@ -136,9 +138,10 @@ def _draw_soil(axes: Axes, found: DepthSeries, number: int, limits: tuple[float,
     )
     axes.set_facecolor("#eeeeee")
     days, of_run = _daily(found.times, found.of_run[:, number])
-    smooth = np.stack([of_run[max(0, n - RUNNING // 2) : n + RUNNING // 2 + 1].mean(axis=0) for n in range(days.size)])
     middles = 0.5 * (found.edges[:-1] + found.edges[1:])
     if days.size > 1 and middles.size > 1:
+        around = [of_run[max(0, n - RUNNING // 2) : n + RUNNING // 2 + 1] for n in range(days.size)]
+        smooth = np.stack([values.mean(axis=0) for values in around])
         levels = STEP * np.arange(1, 20)
         lines: Any = axes.contour(days + 0.5, middles, smooth.T, levels=levels, colors="#222222", linewidths=0.7)
         axes.clabel(lines, lines.levels[1::2], fontsize=SMALL - 1, fmt="%.2f")

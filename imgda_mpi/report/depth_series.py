@@ -107,7 +107,18 @@ def depth_series(material: Material) -> DepthSeries | str:
     if span is None or not any(span[0] <= time <= span[1] for time in times):
         return f"{control.name} and {run.name} have no time of the assimilation in common"
     wanted = _Wanted(material, control, run, series[0].grid, times, span)
-    return _from_points(wanted) or _from_images(wanted, series[0], series[1])
+    if material.wanted.points and not wanted.given.size:
+        return "none of the points that were asked for is on the grid of the runs"
+    found = _from_points(wanted) or _from_images(wanted, series[0], series[1])
+    return found if isinstance(found, str) else _with_soil(found)
+
+
+def _with_soil(found: DepthSeries) -> DepthSeries | str:
+    """The same where both runs have values: a point that is wanted may be in the sea."""
+    known = np.flatnonzero(np.isfinite(found.of_run - found.of_control).any(axis=(0, 2)))
+    if not known.size:
+        return f"{found.control} and {found.run} have no values in common at the places that would be shown"
+    return _chosen(found, known.tolist())
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,7 +207,7 @@ class _Profiles:
 
 def _profiles(ran: Ran, wanted: _Wanted, *, with_rain: bool) -> _Profiles | None:
     """Of the times that are wanted, the state after the analysis; None without points, or those that are wanted."""
-    if ran.run is None or not any(cycle.history.is_file() for cycle in ran.run.cycles()[:1]):
+    if ran.run is None or not ran.has_columns:
         return None
     number = {time: place for place, time in enumerate(wanted.times)}
     found: _Profiles | None = None

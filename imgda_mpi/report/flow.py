@@ -232,7 +232,7 @@ def _soil(accounts: Sequence[Account]) -> list[Said | str]:
 def _model(ran: Ran) -> list[Said | str]:
     if ran.run is None:
         return [f"The analysed restart of {moment(ran.times[0])}: the model goes on from it."]
-    cycles, what = ran.run.cycles(), ran.run.description
+    cycles, what = ran.cycles, ran.run.description
     hours = (cycles[0].record.end - cycles[0].record.time).total_seconds() / 3600
     after = (what.end - ran.times[-1]).total_seconds() / 86400
     return [

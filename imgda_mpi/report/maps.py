@@ -282,7 +282,8 @@ def draw_panel(
     """A map of an image (ny, nx) in given axes, land without a value in white; colours are set by the caller."""
     edges = grid.longitude_edges, grid.latitude_edges
     axes.set_facecolor(OCEAN)
-    axes.pcolormesh(*edges, np.where(land, 0.0, np.nan), cmap=ListedColormap([NOTHING]), rasterized=True)
+    if (land & np.isnan(image)).any():
+        axes.pcolormesh(*edges, np.where(land, 0.0, np.nan), cmap=ListedColormap([NOTHING]), rasterized=True)
     mesh = axes.pcolormesh(*edges, image, rasterized=True)
     draw_coasts(axes, box)
     axes.set_aspect(_stretch(box))

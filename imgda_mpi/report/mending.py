@@ -64,8 +64,7 @@ def _of_run(ran: Ran) -> list[str]:
     """Whether a run is whole, and what its analyses refused."""
     said = []
     if ran.run is not None:
-        cycles = ran.run.cycles()
-        end = cycles[-1].record.end if cycles else ran.run.description.start
+        end = ran.cycles[-1].record.end if ran.cycles else ran.run.description.start
         if end < ran.run.description.end:
             until, whole = moment(end), moment(ran.run.description.end)
             said.append(f"{ran.name} has come to {until} and ends on {whole}: the command that began it goes on.")

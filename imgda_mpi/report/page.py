@@ -6,26 +6,22 @@ import base64
 import io
 import logging
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
+from itertools import chain, count
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from matplotlib import style
 from PIL import Image
 
-from imgda_mpi.disk import make_whole
-from imgda_mpi.faults import InputError, OutputError, fault, writing
+from imgda_mpi.faults import InputError, writing
+from imgda_mpi.report.page_files import BESIDE, FILES, PAGE, together
 from imgda_mpi.report.picture import Picture, Section, Table, write_picture
 from imgda_mpi.report.theme import UNIT
 
 log = logging.getLogger(__name__)
-
-PAGE, FILES = "report.html", "report"
-"""The page, and the folder beside it with every picture as PNG, those of the paper's kind as PDF, numbers as CSV."""
-
-BESIDE = "figure"
-"""The picture whose PNG lies beside the page."""
 
 MOST = 15e6
 TEXT = 2e6
@@ -36,6 +32,12 @@ SMALLER = (1.0, 0.75, 0.5)
 
 NUMBER = re.compile(r"[-+±\u2212>]?[\d.]*(e[-+]\d+)?(\s?[±%].*)?")
 """A cell that is set at the right."""
+
+ODD, LONGEST = re.compile(r"[^\w.-]+"), 60
+"""What names of files do without, and their letters, of up to four bytes each."""
+
+LETTERS = {"text.parse_math": False}
+"""Names of folders may have dollar signs. What a user's own settings change of pictures is not in reports."""
 
 Of = TypeVar("Of")
 
@@ -59,28 +61,37 @@ def write_page(directory: Path, title: str, made_of: str, parts: Sequence[Part[O
     OutputError
         Where something cannot be written.
     """
+    with together(directory) as staging, style.context(["default", LETTERS]):
+        text = _rendered(staging, title, made_of, parts, material)
+        with writing(directory / PAGE):
+            (staging / PAGE).write_text(text, encoding="utf-8", errors="replace")  # names of folders may be no UTF-8
+    return directory / PAGE
+
+
+def _rendered(directory: Path, title: str, made_of: str, parts: Sequence[Part[Of]], material: Of) -> str:
+    """The text of the page, with all files that it links to written into a folder."""
     sections: list[dict[str, Any]] = []
     left_out: dict[str, list[str]] = {}
-    _make_folder(directory / FILES)
+    faults: dict[str, list[str]] = {}
+    taken: set[str] = set()
     for part in parts:
         try:
             made = part.make(material)
         except InputError as err:
-            log.warning("left out: %s: %s", part.title, err)
             made = str(err)
+            faults.setdefault(made, []).append(part.title)
         if isinstance(made, str):
             left_out.setdefault(made, []).append(part.title)
         else:
-            sections.append(_written(part, made, directory))
+            sections.append(_written(part, made, directory, taken))
+    for said, titles in faults.items():
+        log.warning("left out: %s: %s", ", ".join(titles), said)
     loader = FileSystemLoader(Path(__file__).parent)
     template = Environment(loader=loader, autoescape=True, undefined=StrictUndefined).get_template("page.html")
     every = [picture for section in sections for picture in (*section["pictures"], *section["steps"])]
     _put_in(every, directory)
     text = template.render(title=title, made_of=made_of, sections=sections, left_out=left_out)
-    text = text.replace(UNIT, UNIT.replace(" ", "\N{NO-BREAK SPACE}"))
-    with writing(directory / PAGE):
-        make_whole(directory / PAGE, lambda path: path.write_text(text, encoding="utf-8"))
-    return directory / PAGE
+    return text.replace(UNIT, UNIT.replace(" ", "\N{NO-BREAK SPACE}"))
 
 
 def _put_in(pictures: Sequence[dict[str, Any]], directory: Path) -> None:
@@ -102,24 +113,27 @@ def _smaller(file: Path, scale: float) -> bytes:
     return small.getvalue()
 
 
-def _make_folder(directory: Path) -> None:
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-    except OSError as err:
-        found, do = f"a folder that cannot be made ({err.strerror})", "give another one with --output"
-        raise fault(directory, found=found, expected="a place for the report", do=do, kind=OutputError) from err
+def _free_name(name: str, taken: Set[str]) -> str:
+    """A name of files, whatever runs and boxes are called: letters, digits, _ - and dots within, and not taken yet.
+
+    >>> _free_name("zoom_a/b <c>", {"zoom_a_b_c_"})
+    'zoom_a_b_c__2'
+    """
+    plain = ODD.sub("_", name)[:LONGEST].strip(".") or "picture"
+    others = (f"{plain}_{number}" for number in count(2))
+    return next(one for one in chain([plain], others) if one not in taken)
 
 
-def _written(part: Part[Of], section: Section, directory: Path) -> dict[str, Any]:
-    """A section as the template takes it: its pictures are on disk, and no figure is kept."""
+def _written(part: Part[Of], section: Section, directory: Path, taken: set[str]) -> dict[str, Any]:
+    """A section as the template takes it: its pictures are on disk by names not yet taken, and no figure is kept."""
     return {
         "anchor": part.anchor,
         "title": part.title,
         "text": section.text,
         "terms": section.terms,
         "tables": [_shown_table(table) for table in section.tables],
-        "pictures": [_shown(picture, directory) for picture in section.pictures],
-        "steps": [_shown(picture, directory) for picture in section.steps],
+        "pictures": [_shown(picture, directory, taken) for picture in section.pictures],
+        "steps": [_shown(picture, directory, taken) for picture in section.steps],
         "details": section.details,
     }
 
@@ -130,7 +144,9 @@ def _shown_table(table: Table) -> Mapping[str, Any]:
     return {"caption": table.caption, "head": head, "body": body, "sides": sides}
 
 
-def _shown(picture: Picture, directory: Path) -> dict[str, Any]:
+def _shown(picture: Picture, directory: Path, taken: set[str]) -> dict[str, Any]:
+    picture = replace(picture, name=_free_name(picture.name, taken))
+    taken.add(picture.name)
     folder = directory / FILES
     png = (directory if picture.name == BESIDE else folder) / f"{picture.name}.png"
     files = write_picture(picture, folder, png)
@@ -143,5 +159,5 @@ def _shown(picture: Picture, directory: Path) -> dict[str, Any]:
         "label": picture.label,
         "width": width,
         "height": height,
-        "files": {file.suffix[1:].upper(): str(file.relative_to(directory)) for file in files},
+        "files": {file.suffix[1:].upper(): file.relative_to(directory).as_posix() for file in files},
     }

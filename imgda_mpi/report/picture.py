@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from math import isnan
 from pathlib import Path
 
 import numpy as np
@@ -49,15 +50,11 @@ class Numbers:
 
 
 def _fields(column: Column) -> Iterator[str]:
-    for value in column:
-        if isinstance(value, datetime):
-            yield time_text(value)
-        elif isinstance(value, str):
-            yield value
-        elif isinstance(value, int | np.integer):
-            yield str(value)
+    for value in column.tolist() if isinstance(column, np.ndarray) else column:
+        if isinstance(value, float):
+            yield "" if isnan(value) else f"{value:.{DIGITS}g}"
         else:
-            yield "" if np.isnan(value) else f"{value:.{DIGITS}g}"
+            yield time_text(value) if isinstance(value, datetime) else str(value)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from imgda_mpi.arrays import FloatArray
+from imgda_mpi.observations.image import Layer
 from imgda_mpi.report.comparison_pictures import JUDGED_BY
 from imgda_mpi.report.innovations_words import sentences
 from imgda_mpi.report.material import Curves, Material, Ran
 from imgda_mpi.report.mending import to_mend
 from imgda_mpi.report.picture import Section, Table
+from imgda_mpi.report.score_means import ALL, ASSIMILATION, by_period, mean_score
 from imgda_mpi.report.stations_table import paired_words
 from imgda_mpi.report.theme import MINUS, UNIT, layer_name, moment, signed
 from imgda_mpi.results.analysis_file import DIAGNOSTICS, SavedAnalysis, read_analysis
@@ -18,6 +20,8 @@ from imgda_mpi.results.station_scores_file import StationVerification
 from imgda_mpi.verify.scores import before_and_after, change
 from imgda_mpi.verify.station_verification import NAMES
 from imgda_mpi.verify.status import FIT, INDEPENDENT
+
+END = "end"
 
 WHAT, DID, SURE, MEND = "What was assimilated", "What it did", "How sure that is", "What to mend"
 
@@ -130,24 +134,24 @@ def _of_curves(curves: Curves, material: Material) -> list[str]:
         return []
     main, layer = material.main, layers[0]
     shown = main.name if main is not None and main.name in runs else runs[-1]
-    during, at_end = (_means(curves, shown, layer, material, which) for which in ("during", "end"))
-    beside = runs[0] if len(runs) > 1 else None
-    before = None if beside is None else _means(curves, beside, layer, material, "during")
-    where = f"Against {curves.name} ({curves.status.get(layer, 'not known')}), in {layer_name(layer)}"
-    if before is None:
+    during, at_end = (_means(curves, shown, layer, material, which) for which in (ASSIMILATION, END))
+    beside = next((run for run in runs if run != shown), None)
+    where = f"Against {curves.name} ({curves.status_of(layer)}), in {layer_name(layer)}"
+    if beside is None:
         return [
             f"{where}, {shown} has a correlation in space of {during[0]:.2f} and an ubRMSE of {during[1]:.3f} {UNIT}."
         ]
+    before = _means(curves, beside, layer, material, ASSIMILATION)
     said = [
         f"{where}, the correlation in space is {during[0]:.2f} with {shown} and {before[0]:.2f} with {beside}, the "
         f"ubRMSE {during[1]:.3f} and {before[1]:.3f} {UNIT}, on average while images are assimilated."
     ]
     last, end = material.last_analysis, max(row.time for row in curves.rows)
-    control_at_end = _means(curves, runs[0], layer, material, "end")
-    if last is not None and end > last and curves.status.get(layer) != FIT:
+    if last is not None and end > last and curves.status_of(layer) != FIT:
+        before_at_end = _means(curves, beside, layer, material, END)
         hours = (end - last).total_seconds() / 3600
         later = f"{hours / 24:.0f} days" if hours >= 48 else f"{hours:g} h"
-        said[0] += f" {later} after the last analysis the ubRMSE is {at_end[1]:.3f} and {control_at_end[1]:.3f}."
+        said[0] += f" {later} after the last analysis the ubRMSE is {at_end[1]:.3f} and {before_at_end[1]:.3f}."
     return said
 
 
@@ -158,19 +162,14 @@ def _runs_of(curves: Curves, material: Material) -> list[str]:
     return sorted(there, key=lambda name: order.index(name) if name in order else len(order))
 
 
-def _means(curves: Curves, run: str, layer: tuple[float, float], material: Material, which: str) -> tuple[float, float]:
-    """Mean SCC and ubRMSE after analyses: during the assimilation, of everything where there is none; or at the end."""
-    rows = [row for row in curves.rows if row.run == run and row.layer == layer and row.side != "before"]
-    first = min((ran.times[0] for ran in material.assimilations), default=None)
-    last = material.last_analysis
-    if which == "end":
-        rows = rows[-1:]
-    elif first is not None and last is not None:
-        rows = [row for row in rows if first <= row.time <= last] or rows
-    values = np.array([[row.scores.scc, row.scores.ubrmse] for row in rows]).reshape(-1, 2)
-    known = np.isfinite(values)
-    means = np.where(known, values, 0.0).sum(axis=0) / np.where(known.any(axis=0), known.sum(axis=0), np.nan)
-    return float(means[0]), float(means[1])
+def _means(curves: Curves, run: str, layer: Layer, material: Material, period: str) -> tuple[float, float]:
+    """Mean SCC and ubRMSE after analyses: of the `ASSIMILATION`, of everything where there is none; or at the `END`."""
+    own = [row for row in curves.rows if row.run == run and row.layer == layer]
+    if period == END:
+        rows = by_period(own, None)[ALL][-1:]
+    else:
+        rows = by_period(own, material.assimilation).get(ASSIMILATION) or by_period(own, None)[ALL]
+    return mean_score(rows, "scc"), mean_score(rows, "ubrmse")
 
 
 def _table(curves: Curves, material: Material) -> Table:
@@ -178,7 +177,7 @@ def _table(curves: Curves, material: Material) -> Table:
     rows = [["layer", "run", "SCC, mean", "SCC, end", f"ubRMSE, mean ({UNIT})", f"ubRMSE, end ({UNIT})"]]
     for layer in dict.fromkeys(row.layer for row in curves.rows):
         for run in _runs_of(curves, material):
-            during, end = (_means(curves, run, layer, material, which) for which in ("during", "end"))
+            during, end = (_means(curves, run, layer, material, which) for which in (ASSIMILATION, END))
             numbers = [f"{during[0]:.3f}", f"{end[0]:.3f}", f"{during[1]:.4f}", f"{end[1]:.4f}"]
             rows.append([layer_name(layer), run, *numbers])
     statuses = ", ".join(dict.fromkeys(curves.status.values()))

@@ -18,7 +18,6 @@ from imgda_mpi.report.run_table import NAMES, sums_of_fluxes
 from imgda_mpi.report.theme import DOTS_PER_INCH, LINE_COLOURS, NORMAL, QUIET, SMALL, moment, signed
 from imgda_mpi.report.time_axis import days_since_1970, draw_time_axis
 from imgda_mpi.results.account_file import Account
-from imgda_mpi.results.run_folder import Run
 
 MM = "mm"
 """A kilogram of water on a square metre."""
@@ -36,12 +35,12 @@ LINES = {"requested": ":", "frozen": "--", "clamped": "-.", "applied": "-"}
 
 
 def water_section(material: Material) -> Section | str:
-    """The ledger of the analysis that is shown alone, those of all analyses in time, and the water of runs."""
+    """The ledger of the analysis that is shown alone, those of all analyses in time, and the water of soil columns."""
     shown = [ran for ran in (material.control, material.main) if ran is not None]
-    of_columns = [(ran, sums_of_fluxes(ran.run)) for ran in shown if ran.run is not None and _has_columns(ran.run)]
+    of_columns = [(ran, sums_of_fluxes(ran.run)) for ran in shown if ran.run is not None and ran.has_columns]
     fluxes = [_fluxes(of_columns)] if of_columns else []
     if material.shown is None:
-        return Section(tables=fluxes) if fluxes else "there is no analysis in what was given"
+        return Section(tables=fluxes) if fluxes else "there is neither an analysis nor a run of soil columns"
     account = material.shown[1]
     in_time = [ran for ran in material.assimilations if len(ran.analyses) > 1]
     pictures = [ledger_picture(account)]
@@ -49,9 +48,8 @@ def water_section(material: Material) -> Section | str:
         pictures.append(series_picture({ran.name: (ran.times, ran.accounts) for ran in in_time}))
     meanings = columns([*TERMS.items(), RESIDUAL], "<<")
     details = {"What the terms of the ledger are": meanings}
-    return Section(
-        text=[_said(account, in_time)], tables=[_ledger(account), *fluxes], pictures=pictures, details=details
-    )
+    tables = [_ledger(account), *fluxes]
+    return Section(text=[_said(account, in_time)], tables=tables, pictures=pictures, details=details)
 
 
 def applied(account: Account) -> float:
@@ -186,16 +184,12 @@ def series_picture(runs: Mapping[str, tuple[Sequence[datetime], Sequence[Account
     )
 
 
-def _has_columns(run: Run) -> bool:
-    """Whether it is a run of soil columns, which has histories with fluxes."""
-    return all(cycle.history.is_file() for cycle in run.cycles())
-
-
 def _fluxes(of_runs: Sequence[tuple[Ran, tuple[Mapping[str, float], float]]]) -> Table:
     names = list(of_runs[0][1][0])
     lines = [("run", "days", *(NAMES.get(name, name) for name in names), "analyses", "left in soil, ponds, aquifer")]
     for ran, (totals, days) in of_runs:
-        added = sum(map(applied, ran.accounts))
+        # What an aquifer that balances analyses has given is no gain.
+        added = sum(applied(account) + account.water["aquifer"] for account in ran.accounts)
         left = totals["rain"] - totals["runoff"] - totals["evaporation"] + added
         lines.append(
             (ran.name, f"{days:g}", *(f"{totals[name]:.2f}" for name in names), signed(added, 2), signed(left, 2))

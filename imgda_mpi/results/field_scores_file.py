@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from imgda_mpi import PROGRAM
 from imgda_mpi.arrays import FloatArray, IntArray
-from imgda_mpi.faults import fault, writing
+from imgda_mpi.faults import fault, understanding, writing
 from imgda_mpi.netcdf import in_library, opened, read_values, text_attribute, write_names, write_variable, write_words
 from imgda_mpi.netcdf.dates import SINCE_1970
 from imgda_mpi.observations.image import Layer
@@ -178,10 +178,10 @@ def read_field_scores(path: Path) -> FieldScores:
     InputError
         Where the file is missing or damaged, or another one.
     """
-    with opened(path) as file:
+    with opened(path) as file, understanding(path, "scores of images", "verify again"):
         missing = [name for name in (*SCORES, *BY_SCALE, *DIMENSIONS, "period", "status") if name not in file.variables]
         if missing:
-            do = "give the file of a verification"
+            do = "verify again: this is no file of a verification, or of an older version"
             raise fault(path, found=f"no {missing[0]}", expected="scores of images", do=do)
         names = {name: _words(path, file, name) for name in ("run", "region", "period", "status")}
         layers = [(float(top), float(bottom)) for top, bottom in read_values(path, file["layer_bnds"])]

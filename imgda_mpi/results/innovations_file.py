@@ -12,7 +12,7 @@ import numpy as np
 
 from imgda_mpi import PROGRAM
 from imgda_mpi.arrays import FloatArray
-from imgda_mpi.faults import fault, reading, writing
+from imgda_mpi.faults import fault, reading, understanding, writing
 from imgda_mpi.netcdf import write_names, write_variable
 from imgda_mpi.netcdf.dates import SINCE_1970
 from imgda_mpi.text_tables import write_rows
@@ -122,14 +122,15 @@ def read_innovations(path: Path) -> list[RunInnovations]:
     if missing or attributes.get("title") != TITLE:
         said = f"no {missing[0]}" if missing else f"the title '{attributes.get('title')}'"
         raise fault(path, found=said, expected="innovations", do="give innovations.nc of a verification")
-    names = {name: [str(one) for one in found[name]] for name in ("run", "period", "region")}
-    numbers = {
-        name: np.ma.filled(values.astype(np.float64), np.nan)
-        for name, values in found.items()
-        if np.ma.asarray(values).dtype.kind in "fiu"
-    }
-    words = json.loads(attributes["runs"])
-    return [_run(number, names, numbers, words[number]) for number in range(len(names["run"]))]
+    with understanding(path, "innovations", "verify again"):
+        names = {name: [str(one) for one in found[name]] for name in ("run", "period", "region")}
+        numbers = {
+            name: np.ma.filled(values.astype(np.float64), np.nan)
+            for name, values in found.items()
+            if np.ma.asarray(values).dtype.kind in "fiu"
+        }
+        words = json.loads(attributes["runs"])
+        return [_run(number, names, numbers, words[number]) for number in range(len(names["run"]))]
 
 
 def _run(

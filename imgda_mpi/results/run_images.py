@@ -103,7 +103,7 @@ def fluxes(run: Run, *names: str) -> Iterator[tuple[datetime, datetime, *tuple[F
 
 def _history(cycle: Cycle) -> AbstractContextManager[History]:
     if not cycle.history.is_file():
-        do = "ask for a run of soil columns: the histories of CoLM are files of its own"
+        do = "put it back; of a run of CoLM, whose histories are files of its own, give these"
         raise fault(cycle.directory, found="no history", expected=HISTORY_FILE, do=do)
     return open_history(cycle.history)
 

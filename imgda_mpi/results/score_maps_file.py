@@ -12,7 +12,7 @@ import numpy as np
 
 from imgda_mpi import PROGRAM
 from imgda_mpi.arrays import FloatArray
-from imgda_mpi.faults import fault, reading, writing
+from imgda_mpi.faults import fault, reading, understanding, writing
 from imgda_mpi.grid import Grid
 from imgda_mpi.netcdf import write_coordinate, write_names
 from imgda_mpi.observations.image import Layer
@@ -136,11 +136,12 @@ def open_score_maps(path: Path) -> ScoreMaps:
     if missing:
         expected, do = "scores in every cell", "give a file scores_map_NAME.nc"
         raise fault(path, found=f"no {', '.join(missing)}", expected=expected, do=do)
-    return ScoreMaps(
-        path=path,
-        name=str(facts["reference_name"]),
-        grid=Grid(np.asarray(found["lat"], np.float64), np.asarray(found["lon"], np.float64)),
-        runs=[str(name) for name in found["run"]],
-        layers=[(float(top), float(bottom)) for top, bottom in found["layer_bnds"]],
-        periods=[str(name) for name in found["period"]],
-    )
+    with understanding(path, "scores in every cell", "verify again"):
+        return ScoreMaps(
+            path=path,
+            name=str(facts["reference_name"]),
+            grid=Grid(np.asarray(found["lat"], np.float64), np.asarray(found["lon"], np.float64)),
+            runs=[str(name) for name in found["run"]],
+            layers=[(float(top), float(bottom)) for top, bottom in found["layer_bnds"]],
+            periods=[str(name) for name in found["period"]],
+        )

@@ -14,7 +14,7 @@ import numpy as np
 
 from imgda_mpi import PROGRAM
 from imgda_mpi.arrays import BoolArray, FloatArray
-from imgda_mpi.faults import fault, reading, writing
+from imgda_mpi.faults import fault, reading, understanding, writing
 from imgda_mpi.netcdf import write_coordinate, write_names, write_variable, write_words
 from imgda_mpi.netcdf.dates import SINCE_1970
 from imgda_mpi.observations.units import MOISTURE
@@ -200,43 +200,44 @@ def read_station_scores(path: Path) -> StationVerification:
     if missing:
         expected, do = "a verification at stations", "give a file scores_stations_NAME.nc"
         raise fault(path, found=f"no {', '.join(missing)}", expected=expected, do=do)
-    names = {dim: [str(name) for name in found[dim]] for dim in ("station", "network", "run", "period", "region")}
-    places = Places(
-        names=names["station"],
-        networks=names["network"],
-        latitude=found["lat"],
-        longitude=found["lon"],
-        depth=found["depth_bounds"],
-        compared=found["compared"],
-    )
-    series = AtStations(
-        runs=names["run"],
-        seconds=found["time"],
-        values=found["value"].swapaxes(1, 2),
-        measured=found["measured"].T,
-    )
-    ends = [tuple(datetime.fromtimestamp(float(end), UTC) for end in both) for both in found["period_ends"]]
-    regions = dict(zip(names["region"], found["in_region"].astype(bool), strict=True))
-    return StationVerification(
-        name=facts["name"],
-        status=facts["status"],
-        compared_with=facts["compared_with"],
-        cell=facts["cell"],
-        matched=facts["matched"],
-        least_pairs=int(facts["least_pairs"]),
-        notes=json.loads(facts["notes"]),
-        counts=json.loads(facts["counts"]),
-        lags=[Lag(**lag) for lag in json.loads(facts["lags"])],
-        places=places,
-        series=series,
-        rain=found["rain"].T,
-        periods={name: (first, last) for name, (first, last) in zip(names["period"], ends, strict=True)},
-        regions=regions,
-        results=_results(found),
-        days=DayCorrelations(
-            np.round(found["day"] / DAY).astype(np.int64), found["day_correlation"], found["day_stations"]
-        ),
-    )
+    with understanding(path, "a verification at stations", "verify again"):
+        names = {dim: [str(name) for name in found[dim]] for dim in ("station", "network", "run", "period", "region")}
+        places = Places(
+            names=names["station"],
+            networks=names["network"],
+            latitude=found["lat"],
+            longitude=found["lon"],
+            depth=found["depth_bounds"],
+            compared=found["compared"],
+        )
+        series = AtStations(
+            runs=names["run"],
+            seconds=found["time"],
+            values=found["value"].swapaxes(1, 2),
+            measured=found["measured"].T,
+        )
+        ends = [tuple(datetime.fromtimestamp(float(end), UTC) for end in both) for both in found["period_ends"]]
+        regions = dict(zip(names["region"], found["in_region"].astype(bool), strict=True))
+        return StationVerification(
+            name=facts["name"],
+            status=facts["status"],
+            compared_with=facts["compared_with"],
+            cell=facts["cell"],
+            matched=facts["matched"],
+            least_pairs=int(facts["least_pairs"]),
+            notes=json.loads(facts["notes"]),
+            counts=json.loads(facts["counts"]),
+            lags=[Lag(**lag) for lag in json.loads(facts["lags"])],
+            places=places,
+            series=series,
+            rain=found["rain"].T,
+            periods={name: (first, last) for name, (first, last) in zip(names["period"], ends, strict=True)},
+            regions=regions,
+            results=_results(found),
+            days=DayCorrelations(
+                np.round(found["day"] / DAY).astype(np.int64), found["day_correlation"], found["day_stations"]
+            ),
+        )
 
 
 def _results(found: Mapping[str, Any]) -> StationResults:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from imgda_mpi import PROGRAM
 from imgda_mpi.console import Stages
+from imgda_mpi.disk import check_room
+from imgda_mpi.faults import InputError
 from imgda_mpi.report.analysis_maps import analysis_section
 from imgda_mpi.report.comparison_pictures import comparison_section
 from imgda_mpi.report.corrected_scales import scales_section
@@ -19,7 +21,8 @@ from imgda_mpi.report.innovation_series import innovation_series_section
 from imgda_mpi.report.layer_maps import layer_maps_section
 from imgda_mpi.report.material import Material, Wanted
 from imgda_mpi.report.mode_maps import modes_section
-from imgda_mpi.report.page import FILES, Part, write_page
+from imgda_mpi.report.page import Part, write_page
+from imgda_mpi.report.page_files import FILES
 from imgda_mpi.report.perturbation_maps import perturbations_section
 from imgda_mpi.report.provenance import provenance_section
 from imgda_mpi.report.rejected import rejected_section
@@ -87,13 +90,22 @@ def report(folders: Sequence[Path], wanted: Wanted, truth: Path | None = None, o
         Where the page or a picture cannot be written.
     """
     stages = Stages()
+    check_room(output or folders[0], 0)
     with stages.stage("opening"):
         material = open_material(folders, wanted, truth)
-        said = tables_of(material)
+        said = _tables(material)
     with stages.stage("pictures"):
         page = write_page(output or folders[0], material.title, _made_of(material), PARTS, material)
     log.info("the page is %s; its pictures and numbers are in %s", page, page.parent / FILES)
     return said
+
+
+def _tables(material: Material) -> str:
+    try:
+        return tables_of(material)
+    except InputError as err:
+        log.warning("no tables: %s", err)
+        return ""
 
 
 def _made_of(material: Material) -> str:

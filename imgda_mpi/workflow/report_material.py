@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from mpi4py import MPI
 from pydantic import ValidationError
@@ -47,6 +48,8 @@ from imgda_mpi.workflow.verify_inputs import Inputs
 
 log = logging.getLogger(__name__)
 
+Read = TypeVar("Read")
+
 COMPARISON, VERIFICATION = "comparison.nc", "verification.txt"
 
 
@@ -66,6 +69,20 @@ class _Found:
     tables: list[str] = field(default_factory=list)
     comparison: SavedComparison | None = None
     notes: list[str] = field(default_factory=list)
+
+    def read(self, read: Callable[[], Read]) -> Read | None:
+        """What is read; None, with a note, where it is damaged: a report goes without it."""
+        try:
+            return read()
+        except InputError as err:
+            log.warning("left out: %s", err)
+            self.notes.append(f"Left out: {err}.")
+            return None
+
+    def read_each(self, read: Callable[[Path], Read], files: Iterable[Path]) -> list[Read]:
+        """Of files, those that are not damaged."""
+        every = [self.read(partial(read, file)) for file in files]
+        return [one for one in every if one is not None]
 
 
 def open_material(folders: Sequence[Path], wanted: Wanted, truth: Path | None) -> Material:
@@ -101,7 +118,7 @@ def open_material(folders: Sequence[Path], wanted: Wanted, truth: Path | None) -
         fields=found.fields,
         score_maps=found.score_maps,
         stations=found.stations,
-        innovations=found.innovations or _innovations(runs, wanted),
+        innovations=found.innovations or found.read(lambda: _innovations(runs, wanted)) or [],
         reach=found.reach,
         table="\n\n".join(found.tables),
         comparison=found.comparison,
@@ -143,7 +160,11 @@ def _analysis(folder: Path, found: _Found) -> None:
 
 def _run(folder: Path, found: _Found, name: str = "") -> None:
     run = open_run(folder)
-    analysed = [cycle for cycle in run.cycles() if cycle.record.analysis is not None]
+    every = [cycle for cycle in run.cycles() if cycle.record.analysis is not None]
+    # Where all are gone, none is left out: a run without analyses is a control.
+    analysed = [cycle for cycle in every if (cycle.directory / ANALYSIS / DIAGNOSTICS).is_file()] or every
+    if len(analysed) < len(every):
+        found.notes.append(f"{len(every) - len(analysed)} of {len(every)} analyses of {folder} have no {DIAGNOSTICS}.")
     found.kinds.append("a run")
     found.runs.setdefault(
         folder.resolve(),
@@ -176,7 +197,7 @@ def _twin(folder: Path, found: _Found) -> None:
         opened=lambda: _gldas(how, times),
     )
     found.curves += curves_of_twin(rows)
-    found.reach += read_propagation(there.propagation)
+    found.reach += found.read(lambda: read_propagation(there.propagation)) or []
     analyses = settings.cycle.first_analysis, settings.cycle.last_analysis
     found.tables.append(twin_table(rows, found.reach, CONTROL, analyses))
 
@@ -195,24 +216,21 @@ def _comparison(folder: Path, found: _Found) -> None:
 
 def _verification(folder: Path, found: _Found) -> None:
     found.kinds.append("a verification")
-    fields = [read_field_scores(path) for path in sorted(folder.glob("scores_field_*.nc"))]
+    fields = found.read_each(read_field_scores, sorted(folder.glob("scores_field_*.nc")))
     found.fields += fields
     found.curves += [curves_of_verification(scores) for scores in fields]
     found.score_maps += sorted(folder.glob("scores_map_*.nc"))
-    found.stations += [read_station_scores(path) for path in sorted(folder.glob("scores_stations_*.nc"))]
-    if (folder / "innovations.nc").is_file():
-        found.innovations += read_innovations(folder / "innovations.nc")
-    settings = _settings_of(folder)
+    found.stations += found.read_each(read_station_scores, sorted(folder.glob("scores_stations_*.nc")))
+    for runs in found.read_each(read_innovations, folder.glob("innovations.nc")):
+        found.innovations += runs
+    settings = found.read(lambda: _settings_of(folder))
+    if settings is None:
+        return
     times = settings.all_times or sorted({time for scores in fields for time in scores.times})
     statuses = {scores.name: dict(zip(scores.layers, scores.status[0], strict=True)) for scores in fields}
     for name, section in settings.runs.items():
-        try:
-            if isinstance(section, OfRun):
-                _run(section.directory, found, name)
-                found.kinds.pop()
-                continue
-        except InputError as err:
-            found.notes.append(f"The run {name} cannot be opened, its maps are left out: {err}")
+        if isinstance(section, OfRun):
+            found.read(partial(_of_verification, section.directory, found, name))
             continue
         opened = _series(section, settings, times)
         path = Path(section.files if isinstance(section, History202x | Fluxes2014) else section.file)
@@ -221,6 +239,11 @@ def _verification(folder: Path, found: _Found) -> None:
         status = statuses.get(name, {})
         opened = _series(of_images, settings, times)
         found.beside[name] = Beside(name=name, status=status, opened=opened, regridding=of_images.regridding)
+
+
+def _of_verification(folder: Path, found: _Found, name: str) -> None:
+    _run(folder, found, name)
+    found.kinds.pop()  # the kind is that of the verification
 
 
 def _series(section: Any, settings: Verification, times: Sequence[Any]) -> Callable[[], ImageSeries]:
