@@ -27,9 +27,8 @@ def analysis_picture(saved: SavedAnalysis) -> Picture:
     """The four panels of a saved analysis."""
     panels = panels_of(saved)
     before, after = before_and_after(saved.background, saved.analysis, saved.observation)
-    figure = draw_maps(
-        saved.grid, np.isfinite(saved.background), panels, 2, title=saved.title, note=_note(saved, before, after)
-    )
+    title, note = f"Analysis of {moment(saved.time)}", _note(saved, before, after)
+    figure = draw_maps(saved.grid, np.isfinite(saved.background), panels, 2, title=title, note=note)
     size = np.abs(saved.increment[np.isfinite(saved.increment)])
     largest = float(size.max()) if size.size else 0.0
     return Picture(

@@ -169,6 +169,7 @@ class Material:
     title : of the page
     folders : that were given
     wanted : what the user wants to see
+    preface : what has to be known first, as that all of it is made up
     runs : and analyses alone; where one of several has no analyses, it is the control, and the first one
     beside : images, those that judge first
     curves : scores in time, those against what is independent first
@@ -187,6 +188,7 @@ class Material:
     title: str
     folders: Sequence[Path]
     wanted: Wanted
+    preface: str = ""
     runs: Sequence[Ran] = ()
     beside: Sequence[Beside] = ()
     curves: Sequence[Curves] = ()
@@ -211,10 +213,13 @@ class Material:
         """Runs with analyses, and analyses alone."""
         return [ran for ran in self.runs if ran.analyses]
 
-    @property
+    @cached_property
     def main(self) -> Ran | None:
-        """What is shown where only one is: the last run with analyses."""
-        return self.assimilations[-1] if self.assimilations else None
+        """What is shown where only one is: the last run with analyses, of those that have scores if any has."""
+        scored = {row.run for curves in self.curves for row in curves.rows}
+        scored |= {run for stations in self.stations for run in stations.series.runs}
+        runs = [ran for ran in self.assimilations if ran.name in scored] or self.assimilations
+        return runs[-1] if runs else None
 
     @property
     def shown_folder(self) -> Path | None:

@@ -14,6 +14,7 @@ from imgda_mpi.report.picture import Section, Table
 from imgda_mpi.report.score_means import ALL, ASSIMILATION, by_period, mean_score
 from imgda_mpi.report.stations_table import paired_words
 from imgda_mpi.report.theme import MINUS, UNIT, layer_name, moment, signed
+from imgda_mpi.report.water import MM, applied
 from imgda_mpi.results.analysis_file import DIAGNOSTICS, SavedAnalysis, read_analysis
 from imgda_mpi.results.comparison_file import SavedComparison
 from imgda_mpi.results.station_scores_file import StationVerification
@@ -22,6 +23,14 @@ from imgda_mpi.verify.station_verification import NAMES
 from imgda_mpi.verify.status import FIT, INDEPENDENT
 
 END = "end"
+
+WORSE = 0.005
+"""Of a bias, m3 m-3, from which on it is named."""
+
+SCORES = (
+    "SCC: correlation over the cells; ubRMSE: root mean square error without the bias; bias: run minus what judges. "
+    "Cells have equal weight."
+)
 
 WHAT, DID, SURE, MEND = "What was assimilated", "What it did", "How sure that is", "What to mend"
 
@@ -43,7 +52,8 @@ def summary_section(material: Material) -> Section:
 def _what(material: Material) -> list[str]:
     """Of every run with analyses, and of a comparison."""
     alone = [ran for ran in material.assimilations if ran.run is None]
-    said = [_of_image(ran) for ran in alone]
+    said = [material.preface] if material.preface else []
+    said += [_of_image(ran) for ran in alone]
     methods: dict[str, list[str]] = {}
     for ran in material.assimilations:
         if ran.run is not None:
@@ -53,7 +63,7 @@ def _what(material: Material) -> list[str]:
             )
     said += [f"{', '.join(names)}: {images}." for images, names in methods.items()]
     if material.control is not None and said:
-        said.append(f"The run {material.control.name} beside has no analyses.")
+        said.append(f"They are held beside {material.control.name}, a run without analyses.")
     comparison = material.comparison
     if comparison is not None:
         what = f"observed images of {np.unique(comparison.times).size} times"
@@ -94,6 +104,8 @@ def _what_it_did(material: Material) -> tuple[list[str], list[Table]]:
         said += _of_curves(curves, material)
     for stations in material.stations:
         said += _of_stations(stations)
+    if material.main is not None and material.main.run is not None:
+        said.append(_of_water(material.main))
     if material.comparison is not None:
         said += _of_comparison(material)
     tables = [_table(material.curves[0], material)] if material.curves else []
@@ -151,8 +163,27 @@ def _of_curves(curves: Curves, material: Material) -> list[str]:
         before_at_end = _means(curves, beside, layer, material, END)
         hours = (end - last).total_seconds() / 3600
         later = f"{hours / 24:.0f} days" if hours >= 48 else f"{hours:g} h"
-        said[0] += f" {later} after the last analysis the ubRMSE is {at_end[1]:.3f} and {before_at_end[1]:.3f}."
+        said[0] += (
+            f" {later} after the last analysis the correlation is {at_end[0]:.2f} and {before_at_end[0]:.2f}, the "
+            f"ubRMSE {at_end[1]:.3f} and {before_at_end[1]:.3f}."
+        )
+    biased = []
+    for one in layers:
+        with_analyses, without = (_means(curves, run, one, material, ASSIMILATION)[2] for run in (shown, beside))
+        if abs(with_analyses) > abs(without) + WORSE:
+            biased.append(f"{layer_name(one)} {signed(with_analyses, 3)} for {signed(without, 3)}")
+    if biased:
+        said.append(f"The bias against {curves.name} is larger with {shown} ({', '.join(biased)} {UNIT}).")
     return said
+
+
+def _of_water(ran: Ran) -> str:
+    """What all analyses of a run did to the soil's water."""
+    asked, came = sum(one.water["requested"] for one in ran.accounts), sum(map(applied, ran.accounts))
+    return (
+        f"All {len(ran.accounts)} analyses of {ran.name} together asked for {signed(asked, 1)} {MM} of water in the "
+        f"mean over the soil, and {signed(came, 1)} {MM} came into it."
+    )
 
 
 def _runs_of(curves: Curves, material: Material) -> list[str]:
@@ -162,29 +193,34 @@ def _runs_of(curves: Curves, material: Material) -> list[str]:
     return sorted(there, key=lambda name: order.index(name) if name in order else len(order))
 
 
-def _means(curves: Curves, run: str, layer: Layer, material: Material, period: str) -> tuple[float, float]:
-    """Mean SCC and ubRMSE after analyses: of the `ASSIMILATION`, of everything where there is none; or at the `END`."""
+def _means(curves: Curves, run: str, layer: Layer, material: Material, period: str) -> tuple[float, float, float]:
+    """Mean SCC, ubRMSE, bias after analyses: of the `ASSIMILATION`, of all where there is none; or at the `END`."""
     own = [row for row in curves.rows if row.run == run and row.layer == layer]
     if period == END:
         rows = by_period(own, None)[ALL][-1:]
     else:
         rows = by_period(own, material.assimilation).get(ASSIMILATION) or by_period(own, None)[ALL]
-    return mean_score(rows, "scc"), mean_score(rows, "ubrmse")
+    return mean_score(rows, "scc"), mean_score(rows, "ubrmse"), mean_score(rows, "bias")
 
 
 def _table(curves: Curves, material: Material) -> Table:
     """Scores of all runs in all layers, against what judges first."""
-    rows = [["layer", "run", "SCC, mean", "SCC, end", f"ubRMSE, mean ({UNIT})", f"ubRMSE, end ({UNIT})"]]
+    rows = [["layer", "run", "SCC, mean", "end", f"ubRMSE ({UNIT}), mean", "end", f"bias ({UNIT}), mean", "end"]]
     for layer in dict.fromkeys(row.layer for row in curves.rows):
         for run in _runs_of(curves, material):
             during, end = (_means(curves, run, layer, material, which) for which in (ASSIMILATION, END))
-            numbers = [f"{during[0]:.3f}", f"{end[0]:.3f}", f"{during[1]:.4f}", f"{end[1]:.4f}"]
+            both = zip(during, end, strict=True)
+            numbers = [
+                signed(value, 4) if name == "bias" else f"{value:.{3 if name == 'SCC' else 4}f}"
+                for name, values in zip(("SCC", "ubRMSE", "bias"), both, strict=True)
+                for value in values
+            ]
             rows.append([layer_name(layer), run, *numbers])
     statuses = ", ".join(dict.fromkeys(curves.status.values()))
     over = "from the first analysis to the last" if material.assimilations else "over all times"
     until = max(row.time for row in curves.rows)
     head = f"Against {curves.name} ({statuses}): means {over}, after analyses; end: {moment(until)}"
-    return Table(f"{head}. Cells of equal weight.", rows)
+    return Table(f"{head}. {SCORES}", rows)
 
 
 def _of_stations(found: StationVerification) -> list[str]:
