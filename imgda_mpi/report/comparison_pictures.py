@@ -16,6 +16,7 @@ from imgda_mpi.report.point_maps import PointPanel, draw_point_maps, regions_wit
 from imgda_mpi.report.theme import (
     DOTS_PER_INCH,
     LINE_COLOURS,
+    MARKERS,
     MINUS,
     NORMAL,
     SIZE_COLOURS,
@@ -34,8 +35,6 @@ MOST_PANELS = 18
 JUDGED_BY = {"truth": "the truth", "judge": "another image", "stations": "stations"}
 
 REGIONS = ("all land", "observed land", "unseen land")
-
-MARKS = "osD^vP*"
 
 
 def comparison_section(material: Material) -> Section | str:
@@ -123,7 +122,7 @@ def spectra_picture(saved: SavedComparison) -> Picture:
             errors,
             color="black" if is_none else LINE_COLOURS[place % (len(LINE_COLOURS) - 1)],
             linestyle="--" if is_none else "-" if place < len(LINE_COLOURS) else ":",
-            marker=MARKS[place % len(MARKS)],
+            marker=MARKERS[place % len(MARKERS)],
             markersize=5,
             linewidth=1.2,
             label="none (background)" if is_none else name,

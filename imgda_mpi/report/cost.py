@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from imgda_mpi.report.maps import WIDTH
 from imgda_mpi.report.material import Material, Ran
 from imgda_mpi.report.picture import Column, Numbers, Picture, Section, Table
-from imgda_mpi.report.theme import DOTS_PER_INCH, LINE_COLOURS, NORMAL, SMALL, draw_log_axis, moment
+from imgda_mpi.report.theme import DOTS_PER_INCH, LINE_COLOURS, MARKERS, NORMAL, SMALL, draw_log_axis, moment
 from imgda_mpi.report.time_axis import days_since_1970, draw_time_axis
 from imgda_mpi.results.account_file import Account
 
@@ -23,8 +23,6 @@ HATCHES = ("", "//", "..", "xx", "--", "\\\\", "oo")
 
 WORDS = {"own": "the driver itself"}
 """Kinds of the time of a cycle that one word does not say."""
-
-MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
 
 def cost_section(material: Material) -> Section | str:

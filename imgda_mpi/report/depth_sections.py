@@ -25,6 +25,7 @@ from imgda_mpi.report.theme import (
     SMALL,
     UNIT,
     ends_beyond,
+    letter,
     moment,
     place_name,
 )
@@ -87,8 +88,7 @@ def _draw(found: DepthSeries, last_analysis: datetime | None) -> Figure:
         panels = [
             figure.add_axes((left / WIDTH, bottom / height, width / WIDTH, tall / height)) for bottom, tall in stacked
         ]
-        letter = "abcdefghijklmnopqrstuvwxyz"[number % 26]
-        panels[0].set_title(f"({letter}) {_words(place)}", loc="left", fontsize=NORMAL, pad=4)
+        panels[0].set_title(f"({letter(number)}) {_words(place)}", loc="left", fontsize=NORMAL, pad=4)
         panels[0].set_title(f"change {found.change[number]:.3f} {UNIT}", loc="right", fontsize=SMALL, pad=4)
         if has_rain:
             _draw_rain(panels[0], found, number, most_rain)
@@ -195,8 +195,8 @@ def _caption(found: DepthSeries, last_analysis: datetime | None) -> str:
     """What is seen, and how deep it is felt at each place."""
     deepest = _felt(found)
     words = ", ".join(
-        f"({letter}) {'nowhere' if np.isnan(depth) else f'{depth:.2f} m'}"
-        for letter, depth in zip("abcdefghijklmnopqrstuvwxyz" * 9, deepest, strict=False)
+        f"({letter(number)}) {'nowhere' if np.isnan(depth) else f'{depth:.2f} m'}"
+        for number, depth in enumerate(deepest)
     )
     end = f"; the dotted line is the last analysis, {moment(last_analysis)}" if last_analysis else ""
     during = " during the assimilation" if last_analysis else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import count
 
 import numpy as np
 
@@ -20,7 +21,7 @@ from imgda_mpi.report.frames import frame_after
 from imgda_mpi.report.maps import MOISTURE, Panel, Shades, change_shades, draw_maps, numbers_of_maps
 from imgda_mpi.report.material import Beside, Material, Ran
 from imgda_mpi.report.picture import Picture, Section
-from imgda_mpi.report.theme import UNIT, layer_name, moment
+from imgda_mpi.report.theme import UNIT, layer_name, letter, moment
 
 N_LAYERS = 2
 """From the surface down, as in the paper."""
@@ -136,7 +137,7 @@ def _picture(
     layers = [layer for layer in first.images if all(_find(layer, run.images) is not None for run in others)]
     differences = {(run.name, layer): _of_layer(run, layer) - first.images[layer] for run in others for layer in layers}
     shades = change_shades(f"Difference from {first.name}", *differences.values())
-    letters = iter("abcdefghijklmnopqrstuvwxyz" * 9)
+    letters = map(letter, count())
     panels = [
         _panel(f"({next(letters)}) {first.name}, {_words(layer, first)}", first.name, layer, first.images[layer])
         for layer in layers

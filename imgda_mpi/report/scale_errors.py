@@ -14,13 +14,10 @@ from imgda_mpi.faults import InputError
 from imgda_mpi.report.maps import WIDTH
 from imgda_mpi.report.material import Material
 from imgda_mpi.report.picture import Column, Numbers, Picture, Section
-from imgda_mpi.report.theme import DOTS_PER_INCH, LINE_COLOURS, NORMAL, QUIET, SMALL, UNIT, layer_name
+from imgda_mpi.report.theme import DOTS_PER_INCH, LINE_COLOURS, MARKERS, NORMAL, QUIET, SMALL, UNIT, layer_name
 from imgda_mpi.results.field_scores_file import FieldScores
 from imgda_mpi.verify.scales import shortest_waves
 from imgda_mpi.verify.status import INDEPENDENT
-
-MARKERS = "os^Dv*X"
-"""Of runs, beside `LINE_COLOURS`; control is dashed."""
 
 LEFT, BETWEEN, RIGHT = 0.65, 0.15, 0.15
 ABOVE, TALL, GAP, BELOW = 0.65, 1.7, 0.12, 1.15

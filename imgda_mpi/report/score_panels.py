@@ -16,16 +16,23 @@ from imgda_mpi.report.maps import WIDTH
 from imgda_mpi.report.material import Curves, Material
 from imgda_mpi.report.picture import Numbers, Picture, Section
 from imgda_mpi.report.score_means import means_table
-from imgda_mpi.report.theme import DOTS_PER_INCH, LAYER_COLOURS, NORMAL, SMALL, UNIT, layer_name, moment
+from imgda_mpi.report.theme import (
+    DOTS_PER_INCH,
+    LAYER_COLOURS,
+    MARKERS,
+    NORMAL,
+    SMALL,
+    UNIT,
+    layer_name,
+    letter,
+    moment,
+)
 from imgda_mpi.report.time_axis import days_since_1970, draw_time_axis, mark_end
 from imgda_mpi.verify.score_series import ScoreRow
 from imgda_mpi.verify.status import FIT, SAME_PRODUCT
 
 SCORES = {"scc": "SCC", "ubrmse": f"ubRMSE ({UNIT})"}
 """Of the rows of panels: spatial correlation, and root mean square error without the bias."""
-
-MARKERS = "os^"
-"""Of layers from the surface down."""
 
 MOST_COLUMNS = 3
 
@@ -97,7 +104,7 @@ def _draw(curves: Curves, control: str, shown: Sequence[str], last_analysis: dat
                 axes.set_ylabel(label, fontsize=SMALL + 1)
             if row == 0:
                 title = run if run == control else f"{run} and {control}"
-                axes.set_title(f"({'abcdefghijklmnopqrstuvwxyz'[number % 26]}) {title}", loc="left", fontsize=NORMAL)
+                axes.set_title(f"({letter(number)}) {title}", loc="left", fontsize=NORMAL)
     figure.text(
         LEFT / WIDTH, 1 - 0.12 / height, f"Scores against {curves.name}", fontsize=NORMAL + 1.5, va="top", ha="left"
     )

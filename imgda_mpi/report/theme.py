@@ -33,6 +33,9 @@ SIZE_COLOURS = "cividis"
 LINE_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 """Of Okabe and Ito, told apart by all."""
 
+MARKERS = "os^DvPX"
+"""Of lines, beside their colours."""
+
 LAYER_COLOURS = ("#d55e00", "#009e73", "#0072b2")
 """Red, green and blue as in the paper's Fig. 8, from the surface down."""
 
@@ -44,6 +47,15 @@ OCEAN, NOTHING, OUTLINE = "#d4d4d4", "#ffffff", "#555555"
 DOTS_PER_INCH = 150
 SMALL, NORMAL = 8.0, 9.5
 """Sizes of letters, points."""
+
+
+def letter(number: int) -> str:
+    """Of a panel, from 0.
+
+    >>> letter(0), letter(26)
+    ('a', 'a')
+    """
+    return "abcdefghijklmnopqrstuvwxyz"[number % 26]
 
 
 def layer_name(layer: Layer) -> str:
