@@ -206,9 +206,9 @@ def _numbers(text: str, how_many: int, example: str) -> tuple[float, ...]:
 
 def _box(text: str) -> tuple[str, tuple[float, ...]]:
     example = "sahel=10,20,-17,40"
-    name, equals, ends = text.partition("=")
+    name, _, ends = text.rpartition("=")
     south, north, west, east = box = _numbers(ends, 4, example)
-    if not (name and equals and -90 <= south < north <= 90 and west < east <= west + 360):
+    if not (name and -90 <= south < north <= 90 and west < east <= west + 360):
         raise argparse.ArgumentTypeError(
             f"'{text}': needs a name, south below north and west below east, as {example} or pacific=-20,20,170,200"
         )

@@ -51,10 +51,12 @@ def innovation_series_section(material: Material) -> Section | str:
     """A picture, a table by region, and sentences for each run; of an analysis alone what its facts say."""
     runs = [run for run in material.innovations if run.times.size]
     if runs:
+        pictures = [innovation_picture(run) for run in runs if run.times.size > 1]
         return Section(
             text=[_said(run) for run in runs],
             tables=[table for run in runs for table in _tables(run)],
-            pictures=[innovation_picture(run) for run in runs if run.times.size > 1],
+            pictures=pictures if len(pictures) == 1 else (),
+            steps=pictures if len(pictures) > 1 else (),
         )
     if material.main is None or material.shown is None:
         return "there is no analysis in what was given"
@@ -108,6 +110,7 @@ def innovation_picture(run: RunInnovations) -> Picture:
     known = "" if np.isnan(chi2) else f"; chi2 is {chi2:.2f}, where 1 is expected"
     low, high = CHI2_LIMITS
     return Picture(
+        label=run.name,
         name=f"innovations_{run.name}",
         figure=_draw(run, times),
         numbers=_numbers(run, times),

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
+from imgda_mpi import PROGRAM
 from imgda_mpi.faults import writing
 from imgda_mpi.results.run_records import time_text
 from imgda_mpi.text_tables import write_rows
@@ -125,5 +126,6 @@ def write_picture(picture: Picture, directory: Path, png: Path) -> list[Path]:
     if picture.is_papers:
         files.append(directory / f"{picture.name}.pdf")
         with writing(files[-1]):
-            picture.figure.savefig(files[-1])
+            about = {"Title": picture.alt, "Creator": PROGRAM, "CreationDate": None}
+            picture.figure.savefig(files[-1], metadata=about)
     return files

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from imgda_mpi.arrays import FloatArray
+from imgda_mpi.arrays import BoolArray, FloatArray
 from imgda_mpi.report.maps import Panel, Shades, draw_maps, numbers_of_maps
 from imgda_mpi.report.material import Material
 from imgda_mpi.report.picture import Picture, Section
@@ -128,12 +128,24 @@ def _change_shades(score: str, changes: FloatArray) -> Shades:
 
 
 def _said(saved: ScoreMaps, maps: Mapping[str, FloatArray]) -> str:
-    """Medians over the cells, in words."""
-    said = []
-    for run in (0, *_shown(saved)):
-        r, ubrmse, bias = (_median(maps[score][run]) for score in SCORES)
-        said.append(f"{saved.runs[run]} correlation {r:.2f}, ubRMSE {ubrmse:.3f} {UNIT}, bias {bias:+.3f} {UNIT}")
+    """Medians over the cells of the first run, and of the changes of the others in the same cells, in words."""
+    r, ubrmse, bias = (_median(maps[score][0]) for score in SCORES)
+    said = [f"medians of {saved.runs[0]}: correlation {r:.2f}, ubRMSE {ubrmse:.3f} {UNIT}, bias {bias:+.3f} {UNIT}"]
+    for run in _shown(saved):
+        changes = maps["correlation"][run] - maps["correlation"][0], maps["ubrmse"][run] - maps["ubrmse"][0]
+        of_r, of_ubrmse = map(_median, changes)
+        better = [_share(changes[0] > 0, changes[0]), _share(changes[1] < 0, changes[1])]
+        said.append(
+            f"median change in a cell by {saved.runs[run]}: correlation {of_r:+.2f} (better in {better[0]}), ubRMSE "
+            f"{of_ubrmse:+.3f} {UNIT} (better in {better[1]})"
+        )
     return "; ".join(said).replace("-", MINUS)
+
+
+def _share(there: BoolArray, of: FloatArray) -> str:
+    """Of the cells with a value, those where something is so, in percent."""
+    n_known = int(np.isfinite(of).sum())
+    return f"{100 * np.count_nonzero(there) / n_known:.0f}\N{NO-BREAK SPACE}% of {n_known} cells" if n_known else "none"
 
 
 def _median(image: FloatArray) -> float:

@@ -53,6 +53,7 @@ def score_panels_section(material: Material) -> Section | str:
     return Section(
         tables=[means_table(curves, material.assimilation) for curves in every],
         pictures=[score_picture(curves, control, material.last_analysis) for curves in in_time],
+        details={"The table of the experiment, beside the paper's numbers": material.table} if material.table else {},
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from imgda_mpi import PROGRAM
@@ -94,6 +95,7 @@ def report(folders: Sequence[Path], wanted: Wanted, truth: Path | None = None, o
     with stages.stage("opening"):
         material = open_material(folders, wanted, truth)
         said = _tables(material)
+    _say_what_is_not_used(material)
     with stages.stage("pictures"):
         page = write_page(output or folders[0], material.title, _made_of(material), PARTS, material)
     log.info("the page is %s; its pictures and numbers are in %s", page, page.parent / FILES)
@@ -108,6 +110,18 @@ def _tables(material: Material) -> str:
         return ""
 
 
+def _say_what_is_not_used(material: Material) -> None:
+    """Choices that change nothing of this page."""
+    wanted, shown = material.wanted, material.main
+    if wanted.day is not None and not material.stations:
+        log.warning("--day is not used: it is for anomalies at stations, of a verification")
+    if wanted.points and not material.stations and (shown is None or shown.run is None):
+        log.warning("--point is not used: it is for sections of runs, and for series at stations")
+    if wanted.time is not None and shown is not None and wanted.time < shown.times[0]:
+        log.warning("--time: there is no analysis up to then; of %s the first one is shown", shown.name)
+
+
 def _made_of(material: Material) -> str:
     names = ", ".join(str(folder) for folder in material.folders)
-    return f"Made by {PROGRAM} from {names}."
+    today = datetime.now(UTC)
+    return f"Made by {PROGRAM} on {today.day} {today:%B %Y} from {names}."
