@@ -55,8 +55,8 @@ def innovation_series_section(material: Material) -> Section | str:
         return Section(
             text=[_said(run) for run in runs],
             tables=[table for run in runs for table in _tables(run)],
-            pictures=pictures if len(pictures) == 1 else (),
-            steps=pictures if len(pictures) > 1 else (),
+            pictures=pictures if len(pictures) == 1 else [],
+            steps=pictures if len(pictures) > 1 else [],
         )
     if material.main is None or material.shown is None:
         return "there is no analysis in what was given"
