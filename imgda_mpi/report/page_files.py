@@ -39,10 +39,10 @@ def together(directory: Path) -> Iterator[Path]:
         Where ``directory`` cannot be made or written.
     """
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        (directory / FILES).mkdir(parents=True, exist_ok=True)
     except OSError as err:
         found, do = f"a folder that cannot be made ({err.strerror})", "give another one with --output"
-        raise fault(directory, found=found, expected="a place for the report", do=do, kind=OutputError) from err
+        raise fault(directory / FILES, found=found, expected="a place for the report", do=do, kind=OutputError) from err
     with writing(directory):
         staging = Path(tempfile.mkdtemp(prefix=STAGING, dir=directory))
     try:
@@ -55,8 +55,6 @@ def together(directory: Path) -> Iterator[Path]:
 
 def _take_places(staging: Path, directory: Path) -> None:
     made = {path.relative_to(staging) for path in staging.rglob("*") if path.is_file()} - {Path(PAGE)}
-    with writing(directory / FILES):
-        (directory / FILES).mkdir(exist_ok=True)
     for file in sorted(made):
         with writing(directory / file):
             (staging / file).replace(directory / file)
