@@ -1,19 +1,17 @@
-"""Runs made up for reports, and pictures read back from what was written of them."""
+"""Runs made up for reports."""
 
 from __future__ import annotations
 
-import csv
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from made_series import LAYERS, START, MadeSeries, made
-from matplotlib.collections import QuadMesh
+from pictures import mesh_of
 
 from imgda_mpi.grid import Grid
 from imgda_mpi.report.material import Beside, Material, Ran, Wanted
-from imgda_mpi.report.picture import Picture
 from imgda_mpi.verify.status import INDEPENDENT
 
 GLOBE = Grid(np.linspace(85.0, -85.0, 18), np.arange(0.0, 360.0, 10.0))
@@ -71,40 +69,9 @@ def material(grid: Grid, *, n_runs: int = 1, has_reference: bool = True, wanted:
     )
 
 
-def csv_of(picture: Picture, directory: Path) -> dict[str, Any]:
-    """Columns of the CSV of a picture: numbers where all are, NaN where empty, else text."""
-    path = directory / f"{picture.name}.csv"
-    picture.numbers.write(path)
-    with path.open(newline="", encoding="utf-8") as file:
-        names, *rows = csv.reader(file)
-    columns: dict[str, Any] = {}
-    for name, values in zip(names, zip(*rows, strict=True), strict=True):
-        try:
-            columns[name] = np.array([float(value) if value else np.nan for value in values])
-        except ValueError:
-            columns[name] = list(values)
-    return columns
-
-
 def times_of(column: list[str]) -> list[datetime]:
     """Times of a CSV."""
     return [datetime.fromisoformat(text) for text in column]
-
-
-def mesh_of(axes: Any) -> QuadMesh:
-    """The image of a map, which is the last one of its meshes."""
-    found = [child for child in axes.get_children() if isinstance(child, QuadMesh)][-1]
-    assert isinstance(found, QuadMesh)
-    return found
-
-
-def on_grid(columns: dict[str, Any], name: str, grid: Grid) -> np.ndarray:
-    """An image of a CSV, (ny, nx), NaN where it has no value."""
-    found = np.full(grid.shape, np.nan)
-    rows = [int(np.argmin(np.abs(grid.latitude - one))) for one in columns["latitude_degrees_north"]]
-    places = [int(np.argmin(np.abs(grid.longitude - one))) for one in columns["longitude_degrees_east"]]
-    found[rows, places] = columns[name]
-    return found
 
 
 def drawn(axes: Any, grid: Grid) -> np.ndarray:

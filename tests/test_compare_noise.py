@@ -58,7 +58,7 @@ def test_times_of_a_region_with_red_noise_on_any_number_of_ranks(tmp_path: Path)
     assert np.nanstd(noise[:, 8:]) == pytest.approx(0.02, rel=0.2)
     assert np.nanstd(noise[:, :7]) > 0.035
     table = comparison_table(saved)
-    assert "6 draws of noise 0.02 (white) and 0.06 m3 m-3 (red, 3 cells in boxes), 1 truth(s), 2 times (1 with" in table
+    assert "6 draws of noise 0.02 (white) and 0.06 m3 m-3 (red, 3 cells in boxes), 1 truth, 2 times (1 with" in table
     assert "over the times, means of their draws" in table
 
 

@@ -58,7 +58,7 @@ def test_an_image_judges_where_background_observation_and_judge_have_a_value(reg
     assert (np.abs(increment[2, 2:12]) > 0).all()
     assert of["innovation/full"][:, 1].mean() < 0.9 * of["none"][:, 1].mean()
     table = comparison_table(saved)
-    assert f"{len(region.days)} time(s) (8 without a file passed over)" in table
+    assert f"{len(region.days)} times (8 without a file passed over)" in table
     assert table.index("observed land") < table.index("all land")
     assert "ubRMSE - none" in table
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matplotlib.collections import PathCollection, QuadMesh
-from pictures import on_grid, read_numbers, touching
+from pictures import mesh_of, on_grid, read_numbers, touching
 from real_comparisons import Region, write_region
 from test_station_pictures import corner, numbers, section, table_of
 
@@ -43,7 +43,7 @@ def test_the_images_are_those_of_the_table_with_their_scores(by_image: SavedComp
     images = {}
     for name, axes in zip(names, picture.figure.axes, strict=False):
         images[name] = on_grid(table, f"{name}_m3_m-3", grid)
-        mesh = axes.collections[1]
+        mesh = mesh_of(axes)
         assert isinstance(mesh, QuadMesh)
         shown = np.ma.filled(np.ma.asarray(mesh.get_array(), np.float64), np.nan).reshape(grid.shape)
         np.testing.assert_allclose(shown, images[name], atol=1e-7)
@@ -67,7 +67,7 @@ def test_errors_by_scale_are_means_of_the_times(by_image: SavedComparison, tmp_p
         np.testing.assert_allclose(errors, by_image.spectrum[by_image.names.index(name)].mean(axis=0), rtol=1e-6)
         totals[name] = np.sqrt((errors**2).sum())
     best = min(totals, key=lambda name: totals[name])
-    assert f"{best} ({totals[best]:.4f} m³ m⁻³)" in picture.caption
+    assert f"{best} has the least ({totals[best]:.4f} m³ m⁻³)" in picture.caption
     styles = {(line.get_color(), line.get_linestyle(), line.get_marker()) for line in picture.figure.axes[0].lines}
     assert len(styles) == len(totals)
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from made_series import START
-from report_runs import GLOBE, REGION, csv_of, drawn, image, material, mesh_of, on_grid, run, series
+from pictures import csv_of, mesh_of, on_grid
+from report_runs import GLOBE, REGION, drawn, image, material, run, series
 
 from imgda_mpi.grid import Grid
 from imgda_mpi.report.day_maps import day_maps_section, days_shown

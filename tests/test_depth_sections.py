@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from made_series import START
 from matplotlib.contour import ContourSet
+from pictures import csv_of, mesh_of
 from problems import SELF
-from report_runs import GLOBE, HOUR, LAST, REGION, csv_of, material, mesh_of, times_of
+from report_runs import GLOBE, HOUR, LAST, REGION, material, times_of
 from runs import make_cycle, new_test_run
 from series_files import profile, write_history202x
 
@@ -44,7 +45,7 @@ def picture_of(of: Material) -> Picture:
 
 
 def panels(picture: Picture) -> list[Any]:
-    """Rain and soil of each place."""
+    """Rain, where it is known, and soil of each place."""
     return picture.figure.axes[:-1]
 
 
@@ -178,18 +179,18 @@ def test_what_is_drawn_is_in_the_table(grid: Grid, tmp_path: Path) -> None:
     run, control = (columns_of(columns, name, 3) for name in ("run0", "control"))
     assert times_of(columns["time"][:13]) == [START + number * SIX for number in range(13)]
     axes = panels(picture)
-    assert len(axes) == 6
+    assert len(axes) == 3
     for number in range(3):
-        mesh = mesh_of(axes[2 * number + 1])
+        mesh = mesh_of(axes[number])
         np.testing.assert_allclose(mesh.get_array(), (run - control)[number].T, atol=1e-6)
         assert mesh.get_clim() == (-0.04, 0.04)
-        assert [float(line.get_xdata()[0]) for line in axes[2 * number + 1].get_lines()] == [
+        assert [float(line.get_xdata()[0]) for line in axes[number].get_lines()] == [
             (LAST - START.replace(year=1970, month=1, day=1)).days
         ]
     during = np.array(times_of(columns["time"][:13])) <= LAST
     edges = np.array([0.0, 0.1, 0.4, 1.0])
     change = mean_change((run - control)[:, during].swapaxes(0, 1), edges)
-    titles = [one.get_title(loc="right") for one in axes[::2]]
+    titles = [one.get_title(loc="right") for one in axes]
     assert [title.split()[1] for title in titles] == [f"{one:.3f}" for one in change]
     assert f"{change.max():.3f}" in picture.alt
     assert "(a) 1.00 m, (b) 1.00 m, (c) 1.00 m" in picture.caption
@@ -203,7 +204,7 @@ def test_contours_are_of_running_means_of_five_days(tmp_path: Path) -> None:
     # The first time, at midnight, is of the day before; the others are four to a day.
     days = np.stack([water[:1].mean(axis=0), *water[1:].reshape(3, 4, 3).mean(axis=1)])
     smooth = np.stack([days[max(0, n - 2) : n + 3].mean(axis=0) for n in range(4)])
-    lines = next(one for one in panels(picture)[1].collections if isinstance(one, ContourSet))
+    lines = next(one for one in panels(picture)[0].collections if isinstance(one, ContourSet))
     np.testing.assert_allclose([lines.zmin, lines.zmax], [smooth.min(), smooth.max()], atol=1e-6)
     np.testing.assert_allclose(np.diff(lines.levels), 0.05)
 

@@ -7,17 +7,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
-from innovations_made import GRID, START, write_diagnostics
+from analyses_made import material_of, write_made_analysis
+from innovations_made import GRID
 from innovations_made import make_run as make_innovations
+from pictures import csv_of
 from problems import SELF
-from report_runs import csv_of, times_of
+from report_runs import times_of
 
 from imgda_mpi.colm.soil_layers import LAYERS
 from imgda_mpi.report.innovation_series import PANELS, innovation_series_section
 from imgda_mpi.report.innovations_words import sentences
-from imgda_mpi.report.material import Material, Ran, Wanted
+from imgda_mpi.report.material import Material, Wanted
 from imgda_mpi.report.picture import Section
 from imgda_mpi.report.time_axis import days_since_1970
+from imgda_mpi.results.account_file import read_account
+from imgda_mpi.results.analysis_file import read_innovation
 from imgda_mpi.verify.innovations import STATISTICS
 from imgda_mpi.verify.regions import BOXES
 from imgda_mpi.workflow.verify_innovations import innovations_of
@@ -75,27 +79,22 @@ def test_runs_without_analyses_and_single_ones_have_no_series(tmp_path: Path) ->
 
 
 def test_an_analysis_alone_says_what_its_method_found(tmp_path: Path) -> None:
-    innovation = 0.05 * np.random.default_rng(2).standard_normal(GRID.shape) + 0.01
-    facts = {"chi2": 1.31, "innovation_mean": 0.01, "innovation_mean_expected": 0.004, "observation_error": 0.02}
-    write_diagnostics(tmp_path / "diagnostics.nc", START, innovation, 0.5 * innovation, _settings(), facts=facts)
-    alone = Ran(name="mine", directory=tmp_path, times=[START], analyses=[tmp_path])
-    section = section_of(dataclasses.replace(PLAIN, runs=[alone]))
-    mean, sd = innovation.mean(), innovation.std()
+    folder = write_made_analysis(tmp_path / "mine", method="innovation")
+    saved, facts = read_innovation(folder / "diagnostics.nc"), read_account(folder / "diagnostics.nc").facts
+    section = section_of(material_of(folder))
+    innovation, increment = saved.images.innovation, saved.images.increment
+    seen = np.isfinite(innovation)
+    mean, sd, left = innovation[seen].mean(), innovation[seen].std(), (innovation - increment)[seen].std()
     assert f"mean of {mean:+.3f} and a standard deviation of {sd:.3f}" in section.text[0]
-    assert f"O-A of {sd / 2:.3f}" in section.text[0]
-    assert "chi2 is 1.31, where 1 is expected" in section.text[0]
-    assert "some 0.004" in section.text[0]
+    assert f"over {seen.sum()} cells; O-A of {left:.3f}" in section.text[0]
+    assert f"chi2 is {facts['chi2'].value:.2f}, where 1 is expected" in section.text[0]
+    assert f"some {facts['innovation_mean_expected'].value:.3f}" in section.text[0]
     rows = {row[0]: row for row in section.tables[0].rows}
-    assert rows["observation error"][1:] == ("0.02", "", "a number")
+    fact = facts["observation_error"]
+    assert rows["observation error"][1:] == (f"{fact.value:.4g}", "m³ m⁻³", fact.meaning)
     assert rows["sd ob"][1] == f"{sd:.4g}"
 
 
 def test_an_analysis_without_an_observed_cell_says_so(tmp_path: Path) -> None:
-    nothing = np.full(GRID.shape, np.nan)
-    write_diagnostics(tmp_path / "diagnostics.nc", START, nothing, nothing, _settings())
-    alone = Ran(name="mine", directory=tmp_path, times=[START], analyses=[tmp_path])
-    assert section_of(dataclasses.replace(PLAIN, runs=[alone])).text == ["mine has no observed cell."]
-
-
-def _settings() -> dict[str, dict[str, object]]:
-    return {"method": {"kind": "pointwise"}, "errors": {"observation": 0.03}, "curvelet": {"n_scales": None}}
+    folder = write_made_analysis(tmp_path / "mine", is_observed=False)
+    assert section_of(material_of(folder)).text == ["mine has no observed cell."]

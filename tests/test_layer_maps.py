@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from made_series import LAYERS, made
-from report_runs import GLOBE, LAST, REGION, csv_of, drawn, image, material, mesh_of, on_grid, run, series
+from pictures import csv_of, mesh_of, on_grid
+from report_runs import GLOBE, LAST, REGION, drawn, image, material, run, series
 
 from imgda_mpi.grid import Grid
 from imgda_mpi.observations.regrid import bilinear

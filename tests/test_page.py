@@ -181,7 +181,10 @@ def test_the_first_link_skips_the_navigation(whole: Path, chromium: Browser) -> 
 
 
 def shown_steps(chromium: Browser) -> list[str]:
-    return chromium.run("[...document.querySelectorAll('.shown > figure')].filter(f => f.offsetHeight).map(f => f.id)")
+    return chromium.run(
+        "[...document.querySelectorAll('.shown > figure')].filter(f => f.offsetHeight)"
+        ".map(f => f.id.replace('picture-', ''))"
+    )
 
 
 def test_steps_are_chosen_with_the_arrow_keys_and_the_mouse(whole: Path, chromium: Browser) -> None:

@@ -6,9 +6,8 @@ import netCDF4
 import numpy as np
 import pytest
 from image_files import write_grid
-from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
-from pictures import on_grid, read_numbers, touching
+from pictures import mesh_of, on_grid, read_numbers, touching
 
 from imgda_mpi.arrays import FloatArray
 from imgda_mpi.faults import ConfigError, InputError, OutputError
@@ -80,11 +79,6 @@ def words(line: str) -> str:
     return " ".join(line.split())
 
 
-def mesh_of(figure: Figure, panel: int) -> QuadMesh:
-    _, mesh = (one for one in figure.axes[panel].collections if isinstance(one, QuadMesh))
-    return mesh
-
-
 def test_the_table_gives_scores_over_the_cells_that_all_three_images_have() -> None:
     reference = np.array([[0.1, 0.2, 0.3], [0.4, 0.5, np.nan]])
     background = np.array([[0.2, 0.3, 0.4], [0.5, np.nan, 0.1]])
@@ -128,7 +122,7 @@ def test_the_panels_show_the_images_where_they_lie(case: tuple[Path, Grid, Figur
     assert titles == ["(a) Background", "(b) Observation", "(c) Analysis", "(d) Increment"]
     images = made_up_images(grid)
     for panel, name in enumerate(("background", "observation", "analysis", "increment")):
-        mesh = mesh_of(figure, panel)
+        mesh = mesh_of(figure.axes[panel])
         centres = mesh.get_coordinates()
         centres = 0.25 * (centres[1:, 1:] + centres[:-1, 1:] + centres[1:, :-1] + centres[:-1, :-1])
         drawn = np.ma.filled(np.ma.asarray(mesh.get_array()), np.nan)
@@ -139,7 +133,7 @@ def test_the_panels_show_the_images_where_they_lie(case: tuple[Path, Grid, Figur
 
 def test_moisture_has_the_same_colours_and_the_increment_is_centred_on_zero(case: tuple[Path, Grid, Figure]) -> None:
     _, _, figure = case
-    meshes = [mesh_of(figure, panel) for panel in range(4)]
+    meshes = [mesh_of(figure.axes[panel]) for panel in range(4)]
     assert [mesh.get_clim() for mesh in meshes] == [(0.0, 0.5)] * 3 + [(-0.03, 0.03)]
     assert len({mesh.get_cmap().name for mesh in meshes[:3]}) == 1
     bars = [bar.get_xlabel() for bar in figure.axes[4:]]
@@ -269,7 +263,7 @@ def test_the_numbers_behind_the_maps_are_those_that_are_drawn(case: tuple[Path, 
     for panel, name in enumerate(("background", "observation", "analysis", "increment")):
         again = on_grid(columns, f"{name}_m3_m-3", grid)
         np.testing.assert_allclose(again, images[name], rtol=1e-6)
-        drawn = np.ma.filled(np.ma.asarray(mesh_of(figure, panel).get_array()), np.nan)
+        drawn = np.ma.filled(np.ma.asarray(mesh_of(figure.axes[panel]).get_array()), np.nan)
         np.testing.assert_allclose(np.sort(drawn.ravel()), np.sort(again.ravel()), rtol=1e-6)
 
 

@@ -14,8 +14,9 @@ from matplotlib.container import BarContainer
 from pictures import touching
 from runs import make_run
 
-from imgda_mpi.colm.ledger import FLAGS, TERMS
+from imgda_mpi.colm.ledger import FLAGS
 from imgda_mpi.report.cost import cost_section
+from imgda_mpi.report.material import Material, Ran, Wanted
 from imgda_mpi.report.picture import Picture, Section, write_picture
 from imgda_mpi.report.provenance import provenance_section
 from imgda_mpi.report.rejected import rejected_section
@@ -58,9 +59,12 @@ def test_the_ledger_of_an_analysis_adds_up(method: str, tmp_path: Path) -> None:
     account = read_account(folder / "diagnostics.nc")
     section = made(water_section(material_of(folder)))
     (table,), (picture,) = section.tables, section.pictures
-    assert [row[0] for row in table.rows[1:]] == [*TERMS, "residual"]
-    for row in table.rows[1:-1]:
-        assert value(row[1]) == pytest.approx(account.water[row[0]], abs=6e-4)
+    water = account.water
+    # Each number has its sign for the soil.
+    soil = [water["before"], water["requested"], -water["frozen"], -water["clamped"], water["after"] - water["before"]]
+    expected = [*soil, water["after"], water["aquifer"], water["unbalanced"], account.residual]
+    np.testing.assert_allclose([value(row[1]) for row in table.rows[1:]], expected, atol=6e-4)
+    assert sum(soil[1:4]) == pytest.approx(soil[4], abs=1e-6)
     rows = rows_of(picture, tmp_path)
     start, end = numbers(rows["from_kg_m-2"]), numbers(rows["to_kg_m-2"])
     assert rows["term"] == ["requested", "frozen", "clamped", "applied", "aquifer", "unbalanced"]
@@ -113,6 +117,15 @@ def test_fluxes_of_soil_columns_are_summed_over_all_windows(tmp_path: Path) -> N
                 expected[name] += lasts * float(np.average(image[there], weights=area[there]))
     assert sums == pytest.approx(expected)
     assert n_days == pytest.approx(1.0)
+    # A run without analyses has this table alone.
+    section = water_section(
+        Material(title="", folders=[], wanted=Wanted(), runs=[Ran(name="run", directory=run.directory, run=run)])
+    )
+    assert isinstance(section, Section)
+    ((_, line),) = [table.rows for table in section.tables]
+    left = sums["rain"] - sums["runoff"] - sums["evaporation"]
+    assert line[:3] == ("run", "1", f"{sums['rain']:.2f}")
+    assert line[-1] == f"{left:+.2f}".replace("-", MINUS)
 
 
 @METHODS

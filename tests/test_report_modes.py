@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from analyses_made import GLOBE, REGION, START, material_of, write_made_analysis
 from matplotlib.collections import QuadMesh
-from pictures import on_grid, read_numbers, touching
+from pictures import mesh_of, on_grid, read_numbers, touching
 
 from imgda_mpi.curvelet import CurveletTransform
 from imgda_mpi.distributed.transform import TransformKind
@@ -96,7 +96,7 @@ def test_the_first_mode_of_a_member_is_taken_off_and_all_members_spread(grid: Gr
     np.testing.assert_allclose(spread[land], expected[land], rtol=1e-5)
     assert f"{spread[land].mean():.4f}" in picture.caption
     assert f"{spread[land].mean():.4f}" in picture.alt
-    low, high = picture.figure.axes[1].collections[1].get_clim()
+    low, high = mesh_of(picture.figure.axes[1]).get_clim()
     assert low == -high
 
 

@@ -52,17 +52,18 @@ def two_runs(times: int = 4) -> list[Ran]:
 def test_scores_of_the_summary_are_means_after_analyses_and_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("imgda_mpi.report.summary._what", lambda material: [])
     monkeypatch.setattr("imgda_mpi.report.summary.to_mend", lambda material: [])
+    monkeypatch.setattr("imgda_mpi.report.summary._of_water", lambda ran: "Water.")
     material = replace(NOTHING, runs=two_runs(), curves=[curves()])
     section = summary_section(material)
     (said,) = [sentence for sentence in section.terms[DID] if "Against" in sentence]
     assert said == (
         "Against truth (independent), in 0-10 cm, the correlation in space is 0.80 with blend and 0.50 with control, "
         "the ubRMSE 0.040 and 0.100 m³ m⁻³, on average while images are assimilated. 12 h after the last analysis "
-        "the ubRMSE is 0.080 and 0.100."
+        "the correlation is 0.60 and 0.50, the ubRMSE 0.080 and 0.100."
     )
     assert section.tables[0].rows[1:] == [
-        ["0-10 cm", "control", "0.500", "0.500", "0.1000", "0.1000"],
-        ["0-10 cm", "blend", "0.800", "0.600", "0.0400", "0.0800"],
+        ["0-10 cm", "control", "0.500", "0.500", "0.1000", "0.1000", "+0.0000", "+0.0000"],
+        ["0-10 cm", "blend", "0.800", "0.600", "0.0400", "0.0800", "+0.0000", "+0.0000"],
     ]
     assert section.terms[MEND] == ["Nothing stands out."]
     assert not any("Nothing independent" in sentence for sentence in section.terms[SURE])
@@ -103,7 +104,7 @@ def to_mend_without_files(material: Material) -> list[str]:
 def test_a_run_that_has_not_come_to_its_end_is_named(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run")
     ran = Ran(name="run", directory=tmp_path / "run", run=run)
-    assert to_mend(replace(NOTHING, runs=[ran])) == []
+    assert to_mend(replace(NOTHING, runs=[replace(ran)])) == []
     last = run.cycles()[-1].directory
     last.rename(tmp_path / "elsewhere")
     (said,) = to_mend(replace(NOTHING, runs=[ran]))

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from made_series import LAYERS, hours
-from report_runs import REGION, csv_of, material
+from pictures import csv_of
+from report_runs import REGION, material
 
 from imgda_mpi.report.material import Material
 from imgda_mpi.report.picture import Section

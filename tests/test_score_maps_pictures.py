@@ -8,7 +8,7 @@ import netCDF4
 import numpy as np
 import pytest
 from matplotlib.collections import QuadMesh
-from pictures import on_grid, read_numbers, touching
+from pictures import mesh_of, on_grid, read_numbers, touching
 from test_station_pictures import section
 
 from imgda_mpi.arrays import FloatArray
@@ -84,7 +84,7 @@ def test_pictures_show_the_first_run_and_what_others_change(tmp_path: Path, rng:
                 image = on_grid(table, f"{name}_{score}{'_minus_first' if run else ''}{unit}", GRID)
                 maps = written[where][score]
                 np.testing.assert_allclose(image, maps[run] - maps[0] if run else maps[0], atol=1e-6)
-                mesh = next(axes).collections[1]
+                mesh = mesh_of(next(axes))
                 assert isinstance(mesh, QuadMesh)
                 shown = np.ma.filled(np.ma.asarray(mesh.get_array(), np.float64), np.nan).reshape(GRID.shape)
                 np.testing.assert_allclose(shown, image, atol=1e-6)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from report_runs import LAST, REGION, csv_of, material, times_of
+from pictures import csv_of
+from report_runs import LAST, REGION, material, times_of
 from runs import HOUR, START
 
 from imgda_mpi.colm.soil_layers import LAYERS
@@ -95,7 +96,7 @@ def test_each_run_is_drawn_beside_the_control_with_the_numbers_of_the_table(n_ru
 
 def test_the_table_is_in_long_form(tmp_path: Path) -> None:
     columns = csv_of(section_of(with_curves(truth(["run0"]))).pictures[0], tmp_path)
-    every = rows(["run0"])
+    every = sorted(rows(["run0"]), key=lambda row: (row.time, row.run != "control"))
     assert list(columns) == [
         *("run", "layer_top_m", "layer_bottom_m", "time", "side_of_analysis"),
         *("n_cells", "scc", "ubrmse_m3_m-3", "bias_m3_m-3"),
@@ -122,9 +123,9 @@ def test_words_quote_the_scores_after_the_last_analysis(tmp_path: Path) -> None:
     assert moment(LAST) in picture.caption
 
 
-def test_every_layer_has_its_status_and_what_is_independent_comes_first() -> None:
+def test_every_layer_has_its_status() -> None:
     images = Curves(name="image", status={LAYERS[0]: FIT}, rows=rows(["run0"], LAYERS[:1]))
-    section = section_of(with_curves(images, truth(["run0"])))
+    section = section_of(with_curves(truth(["run0"]), images))
     assert [picture.name for picture in section.pictures] == ["score_series_truth", "score_series_image"]
     legends = [text.get_text() for text in section.pictures[1].figure.legends[0].get_texts()]
     assert legends == [f"0-10 cm ({FIT})"]
@@ -133,14 +134,9 @@ def test_every_layer_has_its_status_and_what_is_independent_comes_first() -> Non
     assert f"After it image is: {SAME_PRODUCT}." in section.pictures[1].caption
 
 
-def test_references_of_one_name_have_files_of_their_own() -> None:
-    section = section_of(with_curves(truth(["run0"]), truth(["run0"])))
-    assert [picture.name for picture in section.pictures] == ["score_series_truth", "score_series_truth_2"]
-
-
 def test_means_are_over_the_assimilation_and_the_forecast_without_states_before_analyses() -> None:
     curves = truth(["run0"])
-    table = means_table(curves, [START, LAST])
+    table = means_table(curves, (START, LAST))
     assert len(table.rows) == 1 + 3 * 2 * 2
     own = [row for row in curves.rows if row.run == "run0" and row.layer == LAYERS[1] and row.side != "before"]
     for period, inside in (("assimilation", True), ("forecast", False)):
@@ -152,9 +148,9 @@ def test_means_are_over_the_assimilation_and_the_forecast_without_states_before_
 
 def test_what_was_assimilated_is_no_fit_in_the_forecast() -> None:
     curves = Curves(name="image", status={LAYERS[0]: FIT}, rows=rows(["run0"], LAYERS[:1]))
-    words = {(row[2], row[1]) for row in means_table(curves, [START, LAST]).rows[1:]}
+    words = {(row[2], row[1]) for row in means_table(curves, (START, LAST)).rows[1:]}
     assert words == {("assimilation", FIT), ("forecast", SAME_PRODUCT)}
-    assert {row[1:3] for row in means_table(curves, []).rows[1:]} == {(FIT, "all")}
+    assert {row[1:3] for row in means_table(curves, None).rows[1:]} == {(FIT, "all")}
 
 
 def test_a_run_alone_is_drawn_alone_and_one_moment_is_no_series() -> None:
@@ -168,3 +164,12 @@ def test_a_run_alone_is_drawn_alone_and_one_moment_is_no_series() -> None:
     assert section.pictures == []
     assert len(section.tables) == 1
     assert isinstance(score_panels_section(with_curves()), str)
+
+
+def test_panels_and_tables_have_the_runs_in_the_order_of_the_page() -> None:
+    of = with_curves(truth(["run1", "run0"]), n_runs=2)
+    assert [ran.name for ran in of.runs] == ["control", "run0", "run1"]
+    section = section_of(of)
+    titles = [axes.get_title(loc="left") for axes in section.pictures[0].figure.axes]
+    assert [title for title in titles if title] == ["(a) run0 and control", "(b) run1 and control"]
+    assert list(dict.fromkeys(row[3] for row in section.tables[0].rows[1:])) == ["control", "run0", "run1"]

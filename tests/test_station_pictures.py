@@ -243,7 +243,7 @@ def test_the_series_are_of_gain_loss_and_median_of_each_region(found: StationVer
         assert [one.why for one in three] == [
             f"largest significant gain, {region}",
             f"{'largest loss' if change[loss] < 0 else 'smallest gain'}, {region}",
-            f"median, {region}",
+            f"median change, {region}",
         ]
     assert "the largest, the smallest and the median" in how
 

@@ -262,7 +262,7 @@ def test_errors_that_members_and_facts_tell_are_taken(tmp_path: Path) -> None:
     def known(method: dict[str, Any], facts: dict[str, float], **more: Any) -> Known:
         settings = pointwise() | {"method": method}
         return errors_used(
-            SavedInnovation(GRID, START, Images(values, values, values, **more), facts, {}, settings, None), of_scales
+            SavedInnovation(GRID, START, Images(values, values, values, **more), facts, settings, None), of_scales
         )
 
     letkf = known({"kind": "letkf", "localisation": 1000.0}, {}, spread=spread).errors

@@ -10,6 +10,7 @@ import platform
 import tempfile
 import time
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -80,6 +81,7 @@ def is_transform_of(transform: CurveletTransform, wanted: TransformKind, shape: 
     return (transform.geometry, transform.dtype) == (_geometry(wanted, shape), np.dtype(DTYPES[wanted.precision]))
 
 
+@lru_cache(maxsize=4)
 def layout_on(wanted: TransformKind, shape: tuple[int, int]) -> Layout:
     """Where the coefficients of a transform of images (ny, nx) lie, without making it.
 

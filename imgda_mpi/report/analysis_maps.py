@@ -12,28 +12,23 @@ from imgda_mpi.report.material import Material
 from imgda_mpi.report.picture import Picture, Section
 from imgda_mpi.report.theme import MINUS, UNIT, moment
 from imgda_mpi.results.analysis_file import DIAGNOSTICS, SavedAnalysis, read_analysis
-from imgda_mpi.verify.regions import Box
 from imgda_mpi.verify.scores import Scores, before_and_after, change
 from imgda_mpi.verify.status import FIT
 
 
 def analysis_section(material: Material) -> Section | str:
     """Maps of the analysis that is shown alone."""
-    main = material.main
-    folder = None if main is None else main.analysis_at(material.wanted.time)
-    if main is None or folder is None:
+    if material.shown_folder is None:
         return "there is no analysis in what was given"
-    saved = read_analysis(folder / DIAGNOSTICS)
-    return Section(pictures=[analysis_picture(saved)])
+    return Section(pictures=[analysis_picture(read_analysis(material.shown_folder / DIAGNOSTICS))])
 
 
 def analysis_picture(saved: SavedAnalysis) -> Picture:
     """The four panels of a saved analysis."""
     panels = panels_of(saved)
     before, after = before_and_after(saved.background, saved.analysis, saved.observation)
-    figure = draw_maps(
-        saved.grid, np.isfinite(saved.background), panels, 2, title=saved.title, note=_note(saved, before, after)
-    )
+    title, note = f"Analysis of {moment(saved.time)}", _note(saved, before, after)
+    figure = draw_maps(saved.grid, np.isfinite(saved.background), panels, 2, title=title, note=note)
     size = np.abs(saved.increment[np.isfinite(saved.increment)])
     largest = float(size.max()) if size.size else 0.0
     return Picture(
@@ -48,7 +43,7 @@ def analysis_picture(saved: SavedAnalysis) -> Picture:
     )
 
 
-def panels_of(saved: SavedAnalysis, box: Box | None = None) -> list[Panel]:
+def panels_of(saved: SavedAnalysis) -> list[Panel]:
     """Background, observation, analysis and increment; the same colours for the first three."""
     observed = np.where(np.isfinite(saved.background), saved.observation, np.nan)
     increments = change_shades("Analysis minus background", saved.increment)
@@ -64,7 +59,6 @@ def panels_of(saved: SavedAnalysis, box: Box | None = None) -> list[Panel]:
             image=image,
             shades=increments if name == "Increment" else MOISTURE,
             column=f"{name.lower()}_m3_m-3",
-            box=box,
         )
         for letter, (name, image) in zip("abcd", images, strict=True)
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -21,6 +22,7 @@ from imgda_mpi.report.theme import (
     SMALL,
     UNIT,
     limits_from_zero,
+    moment,
 )
 from imgda_mpi.results.comparison_file import SavedComparison
 from imgda_mpi.verify.station_scores import StationScores
@@ -74,7 +76,8 @@ def images_picture(saved: SavedComparison) -> Picture:
         )
         for letter, (name, title) in zip("abcdefghijklmnopqr", titles.items(), strict=False)
     ]
-    first = f"{'Draw' if saved.noise else 'Time'} 1 of {_of_what(saved)}"
+    time = moment(datetime.fromtimestamp(saved.times[0], UTC))
+    first = f"{'Draw' if saved.noise else 'Time'} 1 of {_of_what(saved)}, {time}"
     of_methods = saved.ubrmse[methods, 0, saved.main_region]
     notes = []
     if np.isfinite(of_methods).any():
@@ -138,10 +141,10 @@ def spectra_picture(saved: SavedComparison) -> Picture:
         name="spectra",
         figure=figure,
         numbers=Numbers(columns),
-        alt=f"Root mean square error at {scales.size} curvelet scales of {len(totals)} methods; the least in all has "
-        f"{best}, {totals[best]:.4f} {UNIT}.",
+        alt=f"Root mean square error at {scales.size} curvelet scales of {len(totals)} methods; in all scales together "
+        f"{best} has the least, {totals[best]:.4f} {UNIT}.",
         caption=f"Root mean square error ({UNIT}) that each curvelet scale carries, mean of {_of_what(saved)}, against "
-        f"{JUDGED_BY[saved.judged_by]}. The least in all scales together has {best} ({totals[best]:.4f} {UNIT}).",
+        f"{JUDGED_BY[saved.judged_by]}. In all scales together {best} has the least ({totals[best]:.4f} {UNIT}).",
     )
 
 

@@ -75,12 +75,13 @@ def heading(saved: SavedComparison) -> str:
     n_draws, n_cases, n_times = saved.case.size, np.unique(saved.case).size, np.unique(saved.times).size
     passed = f" ({saved.n_passed_over} without a file passed over)" if saved.n_passed_over else ""
     if saved.judged_by != "truth":
-        what = f"{n_times} time(s){passed}, observations as they are, judged by "
+        what = f"{n_times} time{'s' * (n_times > 1)}{passed}, observations as they are, judged by "
         what += "another image" if saved.judged_by == "judge" else "stations"
         over = "the times" if saved.judged_by == "judge" else "the stations"
     else:
+        n_truths = n_cases // n_times
         times = f", {n_times} times{passed}" if n_times > 1 or passed else ""
-        what = f"{n_draws} draws of noise {saved.noise}, {n_cases // n_times} truth(s){times}"
+        what = f"{n_draws} draws of noise {saved.noise}, {n_truths} truth{'s' * (n_truths > 1)}{times}"
         each = "truths" if n_times == 1 else "times" if n_times == n_cases else "times and truths"
         over = f"the {each}, means of their draws" if n_cases > 1 else "the draws"
     return f"{what}: mean +- standard error over {over}, ubRMSE and bias in m3 m-3, median time in s"

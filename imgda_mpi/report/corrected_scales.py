@@ -72,7 +72,8 @@ def by_scale(account: Account, grid: Grid) -> dict[str, FloatArray]:
     """What each scale of an analysis holds, (n_scales,): roots of `POWERS`, m3 m-3, and the mean gain.
 
     A power is the sum over the coefficients of the scale, of an observed cell; of errors that a method knows as if all
-    of the transform's array was observed, of a cell of that: over all scales white errors of s m3 m-3 have s^2.
+    of the transform's array was observed, and of increments of the full solver, which reach all of it, of a cell of
+    that: over all scales white errors of s m3 m-3 have s^2.
 
     Raises
     ------
@@ -91,13 +92,16 @@ def by_scale(account: Account, grid: Grid) -> dict[str, FloatArray]:
     n_observed = account.pixels["cells observed"]
     scales = range(1, int(wedges.scale.max()) + 1)
     everywhere = has_errors_everywhere(account.settings["method"])
+    reaches = account.labels.get("solver") == "full"
 
     def sums(field: str) -> FloatArray:
         return np.array([(wedges.values[f"{field}_mean"] * sizes)[wedges.scale == scale].sum() for scale in scales])
 
     held = {}
     for name, (field, _, _) in POWERS.items():
-        n = n_cells if everywhere and field.endswith("variance") else n_observed
+        # Errors that are known everywhere are of the whole array, and increments that reach beyond what was seen.
+        is_whole = (everywhere and field.endswith("variance")) or (reaches and field == "increment_power")
+        n = n_cells if is_whole else n_observed
         held[name] = np.sqrt(sums(field) / n)
     held[GAIN] = sums(GAIN) / np.array([sizes[wedges.scale == scale].sum() for scale in scales])
     return held

@@ -14,7 +14,6 @@ from imgda_mpi.report.picture import Column, Numbers, Picture, Section, Table
 from imgda_mpi.report.theme import DOTS_PER_INCH, LINE_COLOURS, NORMAL, SMALL, draw_log_axis, moment
 from imgda_mpi.report.time_axis import days_since_1970, draw_time_axis
 from imgda_mpi.results.account_file import Account
-from imgda_mpi.results.run_folder import Run
 
 MB = 1e6
 """Bytes."""
@@ -30,14 +29,13 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
 def cost_section(material: Material) -> Section | str:
     """Of the analysis that is shown alone by rank, and of its run by cycle."""
-    runs = [(ran, ran.run) for ran in material.runs if ran.run is not None and ran.run.cycles()]
+    runs = [ran for ran in material.runs if ran.cycles]
     if material.shown is None and not runs:
         return "there is neither an analysis nor a run in what was given"
     tables, pictures = [], []
     if runs:
         tables.append(_runs(runs))
-        ran, run = next((pair for pair in runs if pair[0] is material.main), runs[-1])
-        pictures.append(cycles_picture(ran, run))
+        pictures.append(cycles_picture(next((ran for ran in runs if ran is material.main), runs[-1])))
     if material.shown is not None:
         tables.append(_stages(material.shown[1]))
         pictures.append(ranks_picture(material.shown[1]))
@@ -89,9 +87,9 @@ def ranks_picture(account: Account) -> Picture:
     )
 
 
-def cycles_picture(ran: Ran, run: Run) -> Picture:
+def cycles_picture(ran: Ran) -> Picture:
     """Time of every cycle by what took some, on a logarithmic axis: first cycles and last ones often differ much."""
-    records = [cycle.record for cycle in run.cycles()]
+    records = [cycle.record for cycle in ran.cycles]
     kinds = list(dict.fromkeys(kind for record in records for kind, number in record.seconds.items() if number))
     figure = Figure(figsize=(WIDTH, 3.4), dpi=DOTS_PER_INCH)
     axes = figure.add_axes((0.08, 0.16, 0.76, 0.74))
@@ -140,11 +138,11 @@ def _stages(account: Account) -> Table:
     return Table(f"The analysis of {moment(account.time)}, {_ranks(account.n_ranks)}", lines)
 
 
-def _runs(runs: Sequence[tuple[Ran, Run]]) -> Table:
+def _runs(runs: Sequence[Ran]) -> Table:
     """Of every run its cycles and its wall time."""
     lines: list[Sequence[str]] = [("run", "cycles", "analyses", "ranks", "wall time (s)", "of a cycle (s)", "by what")]
-    for ran, run in runs:
-        every = [cycle.record.seconds for cycle in run.cycles()]
+    for ran in runs:
+        every = [cycle.record.seconds for cycle in ran.cycles]
         sums: dict[str, float] = {}
         for seconds in every:
             for kind, number in seconds.items():

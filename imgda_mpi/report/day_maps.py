@@ -11,7 +11,6 @@ from imgda_mpi.arrays import FloatArray
 from imgda_mpi.grid import Grid
 from imgda_mpi.histories.image_series import ImageSeries
 from imgda_mpi.observations.image import Layer
-from imgda_mpi.observations.layers import same_layer
 from imgda_mpi.report.frames import frame_at
 from imgda_mpi.report.maps import MOISTURE, Panel, Shades, change_shades, draw_maps, numbers_of_maps
 from imgda_mpi.report.material import Material
@@ -37,7 +36,7 @@ def day_maps_section(material: Material) -> Section | str:
     if not times:
         return f"{' and '.join(series)} have no times in common"
     layer = first.layers(frame_at(first, times[0]))[0]
-    images = {name: [_image(own, time, layer) for time in times] for name, own in series.items()}
+    images = {name: [frame_at(own, time).layer(layer) for time in times] for name, own in series.items()}
     text = [] if others else [f"There is no control to hold {runs[0].name} beside."]
     return Section(text=text, steps=_pictures(first.grid, layer, times, images))
 
@@ -60,12 +59,6 @@ def days_shown(series: Sequence[ImageSeries], since: datetime | None) -> list[da
     days = list(of_day.values())
     places = np.unique(np.round(np.linspace(0, len(days) - 1, min(MOST, len(days)))).astype(int))
     return [days[place] for place in places]
-
-
-def _image(series: ImageSeries, time: datetime, layer: Layer) -> FloatArray:
-    frame = frame_at(series, time)
-    own = next((one for one in series.layers(frame) if same_layer(one, layer)), layer)
-    return frame.layer(own)
 
 
 def _pictures(

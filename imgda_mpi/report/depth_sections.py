@@ -61,7 +61,7 @@ def section_picture(found: DepthSeries, last_analysis: datetime | None) -> Pictu
         name="depth_sections",
         figure=_draw(found, last_analysis),
         numbers=_numbers(found),
-        alt=f"Sections in depth and time at {len(found.places)} places of what {found.run} differs by from "
+        alt=f"Sections in depth and time, {len(found.places)} in all, of what {found.run} differs by from "
         f"{found.control}: most, {change[largest]:.3f} {UNIT} in the mean, at {_words(place)}.",
         caption=_caption(found, last_analysis),
         is_papers=True,
@@ -71,26 +71,29 @@ def section_picture(found: DepthSeries, last_analysis: datetime | None) -> Pictu
 def _draw(found: DepthSeries, last_analysis: datetime | None) -> Figure:
     n_columns = min(2, len(found.places))
     n_rows = -(-len(found.places) // n_columns)
-    row_height = ABOVE + RAIN + GAP + SOIL + BELOW
+    has_rain = bool(np.isfinite(found.rain).any())
+    of_rain = RAIN + GAP if has_rain else 0.0
+    row_height = ABOVE + of_rain + SOIL + BELOW
     height = n_rows * row_height + FOOT
     width = (WIDTH - LEFT - RIGHT - BETWEEN * (n_columns - 1)) / n_columns
     figure = Figure(figsize=(WIDTH, height), dpi=DOTS_PER_INCH)
     difference = found.of_run - found.of_control
     shades = change_shades(f"{found.run} minus {found.control}", difference)
-    most_rain = float(np.nanmax([_daily(found.times, rain)[1].max(initial=1.0) for rain in found.rain.T]))
+    most_rain = max(float(_daily(found.times, rain)[1].max(initial=1.0)) for rain in found.rain.T)
     for number, place in enumerate(found.places):
         row, column = divmod(number, n_columns)
         left, top = LEFT + column * (width + BETWEEN), height - row * row_height - ABOVE
-        rain, soil = (
-            figure.add_axes((left / WIDTH, bottom / height, width / WIDTH, tall / height))
-            for bottom, tall in ((top - RAIN, RAIN), (top - RAIN - GAP - SOIL, SOIL))
-        )
+        stacked = [(top - RAIN, RAIN)] * has_rain + [(top - of_rain - SOIL, SOIL)]
+        panels = [
+            figure.add_axes((left / WIDTH, bottom / height, width / WIDTH, tall / height)) for bottom, tall in stacked
+        ]
         letter = "abcdefghijklmnopqrstuvwxyz"[number % 26]
-        rain.set_title(f"({letter}) {_words(place)}", loc="left", fontsize=NORMAL, pad=4)
-        rain.set_title(f"change {found.change[number]:.3f} {UNIT}", loc="right", fontsize=SMALL, pad=4)
-        _draw_rain(rain, found, number, most_rain)
-        mesh = _draw_soil(soil, found, number, shades.limits)
-        for axes in (rain, soil):
+        panels[0].set_title(f"({letter}) {_words(place)}", loc="left", fontsize=NORMAL, pad=4)
+        panels[0].set_title(f"change {found.change[number]:.3f} {UNIT}", loc="right", fontsize=SMALL, pad=4)
+        if has_rain:
+            _draw_rain(panels[0], found, number, most_rain)
+        mesh = _draw_soil(panels[-1], found, number, shades.limits)
+        for axes in panels:
             axes.set_xlim(*_ends(found.times))
             mark_end(axes, last_analysis)
     bar = figure.colorbar(
@@ -196,18 +199,19 @@ def _caption(found: DepthSeries, last_analysis: datetime | None) -> str:
         for letter, depth in zip("abcdefghijklmnopqrstuvwxyz" * 9, deepest, strict=False)
     )
     end = f"; the dotted line is the last analysis, {moment(last_analysis)}" if last_analysis else ""
+    during = " during the assimilation" if last_analysis else ""
     has_rain = bool(np.isfinite(found.rain).any())
     return (
         f"What {found.run} differs by from {found.control} (shading; blue is wetter) and its soil moisture (contours "
         f"of means of {RUNNING} days, every {STEP:g} {UNIT}){' with the rain of days' * has_rain}, from "
         f"{moment(found.times[0])} to {moment(found.times[-1])}{end}. Titles: mean size of the difference down to "
-        f"{min(DEEPEST, found.edges[-1]):g} m during the assimilation. A difference of {FELT:g} {UNIT} or more is felt "
+        f"{min(DEEPEST, found.edges[-1]):g} m{during}. A difference of {FELT:g} {UNIT} or more is felt "
         f"down to: {words}. Depths are stretched near the surface."
     )
 
 
 def _felt(found: DepthSeries) -> FloatArray:
-    """Bottom of the deepest layer in which the difference once is `FELT`, of each place, m; NaN where none is."""
+    """Bottom of the layers from the surface down in which the difference once is `FELT`, of each place, m; or NaN."""
     size = np.abs(found.of_run - found.of_control)
-    is_felt = np.where(np.isfinite(size), size, 0.0).max(axis=0) >= FELT
+    is_felt = np.logical_and.accumulate(np.where(np.isfinite(size), size, 0.0).max(axis=0) >= FELT, axis=-1)
     return np.array([found.edges[1:][own].max() if own.any() else np.nan for own in is_felt])

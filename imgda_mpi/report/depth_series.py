@@ -207,7 +207,7 @@ class _Profiles:
 
 def _profiles(ran: Ran, wanted: _Wanted, *, with_rain: bool) -> _Profiles | None:
     """Of the times that are wanted, the state after the analysis; None without points, or those that are wanted."""
-    if ran.run is None or not any(cycle.history.is_file() for cycle in ran.run.cycles()[:1]):
+    if ran.run is None or not ran.has_columns:
         return None
     number = {time: place for place, time in enumerate(wanted.times)}
     found: _Profiles | None = None
@@ -246,12 +246,14 @@ def _places_of_points(wanted: _Wanted, points: FloatArray) -> list[Place]:
 
 def _from_images(wanted: _Wanted, control: ImageSeries, run: ImageSeries) -> DepthSeries | str:
     """From images of layers or, where there are nodes, of the ten layers of soil."""
+    has_nodes = control.has_nodes and run.has_nodes
+    edges = interface_depth if has_nodes else _edges_of_layers(control, run, wanted.times[0])
+    if edges.size == 2:
+        return f"the histories of {wanted.control.name} and {wanted.run.name} have only one layer in common"
     covers = wanted.material.covers(wanted.grid)
     cells = wanted.given.tolist() or _changed_cells(wanted, control, run, covers)
     if not cells:
         return f"{control.what} and {run.what} have no cell in common"
-    has_nodes = control.has_nodes and run.has_nodes
-    edges = interface_depth if has_nodes else _edges_of_layers(control, run, wanted.times[0])
     of_control: list[FloatArray] = []
     of_run: list[FloatArray] = []
     rain: list[FloatArray] = []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from imgda_mpi.report.maps import WIDTH
 from imgda_mpi.report.material import Material, Ran
 from imgda_mpi.report.picture import Numbers, Picture, Section
 from imgda_mpi.report.theme import DOTS_PER_INCH, MINUS, NORMAL, SMALL, UNIT, moment
-from imgda_mpi.report.water import MM, applied
+from imgda_mpi.report.water import MM, applied, steps
 from imgda_mpi.results.account_file import Account
 from imgda_mpi.results.analysis_file import DIAGNOSTICS, read_analysis
 
@@ -59,7 +58,7 @@ def flow_section(material: Material) -> Section | str:
     """The flow of every run with analyses, or of the analysis alone."""
     flows = [flow_picture(ran) for ran in material.assimilations]
     if not flows:
-        return "there is no analysis in what was given: the model ran alone"
+        return "there is no analysis in what was given"
     return Section(pictures=flows) if len(flows) == 1 else Section(steps=flows)
 
 
@@ -80,7 +79,7 @@ def flow_picture(ran: Ran) -> Picture:
     said = [(step.title, one) for step in steps for one in step.lines if isinstance(one, Said)]
     water = next(one.line for _, one in said if one.name == "applied")
     return Picture(
-        name="flow_" + re.sub(r"[^\w.-]", "_", ran.name),
+        name=f"flow_{ran.name}",
         figure=figure,
         numbers=Numbers(
             {
@@ -141,10 +140,15 @@ def _observation(accounts: Sequence[Account]) -> list[Said | str]:
         f"{kind}, at {len(seen)} of {len(accounts)} analyses" if len(accounts) > 1 else str(kind),
         _mean(seen, lambda one: one.pixels["source pixels"], "pixels", "1", "{:.0f} pixels"),
         _mean(seen, lambda one: one.pixels["used"], "used", "1", "{:.0f} of them used"),
-        _mean(seen, lambda one: one.pixels.get("missing", 0), "missing", "1", "{:.0f} missing"),
+        _mean(seen, _not_there, "missing", "1", "{:.0f} missing, or of no soil"),
         _mean(seen, _rejected, "rejected", "1", "{:.0f} rejected"),
-        _mean(seen, lambda one: one.pixels["cells observed"], "cells observed", "1", "{:.0f} cells observed"),
+        _mean(seen, lambda one: one.pixels["cells observed"], "cells observed", "1", "{:.0f} cells with a value"),
     ]
+
+
+def _not_there(account: Account) -> int:
+    """Pixels without a value, or in no cell with soil."""
+    return account.pixels.get("missing", 0) + account.pixels.get("not used", 0)
 
 
 def _rejected(account: Account) -> int:
@@ -219,10 +223,10 @@ def _gain(accounts: Sequence[Account], scales: Sequence[Any]) -> list[Said | str
 
 def _soil(accounts: Sequence[Account]) -> list[Said | str]:
     terms: Sequence[tuple[str, Callable[[Account], float], str]] = (
-        ("requested", lambda one: one.water["requested"], f"{{:+.3f}} {MM} requested"),
-        ("withheld", lambda one: one.water["frozen"], f"{{:+.3f}} {MM} withheld, frozen"),
-        ("refused", lambda one: one.water["clamped"], f"{{:+.3f}} {MM} refused by bounds"),
-        ("applied", applied, f"{{:+.3f}} {MM} applied"),
+        ("requested", lambda one: steps(one)["requested"], f"{{:+.3f}} {MM} asked for"),
+        ("withheld", lambda one: steps(one)["frozen"], f"{{:+.3f}} {MM} frozen ground"),
+        ("refused", lambda one: steps(one)["clamped"], f"{{:+.3f}} {MM} bounds"),
+        ("applied", applied, f"{{:+.3f}} {MM} into the soil"),
     )
     lines: list[Said | str] = [_mean(accounts, of, name, "kg m-2", line) for name, of, line in terms]
     at_bound = _mean(accounts, lambda one: one.cells["refused"], "cells at bounds", "1", "{:.0f} cells all at bounds")
@@ -232,7 +236,7 @@ def _soil(accounts: Sequence[Account]) -> list[Said | str]:
 def _model(ran: Ran) -> list[Said | str]:
     if ran.run is None:
         return [f"The analysed restart of {moment(ran.times[0])}: the model goes on from it."]
-    cycles, what = ran.run.cycles(), ran.run.description
+    cycles, what = ran.cycles, ran.run.description
     hours = (cycles[0].record.end - cycles[0].record.time).total_seconds() / 3600
     after = (what.end - ran.times[-1]).total_seconds() / 86400
     return [

@@ -13,9 +13,10 @@ from imgda_mpi.report.innovations_table import TITLES, row_of, shown_periods
 from imgda_mpi.report.innovations_words import ALL, CHI2_LIMITS, LAG, sentences
 from imgda_mpi.report.maps import WIDTH
 from imgda_mpi.report.material import Material
-from imgda_mpi.report.picture import Column, Numbers, Picture, Section, Table, told_apart
+from imgda_mpi.report.picture import Column, Numbers, Picture, Section, Table
 from imgda_mpi.report.theme import DOTS_PER_INCH, LINE_COLOURS, NORMAL, SMALL, UNIT, moment
 from imgda_mpi.report.time_axis import days_since_1970, draw_time_axis
+from imgda_mpi.results.account_file import Account
 from imgda_mpi.results.analysis_file import DIAGNOSTICS, SavedInnovation, read_innovation
 from imgda_mpi.verify.innovations import STATISTICS, ErrorsUsed, RunInnovations, region_sums, statistics
 from imgda_mpi.verify.status import FIT
@@ -52,13 +53,12 @@ def innovation_series_section(material: Material) -> Section | str:
         return Section(
             text=[_said(run) for run in runs],
             tables=[table for run in runs for table in _tables(run)],
-            pictures=told_apart([innovation_picture(run) for run in runs if run.times.size > 1]),
+            pictures=[innovation_picture(run) for run in runs if run.times.size > 1],
         )
-    main = material.main
-    folder = None if main is None else main.analysis_at(material.wanted.time)
-    if main is None or folder is None:
+    if material.main is None or material.shown is None:
         return "there is no analysis in what was given"
-    return _of_one(main.name, read_innovation(folder / DIAGNOSTICS))
+    folder, account = material.shown
+    return _of_one(material.main.name, read_innovation(folder / DIAGNOSTICS), account)
 
 
 def _said(run: RunInnovations) -> str:
@@ -95,7 +95,7 @@ def innovation_picture(run: RunInnovations) -> Picture:
     known = "" if np.isnan(chi2) else f"; chi2 is {chi2:.2f}, where 1 is expected"
     low, high = CHI2_LIMITS
     return Picture(
-        name=f"innovations_{run.name.replace('/', '_')}",
+        name=f"innovations_{run.name}",
         figure=_draw(run, times),
         numbers=_numbers(run, times),
         alt=f"Innovation statistics of {run.name} at {len(times)} analyses: {size}{known}.",
@@ -161,7 +161,7 @@ def _numbers(run: RunInnovations, times: Sequence[datetime]) -> Numbers:
     return Numbers(table)
 
 
-def _of_one(name: str, saved: SavedInnovation) -> Section:
+def _of_one(name: str, saved: SavedInnovation, account: Account) -> Section:
     """A sentence, and a table of what an analysis and its method say of the innovation."""
     everywhere = {"all": np.ones(saved.grid.shape, bool)}
     sums = region_sums(saved.images, ErrorsUsed(), everywhere)
@@ -179,7 +179,7 @@ def _of_one(name: str, saved: SavedInnovation) -> Section:
     if np.isfinite(expected):
         text += f" A mean of O-B of some {expected:.3f} {UNIT} is to be expected by chance."
     told = {name: (of_images[name], *STATISTICS[name]) for name in ("mean_ob", "sd_ob", "mean_oa", "sd_oa")}
-    told |= {name: (value, *saved.meanings[name]) for name, value in saved.facts.items()}
+    told |= {name: (fact.value, fact.meaning, fact.unit) for name, fact in account.facts.items()}
     rows = [
         (name.replace("_", " "), f"{value:.4g}", "" if unit == "1" else UNIT, meaning)
         for name, (value, meaning, unit) in told.items()

@@ -58,7 +58,7 @@ def layer_maps_section(material: Material) -> Section | str:
     reference = None if beside is None else _of_beside(beside, grid, time, said)
     if reference is None and len(runs) == 1:
         return " ".join([*said, f"there is nothing that {runs[0].name} could be held beside"])
-    return Section(text=said, pictures=[_picture(grid, time, reference, runs, _marks(material))])
+    return Section(text=said, pictures=[_picture(material, grid, time, reference, runs)])
 
 
 def _series(ran: Ran | Beside) -> ImageSeries:
@@ -128,13 +128,10 @@ def _marks(material: Material) -> Sequence[tuple[float, float]]:
 
 
 def _picture(
-    grid: Grid,
-    time: datetime,
-    reference: LayerImages | None,
-    runs: Sequence[LayerImages],
-    marks: Sequence[tuple[float, float]],
+    material: Material, grid: Grid, time: datetime, reference: LayerImages | None, runs: Sequence[LayerImages]
 ) -> Picture:
     """A row of maps for the reference and each run minus it; without a reference the first run is it."""
+    marks = _marks(material)
     first, *others = runs if reference is None else [reference, *runs]
     layers = [layer for layer in first.images if all(_find(layer, run.images) is not None for run in others)]
     differences = {(run.name, layer): _of_layer(run, layer) - first.images[layer] for run in others for layer in layers}
@@ -153,7 +150,7 @@ def _picture(
         figure=draw_maps(grid, _land(panels), panels, len(layers), title=f"Soil moisture, {moment(time)}"),
         numbers=numbers_of_maps(grid, panels),
         alt=_alt(first.name, differences),
-        caption=_caption(time, first, reference is not None, layers, bool(marks)),
+        caption=_caption(time, first, layers, _judging(first, layers, material), bool(marks)),
         is_papers=True,
     )
 
@@ -194,16 +191,19 @@ def _alt(name: str, differences: dict[tuple[str, Layer], FloatArray]) -> str:
     return f"Maps of soil moisture of {name} and of differences from it, whose root mean squares are {sizes} {UNIT}."
 
 
-def _caption(time: datetime, first: LayerImages, judges: bool, layers: Sequence[Layer], has_marks: bool) -> str:
+def _judging(first: LayerImages, layers: Sequence[Layer], material: Material) -> str:
+    """Whether what differences are from judges, in words."""
+    if first.status:
+        return f"What judges is {first.name}: {', '.join(_words(layer, first) for layer in layers)}."
+    said = "No image of reference judges here"
+    return f"{said}: differences are what assimilation has changed." if material.assimilations else f"{said}."
+
+
+def _caption(time: datetime, first: LayerImages, layers: Sequence[Layer], judging: str, has_marks: bool) -> str:
     names = " and ".join(map(layer_name, layers))
     said = (
         f"Soil moisture of {first.name} in {names} at {moment(time)}, after the analysis where there is one, and each "
-        "run minus it. "
+        f"run minus it. {judging} RMS: root mean square over cells of equal weight, {UNIT}; red is drier, blue is "
+        "wetter."
     )
-    if judges:
-        words = {_words(layer, first) for layer in layers}
-        said += f"What judges is {first.name}: {', '.join(sorted(words))}. "
-    else:
-        said += "No image of reference judges here: differences are what assimilation has changed. "
-    said += f"RMS: root mean square over cells of equal weight, {UNIT}; red is drier, blue is wetter."
     return said + " Stars mark the places of the sections in depth." * has_marks

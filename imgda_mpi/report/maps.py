@@ -44,8 +44,8 @@ LEFT, RIGHT, BETWEEN, BELOW, LINE, BAR = 0.62, 0.25, 0.5, 0.3, 0.19, 0.62
 
 FOR_LONGITUDE = 0.58
 """Inches for the letters of one."""
-MOST_BARS = 3
-"""Of colours beside each other."""
+MOST_BARS, NARROW = 3, 3.0
+"""Of colours beside each other, and inches up to which a bar has room for few numbers."""
 
 SHAPES = (0.3, 1.3)
 """Between which the height of a map is as a share of its width; others are drawn smaller."""
@@ -144,7 +144,7 @@ def draw_around(figure: Figure, place: Placed, meshes: Meshes, title: str) -> No
             extend=ends_beyond(np.concatenate([values.ravel() for values in drawn]), shades.limits),
         )
         bar.set_label(shades.label, fontsize=SMALL + 1)
-        bar.ax.locator_params(nbins=7)
+        bar.ax.locator_params(nbins=7 if place.bar(number)[2] * WIDTH > NARROW else 5)
         bar.ax.tick_params(labelsize=SMALL)
     if title:
         figure.text(LEFT / WIDTH, 1 - 0.12 / place.height, title, fontsize=NORMAL + 1.5, va="top", ha="left")
@@ -217,7 +217,7 @@ class Placed:
         """The same of a colour bar."""
         n_lines = -(-self._n_bars // MOST_BARS)
         line, column = divmod(number, -(-self._n_bars // n_lines))
-        each = (WIDTH - LEFT - RIGHT) / -(-self._n_bars // n_lines)
+        each = (sum(self._widths) + self._between * (len(self._widths) - 1)) / -(-self._n_bars // n_lines)
         width = min(each - 0.5, 5.0)
         left = LEFT + column * each + (each - width) / 2
         bottom = self._foot + 0.36 + (n_lines - 1 - line) * BAR
@@ -282,7 +282,8 @@ def draw_panel(
     """A map of an image (ny, nx) in given axes, land without a value in white; colours are set by the caller."""
     edges = grid.longitude_edges, grid.latitude_edges
     axes.set_facecolor(OCEAN)
-    axes.pcolormesh(*edges, np.where(land, 0.0, np.nan), cmap=ListedColormap([NOTHING]), rasterized=True)
+    if (land & np.isnan(image)).any():
+        axes.pcolormesh(*edges, np.where(land, 0.0, np.nan), cmap=ListedColormap([NOTHING]), rasterized=True)
     mesh = axes.pcolormesh(*edges, image, rasterized=True)
     draw_coasts(axes, box)
     axes.set_aspect(_stretch(box))

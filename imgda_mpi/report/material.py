@@ -12,16 +12,18 @@ from imgda_mpi.arrays import BoolArray, FloatArray
 from imgda_mpi.grid import Grid
 from imgda_mpi.histories.image_series import ImageSeries
 from imgda_mpi.observations.image import Layer
+from imgda_mpi.observations.layers import same_layer
 from imgda_mpi.results.account_file import Account, read_account
 from imgda_mpi.results.analysis_file import DIAGNOSTICS
 from imgda_mpi.results.comparison_file import SavedComparison
 from imgda_mpi.results.field_scores_file import FieldScores
-from imgda_mpi.results.run_folder import Run
+from imgda_mpi.results.run_folder import Cycle, Run
 from imgda_mpi.results.station_scores_file import StationVerification
 from imgda_mpi.verify.innovations import RunInnovations
 from imgda_mpi.verify.propagation import Propagation
 from imgda_mpi.verify.regions import Box
 from imgda_mpi.verify.score_series import ScoreRow
+from imgda_mpi.verify.status import UNKNOWN
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +80,22 @@ class Ran:
             Where it is damaged.
         """
         return None if self.opened is None else self.opened()
+
+    @cached_property
+    def cycles(self) -> Sequence[Cycle]:
+        """Complete ones of its folder, as they are when first asked for; none where it has no folder.
+
+        Raises
+        ------
+        InputError
+            Where one of them is damaged.
+        """
+        return [] if self.run is None else self.run.cycles()
+
+    @property
+    def has_columns(self) -> bool:
+        """Whether it is a run of soil columns, whose histories have fluxes of water."""
+        return any(cycle.history.is_file() for cycle in self.cycles)
 
     @cached_property
     def accounts(self) -> Sequence[Account]:
@@ -142,6 +160,10 @@ class Curves:
     status: Mapping[Layer, str]
     rows: Sequence[ScoreRow]
 
+    def status_of(self, layer: Layer) -> str:
+        """The word that goes with the scores of a layer."""
+        return next((word for own, word in self.status.items() if same_layer(own, layer)), UNKNOWN)
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Material:
@@ -152,9 +174,10 @@ class Material:
     title : of the page
     folders : that were given
     wanted : what the user wants to see
+    preface : what has to be known first, as that all of it is made up
     runs : and analyses alone; where one of several has no analyses, it is the control, and the first one
     beside : images, those that judge first
-    curves : scores in time
+    curves : scores in time, those against what is independent first
     fields : scores against images, of verifications
     score_maps : files of scores in every cell, of verifications
     stations : scores at stations, of verifications
@@ -170,6 +193,7 @@ class Material:
     title: str
     folders: Sequence[Path]
     wanted: Wanted
+    preface: str = ""
     runs: Sequence[Ran] = ()
     beside: Sequence[Beside] = ()
     curves: Sequence[Curves] = ()
@@ -195,10 +219,18 @@ class Material:
         """Runs with analyses, and analyses alone."""
         return [ran for ran in self.runs if ran.analyses]
 
-    @property
+    @cached_property
     def main(self) -> Ran | None:
-        """What is shown where only one is: the last run with analyses."""
-        return self.assimilations[-1] if self.assimilations else None
+        """What is shown where only one is: the last run with analyses, of those that have scores if any has."""
+        scored = {row.run for curves in self.curves for row in curves.rows}
+        scored |= {run for stations in self.stations for run in stations.series.runs}
+        runs = [ran for ran in self.assimilations if ran.name in scored] or self.assimilations
+        return runs[-1] if runs else None
+
+    @property
+    def shown_folder(self) -> Path | None:
+        """Folder of the analysis that is shown alone; None where there is none."""
+        return None if self.main is None else self.main.analysis_at(self.wanted.time)
 
     @cached_property
     def shown(self) -> tuple[Path, Account] | None:
@@ -240,6 +272,12 @@ class Material:
         return None if control is None or main is None or control is main else (control, main)
 
     @property
+    def assimilation(self) -> tuple[datetime, datetime] | None:
+        """Its first and its last analysis; None where there is none."""
+        times = [time for ran in self.assimilations for time in ran.times]
+        return (min(times), max(times)) if times else None
+
+    @property
     def last_analysis(self) -> datetime | None:
         """End of the assimilation."""
-        return max((ran.times[-1] for ran in self.assimilations), default=None)
+        return None if self.assimilation is None else self.assimilation[1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
@@ -12,6 +13,8 @@ from imgda_mpi.report.innovations_words import APPLIED, BIAS, CHI2_LIMITS, SURE
 from imgda_mpi.report.material import Material, Ran
 from imgda_mpi.report.theme import UNIT, moment
 from imgda_mpi.results.analysis_file import DIAGNOSTICS, read_analysis
+from imgda_mpi.results.run_folder import LOG
+from imgda_mpi.results.run_records import ANALYSIS
 from imgda_mpi.verify.innovations import RunInnovations
 
 REFUSED = 0.1
@@ -19,6 +22,9 @@ REFUSED = 0.1
 
 REJECTED = 0.1
 """Of the pixels with a value, from which on those that are rejected are named."""
+
+WARNING, NUMBER = "warning: ", re.compile(r"[-+]?\d[\d.]*")
+"""Before the words of a warning in the log of an analysis, and what differs in those of one kind."""
 
 ALL = 0
 """Number of the region, and of the period, that have everything."""
@@ -52,7 +58,8 @@ def to_mend(material: Material) -> list[str]:
     said = [*material.notes]
     for ran in material.runs:
         said += _of_run(ran)
-    said += _of_innovations(material.innovations)
+    warned = _warnings(material.assimilations)
+    said += warned + _of_innovations(material.innovations, has_warnings=bool(warned))
     if material.assimilations and material.control is None and any(ran.run for ran in material.runs):
         said.append('There is no run without analyses to hold this beside: make one with method = "none".')
     for stations in material.stations:
@@ -64,13 +71,32 @@ def _of_run(ran: Ran) -> list[str]:
     """Whether a run is whole, and what its analyses refused."""
     said = []
     if ran.run is not None:
-        cycles = ran.run.cycles()
-        end = cycles[-1].record.end if cycles else ran.run.description.start
+        end = ran.cycles[-1].record.end if ran.cycles else ran.run.description.start
         if end < ran.run.description.end:
             until, whole = moment(end), moment(ran.run.description.end)
             said.append(f"{ran.name} has come to {until} and ends on {whole}: the command that began it goes on.")
         return said + _of_pixels(ran)
     return _of_bounds(ran) + _of_pixels(ran)
+
+
+def _warnings(runs: Sequence[Ran]) -> list[str]:
+    """What analyses of run folders warned of as they ran, each kind with its first words, and how often it came."""
+    words: dict[str, str] = {}
+    numbers: dict[str, Counter[str]] = {}
+    for ran in runs:
+        for folder in ran.analyses if ran.run is not None else ():
+            log = folder.parent / LOG / f"{ANALYSIS}.txt"
+            lines = log.read_text(errors="replace").splitlines() if log.is_file() else []
+            for warning in {line.removeprefix(WARNING) for line in lines if line.startswith(WARNING)}:
+                kind = NUMBER.sub("#", warning)
+                words.setdefault(kind, warning)
+                numbers.setdefault(kind, Counter())[ran.name] += 1
+    n_analyses = {ran.name: len(ran.analyses) for ran in runs}
+    return [
+        f"Warned of in {', '.join(f'{n} of {n_analyses[name]} analyses of {name}' for name, n in often.items())}: "
+        f"{words[kind]}."
+        for kind, often in numbers.items()
+    ]
 
 
 def _of_bounds(ran: Ran) -> list[str]:
@@ -100,8 +126,11 @@ def _of_pixels(ran: Ran) -> list[str]:
     return [f"{ran.name}: of {n_known} pixels with a value are {named}: see valid_range and mask of [observation]."]
 
 
-def _of_innovations(runs: Sequence[RunInnovations]) -> list[str]:
-    """Errors that the innovations surely contradict, biases, and analyses that are missing."""
+def _of_innovations(runs: Sequence[RunInnovations], *, has_warnings: bool) -> list[str]:
+    """Errors that the innovations surely contradict, biases, and analyses that are missing.
+
+    What bounds hold back is left out where the analyses have warned of it themselves.
+    """
     missing = [f"{run.name} {run.n_passed}" for run in runs if run.n_passed]
     said = [f"Analyses are missing between the first and the last ({', '.join(missing)}): see `status`."] * bool(
         missing
@@ -110,6 +139,8 @@ def _of_innovations(runs: Sequence[RunInnovations]) -> list[str]:
     found: dict[str, list[str]] = {}
     for run in judged:
         for advice, number in _doubtful(run):
+            if advice == HELD_BACK and has_warnings:
+                continue
             found.setdefault(advice, []).append(f"{run.name} {number}")
     return said + [advice.format(", ".join(numbers)) for advice, numbers in found.items()]
 

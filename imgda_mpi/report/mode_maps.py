@@ -81,7 +81,7 @@ def transform_kind(account: Account, grid: Grid) -> tuple[TransformKind, tuple[i
 def modes_section(material: Material) -> Section | str:
     """The background of the analysis that is shown alone, and its first modes."""
     if material.shown is None:
-        return "there is no analysis in what was given, and so no background to take apart"
+        return "there is no analysis in what was given"
     folder, account = material.shown
     saved = read_analysis(folder / DIAGNOSTICS)
     if not np.isfinite(saved.background).any():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 
 import contourpy
 import numpy as np
@@ -27,6 +27,7 @@ def _coasts() -> list[FloatArray]:
     return [np.asarray(line) for line in lines if len(line) >= SMALLEST]
 
 
+@lru_cache(maxsize=8)
 def coasts_within(west: float, east: float, south: float, north: float) -> list[FloatArray]:
     """Lines along coasts that reach into a rectangle, each (n, 2): longitude, counted as its own is, and latitude."""
     found = []

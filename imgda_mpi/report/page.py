@@ -19,6 +19,7 @@ from PIL import Image
 from imgda_mpi.faults import InputError, writing
 from imgda_mpi.report.page_files import BESIDE, FILES, PAGE, together
 from imgda_mpi.report.picture import Picture, Section, Table, write_picture
+from imgda_mpi.report.theme import UNIT
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +30,7 @@ TEXT = 2e6
 SMALLER = (1.0, 0.75, 0.5)
 """What pictures in a page that would be too large are scaled to, with 256 colours; the files stay as they are."""
 
-NUMBER = re.compile(r"[-+±\u2212>]?[\d.]*(\s?[±%].*)?")
+NUMBER = re.compile(r"[-+±\u2212>]?[\d.]*(e[-+]\d+)?(\s?[±%].*)?")
 """A cell that is set at the right."""
 
 ODD, LONGEST = re.compile(r"[^\w.-]+"), 60
@@ -70,7 +71,7 @@ def write_page(directory: Path, title: str, made_of: str, parts: Sequence[Part[O
 def _rendered(directory: Path, title: str, made_of: str, parts: Sequence[Part[Of]], material: Of) -> str:
     """The text of the page, with all files that it links to written into a folder."""
     sections: list[dict[str, Any]] = []
-    left_out: dict[str, str] = {}
+    left_out: dict[str, list[str]] = {}
     faults: dict[str, list[str]] = {}
     taken: set[str] = set()
     for part in parts:
@@ -80,7 +81,7 @@ def _rendered(directory: Path, title: str, made_of: str, parts: Sequence[Part[Of
             made = str(err)
             faults.setdefault(made, []).append(part.title)
         if isinstance(made, str):
-            left_out[part.title] = made
+            left_out.setdefault(made, []).append(part.title)
         else:
             sections.append(_written(part, made, directory, taken))
     for said, titles in faults.items():
@@ -89,7 +90,8 @@ def _rendered(directory: Path, title: str, made_of: str, parts: Sequence[Part[Of
     template = Environment(loader=loader, autoescape=True, undefined=StrictUndefined).get_template("page.html")
     every = [picture for section in sections for picture in (*section["pictures"], *section["steps"])]
     _put_in(every, directory)
-    return template.render(title=title, made_of=made_of, sections=sections, left_out=left_out)
+    text = template.render(title=title, made_of=made_of, sections=sections, left_out=left_out)
+    return text.replace(UNIT, UNIT.replace(" ", "\N{NO-BREAK SPACE}"))
 
 
 def _put_in(pictures: Sequence[dict[str, Any]], directory: Path) -> None:

@@ -38,11 +38,7 @@ def together(directory: Path) -> Iterator[Path]:
     OutputError
         Where ``directory`` cannot be made or written.
     """
-    try:
-        (directory / FILES).mkdir(parents=True, exist_ok=True)
-    except OSError as err:
-        found, do = f"a folder that cannot be made ({err.strerror})", "give another one with --output"
-        raise fault(directory / FILES, found=found, expected="a place for the report", do=do, kind=OutputError) from err
+    _make(directory)
     with writing(directory):
         staging = Path(tempfile.mkdtemp(prefix=STAGING, dir=directory))
     try:
@@ -53,8 +49,17 @@ def together(directory: Path) -> Iterator[Path]:
         shutil.rmtree(staging, ignore_errors=True)
 
 
+def _make(directory: Path) -> None:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as err:
+        found, do = f"a folder that cannot be made ({err.strerror})", "give another one with --output"
+        raise fault(directory, found=found, expected="a place for the report", do=do, kind=OutputError) from err
+
+
 def _take_places(staging: Path, directory: Path) -> None:
     made = {path.relative_to(staging) for path in staging.rglob("*") if path.is_file()} - {Path(PAGE)}
+    _make(directory / FILES)
     for file in sorted(made):
         with writing(directory / file):
             (staging / file).replace(directory / file)

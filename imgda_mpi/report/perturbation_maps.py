@@ -21,7 +21,7 @@ def perturbations_section(material: Material) -> Section | str:
 
     Where its method has none, of the last run whose method has.
     """
-    why_not = "there is no analysis in what was given, and so no perturbed members"
+    why_not = "there is no analysis in what was given"
     shown = [pair for ran in reversed(material.assimilations) if (pair := material.shown_of(ran)) is not None]
     for number, (folder, account) in enumerate(shown):
         reason = _why_not(account)

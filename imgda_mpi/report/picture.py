@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
+from math import isnan
 from pathlib import Path
 
 import numpy as np
@@ -50,16 +50,11 @@ class Numbers:
 
 
 def _fields(column: Column) -> Iterator[str]:
-    # Python's own numbers: columns of maps have a million.
     for value in column.tolist() if isinstance(column, np.ndarray) else column:
-        if isinstance(value, datetime):
-            yield time_text(value)
-        elif isinstance(value, str):
-            yield value
-        elif isinstance(value, int | np.integer):
-            yield str(value)
+        if isinstance(value, float):
+            yield "" if isnan(value) else f"{value:.{DIGITS}g}"
         else:
-            yield "" if math.isnan(value) else f"{value:.{DIGITS}g}"
+            yield time_text(value) if isinstance(value, datetime) else str(value)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -113,16 +108,6 @@ class Section:
     pictures: Sequence[Picture] = ()
     steps: Sequence[Picture] = ()
     details: Mapping[str, str] = field(default_factory=dict)
-
-
-def told_apart(pictures: Sequence[Picture]) -> list[Picture]:
-    """The same with names that differ: the second one of a name has a 2 behind it, and so on."""
-    names = [picture.name for picture in pictures]
-    n_before = [names[:place].count(name) for place, name in enumerate(names)]
-    return [
-        replace(picture, name=f"{picture.name}_{n + 1}") if n else picture
-        for picture, n in zip(pictures, n_before, strict=True)
-    ]
 
 
 def write_picture(picture: Picture, directory: Path, png: Path) -> list[Path]:

@@ -32,7 +32,7 @@ def provenance_section(material: Material) -> Section | str:
         inputs, versions = read_inputs(folder), read_versions(folder)
         tables.append(_analysis(account, len(inputs)))
         details["The analysis: settings in force"] = json.dumps(account.settings, indent=1)
-        if account.facts:
+        if account.facts and runs:  # Those of an analysis alone are with its innovations.
             details["The analysis: numbers that the method found"] = _facts(account)
         if versions:
             details["The analysis: versions"] = columns(list(versions.items()), "<<")

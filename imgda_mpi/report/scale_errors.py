@@ -13,10 +13,11 @@ from imgda_mpi.arrays import FloatArray
 from imgda_mpi.faults import InputError
 from imgda_mpi.report.maps import WIDTH
 from imgda_mpi.report.material import Material
-from imgda_mpi.report.picture import Column, Numbers, Picture, Section, told_apart
+from imgda_mpi.report.picture import Column, Numbers, Picture, Section
 from imgda_mpi.report.theme import DOTS_PER_INCH, LINE_COLOURS, NORMAL, QUIET, SMALL, UNIT, layer_name
 from imgda_mpi.results.field_scores_file import FieldScores
 from imgda_mpi.verify.scales import shortest_waves
+from imgda_mpi.verify.status import INDEPENDENT
 
 MARKERS = "os^Dv*X"
 """Of runs, beside `LINE_COLOURS`; control is dashed."""
@@ -31,13 +32,18 @@ def scale_errors_section(material: Material) -> Section | str:
     waves = _waves(material)
     pictures = [
         _picture(fields, period, _control_of(fields, material), waves)
-        for fields in material.fields
+        for fields in sorted(material.fields, key=_is_assimilated)
         for period in range(len(fields.periods))
         if layers_with_scales(fields, period)
     ]
     if not pictures:
         return "there are no errors by scale: they are of verifications with images"
-    return Section(pictures=told_apart(pictures))
+    return Section(pictures=pictures)
+
+
+def _is_assimilated(fields: FieldScores) -> bool:
+    """What is independent judges first."""
+    return not any(INDEPENDENT in of_layers for of_layers in fields.status)
 
 
 def _control_of(fields: FieldScores, material: Material) -> str:
@@ -128,7 +134,7 @@ def _draw(fields: FieldScores, period: int, control: str, waves: FloatArray) -> 
                 axes.set_title(layer_name(fields.layers[layer]), loc="left", fontsize=NORMAL)
                 axes.set_title(fields.status[period][layer], loc="right", fontsize=SMALL - 1)
     first[0].set_ylim(bottom=0.0)
-    title = f"By curvelet scale, against {fields.name}, {fields.periods[period]}"
+    title = f"By curvelet scale, against {fields.name}, period {fields.periods[period]}"
     figure.text(LEFT / WIDTH, 1 - 0.12 / height, title, fontsize=NORMAL + 1.5, va="top", ha="left")
     where = "Scale, and the shortest wave that it holds (km)" if waves.size else "Scale, from the coarsest"
     figure.text(0.5, 0.42 / height, where, fontsize=SMALL + 1, ha="center")

@@ -21,9 +21,11 @@ from imgda_mpi.report.theme import (
     symmetric_limits,
 )
 from imgda_mpi.results.score_maps_file import ScoreMaps, open_score_maps
-from imgda_mpi.verify.status import UNKNOWN
+from imgda_mpi.verify.status import INDEPENDENT, UNKNOWN
 
 NO_MAPS = "there are no scores in every cell: imgda_mpi verify makes them, with sections [images.NAME]"
+
+TOO_FEW = "there are too few times for scores in every cell"
 
 SCORES = {"correlation": "Correlation", "ubrmse": "ubRMSE", "bias": "Bias"}
 """Of the maps, in words."""
@@ -36,8 +38,17 @@ def score_maps_section(material: Material) -> Section | str:
     """All layers of the first period, and the first layer of the others, to step through."""
     if not material.score_maps:
         return NO_MAPS
-    made = [picture for path in material.score_maps for picture in _of_file(open_score_maps(path), material)]
+    saved = sorted(map(open_score_maps, material.score_maps), key=lambda one: _is_assimilated(one, material))
+    made = [picture for one in saved for picture in _of_file(one, material)]
+    if not made:
+        return TOO_FEW
     return Section(pictures=made) if len(made) == 1 else Section(steps=made)
+
+
+def _is_assimilated(saved: ScoreMaps, material: Material) -> bool:
+    """What is independent judges first."""
+    statuses = [fields.status for fields in material.fields if fields.name == saved.name]
+    return not any(INDEPENDENT in of_layers for status in statuses for of_layers in status)
 
 
 def _of_file(saved: ScoreMaps, material: Material) -> list[Picture]:
@@ -47,7 +58,7 @@ def _of_file(saved: ScoreMaps, material: Material) -> list[Picture]:
     made = []
     for period, layer in wanted:
         maps = saved.of(period, layer)
-        if maps["n"].any():
+        if any(np.isfinite(maps[score][0]).any() for score in SCORES):
             made.append(_picture(saved, maps, period, layer, UNKNOWN if status is None else status[period][layer]))
     return made
 
@@ -66,7 +77,8 @@ def _picture(saved: ScoreMaps, maps: Mapping[str, FloatArray], period: int, laye
         numbers=numbers_of_maps(saved.grid, panels),
         alt=f"Maps of scores in time in every cell {where}: {said}.",
         caption=f"Scores over time in every cell {where}, up to {int(maps['n'].max())} times: {saved.runs[0]}{below}. "
-        f"Medians of the cells: {said}. Of changes of correlation and ubRMSE blue is better; of bias blue is wetter."
+        f"Medians of the cells: {said}."
+        + " Of changes of correlation and ubRMSE blue is better; of bias blue is wetter." * bool(shown)
         + (f" Left out for their number: {', '.join(left_out)}." if left_out else ""),
         label=f"{saved.name}, {name}",
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 import numpy as np
@@ -11,15 +12,14 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from imgda_mpi.observations.image import Layer
-from imgda_mpi.observations.layers import same_layer
 from imgda_mpi.report.maps import WIDTH
 from imgda_mpi.report.material import Curves, Material
-from imgda_mpi.report.picture import Numbers, Picture, Section, told_apart
+from imgda_mpi.report.picture import Numbers, Picture, Section
 from imgda_mpi.report.score_means import means_table
 from imgda_mpi.report.theme import DOTS_PER_INCH, LAYER_COLOURS, NORMAL, SMALL, UNIT, layer_name, moment
 from imgda_mpi.report.time_axis import days_since_1970, draw_time_axis, mark_end
 from imgda_mpi.verify.score_series import ScoreRow
-from imgda_mpi.verify.status import FIT, INDEPENDENT, SAME_PRODUCT, UNKNOWN
+from imgda_mpi.verify.status import FIT, SAME_PRODUCT
 
 SCORES = {"scc": "SCC", "ubrmse": f"ubRMSE ({UNIT})"}
 """Of the rows of panels: spatial correlation, and root mean square error without the bias."""
@@ -37,21 +37,21 @@ TOP, FOOT = 0.32, 0.62
 
 def score_panels_section(material: Material) -> Section | str:
     """A picture for each of what judges, and means over the assimilation and the forecast."""
-    every = sorted((curves for curves in material.curves if curves.rows), key=_is_assimilated)
+    order = {ran.name: number for number, ran in enumerate(material.runs)}
+    every = [_in_order(curves, order) for curves in material.curves if curves.rows]
     if not every:
         return "there are no scores in time: they are of twin experiments and of verifications with images"
     control = "" if material.control is None else material.control.name
-    analyses = material.main.times if material.main else ()
     in_time = [curves for curves in every if len({row.time for row in curves.rows}) > 1]
     return Section(
-        tables=[means_table(curves, analyses) for curves in every],
-        pictures=told_apart([score_picture(curves, control, material.last_analysis) for curves in in_time]),
+        tables=[means_table(curves, material.assimilation) for curves in every],
+        pictures=[score_picture(curves, control, material.last_analysis) for curves in in_time],
     )
 
 
-def _is_assimilated(curves: Curves) -> bool:
-    """What is independent judges first."""
-    return INDEPENDENT not in curves.status.values()
+def _in_order(curves: Curves, order: Mapping[str, int]) -> Curves:
+    """The same with the runs of every time in their order; others come last."""
+    return replace(curves, rows=sorted(curves.rows, key=lambda row: (row.time, order.get(row.run, len(order)))))
 
 
 def score_picture(curves: Curves, control: str, last_analysis: datetime | None) -> Picture:
@@ -72,11 +72,6 @@ def score_picture(curves: Curves, control: str, last_analysis: datetime | None) 
 def layers_of(curves: Curves) -> list[Layer]:
     """Layers with scores, from the surface down."""
     return sorted({row.layer for row in curves.rows})
-
-
-def status_of(curves: Curves, layer: Layer) -> str:
-    """The word that goes with the scores of a layer."""
-    return next((word for own, word in curves.status.items() if same_layer(own, layer)), UNKNOWN)
 
 
 def _draw(curves: Curves, control: str, shown: Sequence[str], last_analysis: datetime | None) -> Figure:
@@ -144,7 +139,7 @@ def _draw_legends(figure: Figure, curves: Curves, control: str, height: float, h
         Line2D([], [], color=LAYER_COLOURS[n % len(LAYER_COLOURS)], marker=MARKERS[n % len(MARKERS)], markersize=4)
         for n in range(len(layers))
     ]
-    names = [f"{layer_name(layer)} ({status_of(curves, layer)})" for layer in layers]
+    names = [f"{layer_name(layer)} ({curves.status_of(layer)})" for layer in layers]
     styles = {control: "--", "with analyses": "-"} | ({"last analysis": ":"} if has_end else {})
     if len({row.run for row in curves.rows}) == 1:
         styles = {control: "--"} | ({"last analysis": ":"} if has_end else {})
@@ -197,9 +192,9 @@ def _at_the_end(curves: Curves, last_analysis: datetime | None) -> str:
 
 def _caption(curves: Curves, control: str, last_analysis: datetime | None) -> str:
     first, last = min(row.time for row in curves.rows), max(row.time for row in curves.rows)
-    statuses = "; ".join(f"{layer_name(layer)} {status_of(curves, layer)}" for layer in layers_of(curves))
+    statuses = "; ".join(f"{layer_name(layer)} {curves.status_of(layer)}" for layer in layers_of(curves))
     end = f" The dotted line is the last analysis, {moment(last_analysis)}." if last_analysis else ""
-    if last_analysis and FIT in {status_of(curves, layer) for layer in layers_of(curves)}:
+    if last_analysis and FIT in {curves.status_of(layer) for layer in layers_of(curves)}:
         end += f" After it {curves.name} is: {SAME_PRODUCT}."
     return (
         f"Spatial correlation (SCC) and ubRMSE ({UNIT}) of runs against {curves.name} ({statuses}), from "

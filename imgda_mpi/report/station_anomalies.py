@@ -68,13 +68,13 @@ def _picture(found: StationVerification, wanted: date | None, boxes: dict[str, B
         f"correlation across stations: {said}.",
         caption=f"Anomalies of soil moisture ({UNIT}): mean of {when}, of {', '.join(runs)} at the stations "
         f"{found.name} ({found.status}) and of the stations themselves; the day is {how}. Correlation of runs with "
-        f"stations across the stations: {said}. {_rain_words(rain[number])}",
+        f"stations across the stations: {said}.{_rain_words(rain[number])}",
         is_papers=True,
     )
 
 
 def _rain_words(rain: FloatArray) -> str:
-    return "Rain is the mean rate of the day (mm per day)." if np.isfinite(rain).any() else "No rain is known."
+    return " Rain is the mean rate of the day (mm per day)." if np.isfinite(rain).any() else ""
 
 
 def _day(day: date) -> str:

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
-import matplotlib.dates as dates
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -33,6 +31,7 @@ from imgda_mpi.report.theme import (
     UNIT,
     place_name,
 )
+from imgda_mpi.report.time_axis import days_since_1970, draw_time_axis
 from imgda_mpi.results.station_scores_file import StationVerification
 from imgda_mpi.verify.day_correlations import DAY, days_of
 from imgda_mpi.verify.regions import BOXES
@@ -41,7 +40,7 @@ from imgda_mpi.verify.station_verification import NAMES
 MOST = 6
 """Stations of a picture."""
 
-HEIGHT, RAIN, ABOVE, TOP, BOTTOM = 1.3, 0.34, 0.3, 0.62, 0.35
+HEIGHT, RAIN, ABOVE, TOP, BOTTOM = 1.3, 0.34, 0.3, 0.62, 0.42
 """Inches of a panel, of rain above it, of its title, of title and legend, and of dates."""
 
 SIDES, BETWEEN = (0.62, 0.6), 0.75
@@ -80,7 +79,7 @@ def shown_stations(found: StationVerification, material: Material) -> tuple[list
     """
     places, values = found.places, found.results.values[R, 0]
     has_score = np.isfinite(values).all(axis=0)
-    if material.wanted.points:
+    if material.wanted.points and (found.results.n_pairs >= found.least_pairs).any():
         numbers = [_nearest(found, *point) for point in material.wanted.points]
         return [Shown(number, "nearest") for number in dict.fromkeys(numbers)][
             :MOST
@@ -100,7 +99,7 @@ def shown_stations(found: StationVerification, material: Material) -> tuple[list
         gains = order[sure[order]] if is_change and sure[order].any() else order
         chosen = zip(
             (gains[-1], order[0], order[order.size // 2]),
-            ("largest gain", "largest loss", "median") if is_change else ("highest", "lowest", "median"),
+            ("largest gain", "largest loss", "median change") if is_change else ("highest R", "lowest R", "median R"),
             strict=True,
         )
         for number, why in chosen:
@@ -171,6 +170,10 @@ class _Drawn:
     rain: FloatArray | None
 
     @property
+    def times(self) -> list[datetime]:
+        return times_of(self.found)
+
+    @property
     def names(self) -> list[str]:
         return [self.found.series.runs[run] for run in self.runs]
 
@@ -204,7 +207,7 @@ def _draw(drawn: _Drawn) -> Figure:
         axes = figure.add_axes((left / WIDTH, bottom / height, width / WIDTH, HEIGHT / height))
         _draw_station(axes, drawn, one.number)
         axes.set_ylim(0.0, drawn.highest)
-        axes.tick_params(labelsize=SMALL, labelbottom=row == n_rows - 1 or place == len(drawn.shown) - 1)
+        draw_time_axis(axes, with_labels=row == n_rows - 1 or place == len(drawn.shown) - 1)
         top = axes
         if drawn.rain is not None:
             top = figure.add_axes((left / WIDTH, (bottom + HEIGHT) / height, width / WIDTH, RAIN / height), sharex=axes)
@@ -213,8 +216,7 @@ def _draw(drawn: _Drawn) -> Figure:
         if column == 0 and row == n_rows // 2:
             axes.set_ylabel(f"Soil moisture ({UNIT})", fontsize=SMALL)
     _draw_legend(figure, drawn, height)
-    first, *_, last = drawn.found.series.seconds.tolist()
-    days = [f"{day.day} {day:%B %Y}" for day in (datetime.fromtimestamp(one, UTC) for one in (first, last))]
+    days = [f"{day.day} {day:%B %Y}" for day in (drawn.times[0], drawn.times[-1])]
     title = f"Stations {drawn.found.name} ({drawn.found.status}), {days[0]} to {days[1]}"
     figure.text(SIDES[0] / WIDTH, 1 - 0.1 / height, title, fontsize=NORMAL + 1.5, va="top", ha="left")
     return figure
@@ -228,18 +230,14 @@ def _title(found: StationVerification, one: Shown) -> str:
 
 def _draw_station(axes: Axes, drawn: _Drawn, station: int) -> None:
     found, series = drawn.found, drawn.found.series
-    times: Any = [datetime.fromtimestamp(second, UTC) for second in series.seconds.tolist()]
+    times = days_since_1970(drawn.times)
     is_sparse = np.isfinite(series.measured[:, station]).sum() < FEW
     axes.plot(times, series.measured[:, station], color=OBSERVED_COLOUR, linewidth=1.1, marker="." if is_sparse else "")
     for (colour, style), run in zip(STYLES, drawn.runs, strict=False):
         axes.plot(times, series.values[run, :, station], color=colour, linestyle=style, linewidth=1.0)
     for first, _ in list(found.periods.values())[1:]:
-        axes.axvline(first, color=QUIET, linewidth=0.9, linestyle=(0, (4, 3)))  # type: ignore[arg-type]
+        axes.axvline(float(days_since_1970([first])[0]), color=QUIET, linewidth=0.9, linestyle=(0, (4, 3)))
     axes.set_xlim(times[0], times[-1])
-    locator = dates.AutoDateLocator(minticks=3, maxticks=6)  # type: ignore[no-untyped-call]
-    axes.xaxis.set_major_locator(locator)
-    formatter = dates.ConciseDateFormatter(locator, show_offset=False)  # type: ignore[no-untyped-call]
-    axes.xaxis.set_major_formatter(formatter)
     axes.grid(color="#e4e4e4", linewidth=0.6)
     box = {"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 1.5}
     text = _correlations(drawn.names, found.results.values[R, 0, drawn.runs, station])
@@ -250,8 +248,7 @@ def _draw_rain(axes: Axes, drawn: _Drawn, station: int) -> None:
     """Bars that hang from above."""
     assert drawn.rain is not None
     days, _ = daily_rain(drawn.found)
-    at: Any = days
-    axes.bar(at, np.nan_to_num(drawn.rain[:, station]), width=1.0, align="edge", color=RAIN_COLOUR)
+    axes.bar(days_since_1970(days), np.nan_to_num(drawn.rain[:, station]), width=1.0, align="edge", color=RAIN_COLOUR)
     axes.set_ylim(1.05 * drawn.most_rain, 0.0)
     axes.set_yticks([float(f"{0.7 * drawn.most_rain:.1g}")])
     axes.yaxis.tick_right()
@@ -277,6 +274,11 @@ def _draw_legend(figure: Figure, drawn: _Drawn, height: float) -> None:
     )
 
 
+def times_of(found: StationVerification) -> list[datetime]:
+    """Times of the series, UTC."""
+    return [datetime.fromtimestamp(second, UTC) for second in found.series.seconds.tolist()]
+
+
 def daily_rain(found: StationVerification) -> tuple[Sequence[datetime], FloatArray]:
     """Days, and rain at the stations, (n_days, n_stations) mm per day: mean rate of the times of the day."""
     days, day = days_of(found.series)
@@ -292,7 +294,7 @@ def daily_rain(found: StationVerification) -> tuple[Sequence[datetime], FloatArr
 def _numbers(found: StationVerification, shown: Sequence[Shown], runs: Sequence[int]) -> Numbers:
     """Rows of a station after those of another."""
     numbers = [one.number for one in shown]
-    times = [datetime.fromtimestamp(second, UTC) for second in found.series.seconds.tolist()]
+    times = times_of(found)
     columns: dict[str, Column] = {
         "station": [found.places.names[number] for number in numbers for _ in times],
         "time": times * len(numbers),

@@ -9,8 +9,6 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from imgda_mpi.arrays import FloatArray
-from imgda_mpi.colm.ledger import TERMS
-from imgda_mpi.console import columns
 from imgda_mpi.report.maps import WIDTH
 from imgda_mpi.report.material import Material, Ran
 from imgda_mpi.report.picture import Numbers, Picture, Section, Table
@@ -18,45 +16,53 @@ from imgda_mpi.report.run_table import NAMES, sums_of_fluxes
 from imgda_mpi.report.theme import DOTS_PER_INCH, LINE_COLOURS, NORMAL, QUIET, SMALL, moment, signed
 from imgda_mpi.report.time_axis import days_since_1970, draw_time_axis
 from imgda_mpi.results.account_file import Account
-from imgda_mpi.results.run_folder import Run
 
 MM = "mm"
 """A kilogram of water on a square metre."""
 
 STEPS = {
-    "requested": ("Requested by the increment", 1.0),
-    "frozen": ("Withheld from frozen layers", -1.0),
-    "clamped": ("Refused by bounds", -1.0),
+    "requested": "Asked for by the increment",
+    "frozen": "Withheld from frozen layers",
+    "clamped": "Refused by bounds",
+    "applied": "Came into the soil",
 }
-"""What the change of the soil's water is made of: words, and the sign of the term in the sum."""
+"""What becomes of the water of an increment: the first three add up to the last."""
 
-RESIDUAL = ("residual", "largest amount by which the ledger of a patch does not close")
+BALANCE = {"aquifer": "Change of the aquifer store", "unbalanced": "Not balanced by the aquifer, which was full"}
+"""Of the aquifer, which can give and take what the soil gains."""
 
 LINES = {"requested": ":", "frozen": "--", "clamped": "-.", "applied": "-"}
 
 
 def water_section(material: Material) -> Section | str:
-    """The ledger of the analysis that is shown alone, those of all analyses in time, and the water of runs."""
+    """The ledger of the analysis that is shown alone, those of all analyses in time, and the water of soil columns."""
+    shown = [ran for ran in (material.control, material.main) if ran is not None]
+    of_columns = [(ran, sums_of_fluxes(ran.run)) for ran in shown if ran.run is not None and ran.has_columns]
+    fluxes = [_fluxes(of_columns)] if of_columns else []
     if material.shown is None:
-        return "there is no analysis in what was given"
+        return Section(tables=fluxes) if fluxes else "there is neither an analysis nor a run of soil columns"
     account = material.shown[1]
     in_time = [ran for ran in material.assimilations if len(ran.analyses) > 1]
-    tables = [_ledger(account)]
-    shown = [ran for ran in (material.control, material.main) if ran is not None]
-    of_columns = [(ran, sums_of_fluxes(ran.run)) for ran in shown if ran.run is not None and _has_columns(ran.run)]
-    if of_columns:
-        tables.append(_fluxes(of_columns))
     pictures = [ledger_picture(account)]
     if in_time:
         pictures.append(series_picture({ran.name: (ran.times, ran.accounts) for ran in in_time}))
-    meanings = columns([*TERMS.items(), RESIDUAL], "<<")
-    details = {"What the terms of the ledger are": meanings}
-    return Section(text=[_said(account, in_time)], tables=tables, pictures=pictures, details=details)
+    return Section(text=[_said(account, in_time)], tables=[_ledger(account), *fluxes], pictures=pictures)
 
 
 def applied(account: Account) -> float:
     """What the soil gained in an analysis, global mean, kg m-2."""
     return account.water["after"] - account.water["before"]
+
+
+def steps(account: Account) -> dict[str, float]:
+    """What becomes of the water of an analysis, global means of `STEPS`, kg m-2, each with its sign for the soil."""
+    water = account.water
+    return {
+        "requested": water["requested"],
+        "frozen": -water["frozen"],
+        "clamped": -water["clamped"],
+        "applied": applied(account),
+    }
 
 
 def _said(account: Account, in_time: Sequence[Ran]) -> str:
@@ -73,36 +79,25 @@ def _said(account: Account, in_time: Sequence[Ran]) -> str:
 
 
 def _ledger(account: Account) -> Table:
-    lines = [("term", MM)]
-    for name in TERMS:
-        value = account.water[name]
-        lines.append((name, f"{value:.3f}" if name in ("before", "after") else signed(value, 3)))
-    lines.append(("residual", f"{account.residual:.1e}"))
+    water = account.water
+    lines = [("", MM), ("In the soil before", f"{water['before']:.3f}")]
+    lines += [(STEPS[name], signed(value, 3)) for name, value in steps(account).items()]
+    lines += [("In the soil after", f"{water['after']:.3f}")]
+    lines += [(BALANCE[name], signed(water[name], 3)) for name in BALANCE]
+    lines.append(("Largest amount by which the ledger of a patch does not close", f"{account.residual:.1e}"))
     return Table(f"Water of the analysis of {moment(account.time)}, mean over the soil, kg m⁻² = {MM}", lines)
 
 
 def ledger_picture(account: Account) -> Picture:
     """The change of the soil's water as steps from what was requested to what was applied."""
-    names, starts, ends = [], [], []
-    level = 0.0
-    for name, (_, sign) in STEPS.items():
-        names.append(name)
-        starts.append(level)
-        level += sign * account.water[name]
-        ends.append(level)
-    for name, value in (
-        ("applied", applied(account)),
-        ("aquifer", account.water["aquifer"]),
-        ("unbalanced", account.water["unbalanced"]),
-    ):
-        names.append(name)
-        starts.append(0.0)
-        ends.append(value)
-    words = [STEPS[name][0] for name in STEPS]
-    words += ["Applied: after minus before", "Change of the aquifer store", "Not balanced by the aquifer"]
+    of_soil = steps(account)
+    sizes = [*of_soil.values(), *(account.water[name] for name in BALANCE)]
+    names, words = [*of_soil, *BALANCE], [*STEPS.values(), *BALANCE.values()]
+    # Each step of the soil's begins where the one before has ended, but what came of them.
+    starts = [0.0, *np.cumsum(sizes[:2]).tolist(), *[0.0] * (1 + len(BALANCE))]
+    ends = np.add(starts, sizes).tolist()
     figure = Figure(figsize=(WIDTH, 3.0), dpi=DOTS_PER_INCH)
-    axes = figure.add_axes((0.24, 0.19, 0.74, 0.68))
-    sizes = np.subtract(ends, starts)
+    axes = figure.add_axes((0.28, 0.19, 0.7, 0.68))
     colours = [LINE_COLOURS[0 if size >= 0 else 1] for size in sizes]
     axes.barh(range(len(names)), sizes, left=starts, color=colours, height=0.62)
     low, high = min(0.0, *starts, *ends), max(0.0, *starts, *ends)
@@ -123,10 +118,10 @@ def ledger_picture(account: Account) -> Picture:
         name="water",
         figure=figure,
         numbers=Numbers({"term": names, "from_kg_m-2": starts, "to_kg_m-2": ends}),
-        alt=f"Bars of the water of an analysis: {signed(sizes[0], 3)} {MM} requested, {signed(sizes[3], 3)} {MM} "
-        "applied.",
+        alt=f"Bars of the water of an analysis: {signed(of_soil['requested'], 3)} {MM} asked for, "
+        f"{signed(of_soil['applied'], 3)} {MM} came into the soil.",
         caption=f"Water of the analysis of {moment(account.time)} ({account.method}), mean over the soil by area, "
-        f"{MM}: from what the increment requested step by step to what came into the soil. Blue bars add water, orange "
+        f"{MM}: from what the increment asked for step by step to what came into the soil. Blue bars add water, orange "
         "ones take it: where soil cannot give what an increment wants to take, what is refused is water gained.",
     )
 
@@ -137,11 +132,10 @@ def series_picture(runs: Mapping[str, tuple[Sequence[datetime], Sequence[Account
     upper, lower = figure.add_axes((0.08, 0.6, 0.9, 0.33)), figure.add_axes((0.08, 0.1, 0.9, 0.36))
     parts: list[dict[str, FloatArray]] = []
     for _, accounts in runs.values():
-        terms = {name: np.array([one.water[name] for one in accounts]) for name in STEPS}
-        parts.append(terms | {"applied": np.array([applied(one) for one in accounts])})
+        of_each = [steps(one) for one in accounts]
+        parts.append({name: np.array([one[name] for one in of_each]) for name in STEPS})
         parts[-1]["sum"] = parts[-1]["applied"].cumsum()
     last = list(runs)[-1]
-    words = {name: label for name, (label, _) in STEPS.items()} | {"applied": "Applied"}
     for number, (name, style) in enumerate(LINES.items()):
         upper.plot(
             days_since_1970(runs[last][0]),
@@ -149,7 +143,7 @@ def series_picture(runs: Mapping[str, tuple[Sequence[datetime], Sequence[Account
             style,
             color=LINE_COLOURS[number],
             lw=1.3,
-            label=words[name],
+            label=STEPS[name],
         )
     styles = ("-", "--", "-.", ":")
     for number, (run, (times, _)) in enumerate(runs.items()):
@@ -181,21 +175,18 @@ def series_picture(runs: Mapping[str, tuple[Sequence[datetime], Sequence[Account
             }
         ),
         alt=f"Lines of the water of every analysis, and of its sum, which comes to {totals}.",
-        caption=f"(a) Water of every analysis of {last}, mean over the soil, {MM}: requested, withheld from frozen "
-        f"layers, refused by bounds, and applied; (b) sums of what was applied: {totals}.",
+        caption=f"(a) Water of every analysis of {last}, mean over the soil, {MM}: asked for by the increment, "
+        "withheld from frozen layers, refused by bounds (each with its sign for the soil: drying that is refused is a "
+        f"gain), and what came into the soil; (b) sums of the last: {totals}.",
     )
-
-
-def _has_columns(run: Run) -> bool:
-    """Whether it is a run of soil columns, which has histories with fluxes."""
-    return all(cycle.history.is_file() for cycle in run.cycles())
 
 
 def _fluxes(of_runs: Sequence[tuple[Ran, tuple[Mapping[str, float], float]]]) -> Table:
     names = list(of_runs[0][1][0])
     lines = [("run", "days", *(NAMES.get(name, name) for name in names), "analyses", "left in soil, ponds, aquifer")]
     for ran, (totals, days) in of_runs:
-        added = sum(map(applied, ran.accounts))
+        # What an aquifer that balances analyses has given is no gain.
+        added = sum(applied(account) + account.water["aquifer"] for account in ran.accounts)
         left = totals["rain"] - totals["runoff"] - totals["evaporation"] + added
         lines.append(
             (ran.name, f"{days:g}", *(f"{totals[name]:.2f}" for name in names), signed(added, 2), signed(left, 2))

@@ -27,9 +27,9 @@ TALL = 0.8
 
 def zooms_section(material: Material) -> Section | str:
     """The analysis that is shown alone, in the boxes wanted, else in those of the paper."""
-    if material.shown is None:
+    if material.shown_folder is None:
         return "there is no analysis in what was given"
-    saved = read_analysis(material.shown[0] / DIAGNOSTICS)
+    saved = read_analysis(material.shown_folder / DIAGNOSTICS)
     soil = np.isfinite(saved.background)
     asked = material.wanted.boxes or BOXES
     inside = {name: cells_of(saved.grid, box) & soil for name, box in asked.items()}

@@ -9,21 +9,25 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import netCDF4
+import h5py
 import numpy as np
-import numpy.typing as npt
 
 from imgda_mpi.arrays import FloatArray, IntArray
 from imgda_mpi.colm.ledger import TERMS
+from imgda_mpi.disk import no_such_file
 from imgda_mpi.distributed.wedge_statistics import OF_WEDGES, WedgeStatistics
-from imgda_mpi.faults import understanding
-from imgda_mpi.netcdf import find_variable, in_library, opened
+from imgda_mpi.faults import reading, understanding
 from imgda_mpi.numerics.problem import Fact
 
 NO_SOURCE = "none"
 """Of an analysis without an observation."""
 
 LABELS = ("method", "error_model", "solver", "scales")
+
+RANKS = ("stage_time", "peak_memory", "exchange_bytes", "exchange_messages")
+"""Variables with a value for each rank."""
+
+EXPECTED, DO = "a diagnostics file", "give the file of an analysis"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -77,11 +81,6 @@ class Account:
         return "/".join(how) or self.labels["method"]
 
     @property
-    def has_observation(self) -> bool:
-        """Whether something was observed."""
-        return self.observation_source != NO_SOURCE
-
-    @property
     def n_ranks(self) -> int:
         """That made it."""
         return len(self.seconds)
@@ -95,77 +94,71 @@ def read_account(path: Path) -> Account:
     InputError
         Where the file is missing, damaged, or no diagnostics file.
     """
-    with opened(path) as file:
-        with in_library(path):
-            # Sizes of a few: nothing is packed, and a mask would take longer than all else.
-            file.set_auto_mask(False)
-            attributes = {name: file.getncattr(name) for name in file.ncattrs()}
-        read = _Reader(path, file)
-        counted = read.names("update_reason")
-        water = {name: read.attribute(f"water_{name}", "global_mean") for name in TERMS}
-        has_pixels = str(attributes.get("observation_source")) != NO_SOURCE
-        with understanding(path, "a diagnostics file", "give the file of an analysis"):
-            facts = _facts(attributes)
-            return Account(
-                time=datetime.fromisoformat(attributes["analysis_time"]),
-                program=str(attributes["source"]),
-                restart=str(attributes["restart"]),
-                observation_source=str(attributes["observation_source"]),
-                labels={name: str(attributes[name]) for name in LABELS if name in attributes},
-                facts=facts,
-                settings=json.loads(attributes["settings"]),
-                seed=int(attributes["seed"]),
-                fft_plans=str(attributes.get("fft_plans", "")),
-                pixels=read.counts("pixel_count", read.names("pixel_reason")) if has_pixels else {},
-                patches=read.counts("patch_count", counted),
-                cells=read.counts("cell_count", counted),
-                water=water,
-                residual=float(attributes["water_ledger_residual"]),
-                stages=read.names("stage"),
-                seconds=read.values("stage_time"),
-                peak_memory=read.values("peak_memory"),
-                sent_bytes=read.values("exchange_bytes"),
-                sent_messages=read.values("exchange_messages"),
-                wedges=read.wedges() if "wedge" in file.variables else None,
-            )
+    if not path.is_file():
+        raise no_such_file(path, "a diagnostics file")
+    # Without the NetCDF library, which reads what describes all images first: a run has hundreds of these files.
+    with understanding(path, EXPECTED, DO):
+        with reading(path, found="a file that cannot be read", expected=EXPECTED, do=DO), h5py.File(path) as file:
+            attributes = {name: _plain(value) for name, value in file.attrs.items()}
+            water = {name: float(_plain(file[f"water_{name}"].attrs["global_mean"])) for name in TERMS}
+            updates = _words(file["update_reason"])
+            patches, cells = (_counts(updates, file[name]) for name in ("patch_count", "cell_count"))
+            has_pixels = attributes["observation_source"] != NO_SOURCE
+            pixels = _counts(_words(file["pixel_reason"]), file["pixel_count"]) if has_pixels else {}
+            stages = _words(file["stage"])
+            of_ranks = {name: file[name][...] for name in RANKS}
+            wedges = _wedges(file) if "wedge" in file else None
+        return Account(
+            time=datetime.fromisoformat(attributes["analysis_time"]),
+            program=attributes["source"],
+            restart=attributes["restart"],
+            observation_source=attributes["observation_source"],
+            labels={name: attributes[name] for name in LABELS if name in attributes},
+            facts=_facts(attributes),
+            settings=json.loads(attributes["settings"]),
+            seed=attributes["seed"],
+            fft_plans=attributes.get("fft_plans", ""),
+            pixels=pixels,
+            patches=patches,
+            cells=cells,
+            water=water,
+            residual=float(attributes["water_ledger_residual"]),
+            stages=stages,
+            seconds=of_ranks["stage_time"],
+            peak_memory=of_ranks["peak_memory"],
+            sent_bytes=of_ranks["exchange_bytes"],
+            sent_messages=of_ranks["exchange_messages"],
+            wedges=wedges,
+        )
 
 
 def _facts(attributes: Mapping[str, Any]) -> dict[str, Fact]:
     """From the list of their meanings, "name [unit]: meaning", and the attributes of their names."""
     found = {}
-    for line in str(attributes["facts"]).splitlines():
+    for line in attributes["facts"].splitlines():
         name, _, rest = line.partition(" [")
         unit, _, meaning = rest.partition("]: ")
-        found[name] = Fact(attributes[name].item(), unit, meaning)
+        found[name] = Fact(attributes[name], unit, meaning)
     return found
 
 
-class _Reader:
-    """Reads small variables of an open file."""
+def _plain(value: Any) -> Any:
+    """An attribute as a text or a number of Python; h5py has bytes, and arrays of one."""
+    if isinstance(value, bytes):
+        return value.decode()
+    return value.item() if isinstance(value, np.ndarray | np.generic) and value.size == 1 else value
 
-    def __init__(self, path: Path, file: netCDF4.Dataset) -> None:
-        self._path, self._file = path, file
 
-    def values(self, name: str) -> npt.NDArray[Any]:
-        variable = find_variable(self._path, self._file, name)
-        with in_library(self._path):
-            return np.asarray(variable[...])
+def _words(variable: h5py.Dataset) -> list[str]:
+    """Texts that NetCDF stores as lines of letters."""
+    letters = np.ascontiguousarray(variable[...])
+    return [bytes(line).rstrip(b"\0").decode() for line in letters]
 
-    def attribute(self, name: str, attribute: str) -> float:
-        variable = find_variable(self._path, self._file, name)
-        with in_library(self._path):
-            return float(variable.getncattr(attribute))
 
-    def names(self, name: str) -> list[str]:
-        return [str(text) for text in self.values(name)]
+def _counts(reasons: Sequence[str], variable: h5py.Dataset) -> dict[str, int]:
+    return dict(zip(reasons, variable[...].tolist(), strict=True))
 
-    def counts(self, name: str, reasons: Sequence[str]) -> dict[str, int]:
-        return dict(zip(reasons, self.values(name).tolist(), strict=True))
 
-    def wedges(self) -> WedgeStatistics:
-        for name in OF_WEDGES:
-            find_variable(self._path, self._file, name)
-        every = self._file.variables.items()
-        names = [name for name, variable in every if variable.dimensions == ("coefficient_group",)]
-        values = {name: self.values(name) for name in names}
-        return WedgeStatistics(values.pop("scale"), values.pop("wedge"), values)
+def _wedges(file: h5py.File) -> WedgeStatistics:
+    scale, wedge, *values = (file[name][...] for name in OF_WEDGES)
+    return WedgeStatistics(scale, wedge, dict(zip(OF_WEDGES[2:], values, strict=True)))

@@ -224,7 +224,7 @@ def read_analysis(path: Path) -> SavedAnalysis:
     with opened(path) as file:
         background, grid = _image(path, file, "background")
         observation, analysis, increment = (
-            _on_grid(path, file, name, grid) for name in ("observation", "analysis", "increment")
+            _on_grid(path, file, name, "background", grid) for name in ("observation", "analysis", "increment")
         )
         with in_library(path):
             attributes = {name: str(file.getncattr(name)) for name in file.ncattrs()}
@@ -253,7 +253,6 @@ class SavedInnovation:
     grid, time
     images : (ny, nx) m3 m-3
     facts : numbers that the method found, by name
-    meanings : of these, and their units
     settings : in force, by section
     wedges : statistics of a curvelet method; None of others
     """
@@ -262,7 +261,6 @@ class SavedInnovation:
     time: datetime
     images: Images
     facts: Mapping[str, float]
-    meanings: Mapping[str, tuple[str, str]]
     settings: Mapping[str, Any]
     wedges: WedgeStatistics | None
 
@@ -277,22 +275,21 @@ def read_innovation(path: Path) -> SavedInnovation:
     """
     with opened(path) as file:
         innovation, grid = _image(path, file, "innovation")
-        increment, proposed = (_on_grid(path, file, name, grid) for name in ("increment", "proposed_increment"))
-        spread = _on_grid(path, file, "ensemble_spread", grid) if "ensemble_spread" in file.variables else None
+        names = ["increment", "proposed_increment"]
+        increment, proposed = (_on_grid(path, file, name, "innovation", grid) for name in names)
+        has_spread = "ensemble_spread" in file.variables
+        spread = _on_grid(path, file, "ensemble_spread", "innovation", grid) if has_spread else None
         wedges = _read_wedges(path, file) if "wedge" in file.variables else None
         with in_library(path):
             attributes = {name: file.getncattr(name) for name in file.ncattrs()}
     with understanding(path, "a diagnostics file", "give the file of an analysis"):
-        lines = [line.partition(" ") for line in str(attributes["facts"]).splitlines()]
-        facts = {name: float(attributes[name]) for name, _, _ in lines}
-        said = {name: what.partition(": ") for name, _, what in lines}
-        meanings = {name: (meaning, unit.strip("[]")) for name, (unit, _, meaning) in said.items()}
+        names = [line.partition(" ")[0] for line in str(attributes["facts"]).splitlines()]
+        facts = {name: float(attributes[name]) for name in names}
         settings = dict(json.loads(attributes["settings"]))
         for section, name in (("method", "kind"), ("errors", "observation"), ("curvelet", "n_scales")):
             settings[section][name]
         time = datetime.fromisoformat(attributes["analysis_time"])
-    images = Images(innovation, increment, proposed, spread)
-    return SavedInnovation(grid, time, images, facts, meanings, settings, wedges)
+    return SavedInnovation(grid, time, Images(innovation, increment, proposed, spread), facts, settings, wedges)
 
 
 def _read_wedges(path: Path, file: netCDF4.Dataset) -> WedgeStatistics:
@@ -335,11 +332,19 @@ def _image(path: Path, file: netCDF4.Dataset, name: str) -> tuple[FloatArray, Gr
             expected=f"({', '.join(dimensions)})",
             do="extract one image, rows first",
         )
+    return _moisture(path, variable), grid
+
+
+def _moisture(path: Path, variable: netCDF4.Variable[Any]) -> FloatArray:
     values, units = read_values(path, variable), text_attribute(variable, "units")
-    return to_volumetric(values, units, "", None, path=path, variable=name), grid
+    return to_volumetric(values, units, "", None, path=path, variable=variable.name)
 
 
-def _on_grid(path: Path, file: netCDF4.Dataset, name: str, grid: Grid) -> FloatArray:
+def _on_grid(path: Path, file: netCDF4.Dataset, name: str, other: str, grid: Grid) -> FloatArray:
+    """An image that has to be on the grid of another one; along its dimensions it is."""
+    variable = find_variable(path, file, name)
+    if variable.dimensions == file[other].dimensions:
+        return _moisture(path, variable)
     image, own = _image(path, file, name)
     _check_grid(path, name, own, grid)
     return image

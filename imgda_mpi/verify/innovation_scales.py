@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -50,6 +50,7 @@ class InnovationScales:
         self._sizes = np.array([wedge.stop - wedge.start for wedge in self._layout.wedges])
         self.n_scales = int(self._powers.scale.max())
         self._filters = [scale_filter(transform, [scale]) for scale in range(1, self.n_scales + 1)]
+        self._kernels = [_filtered(factors, self._layout.image_shape) for factors in self._filters]
 
     def sums(self, images: Images, used: tuple[FloatArray, FloatArray] | None) -> FloatArray:
         """Sums of one analysis, (n_sums, n_scales) in the order of `SUMS`.
@@ -94,13 +95,13 @@ class InnovationScales:
         powers = [wedges.values[name] * self._sizes for name in names]
         if everywhere:
             n_cells = int(np.prod(self._layout.image_shape))
-            background, observation = (self._of_cells(power / (self._powers.norms * n_cells), seen) for power in powers)
+            background, observation = self._of_cells([power / (self._powers.norms * n_cells) for power in powers], seen)
         else:
             background, observation = (self._by_scale(power) / n_observed for power in powers)
         return background, observation
 
-    def _of_cells(self, variances: FloatArray, seen: BoolArray) -> FloatArray:
-        """Expected power that scales hold, of a cell, of errors on some cells less their mean there, (n_scales,).
+    def _of_cells(self, variances: Sequence[FloatArray], seen: BoolArray) -> tuple[FloatArray, ...]:
+        """Expected power that scales hold, of a cell, of errors on some cells less their mean there, (n_scales,) each.
 
         The errors x have the covariance C^T diag(variances) C of the transform C, a filter with the kernel c. A scale
         holds the power <x', G x'> of an image x', G being a filter too, with the kernel g. With m, 1 on the cells and
@@ -109,19 +110,21 @@ class InnovationScales:
         """
         shape = self._layout.image_shape
         cells = embed(seen.astype(np.float64), shape)
-        spectrum, covariance = np.fft.rfft2(cells), wedge_filter(self._powers.transform, variances)
+        spectrum, n = np.fft.rfft2(cells), cells.sum()
+        together = _filtered(np.abs(spectrum) ** 2, shape)
+        of_ones = [_filtered(factors * spectrum, shape) for factors in self._filters]
+        ones = [np.sum(cells * one) for one in of_ones]
 
-        def filtered(factors: FloatArray, of: npt.NDArray[np.complex128] | float = 1.0) -> FloatArray:
-            return np.asarray(np.fft.irfft2(factors * of, s=shape), np.float64)
+        def expected(of_wedges: FloatArray) -> FloatArray:
+            covariance = wedge_filter(self._powers.transform, of_wedges)
+            pairs, spread = together * _filtered(covariance, shape), cells * _filtered(covariance * spectrum, shape)
+            total, found = spread.sum(), np.zeros(self.n_scales)
+            for number, kernel in enumerate(self._kernels):
+                of_mean = total * ones[number] / n**2 - 2 * np.sum(spread * of_ones[number]) / n
+                found[number] = (np.sum(pairs * kernel) + of_mean) / n
+            return np.maximum(found, 0.0)
 
-        n, pairs = cells.sum(), filtered(np.abs(spectrum) ** 2) * filtered(covariance)
-        spread = cells * filtered(covariance, spectrum)
-        expected = np.zeros(self.n_scales)
-        for number, factors in enumerate(self._filters):
-            of_ones = filtered(factors, spectrum)
-            of_mean = spread.sum() * np.sum(cells * of_ones) / n**2 - 2 * np.sum(spread * of_ones) / n
-            expected[number] = (np.sum(pairs * filtered(factors)) + of_mean) / n
-        return np.maximum(expected, 0.0)
+        return tuple(map(expected, variances))
 
     def _by_scale(self, of_wedges: FloatArray) -> FloatArray:
         return np.array([of_wedges[self._powers.scale == one].sum() for one in range(1, self.n_scales + 1)])
@@ -129,6 +132,10 @@ class InnovationScales:
     def _anomalies(self, image: FloatArray, seen: BoolArray) -> FloatArray:
         anomalies = np.where(seen, image - image[seen].mean(), 0.0)
         return embed(np.asarray(anomalies, np.float64), self._layout.image_shape)
+
+
+def _filtered(spectrum: npt.NDArray[np.complex128] | FloatArray, shape: tuple[int, int]) -> FloatArray:
+    return np.asarray(np.fft.irfft2(spectrum, s=shape), np.float64)
 
 
 def scale_statistics(sums: FloatArray) -> dict[str, FloatArray]:

@@ -21,6 +21,7 @@ from imgda_mpi.histories.image_series import ImageSeries
 from imgda_mpi.histories.read import open_series
 from imgda_mpi.histories.run import open_run_folder
 from imgda_mpi.report.material import Beside, Curves, Material, Ran, Wanted
+from imgda_mpi.report.theme import UNIT
 from imgda_mpi.report.twin_table import twin_table
 from imgda_mpi.results.analysis_file import DIAGNOSTICS, read_analysis, read_innovation, read_truth
 from imgda_mpi.results.comparison_file import SavedComparison, read_comparison
@@ -35,7 +36,7 @@ from imgda_mpi.results.station_scores_file import StationVerification, read_stat
 from imgda_mpi.results.twin_folder import TwinPaths
 from imgda_mpi.settings.file import read_settings
 from imgda_mpi.settings.observations import Gldas
-from imgda_mpi.settings.twin import CONTROL, NATURE, Twin
+from imgda_mpi.settings.twin import CONTROL, NATURE, Instrument, Twin
 from imgda_mpi.settings.verify import Fluxes2014, History202x, OfRun, Verification
 from imgda_mpi.verify.innovations import RunInnovations
 from imgda_mpi.verify.propagation import Propagation
@@ -58,6 +59,7 @@ class _Found:
     """What has been opened so far."""
 
     kinds: list[str] = field(default_factory=list)
+    preface: str = ""
     runs: dict[Path, Ran] = field(default_factory=dict)
     beside: dict[str, Beside] = field(default_factory=dict)
     curves: list[Curves] = field(default_factory=list)
@@ -112,13 +114,14 @@ def open_material(folders: Sequence[Path], wanted: Wanted, truth: Path | None) -
         title=_title(found.kinds, folders),
         folders=folders,
         wanted=wanted,
+        preface=found.preface,
         runs=runs,
         beside=sorted(found.beside.values(), key=_is_no_judge),
         curves=sorted(found.curves, key=_is_no_judge),
         fields=found.fields,
         score_maps=found.score_maps,
         stations=found.stations,
-        innovations=found.innovations or found.read(lambda: _innovations(runs, wanted)) or [],
+        innovations=[*found.innovations, *(found.read(lambda: _innovations(runs, found.innovations, wanted)) or [])],
         reach=found.reach,
         table="\n\n".join(found.tables),
         comparison=found.comparison,
@@ -185,6 +188,7 @@ def _twin(folder: Path, found: _Found) -> None:
     for name in settings.runs:
         _run(folder / name, found, name)
     found.kinds[:] = [*found.kinds[: -len(settings.runs)], "a twin experiment"]
+    found.preface = _of_twin(settings.instrument)
     layers = dict.fromkeys(LAYERS, INDEPENDENT)
     nature = folder / NATURE
     found.beside["truth"] = Beside(name="truth", status=layers, opened=lambda: open_run_folder(nature, layers=LAYERS))
@@ -203,6 +207,15 @@ def _twin(folder: Path, found: _Found) -> None:
     found.reach += found.read(lambda: read_propagation(there.propagation)) or []
     analyses = settings.cycle.first_analysis, settings.cycle.last_analysis
     found.tables.append(twin_table(rows, found.reach, CONTROL, analyses))
+
+
+def _of_twin(instrument: Instrument) -> str:
+    return (
+        "This is a twin experiment: all of it is made up. Soil columns stand in for the model; the truth is another "
+        "run of them, with other soils, rain and start; the images are that truth with errors, "
+        f"{instrument.white:g} {UNIT} of each pixel alone and {instrument.coherent:g} {UNIT} alike over about "
+        f"{instrument.length:g} km."
+    )
 
 
 def _gldas(how: Mapping[str, Any], times: Sequence[Any]) -> ImageSeries:
@@ -289,9 +302,10 @@ def _folders(runs: Sequence[Ran]) -> dict[str, Path]:
     return {ran.name: ran.directory for ran in runs if ran.run is not None}
 
 
-def _innovations(runs: Sequence[Ran], wanted: Wanted) -> list[RunInnovations]:
-    """Of all analyses of run folders."""
-    analysed = [ran for ran in runs if ran.run is not None and ran.analyses]
+def _innovations(runs: Sequence[Ran], known: Sequence[RunInnovations], wanted: Wanted) -> list[RunInnovations]:
+    """Of all analyses of run folders whose innovations are not known yet."""
+    names = {run.name for run in known}
+    analysed = [ran for ran in runs if ran.run is not None and ran.analyses and ran.name not in names]
     if not analysed:
         return []
     grid = read_innovation(analysed[0].analyses[0] / DIAGNOSTICS).grid

@@ -8,7 +8,6 @@ from imgda_mpi.report.material import Material, Ran
 from imgda_mpi.report.run_table import run_table
 from imgda_mpi.report.tables import score_table
 from imgda_mpi.results.analysis_file import DIAGNOSTICS, read_analysis
-from imgda_mpi.results.run_folder import Run
 
 
 def tables_of(material: Material) -> str:
@@ -24,7 +23,7 @@ def tables_of(material: Material) -> str:
     if material.table:
         said.append(material.table)
     elif not material.fields:
-        named = [(ran.name, ran.run) for ran in material.runs if ran.run is not None and _has_columns(ran.run)]
+        named = [(ran.name, ran.run) for ran in material.runs if ran.run is not None and ran.has_columns]
         said += [f"{name}\n{run_table(run)}" if len(named) > 1 else run_table(run) for name, run in named]
     return "\n\n".join(said)
 
@@ -38,7 +37,3 @@ def _scores(ran: Ran, material: Material) -> str:
     if material.truth is not None:
         rows["withheld truth"] = saved.background, saved.analysis, material.truth
     return score_table(rows)
-
-
-def _has_columns(run: Run) -> bool:
-    return any(cycle.history.is_file() for cycle in run.cycles())
