@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -52,6 +53,16 @@ def test_a_run_that_has_lost_all_its_diagnostics_is_no_control(tmp_path: Path) -
     material = open_material([run], Wanted(), None)
     assert material.control is None
     assert material.assimilations
+
+
+def test_a_run_whose_analyses_were_all_passed_over_comes_after_the_control(tmp_path: Path) -> None:
+    passed, control = (write_made_run(tmp_path / name, 2, passed=(0, 1)) for name in ("passed", "control"))
+    described = json.loads((passed / "run.json").read_text())
+    described |= {"first_analysis": described["start"], "last_analysis": described["start"]}
+    (passed / "run.json").write_text(json.dumps(described))
+    material = open_material([passed, control], Wanted(), None)
+    assert [ran.name for ran in material.runs] == ["control", "passed"]
+    assert material.control is material.runs[0]
 
 
 @pytest.fixture

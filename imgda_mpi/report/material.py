@@ -65,6 +65,11 @@ class Ran:
     analyses: Sequence[Path] = ()
     opened: Callable[[], ImageSeries] | None = None
 
+    @property
+    def is_free(self) -> bool:
+        """Whether it was to run without analyses; one whose analyses were all passed over was not."""
+        return self.run is not None and not self.analyses and self.run.description.first_analysis is None
+
     @cached_property
     def series(self) -> ImageSeries | None:
         """Its history; None where there is none.
@@ -206,7 +211,8 @@ class Material:
     @property
     def control(self) -> Ran | None:
         """The run without analyses that others are held beside."""
-        return next((ran for ran in self.runs if ran.run is not None and not ran.analyses), None)
+        without = [ran for ran in self.runs if ran.run is not None and not ran.analyses]
+        return next((ran for ran in without if ran.is_free), without[0] if without else None)
 
     @property
     def assimilations(self) -> Sequence[Ran]:

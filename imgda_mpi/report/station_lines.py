@@ -79,7 +79,7 @@ def shown_stations(found: StationVerification, material: Material) -> tuple[list
     """
     places, values = found.places, found.results.values[R, 0]
     has_score = np.isfinite(values).all(axis=0)
-    if material.wanted.points:
+    if material.wanted.points and (found.results.n_pairs >= found.least_pairs).any():
         numbers = [_nearest(found, *point) for point in material.wanted.points]
         return [Shown(number, "nearest") for number in dict.fromkeys(numbers)][
             :MOST

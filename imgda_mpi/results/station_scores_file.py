@@ -201,6 +201,8 @@ def read_station_scores(path: Path) -> StationVerification:
         expected, do = "a verification at stations", "give a file scores_stations_NAME.nc"
         raise fault(path, found=f"no {', '.join(missing)}", expected=expected, do=do)
     with understanding(path, "a verification at stations", "verify again"):
+        if not np.isfinite(found["time"]).all():
+            raise ValueError("times that are no numbers")
         names = {dim: [str(name) for name in found[dim]] for dim in ("station", "network", "run", "period", "region")}
         places = Places(
             names=names["station"],

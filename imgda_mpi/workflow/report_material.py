@@ -290,7 +290,7 @@ def _named(runs: Mapping[Path, Ran]) -> list[Ran]:
     for path, ran in runs.items():
         if names.count(ran.name) > 1:
             object.__setattr__(ran, "name", f"{path.parent.name}/{ran.name}")
-    return sorted(runs.values(), key=lambda ran: bool(ran.analyses))
+    return sorted(runs.values(), key=lambda ran: bool(ran.analyses) or not (ran.run is None or ran.is_free))
 
 
 def _is_no_judge(one: Beside | Curves) -> bool:
