@@ -265,6 +265,12 @@ def read_comparison(path: Path) -> SavedComparison:
         values = {name: np.ma.filled(found[name].astype(np.float64), np.nan) for name in (*NUMBERS, *IMAGES, *optional)}
         names = [str(name) for name in found["method"]]
         images = {name: values[name] for name in ("background", *JUDGES, "observation") if name in values}
+    try:
+        grid = Grid(values["lat"], values["lon"])
+    except ValueError as err:
+        found_no, do = f"coordinates that make no grid ({err})", "compare again"
+        raise fault(path, "lat, lon", found=found_no, expected="a comparison", do=do) from err
+    with understanding(path, "a comparison", "compare again"):
         return SavedComparison(
             names=names,
             judged_by=str(found["judged_by"]),
@@ -279,7 +285,7 @@ def read_comparison(path: Path) -> SavedComparison:
             expected=values["expected_error"],
             seconds=values["time_taken"],
             spectrum=values["error_spectrum"],
-            grid=Grid(values["lat"], values["lon"]),
+            grid=grid,
             images=images | dict(zip(names, values["analysis"], strict=True)),
             stations=_stations(found, values),
             at_stations=values.get("at_station", np.empty((len(names), values["draw_case"].size, 0))),
