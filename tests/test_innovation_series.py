@@ -64,7 +64,7 @@ def test_a_run_has_a_picture_of_its_analyses_a_table_by_region_and_its_sentences
     # All cells count alike, so that the mean of all is that of the analyses' means.
     assert f"chi2 is {np.mean(columns['chi2']):.2f}" in picture.alt
     assert f"O-B has a standard deviation of {run.values['sd_ob'][0, 0]:.3f}" in picture.caption
-    assert " ".join(sentences(run, 0)) in section.text[0]
+    assert " ".join(sentences(run, 0)).replace("+-", "±") in section.text[0]
     table = section.tables[0]
     assert [row[0] for row in table.rows] == ["region", *run.regions]
     assert table.rows[1][1] == "12"

@@ -185,7 +185,9 @@ def _picture(
         handles, labels, loc="lower center", ncols=5, fontsize=SMALL, frameon=False, bbox_to_anchor=(0.5, 0.0)
     )
     beside = f"; dashed the mean over {len(of_run)} analyses, shaded their range" if of_run else ""
-    cells = "a cell of the whole array" if has_errors_everywhere(account.settings["method"]) else "an observed cell"
+    whole = ["errors"] * has_errors_everywhere(account.settings["method"])
+    whole += ["the increment"] * (account.labels.get("solver") == "full")
+    cells = f" ({' and '.join(whole)}: of a cell of the whole array, which they reach)" if whole else ""
     innovation, increment = of_shown["innovation"], of_shown["increment"]
     return Picture(
         name="scales",
@@ -195,9 +197,8 @@ def _picture(
         f"{innovation[-1]:.4f} {UNIT}, the increment from {increment[0]:.4f} to {increment[-1]:.4f} {UNIT}, the gain "
         f"from {of_shown[GAIN][0]:.2f} to {of_shown[GAIN][-1]:.2f}, from the coarsest to the finest scale.",
         caption=f"Analysis of {moment(account.time)} ({account.method}) by curvelet scale: (a) roots of the powers "
-        f"that scales hold, {UNIT}; squares add up over the scales. Innovation and increment, which may reach beyond "
-        f"the observed cells, are divided by the number of these; the errors are those of {cells}. (b) Gain, mean over "
-        f"the coefficients of a scale{beside}.",
+        f"that scales hold of an observed cell{cells}, {UNIT}; squares add up over the scales. (b) Gain, mean over the "
+        f"coefficients of a scale{beside}.",
     )
 
 

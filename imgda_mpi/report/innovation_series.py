@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -14,7 +15,7 @@ from imgda_mpi.report.innovations_words import ALL, CHI2_LIMITS, LAG, sentences
 from imgda_mpi.report.maps import WIDTH
 from imgda_mpi.report.material import Material
 from imgda_mpi.report.picture import Column, Numbers, Picture, Section, Table
-from imgda_mpi.report.theme import DOTS_PER_INCH, LINE_COLOURS, NORMAL, SMALL, UNIT, moment
+from imgda_mpi.report.theme import DOTS_PER_INCH, LINE_COLOURS, MINUS, NORMAL, SMALL, UNIT, moment
 from imgda_mpi.report.time_axis import days_since_1970, draw_time_axis
 from imgda_mpi.results.account_file import Account
 from imgda_mpi.results.analysis_file import DIAGNOSTICS, SavedInnovation, read_innovation
@@ -67,7 +68,16 @@ def _said(run: RunInnovations) -> str:
     parts = [
         (f"{run.periods[period]}: " if len(shown) > 1 else "") + " ".join(sentences(run, period)) for period in shown
     ]
-    return f"{run.name} ({run.method}, {run.times.size} analyses). " + " ".join([*parts, *run.remarks])
+    return f"{run.name} ({run.method}, {run.times.size} analyses). " + _signs(" ".join([*parts, *run.remarks]))
+
+
+def _signs(text: str) -> str:
+    """A text with the signs that letters of a page have.
+
+    >>> _signs("-0.02+-0.01 in 0-10 cm").encode("ascii", "replace")
+    b'?0.02 ? 0.01 in 0-10 cm'
+    """
+    return re.sub(r"(?<![\w)])-(?=\d)", MINUS, re.sub(r" ?\+- ?", " \N{PLUS-MINUS SIGN} ", text))
 
 
 def _tables(run: RunInnovations) -> list[Table]:
@@ -79,7 +89,10 @@ def _tables(run: RunInnovations) -> list[Table]:
             "analysis before.",
             [
                 ("region", *TITLES),
-                *(row_of(run, period, int(region)) for region in np.flatnonzero(run.n_analyses[period] > 0)),
+                *(
+                    tuple(map(_signs, row_of(run, period, int(region))))
+                    for region in np.flatnonzero(run.n_analyses[period] > 0)
+                ),
             ],
         )
         for period in shown_periods(run)

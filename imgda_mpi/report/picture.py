@@ -50,6 +50,7 @@ class Numbers:
 
 
 def _fields(column: Column) -> Iterator[str]:
+    # Python's own numbers: columns of maps have a million.
     for value in column.tolist() if isinstance(column, np.ndarray) else column:
         if isinstance(value, float):
             yield "" if isnan(value) else f"{value:.{DIGITS}g}"

@@ -261,6 +261,8 @@ class History:
             raise _no_history(path, "time", "times that do not ascend")
         self.grid: Grid = horizontal_grid(path, file, file["soil_moisture"])[0]
         bounds = read_values(path, file["depth_bnds"])
+        if not np.isfinite(bounds).all():
+            raise _no_history(path, "depth_bnds", "layers without a depth")
         self.layers: list[Layer] = [(float(top), float(bottom)) for top, bottom in bounds]
         self.points = np.empty((0, 2))
         if "water_content" in file.variables:

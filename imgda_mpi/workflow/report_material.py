@@ -193,6 +193,9 @@ def _twin(folder: Path, found: _Found) -> None:
     nature = folder / NATURE
     found.beside["truth"] = Beside(name="truth", status=layers, opened=lambda: open_run_folder(nature, layers=LAYERS))
     rows = read_scores(there.scores)
+    if not rows:
+        do = "run the twin experiment again, which goes on"
+        raise fault(there.scores, found="no scores", expected="scores of the runs", do=do)
     times = sorted({row.time for row in rows})
     how = Gldas(kind="gldas", file=there.images, max_time_offset=0.0).values()
     found.beside["image"] = Beside(
@@ -231,7 +234,8 @@ def _verification(folder: Path, found: _Found) -> None:
     found.kinds.append("a verification")
     fields = found.read_each(read_field_scores, sorted(folder.glob("scores_field_*.nc")))
     found.fields += fields
-    found.curves += [curves_of_verification(scores) for scores in fields]
+    curves = [curves_of_verification(scores) for scores in fields]
+    found.curves += [one for one in curves if one.rows]
     found.score_maps += sorted(folder.glob("scores_map_*.nc"))
     found.stations += found.read_each(read_station_scores, sorted(folder.glob("scores_stations_*.nc")))
     for runs in found.read_each(read_innovations, folder.glob("innovations.nc")):
