@@ -13,7 +13,7 @@ import numpy as np
 
 from imgda_mpi import __version__
 from imgda_mpi.arrays import FloatArray, IntArray
-from imgda_mpi.faults import fault, reading, writing
+from imgda_mpi.faults import fault, reading, understanding, writing
 from imgda_mpi.grid import Grid
 from imgda_mpi.netcdf import write_coordinate, write_names, write_variable
 from imgda_mpi.netcdf.dates import SINCE_1970
@@ -260,29 +260,36 @@ def read_comparison(path: Path) -> SavedComparison:
     missing = [name for name in (*NUMBERS, *IMAGES, "method", *NOTES) if name not in found]
     if missing:
         raise fault(path, found=f"no {', '.join(missing)}", expected="a comparison", do="give the file of a comparison")
-    optional = [name for name in (*JUDGES, *OF_STATIONS) if name in found]
-    values = {name: np.ma.filled(found[name].astype(np.float64), np.nan) for name in (*NUMBERS, *IMAGES, *optional)}
-    names = [str(name) for name in found["method"]]
-    images = {name: values[name] for name in ("background", *JUDGES, "observation") if name in values}
-    return SavedComparison(
-        names=names,
-        judged_by=str(found["judged_by"]),
-        noise=str(found["noise"]),
-        n_passed_over=int(found["n_passed_over"]),
-        case=values["draw_case"].astype(np.int64),
-        times=values["draw_time"],
-        n_cells=values["n_cells"].astype(np.int64),
-        scc=values["scc"],
-        ubrmse=values["ubrmse"],
-        bias=values["bias"],
-        expected=values["expected_error"],
-        seconds=values["time_taken"],
-        spectrum=values["error_spectrum"],
-        grid=Grid(values["lat"], values["lon"]),
-        images=images | dict(zip(names, values["analysis"], strict=True)),
-        stations=_stations(found, values),
-        at_stations=values.get("at_station", np.empty((len(names), values["draw_case"].size, 0))),
-    )
+    with understanding(path, "a comparison", "compare again"):
+        optional = [name for name in (*JUDGES, *OF_STATIONS) if name in found]
+        values = {name: np.ma.filled(found[name].astype(np.float64), np.nan) for name in (*NUMBERS, *IMAGES, *optional)}
+        names = [str(name) for name in found["method"]]
+        images = {name: values[name] for name in ("background", *JUDGES, "observation") if name in values}
+    try:
+        grid = Grid(values["lat"], values["lon"])
+    except ValueError as err:
+        found_no, do = f"coordinates that make no grid ({err})", "compare again"
+        raise fault(path, "lat, lon", found=found_no, expected="a comparison", do=do) from err
+    with understanding(path, "a comparison", "compare again"):
+        return SavedComparison(
+            names=names,
+            judged_by=str(found["judged_by"]),
+            noise=str(found["noise"]),
+            n_passed_over=int(found["n_passed_over"]),
+            case=values["draw_case"].astype(np.int64),
+            times=values["draw_time"],
+            n_cells=values["n_cells"].astype(np.int64),
+            scc=values["scc"],
+            ubrmse=values["ubrmse"],
+            bias=values["bias"],
+            expected=values["expected_error"],
+            seconds=values["time_taken"],
+            spectrum=values["error_spectrum"],
+            grid=grid,
+            images=images | dict(zip(names, values["analysis"], strict=True)),
+            stations=_stations(found, values),
+            at_stations=values.get("at_station", np.empty((len(names), values["draw_case"].size, 0))),
+        )
 
 
 def _stations(found: Mapping[str, Any], values: Mapping[str, FloatArray]) -> JudgingStations | None:
