@@ -94,7 +94,7 @@ def _warnings(runs: Sequence[Ran]) -> list[str]:
     n_analyses = {ran.name: len(ran.analyses) for ran in runs}
     return [
         f"Warned of in {', '.join(f'{n} of {n_analyses[name]} analyses of {name}' for name, n in often.items())}: "
-        f"{words[kind]}."
+        f"{words[kind].replace('m3 m-3', UNIT)}."
         for kind, often in numbers.items()
     ]
 
