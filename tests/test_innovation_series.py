@@ -73,7 +73,7 @@ def test_a_run_has_a_picture_of_its_analyses_a_table_by_region_and_its_sentences
 def test_runs_without_analyses_and_single_ones_have_no_series(tmp_path: Path) -> None:
     of = runs_of(make_innovations(tmp_path / "one", 1))
     section = section_of(of)
-    assert section.pictures == []
+    assert not section.pictures
     assert "It is one analysis" in section.text[0]
     assert innovation_series_section(PLAIN) == "there is no analysis in what was given"
 
