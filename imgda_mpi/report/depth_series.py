@@ -106,7 +106,7 @@ def depth_series(material: Material) -> DepthSeries | str:
     span = (run.times[0], run.times[-1]) if run.times else (times[0], times[-1]) if times else None
     if span is None or not any(span[0] <= time <= span[1] for time in times):
         return f"{control.name} and {run.name} have no time of the assimilation in common"
-    wanted = _Wanted(material, control, run, series[0].grid, times, span)
+    wanted = _Task(material, control, run, series[0].grid, times, span)
     if material.wanted.points and not wanted.given.size:
         return "none of the points that were asked for is on the grid of the runs"
     found = _from_points(wanted) or _from_images(wanted, series[0], series[1])
@@ -122,7 +122,7 @@ def _with_soil(found: DepthSeries) -> DepthSeries | str:
 
 
 @dataclass(frozen=True, eq=False)
-class _Wanted:
+class _Task:
     """What is to be shown of whom."""
 
     material: Material
@@ -150,7 +150,7 @@ class _Wanted:
         return Place(float(self.grid.latitude[row]), float(self.grid.longitude[column]), cover)
 
 
-def _from_points(wanted: _Wanted) -> DepthSeries | None:
+def _from_points(wanted: _Task) -> DepthSeries | None:
     """From the profiles of soil columns; None where there are none, or not of all points that are wanted."""
     if wanted.control.run is None or wanted.run.run is None:
         return None
@@ -205,7 +205,7 @@ class _Profiles:
     rain: FloatArray
 
 
-def _profiles(ran: Ran, wanted: _Wanted, *, with_rain: bool) -> _Profiles | None:
+def _profiles(ran: Ran, wanted: _Task, *, with_rain: bool) -> _Profiles | None:
     """Of the times that are wanted, the state after the analysis; None without points, or those that are wanted."""
     if ran.run is None or not ran.has_columns:
         return None
@@ -228,7 +228,7 @@ def _profiles(ran: Ran, wanted: _Wanted, *, with_rain: bool) -> _Profiles | None
     return found
 
 
-def _places_of_points(wanted: _Wanted, points: FloatArray) -> list[Place]:
+def _places_of_points(wanted: _Task, points: FloatArray) -> list[Place]:
     """Points with their vegetation: that of the experiment, else that of their cells."""
     known = {(round(row.latitude, 3), round(row.longitude, 3)): row.vegetation for row in wanted.material.reach}
     covers = {} if known else wanted.material.covers(wanted.grid)
@@ -244,7 +244,7 @@ def _places_of_points(wanted: _Wanted, points: FloatArray) -> list[Place]:
     ]
 
 
-def _from_images(wanted: _Wanted, control: ImageSeries, run: ImageSeries) -> DepthSeries | str:
+def _from_images(wanted: _Task, control: ImageSeries, run: ImageSeries) -> DepthSeries | str:
     """From images of layers or, where there are nodes, of the ten layers of soil."""
     has_nodes = control.has_nodes and run.has_nodes
     edges = interface_depth if has_nodes else _edges_of_layers(control, run, wanted.times[0])
@@ -277,9 +277,7 @@ def _from_images(wanted: _Wanted, control: ImageSeries, run: ImageSeries) -> Dep
     )
 
 
-def _changed_cells(
-    wanted: _Wanted, control: ImageSeries, run: ImageSeries, covers: Mapping[str, BoolArray]
-) -> list[int]:
+def _changed_cells(wanted: _Task, control: ImageSeries, run: ImageSeries, covers: Mapping[str, BoolArray]) -> list[int]:
     """Cells with the largest change within each class, from one moment of each day of the assimilation."""
     first, last = wanted.assimilation
     of_day = {time.date(): time for time in reversed(wanted.times) if first <= time <= last}

@@ -23,6 +23,7 @@ from imgda_mpi.report.theme import (
     DOTS_PER_INCH,
     LINE_COLOURS,
     MINUS,
+    MOISTURE_LIMITS,
     NORMAL,
     OBSERVED_COLOUR,
     QUIET,
@@ -182,14 +183,19 @@ class _Drawn:
         """Limit of soil moisture of all panels, with room for the words of the corner."""
         numbers = [one.number for one in self.shown]
         both = self.found.series.measured[:, numbers], self.found.series.values[self.runs][..., numbers]
-        return float(np.ceil(max(float(np.nanmax(values)) for values in both) * 1.3 / 0.1) * 0.1)
+        return float(np.ceil(max(map(_largest, both)) * 1.3 / 0.1) * 0.1) or MOISTURE_LIMITS[1]
 
     @property
     def most_rain(self) -> float:
         """Limit of rain of all panels."""
         if self.rain is None:
             return 0.0
-        return max(1.0, float(np.nanmax(self.rain[:, [one.number for one in self.shown]])))
+        return max(1.0, _largest(self.rain[:, [one.number for one in self.shown]]))
+
+
+def _largest(values: FloatArray) -> float:
+    """Of those that are known, 0 of none."""
+    return float(np.nan_to_num(values).max(initial=0.0))
 
 
 def _draw(drawn: _Drawn) -> Figure:
