@@ -64,16 +64,8 @@ has_parallel_h5py() { python -c 'import h5py, sys; sys.exit(not h5py.get_config(
 
 # shellcheck source=tools/parallel_hdf5.sh
 . tools/parallel_hdf5.sh
-# shellcheck source=tools/schedulers.sh
-. tools/schedulers.sh
-# shellcheck source=tools/browser.sh
-. tools/browser.sh
-
-# What only the tests need, and what they are skipped without.
-provide_for_tests() {
-    provide_schedulers
-    provide_browser
-}
+# shellcheck source=tools/for_tests.sh
+. tools/for_tests.sh
 
 # --- The interpreter and its environment ------------------------------------------------------------------------
 
@@ -185,7 +177,7 @@ hash -r
 
 # The stamp names what was installed, where and for which requirements; what was asked for includes what asks for less.
 stamp=$imgda_environment/imgda_mpi.stamp
-sum=$(cat pyproject.toml tools/setup.sh tools/parallel_hdf5.sh tools/schedulers.sh tools/browser.sh | cksum)
+sum=$(cat pyproject.toml tools/setup.sh tools/parallel_hdf5.sh tools/for_tests.sh | cksum)
 stamp_line() { echo "$imgda_root, $(python --version), $sum, parallel HDF5 $1, tests $2"; }
 stamped() {
     local less_parallel less_tests
