@@ -58,7 +58,7 @@ install() { quietly python -m pip install -qq --disable-pip-version-check "$@"; 
 recent() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >"$log" 2>&1; }
 installed_version() { python -c 'import importlib.metadata as m, sys; print(m.version(sys.argv[1]))' "$1" 2>"$log"; }
 imports_work() {
-    python -c 'import h5py, imgda_mpi, matplotlib, mpi4py, netCDF4, numba, numpy, pydantic, pyfftw, scipy, tqdm' >"$log" 2>&1
+    python -c 'import h5py, imgda_mpi, jinja2, matplotlib, mpi4py, netCDF4, numba, numpy, PIL, pydantic, pyfftw, scipy, tqdm' >"$log" 2>&1
 }
 has_parallel_h5py() { python -c 'import h5py, sys; sys.exit(not h5py.get_config().mpi)' >"$log" 2>&1; }
 
