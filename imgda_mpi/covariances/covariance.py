@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import ClassVar, Generic, TypeVar
 
 import numpy as np
@@ -31,6 +32,8 @@ class Covariance(ABC):
     coefficient_variances : of B, of a coefficient whose curvelet has norm 1, (n_wedges,) (m3 m-3)2; None where B has
         none
     coherent_coefficient_variances : the same of S - B
+    facts : what was found on the way to it, by name
+    summary : the same in a few words, for the log
     """
 
     variance: FloatArray
@@ -38,6 +41,8 @@ class Covariance(ABC):
     mean_variance: float = 0.0
     coefficient_variances: FloatArray | None = None
     coherent_coefficient_variances: FloatArray | None = None
+    facts: Mapping[str, Fact] = MappingProxyType({})
+    summary: str = ""
 
     @abstractmethod
     def apply(self, rows: FloatArray) -> FloatArray:
@@ -50,6 +55,10 @@ class Covariance(ABC):
     def apply_signal(self, rows: FloatArray) -> FloatArray:
         """S times an image, (n_own, nx). Collective."""
         return self.apply(rows) + self.apply_coherent(rows)
+
+    def parts(self, rows: FloatArray) -> dict[str, FloatArray]:
+        """B times an image (n_own, nx), as far as it follows features of the place: by their groups. Collective."""
+        return {}
 
     @abstractmethod
     def draw(self, sample: Sample) -> FloatArray:
@@ -75,6 +84,7 @@ class ErrorModel(ABC, Generic[Own]):
     ----------
     name : as in the registry
     needs_members : whether the problem must have members of the model
+    uses_features : whether its covariance of images has a part on features of the cells, where the problem has some
     scales_by_size : whether its transform has scales by the extent of the grid, see `TransformKind.on`
     estimated : what it estimates from the innovation, in words
     coefficients : what a rank owns for the diagonal solver: `OwnWedges`, or `OwnCoefficients` in member groups
@@ -82,6 +92,7 @@ class ErrorModel(ABC, Generic[Own]):
 
     name: ClassVar[str]
     needs_members: ClassVar[bool] = False
+    uses_features: bool = False
     scales_by_size: ClassVar[bool] = True
     estimated: Sequence[str] = ()
     coefficients: type[Own]
@@ -148,9 +159,23 @@ class SumCovariance(Covariance):
         self.coherent_variance = sum(part.coherent_variance for _, part in parts)
         self.mean_variance = sum(weight * part.mean_variance for weight, part in parts)
 
+    @property
+    def facts(self) -> dict[str, Fact]:  # type: ignore[override]
+        """Those of the parts."""
+        return {name: fact for _, part in self._parts for name, fact in part.facts.items()}
+
+    @property
+    def summary(self) -> str:  # type: ignore[override]
+        """Those of the parts."""
+        return "".join(part.summary for _, part in self._parts)
+
     def apply(self, rows: FloatArray) -> FloatArray:
         """B times an image, (n_own, nx). Collective."""
         return np.asarray(sum(weight * part.apply(rows) for weight, part in self._parts))
+
+    def parts(self, rows: FloatArray) -> dict[str, FloatArray]:
+        """B times an image (n_own, nx), as far as it follows features of the place: by their groups. Collective."""
+        return {name: weight * one for weight, part in self._parts for name, one in part.parts(rows).items()}
 
     def apply_coherent(self, rows: FloatArray) -> FloatArray:
         """S - B times an image, (n_own, nx). Collective."""

@@ -21,7 +21,7 @@ class HybridErrors(CovarianceErrors):
         Of the ensemble: see `EnsembleErrors`.
     innovation_weight : float
         alpha, 0 to 1.
-    coherent_share : float, optional
+    coherent_share, features : optional
         Of the part from the innovation: see `InnovationErrors`.
     """
 
@@ -34,11 +34,13 @@ class HybridErrors(CovarianceErrors):
         inflation: float | str,
         innovation_weight: float,
         coherent_share: float | None = None,
+        features: bool | None = None,
     ) -> None:
         self._parts: list[tuple[float, CovarianceErrors]] = [
             (1 - innovation_weight, EnsembleErrors(localisation, inflation)),
-            (innovation_weight, InnovationErrors(coherent_share)),
+            (innovation_weight, InnovationErrors(coherent_share, features)),
         ]
+        self.uses_features = innovation_weight > 0 and features is not False
         self.estimated = tuple(what for weight, errors in self._parts if weight > 0 for what in errors.estimated)
 
     def coherent_share(self, observations: Observations) -> float:

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.sparse import csr_array
 
-from imgda_mpi.arrays import FloatArray, Values
+from imgda_mpi.arrays import Values
 from imgda_mpi.covariances.covariance import CovarianceErrors
+from imgda_mpi.covariances.features import FeaturedCovariance
+from imgda_mpi.covariances.likelihood import likely_signal, wedge_variances
 from imgda_mpi.covariances.noise import masked_variance, observation_variances
-from imgda_mpi.covariances.system import ObservedSystem
 from imgda_mpi.covariances.wedge import WedgeCovariance
+from imgda_mpi.distributed.cell_features import CellFeatures
 from imgda_mpi.distributed.image_rows import ImageRows
 from imgda_mpi.distributed.own_coefficients import OwnWedges
 from imgda_mpi.distributed.wedge_powers import WedgePowers
 from imgda_mpi.grid import LONGEST_WAVE
-from imgda_mpi.numerics.perturbations import random_signs
+from imgda_mpi.numerics.features import hat_functions
 from imgda_mpi.numerics.problem import Observations, Problem
-from imgda_mpi.numerics.wedge_variances import innovation_variances, likelier_variances
 
-N_STEPS = 3  # towards the most likely variances: more of them fit the noise in wedges of few modes
-STEP_TOLERANCE = 0.03  # of the systems solved in a step
-N_PROBES = 2  # images of random signs that traces are estimated with
-FIRST_PROBE = 1000  # number of the first: lower ones are those of the expected errors
+MOISTURE_KNOTS = 8  # of the hat functions of the background's moisture
 
 USUAL_BACKGROUND_ERROR = 0.15
 """Standard deviation of background errors that the default share is made with, m3 m-3: that of Bai et al. (2026)."""
@@ -45,8 +44,9 @@ class InnovationErrors(CovarianceErrors):
     name = "innovation"
     estimated = ("the background errors",)
 
-    def __init__(self, coherent_share: float | None = None) -> None:
-        self._share = coherent_share
+    def __init__(self, coherent_share: float | None = None, features: bool | None = None) -> None:
+        self._share, self._features = coherent_share, features
+        self.uses_features = features is not False
 
     def coherent_share(self, observations: Observations) -> float:
         """The share a, from the prescribed errors of the observed pixels unless it was given."""
@@ -64,38 +64,27 @@ class InnovationErrors(CovarianceErrors):
         signal = own.spread_out(wedge_variances(own.powers(), problem.innovation)) * observed
         return (1 - share) * signal, observation_variances(own, observed, problem.observations) + share * signal
 
-    def covariance(self, image_rows: ImageRows, powers: WedgePowers, problem: Problem) -> WedgeCovariance:
+    def covariance(
+        self, image_rows: ImageRows, powers: WedgePowers, problem: Problem
+    ) -> WedgeCovariance | FeaturedCovariance:
         """B = (1 - a) C^T diag(s_w) C. Collective.
 
-        The variances start from the closed form, which counts what coasts and gaps spread from one wedge to others
-        twice, and take a few steps towards the most likely ones. In a region that is smaller than the longest waves
-        the innovation's mean is an error of its own, which reaches all of it.
+        In a region that is smaller than the longest waves the innovation's mean is an error of its own, which reaches
+        all of it.
         """
         innovation, share, mean = problem.innovation, problem.observations.coherent_share, 0.0
         if problem.grid.extent < LONGEST_WAVE and innovation.observed.any():
             mean = float(innovation.values[innovation.observed].mean())
             innovation = innovation.minus(np.full(image_rows.shape, mean))
-        observed = powers.norms * np.count_nonzero(innovation.observed)
-        variances = wedge_variances(powers, innovation)
-        probes = [
-            innovation.apply(random_signs(image_rows.shape, seed=problem.seed, time=problem.time, member=number))
-            for number in range(FIRST_PROBE, FIRST_PROBE + N_PROBES)
-        ]
-        for _ in range(N_STEPS):
-            system = ObservedSystem(image_rows, WedgeCovariance(image_rows, powers, variances), innovation)
-            weighted, *probed = (
-                image_rows.whole(system.solve(image[image_rows.own], STEP_TOLERANCE).values)
-                for image in (innovation.values, *probes)
-            )
-            # Random signs have the traces of the expectation for their mean; an image has many pixels.
-            products = [powers.of(signs, solved) for signs, solved in zip(probes, probed, strict=True)]
-            expected = np.mean(products, axis=0)
-            variances = likelier_variances(variances, powers.of(weighted), expected, observed, powers.scale)
-        return WedgeCovariance(image_rows, powers, variances, share, mean**2)
+        features = None
+        if self._features is not False:
+            groups = features_of(problem)
+            features = CellFeatures(image_rows, groups, problem.land) if groups else None
+        signal = likely_signal(image_rows, powers, innovation, features, seed=problem.seed, time=problem.time)
+        return signal.covariance(share, mean**2)
 
 
-def wedge_variances(powers: WedgePowers, innovation: Observations) -> FloatArray:
-    """s_w in closed form, (n_wedges,) (m3 m-3)2. Collective over the ranks of ``powers``."""
-    observed = powers.norms * np.count_nonzero(innovation.observed)
-    noise = powers.norms * innovation.noise_power
-    return innovation_variances(powers.of(innovation.values), observed, noise, powers.scale)
+def features_of(problem: Problem) -> dict[str, csr_array]:
+    """Features of the cells: those of the problem, and the background's own moisture. Not collective."""
+    moisture = np.where(problem.land, problem.background, np.nan)
+    return {"moisture": hat_functions(moisture.ravel(), MOISTURE_KNOTS), **problem.features}

@@ -25,7 +25,7 @@ class ObservedSystem:
         self._image_rows, self._covariance = image_rows, covariance
         self._observations = observations.rows(image_rows.own)
         self._noise = self._observations.noise
-        self._invert = covariance.preconditioner(self._noise)
+        self.precondition = covariance.preconditioner(self._noise)
 
     def solve(self, innovation: FloatArray, tolerance: float = TOLERANCE) -> Solution:
         """M^-1 d for the own rows (n_own, nx) of d, 0 where nothing is observed. Collective.
@@ -39,7 +39,7 @@ class ObservedSystem:
         solution = conjugate_gradients(
             self._apply,
             innovation,
-            lambda residual: observations.apply(self._invert(observations.adjoint(residual))),
+            lambda residual: observations.apply(self.precondition(observations.adjoint(residual))),
             self._image_rows.inner,
             tolerance=tolerance,
             max_iterations=MAX_ITERATIONS,
@@ -55,11 +55,15 @@ class ObservedSystem:
 
     def increment(self, solution: FloatArray) -> FloatArray:
         """B H^T z of a solution z: the most likely increment, own rows (n_own, nx). Collective."""
-        return self._covariance.apply(self._observations.adjoint(solution))
+        return self._covariance.apply(self.adjoint(solution))
 
     def apply(self, image: FloatArray) -> FloatArray:
         """H x of an image's own rows (n_own, nx)."""
         return self._observations.apply(image)
+
+    def adjoint(self, solution: FloatArray) -> FloatArray:
+        """H^T z of a solution's own rows (n_own, nx)."""
+        return self._observations.adjoint(solution)
 
     def _apply(self, rows: FloatArray) -> FloatArray:
         signal = self._covariance.apply_signal(self._observations.adjoint(rows))

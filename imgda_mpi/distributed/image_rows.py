@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from mpi4py import MPI
 
-from imgda_mpi.arrays import FloatArray, IntArray
+from imgda_mpi.arrays import FloatArray, IntArray, Values
 from imgda_mpi.distributed.exchange import Sent
 from imgda_mpi.fourier import BlockPasses, blocks, length_of
 from imgda_mpi.parallel.ownership import share
@@ -32,6 +32,8 @@ class ImageRows:
         Rows of this rank.
     own_columns : slice
         Columns of the half spectrum of an image that this rank multiplies.
+    own_blocks : dict
+        Blocks of the own rows, counted from the first of these, by their number among all blocks.
     sent : Sent
         By this rank to others; the single numbers of inner products do not count.
     """
@@ -45,7 +47,7 @@ class ImageRows:
             slice(*offsets[comm.rank : comm.rank + 2].tolist()) for offsets in (self._rows, self._columns)
         )
         self._n_blocks, self._counts = len(row_blocks), np.diff(self._rows) * nx
-        self._own_blocks = _within(self.own, row_blocks)
+        self.own_blocks = _within(self.own, row_blocks)
         self._own_column_blocks = _within(self.own_columns, column_blocks)
         # Places to work: new arrays would have to be cleared by the system each time.
         self._half = np.empty((length_of(self.own), half), np.complex128)
@@ -78,12 +80,20 @@ class ImageRows:
 
     def inner(self, a: FloatArray, b: FloatArray) -> float:
         """Inner product of two images, of which each rank has its rows. Collective; the same on every rank."""
-        parts = np.zeros(self._n_blocks)
-        for number, block in self._own_blocks.items():
-            parts[number] = np.sum(a[block] * b[block])
+        return float(
+            self.total(
+                {number: np.asarray(np.sum(a[block] * b[block])) for number, block in self.own_blocks.items()}, ()
+            )
+        )
+
+    def total(self, parts: Mapping[int, Values], shape: tuple[int, ...]) -> FloatArray:
+        """Sum of arrays of a shape, one for each block of rows, over all blocks. Collective; the same on every rank."""
+        every = np.zeros((self._n_blocks, *shape))
+        for number, part in parts.items():
+            every[number] = part
         # Every block is on one rank: to the others' zeros nothing is added that could be rounded.
-        self.comm.Allreduce(MPI.IN_PLACE, parts)
-        return float(np.sum(parts))
+        self.comm.Allreduce(MPI.IN_PLACE, every)
+        return np.asarray(np.sum(every, axis=0))
 
     def filter(self, rows: FloatArray, factors: FloatArray) -> FloatArray:
         """Own rows (n_own, nx) of an image whose half spectrum is multiplied by real factors. Collective.
@@ -91,7 +101,7 @@ class ImageRows:
         ``factors`` (ny, n_own_columns) are those of the own columns.
         """
         half, columns = self._half, self._full
-        for block in self._own_blocks.values():
+        for block in self.own_blocks.values():
             half[block] = self._passes.from_rows(rows[block])
         self._turn(half, self._rows, columns, self._columns)
         for block in self._own_column_blocks.values():
@@ -100,7 +110,7 @@ class ImageRows:
             columns[:, block] = self._passes.columns_back(spectrum)
         self._turn(columns.T, self._columns, half.T, self._rows)
         result = np.empty_like(rows)
-        for block in self._own_blocks.values():
+        for block in self.own_blocks.values():
             result[block] = self._passes.to_rows(half[block])
         result /= self.shape[0] * self.shape[1]
         return result

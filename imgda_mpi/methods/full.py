@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 from mpi4py import MPI
 
-from imgda_mpi.arrays import FloatArray
+from imgda_mpi.arrays import BoolArray, FloatArray
 from imgda_mpi.covariances.covariance import Covariance, CovarianceErrors
 from imgda_mpi.covariances.system import ObservedSystem
 from imgda_mpi.curvelet import CurveletTransform
@@ -51,6 +51,7 @@ class FullUpdate(CoefficientUpdate):
     ) -> None:
         super().__init__(errors, transform, scales)
         self._covariance_of, self._diagnose = errors.covariance, diagnose
+        self.uses_features = errors.uses_features
 
     def check(self, grid: Grid, observations: Observations) -> None:
         """Refuse what `CoefficientUpdate` refuses, and columns on which members cannot be localised."""
@@ -72,9 +73,11 @@ class FullUpdate(CoefficientUpdate):
             increment = image_rows.filter(increment, factors[:, image_rows.own_columns])
         image = image_rows.whole(increment)
         statistics = wedge_statistics(powers, covariance, innovation, image) if self._diagnose else None
-        summary += f": {solution.iterations} iterations, residual {solution.residual:.1e}"
+        summary += f"{covariance.summary}: {solution.iterations} iterations, residual {solution.residual:.1e}"
         facts = {
             **facts,
+            **covariance.facts,
+            **parts_of_increment(image_rows, covariance, system, solution.values, embedded.land),
             "solver_iterations": Fact(solution.iterations, "1", "of the conjugate gradients"),
             "solver_residual": Fact(solution.residual, "1", "of the conjugate gradients, relative to the innovation"),
             **consistency(image_rows, covariance, innovation, solution.values),
@@ -137,6 +140,20 @@ def consistency(
             float(np.sqrt(max(by_analysis, 0.0))), "m3 m-3", "the same, as observation minus analysis says it"
         ),
     }
+
+
+def parts_of_increment(
+    image_rows: ImageRows, covariance: Covariance, system: ObservedSystem, solution: FloatArray, land: BoolArray
+) -> dict[str, Fact]:
+    """What part of an increment of all scales follows which features of the place. Collective."""
+    cells = land[image_rows.own].astype(np.float64)
+    found, n_cells = {}, max(int(np.count_nonzero(land)), 1)
+    for name, part in covariance.parts(system.adjoint(solution)).items():
+        rms = float(np.sqrt(image_rows.inner(cells * part, part) / n_cells))
+        found[f"increment_by_{name}"] = Fact(
+            rms, "m3 m-3", f"root mean square of what the increment has of the {name} of the cells, on land"
+        )
+    return found
 
 
 def expected_errors(

@@ -61,11 +61,13 @@ class Method(ABC):
     name : for the log
     needs_transform : of the class: whether it is made with a curvelet transform
     needs_members : whether the problem must have members
+    uses_features : whether it makes use of features of the cells, where the problem has some
     """
 
     name: str
     needs_transform: ClassVar[bool] = False
     needs_members: bool = False
+    uses_features: bool = False
 
     @property
     def labels(self) -> Mapping[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from typing import NamedTuple
@@ -12,6 +12,7 @@ import numpy as np
 
 from imgda_mpi.arrays import BoolArray, FloatArray
 from imgda_mpi.grid import Grid, embed
+from imgda_mpi.numerics.features import Groups, embed_cells
 
 ErrorSd = float | FloatArray
 """Standard deviation of errors, m3 m-3, above 0: a number, or an (ny, nx) field."""
@@ -115,6 +116,7 @@ class Problem:
     observations : on cells of the land
     members : of the model, None where the method needs none
     time, seed : of the analysis: the key of all random numbers
+    features : of the cells, beside the background itself, by the names of their groups; the same on every rank
     """
 
     grid: Grid
@@ -124,6 +126,7 @@ class Problem:
     members: Members | None
     time: datetime
     seed: int
+    features: Groups = field(default_factory=dict)
 
     @property
     def innovation(self) -> Observations:
@@ -146,7 +149,8 @@ class Problem:
             given.coherent_share,
         )
         background, land = embed(self.background, shape), embed(self.land, shape)
-        return replace(self, background=background, land=land, observations=observations)
+        features = {name: embed_cells(one, self.land.shape, shape) for name, one in self.features.items()}
+        return replace(self, background=background, land=land, observations=observations, features=features)
 
 
 def members_of(problem: Problem) -> Members:

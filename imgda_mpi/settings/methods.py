@@ -149,6 +149,12 @@ class FromInnovation(Section):
         ge=0,
         le=1,
     )
+    features: bool | None = key(
+        "Whether errors are alike where moisture, soil, cover and height are, with the solver full (default: from 3,000 "
+        "observed cells on; below, where cells that are held back are likelier with them)",
+        default=None,
+        example="false",
+    )
 
 
 class InnovationSettings(FromInnovation, OfCoefficients):

@@ -1,0 +1,133 @@
+"""B with a part on features of the place: errors that two places share because they are alike, however far apart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from imgda_mpi.arrays import BoolArray, FloatArray
+from imgda_mpi.covariances.covariance import Covariance
+from imgda_mpi.covariances.wedge import WedgeCovariance
+from imgda_mpi.distributed.cell_features import CellFeatures
+from imgda_mpi.numerics.perturbations import Sample
+from imgda_mpi.numerics.problem import Fact
+
+
+class FeaturedCovariance(Covariance):
+    """B = (1 - a) S of a signal S = S_w + Z diag(b_g) Z^T, with the filter S_w of wedges and a part of low rank.
+
+    Parameters
+    ----------
+    wedges : S_w, with its share a
+    features : Z, of the same rows
+    group_variances : b_g, of the features of each group, (n_groups,) (m3 m-3)2
+    coherent_share : a
+    """
+
+    def __init__(
+        self, wedges: WedgeCovariance, features: CellFeatures, group_variances: FloatArray, coherent_share: float = 0.0
+    ) -> None:
+        self._wedges, self._features, self._share = wedges, features, coherent_share
+        self.group_variances, self._variances = group_variances, group_variances[features.group]
+        self.mean_variance = wedges.mean_variance
+        self.coefficient_variances = wedges.coefficient_variances
+        self.coherent_coefficient_variances = wedges.coherent_coefficient_variances
+        of_features = features.squares(self._variances)
+        self.facts = {
+            f"feature_variance_{name}": Fact(
+                float(variance), "(m3 m-3)2", f"variance of the signal on each feature of the {name} of the cells"
+            )
+            for name, variance in zip(features.names, group_variances, strict=True)
+        }
+        self.summary = f", features of {', '.join(features.names)}"
+        self.variance = wedges.variance + (1 - coherent_share) * of_features
+        self.coherent_variance = wedges.coherent_variance + coherent_share * of_features
+
+    def apply(self, rows: FloatArray) -> FloatArray:
+        """B times an image, (n_own, nx). Collective."""
+        return (1 - self._share) * self.apply_signal(rows)
+
+    def apply_coherent(self, rows: FloatArray) -> FloatArray:
+        """S - B times an image, (n_own, nx). Collective."""
+        return self._share * self.apply_signal(rows) if self._share > 0 else np.zeros_like(rows)
+
+    def apply_signal(self, rows: FloatArray) -> FloatArray:
+        """S times an image, (n_own, nx). Collective."""
+        of_features = self._features.spread(self._variances * self._features.of(rows))
+        return self._wedges.apply_signal(rows) + of_features
+
+    def parts(self, rows: FloatArray) -> dict[str, FloatArray]:
+        """B times an image (n_own, nx), by the group of features that it comes from. Collective."""
+        weights, group = (1 - self._share) * self._variances * self._features.of(rows), self._features.group
+        return {
+            name: self._features.spread(np.where(group == number, weights, 0.0))
+            for number, name in enumerate(self._features.names)
+        }
+
+    def draw(self, sample: Sample) -> FloatArray:
+        """A draw of the wedges and one of the features, (n_own, nx) m3 m-3. Collective."""
+        white = sample.white((1, self._variances.size), 1)[0]
+        of_features = self._features.spread(np.sqrt((1 - self._share) * self._variances) * white)
+        return self._wedges.draw(sample) + of_features
+
+    def preconditioner(self, noise: FloatArray) -> Woodbury:
+        """That of the wedges, corrected for the features. Collective."""
+        return Woodbury(self._wedges.preconditioner(noise), self._features, self._variances, noise > 0)
+
+
+class Woodbury:
+    """(A + H Z diag(v) Z^T H^T)^-1 from an approximate inverse G of A: G - G Z (diag(1/v) + Z^T G Z)^-1 Z^T G.
+
+    (Woodbury 1950.) A call applies it to an image (n_own, nx) that is 0 where nothing is observed. Making one and
+    calling it is collective.
+
+    Parameters
+    ----------
+    invert : G, which is symmetric and positive definite on the observed pixels
+    features : Z
+    variances : v, (n_features,) (m3 m-3)2
+    observed : (n_own, nx)
+
+    Attributes
+    ----------
+    traces : of Z_g^T P Z_g with the features of each group and P what this applies, (n_groups,) (m3 m-3)-2
+    """
+
+    def __init__(
+        self,
+        invert: Callable[[FloatArray], FloatArray],
+        features: CellFeatures,
+        variances: FloatArray,
+        observed: BoolArray,
+    ) -> None:
+        self._invert, self._rows = invert, features.image_rows
+        n_features = variances.size
+        # G Z on the observed pixels, block by block: single precision is enough to precondition with.
+        self._observed = {n: np.flatnonzero(observed[block]) for n, block in self._rows.own_blocks.items()}
+        self._inverted = {n: np.empty((n_features, seen.size), np.float32) for n, seen in self._observed.items()}
+        products = np.empty((n_features, n_features))
+        for number in range(n_features):
+            feature = features.spread(np.eye(1, n_features, number)[0])
+            inverted = np.where(observed, invert(np.where(observed, feature, 0.0)), 0.0)
+            products[number] = features.of(inverted)
+            for n, seen in self._observed.items():
+                self._inverted[n][number] = inverted[self._rows.own_blocks[n]].ravel()[seen]
+        products = (products + products.T) / 2
+        root = np.sqrt(variances)
+        inner = np.eye(n_features) + root[:, None] * products * root
+        self._inner = root[:, None] * np.linalg.inv(inner) * root
+        of_features = np.diag(products - products @ self._inner @ products)
+        self.traces = np.bincount(features.group, of_features, len(features.names))
+
+    def __call__(self, rows: FloatArray) -> FloatArray:
+        """P times an image, (n_own, nx)."""
+        result, blocks = self._invert(rows), self._rows.own_blocks
+        parts = {
+            n: inverted @ rows[blocks[n]].ravel()[self._observed[n]].astype(np.float32)
+            for n, inverted in self._inverted.items()
+        }
+        weights = (self._inner @ self._rows.total(parts, self._inner.shape[:1])).astype(np.float32)
+        for n, inverted in self._inverted.items():
+            result[blocks[n]].reshape(-1)[self._observed[n]] -= weights @ inverted
+        return result

@@ -1,0 +1,113 @@
+"""The most likely variances of the signal in an innovation: of wedges, and of groups of features."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+
+from imgda_mpi.arrays import FloatArray
+from imgda_mpi.covariances.features import FeaturedCovariance, Woodbury
+from imgda_mpi.covariances.system import ObservedSystem
+from imgda_mpi.covariances.wedge import WedgeCovariance
+from imgda_mpi.distributed.cell_features import CellFeatures
+from imgda_mpi.distributed.image_rows import ImageRows
+from imgda_mpi.distributed.wedge_powers import WedgePowers
+from imgda_mpi.numerics.features import likelier_group_variances
+from imgda_mpi.numerics.perturbations import random_signs
+from imgda_mpi.numerics.problem import Observations
+from imgda_mpi.numerics.wedge_variances import innovation_variances, likelier_variances
+
+N_STEPS = 3  # towards the most likely variances: more of them fit the noise in wedges of few modes
+STEP_TOLERANCE = 0.03  # of the systems solved in a step
+N_PROBES = 2  # images of random signs that traces are estimated with
+FIRST_PROBE = 1000  # number of the first: lower ones are those of the expected errors
+
+
+@dataclass(frozen=True, eq=False)
+class Signal:
+    """Variances of what an innovation holds beside white noise, for images on the rows of ranks.
+
+    Parameters
+    ----------
+    image_rows, powers : of the images and the transform
+    features : of the cells, None for a signal of wedges alone
+    wedges : s_w, (n_wedges,) (m3 m-3)2
+    groups : b_g, (n_groups,) (m3 m-3)2
+    """
+
+    image_rows: ImageRows
+    powers: WedgePowers
+    features: CellFeatures | None
+    wedges: FloatArray
+    groups: FloatArray
+
+    def covariance(self, share: float = 0.0, mean_variance: float = 0.0) -> WedgeCovariance | FeaturedCovariance:
+        """B = (1 - a) S with the share a; see `WedgeCovariance` for the variance of the mean. Collective."""
+        of_wedges = WedgeCovariance(self.image_rows, self.powers, self.wedges, share, mean_variance)
+        return of_wedges if self.features is None else FeaturedCovariance(of_wedges, self.features, self.groups, share)
+
+    def likelier(self, innovation: Observations, probes: list[FloatArray]) -> Signal:
+        """One step towards the most likely variances, given an innovation. Collective.
+
+        ``probes`` are images of random signs on the observed pixels: they have the traces of the expectation for their
+        mean, and an image has many pixels. The traces of features, of which there are few, are those of the
+        preconditioner, and what the probes say of the rest.
+        """
+        image_rows, powers, features = self.image_rows, self.powers, self.features
+        own = image_rows.own
+        system = ObservedSystem(image_rows, self.covariance(), innovation)
+        weighted, *probed = (system.solve(image[own], STEP_TOLERANCE).values for image in (innovation.values, *probes))
+        observed = powers.norms * np.count_nonzero(innovation.observed)
+        products = [powers.of(sign, image_rows.whole(solved)) for sign, solved in zip(probes, probed, strict=True)]
+        of_innovation, expected = powers.of(image_rows.whole(weighted)), np.mean(products, axis=0)
+        wedges = likelier_variances(self.wedges, of_innovation, expected, observed, powers.scale)
+        groups = self.groups
+        if features is not None and isinstance(system.precondition, Woodbury):
+            traces = [
+                features.products(sign[own], solved - system.apply(system.precondition(sign[own])))
+                for sign, solved in zip(probes, probed, strict=True)
+            ]
+            expected = system.precondition.traces + np.mean(traces, axis=0)
+            groups = likelier_group_variances(groups, features.products(weighted, weighted), expected)
+        return Signal(image_rows, powers, features, wedges, groups)
+
+
+def likely_signal(
+    image_rows: ImageRows,
+    powers: WedgePowers,
+    innovation: Observations,
+    features: CellFeatures | None,
+    *,
+    seed: int,
+    time: datetime,
+) -> Signal:
+    """The signal of an innovation, a few steps towards the most likely one. Collective.
+
+    The variances of wedges start from the closed form, which counts what coasts and gaps spread from one wedge to
+    others twice, those of features from all of the signal's.
+    """
+    n_groups = 0 if features is None else len(features.names)
+    groups = np.full(n_groups, signal_variance(innovation))
+    signal = Signal(image_rows, powers, features, wedge_variances(powers, innovation), groups)
+    probes = [
+        innovation.apply(random_signs(image_rows.shape, seed=seed, time=time, member=number))
+        for number in range(FIRST_PROBE, FIRST_PROBE + N_PROBES)
+    ]
+    for _ in range(N_STEPS):
+        signal = signal.likelier(innovation, probes)
+    return signal
+
+
+def signal_variance(innovation: Observations) -> float:
+    """Mean square of an innovation less that of its white noise, not below 0, (m3 m-3)2. Not collective."""
+    n_observed = max(int(np.count_nonzero(innovation.observed)), 1)
+    return max(float(np.square(innovation.values).sum()) - innovation.noise_power, 0.0) / n_observed
+
+
+def wedge_variances(powers: WedgePowers, innovation: Observations) -> FloatArray:
+    """s_w in closed form, (n_wedges,) (m3 m-3)2. Collective over the ranks of ``powers``."""
+    observed = powers.norms * np.count_nonzero(innovation.observed)
+    noise = powers.norms * innovation.noise_power
+    return innovation_variances(powers.of(innovation.values), observed, noise, powers.scale)

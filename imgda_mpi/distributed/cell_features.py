@@ -1,0 +1,76 @@
+"""Features of the cells of an image that is shared out among ranks by rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from scipy.sparse import csr_array, hstack
+
+from imgda_mpi.arrays import BoolArray, FloatArray, IntArray
+from imgda_mpi.distributed.image_rows import ImageRows
+from imgda_mpi.fourier import length_of
+from imgda_mpi.numerics.features import Groups
+
+
+class CellFeatures:
+    """The matrix Z (n_cells, n_features) of all groups of features, each less its mean over the land; 0 off the land.
+
+    Less their means features say where places differ; what is the same everywhere is left to other errors. Sums go
+    block by block of rows, in their order, so that their bits do not depend on the number of ranks.
+
+    Parameters
+    ----------
+    image_rows : ImageRows
+    groups : of the whole image, the same on every rank
+    land : (ny, nx)
+
+    Attributes
+    ----------
+    names : of the groups
+    group : (n_features,) number of the group of each feature
+    """
+
+    def __init__(self, image_rows: ImageRows, groups: Groups, land: BoolArray) -> None:
+        self.names, every = list(groups), list(groups.values())
+        self.group: IntArray = np.repeat(np.arange(len(every)), [one.shape[1] for one in every])
+        self.image_rows, cells = image_rows, land.ravel()
+        n_land = max(int(np.count_nonzero(cells)), 1)
+        self._means = np.concatenate([one.T @ cells.astype(np.float64) for one in every]) / n_land
+        first, nx = image_rows.own.start, land.shape[1]
+        self._land: dict[int, IntArray] = {}
+        self._of_land: dict[int, csr_array] = {}
+        for number, block in image_rows.own_blocks.items():
+            inside = slice((first + block.start) * nx, (first + block.stop) * nx)
+            self._land[number] = np.flatnonzero(cells[inside])
+            self._of_land[number] = csr_array(hstack([one[inside][self._land[number]] for one in every]))
+
+    def of(self, rows: FloatArray) -> FloatArray:
+        """Z^T x (n_features,) of an image's own rows (n_own, nx). Collective; the same on every rank."""
+        parts = {}
+        for number, matrix in self._of_land.items():
+            values = self._in_block(rows, number)
+            parts[number] = matrix.T @ values - self._means * values.sum()
+        return self.image_rows.total(parts, self.group.shape)
+
+    def products(self, a: FloatArray, b: FloatArray) -> FloatArray:
+        """Of the features of two images' own rows (n_own, nx): sums of (Z^T a)(Z^T b) by group. Collective."""
+        return np.asarray(np.bincount(self.group, self.of(a) * self.of(b), len(self.names)), np.float64)
+
+    def spread(self, weights: FloatArray) -> FloatArray:
+        """Z v, own rows (n_own, nx), of weights v (n_features,). Not collective."""
+        return self._to_rows(lambda matrix: matrix @ weights - self._means @ weights)
+
+    def squares(self, weights: FloatArray) -> FloatArray:
+        """Diagonal of Z diag(v) Z^T, own rows (n_own, nx), of weights v (n_features,). Not collective."""
+        means, of_means = weights * self._means, self._means @ (weights * self._means)
+        return self._to_rows(lambda matrix: matrix.power(2) @ weights - 2 * (matrix @ means) + of_means)
+
+    def _in_block(self, rows: FloatArray, number: int) -> FloatArray:
+        return np.asarray(rows[self.image_rows.own_blocks[number]].ravel()[self._land[number]])
+
+    def _to_rows(self, of_block: Callable[[csr_array], FloatArray]) -> FloatArray:
+        rows = np.zeros((length_of(self.image_rows.own), self.image_rows.shape[1]))
+        for number, block in self.image_rows.own_blocks.items():
+            rows[block].reshape(-1)[self._land[number]] = of_block(self._of_land[number])
+        return rows
