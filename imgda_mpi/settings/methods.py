@@ -150,7 +150,7 @@ class FromInnovation(Section):
         le=1,
     )
     features: bool | None = key(
-        "Whether errors are alike where moisture, soil, cover and height are, with the solver full (default: from 3,000 "
+        "Whether errors are alike where moisture, soil, cover, height are, with the solver full (default: from 3,000 "
         "observed cells on; below, where cells that are held back are likelier with them)",
         default=None,
         example="false",
