@@ -70,7 +70,8 @@ class Signal:
                 for sign, solved in zip(probes, probed, strict=True)
             ]
             expected = system.precondition.traces + np.mean(traces, axis=0)
-            groups = likelier_group_variances(groups, features.products(weighted, weighted), expected)
+            of_innovation = features.products(weighted, weighted)
+            groups = likelier_group_variances(groups, of_innovation, expected, np.bincount(features.group))
         return Signal(image_rows, powers, features, wedges, groups)
 
 
