@@ -27,6 +27,7 @@ from imgda_mpi.faults import ImgdaError
 from imgda_mpi.grid import Grid
 from imgda_mpi.methods.coefficients import settled_errors
 from imgda_mpi.methods.full import FullUpdate, expected_errors
+from imgda_mpi.numerics.features import class_members
 from imgda_mpi.numerics.localisation import Localisation
 from imgda_mpi.numerics.perturbations import Sample, random_signs
 from imgda_mpi.numerics.problem import Members, Problem
@@ -34,11 +35,18 @@ from imgda_mpi.numerics.problem import Members, Problem
 SHAPE = (32, 48)
 GRID = Grid(np.linspace(50, 20, 21), np.linspace(70, 130, 31))  # in the corner of the array
 MODELS: dict[str, Callable[[], CovarianceErrors]] = {
-    "innovation": lambda: InnovationErrors(0.0),
-    "shared": lambda: InnovationErrors(0.4),
+    "innovation": lambda: InnovationErrors(0.0, features=False),
+    "shared": lambda: InnovationErrors(0.4, features=False),
+    "featured": lambda: InnovationErrors(0.4, features=True),
+    "decided": lambda: InnovationErrors(0.0),
     "ensemble": lambda: EnsembleErrors(1200.0, 1.0),
-    "hybrid": lambda: HybridErrors(1200.0, 1.0, 0.3, 0.4),
+    "hybrid": lambda: HybridErrors(1200.0, 1.0, 0.3, 0.4, features=False),
+    "featured hybrid": lambda: HybridErrors(1200.0, 1.0, 0.3, 0.4, features=True),
 }
+
+
+SOIL = np.indices(GRID.shape)[0] * 7 // 4 % 3
+"""Class of each cell."""
 
 
 def land() -> np.ndarray:
@@ -60,7 +68,9 @@ def given(sd: float | np.ndarray = 0.05, comm: MPI.Intracomm = SELF) -> Problem:
     smooth = 0.1 * np.sin(row / 5) * np.cos(column / 7)
     noise = np.random.default_rng(4).standard_normal(GRID.shape)
     observed = land() & ((row + column) % 9 < 6)
-    return problem_of(smooth + sd * noise, observed, sd, land=land(), grid=GRID, members=members(comm))
+    innovation = smooth + 0.05 * (SOIL - 1) + sd * noise
+    problem = problem_of(innovation, observed, sd, land=land(), grid=GRID, members=members(comm))
+    return replace(problem, features={"soil": class_members(SOIL.ravel())})
 
 
 @pytest.fixture(scope="module")
@@ -160,7 +170,7 @@ def test_the_method_gives_the_increment_of_its_system(name: str, transform: Curv
     assert np.array_equal(increment.applied, land())
     assert 0 < increment.facts["solver_residual"].value <= system.TOLERANCE
     assert increment.facts["increment_unseen_rms"].value > 0
-    assert ("inflation_by_innovation" in increment.facts) == (name in ("ensemble", "hybrid"))
+    assert ("inflation_by_innovation" in increment.facts) == (name in ("ensemble", "hybrid", "featured hybrid"))
 
 
 def test_a_share_divides_the_signal(transform: CurveletTransform) -> None:
@@ -182,7 +192,7 @@ def test_coherent_observation_errors_have_no_weight_in_a_sum(transform: Curvelet
 
 
 def test_an_innovation_as_large_as_its_errors_has_a_chi2_of_1(transform: CurveletTransform) -> None:
-    facts = FullUpdate(InnovationErrors(0.0), transform).increment(given(), SELF).facts
+    facts = FullUpdate(MODELS["innovation"](), transform).increment(given(), SELF).facts
     problem, covariance = given().embedded(SHAPE), covariance_of("innovation", transform, given())
     h, d = problem.observations.observed.ravel(), problem.innovation.values.ravel()
     m = dense_signal(covariance)[np.ix_(h, h)] + 0.05**2 * np.eye(h.sum())
@@ -265,7 +275,7 @@ def test_scales_are_the_part_of_the_increment_that_they_carry() -> None:
     np.testing.assert_allclose(parts[0], transform.reconstruct(parts[2], 1), rtol=0, atol=1e-13)
 
 
-@pytest.mark.parametrize("name", ["innovation", "shared"])
+@pytest.mark.parametrize("name", ["innovation", "shared", "featured"])
 def test_expected_errors_are_the_diagonal_of_the_analysis_covariance(name: str, transform: CurveletTransform) -> None:
     problem = settled(name, transform, given())
     observations, covariance = problem.innovation, covariance_of(name, transform, given())

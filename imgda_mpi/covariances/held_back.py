@@ -37,7 +37,7 @@ def gain_by_features(
     """
     order = np.argsort(perturbation(image_rows.shape, seed=seed, time=time, kind="held back", member=0), axis=None)
     cells = order[innovation.observed.ravel()[order]]
-    held = cells[: cells.size // PART]
+    held = cells[: max(cells.size // PART, 1)]
     observed = innovation.observed.copy()
     observed.ravel()[held] = False
     others = replace(innovation, observed=observed, values=np.where(observed, innovation.values, 0.0))
@@ -70,4 +70,5 @@ def log_density(
     # The last rows of the factor are the Kalman filter's: each cell given all before it.
     factor = cholesky(matrix, lower=True, overwrite_a=True, check_finite=False)
     surprise = solve_triangular(factor, innovation.values.ravel()[cells], lower=True, check_finite=False)[-n_last:]
-    return float(-0.5 * np.sum(surprise**2) - np.sum(np.log(np.diag(factor)[-n_last:])))
+    scale = np.diag(factor)[-n_last:]
+    return float(-np.sum(surprise**2 + np.log(2 * np.pi * scale**2)) / 2)

@@ -81,7 +81,7 @@ class InnovationErrors(CovarianceErrors):
             innovation = innovation.minus(np.full(image_rows.shape, mean))
         seed, time = problem.seed, problem.time
         features, facts, words = None, {}, ""
-        if self.uses_features:
+        if self.uses_features and innovation.observed.any():
             features = CellFeatures(image_rows, features_of(problem), problem.land)
             if self._features is None and np.count_nonzero(innovation.observed) < ENOUGH_FOR_FEATURES:
                 gain = gain_by_features(image_rows, powers, innovation, features, seed=seed, time=time)

@@ -1,0 +1,204 @@
+"""The part of B on features of the cells, against dense matrices."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from problems import SELF, TIME
+from scipy.stats import multivariate_normal
+from test_full_solver import GRID, SHAPE, SOIL, dense_signal, given, land
+from transforms import impulses
+
+from imgda_mpi.covariances.features import FeaturedCovariance
+from imgda_mpi.covariances.held_back import gain_by_features, log_density
+from imgda_mpi.covariances.innovation import InnovationErrors, features_of
+from imgda_mpi.covariances.likelihood import Signal, likely_signal
+from imgda_mpi.covariances.wedge import WedgeCovariance
+from imgda_mpi.curvelet import CurveletTransform
+from imgda_mpi.distributed.cell_features import CellFeatures
+from imgda_mpi.distributed.image_rows import ImageRows
+from imgda_mpi.distributed.wedge_powers import WedgePowers
+from imgda_mpi.methods.full import FullUpdate
+from imgda_mpi.numerics.features import class_members, embed_cells, hat_functions
+from imgda_mpi.numerics.problem import Observations, Problem
+
+NOISE = 0.05
+
+
+@pytest.fixture(scope="module")
+def powers() -> WedgePowers:
+    return WedgePowers(CurveletTransform(SHAPE, 3, finest="curvelets"), SELF)
+
+
+def problem() -> Problem:
+    """On the array, with a background that is not the same everywhere, and which errors do not follow."""
+    row, column = np.indices(GRID.shape)
+    background = np.where(land(), 0.2 + 0.01 * (row % 5) + 0.002 * column, 0.0)
+    made = given(NOISE)
+    return replace(made, background=background, observations=made.observations.minus(-background)).embedded(SHAPE)
+
+
+def dense_features(problem: Problem) -> np.ndarray:
+    """Z: each feature less its mean over the land."""
+    on_land = problem.land.ravel()[:, None]
+    every = np.hstack([one.toarray() for one in features_of(problem).values()]) * on_land
+    return (every - every.sum(axis=0) / on_land.sum()) * on_land
+
+
+def features(problem: Problem) -> CellFeatures:
+    return CellFeatures(ImageRows(SELF, SHAPE), features_of(problem), problem.land)
+
+
+def test_features_are_a_matrix_of_the_land() -> None:
+    found, z = features(problem()), dense_features(problem())
+    assert found.names == ["moisture", "soil"]
+    assert np.bincount(found.group).tolist() == [8, 3]
+    image, weights = np.random.default_rng(1).standard_normal(SHAPE), np.linspace(-1, 2, 11)
+    np.testing.assert_allclose(found.of(image), z.T @ image.ravel(), rtol=0, atol=1e-12)
+    np.testing.assert_allclose(found.spread(weights).ravel(), z @ weights, rtol=0, atol=1e-14)
+    np.testing.assert_allclose(found.squares(weights).ravel(), (z**2) @ weights, rtol=0, atol=1e-14)
+    cells = np.array([700, 3, 512])
+    np.testing.assert_allclose(found.at(cells), z[cells], rtol=0, atol=1e-15)
+
+
+def test_the_signal_is_that_of_wedges_and_of_features(powers: WedgePowers) -> None:
+    rows, variances = ImageRows(SELF, SHAPE), 0.1 ** powers.scale.astype(float)
+    wedges = WedgeCovariance(rows, powers, variances, 0.3)
+    covariance = FeaturedCovariance(wedges, features(problem()), np.array([0.01, 0.002]), 0.3)
+    z = dense_features(problem())
+    low_rank = z * np.repeat([0.01, 0.002], [8, 3]) @ z.T
+    np.testing.assert_allclose(dense_signal(covariance), dense_signal(wedges) + low_rank, rtol=0, atol=1e-15)
+    image = np.random.default_rng(1).standard_normal(SHAPE)
+    parts = covariance.parts(image)
+    np.testing.assert_allclose(
+        parts["soil"].ravel(), 0.7 * 0.002 * z[:, 8:] @ (z[:, 8:].T @ image.ravel()), rtol=0, atol=1e-15
+    )
+    total = parts["moisture"] + parts["soil"] + wedges.apply(image)
+    np.testing.assert_allclose(total, covariance.apply(image), rtol=0, atol=1e-14)
+
+
+def test_the_preconditioner_is_the_inverse_where_that_of_the_wedges_is(powers: WedgePowers) -> None:
+    """With everything observed and one error of all observations, it is exact."""
+    rows, noise = ImageRows(SELF, SHAPE), np.full(SHAPE, NOISE**2)
+    whole = replace(problem(), land=np.ones(SHAPE, bool))
+    wedges = WedgeCovariance(rows, powers, 0.1 ** powers.scale.astype(float))
+    groups = np.array([0.01, 0.002])
+    covariance = FeaturedCovariance(wedges, features(whole), groups)
+    inverse = np.linalg.inv(dense_signal(covariance) + np.diag(noise.ravel()))
+    precondition = covariance.preconditioner(noise)
+    found = np.array([precondition(unit).ravel() for unit in impulses(SHAPE)[:40]])
+    np.testing.assert_allclose(found, inverse[:40], rtol=0, atol=1e-5 * inverse.max())
+    z = dense_features(whole)
+    of_features = np.einsum("ik,ij,jk->k", z, inverse, z)
+    group = features(whole).group
+    np.testing.assert_allclose(precondition.traces, np.bincount(group, of_features), rtol=1e-4)
+    # One that was made for other variances of the features is as good.
+    other = FeaturedCovariance(wedges, features(whole), 9 * groups).preconditioner(noise)
+    near = other.with_variances(groups[group])
+    np.testing.assert_allclose(near.traces, precondition.traces, rtol=1e-6)
+
+
+def log_likelihood(signal: Signal, innovation: Observations) -> float:
+    h = innovation.observed.ravel()
+    matrix = dense_signal(signal.covariance())[np.ix_(h, h)] + np.diag(innovation.noise.ravel()[h])
+    return float(multivariate_normal(cov=matrix).logpdf(innovation.values.ravel()[h]))
+
+
+def test_steps_lead_to_likelier_variances(powers: WedgePowers) -> None:
+    innovation, rows = problem().innovation, ImageRows(SELF, SHAPE)
+    with_features, without = (
+        likely_signal(rows, powers, innovation, of, seed=1, time=TIME) for of in (features(problem()), None)
+    )
+    start = replace(with_features, groups=np.full(2, 0.01), near=None)
+    nothing = replace(with_features, groups=np.zeros(2), near=None)
+    # The innovation follows the class of soil, and not the background's moisture.
+    moisture, soil = with_features.groups
+    assert moisture < 0.1 * soil
+    assert soil == pytest.approx(0.05**2 * 2 / 3, rel=0.5)
+    found = log_likelihood(with_features, innovation)
+    for other in (start, nothing, without):
+        assert found > log_likelihood(other, innovation) + 2
+
+
+def test_a_step_counts_what_the_dense_matrices_say(powers: WedgePowers) -> None:
+    innovation, rows = problem().innovation, ImageRows(SELF, SHAPE)
+    start = Signal(rows, powers, features(problem()), 0.1 ** powers.scale.astype(float), np.array([1e-3, 2e-3]))
+    rng = np.random.default_rng(5)
+    probes = [innovation.apply(rng.choice([-1.0, 1.0], SHAPE)) for _ in range(40)]
+    found = start.likelier(innovation, probes, is_near=False).groups / start.groups
+    h, z = innovation.observed.ravel(), dense_features(problem())
+    inverse = np.linalg.inv(dense_signal(start.covariance())[np.ix_(h, h)] + np.diag(innovation.noise.ravel()[h]))
+    weighted = (z[h].T @ inverse @ innovation.values.ravel()[h]) ** 2
+    expected = np.einsum("ik,ij,jk->k", z[h], inverse, z[h])
+    for group, number, n in ((slice(8), 0, 8), (slice(8, 11), 1, 3)):
+        trace = expected[group].sum()
+        information = n * (start.groups[number] * trace / n) ** 2
+        factor = weighted[group].sum() / trace * information / (information + 2)
+        assert found[number] == pytest.approx(factor, rel=0.1)
+
+
+def test_held_back_cells_have_the_density_of_the_dense_matrices(powers: WedgePowers) -> None:
+    innovation, rows = problem().innovation, ImageRows(SELF, SHAPE)
+    signal = Signal(rows, powers, features(problem()), 0.1 ** powers.scale.astype(float), np.array([1e-3, 2e-3]))
+    cells = np.random.default_rng(2).permutation(np.flatnonzero(innovation.observed))
+    found = log_density(signal, signal.features.at(cells), innovation, cells, 20)
+    every = log_likelihood(signal, innovation)
+    others = innovation.observed.copy()
+    others.ravel()[cells[-20:]] = False
+    rest = replace(innovation, observed=others, values=np.where(others, innovation.values, 0.0))
+    assert found == pytest.approx(every - log_likelihood(signal, rest), rel=1e-6)
+
+
+@pytest.mark.parametrize("follows", [True, False])
+def test_features_are_taken_where_held_back_cells_say_so(powers: WedgePowers, follows: bool) -> None:
+    """Soil that errors follow, and soil that they do not."""
+    problem_of_kind = problem()
+    if not follows:
+        shuffled = class_members(np.random.default_rng(3).permutation(SOIL.ravel()))
+        problem_of_kind = replace(
+            problem_of_kind,
+            features={"soil": embed_cells(shuffled, GRID.shape, SHAPE)},
+            observations=problem_of_kind.observations.minus(0.05 * (np.pad(SOIL, [(0, 11), (0, 17)]) - 1)),
+        )
+    rows = ImageRows(SELF, SHAPE)
+    gain = gain_by_features(rows, powers, problem_of_kind.innovation, features(problem_of_kind), seed=3, time=TIME)
+    assert (gain > 0.02) == follows
+    covariance = InnovationErrors(0.0).covariance(rows, powers, problem_of_kind)
+    assert isinstance(covariance, FeaturedCovariance) == (gain > 0)
+    assert covariance.facts["gain_by_features"].value == gain
+    assert ("no features (" in covariance.summary) == (gain <= 0)
+
+
+def test_features_reach_land_that_is_far_from_every_observation() -> None:
+    """Two halves alike in soil, one of them observed: distance carries nothing over, soil does."""
+    shape = (32, 128)
+    row, column = np.indices(shape)
+    observed, soil = column < 50, row // 4 % 2
+    land_everywhere = np.ones(shape, bool)
+    rng = np.random.default_rng(4)
+    truth = 0.08 * (soil - 0.5)
+    values = np.where(observed, truth + 0.03 * rng.standard_normal(shape), 0.0)
+    seen = Observations(values, observed, 0.03)
+    whole = replace(
+        problem(),
+        grid=replace(GRID, latitude=np.linspace(30, -1, 32), longitude=np.linspace(0, 127, 128)),
+        background=np.zeros(shape),
+        land=land_everywhere,
+        observations=seen,
+        features={"soil": class_members(soil.ravel())},
+    )
+    transform = CurveletTransform(whole.grid.transform_shape(4), 4, finest="curvelets")
+    far = column > 100
+    errors = {}
+    for used in (True, False):
+        image = FullUpdate(InnovationErrors(0.0, features=used), transform).increment(whole, SELF).image
+        errors[used] = np.sqrt(np.mean((image - truth)[far] ** 2))
+    assert errors[True] < 0.3 * errors[False]
+    assert errors[False] == pytest.approx(0.04, rel=0.3)
+
+
+def test_the_hats_of_a_value_without_quantiles_are_one() -> None:
+    assert hat_functions(np.full(5, 0.2), 8).toarray().tolist() == [[1.0]] * 5
+    assert hat_functions(np.full(5, np.nan), 8).shape == (5, 0)
