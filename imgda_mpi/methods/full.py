@@ -35,8 +35,8 @@ class FullUpdate(CoefficientUpdate):
     """All observed pixels together; land that was not observed gets what B carries there.
 
     Parameters are those of `CoefficientUpdate`; of the most likely increment the part that the scales carry is applied.
-    With ``diagnose`` it finds what the increment does not need: statistics of wedges, and the errors to be expected of
-    an update of all scales, which take some solutions more.
+    With ``diagnose`` it finds what the increment does not need: statistics of wedges, where B has variances of them,
+    and the errors to be expected of an update of all scales, which take some solutions more.
     """
 
     solver = "full"
@@ -76,7 +76,8 @@ class FullUpdate(CoefficientUpdate):
         images = {name: image_rows.whole(part)[:ny, :nx] for name, part in parts.items()}
         if self._diagnose:
             variances = covariance.coefficient_variances(powers, seed=problem.seed, time=problem.time)
-            statistics = wedge_statistics(powers, variances, innovation, image)
+            if variances is not None:
+                statistics = wedge_statistics(powers, variances, innovation, image)
         summary += f"{covariance.summary}: {solution.iterations} iterations, residual {solution.residual:.1e}"
         facts = {
             **facts,
@@ -207,7 +208,7 @@ def expected_errors(
 
 
 def wedge_statistics(
-    powers: WedgePowers, variances: FloatArray | None, innovation: Observations, increment: FloatArray
+    powers: WedgePowers, variances: FloatArray, innovation: Observations, increment: FloatArray
 ) -> WedgeStatistics:
     """Powers of each wedge, and what is known of its variances, as if all was observed land. Collective.
 
@@ -216,15 +217,14 @@ def wedge_statistics(
     layout = powers.transform.layout
     n_values = np.array([wedge.stop - wedge.start for wedge in layout.wedges])
     norms = powers.norms * innovation.values.size / n_values
+    background, coherent = norms * variances
+    observation = norms * float(innovation.variance.mean()) + coherent
     values = {
         "innovation_power_mean": powers.of(innovation.values) / n_values,
         "increment_power_mean": powers.of(increment) / n_values,
-        "observation_variance_mean": norms * float(innovation.variance.mean()),
+        "observation_variance_mean": observation,
+        "background_variance_mean": background,
+        "gain_mean": gain(background, observation),
     }
-    if variances is not None:
-        background, coherent = variances
-        values["background_variance_mean"] = norms * background
-        values["observation_variance_mean"] += norms * coherent
-        values["gain_mean"] = gain(values["background_variance_mean"], values["observation_variance_mean"])
     number = np.array([wedge.number for wedge in layout.wedges])
     return WedgeStatistics(powers.scale, number, values)
