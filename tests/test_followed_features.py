@@ -13,8 +13,9 @@ from pictures import on_grid, read_numbers, touching
 from problems import COMMS, SELF, TIME, agree, problem_of
 
 from imgda_mpi.covariances import features as featured
+from imgda_mpi.covariances import system
 from imgda_mpi.covariances.features import FeaturedCovariance
-from imgda_mpi.covariances.innovation import InnovationErrors
+from imgda_mpi.covariances.innovation import InnovationErrors, features_of
 from imgda_mpi.covariances.wedge import WedgeCovariance
 from imgda_mpi.curvelet import CurveletTransform
 from imgda_mpi.distributed import image_rows
@@ -22,8 +23,12 @@ from imgda_mpi.distributed.cell_features import CellFeatures
 from imgda_mpi.distributed.image_rows import ImageRows
 from imgda_mpi.distributed.wedge_powers import WedgePowers
 from imgda_mpi.methods.full import FullUpdate
+from imgda_mpi.numerics.conjugate_gradients import conjugate_gradients
 from imgda_mpi.numerics.features import class_members, hat_functions
 from imgda_mpi.numerics.problem import Problem
+from imgda_mpi.planning.case import Case as PlannedCase
+from imgda_mpi.planning.case import CaseFeatures
+from imgda_mpi.planning.full import FullCost
 from imgda_mpi.report.followed_features import features_section
 from imgda_mpi.report.picture import Section, write_picture
 from imgda_mpi.results.account_file import read_account
@@ -127,6 +132,38 @@ def test_parts_are_projections_on_the_increment(scales: list[int] | None) -> Non
         assert facts[f"increment_part_{name}"].value == pytest.approx(expected, rel=1e-9, abs=1e-12)
     every = [fact.value for name, fact in facts.items() if name.startswith("increment_part_")]
     assert sum(every) == pytest.approx(1, rel=1e-9)
+
+
+def test_plan_counts_what_features_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    given, transform, counts = problem(), CurveletTransform(SHAPE, 3), {"filter": 0, "whole": 0, "iterations": 0}
+
+    def counted(name: str) -> None:
+        function = getattr(ImageRows, name)
+
+        def count(*arguments: object) -> object:
+            counts[name] += 1
+            return function(*arguments)
+
+        monkeypatch.setattr(ImageRows, name, count)
+
+    def solved(*arguments: object, **keys: object) -> object:
+        found = conjugate_gradients(*arguments, **keys)
+        counts["iterations"] += found.iterations
+        return found
+
+    counted("filter")
+    counted("whole")
+    monkeypatch.setattr(system, "conjugate_gradients", solved)
+    FullUpdate(InnovationErrors(features=True), transform).increment(given, SELF)
+    groups_used = features_of(given)
+    features = CaseFeatures(sum(one.shape[1] for one in groups_used.values()), len(groups_used))
+    cost = FullCost(PlannedCase(transform.layout, 8, 0, given.land.size, 1000, 0, features), 1)
+    assert counts["filter"] - 2 * counts["iterations"] == cost.n_filters - 2 * cost.iterations
+    assert counts["whole"] == cost.n_whole
+    more = replace(cost.case, features=replace(features, n_entries=5000, n_observed=700))
+    expected = 12 * 5000 * 3 + 4 * features.n_features * 700
+    assert FullCost(more, 1).features_memory == [expected]
+    assert not cost.features_memory.any()
 
 
 def test_without_features_nothing_is_said_of_them() -> None:

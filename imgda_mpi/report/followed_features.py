@@ -34,7 +34,11 @@ def features_section(material: Material) -> Section | str:
             of_run = [account for account in ran.accounts if followed(account)]
             return _section(*shown, of_run if len(of_run) > 1 else [])
     account = material.shown[1]
-    return f"errors of the analysis of {moment(account.time)} ({account.method}) have no part on features of the cells"
+    asked = "gain_by_features" in account.facts
+    return (
+        f"errors of the analysis of {moment(account.time)} ({account.method}) have no part on features of the cells"
+        + (", with which cells that were held back were not likelier" if asked else "")
+    )
 
 
 def followed(account: Account) -> list[str]:
