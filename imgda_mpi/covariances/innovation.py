@@ -8,6 +8,7 @@ from scipy.sparse import csr_array
 from imgda_mpi.arrays import Values
 from imgda_mpi.covariances.covariance import CovarianceErrors
 from imgda_mpi.covariances.features import FeaturedCovariance
+from imgda_mpi.covariances.held_back import gain_by_features
 from imgda_mpi.covariances.likelihood import likely_signal, wedge_variances
 from imgda_mpi.covariances.noise import masked_variance, observation_variances
 from imgda_mpi.covariances.wedge import WedgeCovariance
@@ -17,7 +18,9 @@ from imgda_mpi.distributed.own_coefficients import OwnWedges
 from imgda_mpi.distributed.wedge_powers import WedgePowers
 from imgda_mpi.grid import LONGEST_WAVE
 from imgda_mpi.numerics.features import hat_functions
-from imgda_mpi.numerics.problem import Observations, Problem
+from imgda_mpi.numerics.problem import Fact, Observations, Problem
+
+ENOUGH_FOR_FEATURES = 3000  # observed cells
 
 MOISTURE_KNOTS = 8  # of the hat functions of the background's moisture
 
@@ -76,12 +79,21 @@ class InnovationErrors(CovarianceErrors):
         if problem.grid.extent < LONGEST_WAVE and innovation.observed.any():
             mean = float(innovation.values[innovation.observed].mean())
             innovation = innovation.minus(np.full(image_rows.shape, mean))
-        features = None
-        if self._features is not False:
-            groups = features_of(problem)
-            features = CellFeatures(image_rows, groups, problem.land) if groups else None
-        signal = likely_signal(image_rows, powers, innovation, features, seed=problem.seed, time=problem.time)
-        return signal.covariance(share, mean**2)
+        seed, time = problem.seed, problem.time
+        features, facts, words = None, {}, ""
+        if self.uses_features:
+            features = CellFeatures(image_rows, features_of(problem), problem.land)
+            if self._features is None and np.count_nonzero(innovation.observed) < ENOUGH_FOR_FEATURES:
+                gain = gain_by_features(image_rows, powers, innovation, features, seed=seed, time=time)
+                meaning = "log likelihood of a held-back cell with features, less that without"
+                facts = {"gain_by_features": Fact(gain, "1", meaning)}
+                words = f" ({gain:+.3f} in the log likelihood of a held-back cell)"
+                if gain <= 0:
+                    features, words = None, f", no features{words}"
+        signal = likely_signal(image_rows, powers, innovation, features, seed=seed, time=time)
+        covariance = signal.covariance(share, mean**2)
+        covariance.facts, covariance.summary = {**covariance.facts, **facts}, covariance.summary + words
+        return covariance
 
 
 def features_of(problem: Problem) -> dict[str, csr_array]:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from imgda_mpi.arrays import FloatArray, Values
 
 # Part of the generator's key: numbers must not change, or every ensemble changes with them.
-KINDS = {"background": 0, "observation": 1, "signs": 2, "sample": 3}
+KINDS = {"background": 0, "observation": 1, "signs": 2, "sample": 3, "held back": 4}
 
 ENSEMBLES = ("background", "observation")
 """Kinds of perturbed members, in the order in which they are worked on."""
@@ -43,7 +43,8 @@ def perturbation(
     time : datetime
         Of the analysis, with a time zone; fractions of a second do not count.
     kind : str
-        ``background`` or ``observation``: what is perturbed; ``signs`` for `random_signs`, ``sample`` for `Sample`.
+        ``background`` or ``observation``: what is perturbed; ``signs`` for `random_signs`, ``sample`` for `Sample`,
+        ``held back`` for the order in which cells are held back.
     member : int
         Number of the member, from 0.
     dtype : dtype

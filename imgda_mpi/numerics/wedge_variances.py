@@ -102,7 +102,8 @@ def means_of_scales(variances: FloatArray, information: FloatArray, scale: IntAr
         if one - 2 in means:
             coarser, coarsest = means[one - 1], means[one - 2]
             guess = coarser * min(coarser / coarsest, 1.0) if coarsest > 0 else 0.0
-            weight = guess**2 * total
+            # Where the coarser ones hold nothing, a scale that clearly holds something is believed all the same.
+            weight = max(guess, mean) ** 2 * total
             mean = (weight * mean + PRIOR_MODES * guess) / (weight + PRIOR_MODES)
         means[one] = max(mean, 0.0)
     return np.array([means[one] for one in scale.tolist()])
