@@ -17,6 +17,9 @@ from imgda_mpi.results.analysis_file import DIAGNOSTICS, read_analysis, read_par
 PART = "increment_part_"
 """Of facts, before the name of what an increment follows."""
 
+OF_FEATURES = ("feature_", "increment_by_", PART)
+"""How the names of facts about features begin."""
+
 REST = "distance"
 """Name of what no features carry."""
 
@@ -54,7 +57,7 @@ def _section(folder: Path, account: Account, of_run: Sequence[Account]) -> Secti
     if np.isfinite(by_features):
         most = max((name for name in parts if name != REST), key=lambda name: parts[name])
         text += (
-            f"{_percent(by_features)} of the increment follows features of the cells, wherever they lie: most of it "
+            f"{_percent(by_features)} of the increment follows features of the cells, wherever they lie, above all "
             f"their {most} ({_percent(parts[most])}). {_percent(parts[REST])} follows {_title(REST, account)}."
         )
     else:
@@ -72,18 +75,20 @@ def _table(account: Account, of_run: Sequence[Account]) -> Table:
     rows = [["follows", "part", *means, "RMS of the part", "SD of the signal", "features"]]
     for name in followed(account):
         values = [one.facts[f"{PART}{name}"].value for one in of_run if f"{PART}{name}" in one.facts]
+        corrected = [value for value in values if np.isfinite(value)]
         rows.append(
             [
                 _title(name, account),
                 _percent(account.facts[f"{PART}{name}"].value),
-                *([_percent(float(np.mean(values)))] if of_run else []),
+                *([_percent(float(np.mean(corrected)) if corrected else float("nan"))] if of_run else []),
                 number(f"increment_by_{name}", ".4f"),
                 number(f"feature_sd_{name}", ".4f"),
                 number(f"feature_count_{name}", "d"),
             ]
         )
     caption = (
-        f"What the increment of {moment(account.time)} follows. Parts are projections on it, and add up to 100 %. Root "
+        f"What the increment of {moment(account.time)} follows. Parts are projections on it, which add up to "
+        "100 %; one that is against the increment is below 0. Root "
         f"mean squares of the parts, and standard deviations of the signal in the innovation, over the land, {UNIT}."
     )
     return Table(caption, rows)
@@ -127,4 +132,4 @@ def _percent(part: float) -> str:
     >>> _percent(0.254)
     '25 %'
     """
-    return "-" if np.isnan(part) else f"{100 * part:.0f} %".replace("-", MINUS)
+    return "-" if np.isnan(part) else f"{round(100 * part)} %".replace("-", MINUS)
