@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from datetime import datetime
 
 import numpy as np
@@ -28,12 +29,19 @@ class FeaturedCovariance(Covariance):
     features : Z, of the same rows
     group_variances : b_g, of the features of each group, (n_groups,) (m3 m-3)2
     coherent_share : a
+    near : the preconditioner of such a signal with variances that are near to these, and with the same noise: one that
+        will do; made anew unless given
     """
 
     def __init__(
-        self, wedges: WedgeCovariance, features: CellFeatures, group_variances: FloatArray, coherent_share: float = 0.0
+        self,
+        wedges: WedgeCovariance,
+        features: CellFeatures,
+        group_variances: FloatArray,
+        coherent_share: float = 0.0,
+        near: Woodbury | None = None,
     ) -> None:
-        self._wedges, self._features, self._share = wedges, features, coherent_share
+        self._wedges, self._features, self._share, self._near = wedges, features, coherent_share, near
         self.group_variances, self._variances = group_variances, group_variances[features.group]
         self.mean_variance = wedges.mean_variance
         of_features = features.squares(self._variances)
@@ -96,6 +104,8 @@ class FeaturedCovariance(Covariance):
 
     def preconditioner(self, noise: FloatArray) -> Woodbury:
         """That of the wedges, corrected for the features. Collective."""
+        if self._near is not None:
+            return self._near.with_variances(self._variances)
         return Woodbury(self._wedges.preconditioner(noise), self._features, self._variances, noise > 0)
 
     def _facts_of(self, name: str, number: int) -> dict[str, Fact]:
@@ -140,7 +150,7 @@ class Woodbury:
         variances: FloatArray,
         observed: BoolArray,
     ) -> None:
-        self._invert, self._rows = invert, features.image_rows
+        self._invert, self._features, self._rows = invert, features, features.image_rows
         n_features = variances.size
         # G Z on the observed pixels, block by block: single precision is enough to precondition with.
         self._observed = {n: np.flatnonzero(observed[block]) for n, block in self._rows.own_blocks.items()}
@@ -152,12 +162,21 @@ class Woodbury:
             products[number] = features.of(inverted)
             for n, seen in self._observed.items():
                 self._inverted[n][number] = inverted[self._rows.own_blocks[n]].ravel()[seen]
-        products = (products + products.T) / 2
-        root = np.sqrt(variances)
-        inner = np.eye(n_features) + root[:, None] * products * root
+        self._products = (products + products.T) / 2
+        self._set_variances(variances)
+
+    def with_variances(self, variances: FloatArray) -> Woodbury:
+        """The same with other variances v of the features. Not collective."""
+        other = copy(self)
+        other._set_variances(variances)
+        return other
+
+    def _set_variances(self, variances: FloatArray) -> None:
+        products, root = self._products, np.sqrt(variances)
+        inner = np.eye(root.size) + root[:, None] * products * root
         self._inner = root[:, None] * np.linalg.inv(inner) * root
         of_features = np.diag(products - products @ self._inner @ products)
-        self.traces = np.bincount(features.group, of_features, len(features.names))
+        self.traces = np.bincount(self._features.group, of_features, len(self._features.names))
 
     def __call__(self, rows: FloatArray) -> FloatArray:
         """P times an image, (n_own, nx)."""

@@ -35,6 +35,7 @@ class Signal:
     features : of the cells, None for a signal of wedges alone
     wedges : s_w, (n_wedges,) (m3 m-3)2
     groups : b_g, (n_groups,) (m3 m-3)2
+    near : see `FeaturedCovariance`
     """
 
     image_rows: ImageRows
@@ -42,14 +43,19 @@ class Signal:
     features: CellFeatures | None
     wedges: FloatArray
     groups: FloatArray
+    near: Woodbury | None = None
 
     def covariance(self, share: float = 0.0, mean_variance: float = 0.0) -> WedgeCovariance | FeaturedCovariance:
         """B = (1 - a) S with the share a; see `WedgeCovariance` for the variance of the mean. Collective."""
         of_wedges = WedgeCovariance(self.image_rows, self.powers, self.wedges, share, mean_variance)
-        return of_wedges if self.features is None else FeaturedCovariance(of_wedges, self.features, self.groups, share)
+        if self.features is None:
+            return of_wedges
+        return FeaturedCovariance(of_wedges, self.features, self.groups, share, self.near)
 
-    def likelier(self, innovation: Observations, probes: list[FloatArray]) -> Signal:
+    def likelier(self, innovation: Observations, probes: list[FloatArray], *, is_near: bool) -> Signal:
         """One step towards the most likely variances, given an innovation. Collective.
+
+        ``is_near`` says that the step will be a small one: what its systems are preconditioned with is used again.
 
         ``probes`` are images of random signs on the observed pixels: they have the traces of the expectation for their
         mean, and an image has many pixels. The traces of features, of which there are few, are those of the
@@ -63,15 +69,17 @@ class Signal:
         products = [powers.of(sign, image_rows.whole(solved)) for sign, solved in zip(probes, probed, strict=True)]
         of_innovation, expected = powers.of(image_rows.whole(weighted)), np.mean(products, axis=0)
         wedges = likelier_variances(self.wedges, of_innovation, expected, observed, powers.scale)
-        groups = self.groups
+        groups, near = self.groups, None
         if features is not None and isinstance(system.precondition, Woodbury):
             traces = [
                 features.products(sign[own], solved - system.apply(system.precondition(sign[own])))
                 for sign, solved in zip(probes, probed, strict=True)
             ]
             expected = system.precondition.traces + np.mean(traces, axis=0)
-            groups = likelier_group_variances(groups, features.products(weighted, weighted), expected)
-        return Signal(image_rows, powers, features, wedges, groups)
+            of_innovation = features.products(weighted, weighted)
+            groups = likelier_group_variances(groups, of_innovation, expected, np.bincount(features.group))
+            near = system.precondition if is_near else None
+        return Signal(image_rows, powers, features, wedges, groups, near)
 
 
 def likely_signal(
@@ -95,8 +103,8 @@ def likely_signal(
         innovation.apply(random_signs(image_rows.shape, seed=seed, time=time, member=number))
         for number in range(FIRST_PROBE, FIRST_PROBE + N_PROBES)
     ]
-    for _ in range(N_STEPS):
-        signal = signal.likelier(innovation, probes)
+    for step in range(N_STEPS):
+        signal = signal.likelier(innovation, probes, is_near=step > 0)
     return signal
 
 

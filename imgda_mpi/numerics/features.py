@@ -73,10 +73,15 @@ def embed_cells(features: csr_array, shape: tuple[int, int], larger: tuple[int, 
 
 
 SMALLEST_FACTOR, LARGEST_FACTOR = 0.02, 3.0
-"""By which the variance of a group of features changes at most in a step."""
+"""By which the variance of a group of features changes at most in a step towards the most likely one."""
+
+PRIOR_FEATURES = 2.0
+"""Features' worth of information that a group needs to count as much as the belief that it has no variance."""
 
 
-def likelier_group_variances(variances: FloatArray, weighted: FloatArray, expected: FloatArray) -> FloatArray:
+def likelier_group_variances(
+    variances: FloatArray, weighted: FloatArray, expected: FloatArray, n_features: IntArray
+) -> FloatArray:
     """One step of the variances of groups of features towards the most likely ones.
 
     Parameters
@@ -85,18 +90,23 @@ def likelier_group_variances(variances: FloatArray, weighted: FloatArray, expect
     weighted : |Z_g^T z|^2 with the features Z_g of a group and z = M^-1 d, of the innovation d and its covariance M =
         H S H^T + R, (n_groups,) (m3 m-3)-2
     expected : of them if ``variances`` are right, trace(Z_g^T M^-1 Z_g), (n_groups,) (m3 m-3)-2
+    n_features : of each group, (n_groups,)
 
     Notes
     -----
-    b_g ``weighted`` / ``expected``: most likely where it stands still (Harville 1977, J. Am. Stat. Assoc. 72, 320).
+    b_g ``weighted`` / ``expected`` is most likely where it stands still (Harville 1977, J. Am. Stat. Assoc. 72, 320).
+    It is drawn to 0 the more the less is known of it: with the part v = b_g ``expected`` / n of its n features that
+    noise does not hide, by n v^2 / (n v^2 + `PRIOR_FEATURES`). A group without a signal is soon without a variance.
 
     Examples
     --------
-    >>> likelier_group_variances(np.array([1.0, 1.0]), np.array([2.0, 9.0]), np.array([4.0, 1.0])).tolist()
-    [0.5, 3.0]
+    >>> likelier_group_variances(np.array([1.0]), np.array([2.0]), np.array([4.0]), np.array([4])).round(3).tolist()
+    [0.333]
     """
     factor = np.divide(weighted, expected, out=np.full_like(weighted, LARGEST_FACTOR), where=expected > 0)
-    return np.asarray(variances * np.clip(factor, SMALLEST_FACTOR, LARGEST_FACTOR))
+    information = n_features * np.clip(variances * expected / n_features, 0.0, 1.0) ** 2
+    known = information / (information + PRIOR_FEATURES)
+    return np.asarray(variances * known * np.clip(factor, SMALLEST_FACTOR, LARGEST_FACTOR))
 
 
 def _matrix(rows: IntArray, columns: IntArray, weights: FloatArray, shape: tuple[int, int]) -> csr_array:

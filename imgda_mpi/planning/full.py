@@ -24,7 +24,7 @@ N_POWERS, N_MADE = 21, 4  # images whose coefficients are taken, each rank its w
 VECTORS = 9  # rows that are alive in an iteration, working places included
 IMAGES = 6  # whole images: innovation, signs, two solutions and what they are made of
 
-N_PRECONDITIONERS, N_PROBED = 4, 6  # each made with a filter for each feature; images that traces are corrected with
+N_PRECONDITIONERS, N_PROBED = 2, 6  # each made with a filter for each feature; images that traces are corrected with
 ENTRY, PRECONDITIONER = 12, 4  # bytes of an entry of a sparse matrix, and of an observed cell and feature
 
 
