@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from types import MappingProxyType
 from typing import ClassVar, Generic, TypeVar
 
@@ -29,9 +30,6 @@ class Covariance(ABC):
     variance : diagonal of B, (n_own, nx) (m3 m-3)2
     coherent_variance : diagonal of S - B, a number or (n_own, nx) (m3 m-3)2
     mean_variance : of an error in S that is the same in all pixels, (m3 m-3)2
-    coefficient_variances : of B, of a coefficient whose curvelet has norm 1, (n_wedges,) (m3 m-3)2; None where B has
-        none
-    coherent_coefficient_variances : the same of S - B
     facts : what was found on the way to it, by name
     summary : the same in a few words, for the log
     """
@@ -39,8 +37,6 @@ class Covariance(ABC):
     variance: FloatArray
     coherent_variance: float | FloatArray = 0.0
     mean_variance: float = 0.0
-    coefficient_variances: FloatArray | None = None
-    coherent_coefficient_variances: FloatArray | None = None
     facts: Mapping[str, Fact] = MappingProxyType({})
     summary: str = ""
 
@@ -59,6 +55,14 @@ class Covariance(ABC):
     def parts(self, rows: FloatArray) -> dict[str, FloatArray]:
         """B times an image (n_own, nx), as far as it follows features of the place: by their groups. Collective."""
         return {}
+
+    def coefficient_variances(self, powers: WedgePowers, *, seed: int, time: datetime) -> FloatArray | None:
+        """Of B and of S - B, of a coefficient of each wedge whose curvelet has norm 1, (2, n_wedges) (m3 m-3)2.
+
+        Means over positions, as if there was land everywhere; None where B has none. With the key of an analysis for
+        what is estimated. Collective.
+        """
+        return None
 
     @abstractmethod
     def draw(self, sample: Sample) -> FloatArray:

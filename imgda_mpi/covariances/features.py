@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from copy import copy
+from datetime import datetime
 
 import numpy as np
 
@@ -11,8 +12,12 @@ from imgda_mpi.arrays import BoolArray, FloatArray
 from imgda_mpi.covariances.covariance import Covariance
 from imgda_mpi.covariances.wedge import WedgeCovariance
 from imgda_mpi.distributed.cell_features import CellFeatures
-from imgda_mpi.numerics.perturbations import Sample
+from imgda_mpi.distributed.wedge_powers import WedgePowers
+from imgda_mpi.numerics.perturbations import Sample, random_signs
 from imgda_mpi.numerics.problem import Fact
+
+N_IMAGES = 8  # that powers of features are estimated with
+SIGNS_OF_FEATURES = 2000  # number of the signs: lower ones are those of the expected errors and of likelihoods
 
 
 class FeaturedCovariance(Covariance):
@@ -39,15 +44,16 @@ class FeaturedCovariance(Covariance):
         self._wedges, self._features, self._share, self._near = wedges, features, coherent_share, near
         self.group_variances, self._variances = group_variances, group_variances[features.group]
         self.mean_variance = wedges.mean_variance
-        self.coefficient_variances = wedges.coefficient_variances
-        self.coherent_coefficient_variances = wedges.coherent_coefficient_variances
         of_features = features.squares(self._variances)
         self.facts = {
-            f"feature_variance_{name}": Fact(
-                float(variance), "(m3 m-3)2", f"variance of the signal on each feature of the {name} of the cells"
-            )
-            for name, variance in zip(features.names, group_variances, strict=True)
+            fact: value
+            for number, name in enumerate(features.names)
+            for fact, value in self._facts_of(name, number).items()
         }
+        by_distance = float(np.sqrt(wedges.signal_variance))
+        self.facts["feature_sd_distance"] = Fact(
+            by_distance, "m3 m-3", "standard deviation of the signal by distance and direction"
+        )
         self.summary = f", features of {', '.join(features.names)}"
         self.variance = wedges.variance + (1 - coherent_share) * of_features
         self.coherent_variance = wedges.coherent_variance + coherent_share * of_features
@@ -73,6 +79,23 @@ class FeaturedCovariance(Covariance):
             for number, name in enumerate(self._features.names)
         }
 
+    def coefficient_variances(self, powers: WedgePowers, *, seed: int, time: datetime) -> FloatArray:
+        """Of B and of S - B, with what features have in a wedge, (2, n_wedges) (m3 m-3)2. Collective.
+
+        Z diag(b) Z^T has the power that Z sqrt(b) e has in the mean over random signs e. It is estimated with a few
+        images that share the features out: neighbouring knots, which have much in common, are in different ones.
+        """
+        features, shape = self._features, (1, self._variances.size)
+        signs = random_signs(shape, seed=seed, time=time, member=SIGNS_OF_FEATURES)[0]
+        weights, image_of = signs * np.sqrt(self._variances), np.arange(signs.size) % N_IMAGES
+        power = np.zeros_like(powers.norms)
+        for number in range(N_IMAGES):
+            rows = features.spread(np.where(image_of == number, weights, 0.0))
+            power += powers.of(features.image_rows.whole(rows))
+        shares = np.array([[1 - self._share], [self._share]])
+        of_wedges = self._wedges.coefficient_variances(powers, seed=seed, time=time)
+        return np.asarray(of_wedges + shares * power / (powers.norms * features.n_land))
+
     def draw(self, sample: Sample) -> FloatArray:
         """A draw of the wedges and one of the features, (n_own, nx) m3 m-3. Collective."""
         white = sample.white((1, self._variances.size), 1)[0]
@@ -84,6 +107,22 @@ class FeaturedCovariance(Covariance):
         if self._near is not None:
             return self._near.with_variances(self._variances)
         return Woodbury(self._wedges.preconditioner(noise), self._features, self._variances, noise > 0)
+
+    def _facts_of(self, name: str, number: int) -> dict[str, Fact]:
+        """Of a group of features."""
+        variance = float(self.group_variances[number])
+        sd = float(np.sqrt(variance * self._features.mean_squares[number]))
+        return {
+            f"feature_count_{name}": Fact(
+                int(np.count_nonzero(self._features.group == number)), "1", f"features of the {name} of the cells"
+            ),
+            f"feature_variance_{name}": Fact(
+                variance, "(m3 m-3)2", f"variance of the signal on each feature of the {name} of the cells"
+            ),
+            f"feature_sd_{name}": Fact(
+                sd, "m3 m-3", f"standard deviation that the signal has by the {name} of the cells, on land"
+            ),
+        }
 
 
 class Woodbury:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 
 import numpy as np
 
@@ -22,6 +23,10 @@ class WedgeCovariance(Covariance):
     variances : s_w, (n_wedges,) (m3 m-3)2
     coherent_share : a, the part of S that is of the observation errors, 0 to 1
     mean_variance : s_0, of an error that is the same in all pixels, (m3 m-3)2
+
+    Attributes
+    ----------
+    signal_variance : of S in a pixel, (m3 m-3)2
     """
 
     def __init__(
@@ -35,13 +40,12 @@ class WedgeCovariance(Covariance):
         self._image_rows, self._share, self.mean_variance = image_rows, coherent_share, mean_variance
         # An error that is the same everywhere is all in the coarsest scale, which is one wedge.
         of_coefficients = variances + np.where(powers.scale == 1, mean_variance / powers.norms, 0.0)
-        self.coefficient_variances = (1 - coherent_share) * of_coefficients
-        self.coherent_coefficient_variances = coherent_share * of_coefficients
+        self._of_coefficients = np.stack([(1 - coherent_share) * of_coefficients, coherent_share * of_coefficients])
         signal = wedge_filter(powers.transform, variances)
         signal[0, 0] += mean_variance * np.prod(image_rows.shape)
         self._signal = signal[:, image_rows.own_columns]
         of_pixel = float(np.sum(of_coefficients * powers.norms))
-        self.coherent_variance = coherent_share * of_pixel
+        self.signal_variance, self.coherent_variance = of_pixel, coherent_share * of_pixel
         own_shape = (image_rows.own.stop - image_rows.own.start, image_rows.shape[1])
         self.variance = np.broadcast_to((1 - coherent_share) * of_pixel, own_shape)
 
@@ -56,6 +60,10 @@ class WedgeCovariance(Covariance):
     def apply_signal(self, rows: FloatArray) -> FloatArray:
         """S times an image, (n_own, nx). Collective."""
         return self._image_rows.filter(rows, self._signal)
+
+    def coefficient_variances(self, powers: WedgePowers, *, seed: int, time: datetime) -> FloatArray:
+        """Of B and of S - B, (2, n_wedges) (m3 m-3)2. Not collective."""
+        return self._of_coefficients
 
     def preconditioner(self, noise: FloatArray) -> Callable[[FloatArray], FloatArray]:
         """The exact inverse of S and the mean of the noise where there is any: again a filter. Collective."""

@@ -29,14 +29,18 @@ class CellFeatures:
     ----------
     names : of the groups
     group : (n_features,) number of the group of each feature
+    n_land : cells that are land, 1 at least
+    mean_squares : mean over the land of the diagonal of Z_g Z_g^T, (n_groups,)
     """
 
     def __init__(self, image_rows: ImageRows, groups: Groups, land: BoolArray) -> None:
         self.names, every = list(groups), list(groups.values())
         self.group: IntArray = np.repeat(np.arange(len(every)), [one.shape[1] for one in every])
         self.image_rows, cells = image_rows, land.ravel()
-        n_land = max(int(np.count_nonzero(cells)), 1)
-        self._means = np.concatenate([one.T @ cells.astype(np.float64) for one in every]) / n_land
+        self.n_land, on_land = max(int(np.count_nonzero(cells)), 1), cells.astype(np.float64)
+        self._means = np.concatenate([one.T @ on_land for one in every]) / self.n_land
+        squares = np.concatenate([one.power(2).T @ on_land for one in every]) / self.n_land - self._means**2
+        self.mean_squares = np.bincount(self.group, np.maximum(squares, 0.0), len(self.names))
         first, nx = image_rows.own.start, land.shape[1]
         self._land: dict[int, IntArray] = {}
         self._of_land: dict[int, csr_array] = {}

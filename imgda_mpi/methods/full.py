@@ -35,8 +35,8 @@ class FullUpdate(CoefficientUpdate):
     """All observed pixels together; land that was not observed gets what B carries there.
 
     Parameters are those of `CoefficientUpdate`; of the most likely increment the part that the scales carry is applied.
-    With ``diagnose`` it finds what the increment does not need: statistics of wedges, and the errors to be expected of
-    an update of all scales, which take some solutions more.
+    With ``diagnose`` it finds what the increment does not need: statistics of wedges, where B has variances of them,
+    and the errors to be expected of an update of all scales, which take some solutions more.
     """
 
     solver = "full"
@@ -67,17 +67,22 @@ class FullUpdate(CoefficientUpdate):
         covariance = self._covariance_of(image_rows, powers, embedded)
         system = ObservedSystem(image_rows, covariance, innovation)
         solution = system.solve(innovation.values[image_rows.own])
-        increment = system.increment(solution.values)
+        increment, parts = system.increment(solution.values), covariance.parts(system.adjoint(solution.values))
         if self._scales is not None:
-            factors = scale_filter(self._transform, self._scales)
-            increment = image_rows.filter(increment, factors[:, image_rows.own_columns])
-        image = image_rows.whole(increment)
-        statistics = wedge_statistics(powers, covariance, innovation, image) if self._diagnose else None
+            factors = scale_filter(self._transform, self._scales)[:, image_rows.own_columns]
+            increment = image_rows.filter(increment, factors)
+            parts = {name: image_rows.filter(part, factors) for name, part in parts.items()}
+        image, statistics = image_rows.whole(increment), None
+        images = {name: image_rows.whole(part)[:ny, :nx] for name, part in parts.items()}
+        if self._diagnose:
+            variances = covariance.coefficient_variances(powers, seed=problem.seed, time=problem.time)
+            if variances is not None:
+                statistics = wedge_statistics(powers, variances, innovation, image)
         summary += f"{covariance.summary}: {solution.iterations} iterations, residual {solution.residual:.1e}"
         facts = {
             **facts,
             **covariance.facts,
-            **parts_of_increment(image_rows, covariance, system, solution.values, embedded.land),
+            **parts_of_increment(image_rows, parts, increment, embedded.land),
             "solver_iterations": Fact(solution.iterations, "1", "of the conjugate gradients"),
             "solver_residual": Fact(solution.residual, "1", "of the conjugate gradients, relative to the innovation"),
             **consistency(image_rows, covariance, innovation, solution.values),
@@ -107,6 +112,7 @@ class FullUpdate(CoefficientUpdate):
             unseen_too=True,
             wedges=statistics if comm.rank == 0 else None,
             sent=image_rows.sent,
+            parts=images if comm.rank == 0 else {},
         )
 
 
@@ -143,15 +149,27 @@ def consistency(
 
 
 def parts_of_increment(
-    image_rows: ImageRows, covariance: Covariance, system: ObservedSystem, solution: FloatArray, land: BoolArray
+    image_rows: ImageRows, parts: Mapping[str, FloatArray], increment: FloatArray, land: BoolArray
 ) -> dict[str, Fact]:
-    """What part of an increment of all scales follows which features of the place. Collective."""
-    cells = land[image_rows.own].astype(np.float64)
-    found, n_cells = {}, max(int(np.count_nonzero(land)), 1)
-    for name, part in covariance.parts(system.adjoint(solution)).items():
-        rms = float(np.sqrt(image_rows.inner(cells * part, part) / n_cells))
+    """How much of an increment follows which features of the place, from its parts. Collective.
+
+    Parts and increment are own rows (n_own, nx) m3 m-3, ``land`` is (ny, nx). Of what no features carry the name is
+    "distance".
+    """
+    if not parts:
+        return {}
+    cells, inner = land[image_rows.own].astype(np.float64), image_rows.inner
+    meanings = {name: f"the {name} of the cells" for name in parts}
+    meanings["distance"] = "distance and direction, or members"
+    power, found = inner(cells * increment, increment), {}
+    for name, part in {**parts, "distance": increment - sum(parts.values())}.items():
+        rms = float(np.sqrt(inner(cells * part, part) / max(int(np.count_nonzero(land)), 1)))
+        share = inner(cells * part, increment) / power if power > 0 else float("nan")
         found[f"increment_by_{name}"] = Fact(
-            rms, "m3 m-3", f"root mean square of what the increment has of the {name} of the cells, on land"
+            rms, "m3 m-3", f"root mean square of what the increment has by {meanings[name]}, on land"
+        )
+        found[f"increment_part_{name}"] = Fact(
+            share, "1", f"part of the increment by {meanings[name]}: its projection, on land"
         )
     return found
 
@@ -190,21 +208,23 @@ def expected_errors(
 
 
 def wedge_statistics(
-    powers: WedgePowers, covariance: Covariance, innovation: Observations, increment: FloatArray
+    powers: WedgePowers, variances: FloatArray, innovation: Observations, increment: FloatArray
 ) -> WedgeStatistics:
-    """Powers of each wedge, and what is known of its variances, as if all was observed. Collective."""
+    """Powers of each wedge, and what is known of its variances, as if all was observed land. Collective.
+
+    ``variances`` are those of `Covariance.coefficient_variances`, ``increment`` is (ny, nx) m3 m-3.
+    """
     layout = powers.transform.layout
     n_values = np.array([wedge.stop - wedge.start for wedge in layout.wedges])
     norms = powers.norms * innovation.values.size / n_values
+    background, coherent = norms * variances
+    observation = norms * float(innovation.variance.mean()) + coherent
     values = {
         "innovation_power_mean": powers.of(innovation.values) / n_values,
         "increment_power_mean": powers.of(increment) / n_values,
-        "observation_variance_mean": norms * float(innovation.variance.mean()),
+        "observation_variance_mean": observation,
+        "background_variance_mean": background,
+        "gain_mean": gain(background, observation),
     }
-    if covariance.coherent_coefficient_variances is not None:
-        values["observation_variance_mean"] += norms * covariance.coherent_coefficient_variances
-    if covariance.coefficient_variances is not None:
-        values["background_variance_mean"] = norms * covariance.coefficient_variances
-        values["gain_mean"] = gain(values["background_variance_mean"], values["observation_variance_mean"])
     number = np.array([wedge.number for wedge in layout.wedges])
     return WedgeStatistics(powers.scale, number, values)

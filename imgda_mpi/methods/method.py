@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import ClassVar
 
@@ -43,6 +43,8 @@ class Increment:
     facts : numbers found on the way, by their names
     wedges : on rank 0, None elsewhere and for methods without a transform
     sent : by this rank to others
+    parts : of the image, (ny, nx) m3 m-3 each, by the groups of features that they follow; on rank 0, none elsewhere
+        and for methods that know of no features
     """
 
     image: FloatArray
@@ -51,6 +53,7 @@ class Increment:
     facts: Mapping[str, Fact]
     wedges: WedgeStatistics | None
     sent: Sent
+    parts: Mapping[str, FloatArray] = field(default_factory=dict)
 
 
 class Method(ABC):
@@ -116,6 +119,7 @@ def made(
     unseen_too: bool = False,
     wedges: WedgeStatistics | None = None,
     sent: Sent | None = None,
+    parts: Mapping[str, FloatArray] = MappingProxyType({}),
 ) -> Increment:
     """An increment for the observed cells, or with ``unseen_too`` for all land.
 
@@ -131,7 +135,7 @@ def made(
         name, meaning = "increment_leakage_rms", "increment off the observed cells, not applied"
     applied = problem.land if unseen_too else observed
     facts = {name: Fact(rms, "m3 m-3", meaning), **facts}
-    return Increment(image, applied, summary, facts, wedges, sent or Sent())
+    return Increment(image, applied, summary, facts, wedges, sent or Sent(), parts)
 
 
 def check_scales(scales: Collection[int], transform: CurveletTransform) -> None:

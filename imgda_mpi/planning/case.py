@@ -20,6 +20,23 @@ PATCH_LEDGER = 100  # on rank 0, from the update on: its place, and its row of t
 
 
 @dataclass(frozen=True)
+class CaseFeatures:
+    """Features of the cells that the errors of a case follow.
+
+    Parameters
+    ----------
+    n_features, n_groups
+    n_entries : of their matrix that are not 0
+    n_observed : cells
+    """
+
+    n_features: int = 0
+    n_groups: int = 0
+    n_entries: int = 0
+    n_observed: int = 0
+
+
+@dataclass(frozen=True)
 class Case:
     """An analysis as far as its cost depends on it.
 
@@ -30,6 +47,7 @@ class Case:
     n_members : perturbed ones of each kind; 0 for the full solver
     n_pixels, n_patch : of the image on the model grid, and of the restart
     n_fields : standard deviations that are fields
+    features : none unless the method knows of some
     """
 
     layout: Layout
@@ -38,6 +56,7 @@ class Case:
     n_pixels: int
     n_patch: int
     n_fields: int
+    features: CaseFeatures = CaseFeatures()
 
     @property
     def spectrum_bytes(self) -> int:

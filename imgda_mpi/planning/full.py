@@ -1,4 +1,4 @@
-"""What the full solver takes of each rank, with one variance for each wedge."""
+"""What the full solver takes of each rank, with one variance for each wedge and features of the cells."""
 
 from __future__ import annotations
 
@@ -8,19 +8,24 @@ from functools import cached_property
 import numpy as np
 
 from imgda_mpi.arrays import FloatArray, IntArray
+from imgda_mpi.covariances.features import N_IMAGES
 from imgda_mpi.distributed.image_rows import blocks_of
 from imgda_mpi.distributed.rectangle import Rectangle
 from imgda_mpi.planning.case import REAL, Case, complex_flops, real_flops
 
-ITERATIONS = 150
-"""Of conjugate gradients in all systems, as usual; noise far below the background's takes several times as many."""
+ITERATIONS_OF_SCALE = 65
+"""Of conjugate gradients in all systems, as usual, for each scale of the transform; noise far below the background's
+takes several times as many."""
 
 N_SYSTEMS = 14  # nine by which the variances are found, that of the increment, four of the expected errors
-N_FILTERS = 2 * ITERATIONS + N_SYSTEMS + 11  # S and its preconditioner; B or S for what is made of the solutions
+N_FILTERS = N_SYSTEMS + 11  # beside S and its preconditioner in each iteration: B or S for what solutions make
 N_WHOLE = 10  # images that are put together on every rank: three for each step of the variances, and the increment
 N_POWERS, N_MADE = 21, 4  # images whose coefficients are taken, each rank its wedges; filters that every rank makes
 VECTORS = 9  # rows that are alive in an iteration, working places included
 IMAGES = 6  # whole images: innovation, signs, two solutions and what they are made of
+
+N_PRECONDITIONERS, N_PROBED = 2, 6  # each made with a filter for each feature; images that traces are corrected with
+ENTRY, PRECONDITIONER = 12, 4  # bytes of an entry of a sparse matrix, and of an observed cell and feature
 
 
 @dataclass(frozen=True)
@@ -70,9 +75,27 @@ class FullCost:
 
     @cached_property
     def sent(self) -> tuple[IntArray, IntArray]:
-        """Messages and bytes that a rank sends to others; those of single numbers are left out."""
+        """Messages and bytes that a rank sends to others; those of inner products and features are left out."""
         filters, whole = self.filter_sent, self.whole_sent
-        return N_FILTERS * filters[0] + N_WHOLE * whole[0], N_FILTERS * filters[1] + N_WHOLE * whole[1]
+        messages, volume = (self.n_filters * filters[n] + self.n_whole * whole[n] for n in range(2))
+        return messages, volume
+
+    @property
+    def iterations(self) -> int:
+        """Of conjugate gradients in all systems."""
+        return ITERATIONS_OF_SCALE * max(wedge.scale for wedge in self.case.layout.wedges)
+
+    @property
+    def n_filters(self) -> int:
+        """Images that are filtered."""
+        of_features = N_PRECONDITIONERS * self.case.features.n_features
+        return 2 * self.iterations + N_FILTERS + (of_features + N_PROBED if of_features else 0)
+
+    @property
+    def n_whole(self) -> int:
+        """Images that are put together on every rank: with features also parts of the increment, and for powers."""
+        n_groups = self.case.features.n_groups
+        return N_WHOLE + (n_groups + N_IMAGES if n_groups else 0)
 
     @property
     def filter_sent(self) -> tuple[IntArray, IntArray]:
@@ -92,9 +115,10 @@ class FullCost:
         """Of the FFTs."""
         case, (ny, nx) = self.case, self.case.layout.image_shape
         of_wedges = sum(case.chunk_flops(chunk) for chunk in case.layout.chunks)
-        powers = N_POWERS * (case.image_flops + of_wedges * self.wedges / case.layout.n_values)
+        n_powers = N_POWERS + (N_IMAGES if case.features.n_features else 0)
+        powers = n_powers * (case.image_flops + of_wedges * self.wedges / case.layout.n_values)
         made = 2 * N_MADE * (case.image_flops + of_wedges)
-        filters = 2 * N_FILTERS * (self.rows * real_flops(nx) + self.columns * complex_flops(ny))
+        filters = 2 * self.n_filters * (self.rows * real_flops(nx) + self.columns * complex_flops(ny))
         return np.asarray(powers + made + filters, np.float64)
 
     @cached_property
@@ -104,4 +128,11 @@ class FullCost:
         iterations = REAL * (IMAGES * ny * nx + VECTORS * (self.rows * nx + self.columns * ny))
         # A filter is made from the coefficients of an impulse.
         solving = iterations + max(case.itemsize * case.layout.n_values, 2 * case.spectrum_bytes)
-        return case.memory(self.n_ranks, solving)
+        return case.memory(self.n_ranks, solving + self.features_memory)
+
+    @property
+    def features_memory(self) -> IntArray:
+        """Bytes of the features: given, in the array of the transform, own ones; of a preconditioner the own cells."""
+        features, of_rows = self.case.features, self.rows / self.case.layout.image_shape[0]
+        matrices = ENTRY * features.n_entries * (2 + of_rows)
+        return np.asarray(matrices + PRECONDITIONER * features.n_features * features.n_observed * of_rows, np.int64)

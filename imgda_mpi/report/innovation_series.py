@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from imgda_mpi.report.followed_features import OF_FEATURES
 from imgda_mpi.report.innovations_table import TITLES, row_of, shown_periods
 from imgda_mpi.report.innovations_words import ALL, CHI2_LIMITS, LAG, sentences
 from imgda_mpi.report.maps import WIDTH
@@ -195,7 +196,9 @@ def _of_one(name: str, saved: SavedInnovation, account: Account) -> Section:
     if np.isfinite(expected):
         text += f" A mean of O-B of some {expected:.3f} {UNIT} is to be expected by chance."
     told = {name: (of_images[name], *STATISTICS[name]) for name in ("mean_ob", "sd_ob", "mean_oa", "sd_oa")}
-    told |= {name: (fact.value, fact.meaning, fact.unit) for name, fact in account.facts.items()}
+    # Those of features have a part of their own.
+    facts = {name: fact for name, fact in account.facts.items() if not name.startswith(OF_FEATURES)}
+    told |= {name: (fact.value, fact.meaning, fact.unit) for name, fact in facts.items()}
     rows = [
         (name.replace("_", " "), f"{value:.4g}", "" if unit == "1" else UNIT, meaning)
         for name, (value, meaning, unit) in told.items()

@@ -43,6 +43,9 @@ DIAGNOSTICS = "diagnostics.nc"
 
 WATER = "kg m-2"
 
+OF_PART = "increment_by_"
+"""Of images that follow a group of features, before its name."""
+
 TRUTH_TIME = 3.0  # h: as far as an observation may be from the analysis, unless it is told otherwise
 
 
@@ -135,6 +138,10 @@ def _write_images(file: netCDF4.Dataset, result: Analysis) -> None:
     ):
         write_variable(file, name, ("lat", "lon"), image, meaning, MOISTURE)
         file[name].coordinates = "time"
+    for name, part in result.increment.parts.items():
+        meaning = f"what the increment before bounds has by the {name} of the cells"
+        image = np.where(problem.land, part, np.nan).astype(np.float32)
+        write_variable(file, f"{OF_PART}{name}", ("lat", "lon"), image, meaning, MOISTURE)
     if problem.members is not None:
         meaning = f"standard deviation over {problem.members.n_members} members of the model"
         write_variable(file, "ensemble_spread", ("lat", "lon"), problem.members.spread, meaning, MOISTURE)
@@ -242,6 +249,26 @@ def read_analysis(path: Path) -> SavedAnalysis:
         do = "give the file of an analysis"
         raise fault(path, "analysis_time", found=f"'{time}'", expected="a time in UTC", do=do) from err
     return SavedAnalysis(grid, background, observation, analysis, increment, title, method, instant, source)
+
+
+def read_parts(path: Path) -> dict[str, FloatArray]:
+    """Parts of an increment, (ny, nx) m3 m-3, by the groups of features that they follow, and "distance": the rest.
+
+    Their sum is the increment before bounds. Empty where the analysis knew of no features.
+
+    Raises
+    ------
+    InputError
+        As of `read_analysis`.
+    """
+    with opened(path) as file:
+        proposed, grid = _image(path, file, "proposed_increment")
+        parts = {
+            name.removeprefix(OF_PART): _on_grid(path, file, name, "proposed_increment", grid)
+            for name in file.variables
+            if name.startswith(OF_PART)
+        }
+    return {**parts, "distance": proposed - sum(parts.values())} if parts else {}
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import numpy as np
 from mpi4py import MPI
 
 from imgda_mpi.colm.colm202x import Colm202xRestart
 from imgda_mpi.console import Stages
+from imgda_mpi.covariances.innovation import features_of
 from imgda_mpi.faults import ConfigError, reading
 from imgda_mpi.parallel.memory import memory_in_use
-from imgda_mpi.planning.case import Case
-from imgda_mpi.planning.full import ITERATIONS
+from imgda_mpi.planning.case import Case, CaseFeatures
+from imgda_mpi.planning.full import FullCost
 from imgda_mpi.planning.table import cost_on, cost_table, warnings
 from imgda_mpi.settings.analysis import Parallel, Settings
 from imgda_mpi.settings.fields import FieldFile
@@ -52,8 +54,12 @@ def plan(settings: Settings, ranks: Sequence[int], memory: float | None, comm: M
         f"files: {1e-6 * read:.1f} MB read, {1e-6 * written:.1f} MB written",
         f"the program alone: {1e-9 * program:.2f} GB of a rank (measured here)",
     ]
-    if not case.n_members:
-        said.append(f"messages and GFlop are those of {ITERATIONS} iterations in all systems; the data decide how many")
+    if case.features.n_features:
+        said.append(f"with {case.features.n_features} features of the cells in {case.features.n_groups} groups")
+    if isinstance(costs[0], FullCost):
+        said.append(
+            f"messages and GFlop are those of {costs[0].iterations} iterations in all systems; the data decide how many"
+        )
     return "\n".join([*said, *warnings(costs, needed, memory)])
 
 
@@ -76,6 +82,18 @@ def case_of(settings: Settings, prepared: Prepared) -> Case:
         n_pixels=prepared.problem.land.size,
         n_patch=int(prepared.restart.offsets[-1]),
         n_fields=sum(isinstance(sd, FieldFile) for sd in deviations),
+        features=_features(prepared) if prepared.method.uses_features else CaseFeatures(),
+    )
+
+
+def _features(prepared: Prepared) -> CaseFeatures:
+    """Of a method that uses them; one that decides whether to do so may take less."""
+    groups = features_of(prepared.problem).values()
+    return CaseFeatures(
+        n_features=sum(one.shape[1] for one in groups),
+        n_groups=len(groups),
+        n_entries=sum(one.nnz for one in groups),
+        n_observed=int(np.count_nonzero(prepared.problem.observations.observed)),
     )
 
 

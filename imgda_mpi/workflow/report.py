@@ -18,6 +18,7 @@ from imgda_mpi.report.cost import cost_section
 from imgda_mpi.report.day_maps import day_maps_section
 from imgda_mpi.report.depth_sections import depth_sections_section
 from imgda_mpi.report.flow import flow_section
+from imgda_mpi.report.followed_features import features_section
 from imgda_mpi.report.innovation_series import innovation_series_section
 from imgda_mpi.report.layer_maps import layer_maps_section
 from imgda_mpi.report.material import Material, Wanted
@@ -49,6 +50,7 @@ PARTS: Sequence[Part[Material]] = (
     Part("analysis", "One analysis", analysis_section),
     Part("zooms", "One analysis in boxes", zooms_section),
     Part("scales", "Scales that were corrected", scales_section),
+    Part("features", "What the correction follows", features_section),
     Part("layer-maps", "Maps of two layers", layer_maps_section),
     Part("days", "Days", day_maps_section),
     Part("depth-sections", "Depth and time", depth_sections_section),
