@@ -67,7 +67,8 @@ class FullUpdate(CoefficientUpdate):
         covariance = self._covariance_of(image_rows, powers, embedded)
         system = ObservedSystem(image_rows, covariance, innovation)
         solution = system.solve(innovation.values[image_rows.own])
-        increment, parts = system.increment(solution.values), covariance.parts(system.adjoint(solution.values))
+        increment = system.increment(solution.values)
+        parts = covariance.parts(system.adjoint(solution.values)) if self._diagnose else {}
         if self._scales is not None:
             factors = scale_filter(self._transform, self._scales)[:, image_rows.own_columns]
             increment = image_rows.filter(increment, factors)
