@@ -84,7 +84,7 @@ class Colm2014Restart:
         return check_soil(soil, lambda patch: (state, first + patch), self._place, self.comm, implausible), aquifer
 
     def read_properties(self) -> PatchProperties:
-        """Properties of the own patches, known since the files were opened; this model has no height. Not collective."""
+        """Properties of the own patches, which this model has no height of. Not collective."""
         return PatchProperties(self.patch_class, self.porosity, self.conductivity, None, self._place)
 
     def _place(self, patch: int) -> tuple[Path, int]:
