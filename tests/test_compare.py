@@ -94,6 +94,28 @@ def test_a_comparison_is_reported_as_table_and_figures(pair: str, tmp_path: Path
     assert (folder / "manifest.json").exists()
 
 
+def test_features_of_files_are_those_of_all_draws(pair: str, example: Path, tmp_path: Path) -> None:
+    grid = global_grid((64, 128))
+    belts = tmp_path / "belts.nc"
+    with netCDF4.Dataset(belts, "w") as file:
+        write_grid(file, grid)
+        file.createVariable("belt", "f4", ("lat", "lon"))[:] = np.abs(grid.latitude)[:, None]
+    without, methods = "{kind = 'innovation/full', features = false}", ("none",)
+    text = (
+        names(methods).replace("]", f", {without}, {without.replace('false', 'true')}]") + "noise = 0.04\nseeds = 2\n"
+    )
+    section = f'[features.belt]\nfile = "{belts}"\nvariable = "belt"\nkind = "values"\n'
+    swaths = '[coverage]\nkind = "swaths"\n'
+    moisture, with_belt = (
+        compared(tmp_path, text + pair + swaths + more, name) for name, more in (("alone", ""), ("belt", section))
+    )
+    alone, more = (read_comparison(folder / "comparison.nc") for folder in (moisture, with_belt))
+    np.testing.assert_array_equal(more.ubrmse[:2], alone.ubrmse[:2])
+    assert (more.ubrmse[2] != alone.ubrmse[2]).all()
+    assert str(belts) in (with_belt / "manifest.json").read_text()
+    assert (more.ubrmse[2, :, 2] < more.ubrmse[0, :, 2]).all()
+
+
 def test_methods_have_keys_of_their_own(pair: str, example: Path, tmp_path: Path) -> None:
     """One method with several settings, and a field of background errors that says what a number says."""
     field = tmp_path / "sb.nc"

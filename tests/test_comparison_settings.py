@@ -164,3 +164,12 @@ def test_times_and_what_methods_are_told() -> None:
     assert checked(REAL, {}).assumed == 0.1
     assert checked(REAL, {"errors": {"observation": 0.05}}).assumed == 0.05
     assert checked(TABLE, {"time": None, "times": [DAY["first"], DAY["last"]]}).all_times == (DAY["first"], DAY["last"])
+
+
+def test_features_of_files_need_a_method_that_uses_them() -> None:
+    features = {"soil": {"file": "soil.nc", "variable": "slt", "kind": "classes"}}
+    methods = ["none", "innovation/full"]
+    settings = check_table(TABLE | {"methods": methods, "features": features}, Path("c.toml"), Comparison)
+    assert settings.features["soil"].variable == "slt"
+    with pytest.raises(ConfigError, match=r"\[features.soil\]: no effect with none: remove it"):
+        check_table(TABLE | {"features": features}, Path("c.toml"), Comparison)

@@ -12,7 +12,8 @@ from pydantic import TypeAdapter
 from imgda_mpi.faults import ConfigError
 from imgda_mpi.netcdf import resolve
 from imgda_mpi.settings.analysis import Settings
-from imgda_mpi.settings.document import documented
+from imgda_mpi.settings.cycle import CycleRun
+from imgda_mpi.settings.document import documented, in_force
 from imgda_mpi.settings.fields import FieldFile
 from imgda_mpi.settings.file import check_table, read_settings
 from imgda_mpi.settings.methods import AnyMethod, PaperSettings
@@ -30,7 +31,25 @@ file = "obs/GLDAS.A%Y%m%d.%H%M.nc4"
 [output]
 directory = "out"
 """
+CYCLE = """
+[cycle]
+start = 2022-06-02T00:00:00Z
+first_analysis = 2022-06-02T00:00:00Z
+last_analysis = 2022-06-03T00:00:00Z
+end = 2022-06-04T00:00:00Z
+[model]
+kind = "colm2014"
+namelist = "timeloop.stdin"
+command = "./clm.x"
+restart_every = "6 h"
+[observation]
+kind = "gldas"
+file = "obs/GLDAS.A%Y%m%d.%H%M.nc4"
+[output]
+directory = "run"
+"""
 PAPER = '[method]\nkind = "paper"\n'
+FEATURES = '[features.soil]\nfile = "soil.nc"\nvariable = "slt"\nkind = "classes"\n'
 MEMBERS = '[ensemble]\nkind = "restarts"\ndirectories = ["m1", "m2"]\n'
 
 
@@ -206,12 +225,47 @@ def test_settings_that_are_no_method_are_refused_with_those_to_use(text: str, sa
             ('kind = "gldas"', 'kind = "cf"\nvariable = "sm"\nlayer = [-0.1, 0.1]'),
             r"layer = .* greater than or equal to 0",
         ),
+        (("", FEATURES.replace("soil", "moisture")), r"\[features.moisture\]: is the background's own"),
+        (("", FEATURES.replace("soil", "2.b")), r"unknown key 'b'; known are file, kind, variable"),
+        (("", FEATURES.replace("soil", "so-il")), r"\[features.so-il\]: needs a name of at most 40 letters"),
+        (("", FEATURES.replace("classes", "class")), r"\[features.soil\] kind = 'class': input should be 'classes' or"),
+        (("", FEATURES + "layer = 1\n"), r"\[features.soil\] unknown key 'layer'; known are file, kind, variable"),
+        (("", FEATURES + PAPER), r"\[features.soil\]: no effect with paper: remove it"),
+        (
+            ("", FEATURES + '[method]\nkind = "innovation/full"\nfeatures = false\n'),
+            r"\[features.soil\]: no effect with innovation/full",
+        ),
+        (
+            ("", '[method]\nkind = "innovation/diagonal"\nfeatures = true\n'),
+            r"innovation/diagonal has no features: remove features = true, or set solver = 'full'",
+        ),
+        (("", MEMBERS + '[method]\nkind = "hybrid"\nfeatures = true\n'), r"hybrid/diagonal has no features"),
     ],
 )
 def test_what_is_wrong_is_named_with_what_is_right(tmp_path: Path, change: tuple[str, str], message: str) -> None:
     text = CASE.replace(*change) if change[0] else CASE + change[1]
     with pytest.raises(ConfigError, match=message):
         settings_of(tmp_path, text)
+
+
+def test_features_of_files_are_of_analyses_and_cycles(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path, CASE + FEATURES)
+    assert settings.features["soil"].file == tmp_path / "soil.nc"
+    assert settings.method.uses_features
+    off = settings_of(tmp_path, CASE + '[method]\nkind = "innovation/diagonal"\nfeatures = false\n')
+    assert not off.method.uses_features
+    path = tmp_path / "cycle.toml"
+    path.write_text(CYCLE + FEATURES)
+    run = read_settings(path, CycleRun)
+    # As a cycle keeps its settings, and hands them to its analyses.
+    path.write_text(in_force(run))
+    assert read_settings(path, CycleRun) == run
+    section = {"kind": "colm202x", "directory": tmp_path, "case": "demo", "time": datetime(2022, 6, 2, tzinfo=UTC)}
+    of_analysis = run.of_analysis(section, tmp_path / "analysis")
+    path.write_text(in_force(of_analysis))
+    assert read_settings(path, Settings).features == settings.features
+    assert "[features.NAME]" in documented(CycleRun)
+    assert '\nfile = "soil_type.nc"\n' in documented(Settings)
 
 
 def test_all_faults_are_told_at_once(tmp_path: Path) -> None:

@@ -18,10 +18,11 @@ from mpi4py import MPI
 
 from imgda_mpi.arrays import FloatArray, IntArray
 from imgda_mpi.colm.const2014 import const_layout, patch_map
-from imgda_mpi.colm.fortran import reals
+from imgda_mpi.colm.fortran import integers, reals
 from imgda_mpi.colm.hdf5 import LARGEST
 from imgda_mpi.colm.marks import Mark, read_sidecar, sidecar, write_sidecar
 from imgda_mpi.colm.own_patches import own_patches
+from imgda_mpi.colm.patch_properties import PatchProperties
 from imgda_mpi.colm.patches import PatchMap
 from imgda_mpi.colm.plausible import Implausible, check_soil
 from imgda_mpi.colm.soil_layers import N_SNOW, N_SOIL
@@ -48,6 +49,8 @@ class Colm2014Restart:
     offsets: IntArray
     comm: MPI.Intracomm
     porosity: FloatArray  # (n_own, 10)
+    conductivity: FloatArray  # (n_own, 10)
+    patch_class: IntArray  # (n_own,)
     mark: Mark | None
 
     @property
@@ -69,7 +72,7 @@ class Colm2014Restart:
         """
         every: Sequence[FloatArray | None] = on_rank_0(self.comm, self._read_all) or [None] * 4
         liquid, ice, temperature, aquifer = (scatter_rows(self.comm, values, self.offsets) for values in every)
-        first = int(self.offsets[self.comm.rank])
+        state, first = self.state, int(self.offsets[self.comm.rank])
         soil = SoilColumns(
             liquid=liquid,
             ice=ice,
@@ -78,9 +81,15 @@ class Colm2014Restart:
             residual=np.zeros_like(liquid),  # this version of the model has none
             is_soil=self.patches.is_soil,
         )
-        state, const = self.inputs[:2]
-        in_state, in_const = (lambda patch: (state, first + patch)), (lambda patch: (const, first + patch))
-        return check_soil(soil, in_state, in_const, self.comm, implausible), aquifer
+        return check_soil(soil, lambda patch: (state, first + patch), self._place, self.comm, implausible), aquifer
+
+    def read_properties(self) -> PatchProperties:
+        """Properties of the own patches, which this model has no height of. Not collective."""
+        return PatchProperties(self.patch_class, self.porosity, self.conductivity, None, self._place)
+
+    def _place(self, patch: int) -> tuple[Path, int]:
+        """The file of the constants, and the number in it of one of the own patches."""
+        return self.inputs[1], int(self.offsets[self.comm.rank]) + patch
 
     def check_copied(self, implausible: Implausible = "stop") -> None:
         """Read the whole state file, which `write` copies. Collective; rank 0 does the file work.
@@ -148,14 +157,18 @@ def open_restart(restart_file: Path, const_file: Path, time: datetime, comm: MPI
         Where a file is missing, damaged, of another layout or instant, or does not match the other.
     """
 
-    def read() -> tuple[PatchMap, FloatArray]:
+    def read() -> tuple[PatchMap, FloatArray, FloatArray, IntArray]:
         layout = const_layout(const_file)
         check_size(restart_file, layout.n_patch)
         check_date(restart_file, time)
-        patches = patch_map(const_file, layout)
-        return patches, reals(const_file, layout.porosity, layout.n_patch * N_SOIL).reshape(-1, N_SOIL)
+        porosity, conductivity = (
+            reals(const_file, start, layout.n_patch * N_SOIL).reshape(-1, N_SOIL)
+            for start in (layout.porosity, layout.conductivity)
+        )
+        patch_class = integers(const_file, layout.classes, layout.n_patch)
+        return patch_map(const_file, layout), porosity, conductivity, patch_class
 
-    patches, porosity = on_rank_0(comm, read) or (None, None)
+    patches, porosity, conductivity, patch_class = on_rank_0(comm, read) or (None, None, None, None)
     mark = from_rank_0(comm, lambda: read_sidecar(restart_file))
     offsets = share(comm.bcast(patches.n_patch if patches else None), comm.size)
     return Colm2014Restart(
@@ -167,6 +180,8 @@ def open_restart(restart_file: Path, const_file: Path, time: datetime, comm: MPI
         offsets=offsets,
         comm=comm,
         porosity=scatter_rows(comm, porosity, offsets),
+        conductivity=scatter_rows(comm, conductivity, offsets),
+        patch_class=scatter_rows(comm, patch_class, offsets),
         mark=mark,
     )
 

@@ -22,6 +22,7 @@ from imgda_mpi.colm.hdf5 import Columns, has_parallel_hdf5, opened
 from imgda_mpi.colm.land_cover import classification
 from imgda_mpi.colm.marks import Mark, remove_attribute, write_attribute
 from imgda_mpi.colm.own_patches import own_patches
+from imgda_mpi.colm.patch_properties import PatchProperties
 from imgda_mpi.colm.patches import PatchMap
 from imgda_mpi.colm.plausible import Implausible, check_soil
 from imgda_mpi.colm.soil_layers import N_SNOW, N_SOIL
@@ -40,6 +41,8 @@ TEMPERATURE = Columns("t_soisno", N_SNOW, N_SNOW + N_SOIL)
 AQUIFER = Columns("wa")
 POROSITY = Columns("porsl", 0, N_SOIL)
 RESIDUAL = Columns("theta_r", 0, N_SOIL)
+CONDUCTIVITY = Columns("hksati", 0, N_SOIL)
+HEIGHT = Columns("elvmean")
 
 
 @dataclass
@@ -62,10 +65,11 @@ class Colm202xRestart:
     consts: list[BlockFile]
     mark: Mark | None
     all_classes: IntArray | None
-    # From the first reading on, and shared by copies: own rows of the state and of the soil's constants; as what
-    # `check_copied` has looked at the files.
+    # From the first reading on, and shared by copies: own rows of the state and of constants; which constants there
+    # are; as what `check_copied` has looked at the files.
     read: dict[str, FloatArray] = field(default_factory=dict)
     constants: dict[str, FloatArray] = field(default_factory=dict)
+    there: dict[str, bool] = field(default_factory=dict)
     checked: set[Implausible] = field(default_factory=set)
 
     def room(self) -> int:
@@ -85,7 +89,9 @@ class Colm202xRestart:
             with opened(self.consts[0].path) as file:
                 return file.has(name)
 
-        return from_rank_0(self.comm, ask)
+        if name not in self.there:
+            self.there[name] = from_rank_0(self.comm, ask)
+        return self.there[name]
 
     def read_const(self, variables: Sequence[Columns]) -> dict[str, FloatArray]:
         """Own rows of constants by name. Collective.
@@ -136,8 +142,7 @@ class Colm202xRestart:
             Where a variable cannot be read, and as of `check_soil`.
         """
         state = self.read_state([LIQUID, ICE, TEMPERATURE, AQUIFER])
-        if not self.constants:
-            self.constants |= self.read_const([POROSITY, RESIDUAL])
+        self._keep_constants([POROSITY, RESIDUAL])
         soil = SoilColumns(
             liquid=state[LIQUID.name],
             ice=state[ICE.name],
@@ -148,6 +153,29 @@ class Colm202xRestart:
         )
         soil = check_soil(soil, self.place_in_state, self.place_in_const, self.comm, implausible)
         return soil, state[AQUIFER.name]
+
+    def read_properties(self) -> PatchProperties:
+        """Properties of the own patches; what has been read before is not read again. Collective.
+
+        Raises
+        ------
+        InputError
+            See `read_rows`.
+        """
+        optional = [variable for variable in (CONDUCTIVITY, HEIGHT) if self.has_const(variable.name)]
+        self._keep_constants([POROSITY, *optional])
+        return PatchProperties(
+            patch_class=self.land_cover()[0],
+            porosity=self.constants[POROSITY.name],
+            conductivity=self.constants.get(CONDUCTIVITY.name),
+            height=self.constants.get(HEIGHT.name),
+            const=self.place_in_const,
+        )
+
+    def _keep_constants(self, variables: Sequence[Columns]) -> None:
+        unread = [variable for variable in variables if variable.name not in self.constants]
+        if unread:
+            self.constants |= self.read_const(unread)
 
     def check_copied(self, implausible: Implausible = "stop") -> None:
         """Read every variable of the files that `write` copies, and compare the blocks. Collective.

@@ -47,6 +47,16 @@ class Layout:
         """Where porsl begins, (n_patch, 10) reals."""
         return self.depths + 8 * REALS_BEFORE_POROSITY * self.n_patch
 
+    @property
+    def conductivity(self) -> int:
+        """Where hksati begins, behind porsl, psi0 and bsw, (n_patch, 10) reals."""
+        return self.porosity + 8 * 3 * N_SOIL * self.n_patch
+
+    @property
+    def classes(self) -> int:
+        """Where mxy_patch begins, (n_patch,) integers."""
+        return self.places + 8 * self.n_patch
+
 
 def const_layout(path: Path) -> Layout:
     """Where things lie in a const file. Not collective.
@@ -102,7 +112,7 @@ def patch_map(path: Path, layout: Layout) -> PatchMap:
         )
     weight = reals(path, after_places + 8 * n_cells, n)
     patch_type = integers(path, layout.depths - 4 * n, n)
-    patch_class = integers(path, layout.places + 8 * n, n)
+    patch_class = integers(path, layout.classes, n)
     check_types(
         patch_class, patch_type, "itypwat", lambda patch: (path, f"row {row[patch] + 1}, column {column[patch] + 1}")
     )

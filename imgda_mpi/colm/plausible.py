@@ -170,6 +170,31 @@ def _breach(number: int, rule: _Rule, broken: BoolArray, place: Place) -> _Breac
     return _Breach(number, file, rule.variable, found, f"{rule.expected((patch, layer))} on every soil patch")
 
 
+def check_conductivity(conductivity: FloatArray, is_soil: BoolArray, const: Place, comm: MPI.Intracomm) -> None:
+    """Refuse conductivities of saturated soil (n_own, n_layers) mm s-1 that no soil can have. Collective over ``comm``.
+
+    Parameters
+    ----------
+    is_soil : patches that count, (n_own,)
+    const : where the constants of a patch come from
+
+    Raises
+    ------
+    InputError
+        Naming the first such patch, and how many there are.
+    """
+    holds = (conductivity > 0) & np.isfinite(conductivity)
+    rule = _Rule("hksati", False, conductivity, holds, lambda _: "mm s-1 above 0")
+    broken = is_soil[:, None] & ~holds
+    mine = _breach(0, rule, broken, const) if broken.any() else None
+    first = next((breach for breach in comm.allgather(mine) if breach is not None), None)
+    n_soil, n_wrong = (int(n) for n in comm.allreduce(np.array([is_soil.sum(), broken.any(axis=1).sum()])))
+    with same_fate(comm):
+        if first is not None:
+            found = f"{first.found} ({n_wrong} of {n_soil} soil patches have such)"
+            raise fault(first.file, first.variable, found=found, expected=first.expected, do=DAMAGED)
+
+
 def check_aquifer(soil: SoilColumns, aquifer: FloatArray, where: str, comm: MPI.Intracomm) -> None:
     """Refuse an aquifer store (n_own,) mm that is missing or impossible on a soil patch. Collective over ``comm``.
 

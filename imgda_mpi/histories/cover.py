@@ -53,7 +53,7 @@ def covers_of_2014(grid: Grid, const_file: Path) -> dict[str, BoolArray]:
     """As `covers_of_202x`, from the constants of CoLM2014."""
     layout = const2014.const_layout(const_file)
     patches = const2014.patch_map(const_file, layout)
-    of_patch = integers(const_file, layout.places + 8 * layout.n_patch, layout.n_patch)
+    of_patch = integers(const_file, layout.classes, layout.n_patch)
     return _covers(grid, patches, of_patch, const_file, None)
 
 

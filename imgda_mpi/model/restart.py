@@ -11,6 +11,7 @@ from mpi4py import MPI
 
 from imgda_mpi.arrays import FloatArray, IntArray
 from imgda_mpi.colm.marks import Mark
+from imgda_mpi.colm.patch_properties import PatchProperties
 from imgda_mpi.colm.patches import PatchMap
 from imgda_mpi.colm.plausible import Implausible
 from imgda_mpi.colm.soil_layers import overlap_weights
@@ -45,6 +46,9 @@ class Restart(Protocol):
 
     def read_soil(self, implausible: Implausible = "stop") -> tuple[SoilColumns, FloatArray]:
         """Soil columns and aquifer storage (n_own,) mm of the own patches, checked by `check_soil`. Collective."""
+
+    def read_properties(self) -> PatchProperties:
+        """What does not change of the own patches. Collective."""
 
     def check_copied(self, implausible: Implausible = "stop") -> None:
         """Read once everything that `write` passes on, and refuse what is damaged. Collective.

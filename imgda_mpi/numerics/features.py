@@ -1,7 +1,8 @@
 """Features of cells: properties in which two places can be alike, and their errors with them.
 
 A group of features is a sparse matrix (n_cells, n_features), the cells of an image row by row: what part of a cell is
-of each class, or how near a value is to each of several knots. Rows of cells that have the property sum to 1.
+of each class, or how near a value is to each of several knots. Rows of cells sum to the number of properties that the
+group has of them: 1 for most groups.
 """
 
 from __future__ import annotations

@@ -78,9 +78,26 @@ def binning(latitude: FloatArray, longitude: FloatArray, grid: Grid) -> Binning:
     Longitudes may be in any range. A point on an edge belongs to the cell north or east of it, on the grid's own
     northern or eastern edge to the last cell before it.
     """
-    row = which_interval(np.round(grid.latitude_edges, DIGITS), np.round(latitude, DIGITS))
+    return Binning(_cells(_rows(latitude, grid), _columns(longitude, grid), grid), grid.shape)
+
+
+def cells_of_centres(centres: Grid, grid: Grid) -> IntArray:
+    """Number of the cell, row by row, that each centre of another grid lies in, (ny, nx) of that one; -1 of none.
+
+    Longitudes and edges are as for `binning`.
+    """
+    return _cells(_rows(centres.latitude, grid)[:, None], _columns(centres.longitude, grid), grid)
+
+
+def _rows(latitude: FloatArray, grid: Grid) -> IntArray:
+    return which_interval(np.round(grid.latitude_edges, DIGITS), np.round(latitude, DIGITS))
+
+
+def _columns(longitude: FloatArray, grid: Grid) -> IntArray:
     edges = grid.longitude_edges
     from_west = np.round((longitude - edges[0]) % 360.0, DIGITS) % 360.0
-    column = which_interval(np.round(edges - edges[0], DIGITS), from_west)
-    inside = (row >= 0) & (column >= 0)
-    return Binning(np.where(inside, row * grid.shape[1] + column, -1), grid.shape)
+    return which_interval(np.round(edges - edges[0], DIGITS), from_west)
+
+
+def _cells(row: IntArray, column: IntArray, grid: Grid) -> IntArray:
+    return np.where((row >= 0) & (column >= 0), row * grid.shape[1] + column, -1)

@@ -107,7 +107,7 @@ class SourceImage(Source):
         ValueError
             Where the regridding is unknown.
         """
-        # Only here, because every rank gets observed images, and only the one that makes them needs sparse matrices.
+        # Only here, because every rank gets observed images, and only one makes them.
         from imgda_mpi.observations.regrid import METHODS
 
         if regridding not in METHODS:

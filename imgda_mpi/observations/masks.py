@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
@@ -12,10 +11,9 @@ import numpy as np
 from imgda_mpi.arrays import FloatArray, IntArray
 from imgda_mpi.faults import fault
 from imgda_mpi.grid import Grid
-from imgda_mpi.netcdf import horizontal_grid, opened, resolve
+from imgda_mpi.netcdf import opened, resolve
 from imgda_mpi.observations.image import MaskedPixels
-from imgda_mpi.observations.records import only_ones, read_record
-from imgda_mpi.observations.times import nearest_time
+from imgda_mpi.observations.records import read_map
 
 
 class Mask(Protocol):
@@ -50,19 +48,16 @@ def masked_pixels(mask: Mask, path: Path, time: datetime, grid: Grid) -> MaskedP
                 do="correct the mask, or name the file that it is in",
             )
         variable = dataset.variables[mask.variable]
-        own, horizontal = horizontal_grid(file, dataset, variable)
-        rows, columns = _places(own.latitude, grid.latitude, 0.0), _places(own.longitude, grid.longitude, 360.0)
-        if rows is None or columns is None:
-            raise fault(
-                file,
-                mask.variable,
-                found=f"a mask on {own.shape[0]} x {own.shape[1]} cells that are others",
-                expected=f"the cells of {path.name}, {grid.shape[0]} x {grid.shape[1]}",
-                do="remap the mask to the grid of the observation",
-            )
-        chosen = nearest_time(file, dataset, variable, horizontal, time, math.inf, needs_time=False)
-        others = only_ones(file, variable, [d for d in variable.dimensions if d not in {*horizontal, chosen.dimension}])
-        values, _, _ = read_record(file, variable, others, horizontal, chosen)
+        values, own = read_map(file, dataset, variable, time)
+    rows, columns = _places(own.latitude, grid.latitude, 0.0), _places(own.longitude, grid.longitude, 360.0)
+    if rows is None or columns is None:
+        raise fault(
+            file,
+            mask.variable,
+            found=f"a mask on {own.shape[0]} x {own.shape[1]} cells that are others",
+            expected=f"the cells of {path.name}, {grid.shape[0]} x {grid.shape[1]}",
+            do="remap the mask to the grid of the observation",
+        )
     return MaskedPixels(~(values[np.ix_(rows, columns)] >= mask.min), file)
 
 

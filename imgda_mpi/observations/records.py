@@ -1,8 +1,10 @@
-"""One record of a variable: the image of one time."""
+"""One record of a variable: the image of one time, or a map that is the same at all times."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +13,9 @@ import numpy as np
 
 from imgda_mpi.arrays import FloatArray
 from imgda_mpi.faults import fault
-from imgda_mpi.netcdf import read_values
-from imgda_mpi.observations.times import Chosen
+from imgda_mpi.grid import Grid
+from imgda_mpi.netcdf import horizontal_grid, read_values
+from imgda_mpi.observations.times import Chosen, nearest_time
 
 
 def read_record(
@@ -59,6 +62,22 @@ def read_record(
     step = (filled or [chosen.steps[0]])[0]
     said = f"{len(chosen.steps)} records of this time: number {step} is read, the others have no value"
     return images[step], step, said
+
+
+def read_map(
+    path: Path, dataset: netCDF4.Dataset, variable: netCDF4.Variable[Any], time: datetime
+) -> tuple[FloatArray, Grid]:
+    """Values (ny, nx) of a variable without layers, in any unit, and their grid; of its times the nearest, however far.
+
+    Raises
+    ------
+    InputError
+        Where the variable has no rectilinear grid, or further dimensions.
+    """
+    grid, horizontal = horizontal_grid(path, dataset, variable)
+    chosen = nearest_time(path, dataset, variable, horizontal, time, math.inf, needs_time=False)
+    others = only_ones(path, variable, [d for d in variable.dimensions if d not in {*horizontal, chosen.dimension}])
+    return read_record(path, variable, others, horizontal, chosen)[0], grid
 
 
 def only_ones(path: Path, variable: netCDF4.Variable[Any], dimensions: Sequence[str]) -> dict[str, int]:

@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import model_validator
 
+from imgda_mpi.settings.features import OF_CELLS, FeatureFiles, check_use
 from imgda_mpi.settings.fields import FilePath, Section, key
 from imgda_mpi.settings.methods import DEFAULT_METHOD, AnyMethod, OfMembers
 from imgda_mpi.settings.model import AnyModel, MemberFiles
@@ -83,6 +84,7 @@ class Settings(Section):
     observation: AnyObservation | None = key("The observed image; optional for method none", default=None)
     errors: Errors = key("Errors of the observation", default=Errors())
     ensemble: MemberFiles | None = key("Members of the model, for the methods that need them", default=None)
+    features: FeatureFiles = key(OF_CELLS, default={})
     curvelet: Curvelet = key("Curvelet transform", default=Curvelet())
     soil: Soil = key("Increment in the soil", default=Soil())
     parallel: Parallel = key("Work on the ranks", default=Parallel())
@@ -103,4 +105,9 @@ class Settings(Section):
     def _members_needed(self) -> Settings:
         if isinstance(self.method, OfMembers) and self.ensemble is None:
             raise ValueError(f"method {self.method.kind!r} needs an [ensemble] section")
+        return self
+
+    @model_validator(mode="after")
+    def _features_used(self) -> Settings:
+        check_use(self.features, self.method)
         return self

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from imgda_mpi.settings.analysis import Curvelet, Output
+from imgda_mpi.settings.features import OF_CELLS, FeatureFiles, check_use
 from imgda_mpi.settings.fields import Depths, Duration, FilePattern, Instant, Number, Positive, Section, key
 from imgda_mpi.settings.methods import ComparedMethod, MethodSettings, OfMembers
 from imgda_mpi.settings.observations import AnyObservation, NoiseEstimate, OfImages
@@ -161,6 +162,7 @@ class Comparison(Section):
     members: MembersInFile | None = key("Background, truths and members in one file", default=None)
     coverage: Swaths = key("Pixels that are observed; not with [observation]", default=Swaths())
     errors: AssumedErrors = key("Assumed errors", default=AssumedErrors())
+    features: FeatureFiles = key(OF_CELLS, default={})
     curvelet: Curvelet = key("Curvelet transform", default=Curvelet())
     output: Output = key("Result")
 
@@ -247,6 +249,7 @@ class Comparison(Section):
         needing = [method.label for method in self.methods if isinstance(method, OfMembers)]
         if needing and self.members is None:
             raise ValueError(f"methods {', '.join(needing)} need [members]")
+        check_use(self.features, *self.methods)
         return self
 
     @model_validator(mode="after")

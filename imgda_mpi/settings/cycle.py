@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 from imgda_mpi.settings import analysis
 from imgda_mpi.settings.analysis import Curvelet, Parallel, Settings, Soil
 from imgda_mpi.settings.columns import POINTS, AnyWeather, Points
+from imgda_mpi.settings.features import OF_CELLS, FeatureFiles, check_use
 from imgda_mpi.settings.fields import Duration, FilePath, Instant, Section, key
 from imgda_mpi.settings.methods import DEFAULT_METHOD, AnyMethod, OfMembers
 from imgda_mpi.settings.model import CaseOfColm202x, MemberImages
@@ -149,6 +150,7 @@ class CycleRun(Section):
     observation: AnyObservation | None = key("The observed images; optional for method none", default=None)
     errors: Errors = key("Errors of the observation", default=Errors())
     ensemble: MemberImages | None = key("Members of the model, for the methods that need them", default=None)
+    features: FeatureFiles = key(OF_CELLS, default={})
     curvelet: Curvelet = key("Curvelet transform", default=Curvelet())
     soil: Soil = key("Increment in the soil", default=Soil())
     parallel: Parallel = key("Work on the ranks of the analysis", default=Parallel())
@@ -176,6 +178,7 @@ class CycleRun(Section):
             raise ValueError(f"method {self.method.kind!r} needs an [observation] section")
         if isinstance(self.method, OfMembers) and self.ensemble is None:
             raise ValueError(f"method {self.method.kind!r} needs an [ensemble] section")
+        check_use(self.features, self.method)
         if self.observation is not None and self.observation.time is not None:
             raise ValueError("[observation] time: is that of each analysis in a run of cycles; leave it out")
         if self.weather is not None and self.model.kind != "columns":

@@ -23,6 +23,11 @@ class MethodSettings(Section):
     kind: str = key("Name of the method")
 
     @property
+    def uses_features(self) -> bool:
+        """Whether features of cells have an effect."""
+        return False
+
+    @property
     def label(self) -> str:
         """The name, with the solver where there is a choice."""
         return self.kind
@@ -138,7 +143,7 @@ class AnalyticSettings(White):
     kind: Literal["analytic"] = key("Name of the method")
 
 
-class FromInnovation(Section):
+class FromInnovation(OfCoefficients):
     """Methods that take what is coherent in the innovation for errors of background and observation."""
 
     coherent_share: float | None = key(
@@ -156,8 +161,19 @@ class FromInnovation(Section):
         example="false",
     )
 
+    @property
+    def uses_features(self) -> bool:
+        """With the full solver, unless they are off."""
+        return self.solver == "full" and self.features is not False
 
-class InnovationSettings(FromInnovation, OfCoefficients):
+    @model_validator(mode="after")
+    def _features_in_full(self) -> Self:
+        if self.solver == "diagonal" and self.features:
+            raise ValueError(f"{self.kind}/diagonal has no features: remove features = true, or set solver = 'full'")
+        return self
+
+
+class InnovationSettings(FromInnovation):
     """Curvelet coefficients with one error variance for each scale and direction, from the innovation."""
 
     kind: Literal["innovation"] = key("Name of the method")

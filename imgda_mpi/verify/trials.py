@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from imgda_mpi.arrays import BoolArray, FloatArray
 from imgda_mpi.grid import Grid
+from imgda_mpi.numerics.features import Groups
 from imgda_mpi.numerics.problem import Members, Observations, Problem
 from imgda_mpi.verify.noise import Noise
 
@@ -81,6 +82,7 @@ class Trials:
     n_seeds : draws of the noise for each truth, 1 of real ones
     assumed : standard deviation of the observation errors that methods are told, m3 m-3
     estimate : whether methods estimate it
+    features : of the cells, see `Problem`
     """
 
     grid: Grid
@@ -90,6 +92,7 @@ class Trials:
     n_seeds: int
     assumed: float
     estimate: bool
+    features: Groups = field(default_factory=dict)
 
     @cached_property
     def keys(self) -> list[Key]:
@@ -122,5 +125,7 @@ class Trials:
         case = self.cases[key.case]
         observations = self.observations(case, key.truth, key.seed)
         members = case.members_but(key.truth)
-        problem = Problem(self.grid, case.background, case.land, observations, members, case.time, key.seed)
+        problem = Problem(
+            self.grid, case.background, case.land, observations, members, case.time, key.seed, self.features
+        )
         return Trial(problem, case.truths[key.truth] if case.truths else case.judge)

@@ -120,7 +120,7 @@ def prepare_comparison(settings: Comparison, stages: Stages, comm: MPI.Intracomm
         trials = trials_of(settings, inputs)
         with same_fate(comm):
             check_common_cells(settings, trials)
-        land = np.any([case.land for case in trials.cases], axis=0)
+        land = inputs.land
         first = trials.cases[0].time
         with settled_by("methods"):
             given = [read_fields(section.values(), inputs.grid, first, land, comm) for _, section in tried]
@@ -174,6 +174,7 @@ def trials_of(settings: Comparison, inputs: Inputs) -> Trials:
         1 if is_real else settings.seeds,
         settings.assumed,
         settings.errors.estimate_observation,
+        inputs.features,
     )
 
 

@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 from mpi4py import MPI
 
-from imgda_mpi.arrays import IntArray
+from imgda_mpi.arrays import BoolArray, IntArray
 from imgda_mpi.console import progress
 from imgda_mpi.faults import fault, settled_by
 from imgda_mpi.grid import Grid
+from imgda_mpi.numerics.features import Groups
 from imgda_mpi.observations.binning import binning
 from imgda_mpi.observations.read import check_level, warn_of_fill
 from imgda_mpi.parallel.failure import from_rank_0
@@ -25,6 +26,7 @@ from imgda_mpi.stations.choice import means, one_of_each
 from imgda_mpi.stations.read import read_stations
 from imgda_mpi.verify.station_scores import LEAST_PAIRS, count_pairs
 from imgda_mpi.verify.trials import Case
+from imgda_mpi.workflow.features import features_of_files
 from imgda_mpi.workflow.series import Said, Sections, grid_at, image_at, times_with_files
 
 log = logging.getLogger(__name__)
@@ -41,6 +43,7 @@ class Inputs:
     n_passed_over : times that have not
     stations : where they judge
     cells : of the stations, row by row, (n,)
+    features : of the cells, by the names of their groups
     files : that were read
     """
 
@@ -49,7 +52,18 @@ class Inputs:
     n_passed_over: int
     stations: JudgingStations | None
     cells: IntArray
+    features: Groups
     files: list[Path]
+
+    @property
+    def land(self) -> BoolArray:
+        """Cells that are land at any of the times, (ny, nx)."""
+        return land_of(self.cases)
+
+
+def land_of(cases: Sequence[Case]) -> BoolArray:
+    """Cells that are land in any of some cases, (ny, nx)."""
+    return np.asarray(np.any([case.land for case in cases], axis=0))
 
 
 def read_inputs(settings: Comparison, comm: MPI.Intracomm) -> Inputs:
@@ -81,9 +95,11 @@ def _read(settings: Comparison) -> Inputs:
         with settled_by("[judge]"):
             stations, cells = _stations(settings, settings.stations, grid, cases)
             files.append(settings.stations.file)
+    features = features_of_files(settings.features, grid, land_of(cases), times[0])
+    files += [section.file for section in settings.features.values()]
     # A folder of stations is known by its files.
     every = [one for file in files for one in ([file] if not file.is_dir() else sorted(file.rglob("*.stm")))]
-    return Inputs(grid, cases, n_passed_over, stations, cells, list(dict.fromkeys(every)))
+    return Inputs(grid, cases, n_passed_over, stations, cells, features, list(dict.fromkeys(every)))
 
 
 def _members(settings: Comparison, grid: Grid, time: datetime, said: Said) -> tuple[Case, list[Path]]:

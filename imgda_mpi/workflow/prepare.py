@@ -30,6 +30,7 @@ from imgda_mpi.parallel.failure import from_rank_0, same_fate
 from imgda_mpi.results.folder import check_output
 from imgda_mpi.settings.analysis import Settings
 from imgda_mpi.settings.model import MemberRestarts
+from imgda_mpi.workflow.features import features_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,7 +137,10 @@ def prepare(
             files = list(dict.fromkeys([*files, *member_files]))
             spread = np.sqrt(np.nanmean(members.spread**2))
             stages.say(f"{members.n_members} members, spread {spread:.4f} m3 m-3")
-    problem = Problem(grid, background, land, observations, members, time, settings.errors.seed)
+    features = features_of(settings, restart, land, stages, comm) if method.uses_features else {}
+    if method.uses_features:
+        files = list(dict.fromkeys([*files, *(section.file for section in settings.features.values())]))
+    problem = Problem(grid, background, land, observations, members, time, settings.errors.seed, features)
     return Prepared(restart, soil, aquifer, observation, method, transform, problem, files, assimilated)
 
 
