@@ -14,8 +14,9 @@
     kind = "gldas"
     file = "GLDAS_NOAH025_3H.A%Y%m%d.%H%M.021.nc4"
 
-Printed are, over all ordered triples, ubRMSE against the judge over that of the background. "Of a third product" has
-the share that `imgda_mpi errors` prints with one more product, which is neither background, image nor judge.
+and may have ``[features.NAME]`` as a comparison has them. Printed are, over all ordered triples, ubRMSE against the
+judge over that of the background. "Of a third product" has the share that `imgda_mpi errors` prints with one more
+product, which is neither background, image nor judge.
 """
 
 from __future__ import annotations
@@ -35,12 +36,15 @@ from imgda_mpi.arrays import FloatArray
 from imgda_mpi.distributed.transform import TransformKind, make_transform
 from imgda_mpi.grid import Grid, global_grid
 from imgda_mpi.methods.registry import make_method, needs_transform, scales_by_size
+from imgda_mpi.numerics.features import Groups
 from imgda_mpi.numerics.problem import Observations, Problem
 from imgda_mpi.observations.read import read_image
+from imgda_mpi.settings.features import FeatureFiles
 from imgda_mpi.settings.methods import ComparedMethod
 from imgda_mpi.settings.observations import AnyObservation
 from imgda_mpi.verify.scores import scores
 from imgda_mpi.verify.triples import Triples
+from imgda_mpi.workflow.features import features_of_files
 
 SELF = MPI.COMM_SELF
 DEFAULT = {"kind": "innovation", "solver": "full"}
@@ -53,7 +57,9 @@ METHODS = {
 }
 
 
-def analysed(method: object, background: FloatArray, image: FloatArray, grid: Grid, time: datetime) -> FloatArray:
+def analysed(
+    method: object, background: FloatArray, image: FloatArray, grid: Grid, time: datetime, features: Groups
+) -> FloatArray:
     """The analysis (ny, nx) by a method with the default errors."""
     section = TypeAdapter(ComparedMethod).validate_python(method)
     kind, shape = TransformKind().on(grid, scales_by_size=scales_by_size(section.kind))
@@ -61,7 +67,7 @@ def analysed(method: object, background: FloatArray, image: FloatArray, grid: Gr
     land = np.isfinite(background)
     observed = land & np.isfinite(image)
     observations = Observations(np.where(observed, image, 0.0), observed, 0.10)
-    problem = Problem(grid, background, land, observations, None, time, 0)
+    problem = Problem(grid, background, land, observations, None, time, 0, features)
     increment = make_method(section.kind, section.values(), transform, diagnose=False).increment(problem, SELF)
     return background + np.where(increment.applied, increment.image, 0.0)
 
@@ -74,17 +80,17 @@ def estimated_share(images: list[FloatArray], grid: Grid) -> float:
     return triples.errors().advised_share
 
 
-def ratios(products: dict[str, FloatArray], grid: Grid, time: datetime) -> dict[str, list[float]]:
+def ratios(products: dict[str, FloatArray], grid: Grid, time: datetime, features: Groups) -> dict[str, list[float]]:
     """Errors (ubRMSE) of each method over that of the background, for all ordered triples."""
     found: dict[str, list[float]] = {name: [] for name in (*METHODS, "of a third product")}
     for x, y in itertools.permutations(products, 2):
         background, image = products[x], products[y]
-        analyses = {name: analysed(method, background, image, grid, time) for name, method in METHODS.items()}
+        analyses = {name: analysed(method, background, image, grid, time, features) for name, method in METHODS.items()}
         others = [name for name in products if name not in (x, y)]
         informed = {}
         for third in others if len(others) > 1 else ():
             share = estimated_share([background, image, products[third]], grid)
-            informed[third] = analysed(DEFAULT | {"coherent_share": share}, background, image, grid, time)
+            informed[third] = analysed(DEFAULT | {"coherent_share": share}, background, image, grid, time, features)
         cells = np.isfinite(background) & np.isfinite(image)
         for judge in others:
             none = scores(background, products[judge], cells).ubrmse
@@ -106,7 +112,11 @@ def main() -> None:
         section = TypeAdapter(AnyObservation).validate_python({k: v for k, v in entry.items() if k != "name"})
         image = read_image(section.kind, grid, section.time or time, SELF, **section.of_reader())
         products[entry["name"]] = image.values
-    found = ratios(products, grid, time)
+    sections, land = (
+        TypeAdapter(FeatureFiles).validate_python(table.get("features", {})),
+        np.isfinite([*products.values()]),
+    )
+    found = ratios(products, grid, time, features_of_files(sections, grid, land.any(axis=0), time))
     pointwise = np.array(found["pointwise"])
     lines = [f"{'over none':28s} cases  mean  worst  worse than none by 1 %  than pointwise by 2 %"]
     for name, of_method in found.items():
