@@ -11,8 +11,9 @@ from scipy.stats import multivariate_normal
 from test_full_solver import GRID, SHAPE, SOIL, dense_signal, given, land
 from transforms import impulses
 
+from imgda_mpi.covariances import held_back
 from imgda_mpi.covariances.features import FeaturedCovariance
-from imgda_mpi.covariances.held_back import gain_by_features, log_density
+from imgda_mpi.covariances.held_back import tried_signal
 from imgda_mpi.covariances.innovation import InnovationErrors, features_of
 from imgda_mpi.covariances.likelihood import Signal, likely_signal
 from imgda_mpi.covariances.wedge import WedgeCovariance
@@ -139,36 +140,56 @@ def test_a_step_counts_what_the_dense_matrices_say(powers: WedgePowers) -> None:
         assert found[number] == pytest.approx(factor, rel=0.1)
 
 
-def test_held_back_cells_have_the_density_of_the_dense_matrices(powers: WedgePowers) -> None:
-    innovation, rows = problem().innovation, ImageRows(SELF, SHAPE)
-    signal = Signal(rows, powers, features(problem()), 0.1 ** powers.scale.astype(float), np.array([1e-3, 2e-3]))
-    cells = np.random.default_rng(2).permutation(np.flatnonzero(innovation.observed))
-    found = log_density(signal, signal.features.at(cells), innovation, cells, 20)
-    every = log_likelihood(signal, innovation)
-    others = innovation.observed.copy()
-    others.ravel()[cells[-20:]] = False
-    rest = replace(innovation, observed=others, values=np.where(others, innovation.values, 0.0))
-    assert found == pytest.approx(every - log_likelihood(signal, rest), rel=1e-6)
+def soil_of_kind(*, follows: bool) -> Problem:
+    """Errors follow the class of soil, or classes were dealt out at random and errors follow none."""
+    made = problem()
+    if follows:
+        return made
+    dealt = class_members(np.random.default_rng(3).permutation(SOIL.ravel()))
+    by_class = np.pad(0.05 * (SOIL - 1), [(0, more) for more in np.subtract(SHAPE, GRID.shape)])
+    return replace(
+        made,
+        features={"soil": embed_cells(dealt, GRID.shape, SHAPE)},
+        observations=made.observations.minus(by_class),
+    )
 
 
 @pytest.mark.parametrize("follows", [True, False])
-def test_features_are_taken_where_held_back_cells_say_so(powers: WedgePowers, follows: bool) -> None:
-    """Soil that errors follow, and soil that they do not."""
-    problem_of_kind = problem()
-    if not follows:
-        shuffled = class_members(np.random.default_rng(3).permutation(SOIL.ravel()))
-        problem_of_kind = replace(
-            problem_of_kind,
-            features={"soil": embed_cells(shuffled, GRID.shape, SHAPE)},
-            observations=problem_of_kind.observations.minus(0.05 * (np.pad(SOIL, [(0, 11), (0, 17)]) - 1)),
-        )
-    rows = ImageRows(SELF, SHAPE)
-    gain = gain_by_features(rows, powers, problem_of_kind.innovation, features(problem_of_kind), seed=3, time=TIME)
-    assert (gain > 0.02) == follows
-    covariance = InnovationErrors(0.0).covariance(rows, powers, problem_of_kind)
+def test_held_back_cells_decide_on_features(powers: WedgePowers, follows: bool) -> None:
+    made, rows = soil_of_kind(follows=follows), ImageRows(SELF, SHAPE)
+    signal, gain = tried_signal(rows, powers, made.innovation, features(made), seed=3, time=TIME)
+    assert (gain > 0.05) == follows
+    assert (signal.features is not None) == (gain > 0)
+    covariance = InnovationErrors(0.0).covariance(rows, powers, made)
     assert isinstance(covariance, FeaturedCovariance) == (gain > 0)
     assert covariance.facts["gain_by_features"].value == gain
     assert ("no features (" in covariance.summary) == (gain <= 0)
+    assert f"({gain:+.3f} in the log likelihood of a held-back cell)" in covariance.summary
+
+
+def test_the_gain_is_that_of_the_errors_of_held_back_cells(
+    powers: WedgePowers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Told by dense matrices from the others, with the same signals."""
+    made, rows = soil_of_kind(follows=True), ImageRows(SELF, SHAPE)
+    found: list[tuple[Signal, Observations]] = []
+
+    def kept(*given: object, **how: object) -> Signal:
+        found.append((likely_signal(*given, **how), given[2]))
+        return found[-1][0]
+
+    monkeypatch.setattr(held_back, "likely_signal", kept)
+    monkeypatch.setattr(held_back, "STEP_TOLERANCE", 1e-9)
+    _, gain = tried_signal(rows, powers, made.innovation, features(made), seed=3, time=TIME)
+    errors = []
+    for signal, others in found:
+        h, values = others.observed.ravel(), made.innovation.values.ravel()
+        held = made.innovation.observed.ravel() & ~h
+        assert held.sum() == made.innovation.observed.sum() // 10
+        s = dense_signal(signal.covariance())
+        told = s[np.ix_(held, h)] @ np.linalg.solve(s[np.ix_(h, h)] + np.diag(others.noise.ravel()[h]), values[h])
+        errors.append(np.sqrt(np.mean((values[held] - told) ** 2)))
+    assert gain == pytest.approx(np.log(errors[1] / errors[0]), rel=1e-5)
 
 
 def test_features_reach_land_that_is_far_from_every_observation() -> None:

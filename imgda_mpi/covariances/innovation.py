@@ -8,7 +8,7 @@ from scipy.sparse import csr_array
 from imgda_mpi.arrays import Values
 from imgda_mpi.covariances.covariance import CovarianceErrors
 from imgda_mpi.covariances.features import FeaturedCovariance
-from imgda_mpi.covariances.held_back import gain_by_features
+from imgda_mpi.covariances.held_back import tried_signal
 from imgda_mpi.covariances.likelihood import likely_signal, wedge_variances
 from imgda_mpi.covariances.noise import masked_variance, observation_variances
 from imgda_mpi.covariances.wedge import WedgeCovariance
@@ -80,17 +80,16 @@ class InnovationErrors(CovarianceErrors):
             mean = float(innovation.values[innovation.observed].mean())
             innovation = innovation.minus(np.full(image_rows.shape, mean))
         seed, time = problem.seed, problem.time
-        features, facts, words = None, {}, ""
+        features, near, facts, words = None, None, {}, ""
         if self.uses_features and innovation.observed.any():
             features = CellFeatures(image_rows, features_of(problem), problem.land)
             if self._features is None and np.count_nonzero(innovation.observed) < ENOUGH_FOR_FEATURES:
-                gain = gain_by_features(image_rows, powers, innovation, features, seed=seed, time=time)
+                near, gain = tried_signal(image_rows, powers, innovation, features, seed=seed, time=time)
+                features = near.features
                 meaning = "log likelihood of a held-back cell with features, less that without"
                 facts = {"gain_by_features": Fact(gain, "1", meaning)}
-                words = f" ({gain:+.3f} in the log likelihood of a held-back cell)"
-                if gain <= 0:
-                    features, words = None, f", no features{words}"
-        signal = likely_signal(image_rows, powers, innovation, features, seed=seed, time=time)
+                words = f"{'' if features else ', no features'} ({gain:+.3f} in the log likelihood of a held-back cell)"
+        signal = likely_signal(image_rows, powers, innovation, features, near=near, seed=seed, time=time)
         covariance = signal.covariance(share, mean**2)
         covariance.facts, covariance.summary = {**covariance.facts, **facts}, covariance.summary + words
         return covariance

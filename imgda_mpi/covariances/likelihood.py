@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
@@ -88,22 +88,26 @@ def likely_signal(
     innovation: Observations,
     features: CellFeatures | None,
     *,
+    n_steps: int = N_STEPS,
+    near: Signal | None = None,
     seed: int,
     time: datetime,
 ) -> Signal:
     """The signal of an innovation, a few steps towards the most likely one. Collective.
 
     The variances of wedges start from the closed form, which counts what coasts and gaps spread from one wedge to
-    others twice, those of features from all of the signal's.
+    others twice, those of features from all of the signal's. From a signal that is ``near``
+    it takes one step.
     """
     n_groups = 0 if features is None else len(features.names)
     groups = np.full(n_groups, signal_variance(innovation))
-    signal = Signal(image_rows, powers, features, wedge_variances(powers, innovation), groups)
+    start = Signal(image_rows, powers, features, wedge_variances(powers, innovation), groups)
+    signal = start if near is None else replace(near, near=None)
     probes = [
         innovation.apply(random_signs(image_rows.shape, seed=seed, time=time, member=number))
         for number in range(FIRST_PROBE, FIRST_PROBE + N_PROBES)
     ]
-    for step in range(N_STEPS):
+    for step in range(n_steps) if near is None else (1,):
         signal = signal.likelier(innovation, probes, is_near=step > 0)
     return signal
 
