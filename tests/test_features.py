@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -363,7 +364,9 @@ def test_an_analysis_takes_features_of_files_in_the_place_of_its_restarts(
     grid = global_grid((45, 90))
     with netCDF4.Dataset(tmp_path / "belts.nc", "w") as file:
         write_grid(file, grid)
-        file.createVariable("belt", "i2", ("lat", "lon"))[:] = np.abs(grid.latitude // 15)[:, None]
+        belts = np.abs(grid.latitude // 15)[:, None] * np.ones(90)
+        belts[:, :20] = netCDF4.default_fillvals["i2"]
+        file.createVariable("belt", "i2", ("lat", "lon"))[:] = belts
     kind = 'kind = "classes"\nvariable = "belt"'
     sections = "".join(f'[features.{name}]\n{kind}\nfile = "{tmp_path}/belts.nc"\n' for name in ("soil", "belt"))
     sections += "[errors]\nobservation = 0.02\n"
@@ -376,6 +379,9 @@ def test_an_analysis_takes_features_of_files_in_the_place_of_its_restarts(
     for said in (checked.stderr, done.stderr):
         assert "moisture, soil (6 of belts.nc), cover (" in said.replace("\n", " ")
         assert "features of files in the place of the restart's: soil" in said
+        without = re.search(r"\[features.belt\]: (\d+) of 7611 land cells have none", said.replace("\n", " "))
+        assert without
+        assert 0 < int(without[1]) < 2000
     with netCDF4.Dataset(tmp_path / "analysis/diagnostics.nc") as file:
         facts = {name: file.getncattr(name) for name in file.ncattrs()}
     groups = {name.removeprefix("feature_variance_") for name in facts if name.startswith("feature_variance_")}

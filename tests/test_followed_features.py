@@ -29,6 +29,7 @@ from imgda_mpi.numerics.problem import Problem
 from imgda_mpi.planning.case import Case as PlannedCase
 from imgda_mpi.planning.case import CaseFeatures
 from imgda_mpi.planning.full import FullCost
+from imgda_mpi.report import followed_features
 from imgda_mpi.report.followed_features import features_section
 from imgda_mpi.report.picture import Section, write_picture
 from imgda_mpi.results.account_file import read_account
@@ -206,6 +207,19 @@ def test_the_page_shows_what_the_file_says(tmp_path: Path) -> None:
     numbers = read_numbers(tmp_path / "features.csv")
     for name, image in parts.items():
         np.testing.assert_allclose(on_grid(numbers, f"by_{name}_m3_m-3", saved.grid), image, rtol=1e-5, atol=1e-8)
+
+
+def test_no_group_is_left_out_of_the_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = write_made_analysis(tmp_path / "one", method=WITH_FEATURES)
+    names = [f"group_of_a_name_of_forty_letters_in_all{n:02d}" for n in range(14)]
+    image = read_parts(folder / "diagnostics.nc")["moisture"]
+    monkeypatch.setattr(followed_features, "read_parts", lambda _: dict.fromkeys([*names, "distance"], image))
+    section = features_section(material_of(folder))
+    assert isinstance(section, Section)
+    (picture,) = section.pictures
+    assert picture.alt.startswith("15 maps")
+    assert not touching(picture.figure)
+    assert sum(name.startswith("by_") for name in picture.numbers.columns) == 15
 
 
 def test_a_run_has_means_over_its_analyses(tmp_path: Path) -> None:

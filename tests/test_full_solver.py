@@ -188,7 +188,11 @@ def test_coherent_observation_errors_have_no_weight_in_a_sum(transform: Curvelet
     found = dense_signal(covariance) - dense(covariance)
     np.testing.assert_allclose(found, dense_signal(alone) - dense(alone), rtol=0, atol=1e-9 * found.max())
     assert covariance.coherent_variance == pytest.approx(found[0, 0])
-    assert HybridErrors(1200.0, 1.0, 0.0, 0.4).coherent_share(given().observations) == 0
+    without = HybridErrors(1200.0, 1.0, 0.0, 0.4)
+    assert without.coherent_share(given().observations) == 0
+    # Nor is anything said of features that have no effect.
+    facts = FullUpdate(without, transform, diagnose=False).increment(given(), SELF).facts
+    assert not [name for name in facts if "feature" in name]
 
 
 def test_an_innovation_as_large_as_its_errors_has_a_chi2_of_1(transform: CurveletTransform) -> None:

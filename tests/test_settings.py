@@ -226,6 +226,7 @@ def test_settings_that_are_no_method_are_refused_with_those_to_use(text: str, sa
             r"layer = .* greater than or equal to 0",
         ),
         (("", FEATURES.replace("soil", "moisture")), r"\[features.moisture\]: is the background's own"),
+        (("", FEATURES.replace("soil", "distance")), r"\[features.distance\]: is what no features carry: give another"),
         (("", FEATURES.replace("soil", "2.b")), r"unknown key 'b'; known are file, kind, variable"),
         (("", FEATURES.replace("soil", "so-il")), r"\[features.so-il\]: needs a name of at most 40 letters"),
         (("", FEATURES.replace("classes", "class")), r"\[features.soil\] kind = 'class': input should be 'classes' or"),
@@ -234,6 +235,10 @@ def test_settings_that_are_no_method_are_refused_with_those_to_use(text: str, sa
         (
             ("", FEATURES + '[method]\nkind = "innovation/full"\nfeatures = false\n'),
             r"\[features.soil\]: no effect with innovation/full",
+        ),
+        (
+            ("", FEATURES + MEMBERS + '[method]\nkind = "hybrid/full"\ninnovation_weight = 0.0\n'),
+            r"\[features.soil\]: no effect with hybrid/full",
         ),
         (
             ("", '[method]\nkind = "innovation/diagonal"\nfeatures = true\n'),

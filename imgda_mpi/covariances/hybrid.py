@@ -36,11 +36,12 @@ class HybridErrors(CovarianceErrors):
         coherent_share: float | None = None,
         features: bool | None = None,
     ) -> None:
+        from_innovation = InnovationErrors(coherent_share, features if innovation_weight > 0 else False)
         self._parts: list[tuple[float, CovarianceErrors]] = [
             (1 - innovation_weight, EnsembleErrors(localisation, inflation)),
-            (innovation_weight, InnovationErrors(coherent_share, features)),
+            (innovation_weight, from_innovation),
         ]
-        self.uses_features = innovation_weight > 0 and features is not False
+        self.uses_features = from_innovation.uses_features
         self.estimated = tuple(what for weight, errors in self._parts if weight > 0 for what in errors.estimated)
 
     def coherent_share(self, observations: Observations) -> float:

@@ -47,9 +47,9 @@ def read_features(
     with opened(file) as dataset:
         values, source = read_map(file, dataset, find_variable(file, dataset, variable), time)
     if has_classes:
-        pixel, cell = pixels_of_cells(source, grid)
+        pixel, cell = pixels_of_cells(source, grid, land)
         classes = values.ravel()[pixel]
-        used = land.ravel()[cell] & np.isfinite(classes)
+        used = np.isfinite(classes)
         number = _numbered(file, variable, classes[used])
         features = cell_means(class_members(number), cell[used], np.ones(number.size), land.size)
     else:
@@ -66,15 +66,16 @@ def read_features(
     return features
 
 
-def pixels_of_cells(source: Grid, grid: Grid) -> tuple[IntArray, IntArray]:
-    """Pairs of a pixel and a cell that it tells of, by their numbers row by row, (n_pairs,) each.
+def pixels_of_cells(source: Grid, grid: Grid, wanted: BoolArray) -> tuple[IntArray, IntArray]:
+    """Pairs of a pixel and a wanted cell that it tells of, by their numbers row by row, (n_pairs,) each.
 
     Those of the pixels whose centres lie in a cell, and of a cell without any the pixel that its own centre lies in.
     """
     cell, around = cells_of_centres(source, grid).ravel(), cells_of_centres(grid, source).ravel()
-    inside = np.flatnonzero(cell >= 0)
-    holds_none = np.bincount(cell[inside], minlength=around.size) == 0
-    lying = np.flatnonzero(holds_none & (around >= 0))
+    holds_none = np.bincount(cell + 1, minlength=around.size + 1)[1:] == 0
+    lying = np.flatnonzero(holds_none & (around >= 0) & wanted.ravel())
+    # Maps may have very many pixels: of those in no cell, numbered -1, and in unwanted ones nothing more is kept.
+    inside = np.flatnonzero(np.append(wanted.ravel(), False)[cell])
     return np.concatenate([inside, around[lying]]), np.concatenate([cell[inside], lying])
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from imgda_mpi.report.maps import Panel, change_shades, draw_maps, numbers_of_maps
 from imgda_mpi.report.material import Material
 from imgda_mpi.report.picture import Picture, Section, Table
-from imgda_mpi.report.theme import MINUS, UNIT, moment
+from imgda_mpi.report.theme import MINUS, UNIT, letter, moment
 from imgda_mpi.results.account_file import Account
 from imgda_mpi.results.analysis_file import DIAGNOSTICS, read_analysis, read_parts
 
@@ -100,12 +100,12 @@ def _picture(folder: Path, account: Account) -> Picture:
     shades = change_shades("Part of the increment", *parts.values())
     panels = [
         Panel(
-            title=f"({letter}) {_title(name, account).capitalize()}",
+            title=f"({letter(number)}) {_heading(_title(name, account))}",
             image=image,
             shades=shades,
             column=f"by_{name}_m3_m-3",
         )
-        for letter, (name, image) in zip("abcdefghijkl", parts.items(), strict=False)
+        for number, (name, image) in enumerate(parts.items())
     ]
     sizes = {name: float(np.sqrt(np.nanmean(np.square(image)))) for name, image in parts.items()}
     said = ", ".join(f"{_title(name, account)} {size:.3f}" for name, size in sizes.items())
@@ -124,6 +124,15 @@ def _title(name: str, account: Account) -> str:
     if name != REST:
         return name
     return "distance, direction and members" if account.method == "hybrid/full" else "distance and direction"
+
+
+def _heading(title: str) -> str:
+    """With a capital first; names keep theirs.
+
+    >>> _heading("soil_BD")
+    'Soil_BD'
+    """
+    return title[:1].upper() + title[1:]
 
 
 def _percent(part: float) -> str:

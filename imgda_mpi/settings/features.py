@@ -13,7 +13,8 @@ from imgda_mpi.settings.methods import MethodSettings
 NAME = "[A-Za-z][A-Za-z0-9_]{,39}"
 """Of a group of features: it is a part of names in diagnostics."""
 
-OF_BACKGROUND = "moisture"
+TAKEN = {"moisture": "is the background's own, from no file", "distance": "is what no features carry"}
+"""Names that are something else."""
 
 
 class FeatureFile(Section):
@@ -32,8 +33,8 @@ def _names(sections: dict[str, FeatureFile]) -> dict[str, FeatureFile]:
     for name in sections:
         if not re.fullmatch(NAME, name):
             raise ValueError(f"[features.{name}]: needs a name of at most 40 letters, digits and _, a letter first")
-        if name == OF_BACKGROUND:
-            raise ValueError(f"[features.{name}]: is the background's own, from no file: give another name")
+        if name in TAKEN:
+            raise ValueError(f"[features.{name}]: {TAKEN[name]}: give another name")
     return sections
 
 
@@ -47,4 +48,5 @@ def check_use(features: dict[str, FeatureFile], *methods: MethodSettings) -> Non
     if features and not any(method.uses_features for method in methods):
         names = ", ".join(f"[features.{name}]" for name in features)
         labels = ", ".join(method.label for method in methods)
-        raise ValueError(f"{names}: no effect with {labels}: remove it, or take innovation/full or hybrid/full")
+        what = "innovation/full or hybrid/full with features"
+        raise ValueError(f"{names}: no effect with {labels}: remove it, or take {what}")

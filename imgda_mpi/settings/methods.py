@@ -202,6 +202,11 @@ class HybridSettings(FromInnovation, EnsembleSettings):
     kind: Literal["hybrid"] = key("Name of the method")  # type: ignore[assignment]
     innovation_weight: float = key("Share of the innovation's variances", default=0.1, ge=0, le=1)
 
+    @property
+    def uses_features(self) -> bool:
+        """Where the innovation has a weight."""
+        return super().uses_features and self.innovation_weight > 0
+
 
 class OptimalInterpolationSettings(MethodSettings):
     """Exact optimal interpolation with a dense matrix, for comparisons alone."""

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping
 from datetime import datetime
 
+import numpy as np
 from mpi4py import MPI
 
 from imgda_mpi.arrays import BoolArray
@@ -61,5 +62,10 @@ def features_of_files(sections: Mapping[str, FeatureFile], grid: Grid, land: Boo
         with settled_by(f"[features.{name}]"):
             groups[name] = read_features(
                 section.file, grid, land, time, variable=section.variable, has_classes=section.kind == "classes"
+            )
+        n_without, n_land = np.count_nonzero(np.diff(groups[name].indptr)[land.ravel()] == 0), int(land.sum())
+        if n_without:
+            log.info(
+                "[features.%s]: %d of %d land cells have none, where the file has no value", name, n_without, n_land
             )
     return groups
