@@ -14,7 +14,7 @@ from transforms import impulses
 from imgda_mpi.covariances import held_back
 from imgda_mpi.covariances.features import FeaturedCovariance
 from imgda_mpi.covariances.held_back import tried_signal
-from imgda_mpi.covariances.innovation import InnovationErrors, features_of
+from imgda_mpi.covariances.innovation import InnovationErrors, groups_of
 from imgda_mpi.covariances.likelihood import Signal, likely_signal
 from imgda_mpi.covariances.wedge import WedgeCovariance
 from imgda_mpi.curvelet import CurveletTransform
@@ -44,12 +44,12 @@ def problem() -> Problem:
 def dense_features(problem: Problem) -> np.ndarray:
     """Z: each feature less its mean over the land."""
     on_land = problem.land.ravel()[:, None]
-    every = np.hstack([one.toarray() for one in features_of(problem).values()]) * on_land
+    every = np.hstack([one.toarray() for one in groups_of(problem).values()]) * on_land
     return (every - every.sum(axis=0) / on_land.sum()) * on_land
 
 
 def features(problem: Problem) -> CellFeatures:
-    return CellFeatures(ImageRows(SELF, SHAPE), features_of(problem), problem.land)
+    return CellFeatures(ImageRows(SELF, SHAPE), groups_of(problem), problem.land)
 
 
 def test_features_are_a_matrix_of_the_land() -> None:

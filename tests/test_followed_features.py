@@ -15,7 +15,7 @@ from problems import COMMS, SELF, TIME, agree, problem_of
 from imgda_mpi.covariances import features as featured
 from imgda_mpi.covariances import system
 from imgda_mpi.covariances.features import FeaturedCovariance
-from imgda_mpi.covariances.innovation import InnovationErrors, features_of
+from imgda_mpi.covariances.innovation import InnovationErrors, groups_of
 from imgda_mpi.covariances.wedge import WedgeCovariance
 from imgda_mpi.curvelet import CurveletTransform
 from imgda_mpi.distributed import image_rows
@@ -156,7 +156,7 @@ def test_plan_counts_what_features_take(monkeypatch: pytest.MonkeyPatch) -> None
     counted("whole")
     monkeypatch.setattr(system, "conjugate_gradients", solved)
     FullUpdate(InnovationErrors(features=True), transform).increment(given, SELF)
-    groups_used = features_of(given)
+    groups_used = groups_of(given)
     features = CaseFeatures(sum(one.shape[1] for one in groups_used.values()), len(groups_used))
     cost = FullCost(PlannedCase(transform.layout, 8, 0, given.land.size, 1000, 0, features), 1)
     assert counts["filter"] - 2 * counts["iterations"] == cost.n_filters - 2 * cost.iterations

@@ -10,7 +10,7 @@ from mpi4py import MPI
 
 from imgda_mpi.colm.colm202x import Colm202xRestart
 from imgda_mpi.console import Stages
-from imgda_mpi.covariances.innovation import features_of
+from imgda_mpi.covariances.innovation import groups_of
 from imgda_mpi.faults import ConfigError, reading
 from imgda_mpi.parallel.memory import memory_in_use
 from imgda_mpi.planning.case import Case, CaseFeatures
@@ -87,8 +87,8 @@ def case_of(settings: Settings, prepared: Prepared) -> Case:
 
 
 def _features(prepared: Prepared) -> CaseFeatures:
-    """Of a method that uses them; one that decides whether to do so may take less."""
-    groups = features_of(prepared.problem).values()
+    """Of a method that uses them, as if it did not have to decide whether to do so."""
+    groups = groups_of(prepared.problem).values()
     return CaseFeatures(
         n_features=sum(one.shape[1] for one in groups),
         n_groups=len(groups),
