@@ -128,7 +128,7 @@ def test_parts_are_projections_on_the_increment(scales: list[int] | None) -> Non
     rest = increment.image - sum(increment.parts.values())
     for name, part in {**increment.parts, "distance": rest}.items():
         on_land = part[given.land]
-        assert facts[f"increment_by_{name}"].value == pytest.approx(np.sqrt(np.mean(on_land**2)), rel=1e-9)
+        assert facts[f"increment_rms_{name}"].value == pytest.approx(np.sqrt(np.mean(on_land**2)), rel=1e-9)
         expected = np.sum(on_land * image) / np.sum(image**2)
         assert facts[f"increment_part_{name}"].value == pytest.approx(expected, rel=1e-9, abs=1e-12)
     every = [fact.value for name, fact in facts.items() if name.startswith("increment_part_")]
