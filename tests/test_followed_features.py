@@ -27,7 +27,7 @@ from imgda_mpi.numerics.conjugate_gradients import conjugate_gradients
 from imgda_mpi.numerics.features import class_members, hat_functions
 from imgda_mpi.numerics.problem import Problem
 from imgda_mpi.planning.case import Case as PlannedCase
-from imgda_mpi.planning.case import CaseFeatures
+from imgda_mpi.planning.case import FeatureCounts
 from imgda_mpi.planning.full import FullCost
 from imgda_mpi.report import followed_features
 from imgda_mpi.report.followed_features import features_section
@@ -157,7 +157,7 @@ def test_plan_counts_what_features_take(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(system, "conjugate_gradients", solved)
     FullUpdate(InnovationErrors(features=True), transform).increment(given, SELF)
     groups_used = groups_of(given)
-    features = CaseFeatures(sum(one.shape[1] for one in groups_used.values()), len(groups_used))
+    features = FeatureCounts(sum(one.shape[1] for one in groups_used.values()), len(groups_used))
     cost = FullCost(PlannedCase(transform.layout, 8, 0, given.land.size, 1000, 0, features), 1)
     assert counts["filter"] - 2 * counts["iterations"] == cost.n_filters - 2 * cost.iterations
     assert counts["whole"] == cost.n_whole
