@@ -22,7 +22,7 @@ from imgda_mpi.distributed.cell_features import CellFeatures
 from imgda_mpi.distributed.image_rows import ImageRows
 from imgda_mpi.distributed.wedge_powers import WedgePowers
 from imgda_mpi.methods.full import FullUpdate
-from imgda_mpi.numerics.features import class_members, embed_cells, hat_functions
+from imgda_mpi.numerics.features import class_members, embed_cells
 from imgda_mpi.numerics.problem import Observations, Problem
 
 NOISE = 0.05
@@ -218,8 +218,3 @@ def test_features_reach_land_that_is_far_from_every_observation() -> None:
         errors[used] = np.sqrt(np.mean((image - truth)[far] ** 2))
     assert errors[True] < 0.3 * errors[False]
     assert errors[False] == pytest.approx(0.04, rel=0.3)
-
-
-def test_the_hats_of_a_value_without_quantiles_are_one() -> None:
-    assert hat_functions(np.full(5, 0.2), 8).toarray().tolist() == [[1.0]] * 5
-    assert hat_functions(np.full(5, np.nan), 8).shape == (5, 0)
