@@ -60,8 +60,6 @@ def test_features_are_a_matrix_of_the_land() -> None:
     np.testing.assert_allclose(found.of(image), z.T @ image.ravel(), rtol=0, atol=1e-12)
     np.testing.assert_allclose(found.spread(weights).ravel(), z @ weights, rtol=0, atol=1e-14)
     np.testing.assert_allclose(found.squares(weights).ravel(), (z**2) @ weights, rtol=0, atol=1e-14)
-    cells = np.array([700, 3, 512])
-    np.testing.assert_allclose(found.at(cells), z[cells], rtol=0, atol=1e-15)
 
 
 def test_the_signal_is_that_of_wedges_and_of_features(powers: WedgePowers) -> None:
