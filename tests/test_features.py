@@ -384,9 +384,10 @@ def test_an_analysis_takes_features_of_files_in_the_place_of_its_restarts(
         assert 0 < int(without[1]) < 2000
     with netCDF4.Dataset(tmp_path / "analysis/diagnostics.nc") as file:
         facts = {name: file.getncattr(name) for name in file.ncattrs()}
+        parts = {name.removeprefix("increment_by_") for name in file.variables if name.startswith("increment_by_")}
     groups = {name.removeprefix("feature_variance_") for name in facts if name.startswith("feature_variance_")}
-    assert groups == {"moisture", "soil", "cover", "height", "belt"}
-    assert facts["increment_by_belt"] > 0
+    assert groups == parts == {"moisture", "soil", "cover", "height", "belt"}
+    assert facts["feature_count_soil"] == facts["feature_count_belt"] == 6
     manifest = json.loads((tmp_path / "analysis/manifest.json").read_text())
     assert f"{tmp_path}/belts.nc" in [entry["file"] for entry in manifest["inputs"]]
     (tmp_path / "belts.nc").unlink()

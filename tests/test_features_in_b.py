@@ -14,7 +14,7 @@ from transforms import impulses
 from imgda_mpi.covariances import held_back
 from imgda_mpi.covariances.features import FeaturedCovariance
 from imgda_mpi.covariances.held_back import tried_signal
-from imgda_mpi.covariances.innovation import InnovationErrors, features_of
+from imgda_mpi.covariances.innovation import InnovationErrors, groups_of
 from imgda_mpi.covariances.likelihood import Signal, likely_signal
 from imgda_mpi.covariances.wedge import WedgeCovariance
 from imgda_mpi.curvelet import CurveletTransform
@@ -22,7 +22,7 @@ from imgda_mpi.distributed.cell_features import CellFeatures
 from imgda_mpi.distributed.image_rows import ImageRows
 from imgda_mpi.distributed.wedge_powers import WedgePowers
 from imgda_mpi.methods.full import FullUpdate
-from imgda_mpi.numerics.features import class_members, embed_cells, hat_functions
+from imgda_mpi.numerics.features import class_members, embed_cells
 from imgda_mpi.numerics.problem import Observations, Problem
 
 NOISE = 0.05
@@ -44,12 +44,12 @@ def problem() -> Problem:
 def dense_features(problem: Problem) -> np.ndarray:
     """Z: each feature less its mean over the land."""
     on_land = problem.land.ravel()[:, None]
-    every = np.hstack([one.toarray() for one in features_of(problem).values()]) * on_land
+    every = np.hstack([one.toarray() for one in groups_of(problem).values()]) * on_land
     return (every - every.sum(axis=0) / on_land.sum()) * on_land
 
 
 def features(problem: Problem) -> CellFeatures:
-    return CellFeatures(ImageRows(SELF, SHAPE), features_of(problem), problem.land)
+    return CellFeatures(ImageRows(SELF, SHAPE), groups_of(problem), problem.land)
 
 
 def test_features_are_a_matrix_of_the_land() -> None:
@@ -60,8 +60,6 @@ def test_features_are_a_matrix_of_the_land() -> None:
     np.testing.assert_allclose(found.of(image), z.T @ image.ravel(), rtol=0, atol=1e-12)
     np.testing.assert_allclose(found.spread(weights).ravel(), z @ weights, rtol=0, atol=1e-14)
     np.testing.assert_allclose(found.squares(weights).ravel(), (z**2) @ weights, rtol=0, atol=1e-14)
-    cells = np.array([700, 3, 512])
-    np.testing.assert_allclose(found.at(cells), z[cells], rtol=0, atol=1e-15)
 
 
 def test_the_signal_is_that_of_wedges_and_of_features(powers: WedgePowers) -> None:
@@ -218,8 +216,3 @@ def test_features_reach_land_that_is_far_from_every_observation() -> None:
         errors[used] = np.sqrt(np.mean((image - truth)[far] ** 2))
     assert errors[True] < 0.3 * errors[False]
     assert errors[False] == pytest.approx(0.04, rel=0.3)
-
-
-def test_the_hats_of_a_value_without_quantiles_are_one() -> None:
-    assert hat_functions(np.full(5, 0.2), 8).toarray().tolist() == [[1.0]] * 5
-    assert hat_functions(np.full(5, np.nan), 8).shape == (5, 0)

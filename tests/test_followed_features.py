@@ -15,7 +15,7 @@ from problems import COMMS, SELF, TIME, agree, problem_of
 from imgda_mpi.covariances import features as featured
 from imgda_mpi.covariances import system
 from imgda_mpi.covariances.features import FeaturedCovariance
-from imgda_mpi.covariances.innovation import InnovationErrors, features_of
+from imgda_mpi.covariances.innovation import InnovationErrors, groups_of
 from imgda_mpi.covariances.wedge import WedgeCovariance
 from imgda_mpi.curvelet import CurveletTransform
 from imgda_mpi.distributed import image_rows
@@ -27,7 +27,7 @@ from imgda_mpi.numerics.conjugate_gradients import conjugate_gradients
 from imgda_mpi.numerics.features import class_members, hat_functions
 from imgda_mpi.numerics.problem import Problem
 from imgda_mpi.planning.case import Case as PlannedCase
-from imgda_mpi.planning.case import CaseFeatures
+from imgda_mpi.planning.case import FeatureCounts
 from imgda_mpi.planning.full import FullCost
 from imgda_mpi.report import followed_features
 from imgda_mpi.report.followed_features import features_section
@@ -128,7 +128,7 @@ def test_parts_are_projections_on_the_increment(scales: list[int] | None) -> Non
     rest = increment.image - sum(increment.parts.values())
     for name, part in {**increment.parts, "distance": rest}.items():
         on_land = part[given.land]
-        assert facts[f"increment_by_{name}"].value == pytest.approx(np.sqrt(np.mean(on_land**2)), rel=1e-9)
+        assert facts[f"increment_rms_{name}"].value == pytest.approx(np.sqrt(np.mean(on_land**2)), rel=1e-9)
         expected = np.sum(on_land * image) / np.sum(image**2)
         assert facts[f"increment_part_{name}"].value == pytest.approx(expected, rel=1e-9, abs=1e-12)
     every = [fact.value for name, fact in facts.items() if name.startswith("increment_part_")]
@@ -156,8 +156,8 @@ def test_plan_counts_what_features_take(monkeypatch: pytest.MonkeyPatch) -> None
     counted("whole")
     monkeypatch.setattr(system, "conjugate_gradients", solved)
     FullUpdate(InnovationErrors(features=True), transform).increment(given, SELF)
-    groups_used = features_of(given)
-    features = CaseFeatures(sum(one.shape[1] for one in groups_used.values()), len(groups_used))
+    groups_used = groups_of(given)
+    features = FeatureCounts(sum(one.shape[1] for one in groups_used.values()), len(groups_used))
     cost = FullCost(PlannedCase(transform.layout, 8, 0, given.land.size, 1000, 0, features), 1)
     assert counts["filter"] - 2 * counts["iterations"] == cost.n_filters - 2 * cost.iterations
     assert counts["whole"] == cost.n_whole

@@ -244,6 +244,10 @@ def test_settings_that_are_no_method_are_refused_with_those_to_use(text: str, sa
             ("", '[method]\nkind = "innovation/diagonal"\nfeatures = true\n'),
             r"innovation/diagonal has no features: remove features = true, or set solver = 'full'",
         ),
+        (
+            ("", MEMBERS + FEATURES + '[method]\nkind = "hybrid/full"\ninnovation_weight = 0\n'),
+            r"\[features.soil\]: no effect with hybrid/full",
+        ),
         (("", MEMBERS + '[method]\nkind = "hybrid"\nfeatures = true\n'), r"hybrid/diagonal has no features"),
     ],
 )

@@ -162,16 +162,8 @@ class SumCovariance(Covariance):
         self.variance = np.asarray(sum(weight * part.variance for weight, part in parts))
         self.coherent_variance = sum(part.coherent_variance for _, part in parts)
         self.mean_variance = sum(weight * part.mean_variance for weight, part in parts)
-
-    @property
-    def facts(self) -> dict[str, Fact]:  # type: ignore[override]
-        """Those of the parts."""
-        return {name: fact for _, part in self._parts for name, fact in part.facts.items()}
-
-    @property
-    def summary(self) -> str:  # type: ignore[override]
-        """Those of the parts."""
-        return "".join(part.summary for _, part in self._parts)
+        self.facts = {name: fact for _, part in parts for name, fact in part.facts.items()}
+        self.summary = "".join(part.summary for _, part in parts)
 
     def apply(self, rows: FloatArray) -> FloatArray:
         """B times an image, (n_own, nx). Collective."""

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.sparse import csr_array
 
 from imgda_mpi.arrays import Values
 from imgda_mpi.covariances.covariance import CovarianceErrors
 from imgda_mpi.covariances.features import FeaturedCovariance
 from imgda_mpi.covariances.held_back import tried_signal
-from imgda_mpi.covariances.likelihood import likely_signal, wedge_variances
+from imgda_mpi.covariances.likelihood import Signal, likely_signal, wedge_variances
 from imgda_mpi.covariances.noise import masked_variance, observation_variances
 from imgda_mpi.covariances.wedge import WedgeCovariance
 from imgda_mpi.distributed.cell_features import CellFeatures
@@ -17,7 +16,7 @@ from imgda_mpi.distributed.image_rows import ImageRows
 from imgda_mpi.distributed.own_coefficients import OwnWedges
 from imgda_mpi.distributed.wedge_powers import WedgePowers
 from imgda_mpi.grid import LONGEST_WAVE
-from imgda_mpi.numerics.features import hat_functions
+from imgda_mpi.numerics.features import Groups, hat_functions
 from imgda_mpi.numerics.problem import Fact, Observations, Problem
 
 ENOUGH_FOR_FEATURES = 3000  # observed cells
@@ -36,6 +35,10 @@ class InnovationErrors(CovarianceErrors):
     coherent_share : float, optional
         Part a of the signal that is of the observation errors, 0 to 1; 1 - a is of the background errors. Unless given
         s_o^2 / (s_b^2 + s_o^2) with the prescribed s_o and s_b = `USUAL_BACKGROUND_ERROR`.
+    features : optional
+        Whether the signal of images has a part on features of the cells too, see `FeaturedCovariance`. Unless given it
+        has one from `ENOUGH_FOR_FEATURES` observed cells on; below, where cells that are held back are likelier with it
+        (`tried_signal`).
 
     Notes
     -----
@@ -70,7 +73,7 @@ class InnovationErrors(CovarianceErrors):
     def covariance(
         self, image_rows: ImageRows, powers: WedgePowers, problem: Problem
     ) -> WedgeCovariance | FeaturedCovariance:
-        """B = (1 - a) C^T diag(s_w) C. Collective.
+        """B = (1 - a) S with S = C^T diag(s_w) C, and with features Z diag(b_g) Z^T more. Collective.
 
         In a region that is smaller than the longest waves the innovation's mean is an error of its own, which reaches
         all of it.
@@ -79,23 +82,30 @@ class InnovationErrors(CovarianceErrors):
         if problem.grid.extent < LONGEST_WAVE and innovation.observed.any():
             mean = float(innovation.values[innovation.observed].mean())
             innovation = innovation.minus(np.full(image_rows.shape, mean))
-        seed, time = problem.seed, problem.time
+        signal, facts, words = self._signal(image_rows, powers, innovation, problem)
+        covariance = signal.covariance(share, mean**2)
+        covariance.facts, covariance.summary = {**covariance.facts, **facts}, covariance.summary + words
+        return covariance
+
+    def _signal(
+        self, image_rows: ImageRows, powers: WedgePowers, innovation: Observations, problem: Problem
+    ) -> tuple[Signal, dict[str, Fact], str]:
+        """The most likely signal, with features or without; facts and words of how that was decided. Collective."""
+        seed, time, n_observed = problem.seed, problem.time, np.count_nonzero(innovation.observed)
         features, near, facts, words = None, None, {}, ""
-        if self.uses_features and innovation.observed.any():
-            features = CellFeatures(image_rows, features_of(problem), problem.land)
-            if self._features is None and np.count_nonzero(innovation.observed) < ENOUGH_FOR_FEATURES:
+        if self.uses_features and n_observed > 0:
+            features = CellFeatures(image_rows, groups_of(problem), problem.land)
+            if self._features is None and n_observed < ENOUGH_FOR_FEATURES:
                 near, gain = tried_signal(image_rows, powers, innovation, features, seed=seed, time=time)
                 features = near.features
                 meaning = "log likelihood of a held-back cell with features, less that without"
                 facts = {"gain_by_features": Fact(gain, "1", meaning)}
                 words = f"{'' if features else ', no features'} ({gain:+.3f} in the log likelihood of a held-back cell)"
         signal = likely_signal(image_rows, powers, innovation, features, near=near, seed=seed, time=time)
-        covariance = signal.covariance(share, mean**2)
-        covariance.facts, covariance.summary = {**covariance.facts, **facts}, covariance.summary + words
-        return covariance
+        return signal, facts, words
 
 
-def features_of(problem: Problem) -> dict[str, csr_array]:
-    """Features of the cells: those of the problem, and the background's own moisture. Not collective."""
+def groups_of(problem: Problem) -> Groups:
+    """Groups of features of the cells: the background's own moisture, and those of the problem. Not collective."""
     moisture = np.where(problem.land, problem.background, np.nan)
     return {"moisture": hat_functions(moisture.ravel(), MOISTURE_KNOTS), **problem.features}

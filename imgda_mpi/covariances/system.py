@@ -19,6 +19,10 @@ class ObservedSystem:
 
     R is the white part of the observation errors; what is coherent in them is in the covariance's signal S. The
     observations, H and R, are given on the whole image.
+
+    Attributes
+    ----------
+    precondition : approximately (S + R)^-1 of an image's own rows (n_own, nx), see `Covariance.preconditioner`
     """
 
     def __init__(self, image_rows: ImageRows, covariance: Covariance, observations: Observations) -> None:

@@ -65,12 +65,6 @@ class CellFeatures:
         """Z v, own rows (n_own, nx), of weights v (n_features,). Not collective."""
         return self._to_rows(lambda matrix: matrix @ weights - self._means @ weights)
 
-    def at(self, cells: IntArray) -> FloatArray:
-        """Z at some cells (n,), by their numbers row by row: (n, n_features). Collective; the same on every rank."""
-        n = self.group.size
-        columns = (self.image_rows.whole(self.spread(np.eye(1, n, one)[0])) for one in range(n))
-        return np.stack([column.ravel()[cells] for column in columns], axis=1)
-
     def squares(self, weights: FloatArray) -> FloatArray:
         """Diagonal of Z diag(v) Z^T, own rows (n_own, nx), of weights v (n_features,). Not collective."""
         means, of_means = weights * self._means, self._means @ (weights * self._means)

@@ -166,7 +166,7 @@ def parts_of_increment(
     for name, part in {**parts, "distance": increment - sum(parts.values())}.items():
         rms = float(np.sqrt(inner(cells * part, part) / max(int(np.count_nonzero(land)), 1)))
         share = inner(cells * part, increment) / power if power > 0 else float("nan")
-        found[f"increment_by_{name}"] = Fact(
+        found[f"increment_rms_{name}"] = Fact(
             rms, "m3 m-3", f"root mean square of what the increment has by {meanings[name]}, on land"
         )
         found[f"increment_part_{name}"] = Fact(

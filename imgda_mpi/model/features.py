@@ -13,15 +13,12 @@ from imgda_mpi.colm.patches import PatchMap
 from imgda_mpi.colm.plausible import check_conductivity
 from imgda_mpi.colm.soil_layers import weighted_sum
 from imgda_mpi.model.restart import SURFACE, Restart
-from imgda_mpi.numerics.features import Groups, cell_means, class_members, hat_functions
+from imgda_mpi.numerics.features import N_KNOTS, Groups, cell_means, class_members, hat_functions
 from imgda_mpi.parallel.failure import from_rank_0
 from imgda_mpi.parallel.rows import gather_rows
 
 GROUPS = {"soil": ("porosity", "conductivity"), "cover": ("class",), "height": ("height",)}
 """What each group has features of."""
-
-N_KNOTS = 5
-"""Hat functions of a property of soil or terrain."""
 
 HEIGHTS = (-500.0, 9000.0)
 """Of land, m: other numbers stand for none."""

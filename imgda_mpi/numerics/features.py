@@ -17,6 +17,9 @@ from imgda_mpi.arrays import FloatArray, IntArray
 Groups = Mapping[str, csr_array]
 """Groups of features by their names."""
 
+N_KNOTS = 5
+"""Hat functions of a property of soil or terrain, or of a map of values."""
+
 
 def hat_functions(values: FloatArray, n_knots: int) -> csr_array:
     """Hat functions of a value, at its quantiles: (n, k) with at most ``n_knots`` columns.

@@ -12,13 +12,10 @@ from imgda_mpi.arrays import BoolArray, FloatArray, IntArray
 from imgda_mpi.faults import fault
 from imgda_mpi.grid import Grid
 from imgda_mpi.netcdf import find_variable, opened
-from imgda_mpi.numerics.features import cell_means, class_members, hat_functions
+from imgda_mpi.numerics.features import N_KNOTS, cell_means, class_members, hat_functions
 from imgda_mpi.observations.binning import cells_of_centres
 from imgda_mpi.observations.records import read_map
 from imgda_mpi.observations.regrid import bilinear
-
-N_KNOTS = 5
-"""Hat functions of a map of values."""
 
 MOST_CLASSES = 100
 

@@ -20,14 +20,14 @@ PATCH_LEDGER = 100  # on rank 0, from the update on: its place, and its row of t
 
 
 @dataclass(frozen=True)
-class CaseFeatures:
-    """Features of the cells that the errors of a case follow.
+class FeatureCounts:
+    """Numbers of the features of cells that the errors of a case follow.
 
     Parameters
     ----------
     n_features, n_groups
     n_entries : of their matrix that are not 0
-    n_observed : cells
+    n_observed : cells that are observed
     """
 
     n_features: int = 0
@@ -56,7 +56,7 @@ class Case:
     n_pixels: int
     n_patch: int
     n_fields: int
-    features: CaseFeatures = CaseFeatures()
+    features: FeatureCounts = FeatureCounts()
 
     @property
     def spectrum_bytes(self) -> int:

@@ -17,7 +17,7 @@ from imgda_mpi.results.analysis_file import DIAGNOSTICS, read_analysis, read_par
 PART = "increment_part_"
 """Of facts, before the name of what an increment follows."""
 
-OF_FEATURES = ("feature_", "increment_by_", PART)
+OF_FEATURES = ("feature_", "increment_rms_", PART)
 """How the names of facts about features begin."""
 
 REST = "distance"
@@ -81,7 +81,7 @@ def _table(account: Account, of_run: Sequence[Account]) -> Table:
                 _title(name, account),
                 _percent(account.facts[f"{PART}{name}"].value),
                 *([_percent(float(np.mean(corrected)) if corrected else float("nan"))] if of_run else []),
-                number(f"increment_by_{name}", ".4f"),
+                number(f"increment_rms_{name}", ".4f"),
                 number(f"feature_sd_{name}", ".4f"),
                 number(f"feature_count_{name}", "d"),
             ]

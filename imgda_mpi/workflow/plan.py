@@ -10,10 +10,10 @@ from mpi4py import MPI
 
 from imgda_mpi.colm.colm202x import Colm202xRestart
 from imgda_mpi.console import Stages
-from imgda_mpi.covariances.innovation import features_of
+from imgda_mpi.covariances.innovation import groups_of
 from imgda_mpi.faults import ConfigError, reading
 from imgda_mpi.parallel.memory import memory_in_use
-from imgda_mpi.planning.case import Case, CaseFeatures
+from imgda_mpi.planning.case import Case, FeatureCounts
 from imgda_mpi.planning.full import FullCost
 from imgda_mpi.planning.table import cost_on, cost_table, warnings
 from imgda_mpi.settings.analysis import Parallel, Settings
@@ -82,14 +82,14 @@ def case_of(settings: Settings, prepared: Prepared) -> Case:
         n_pixels=prepared.problem.land.size,
         n_patch=int(prepared.restart.offsets[-1]),
         n_fields=sum(isinstance(sd, FieldFile) for sd in deviations),
-        features=_features(prepared) if prepared.method.uses_features else CaseFeatures(),
+        features=_features(prepared) if prepared.method.uses_features else FeatureCounts(),
     )
 
 
-def _features(prepared: Prepared) -> CaseFeatures:
-    """Of a method that uses them; one that decides whether to do so may take less."""
-    groups = features_of(prepared.problem).values()
-    return CaseFeatures(
+def _features(prepared: Prepared) -> FeatureCounts:
+    """Of a method that uses them, as if it did not have to decide whether to do so."""
+    groups = groups_of(prepared.problem).values()
+    return FeatureCounts(
         n_features=sum(one.shape[1] for one in groups),
         n_groups=len(groups),
         n_entries=sum(one.nnz for one in groups),

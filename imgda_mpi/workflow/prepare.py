@@ -22,6 +22,7 @@ from imgda_mpi.grid import Grid, coarsest_wave
 from imgda_mpi.methods.method import Method, check_enough
 from imgda_mpi.methods.registry import make_method, needs_transform, scales_by_size
 from imgda_mpi.model.restart import SURFACE, Restart, open_restart, read_soil, surface_image
+from imgda_mpi.numerics.features import Groups
 from imgda_mpi.numerics.problem import Members, Observations, Problem
 from imgda_mpi.observations.deviations import Deviation, read_deviation, read_fields
 from imgda_mpi.observations.image import ObservedImage
@@ -137,8 +138,9 @@ def prepare(
             files = list(dict.fromkeys([*files, *member_files]))
             spread = np.sqrt(np.nanmean(members.spread**2))
             stages.say(f"{members.n_members} members, spread {spread:.4f} m3 m-3")
-    features = features_of(settings, restart, land, stages, comm) if method.uses_features else {}
+    features: Groups = {}
     if method.uses_features:
+        features = features_of(settings, restart, land, stages, comm)
         files = list(dict.fromkeys([*files, *(section.file for section in settings.features.values())]))
     problem = Problem(grid, background, land, observations, members, time, settings.errors.seed, features)
     return Prepared(restart, soil, aquifer, observation, method, transform, problem, files, assimilated)
