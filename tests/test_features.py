@@ -298,6 +298,14 @@ def test_a_cell_without_the_centre_of_a_pixel_has_the_class_of_the_one_it_lies_i
     np.testing.assert_array_equal(found.sum(axis=1), 1.0)
 
 
+@pytest.mark.parametrize("more", [0.0, 0.25])
+def test_values_that_look_like_classes_are_said(more: float, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    values = np.add.outer(np.arange(6.0), np.arange(8.0)) + more
+    path, grid = write_map(tmp_path / "a.nc", values, LATITUDE, LONGITUDE), Grid(LATITUDE, LONGITUDE)
+    read_features(path, grid, np.ones((6, 8), bool), NOON, variable="sm", has_classes=False)
+    assert ("sm: has few values, all of them whole numbers: if they are classes, say so" in caplog.text) == (more == 0)
+
+
 def test_values_have_hat_functions_on_the_land(tmp_path: Path) -> None:
     values = np.add.outer(np.arange(6.0) ** 2, np.arange(8.0))
     values[0, 0] = np.nan

@@ -234,7 +234,7 @@ def test_settings_that_are_no_method_are_refused_with_those_to_use(text: str, sa
         (("", FEATURES + PAPER), r"\[features.soil\]: no effect with paper: remove it"),
         (
             ("", FEATURES + '[method]\nkind = "innovation/full"\nfeatures = false\n'),
-            r"\[features.soil\]: no effect with innovation/full",
+            r"\[features.soil\]: no effect with features = false in \[method\]: remove one of them",
         ),
         (
             ("", FEATURES + MEMBERS + '[method]\nkind = "hybrid/full"\ninnovation_weight = 0.0\n'),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from imgda_mpi.numerics.features import N_KNOTS, cell_means, class_members, hat_
 from imgda_mpi.observations.binning import cells_of_centres
 from imgda_mpi.observations.records import read_map
 from imgda_mpi.observations.regrid import bilinear
+
+log = logging.getLogger(__name__)
 
 MOST_CLASSES = 100
 
@@ -50,6 +53,11 @@ def read_features(
         number = _numbered(file, variable, classes[used])
         features = cell_means(class_members(number), cell[used], np.ones(number.size), land.size)
     else:
+        known = values[np.isfinite(values)]
+        if (known == np.round(known)).all() and np.unique(known).size <= MOST_CLASSES:
+            log.warning(
+                "%s: %s: has few values, all of them whole numbers: if they are classes, say so", file, variable
+            )
         of_cells = np.where(land, bilinear(source, grid)(values), np.nan)
         features = hat_functions(of_cells.ravel(), N_KNOTS)
     if features.shape[1] < 2:

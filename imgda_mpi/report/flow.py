@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
 from imgda_mpi.report.corrected_scales import GAIN, by_scale
+from imgda_mpi.report.followed_features import followed
 from imgda_mpi.report.maps import WIDTH
 from imgda_mpi.report.material import Material, Ran
 from imgda_mpi.report.picture import Numbers, Picture, Section
@@ -192,6 +193,8 @@ def _errors(accounts: Sequence[Account]) -> list[Said | str]:
     method, errors = accounts[0].settings["method"], accounts[0].settings["errors"]
     model = accounts[0].labels.get("error_model")
     lines: list[Said | str] = [f"error model: {model}" if model else f"as the method {accounts[0].method} has them"]
+    if of_features := followed(accounts[0])[:-1]:
+        lines.append(f"features of the cells: {', '.join(of_features)}")
     if "n_members" in method:
         n = method["n_members"]
         lines.append(Said("members", n, "1", f"{n} perturbed members of the background, {n} of the observation"))

@@ -20,6 +20,9 @@ PART = "increment_part_"
 OF_FEATURES = ("feature_", "increment_rms_", PART)
 """How the names of facts about features begin."""
 
+LITTLE = 0.01
+"""Part of an increment below which a group is not named in the sentence."""
+
 REST = "distance"
 """Name of what no features carry."""
 
@@ -57,8 +60,9 @@ def _section(folder: Path, account: Account, of_run: Sequence[Account]) -> Secti
     if np.isfinite(by_features):
         most = max((name for name in parts if name != REST), key=lambda name: parts[name])
         text += (
-            f"{_percent(by_features)} of the increment follows features of the cells, wherever they lie, above all "
-            f"their {most} ({_percent(parts[most])}). {_percent(parts[REST])} follows {_title(REST, account)}."
+            f"{_percent(by_features)} of the increment follows features of the cells, wherever they lie"
+            + (f", above all their {most} ({_percent(parts[most])})" if parts[most] >= LITTLE else "")
+            + f". {_percent(parts[REST])} follows {_title(REST, account)}."
         )
     else:
         text += "nothing was corrected."

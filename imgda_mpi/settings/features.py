@@ -18,7 +18,7 @@ TAKEN = {"moisture": "is the background's own, from no file", "distance": "is wh
 
 
 class FeatureFile(Section):
-    """A map of what tells cells apart, for methods with features (names are your own)."""
+    """A map of a property that cells can have in common, for methods with features (names are your own)."""
 
     file: FilePath = key(
         "CF NetCDF file on a rectilinear latitude-longitude grid; a time is not needed", example='"soil_type.nc"'
@@ -48,5 +48,6 @@ def check_use(features: dict[str, FeatureFile], *methods: MethodSettings) -> Non
     if features and not any(method.uses_features for method in methods):
         names = ", ".join(f"[features.{name}]" for name in features)
         labels = ", ".join(method.label for method in methods)
-        what = "innovation/full or hybrid/full with features"
-        raise ValueError(f"{names}: no effect with {labels}: remove it, or take {what}")
+        if any(method.values().get("features") is False for method in methods):
+            raise ValueError(f"{names}: no effect with features = false in [method]: remove one of them")
+        raise ValueError(f"{names}: no effect with {labels}: remove it, or take innovation/full or hybrid/full")

@@ -155,8 +155,8 @@ class FromInnovation(OfCoefficients):
         le=1,
     )
     features: bool | None = key(
-        "Whether errors are alike where moisture, soil, cover, height are, with the solver full (default: from 3,000 "
-        "observed cells on; below, where cells that are held back are likelier with them)",
+        "Whether errors also follow features of the cells: moisture, soil, cover, height, and [features.NAME]; with "
+        "the solver full (default: from 3,000 observed cells on; below, if held-back cells are predicted better)",
         default=None,
         example="false",
     )

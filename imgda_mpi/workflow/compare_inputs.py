@@ -97,6 +97,8 @@ def _read(settings: Comparison) -> Inputs:
             files.append(settings.stations.file)
     features = features_of_files(settings.features, grid, land_of(cases), times[0])
     files += [section.file for section in settings.features.values()]
+    if features:
+        log.info("features: moisture, %s", ", ".join(f"{name} ({group.shape[1]})" for name, group in features.items()))
     # A folder of stations is known by its files.
     every = [one for file in files for one in ([file] if not file.is_dir() else sorted(file.rglob("*.stm")))]
     return Inputs(grid, cases, n_passed_over, stations, cells, features, list(dict.fromkeys(every)))
