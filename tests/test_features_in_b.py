@@ -23,6 +23,7 @@ from imgda_mpi.distributed.image_rows import ImageRows
 from imgda_mpi.distributed.wedge_powers import WedgePowers
 from imgda_mpi.methods.full import FullUpdate
 from imgda_mpi.numerics.features import class_members, embed_cells
+from imgda_mpi.numerics.perturbations import random_signs
 from imgda_mpi.numerics.problem import Observations, Problem
 
 NOISE = 0.05
@@ -136,6 +137,18 @@ def test_a_step_counts_what_the_dense_matrices_say(powers: WedgePowers) -> None:
         information = n * (start.groups[number] * trace / n) ** 2
         factor = weighted[group].sum() / trace * information / (information + 2)
         assert found[number] == pytest.approx(factor, rel=0.1)
+
+
+def test_images_that_say_less_than_nothing_do_not_end_a_group(
+    powers: WedgePowers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    innovation, rows = problem().innovation, ImageRows(SELF, SHAPE)
+    start = Signal(rows, powers, features(problem()), 0.1 ** powers.scale.astype(float), np.array([1e-3, 2e-3]))
+    products, said = CellFeatures.products, [np.full(2, -1e9)] * 2
+    monkeypatch.setattr(CellFeatures, "products", lambda *of: said.pop() if said else products(*of))
+    probes = [innovation.apply(random_signs(SHAPE, seed=1, time=TIME, member=n)) for n in range(2)]
+    assert (start.likelier(innovation, probes, is_near=False).groups > 0).all()
+    assert not said
 
 
 def soil_of_kind(*, follows: bool) -> Problem:

@@ -22,6 +22,7 @@ from imgda_mpi.numerics.wedge_variances import innovation_variances, likelier_va
 N_STEPS = 3  # towards the most likely variances: more of them fit the noise in wedges of few modes
 STEP_TOLERANCE = 0.03  # of the systems solved in a step
 N_PROBES = 2  # images of random signs that traces are estimated with
+LEAST_TRACE = 0.1  # of what the preconditioner has
 FIRST_PROBE = 1000  # number of the first: lower ones are those of the expected errors
 
 
@@ -75,7 +76,9 @@ class Signal:
                 features.products(sign[own], solved - system.apply(system.precondition(sign[own])))
                 for sign, solved in zip(probes, probed, strict=True)
             ]
-            expected = system.precondition.traces + np.mean(traces, axis=0)
+            exact = system.precondition.traces
+            # Two images may say that a trace is below 0: that is not to end a group of features.
+            expected = np.maximum(exact + np.mean(traces, axis=0), LEAST_TRACE * exact)
             of_innovation = features.products(weighted, weighted)
             groups = likelier_group_variances(groups, of_innovation, expected, np.bincount(features.group))
             near = system.precondition if is_near else None
@@ -96,8 +99,7 @@ def likely_signal(
     """The signal of an innovation, a few steps towards the most likely one. Collective.
 
     The variances of wedges start from the closed form, which counts what coasts and gaps spread from one wedge to
-    others twice, those of features from all of the signal's. From a signal that is ``near``
-    it takes one step.
+    others twice, those of features from all of the signal's. From a signal that is ``near`` it takes one step.
     """
     n_groups = 0 if features is None else len(features.names)
     groups = np.full(n_groups, signal_variance(innovation))
