@@ -25,7 +25,8 @@ done
 cd "$imgda_root"
 log=$(mktemp "${TMPDIR:-/tmp}/imgda_setup.XXXXXX")
 ticker=
-trap 'rm -rf "$log" "$log".*; [ -z "$ticker" ] || kill "$ticker" 2>/dev/null' EXIT
+# A ticker that is ended as soon as it has started would run this too, and remove what its parent goes on with.
+trap '[ "$BASHPID" != $$ ] || { rm -rf "$log" "$log".*; [ -z "$ticker" ] || kill "$ticker" 2>/dev/null; }' EXIT
 
 say() { echo "setup: $*"; }
 stop() { printf 'setup: %s\n' "$@" >&2; exit 1; }

@@ -73,7 +73,7 @@ ended() {
     return "$2"
 }
 
-# pytest_serial RUN SECONDS arguments...: on one rank, the tests marked mpi included.
+# pytest_serial RUN SECONDS arguments...: each test on one rank, those marked mpi included.
 pytest_serial() {
     local run=$reports/$1 seconds=$2
     shift 2
@@ -161,13 +161,16 @@ stage "ruff format" python -m ruff format --check .
 stage "mypy" python -m mypy
 stage "import contracts" lint-imports
 # With the h5py beside that of the environment, which may change at any time.
-PYTHONPATH=$serial_h5py stage "pytest, 1 rank" pytest_serial one 1500 -m "not program and not restart_io"
+# Two files at a time: a program that starts, or waits for another, leaves a core free.
+two_at_a_time="-n 2 --dist loadfile"
+PYTHONPATH=$serial_h5py stage "pytest, 1 rank" pytest_serial one 1500 $two_at_a_time -m "not program and not restart_io"
 
 if ! stage "set-up, parallel HDF5" hear_set_up; then
     mkdir "$reports/not-run"
     finish
 fi
-stage "pytest, 1 rank, program and restart files" pytest_serial program 1500 -m "program or restart_io" tests
+stage "pytest, 1 rank, program and restart files" pytest_serial program 2400 $two_at_a_time \
+    -m "program or restart_io" tests
 stage "pytest, 1 rank, h5py without MPI" finish_beside
 
 for n in 2 3 4; do
