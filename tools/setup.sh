@@ -35,7 +35,7 @@ stop() { printf 'setup: %s\n' "$@" >&2; exit 1; }
 tick() {
     local start=$SECONDS last
     while sleep 15 >/dev/null 2>&1 && kill -0 $$ 2>/dev/null; do
-        last=$(grep -v ' -[co] \||' "$log" | tail -n 1 | sed 's,  */[^ ]*/, ,g; s/^ *//' | cut -c 1-72) || true
+        last=$(grep -v ' -[co] \||' "$log" 2>/dev/null | tail -n 1 | sed 's,  */[^ ]*/, ,g; s/^ *//' | cut -c 1-72) || true
         say "  $((SECONDS - start)) s${last:+, $last}"
     done
 }
