@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Everything that has to hold before a change is accepted: style, types, import contracts, and the tests on one rank and
-# under mpirun, with an h5py that has MPI and with one that has none. Needs no options; some ten minutes on two cores.
+# under mpirun, with an h5py that has MPI and with one that has none. Needs no options; some twenty minutes on two cores.
 #
 # What needs no parallel HDF5 comes first: where the user's cache has no h5py with it, that is built meanwhile.
 #
