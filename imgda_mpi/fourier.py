@@ -205,22 +205,27 @@ class LargeRealFourier(RealFourier):
 
 
 class BlockPasses:
-    """Unnormalised FFTs between blocks of rows or columns of an image and of its half spectrum, in double precision.
+    """Unnormalised FFTs between blocks of rows or columns of an image and of its half spectrum.
 
     For arrays that lie on several ranks: what a call gives is overwritten by the next one of its kind and size. Plans,
-    for an image (ny, nx) and the sizes of its blocks, are estimated, so that they depend on these alone.
+    for an image (ny, nx) of float64 or float32 and the sizes of its blocks, are estimated, so that they depend on these
+    alone.
     """
 
-    def __init__(self, shape: tuple[int, int], n_rows: Collection[int], n_columns: Collection[int]) -> None:
-        (ny, nx), half = shape, shape[1] // 2 + 1
+    def __init__(
+        self, shape: tuple[int, int], n_rows: Collection[int], n_columns: Collection[int], dtype: np.dtype[Any]
+    ) -> None:
+        (ny, nx), half, of_spectra = shape, shape[1] // 2 + 1, np.result_type(dtype, np.complex64)
         self._from_rows, self._to_rows, self._columns, self._columns_back = {}, {}, {}, {}
         with Planner(None) as planner:
             for n in n_rows:
-                self._from_rows[n] = planner.plan(empty((n, nx), float), empty((n, half), complex), (1,), "FORWARD")
-                self._to_rows[n] = planner.plan(empty((n, half), complex), empty((n, nx), float), (1,), "BACKWARD")
+                rows, spectra = empty((n, nx), dtype), empty((n, half), of_spectra)
+                self._from_rows[n] = planner.plan(rows, spectra, (1,), "FORWARD")
+                rows, spectra = empty((n, nx), dtype), empty((n, half), of_spectra)
+                self._to_rows[n] = planner.plan(spectra, rows, (1,), "BACKWARD")
             for n in n_columns:
-                self._columns[n] = planner.plan(empty((ny, n), complex), empty((ny, n), complex), (0,), "FORWARD")
-                self._columns_back[n] = planner.plan(empty((ny, n), complex), empty((ny, n), complex), (0,), "BACKWARD")
+                for plans, direction in ((self._columns, "FORWARD"), (self._columns_back, "BACKWARD")):
+                    plans[n] = planner.plan(empty((ny, n), of_spectra), empty((ny, n), of_spectra), (0,), direction)
 
     def from_rows(self, rows: Values) -> Any:
         """Half spectra (n, nx // 2 + 1) of rows (n, nx)."""

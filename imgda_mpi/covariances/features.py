@@ -14,7 +14,7 @@ from imgda_mpi.covariances.wedge import WedgeCovariance
 from imgda_mpi.distributed.cell_features import CellFeatures
 from imgda_mpi.distributed.wedge_powers import WedgePowers
 from imgda_mpi.numerics.perturbations import Sample, random_signs
-from imgda_mpi.numerics.problem import Fact
+from imgda_mpi.numerics.problem import Fact, Observations
 
 N_IMAGES = 8  # that powers of features are estimated with
 SIGNS_OF_FEATURES = 2000  # number of the signs: lower ones are those of the expected errors and of likelihoods
@@ -91,7 +91,7 @@ class FeaturedCovariance(Covariance):
         power = np.zeros_like(powers.norms)
         for number in range(N_IMAGES):
             rows = features.spread(np.where(image_of == number, weights, 0.0))
-            power += powers.of(features.image_rows.whole(rows))
+            power += powers.of(rows)
         shares = np.array([[1 - self._share], [self._share]])
         of_wedges = self._wedges.coefficient_variances(powers, seed=seed, time=time)
         return np.asarray(of_wedges + shares * power / (powers.norms * features.n_land))
@@ -102,11 +102,12 @@ class FeaturedCovariance(Covariance):
         of_features = self._features.spread(np.sqrt((1 - self._share) * self._variances) * white)
         return self._wedges.draw(sample) + of_features
 
-    def preconditioner(self, noise: FloatArray) -> Woodbury:
+    def preconditioner(self, innovation: Observations) -> Woodbury:
         """That of the wedges, corrected for the features. Collective."""
         if self._near is not None:
             return self._near.with_variances(self._variances)
-        return Woodbury(self._wedges.preconditioner(noise), self._features, self._variances, noise > 0)
+        invert = self._wedges.preconditioner(innovation)
+        return Woodbury(invert, self._features, self._variances, innovation.observed)
 
     def _facts_of(self, name: str, number: int) -> dict[str, Fact]:
         """Of a group of features."""

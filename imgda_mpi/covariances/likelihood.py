@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import repeat
 
 import numpy as np
 
@@ -37,6 +38,7 @@ class Signal:
     wedges : s_w, (n_wedges,) (m3 m-3)2
     groups : b_g, (n_groups,) (m3 m-3)2
     near : see `FeaturedCovariance`
+    solved : what the systems of the last step came to, own rows: where the next one starts
     """
 
     image_rows: ImageRows
@@ -45,6 +47,7 @@ class Signal:
     wedges: FloatArray
     groups: FloatArray
     near: Woodbury | None = None
+    solved: tuple[FloatArray, ...] = ()
 
     def covariance(self, share: float = 0.0, mean_variance: float = 0.0) -> WedgeCovariance | FeaturedCovariance:
         """B = (1 - a) S with the share a; see `WedgeCovariance` for the variance of the mean. Collective."""
@@ -65,10 +68,15 @@ class Signal:
         image_rows, powers, features = self.image_rows, self.powers, self.features
         own = image_rows.own
         system = ObservedSystem(image_rows, self.covariance(), innovation)
-        weighted, *probed = (system.solve(image[own], STEP_TOLERANCE).values for image in (innovation.values, *probes))
+        images = (innovation.values, *probes)
+        solved = tuple(
+            system.solve(image[own], STEP_TOLERANCE, start).values
+            for image, start in zip(images, self.solved or repeat(None), strict=False)
+        )
+        weighted, *probed = solved
         observed = powers.norms * np.count_nonzero(innovation.observed)
-        products = [powers.of(sign, image_rows.whole(solved)) for sign, solved in zip(probes, probed, strict=True)]
-        of_innovation, expected = powers.of(image_rows.whole(weighted)), np.mean(products, axis=0)
+        products = [powers.of(sign[own], solved) for sign, solved in zip(probes, probed, strict=True)]
+        of_innovation, expected = powers.of(weighted), np.mean(products, axis=0)
         wedges = likelier_variances(self.wedges, of_innovation, expected, observed, powers.scale)
         groups, near = self.groups, None
         if features is not None and isinstance(system.precondition, Woodbury):
@@ -82,7 +90,7 @@ class Signal:
             of_innovation = features.products(weighted, weighted)
             groups = likelier_group_variances(groups, of_innovation, expected, np.bincount(features.group))
             near = system.precondition if is_near else None
-        return Signal(image_rows, powers, features, wedges, groups, near)
+        return Signal(image_rows, powers, features, wedges, groups, near, solved)
 
 
 def likely_signal(
@@ -104,7 +112,7 @@ def likely_signal(
     n_groups = 0 if features is None else len(features.names)
     groups = np.full(n_groups, signal_variance(innovation))
     start = Signal(image_rows, powers, features, wedge_variances(powers, innovation), groups)
-    signal = start if near is None else replace(near, near=None)
+    signal = start if near is None else replace(near, near=None, solved=())
     probes = [
         innovation.apply(random_signs(image_rows.shape, seed=seed, time=time, member=number))
         for number in range(FIRST_PROBE, FIRST_PROBE + N_PROBES)
@@ -124,4 +132,5 @@ def wedge_variances(powers: WedgePowers, innovation: Observations) -> FloatArray
     """s_w in closed form, (n_wedges,) (m3 m-3)2. Collective over the ranks of ``powers``."""
     observed = powers.norms * np.count_nonzero(innovation.observed)
     noise = powers.norms * innovation.noise_power
-    return innovation_variances(powers.of(innovation.values), observed, noise, powers.scale)
+    own = powers.image_rows.own
+    return innovation_variances(powers.of(innovation.values[own]), observed, noise, powers.scale)

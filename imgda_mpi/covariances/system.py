@@ -22,17 +22,21 @@ class ObservedSystem:
 
     Attributes
     ----------
-    precondition : approximately (S + R)^-1 of an image's own rows (n_own, nx), see `Covariance.preconditioner`
+    precondition : approximately M^-1 of own rows (n_own, nx), see `Covariance.preconditioner`
     """
 
     def __init__(self, image_rows: ImageRows, covariance: Covariance, observations: Observations) -> None:
         self._image_rows, self._covariance = image_rows, covariance
         self._observations = observations.rows(image_rows.own)
         self._noise = self._observations.noise
-        self.precondition = covariance.preconditioner(self._noise)
+        self.precondition = covariance.preconditioner(self._observations)
 
-    def solve(self, innovation: FloatArray, tolerance: float = TOLERANCE) -> Solution:
+    def solve(
+        self, innovation: FloatArray, tolerance: float = TOLERANCE, start: FloatArray | None = None
+    ) -> Solution:
         """M^-1 d for the own rows (n_own, nx) of d, 0 where nothing is observed. Collective.
+
+        ``start`` is what is known of the solution, own rows; nothing unless given.
 
         Raises
         ------
@@ -47,6 +51,7 @@ class ObservedSystem:
             self._image_rows.inner,
             tolerance=tolerance,
             max_iterations=MAX_ITERATIONS,
+            start=start,
         )
         with same_fate(self._image_rows.comm):
             if not solution.residual <= tolerance:

@@ -9,9 +9,11 @@ import numpy as np
 
 from imgda_mpi.arrays import FloatArray
 from imgda_mpi.covariances.covariance import Covariance
+from imgda_mpi.distributed.continuation import Continuation
 from imgda_mpi.distributed.image_rows import ImageRows
-from imgda_mpi.distributed.wedge_powers import WedgePowers, wedge_filter
+from imgda_mpi.distributed.wedge_powers import WedgePowers
 from imgda_mpi.numerics.perturbations import Sample
+from imgda_mpi.numerics.problem import Observations
 
 
 class WedgeCovariance(Covariance):
@@ -41,9 +43,9 @@ class WedgeCovariance(Covariance):
         # An error that is the same everywhere is all in the coarsest scale, which is one wedge.
         of_coefficients = variances + np.where(powers.scale == 1, mean_variance / powers.norms, 0.0)
         self._of_coefficients = np.stack([(1 - coherent_share) * of_coefficients, coherent_share * of_coefficients])
-        signal = wedge_filter(powers.transform, variances)
-        signal[0, 0] += mean_variance * np.prod(image_rows.shape)
-        self._signal = signal[:, image_rows.own_columns]
+        self._spectrum = powers.transform.filter_of(variances)
+        self._spectrum[0, 0] += mean_variance * np.prod(image_rows.shape)
+        self._signal = self._spectrum[:, image_rows.own_columns]
         of_pixel = float(np.sum(of_coefficients * powers.norms))
         self.signal_variance, self.coherent_variance = of_pixel, coherent_share * of_pixel
         own_shape = (image_rows.own.stop - image_rows.own.start, image_rows.shape[1])
@@ -65,12 +67,33 @@ class WedgeCovariance(Covariance):
         """Of B and of S - B, (2, n_wedges) (m3 m-3)2. Not collective."""
         return self._of_coefficients
 
-    def preconditioner(self, noise: FloatArray) -> Callable[[FloatArray], FloatArray]:
-        """The exact inverse of S and the mean of the noise where there is any: again a filter. Collective."""
-        total = self._image_rows.inner(noise, np.ones_like(noise))
-        mean = self._image_rows.inner(noise, noise) / total if total > 0 else 1.0
-        factors = 1.0 / (self._signal + mean)
-        return lambda rows: self._image_rows.filter(rows, factors)
+    def preconditioner(self, innovation: Observations) -> Callable[[FloatArray], FloatArray]:
+        """E^T (S + s^2)^-1 E with a smooth continuation E into what is not observed. Collective.
+
+        r^T (H S H^T + s^2)^-1 r is the least x^T (S + s^2)^-1 x of all images x that continue r: E r is near to the one
+        that has it, or for signals without large scales the image without a continuation is. Both bound it from above,
+        and the one that does so better for the innovation is taken. The noise s^2 is the harmonic mean of R.
+        """
+        image_rows, observed = self._image_rows, innovation.observed
+        weights, inner = observed.astype(np.float64), image_rows.inner
+        precisions = np.divide(1.0, innovation.noise, out=np.zeros_like(weights), where=observed)
+        total, noise = inner(weights, weights), 1.0
+        if total > 0:
+            noise = total / inner(precisions, weights)
+        factors = (1.0 / (self._signal + noise)).astype(np.float32)
+        extend = Continuation(image_rows, observed, self._spectrum, noise)
+
+        def continued(rows: FloatArray) -> FloatArray:
+            return extend.adjoint(image_rows.filter(extend(rows), factors)).astype(np.float64)
+
+        def left(rows: FloatArray) -> FloatArray:
+            return image_rows.filter(rows.astype(np.float32), factors).astype(np.float64)
+
+        values = innovation.values
+        of_continued, of_left = (
+            image_rows.energy(image, factors) for image in (extend(values), values.astype(np.float32))
+        )
+        return continued if of_continued < of_left else left
 
     def draw(self, sample: Sample) -> FloatArray:
         """White noise through the root of the filter, (n_own, nx) m3 m-3. Collective."""

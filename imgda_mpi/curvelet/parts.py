@@ -6,6 +6,7 @@ the opposite frequencies come in later: see `CurveletTransform.to_image`.
 
 from __future__ import annotations
 
+import math
 from itertools import groupby
 from typing import Any, Protocol
 
@@ -15,7 +16,16 @@ from imgda_mpi.arrays import FloatArray, IntArray, Values
 from imgda_mpi.curvelet.geometry import Geometry
 from imgda_mpi.curvelet.layout import Chunk, Layout, Wedge
 from imgda_mpi.curvelet.windows import WedgeWindows, low_pass
-from imgda_mpi.curvelet.wrapping import coarse_segments, gather, high_pass, scatter, segments_of
+from imgda_mpi.curvelet.wrapping import (
+    Segments,
+    add_squares,
+    coarse_segments,
+    gather,
+    high_pass,
+    scatter,
+    segments_of,
+    squares_product,
+)
 from imgda_mpi.fourier import (
     BoxFourier,
     ComplexValues,
@@ -36,6 +46,12 @@ class Part(Protocol):
 
     def from_coefficients(self, values: Values, spectrum: ComplexValues) -> None:
         """Add coefficients to a half spectrum."""
+
+    def squares_products(self, values: FloatArray) -> list[float]:
+        """Of each wedge the sum of its squared window times the values of a half spectrum."""
+
+    def add_squares(self, factors: FloatArray, values: FloatArray) -> None:
+        """Add the squared windows of the wedges, each times its factor, to the values of a half spectrum."""
 
 
 def parts_of(
@@ -73,6 +89,13 @@ class CoarseAndWedges:
         self._first = chunk.wedges[0].stop - chunk.start if self._coarse else 0
         self._complex = np.result_type(dtype, np.complex64)
         self._segments = segments_of(geometry, wedges, windows, dtype)
+        # Segments lie in the order of their boxes.
+        ends = np.cumsum([math.prod(wedge.shape) for wedge in wedges])
+        bounds = np.searchsorted(self._segments.table[:, 0], [0, *ends])
+        self._of_wedges = [
+            (Segments(self._segments.table[first:last], self._segments.weight), _square_norm(geometry, wedge))
+            for wedge, first, last in zip(wedges, bounds[:-1], bounds[1:], strict=True)
+        ]
         self._work = work[: (chunk.stop - chunk.start - self._first) // 2]
         # Neighbours of one shape go through one plan.
         self._fourier = [
@@ -99,6 +122,21 @@ class CoarseAndWedges:
         self._transform(boxes)
         scatter(boxes, self._segments.table, self._segments.weight, spectrum.reshape(-1))
 
+    def squares_products(self, values: FloatArray) -> list[float]:
+        """Of each wedge the sum of its squared window times the values of a half spectrum."""
+        of_wedges = [
+            norm * squares_product(values.reshape(-1), segments.table, segments.weight)
+            for segments, norm in self._of_wedges
+        ]
+        return [*(self._coarse.squares_products(values) if self._coarse else []), *of_wedges]
+
+    def add_squares(self, factors: FloatArray, values: FloatArray) -> None:
+        """Add the squared windows of the wedges, each times its factor, to the values of a half spectrum."""
+        if self._coarse:
+            self._coarse.add_squares(factors[:1], values)
+        for factor, (segments, norm) in zip(factors[1 if self._coarse else 0 :], self._of_wedges, strict=True):
+            add_squares(factor * norm, segments.table, segments.weight, values.reshape(-1))
+
     def _transform(self, boxes: ComplexValues) -> None:
         start = 0
         for fourier in self._fourier:
@@ -116,7 +154,10 @@ class Coarse:
         self._dtype = dtype
         self._segments = coarse_segments(geometry, wedge, dtype)
         columns = np.arange(self._segments.weight.size) % int(self._segments.table[0, 1])
-        self._share = self._segments.weight * _shares(geometry.shape, columns).astype(dtype)
+        shares = _shares(geometry.shape, columns)
+        self._share = self._segments.weight * shares.astype(dtype)
+        self._squares = Segments(self._segments.table, self._segments.weight * np.sqrt(shares))
+        self._norm = _square_norm(geometry, wedge)
 
     def to_coefficients(self, spectrum: ComplexValues, values: Values) -> None:
         """Coefficients from a half spectrum."""
@@ -129,6 +170,14 @@ class Coarse:
         self._fourier.to_spectrum(aligned(values.reshape(self._shape), self._dtype), self._spectrum)
         np.conjugate(self._spectrum, out=self._spectrum)
         scatter(self._spectrum.reshape(-1), self._segments.table, self._share, spectrum.reshape(-1))
+
+    def squares_products(self, values: FloatArray) -> list[float]:
+        """See `Part`."""
+        return [self._norm * squares_product(values.reshape(-1), self._squares.table, self._squares.weight)]
+
+    def add_squares(self, factors: FloatArray, values: FloatArray) -> None:
+        """See `Part`."""
+        add_squares(self._norm * factors[0], self._squares.table, self._squares.weight, values.reshape(-1))
 
 
 class FinestWavelets:
@@ -143,7 +192,8 @@ class FinestWavelets:
             low_pass(geometry, level, axis, k).astype(dtype) for axis, k in frequencies
         )
         self._norm = np.full(column.size, 1 / (ny * nx), dtype)
-        self._share = self._norm * _shares(geometry.shape, column).astype(dtype)
+        self._shares = _shares(geometry.shape, column)
+        self._share = self._norm * self._shares.astype(dtype)
 
     def to_coefficients(self, spectrum: ComplexValues, values: Values) -> None:
         """Coefficients from a half spectrum."""
@@ -159,10 +209,26 @@ class FinestWavelets:
         self._image.to_spectrum(aligned(values.reshape(self._shape), self._dtype), spectrum)
         high_pass(spectrum, self._low_rows, self._low_columns, self._share, 0, self._share.size)
 
+    def squares_products(self, values: FloatArray) -> list[float]:
+        """See `Part`."""
+        used = values[:, : self._shares.size]
+        low = np.square(self._low_rows) @ used @ (self._shares * np.square(self._low_columns))
+        return [float(np.sum(used @ self._shares) - low)]
+
+    def add_squares(self, factors: FloatArray, values: FloatArray) -> None:
+        """See `Part`."""
+        low = np.outer(np.square(self._low_rows), np.square(self._low_columns))
+        values[:, : self._shares.size] += factors[0] * self._shares * (1 - low)
+
 
 def self_conjugate(shape: tuple[int, int]) -> list[int]:
     """Columns of the half spectrum of a real image that hold both k and -k."""
     return [0] if shape[1] % 2 else [0, shape[1] // 2]
+
+
+def _square_norm(geometry: Geometry, wedge: Wedge) -> float:
+    """What squared weights of segments are multiplied by to be squared windows."""
+    return float(math.prod(geometry.shape) * math.prod(wedge.shape))
 
 
 def _shares(shape: tuple[int, int], columns: IntArray) -> FloatArray:

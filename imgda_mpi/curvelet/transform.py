@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
-from imgda_mpi.arrays import Values
+from imgda_mpi.arrays import FloatArray, Values
 from imgda_mpi.curvelet.geometry import Geometry, default_scales
 from imgda_mpi.curvelet.layout import Chunk, layout_of
 from imgda_mpi.curvelet.parts import parts_of, self_conjugate
-from imgda_mpi.fourier import ComplexValues, Planner, Wisdom, aligned, empty, place_for, real_fourier
+from imgda_mpi.fourier import (
+    ComplexValues,
+    Planner,
+    Wisdom,
+    aligned,
+    empty,
+    padded_spectrum,
+    place_for,
+    real_fourier,
+)
 
 
 class CurveletTransform:
@@ -259,6 +270,32 @@ class CurveletTransform:
             spectrum[:, column] += spectrum[opposite, column].conj()
         with place_for(image) as place:
             self._image.to_image(spectrum, place)
+
+    # Without coefficients: what is the same at all positions of a wedge -------------------------------------------
+
+    def filter_of(self, factors: FloatArray) -> FloatArray:
+        """Factors (ny, nx // 2 + 1) by which C^T diag(w) C multiplies a half spectrum, w (n_wedges,) one per wedge.
+
+        Coefficients of a wedge are samples of a filtered image, dense enough that no frequency meets another: weighted
+        alike and put together again they filter it twice, and nothing else.
+        """
+        ny, nx = self.layout.image_shape
+        values = np.zeros(padded_spectrum((ny, nx)))
+        first = 0
+        for part, chunk in zip(self._parts, self.layout.chunks, strict=True):
+            part.add_squares(factors[first : first + len(chunk.wedges)], values)
+            first += len(chunk.wedges)
+        for column in self_conjugate((ny, nx)):
+            values[:, column] += values[-np.arange(ny), column]
+        return values[:, : nx // 2 + 1]
+
+    def inner_products(self, product: FloatArray, chunk: Chunk) -> FloatArray:
+        """Inner products of the coefficients of two images in the wedges of a chunk, (n,), from their half spectra.
+
+        ``product`` is the real part of one spectrum times the conjugate of the other, (ny, as `empty_spectrum`).
+        Complex wedges count twice, for their opposite half.
+        """
+        return 2 / math.prod(self.layout.image_shape) * np.array(self._parts[chunk.number].squares_products(product))
 
     def _checked_out(self, out: Values, stack: tuple[int, ...], *tail: int) -> Values:
         # Plans write into it: rows that follow one another, and for an image nothing in between.

@@ -155,3 +155,30 @@ def high_pass(
             low = low_rows[i] * columns[j]
             weight = np.sqrt(1 - low * low) * factor[j]
             row[j] = complex(row[j].real * weight, row[j].imag * weight)
+
+
+@numba.njit(cache=True)
+def squares_product(values: Values, table: IntArray, weight: Values) -> float:
+    """Sum over a wedge's frequencies of its squared weights times the values of a flat half spectrum."""
+    total = 0.0
+    for s in range(table.shape[0]):
+        _, length, w, source, backward = table[s]
+        for k in range(length):
+            i = np.uint64(k)
+            x = np.float64(weight[w + i])
+            total += x * x * (values[source - i] if backward else values[source + i])
+    return total
+
+
+@numba.njit(cache=True)
+def add_squares(factor: float, table: IntArray, weight: Values, values: Values) -> None:
+    """Add a wedge's squared weights times a factor to the values of a flat half spectrum."""
+    for s in range(table.shape[0]):
+        _, length, w, source, backward = table[s]
+        for k in range(length):
+            i = np.uint64(k)
+            x = np.float64(weight[w + i])
+            if backward:
+                values[source - i] += factor * x * x
+            else:
+                values[source + i] += factor * x * x

@@ -3,20 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from mpi4py import MPI
+from mpi4py.util.dtlib import from_numpy_dtype
 
 from imgda_mpi.arrays import FloatArray, IntArray, Values
 from imgda_mpi.distributed.exchange import Sent
-from imgda_mpi.fourier import BlockPasses, blocks, length_of
+from imgda_mpi.fourier import BlockPasses, ComplexValues, blocks, length_of, padded_spectrum
 from imgda_mpi.parallel.ownership import share
 
 BLOCK = 2**15  # numbers in a block of rows or columns
+ALIGNED = 16  # rows: blocks of rows are multiples of it, so that pyramids of images need few of the neighbours'
 
-Spectrum = npt.NDArray[np.complex128]
+Spectrum = ComplexValues
+
+
+@dataclass(frozen=True, eq=False)
+class Places:
+    """Where images of one precision are worked on: new arrays would have to be cleared by the system each time.
+
+    Parameters
+    ----------
+    half : half spectra of the own rows, (n_own, nx // 2 + 1)
+    columns : own columns of the half spectrum, (ny, n_own_columns)
+    passes : FFTs of their blocks
+    """
+
+    half: Spectrum
+    columns: Spectrum
+    passes: BlockPasses
 
 
 class ImageRows:
@@ -28,6 +47,8 @@ class ImageRows:
 
     Attributes
     ----------
+    offsets : (size + 1,) array
+        Rank r has the rows ``offsets[r]:offsets[r + 1]``.
     own : slice
         Rows of this rank.
     own_columns : slice
@@ -41,19 +62,19 @@ class ImageRows:
     def __init__(self, comm: MPI.Intracomm, shape: tuple[int, int]) -> None:
         self.comm, self.shape, self.sent = comm, shape, Sent()
         (ny, nx), half = shape, shape[1] // 2 + 1
-        row_blocks, self._rows = blocks_of(ny, nx, comm.size)
+        row_blocks, self.offsets = blocks_of(ny, nx, comm.size, ALIGNED)
         column_blocks, self._columns = blocks_of(half, ny, comm.size)
         self.own, self.own_columns = (
-            slice(*offsets[comm.rank : comm.rank + 2].tolist()) for offsets in (self._rows, self._columns)
+            slice(*offsets[comm.rank : comm.rank + 2].tolist()) for offsets in (self.offsets, self._columns)
         )
-        self._n_blocks, self._counts = len(row_blocks), np.diff(self._rows) * nx
+        self._n_column_blocks = len(column_blocks)
+        self._n_blocks, self._counts = len(row_blocks), np.diff(self.offsets) * nx
         self.own_blocks = _within(self.own, row_blocks)
         self._own_column_blocks = _within(self.own_columns, column_blocks)
-        # Places to work: new arrays would have to be cleared by the system each time.
-        self._half = np.empty((length_of(self.own), half), np.complex128)
-        self._full = np.empty((ny, length_of(self.own_columns)), np.complex128)
-        row_lengths, column_lengths = ({length_of(block) for block in every} for every in (row_blocks, column_blocks))
-        self._passes = BlockPasses(shape, row_lengths, column_lengths)
+        self._row_lengths, self._column_lengths = (
+            {length_of(block) for block in every} for every in (row_blocks, column_blocks)
+        )
+        self._places: dict[np.dtype[Any], Places] = {}
 
     def whole(self, rows: FloatArray) -> FloatArray:
         """The image (ny, nx) on every rank from the own rows of each. Collective."""
@@ -95,25 +116,70 @@ class ImageRows:
         self.comm.Allreduce(MPI.IN_PLACE, every)
         return np.asarray(np.sum(every, axis=0))
 
-    def filter(self, rows: FloatArray, factors: FloatArray) -> FloatArray:
+    def filter(self, rows: Values, factors: Values) -> Values:
         """Own rows (n_own, nx) of an image whose half spectrum is multiplied by real factors. Collective.
 
-        ``factors`` (ny, n_own_columns) are those of the own columns.
+        ``factors`` (ny, n_own_columns) are those of the own columns, in the precision of the rows.
         """
-        half, columns = self._half, self._full
-        for block in self.own_blocks.values():
-            half[block] = self._passes.from_rows(rows[block])
-        self._turn(half, self._rows, columns, self._columns)
+        places = self._to_columns(rows)
         for block in self._own_column_blocks.values():
-            spectrum = self._passes.columns(columns[:, block])
+            spectrum = places.passes.columns(places.columns[:, block])
             spectrum *= factors[:, block]
-            columns[:, block] = self._passes.columns_back(spectrum)
-        self._turn(columns.T, self._columns, half.T, self._rows)
+            places.columns[:, block] = places.passes.columns_back(spectrum)
+        self._turn(places.columns.T, self._columns, places.half.T, self.offsets)
         result = np.empty_like(rows)
         for block in self.own_blocks.values():
-            result[block] = self._passes.to_rows(half[block])
+            result[block] = places.passes.to_rows(places.half[block])
         result /= self.shape[0] * self.shape[1]
         return result
+
+    def energy(self, rows: Values, factors: Values) -> float:
+        """Inner product of an image with what `filter` makes of it, times the pixels. Collective; the same on every rank."""
+        spectrum, halves = self._spectrum(rows), np.zeros(self._n_column_blocks)
+        for number, block in self._own_column_blocks.items():
+            halves[number] = np.sum(factors[:, block] * np.square(np.abs(spectrum[:, block])), dtype=np.float64)
+        self.comm.Allreduce(MPI.IN_PLACE, halves)
+        return float(halves.sum())
+
+    def product_of_spectra(self, a: FloatArray, b: FloatArray) -> FloatArray:
+        """Half spectrum of an image times the conjugate of another one's, the real part, on every rank. Collective.
+
+        (ny, nx // 2 + 1 and a few unused columns) from the own rows of each.
+        """
+        first = self._spectrum(a).copy()
+        second = first if b is a else self._spectrum(b)
+        own = np.ascontiguousarray((first.real * second.real + first.imag * second.imag).T)
+        (ny, nx), columns = self.shape, np.empty((self.shape[1] // 2 + 1, self.shape[0]))
+        self.comm.Allgatherv([own, MPI.DOUBLE], [columns, np.diff(self._columns) * ny, MPI.DOUBLE])
+        self.sent.add(np.full(self.comm.size - 1, own.nbytes))
+        product = np.empty(padded_spectrum((ny, nx)))
+        product[:, : nx // 2 + 1] = columns.T
+        return product
+
+    def _spectrum(self, rows: FloatArray) -> Spectrum:
+        """Own columns (ny, n_own_columns) of the half spectrum of an image; overwritten by the next call."""
+        places = self._to_columns(rows)
+        for block in self._own_column_blocks.values():
+            places.columns[:, block] = places.passes.columns(places.columns[:, block])
+        return places.columns
+
+    def _to_columns(self, rows: Values) -> Places:
+        """Own columns of half spectra of the rows, in the places of this precision. Collective."""
+        if rows.dtype not in self._places:
+            self._places[rows.dtype] = self._new_places(rows.dtype)
+        places = self._places[rows.dtype]
+        for block in self.own_blocks.values():
+            places.half[block] = places.passes.from_rows(rows[block])
+        self._turn(places.half, self.offsets, places.columns, self._columns)
+        return places
+
+    def _new_places(self, dtype: np.dtype[Any]) -> Places:
+        (ny, nx), of_spectra = self.shape, np.result_type(dtype, np.complex64)
+        return Places(
+            np.empty((length_of(self.own), nx // 2 + 1), of_spectra),
+            np.empty((ny, length_of(self.own_columns)), of_spectra),
+            BlockPasses(self.shape, self._row_lengths, self._column_lengths, dtype),
+        )
 
     def _turn(self, mine: Spectrum, my_rows: IntArray, theirs: Spectrum, their_columns: IntArray) -> None:
         """From own rows of all columns (n_own, n) to all rows of the own columns (n_all, n_own_columns)."""
@@ -123,10 +189,10 @@ class ImageRows:
         sent = [
             np.ascontiguousarray(mine[:, first:last]).reshape(-1) for first, last in pairwise(their_columns.tolist())
         ]
-        received = np.empty(theirs.shape, np.complex128)
+        received, kind = np.empty(theirs.shape, theirs.dtype), from_numpy_dtype(theirs.dtype)
         self.comm.Alltoallv(
-            [np.concatenate(sent), [part.size for part in sent], MPI.C_DOUBLE_COMPLEX],
-            [received, np.diff(my_rows) * theirs.shape[1], MPI.C_DOUBLE_COMPLEX],
+            [np.concatenate(sent), [part.size for part in sent], kind],
+            [received, np.diff(my_rows) * theirs.shape[1], kind],
         )
         theirs[...] = received
         self.sent.add(np.delete([part.nbytes for part in sent], self.comm.rank))
@@ -141,8 +207,11 @@ def _within(own: slice, every: list[slice]) -> dict[int, slice]:
     }
 
 
-def blocks_of(n: int, length: int, size: int) -> tuple[list[slice], IntArray]:
-    """Blocks of ``n`` rows of a length, and the offsets (size + 1,) of the rows of each rank."""
-    every = blocks(0, n, max(1, BLOCK // length))
+def blocks_of(n: int, length: int, size: int, multiple: int = 1) -> tuple[list[slice], IntArray]:
+    """Blocks of ``n`` rows of a length, and the offsets (size + 1,) of the rows of each rank.
+
+    All blocks but the last have a ``multiple`` of rows.
+    """
+    every = blocks(0, n, max(1, BLOCK // length // multiple) * multiple)
     ends = np.array([0, *(block.stop for block in every)])
     return every, ends[share(len(every), size)]

@@ -9,14 +9,16 @@ from mpi4py import MPI
 
 from imgda_mpi.arrays import FloatArray, IntArray, Values
 from imgda_mpi.curvelet import CurveletTransform, Wedge
+from imgda_mpi.distributed.image_rows import ImageRows
 from imgda_mpi.distributed.rectangle import Rectangle
+from imgda_mpi.fourier import padded_spectrum
 
 
 class WedgePowers:
     """Inner products of two images, wedge by wedge.
 
-    Each wedge is transformed and summed up by one rank, so that the bits do not depend on the number of ranks. Making
-    one is collective.
+    Coefficients of a wedge have the inner product of the frequencies in its window (Parseval). Each wedge is summed up
+    by one rank, so that the bits do not depend on the number of ranks. Making one is not collective.
 
     Attributes
     ----------
@@ -26,28 +28,27 @@ class WedgePowers:
         Scale of each wedge.
     """
 
-    def __init__(self, transform: CurveletTransform, comm: MPI.Intracomm) -> None:
-        self.transform, self._comm = transform, comm
-        self._chunks = Rectangle(transform.layout, 1, comm.size).chunks(comm.rank)
+    def __init__(self, transform: CurveletTransform, image_rows: ImageRows) -> None:
+        self.transform, self.image_rows = transform, image_rows
+        self._chunks = Rectangle(transform.layout, 1, image_rows.comm.size).chunks(image_rows.comm.rank)
         self.scale: IntArray = np.array([wedge.scale for wedge in transform.layout.wedges])
-        impulse = np.zeros(transform.layout.image_shape)
-        impulse[0, 0] = 1.0
-        self.norms = self.of(impulse)
+        white = np.ones(padded_spectrum(transform.layout.image_shape))
+        every = [transform.inner_products(white, chunk) for chunk in transform.layout.chunks]
+        self.norms: FloatArray = np.concatenate(every) 
 
-    def of(self, image: FloatArray, other: FloatArray | None = None) -> FloatArray:
+    def of(self, rows: FloatArray, other: FloatArray | None = None) -> FloatArray:
         """Inner products (n_wedges,) of the coefficients of two images, or of one with itself. Collective.
 
-        The images (ny, nx) are the same on every rank. Complex wedges count twice, for their opposite half: the sum
-        over all wedges is that over the pixels.
+        Ranks give their own rows (n_own, nx). Complex wedges count twice, for their opposite half: the sum over all
+        wedges is that over the pixels.
         """
+        product = self.image_rows.product_of_spectra(rows, rows if other is None else other)
         powers = np.zeros(len(self.transform.layout.wedges))
-        others = None if other is None else self.coefficients(other)
-        for number, wedge, values in self.coefficients(image):
-            factors = values if others is None else next(others)[2]
-            power = float(np.sum(np.multiply(values, factors, dtype=np.float64)))
-            powers[number] = power if wedge.is_real else 2 * power
+        for chunk in self._chunks:
+            first = self.transform.layout.wedges.index(chunk.wedges[0])
+            powers[first : first + len(chunk.wedges)] = self.transform.inner_products(product, chunk)
         # Every wedge is on one rank: to the others' zeros nothing is added that could be rounded.
-        self._comm.Allreduce(MPI.IN_PLACE, powers)
+        self.image_rows.comm.Allreduce(MPI.IN_PLACE, powers)
         return powers
 
     def coefficients(self, image: FloatArray) -> Iterator[tuple[int, Wedge, Values]]:
@@ -61,22 +62,6 @@ class WedgePowers:
                 yield number, wedge, values[wedge.start - chunk.start : wedge.stop - chunk.start]
 
 
-def wedge_filter(transform: CurveletTransform, factors: FloatArray) -> FloatArray:
-    """Factors (ny, nx // 2 + 1) >= 0 by which C^T diag(w) C multiplies a half spectrum, w (n_wedges,) one per wedge.
-
-    Coefficients of a wedge are samples of a filtered image, dense enough that no frequency meets another: weighted
-    alike and put together again they filter it twice, and nothing else.
-    """
-    layout = transform.layout
-    impulse = np.zeros(layout.image_shape, transform.dtype)
-    impulse[0, 0] = 1.0
-    coefficients = transform.forward(impulse)
-    for wedge, factor in zip(layout.wedges, factors, strict=True):
-        coefficients[wedge.start : wedge.stop] *= factor
-    # Rounding, seen beside the largest factor, must not make a covariance indefinite.
-    return np.maximum(np.fft.rfft2(transform.inverse(coefficients).astype(np.float64)).real, 0.0)
-
-
 def scale_filter(transform: CurveletTransform, scales: Collection[int]) -> FloatArray:
-    """The `wedge_filter` that keeps the part of an image that some scales carry, 1 being the coarsest."""
-    return wedge_filter(transform, np.array([float(wedge.scale in scales) for wedge in transform.layout.wedges]))
+    """Factors (ny, nx // 2 + 1) that keep the part of an image that some scales carry, 1 being the coarsest."""
+    return transform.filter_of(np.array([float(wedge.scale in scales) for wedge in transform.layout.wedges]))

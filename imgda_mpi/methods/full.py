@@ -63,7 +63,8 @@ class FullUpdate(CoefficientUpdate):
         self, problem: Problem, embedded: Problem, summary: str, facts: Mapping[str, Fact], comm: MPI.Intracomm
     ) -> Increment:
         (ny, nx), innovation = problem.grid.shape, embedded.innovation
-        image_rows, powers = ImageRows(comm, embedded.land.shape), WedgePowers(self._transform, comm)
+        image_rows = ImageRows(comm, embedded.land.shape)
+        powers = WedgePowers(self._transform, image_rows)
         covariance = self._covariance_of(image_rows, powers, embedded)
         system = ObservedSystem(image_rows, covariance, innovation)
         solution = system.solve(innovation.values[image_rows.own])
@@ -215,14 +216,14 @@ def wedge_statistics(
 
     ``variances`` are those of `Covariance.coefficient_variances`, ``increment`` is (ny, nx) m3 m-3.
     """
-    layout = powers.transform.layout
+    layout, own = powers.transform.layout, powers.image_rows.own
     n_values = np.array([wedge.stop - wedge.start for wedge in layout.wedges])
     norms = powers.norms * innovation.values.size / n_values
     background, coherent = norms * variances
     observation = norms * float(innovation.variance.mean()) + coherent
     values = {
-        "innovation_power_mean": powers.of(innovation.values) / n_values,
-        "increment_power_mean": powers.of(increment) / n_values,
+        "innovation_power_mean": powers.of(innovation.values[own]) / n_values,
+        "increment_power_mean": powers.of(increment[own]) / n_values,
         "observation_variance_mean": observation,
         "background_variance_mean": background,
         "gain_mean": gain(background, observation),

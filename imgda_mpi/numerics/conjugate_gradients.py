@@ -18,7 +18,7 @@ class Solution:
     Parameters
     ----------
     values : array of the shape of the right-hand side
-    iterations : applications of the matrix
+    iterations : steps that were taken
     residual : norm of right-hand side minus matrix times values, over that of the right-hand side
     """
 
@@ -35,6 +35,7 @@ def conjugate_gradients(
     *,
     tolerance: float,
     max_iterations: int,
+    start: FloatArray | None = None,
 ) -> Solution:
     """Solve ``apply(z) = right`` by preconditioned conjugate gradients.
 
@@ -51,7 +52,9 @@ def conjugate_gradients(
     tolerance : float
         The iteration ends when the residual, relative to the right-hand side, is this small.
     max_iterations : int
-        Or when the matrix has been applied so often: see ``residual`` of the result.
+        Or after so many iterations: see ``residual`` of the result.
+    start : array, optional
+        What is known of the solution; it costs one application of the matrix more.
 
     Notes
     -----
@@ -66,23 +69,22 @@ def conjugate_gradients(
     >>> solution.values.round(6).tolist(), solution.iterations
     ([0.090909, 0.636364], 2)
     """
-    values = np.zeros_like(right)
-    residual = right.copy()
+    values = np.zeros_like(right) if start is None else start.copy()
+    residual = right.copy() if start is None else right - apply(start)
     norm = math.sqrt(inner(right, right))
     if norm == 0:
-        return Solution(values, 0, 0.0)
-    conditioned = precondition(residual)
-    direction = conditioned.copy()
-    slope, size, iterations = inner(residual, conditioned), norm, 0
+        return Solution(np.zeros_like(right), 0, 0.0)
+    direction, slope, iterations = np.zeros_like(right), 1.0, 0
+    size = math.sqrt(inner(residual, residual))
     while size > tolerance * norm and iterations < max_iterations:
-        applied = apply(direction)
-        step = slope / inner(direction, applied)
-        values += step * direction
-        residual -= step * applied
         conditioned = precondition(residual)
         slope, before = inner(residual, conditioned), slope
         direction *= slope / before
         direction += conditioned
+        applied = apply(direction)
+        step = slope / inner(direction, applied)
+        values += step * direction
+        residual -= step * applied
         size = math.sqrt(inner(residual, residual))
         iterations += 1
     return Solution(values, iterations, size / norm)

@@ -11,7 +11,8 @@ from mpi4py import MPI
 
 from imgda_mpi.arrays import BoolArray, FloatArray
 from imgda_mpi.curvelet import CurveletTransform
-from imgda_mpi.distributed.wedge_powers import WedgePowers, scale_filter, wedge_filter
+from imgda_mpi.distributed.image_rows import ImageRows
+from imgda_mpi.distributed.wedge_powers import WedgePowers, scale_filter
 from imgda_mpi.distributed.wedge_statistics import WedgeStatistics
 from imgda_mpi.grid import embed
 from imgda_mpi.verify.innovations import Images, ratio, root
@@ -44,7 +45,7 @@ class InnovationScales:
     """
 
     def __init__(self, transform: CurveletTransform) -> None:
-        self._powers = WedgePowers(transform, MPI.COMM_SELF)
+        self._powers = WedgePowers(transform, ImageRows(MPI.COMM_SELF, transform.layout.image_shape))
         self._layout = transform.layout
         self._wedges = np.array([wedge.number for wedge in self._layout.wedges])
         self._sizes = np.array([wedge.stop - wedge.start for wedge in self._layout.wedges])
@@ -116,7 +117,7 @@ class InnovationScales:
         ones = [np.sum(cells * one) for one in of_ones]
 
         def expected(of_wedges: FloatArray) -> FloatArray:
-            covariance = wedge_filter(self._powers.transform, of_wedges)
+            covariance = self._powers.transform.filter_of(of_wedges)
             pairs, spread = together * _filtered(covariance, shape), cells * _filtered(covariance * spectrum, shape)
             total, found = spread.sum(), np.zeros(self.n_scales)
             for number, kernel in enumerate(self._kernels):
