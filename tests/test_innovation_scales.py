@@ -7,7 +7,7 @@ import pytest
 from problems import SELF
 
 from imgda_mpi.curvelet import CurveletTransform
-from imgda_mpi.distributed.wedge_powers import WedgePowers, wedge_filter
+from imgda_mpi.distributed.wedge_powers import WedgePowers
 from imgda_mpi.distributed.wedge_statistics import WedgeStatistics
 from imgda_mpi.verify.innovation_scales import SUMS, InnovationScales, scale_statistics
 from imgda_mpi.verify.innovations import Images
@@ -43,14 +43,14 @@ def table(transform: CurveletTransform, variances: np.ndarray, s_o: float = S_O)
 
 def drawn(transform: CurveletTransform, variances: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Errors with these variances."""
-    spectrum = np.fft.rfft2(rng.standard_normal(SHAPE)) * np.sqrt(wedge_filter(transform, variances))
+    spectrum = np.fft.rfft2(rng.standard_normal(SHAPE)) * np.sqrt(transform.filter_of(variances))
     return np.fft.irfft2(spectrum, s=SHAPE)
 
 
 def analysed(transform: CurveletTransform, variances: np.ndarray, rng: np.random.Generator) -> Images:
     """An optimal analysis of observations everywhere."""
     innovation = S_O * rng.standard_normal(SHAPE) - drawn(transform, variances, rng)
-    covariance = wedge_filter(transform, variances)
+    covariance = transform.filter_of(variances)
     increment = np.fft.irfft2(np.fft.rfft2(innovation) * covariance / (covariance + S_O**2), s=SHAPE)
     return Images(innovation, increment, increment)
 
@@ -66,7 +66,7 @@ def test_errors_of_scales_are_found_where_analyses_are_optimal(
     for name in ("background_error", "observation_error"):
         np.testing.assert_allclose(found[f"scale_{name}"], found[f"scale_{name}_used"], rtol=0.08, atol=0)
     # All scales together are the whole.
-    of_pixel = wedge_filter(transform, variances)
+    of_pixel = transform.filter_of(variances)
     assert np.square(found["scale_observation_error_used"]).sum() == pytest.approx(S_O**2, rel=1e-3)
     whole = np.fft.irfft2(of_pixel, s=SHAPE)[0, 0]
     assert np.square(found["scale_background_error_used"]).sum() == pytest.approx(whole, rel=0.06)

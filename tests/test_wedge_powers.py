@@ -6,7 +6,7 @@ from problems import SELF
 from transforms import every_finest
 
 from imgda_mpi.curvelet import CurveletTransform
-from imgda_mpi.distributed.wedge_powers import WedgePowers, wedge_filter
+from imgda_mpi.distributed.wedge_powers import WedgePowers
 
 SHAPE = (96, 144)
 
@@ -31,5 +31,5 @@ def test_filter_is_what_weighted_coefficients_do(finest: str, rng: np.random.Gen
     coefficients = transform.forward(image)
     for wedge, factor in zip(transform.layout.wedges, factors, strict=True):
         coefficients[wedge.start : wedge.stop] *= factor
-    filtered = np.fft.irfft2(np.fft.rfft2(image) * wedge_filter(transform, factors), s=SHAPE)
+    filtered = np.fft.irfft2(np.fft.rfft2(image) * transform.filter_of(factors), s=SHAPE)
     np.testing.assert_allclose(filtered, transform.inverse(coefficients), rtol=0, atol=1e-13)

@@ -8,7 +8,7 @@ from imgda_mpi.covariances.innovation import InnovationErrors, wedge_variances
 from imgda_mpi.covariances.noise import estimated_white_part, powers_of_finest_modes
 from imgda_mpi.curvelet import CurveletTransform
 from imgda_mpi.distributed.image_rows import ImageRows
-from imgda_mpi.distributed.wedge_powers import WedgePowers, wedge_filter
+from imgda_mpi.distributed.wedge_powers import WedgePowers
 from imgda_mpi.numerics.problem import Observations
 from imgda_mpi.numerics.wedge_variances import (
     PRIOR_MODES,
@@ -29,7 +29,7 @@ def transform(request: pytest.FixtureRequest) -> CurveletTransform:
 
 def coherent(transform: CurveletTransform, variances: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Random image with one variance for each wedge."""
-    spectrum = np.fft.rfft2(rng.standard_normal(SHAPE)) * np.sqrt(wedge_filter(transform, variances))
+    spectrum = np.fft.rfft2(rng.standard_normal(SHAPE)) * np.sqrt(transform.filter_of(variances))
     return np.fft.irfft2(spectrum, s=SHAPE)
 
 

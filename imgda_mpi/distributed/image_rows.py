@@ -134,12 +134,16 @@ class ImageRows:
         return result
 
     def energy(self, rows: Values, factors: Values) -> float:
-        """Inner product of an image with what `filter` makes of it, times the pixels. Collective; the same on every rank."""
-        spectrum, halves = self._spectrum(rows), np.zeros(self._n_column_blocks)
+        """Inner product of an image with what `filter` makes of it. Collective; the same on every rank."""
+        (ny, nx), spectrum, of_blocks = self.shape, self._spectrum(rows), np.zeros(self._n_column_blocks)
+        # A frequency stands for its opposite too, but for those of columns that are their own.
+        twice = np.where(np.arange(nx // 2 + 1) % (nx / 2) == 0, 1.0, 2.0)[self.own_columns]
         for number, block in self._own_column_blocks.items():
-            halves[number] = np.sum(factors[:, block] * np.square(np.abs(spectrum[:, block])), dtype=np.float64)
-        self.comm.Allreduce(MPI.IN_PLACE, halves)
-        return float(halves.sum())
+            values = spectrum[:, block]
+            powers = factors[:, block] * (np.square(values.real) + np.square(values.imag))
+            of_blocks[number] = float(np.sum(powers, axis=0, dtype=np.float64) @ twice[block])
+        self.comm.Allreduce(MPI.IN_PLACE, of_blocks)
+        return float(of_blocks.sum()) / (ny * nx)
 
     def product_of_spectra(self, a: FloatArray, b: FloatArray) -> FloatArray:
         """Half spectrum of an image times the conjugate of another one's, the real part, on every rank. Collective.

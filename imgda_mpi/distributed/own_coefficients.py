@@ -14,7 +14,6 @@ from imgda_mpi.console import progress
 from imgda_mpi.curvelet import Chunk, CurveletTransform, Piece, Wedge
 from imgda_mpi.distributed.exchange import CoefficientExchange
 from imgda_mpi.distributed.rectangle import Rectangle
-from imgda_mpi.distributed.image_rows import ImageRows
 from imgda_mpi.distributed.wedge_powers import WedgePowers
 from imgda_mpi.distributed.wedge_statistics import PieceStatistics, piece_statistics
 from imgda_mpi.fourier import ComplexValues, empty, length_of
@@ -179,7 +178,7 @@ class OwnWedges(OwnCoefficients):
 
     def powers(self) -> WedgePowers:
         """Powers of wedges by all ranks that own some. Collective over the rectangle."""
-        return WedgePowers(self.transform, ImageRows(self._exchange.same_members, self.transform.layout.image_shape))
+        return WedgePowers(self.transform, self._exchange.same_members)
 
     def wedges(self) -> Iterator[tuple[int, Wedge, slice]]:
         """Number in the layout, and place in the own arrays, of each own wedge."""

@@ -20,17 +20,22 @@ class WedgePowers:
     Coefficients of a wedge have the inner product of the frequencies in its window (Parseval). Each wedge is summed up
     by one rank, so that the bits do not depend on the number of ranks. Making one is not collective.
 
+    Parameters
+    ----------
+    transform, comm : the ranks have the rows of images
+
     Attributes
     ----------
+    image_rows : ImageRows
     norms : (n_wedges,) array
         Power of white noise of variance 1, for each pixel of the image.
     scale : (n_wedges,) array
         Scale of each wedge.
     """
 
-    def __init__(self, transform: CurveletTransform, image_rows: ImageRows) -> None:
-        self.transform, self.image_rows = transform, image_rows
-        self._chunks = Rectangle(transform.layout, 1, image_rows.comm.size).chunks(image_rows.comm.rank)
+    def __init__(self, transform: CurveletTransform, comm: MPI.Intracomm) -> None:
+        self.transform, self.image_rows = transform, ImageRows(comm, transform.layout.image_shape)
+        self._chunks = Rectangle(transform.layout, 1, comm.size).chunks(comm.rank)
         self.scale: IntArray = np.array([wedge.scale for wedge in transform.layout.wedges])
         white = np.ones(padded_spectrum(transform.layout.image_shape))
         every = [transform.inner_products(white, chunk) for chunk in transform.layout.chunks]

@@ -13,7 +13,6 @@ from mpi4py import MPI
 from imgda_mpi.covariances.covariance import ErrorModel
 from imgda_mpi.covariances.noise import estimated_white_part, possible_white_part, powers_of_finest_modes
 from imgda_mpi.curvelet import CurveletTransform
-from imgda_mpi.distributed.image_rows import ImageRows
 from imgda_mpi.distributed.wedge_powers import WedgePowers
 from imgda_mpi.grid import Grid
 from imgda_mpi.methods.method import Increment, Method, check_scales
@@ -63,7 +62,7 @@ class CoefficientUpdate(Method):
         facts: dict[str, Fact] = {}
         share = self._errors.coherent_share(observations)
         if share > 0 or observations.estimate_sd:
-            observations, facts = settled_errors(embedded, share, WedgePowers(self._transform, ImageRows(comm, embedded.land.shape)), comm)
+            observations, facts = settled_errors(embedded, share, WedgePowers(self._transform, comm), comm)
             embedded = replace(embedded, observations=observations)
             summary += f", observation errors {facts['white_observation_error'].value:.3f} m3 m-3 white"
             summary += f" and {share:.2f} of what is coherent"

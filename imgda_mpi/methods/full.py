@@ -27,7 +27,7 @@ from imgda_mpi.numerics.kalman import gain
 from imgda_mpi.numerics.perturbations import random_signs
 from imgda_mpi.numerics.problem import Fact, Observations, Problem
 
-N_SIGNS = 4  # random images that the expected errors are estimated from
+N_SIGNS = 2  # random images that the expected errors are estimated from
 EXPECTED_TOLERANCE = 0.01  # of the systems solved for them
 
 
@@ -63,11 +63,11 @@ class FullUpdate(CoefficientUpdate):
         self, problem: Problem, embedded: Problem, summary: str, facts: Mapping[str, Fact], comm: MPI.Intracomm
     ) -> Increment:
         (ny, nx), innovation = problem.grid.shape, embedded.innovation
-        image_rows = ImageRows(comm, embedded.land.shape)
-        powers = WedgePowers(self._transform, image_rows)
+        powers = WedgePowers(self._transform, comm)
+        image_rows = powers.image_rows
         covariance = self._covariance_of(image_rows, powers, embedded)
         system = ObservedSystem(image_rows, covariance, innovation)
-        solution = system.solve(innovation.values[image_rows.own])
+        solution = system.solve(innovation.values[image_rows.own], start=covariance.guess)
         increment = system.increment(solution.values)
         parts = covariance.parts(system.adjoint(solution.values)) if self._diagnose else {}
         if self._scales is not None:

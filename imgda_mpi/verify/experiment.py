@@ -93,7 +93,8 @@ class Experiment:
 
     def _spectrum(self, error: FloatArray, n_cells: int) -> FloatArray:
         """Root mean square of an error (ny, nx) that each scale carries, NaN without cells."""
-        powers = self._powers.of(embed(error, self._powers.transform.layout.image_shape))
+        image_rows = self._powers.image_rows
+        powers = self._powers.of(embed(error, image_rows.shape)[image_rows.own])
         scale = self._powers.scale
         sums = np.array([powers[scale == one].sum() for one in np.unique(scale)])
         return np.sqrt(sums / n_cells) if n_cells else np.full(sums.shape, np.nan)

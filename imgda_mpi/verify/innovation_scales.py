@@ -11,7 +11,6 @@ from mpi4py import MPI
 
 from imgda_mpi.arrays import BoolArray, FloatArray
 from imgda_mpi.curvelet import CurveletTransform
-from imgda_mpi.distributed.image_rows import ImageRows
 from imgda_mpi.distributed.wedge_powers import WedgePowers, scale_filter
 from imgda_mpi.distributed.wedge_statistics import WedgeStatistics
 from imgda_mpi.grid import embed
@@ -45,7 +44,7 @@ class InnovationScales:
     """
 
     def __init__(self, transform: CurveletTransform) -> None:
-        self._powers = WedgePowers(transform, ImageRows(MPI.COMM_SELF, transform.layout.image_shape))
+        self._powers = WedgePowers(transform, MPI.COMM_SELF)
         self._layout = transform.layout
         self._wedges = np.array([wedge.number for wedge in self._layout.wedges])
         self._sizes = np.array([wedge.stop - wedge.start for wedge in self._layout.wedges])

@@ -109,11 +109,11 @@ class Triples:
         means = images[:, cells].mean(axis=1)
         anomalies = np.where(cells, images - means[:, None, None], 0.0)
         self._moments.append(moments(anomalies, cells, blocks_of(self._grid), len(self._moments)))
-        shape = self._powers.transform.layout.image_shape
+        shape, own = self._powers.transform.layout.image_shape, self._powers.image_rows.own
         embedded = [embed(image, shape) for image in anomalies]
         for a in range(3):
             for b in range(a + 1):
-                of_wedges = self._powers.of(embedded[a], None if a == b else embedded[b])
+                of_wedges = self._powers.of(embedded[a][own], None if a == b else embedded[b][own])
                 self._covariances[:, a, b] += self._by_scale(of_wedges)
                 self._covariances[:, b, a] = self._covariances[:, a, b]
         innovation = Observations(embedded[1] - embedded[0], embed(cells, shape), 1.0)
