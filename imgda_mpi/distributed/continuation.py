@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,10 +10,11 @@ from mpi4py import MPI
 
 from imgda_mpi.arrays import BoolArray, FloatArray, IntArray
 from imgda_mpi.distributed.image_rows import ALIGNED, ImageRows
+from imgda_mpi.numerics.coarse_kriging import CoarseKriging
 from imgda_mpi.numerics.pyramid import Image, gathered, interpolated, pooled, smoothed, spread, variances_of_level
 
-COARSEST = 4  # rows or columns of the last level, at most
-SHARED_LEVELS = ALIGNED.bit_length() - 1  # that ranks have their own rows of: coarser ones are on rank 0
+MOST_KRIGED = 2000  # pixels of the last level
+SHARED_LEVELS = ALIGNED.bit_length() - 1  # that ranks have their own rows of, at most: coarser ones are on rank 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,8 +48,9 @@ class Level:
 class Continuation:
     """The linear map E from values on observed pixels to a smooth image that has them there.
 
-    Pull: sums of values, and their numbers w, over ever larger pixels. Push, from the coarsest pixels to the finest:
-    a pixel has the mean of its own values as far as that is to be trusted, else what the coarser pixels say::
+    Pull: sums of values, and their numbers w, over ever larger pixels, until there are few enough of them to find the
+    most likely means of all from those that are known (`CoarseKriging`). Push, from there to the finest pixels: a pixel
+    has the mean of its own values as far as that is to be trusted, else what the coarser pixels say::
 
         u_j = g_j + (1 - c_j) K (g_j + (1 - c_j) P u_(j+1)),    g_j = c_j / w_j times the sum of its values,
 
@@ -71,55 +74,55 @@ class Continuation:
     def __init__(self, image_rows: ImageRows, observed: BoolArray, spectrum: FloatArray, noise: float) -> None:
         self._comm, self._levels = image_rows.comm, list[Level]()
         offsets, shape, counts = image_rows.offsets, image_rows.shape, observed.astype(np.float32)
-        while True:
-            number, is_last = len(self._levels), min(shape) <= COARSEST
-            told, finer = variances_of_level(spectrum, image_rows.shape, number, is_last=is_last)
+        n_levels = 1
+        while math.prod(-(-length // 2**n_levels) for length in shape) > MOST_KRIGED:
+            n_levels += 1
+        self._n_shared = min(n_levels, SHARED_LEVELS)
+        for number in range(n_levels):
+            told, finer = variances_of_level(spectrum, image_rows.shape, number)
             within = counts.shape
-            if not is_last:
-                offsets, shape, counts = self._even(offsets, shape, counts)
+            offsets, shape, counts = self._even(offsets, shape, counts)
             seen = counts > 0
             error = (noise + finer * np.maximum(1 - counts[seen] / 4**number, 0)) / counts[seen]
             confidence = np.zeros_like(counts)
             confidence[seen] = told / (told + error) if number > 0 else 1.0
             gain = np.divide(confidence, counts, out=np.zeros_like(counts), where=seen)
             self._levels.append(Level(offsets, gain, 1 - confidence, within))
-            if is_last:
-                return
             counts, shape, offsets = self._to_root(pooled(counts), number), (shape[0] // 2, shape[1] // 2), offsets // 2
-            if number + 1 == SHARED_LEVELS:
+            if number + 1 == self._n_shared:
                 offsets = np.minimum(np.arange(self._comm.size + 1), 1) * shape[0]
+        _, finer = variances_of_level(spectrum, image_rows.shape, n_levels)
+        has_coarsest = image_rows.comm.rank == 0
+        self._kriging = (
+            CoarseKriging(counts, spectrum, image_rows.shape, n_levels, noise, finer) if has_coarsest else None
+        )
 
     def __call__(self, rows: FloatArray) -> Image:
-        """E r, (n_own, nx), of values r (n_own, nx) that are 0 where nothing is observed."""
+        """E r, (n_own, nx), of values r (n_own, nx) that are 0 where nothing is observed. Collective."""
         own, values = list[Image](), rows.astype(np.float32)
         for number, level in enumerate(self._levels):
             values = level.even(values)
             own.append(level.gain * values)
-            if level is not self._levels[-1]:
-                values = self._to_root(pooled(values), number)
-        image = own.pop()
-        for number, level in reversed(list(enumerate(self._levels[:-1]))):
-            coarser = self._levels[number + 1]
-            coarse = self._from_root(coarser.cut(image), number)
-            given = own.pop()
-            image = given + level.rest * interpolated(self._framed(coarse, level.offsets // 2))
-            image = given + level.rest * smoothed(self._framed(image, level.offsets))
-        return self._levels[0].cut(image)
+            values = self._to_root(pooled(values), number)
+        image = values if self._kriging is None else self._kriging(values)
+        for number, level in reversed(list(enumerate(self._levels))):
+            coarse, given = self._framed(self._from_root(image, number), level.offsets // 2), own.pop()
+            image = given + level.rest * interpolated(coarse)
+            image = level.cut(given + level.rest * smoothed(self._framed(image, level.offsets)))
+        return image
 
     def adjoint(self, rows: Image) -> Image:
-        """E^T x, (n_own, nx), of an image x (n_own, nx)."""
+        """E^T x, (n_own, nx), of an image x (n_own, nx). Collective."""
         own, image = list[Image](), rows
-        for number, level in enumerate(self._levels[:-1]):
+        for number, level in enumerate(self._levels):
             image = level.even(image)
             smooth = smoothed(self._framed(level.rest * image, level.offsets))
             own.append(image + smooth)
             image = self._to_root(gathered(self._framed(level.rest * smooth, level.offsets)), number)
-        own.append(self._levels[-1].even(image))
-        values = self._levels[-1].gain * own.pop()
-        for number, level in reversed(list(enumerate(self._levels[:-1]))):
-            coarse = self._from_root(self._levels[number + 1].cut(values), number)
-            values = level.gain * own.pop() + spread(coarse)
-        return self._levels[0].cut(values)
+        values = image if self._kriging is None else self._kriging.adjoint(image)
+        for number, level in reversed(list(enumerate(self._levels))):
+            values = level.cut(level.gain * own.pop() + spread(self._from_root(values, number)))
+        return values
 
     def _even(
         self, offsets: IntArray, shape: tuple[int, int], rows: Image
@@ -149,7 +152,7 @@ class Continuation:
 
     def _to_root(self, rows: Image, number: int) -> Image:
         """From the rows of the level below a number: where ranks share it no more, all of them on rank 0."""
-        if number + 1 != SHARED_LEVELS or self._comm.size == 1:
+        if number + 1 != self._n_shared or self._comm.size == 1:
             return rows
         counts = np.diff(self._levels[number].offsets // 2) * rows.shape[1]
         whole = np.empty((int(counts.sum()) // rows.shape[1] if self._comm.rank == 0 else 0, rows.shape[1]), np.float32)
@@ -158,7 +161,7 @@ class Continuation:
 
     def _from_root(self, whole: Image, number: int) -> Image:
         """The way back."""
-        if number + 1 != SHARED_LEVELS or self._comm.size == 1:
+        if number + 1 != self._n_shared or self._comm.size == 1:
             return whole
         n_columns = self._levels[number].gain.shape[1] // 2
         counts = np.diff(self._levels[number].offsets // 2) * n_columns

@@ -94,9 +94,7 @@ def smoothed(image: Image) -> Image:
     return smooth
 
 
-def variances_of_level(
-    spectrum: FloatArray, shape: tuple[int, int], number: int, *, is_last: bool
-) -> tuple[float, float]:
+def variances_of_level(spectrum: FloatArray, shape: tuple[int, int], number: int) -> tuple[float, float]:
     """What the pixels of one level can tell of a signal, and what they cannot.
 
     Parameters
@@ -105,7 +103,6 @@ def variances_of_level(
         (ny, nx // 2 + 1)
     shape : (ny, nx)
     number : of the level; its pixels are as large as 2^number of the image's
-    is_last : whether there is no coarser level
 
     Returns
     -------
@@ -113,7 +110,7 @@ def variances_of_level(
         Variance of the waves that pixels of this size can show, in so far as the next coarser pixels, interpolated, do
         not show them; and of all finer waves.
     """
-    (ny, nx), limit = shape, 0.5 / 2**number
+    (ny, nx), size, limit = shape, 2**number, 0.5 / 2**number
     weights = np.full(spectrum.shape[1], 2.0 / (ny * nx))
     weights[0] /= 2
     if nx % 2 == 0:
@@ -121,13 +118,10 @@ def variances_of_level(
     along, across = np.abs(np.fft.fftfreq(ny)), np.fft.rfftfreq(nx)
     rows, columns = np.flatnonzero(along <= limit), np.flatnonzero(across <= limit)
     inside = spectrum[rows][:, columns] * weights[columns]
-    told, finer = float(inside.sum()), float((spectrum @ weights).sum())
-    finer -= told
-    if not is_last:
-        # Means over two pixels, and linear interpolation between them, leave this of a wave.
-        left = [
-            (0.75 * np.cos(angle) + 0.25 * np.cos(3 * angle)) * np.cos(angle)
-            for angle in (np.pi * 2**number * along[rows], np.pi * 2**number * across[columns])
-        ]
-        told = float((inside * np.square(1 - np.outer(*left))).sum())
-    return told, max(finer, 0.0)
+    finer = float((spectrum @ weights).sum() - inside.sum())
+    # Means over two pixels, and linear interpolation between them, show this of a wave.
+    shown = [
+        (0.75 * np.cos(angle) + 0.25 * np.cos(3 * angle)) * np.cos(angle)
+        for angle in (np.pi * size * along[rows], np.pi * size * across[columns])
+    ]
+    return float((inside * np.square(1 - np.outer(*shown))).sum()), max(finer, 0.0)
