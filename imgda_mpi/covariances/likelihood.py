@@ -21,7 +21,7 @@ from imgda_mpi.numerics.problem import Observations
 from imgda_mpi.numerics.wedge_variances import innovation_variances, likelier_variances
 
 N_STEPS = 3  # towards the most likely variances: more of them fit the noise in wedges of few modes
-STEP_TOLERANCE = 0.03  # of the systems solved in a step
+STEP_TOLERANCE = 0.01  # of the systems solved in a step: at 0.03 the coarsest of many scales is mistaken
 N_PROBES = 2  # images of random signs that traces are estimated with
 LEAST_TRACE = 0.1  # of what the preconditioner has
 FIRST_PROBE = 1000  # number of the first: lower ones are those of the expected errors

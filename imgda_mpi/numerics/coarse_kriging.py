@@ -38,22 +38,21 @@ class CoarseKriging:
     ) -> None:
         self._shape, flat = counts.shape, counts.ravel().astype(np.float64)
         self._known = np.flatnonzero(flat)
-        self._counts = flat[self._known].astype(np.float32)
         covariance = covariance_of_means(spectrum, shape, number, self._shape)[:, self._known]
         known = flat[self._known]
         errors = (noise + finer * np.maximum(1 - known / 4**number, 0)) / known
-        inverse = np.linalg.inv(covariance[self._known] + np.diag(errors))
-        self._covariance, self._inverse = covariance.astype(np.float32), inverse.astype(np.float32)
+        # Weights of sums; to find them takes double precision, they themselves do not.
+        weights = np.linalg.solve(covariance[self._known] + np.diag(errors), covariance.T) / known[:, None]
+        self._weights = weights.astype(np.float32)
 
     def __call__(self, sums: Image) -> Image:
         """Estimated means (m, n) from sums of the known values, (m, n)."""
-        means = sums.ravel()[self._known] / self._counts
-        return np.asarray(self._covariance @ (self._inverse @ means)).reshape(self._shape)
+        return np.asarray(sums.ravel()[self._known] @ self._weights).reshape(self._shape)
 
     def adjoint(self, means: Image) -> Image:
         """The adjoint: (m, n) to (m, n)."""
         sums = np.zeros(means.size, np.float32)
-        sums[self._known] = (self._inverse @ (self._covariance.T @ means.ravel())) / self._counts
+        sums[self._known] = self._weights @ means.ravel()
         return sums.reshape(self._shape)
 
 
