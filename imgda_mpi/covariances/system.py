@@ -31,9 +31,7 @@ class ObservedSystem:
         self._noise = self._observations.noise
         self.precondition = covariance.preconditioner(self._observations)
 
-    def solve(
-        self, innovation: FloatArray, tolerance: float = TOLERANCE, start: FloatArray | None = None
-    ) -> Solution:
+    def solve(self, innovation: FloatArray, tolerance: float = TOLERANCE, start: FloatArray | None = None) -> Solution:
         """M^-1 d for the own rows (n_own, nx) of d, 0 where nothing is observed. Collective.
 
         ``start`` is what is known of the solution, own rows; nothing unless given.

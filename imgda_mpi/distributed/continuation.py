@@ -54,9 +54,9 @@ class Continuation:
 
         u_j = g_j + (1 - c_j) K (g_j + (1 - c_j) P u_(j+1)),    g_j = c_j / w_j times the sum of its values,
 
-    with linear interpolation P and a smoothing K. On observed pixels c_0 is 1. On coarser levels c_j is the confidence in
-    a mean that is to tell what the next coarser pixels do not, of variance v_j: it has the noise s^2 of its values, and
-    finer waves, of variance h_j, where not all of the pixel is seen::
+    with linear interpolation P and a smoothing K. On observed pixels c_0 is 1. On coarser levels c_j is the confidence
+    in a mean that is to tell what the next coarser pixels do not, of variance v_j: it has the noise s^2 of its values,
+    and finer waves, of variance h_j, where not all of the pixel is seen::
 
         c_j = v_j / (v_j + (s^2 + h_j (1 - w_j / 4^j)) / w_j).
 
@@ -124,9 +124,7 @@ class Continuation:
             values = level.cut(level.gain * own.pop() + spread(self._from_root(values, number)))
         return values
 
-    def _even(
-        self, offsets: IntArray, shape: tuple[int, int], rows: Image
-    ) -> tuple[IntArray, tuple[int, int], Image]:
+    def _even(self, offsets: IntArray, shape: tuple[int, int], rows: Image) -> tuple[IntArray, tuple[int, int], Image]:
         """A level with an even number of rows, by one more of the last rank that has some, and of columns."""
         ny, nx = shape
         more, wider = ny % 2, nx % 2

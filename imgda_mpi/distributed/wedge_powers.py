@@ -39,7 +39,7 @@ class WedgePowers:
         self.scale: IntArray = np.array([wedge.scale for wedge in transform.layout.wedges])
         white = np.ones(padded_spectrum(transform.layout.image_shape))
         every = [transform.inner_products(white, chunk) for chunk in transform.layout.chunks]
-        self.norms: FloatArray = np.concatenate(every) 
+        self.norms: FloatArray = np.concatenate(every)
 
     def of(self, rows: FloatArray, other: FloatArray | None = None) -> FloatArray:
         """Inner products (n_wedges,) of the coefficients of two images, or of one with itself. Collective.
