@@ -72,7 +72,7 @@ class Continuation:
     """
 
     def __init__(self, image_rows: ImageRows, observed: BoolArray, spectrum: FloatArray, noise: float) -> None:
-        self._comm, self._levels = image_rows.comm, list[Level]()
+        self._comm, self._sent, self._levels = image_rows.comm, image_rows.sent, list[Level]()
         offsets, shape, counts = image_rows.offsets, image_rows.shape, observed.astype(np.float32)
         n_levels = 1
         while math.prod(-(-length // 2**n_levels) for length in shape) > MOST_KRIGED:
@@ -146,6 +146,7 @@ class Continuation:
             return framed
         self._comm.Sendrecv(framed[-2], below, 0, framed[0], above, 0)
         self._comm.Sendrecv(framed[1], above, 1, framed[-1], below, 1)
+        self._sent.add(np.full(2, framed[0].nbytes))
         return framed
 
     def _to_root(self, rows: Image, number: int) -> Image:
@@ -155,6 +156,8 @@ class Continuation:
         counts = np.diff(self._levels[number].offsets // 2) * rows.shape[1]
         whole = np.empty((int(counts.sum()) // rows.shape[1] if self._comm.rank == 0 else 0, rows.shape[1]), np.float32)
         self._comm.Gatherv([rows, MPI.FLOAT], [whole, counts, MPI.FLOAT] if self._comm.rank == 0 else None)
+        if self._comm.rank > 0:
+            self._sent.add(np.array([rows.nbytes]))
         return whole
 
     def _from_root(self, whole: Image, number: int) -> Image:
@@ -166,4 +169,6 @@ class Continuation:
         rows = np.empty((counts[self._comm.rank] // n_columns, n_columns), np.float32)
         sent = [np.ascontiguousarray(whole), counts, MPI.FLOAT] if self._comm.rank == 0 else None
         self._comm.Scatterv(sent, [rows, MPI.FLOAT])
+        if self._comm.rank == 0:
+            self._sent.add(counts[1:] * rows.itemsize)
         return rows

@@ -9,20 +9,22 @@ import numpy as np
 
 from imgda_mpi.arrays import FloatArray, IntArray
 from imgda_mpi.covariances.features import N_IMAGES
-from imgda_mpi.distributed.image_rows import blocks_of
+from imgda_mpi.distributed.continuation import SHARED_LEVELS
+from imgda_mpi.distributed.image_rows import ALIGNED, blocks_of
 from imgda_mpi.distributed.rectangle import Rectangle
 from imgda_mpi.planning.case import REAL, Case, complex_flops, real_flops
 
-ITERATIONS_OF_SCALE = 65
-"""Of conjugate gradients in all systems, as usual, for each scale of the transform; noise far below the background's
-takes several times as many."""
+ITERATIONS = 50
+"""Of conjugate gradients in all systems, as usual, whatever the size of the image; signals that fall off steeply under
+little noise take several times as many."""
 
-N_SYSTEMS = 14  # nine by which the variances are found, that of the increment, four of the expected errors
-N_FILTERS = N_SYSTEMS + 11  # beside S and its preconditioner in each iteration: B or S for what solutions make
-N_WHOLE = 10  # images that are put together on every rank: three for each step of the variances, and the increment
-N_POWERS, N_MADE = 21, 4  # images whose coefficients are taken, each rank its wedges; filters that every rank makes
-VECTORS = 9  # rows that are alive in an iteration, working places included
-IMAGES = 6  # whole images: innovation, signs, two solutions and what they are made of
+N_SYSTEMS = 4  # of different matrices: three steps of the variances, and the update
+N_FILTERS = 14  # beside S in each iteration: B or S for what solutions start from and make
+N_SPECTRA, N_PRODUCTS = 26, 12  # images whose powers and energies are taken; their spectra put together on every rank
+N_WHOLE = 1  # images that are put together on every rank: the increment
+N_TRANSFORMED = 4  # images whose coefficients are taken for the observation errors, each rank its wedges, there and back
+VECTORS = 11  # rows that are alive in an iteration, working places in both precisions included
+IMAGES = 6  # whole images: innovation, signs, filters, and the product of two spectra
 
 N_PRECONDITIONERS, N_PROBED = 2, 6  # each made with a filter for each feature; images that traces are corrected with
 ENTRY, PRECONDITIONER = 12, 4  # bytes of an entry of a sparse matrix, and of an observed cell and feature
@@ -45,7 +47,7 @@ class FullCost:
     def rows(self) -> IntArray:
         """Rows of the image that a rank has."""
         ny, nx = self.case.layout.image_shape
-        return np.diff(blocks_of(ny, nx, self.n_ranks)[1])
+        return np.diff(blocks_of(ny, nx, self.n_ranks, ALIGNED)[1])
 
     @cached_property
     def columns(self) -> IntArray:
@@ -76,26 +78,44 @@ class FullCost:
     @cached_property
     def sent(self) -> tuple[IntArray, IntArray]:
         """Messages and bytes that a rank sends to others; those of inner products and features are left out."""
-        filters, whole = self.filter_sent, self.whole_sent
-        messages, volume = (self.n_filters * filters[n] + self.n_whole * whole[n] for n in range(2))
-        return messages, volume
+        kinds = (
+            (self.n_filters, self.filter_sent, 1.0),
+            (self.n_inverted, self.filter_sent, 0.5),  # in single precision
+            (N_SPECTRA, self.filter_sent, 0.5),  # there alone
+            (self.n_whole, self.whole_sent, 1.0),
+            (self.n_products, self.product_sent, 1.0),
+            (2 * self.n_inverted + N_SYSTEMS, self.continuation_sent, 1.0),
+        )
+        messages, volume = (
+            sum(number * of_one[n] * (part if n else 1) for number, of_one, part in kinds) for n in range(2)
+        )
+        return np.asarray(messages), np.asarray(volume, np.int64)
 
     @property
     def iterations(self) -> int:
         """Of conjugate gradients in all systems."""
-        return ITERATIONS_OF_SCALE * max(wedge.scale for wedge in self.case.layout.wedges)
+        return ITERATIONS
 
     @property
     def n_filters(self) -> int:
-        """Images that are filtered."""
-        of_features = N_PRECONDITIONERS * self.case.features.n_features
-        return 2 * self.iterations + N_FILTERS + (of_features + N_PROBED if of_features else 0)
+        """Images that are filtered in double precision."""
+        return ITERATIONS + N_FILTERS + (N_PROBED if self.case.features.n_features else 0)
+
+    @property
+    def n_inverted(self) -> int:
+        """Images that the preconditioner is applied to."""
+        with_features = N_PRECONDITIONERS * self.case.features.n_features
+        return ITERATIONS + with_features + (N_PROBED if with_features else 0)
+
+    @property
+    def n_products(self) -> int:
+        """Products of spectra that are put together on every rank."""
+        return N_PRODUCTS + (N_IMAGES if self.case.features.n_groups else 0)
 
     @property
     def n_whole(self) -> int:
-        """Images that are put together on every rank: with features also parts of the increment, and for powers."""
-        n_groups = self.case.features.n_groups
-        return N_WHOLE + (n_groups + N_IMAGES if n_groups else 0)
+        """Images that are put together on every rank: with features also parts of the increment."""
+        return N_WHOLE + self.case.features.n_groups
 
     @property
     def filter_sent(self) -> tuple[IntArray, IntArray]:
