@@ -216,7 +216,9 @@ class BlockPasses:
         self, shape: tuple[int, int], n_rows: Collection[int], n_columns: Collection[int], dtype: np.dtype[Any]
     ) -> None:
         (ny, nx), half, of_spectra = shape, shape[1] // 2 + 1, np.result_type(dtype, np.complex64)
-        self._from_rows, self._to_rows, self._columns, self._columns_back = {}, {}, {}, {}
+        self._from_rows, self._to_rows = {}, {}
+        self._columns: dict[int, Any] = {}
+        self._columns_back: dict[int, Any] = {}
         with Planner(None) as planner:
             for n in n_rows:
                 rows, spectra = empty((n, nx), dtype), empty((n, half), of_spectra)

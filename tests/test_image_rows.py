@@ -64,8 +64,10 @@ def test_what_is_sent_is_what_a_plan_says(comm: MPI.Intracomm, shape: tuple[int,
     image = np.zeros(shape)[rows.own]
     factors = np.ones((shape[0], shape[1] // 2 + 1))[:, rows.own_columns]
     steps = (
-        (lambda: rows.filter(image, factors), cost.filter_sent),
-        (lambda: rows.whole(image), cost.whole_sent),
+        (lambda: rows.filter(image, factors), cost.turns(16, there_and_back=True)),
+        (lambda: rows.filter(image.astype(np.float32), factors), cost.turns(8, there_and_back=True)),
+        (lambda: rows.energy(image, factors), cost.turns(16, there_and_back=False)),
+        (lambda: rows.whole(image), cost.together(cost.rows * shape[1])),
     )
     for step, (messages, n_bytes) in steps:
         before = (rows.sent.messages, rows.sent.n_bytes)

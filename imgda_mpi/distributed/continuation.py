@@ -74,9 +74,7 @@ class Continuation:
     def __init__(self, image_rows: ImageRows, observed: BoolArray, spectrum: FloatArray, noise: float) -> None:
         self._comm, self._sent, self._levels = image_rows.comm, image_rows.sent, list[Level]()
         offsets, shape, counts = image_rows.offsets, image_rows.shape, observed.astype(np.float32)
-        n_levels = 1
-        while math.prod(-(-length // 2**n_levels) for length in shape) > MOST_KRIGED:
-            n_levels += 1
+        n_levels = n_levels_of(shape)
         self._n_shared = min(n_levels, SHARED_LEVELS)
         for number in range(n_levels):
             told, finer = variances_of_level(spectrum, image_rows.shape, number)
@@ -172,3 +170,11 @@ class Continuation:
         if self._comm.rank == 0:
             self._sent.add(counts[1:] * rows.itemsize)
         return rows
+
+
+def n_levels_of(shape: tuple[int, int]) -> int:
+    """Levels of an image (ny, nx) below the one that is kriged, 1 at least."""
+    n_levels = 1
+    while math.prod(-(-length // 2**n_levels) for length in shape) > MOST_KRIGED:
+        n_levels += 1
+    return n_levels

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 from mpi4py import MPI
 from mpi4py.util.dtlib import from_numpy_dtype
 
@@ -20,6 +21,7 @@ BLOCK = 2**15  # numbers in a block of rows or columns
 ALIGNED = 16  # rows: blocks of rows are multiples of it, so that pyramids of images need few of the neighbours'
 
 Spectrum = ComplexValues
+Real = TypeVar("Real", np.float64, np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,7 +118,7 @@ class ImageRows:
         self.comm.Allreduce(MPI.IN_PLACE, every)
         return np.asarray(np.sum(every, axis=0))
 
-    def filter(self, rows: Values, factors: Values) -> Values:
+    def filter(self, rows: npt.NDArray[Real], factors: npt.NDArray[Real]) -> npt.NDArray[Real]:
         """Own rows (n_own, nx) of an image whose half spectrum is multiplied by real factors. Collective.
 
         ``factors`` (ny, n_own_columns) are those of the own columns, in the precision of the rows.
@@ -160,7 +162,7 @@ class ImageRows:
         product[:, : nx // 2 + 1] = columns.T
         return product
 
-    def _spectrum(self, rows: FloatArray) -> Spectrum:
+    def _spectrum(self, rows: Values) -> Spectrum:
         """Own columns (ny, n_own_columns) of the half spectrum of an image; overwritten by the next call."""
         places = self._to_columns(rows)
         for block in self._own_column_blocks.values():

@@ -68,7 +68,8 @@ def covariance_of_means(
     weights[0] /= 2
     if nx % 2 == 0:
         weights[-1] /= 2
-    along, across = np.fft.fftfreq(ny), np.fft.rfftfreq(nx)
+    along: FloatArray = np.fft.fftfreq(ny).astype(np.float64)
+    across: FloatArray = np.fft.rfftfreq(nx).astype(np.float64)
     rows, columns = np.flatnonzero(np.abs(along) <= 1 / size), np.flatnonzero(across <= 1 / size)
     along, across = along[rows], across[columns]
     powers = spectrum[rows][:, columns] * weights[columns]

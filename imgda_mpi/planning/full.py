@@ -9,7 +9,7 @@ import numpy as np
 
 from imgda_mpi.arrays import FloatArray, IntArray
 from imgda_mpi.covariances.features import N_IMAGES
-from imgda_mpi.distributed.continuation import SHARED_LEVELS
+from imgda_mpi.distributed.continuation import SHARED_LEVELS, n_levels_of
 from imgda_mpi.distributed.image_rows import ALIGNED, blocks_of
 from imgda_mpi.distributed.rectangle import Rectangle
 from imgda_mpi.planning.case import REAL, Case, complex_flops, real_flops
@@ -22,12 +22,15 @@ N_SYSTEMS = 4  # of different matrices: three steps of the variances, and the up
 N_FILTERS = 14  # beside S in each iteration: B or S for what solutions start from and make
 N_SPECTRA, N_PRODUCTS = 26, 12  # images whose powers and energies are taken; their spectra put together on every rank
 N_WHOLE = 1  # images that are put together on every rank: the increment
-N_TRANSFORMED = 4  # images whose coefficients are taken for the observation errors, each rank its wedges, there and back
+N_TRANSFORMED = (
+    4  # images whose coefficients are taken for the observation errors, each rank its wedges, there and back
+)
 VECTORS = 11  # rows that are alive in an iteration, working places in both precisions included
 IMAGES = 6  # whole images: innovation, signs, filters, and the product of two spectra
 
 N_PRECONDITIONERS, N_PROBED = 2, 6  # each made with a filter for each feature; images that traces are corrected with
 ENTRY, PRECONDITIONER = 12, 4  # bytes of an entry of a sparse matrix, and of an observed cell and feature
+SINGLE = 4  # bytes of a number in single precision
 
 
 @dataclass(frozen=True)
@@ -79,17 +82,15 @@ class FullCost:
     def sent(self) -> tuple[IntArray, IntArray]:
         """Messages and bytes that a rank sends to others; those of inner products and features are left out."""
         kinds = (
-            (self.n_filters, self.filter_sent, 1.0),
-            (self.n_inverted, self.filter_sent, 0.5),  # in single precision
-            (N_SPECTRA, self.filter_sent, 0.5),  # there alone
-            (self.n_whole, self.whole_sent, 1.0),
-            (self.n_products, self.product_sent, 1.0),
-            (2 * self.n_inverted + N_SYSTEMS, self.continuation_sent, 1.0),
+            (self.n_filters, self.turns(2 * REAL, there_and_back=True)),
+            (self.n_inverted, self.turns(REAL, there_and_back=True)),  # in single precision
+            (N_SPECTRA, self.turns(2 * REAL, there_and_back=False)),
+            (self.n_whole, self.together(self.rows * self.case.layout.image_shape[1])),
+            (self.n_products, self.together(self.columns * self.case.layout.image_shape[0])),
+            (self.n_inverted, self.continuation_sent),
         )
-        messages, volume = (
-            sum(number * of_one[n] * (part if n else 1) for number, of_one, part in kinds) for n in range(2)
-        )
-        return np.asarray(messages), np.asarray(volume, np.int64)
+        messages, volume = (sum(number * of_one[n] for number, of_one in kinds) for n in range(2))
+        return np.asarray(messages), np.asarray(volume)
 
     @property
     def iterations(self) -> int:
@@ -117,38 +118,47 @@ class FullCost:
         """Images that are put together on every rank: with features also parts of the increment."""
         return N_WHOLE + self.case.features.n_groups
 
-    @property
-    def filter_sent(self) -> tuple[IntArray, IntArray]:
-        """Messages and bytes of one filtering: rows become columns, and columns rows."""
-        volume = 16 * self.rows[:, None] * self.columns * ~np.eye(self.n_ranks, dtype=bool)
-        pairs = volume > 0
-        return pairs.sum(axis=1) + pairs.sum(axis=0), volume.sum(axis=1) + volume.sum(axis=0)
+    def turns(self, n_bytes: int, *, there_and_back: bool) -> tuple[IntArray, IntArray]:
+        """Messages and bytes when the rows of an image become columns, of so many bytes a number, and rows again."""
+        volume = n_bytes * self.rows[:, None] * self.columns * ~np.eye(self.n_ranks, dtype=bool)
+        there, back = ((np.count_nonzero(volume, axis=axis), volume.sum(axis=axis)) for axis in (1, 0))
+        return (there[0] + back[0], there[1] + back[1]) if there_and_back else there
+
+    def together(self, n_own: IntArray) -> tuple[IntArray, IntArray]:
+        """Messages and bytes when an image is put together on every rank."""
+        others = self.n_ranks - 1
+        return others * (n_own > 0), REAL * others * n_own
 
     @property
-    def whole_sent(self) -> tuple[IntArray, IntArray]:
-        """Messages and bytes of one image that is put together on every rank."""
-        others = self.n_ranks - 1
-        return others * (self.rows > 0), REAL * others * self.rows * self.case.layout.image_shape[1]
+    def continuation_sent(self) -> tuple[IntArray, IntArray]:
+        """Messages and bytes of one continuation and its adjoint: rows for the neighbours, coarse ones for rank 0."""
+        (ny, nx), holders = self.case.layout.image_shape, self.rows > 0
+        n_shared = min(SHARED_LEVELS, n_levels_of((ny, nx)))
+        is_shared = holders & (np.count_nonzero(holders) > 1)
+        of_levels = sum(nx / 2**number for number in range(n_shared)) * (3 + 1 / 2)
+        coarse = SINGLE * self.rows * nx / 4**n_shared
+        messages, volume = 8 * n_shared * is_shared, 2 * SINGLE * of_levels * is_shared + 2 * coarse
+        messages[1:] += 2 * holders[1:]
+        messages[0] += 2 * np.count_nonzero(holders[1:])
+        volume[0] += 2 * (coarse[1:].sum() - coarse[0])
+        return messages, np.asarray(volume, np.int64)
 
     @cached_property
     def flops(self) -> FloatArray:
         """Of the FFTs."""
         case, (ny, nx) = self.case, self.case.layout.image_shape
         of_wedges = sum(case.chunk_flops(chunk) for chunk in case.layout.chunks)
-        n_powers = N_POWERS + (N_IMAGES if case.features.n_features else 0)
-        powers = n_powers * (case.image_flops + of_wedges * self.wedges / case.layout.n_values)
-        made = 2 * N_MADE * (case.image_flops + of_wedges)
-        filters = 2 * self.n_filters * (self.rows * real_flops(nx) + self.columns * complex_flops(ny))
-        return np.asarray(powers + made + filters, np.float64)
+        transformed = N_TRANSFORMED * (case.image_flops + of_wedges * self.wedges / case.layout.n_values)
+        n_passes = 2 * (self.n_filters + self.n_inverted) + N_SPECTRA
+        passes = n_passes * (self.rows * real_flops(nx) + self.columns * complex_flops(ny))
+        return np.asarray(transformed + passes, np.float64)
 
     @cached_property
     def memory(self) -> IntArray:
         """Bytes of the arrays that are alive when most are."""
         case, (ny, nx) = self.case, self.case.layout.image_shape
         iterations = REAL * (IMAGES * ny * nx + VECTORS * (self.rows * nx + self.columns * ny))
-        # A filter is made from the coefficients of an impulse.
-        solving = iterations + max(case.itemsize * case.layout.n_values, 2 * case.spectrum_bytes)
-        return case.memory(self.n_ranks, solving + self.features_memory)
+        return case.memory(self.n_ranks, iterations + 2 * case.spectrum_bytes + self.features_memory)
 
     @property
     def features_memory(self) -> IntArray:
