@@ -22,9 +22,7 @@ N_SYSTEMS = 4  # of different matrices: three steps of the variances, and the up
 N_FILTERS = 14  # beside S in each iteration: B or S for what solutions start from and make
 N_SPECTRA, N_PRODUCTS = 26, 12  # images whose powers and energies are taken; their spectra put together on every rank
 N_WHOLE = 1  # images that are put together on every rank: the increment
-N_TRANSFORMED = (
-    4  # images whose coefficients are taken for the observation errors, each rank its wedges, there and back
-)
+N_TRANSFORMED = 4  # images whose coefficients are taken for the observation errors, each rank its wedges
 VECTORS = 11  # rows that are alive in an iteration, working places in both precisions included
 IMAGES = 6  # whole images: innovation, signs, filters, and the product of two spectra
 
