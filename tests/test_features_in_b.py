@@ -190,7 +190,7 @@ def test_the_gain_is_that_of_the_errors_of_held_back_cells(
         return found[-1][0]
 
     monkeypatch.setattr(held_back, "likely_signal", kept)
-    monkeypatch.setattr(held_back, "STEP_TOLERANCE", 1e-9)
+    monkeypatch.setattr(held_back, "TOLERANCES", (1e-9, 1e-9))
     _, gain = tried_signal(rows, powers, made.innovation, features(made), seed=3, time=TIME)
     errors = []
     for signal, others in found:

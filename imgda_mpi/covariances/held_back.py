@@ -8,7 +8,7 @@ from datetime import datetime
 
 import numpy as np
 
-from imgda_mpi.covariances.likelihood import STEP_TOLERANCE, Signal, likely_signal
+from imgda_mpi.covariances.likelihood import STEP_TOLERANCES, Signal, likely_signal
 from imgda_mpi.covariances.system import ObservedSystem
 from imgda_mpi.distributed.cell_features import CellFeatures
 from imgda_mpi.distributed.image_rows import ImageRows
@@ -17,7 +17,7 @@ from imgda_mpi.numerics.perturbations import perturbation
 from imgda_mpi.numerics.problem import Observations
 
 PART = 10  # one cell of so many is held back
-N_STEPS = 2  # towards the most likely signals: what is taken of them makes another one
+TOLERANCES = STEP_TOLERANCES[1:]  # of two steps towards the most likely signals: what is taken makes another one
 
 
 def tried_signal(
@@ -49,13 +49,14 @@ def tried_signal(
     observed = innovation.observed & ~held
     others = replace(innovation, observed=observed, values=np.where(observed, innovation.values, 0.0))
     signals = [
-        likely_signal(image_rows, powers, others, of, n_steps=N_STEPS, seed=seed, time=time) for of in (features, None)
+        likely_signal(image_rows, powers, others, of, tolerances=TOLERANCES, seed=seed, time=time)
+        for of in (features, None)
     ]
     own = image_rows.own
     powers_of_errors = []
     for signal in signals:
         system = ObservedSystem(image_rows, signal.covariance(), others)
-        told = system.increment(system.solve(others.values[own], STEP_TOLERANCE).values)
+        told = system.increment(system.solve(others.values[own], TOLERANCES[-1]).values)
         errors = held[own] * (innovation.values[own] - told)
         powers_of_errors.append(image_rows.inner(errors, errors))
     with_features, without = powers_of_errors

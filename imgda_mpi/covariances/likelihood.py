@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import repeat
@@ -20,8 +21,9 @@ from imgda_mpi.numerics.perturbations import random_signs
 from imgda_mpi.numerics.problem import Observations
 from imgda_mpi.numerics.wedge_variances import innovation_variances, likelier_variances
 
-N_STEPS = 3  # towards the most likely variances: more of them fit the noise in wedges of few modes
-STEP_TOLERANCE = 0.01  # of the systems solved in a step: at 0.03 the coarsest of many scales is mistaken
+STEP_TOLERANCES = (0.1, 0.03, 0.01)
+"""Of the systems solved in each step towards the most likely variances: more steps fit the noise in wedges of few
+modes, and less exact solutions, of the last one above all, are mistaken in the coarsest of many scales."""
 N_PROBES = 2  # images of random signs that traces are estimated with
 LEAST_TRACE = 0.1  # of what the preconditioner has
 FIRST_PROBE = 1000  # number of the first: lower ones are those of the expected errors
@@ -56,10 +58,13 @@ class Signal:
             return of_wedges
         return FeaturedCovariance(of_wedges, self.features, self.groups, share, self.near)
 
-    def likelier(self, innovation: Observations, probes: list[FloatArray], *, is_near: bool) -> Signal:
+    def likelier(
+        self, innovation: Observations, probes: list[FloatArray], tolerance: float, *, is_near: bool
+    ) -> Signal:
         """One step towards the most likely variances, given an innovation. Collective.
 
-        ``is_near`` says that the step will be a small one: what its systems are preconditioned with is used again.
+        Its systems are solved to a ``tolerance``. ``is_near`` says that the step will be a small one: what they are
+        preconditioned with is used again.
 
         ``probes`` are images of random signs on the observed pixels: they have the traces of the expectation for their
         mean, and an image has many pixels. The traces of features, of which there are few, are those of the
@@ -70,7 +75,7 @@ class Signal:
         system = ObservedSystem(image_rows, self.covariance(), innovation)
         images = (innovation.values, *probes)
         solved = tuple(
-            system.solve(image[own], STEP_TOLERANCE, start).values
+            system.solve(image[own], tolerance, start).values
             for image, start in zip(images, self.solved or repeat(None), strict=False)
         )
         weighted, *probed = solved
@@ -99,7 +104,7 @@ def likely_signal(
     innovation: Observations,
     features: CellFeatures | None,
     *,
-    n_steps: int = N_STEPS,
+    tolerances: Sequence[float] = STEP_TOLERANCES,
     near: Signal | None = None,
     seed: int,
     time: datetime,
@@ -107,7 +112,8 @@ def likely_signal(
     """The signal of an innovation, a few steps towards the most likely one. Collective.
 
     The variances of wedges start from the closed form, which counts what coasts and gaps spread from one wedge to
-    others twice, those of features from all of the signal's. From a signal that is ``near`` it takes one step.
+    others twice, those of features from all of the signal's. Each step has its ``tolerance``; from a signal that is
+    ``near`` it takes the last one alone.
     """
     n_groups = 0 if features is None else len(features.names)
     groups = np.full(n_groups, signal_variance(innovation))
@@ -117,8 +123,8 @@ def likely_signal(
         innovation.apply(random_signs(image_rows.shape, seed=seed, time=time, member=number))
         for number in range(FIRST_PROBE, FIRST_PROBE + N_PROBES)
     ]
-    for step in range(n_steps) if near is None else (1,):
-        signal = signal.likelier(innovation, probes, is_near=step > 0)
+    for step, tolerance in list(enumerate(tolerances))[0 if near is None else -1 :]:
+        signal = signal.likelier(innovation, probes, tolerance, is_near=step > 0)
     return signal
 
 

@@ -69,6 +69,7 @@ class FullUpdate(CoefficientUpdate):
         system = ObservedSystem(image_rows, covariance, innovation)
         solution = system.solve(innovation.values[image_rows.own], start=covariance.guess)
         increment = system.increment(solution.values)
+        verdict = consistency(image_rows, covariance, innovation, solution.values, increment)
         parts = covariance.parts(system.adjoint(solution.values)) if self._diagnose else {}
         if self._scales is not None:
             factors = scale_filter(self._transform, self._scales)[:, image_rows.own_columns]
@@ -87,7 +88,7 @@ class FullUpdate(CoefficientUpdate):
             **parts_of_increment(image_rows, parts, increment, embedded.land),
             "solver_iterations": Fact(solution.iterations, "1", "of the conjugate gradients"),
             "solver_residual": Fact(solution.residual, "1", "of the conjugate gradients, relative to the innovation"),
-            **consistency(image_rows, covariance, innovation, solution.values),
+            **verdict,
         }
         if self._diagnose and self._scales is None:
             signs = [
@@ -119,9 +120,15 @@ class FullUpdate(CoefficientUpdate):
 
 
 def consistency(
-    image_rows: ImageRows, covariance: Covariance, innovation: Observations, solution: FloatArray
+    image_rows: ImageRows,
+    covariance: Covariance,
+    innovation: Observations,
+    solution: FloatArray,
+    increment: FloatArray,
 ) -> dict[str, Fact]:
-    """Whether an innovation is as large as its errors say, from the solution z of the update. Collective.
+    """Whether an innovation is as large as its errors say, from the solution z of the update and its increment.
+
+    Collective; own rows (n_own, nx).
 
     With observation minus analysis o the mean of d o is the variance of the observation errors, if they are what the
     update took them for (Desroziers et al. 2005, Q. J. R. Meteorol. Soc. 131, 3385).
@@ -134,9 +141,8 @@ def consistency(
     spread = (inner(ones, signal) + inner(ones, own.noise)) / n**2 - covariance.mean_variance
     if covariance.mean_variance == 0 and power > 0:
         spread *= 1 - mean**2 / power
-    analysed = own.apply(covariance.apply(own.adjoint(solution)))
     errors = inner(ones, own.noise + covariance.coherent_variance) / n
-    by_analysis = inner(own.values, own.values - analysed) / n
+    by_analysis = inner(own.values, own.values - own.apply(increment)) / n
     return {
         "chi2": Fact(inner(own.values, solution) / n, "1", "d (H S H^T + R)^-1 d over the observed cells: 1 expected"),
         "innovation_mean": Fact(mean, "m3 m-3", "mean of observation minus background"),
