@@ -28,6 +28,9 @@ NO_WISDOM: Wisdom = (b"", b"", b"")
 ALIGNMENT = 64  # bytes: a cache line, and the widest vector
 BLOCK = 2**16  # complex numbers in a block: 1 MiB in double precision, a usual second-level cache
 
+PLANS = 2
+"""Number of the set of plans that is made here, to be raised with it: what was kept for another set lacks some."""
+
 
 class Planner:
     """Makes FFTW plans for one thread, in a ``with`` block: estimated, or measured as far as they are not known yet.
@@ -247,17 +250,20 @@ class BlockPasses:
 
 
 class BoxFourier:
-    """Unnormalised FFTs between complex boxes (n, n1, n2) and the same with padded rows, both following each other.
+    """Unnormalised FFTs between complex boxes that follow each other, (n, n1, n2) together, and boxes of padded rows.
 
-    Columns go from one padded array into another, rows from there to their place. In place, or with columns a power of
-    two apart, which share few places in the cache, FFTW's estimated plans take up to three times as long.
+    Columns go from one padded array into another, and rows from there to their place. Estimated plans take up to three
+    times as long in place, where FFTW goes through buffers that are too large, or where numbers of a column are a power
+    of two apart and share few places in the cache.
 
     Parameters
     ----------
-    padded : array
-        Where the boxes with padded rows are, as many numbers as ``padded_size`` gives.
-    work : array
+    shape : (n, n1, n2)
+    padded : flat array
+        Begins with the boxes of padded rows, see `padded_boxes`.
+    work : flat array
         As large or larger, overwritten by each call.
+    planner : Planner
     """
 
     def __init__(
@@ -274,20 +280,20 @@ class BoxFourier:
         self._columns_back = planner.plan(between, ours, (1,), "FORWARD")
 
     def from_padded(self, boxes: ComplexValues) -> None:
-        """Inverse FFTs of the padded boxes, which are overwritten, into boxes, flat."""
+        """Inverse FFTs of the padded boxes, which are overwritten, into flat boxes."""
         self._columns.execute()
         _execute(self._rows, self._rows.input_array, boxes.reshape(self._shape))
 
     def to_padded(self, boxes: ComplexValues) -> None:
-        """FFTs of boxes, flat, into the padded ones."""
+        """FFTs of flat boxes into the padded ones."""
         _execute(self._rows_back, boxes.reshape(self._shape), self._rows_back.output_array)
         self._columns_back.execute()
 
 
 def padded_boxes(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Shape of an array for boxes (..., n2): rows are an odd multiple of four numbers.
+    """Shape of an array for boxes (..., n2): a row is an odd multiple of four numbers long.
 
-    So they start where vectors do, and no two in a row share places in the cache in either precision.
+    So rows start where vectors may, and those that follow each other at different places in the cache.
 
     >>> padded_boxes((192, 128)), padded_boxes((48, 60))
     ((192, 132), (48, 60))
