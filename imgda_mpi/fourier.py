@@ -28,6 +28,9 @@ NO_WISDOM: Wisdom = (b"", b"", b"")
 ALIGNMENT = 64  # bytes: a cache line, and the widest vector
 BLOCK = 2**16  # complex numbers in a block: 1 MiB in double precision, a usual second-level cache
 
+PLANS = 2
+"""Number of the set of plans that is made here, to be raised with it: what was kept for another set lacks some."""
+
 
 class Planner:
     """Makes FFTW plans for one thread, in a ``with`` block: estimated, or measured as far as they are not known yet.
@@ -247,19 +250,60 @@ class BlockPasses:
 
 
 class BoxFourier:
-    """Unnormalised inverse FFTs in place of complex boxes that follow each other, (n, n1, n2) together."""
+    """Unnormalised FFTs between complex boxes that follow each other, (n, n1, n2) together, and boxes of padded rows.
 
-    def __init__(self, shape: tuple[int, int, int], dtype: np.dtype[Any], planner: Planner) -> None:
+    Columns go from one padded array into another, and rows from there to their place. Estimated plans take up to three
+    times as long in place, where FFTW goes through buffers that are too large, or where numbers of a column are a power
+    of two apart and share few places in the cache.
+
+    Parameters
+    ----------
+    shape : (n, n1, n2)
+    padded : flat array
+        Begins with the boxes of padded rows, see `padded_boxes`.
+    work : flat array
+        As large or larger, overwritten by each call.
+    planner : Planner
+    """
+
+    def __init__(
+        self, shape: tuple[int, int, int], padded: ComplexValues, work: ComplexValues, planner: Planner
+    ) -> None:
         self._shape = shape
-        self.size = math.prod(shape)
-        boxes = empty(shape, dtype)
+        boxes, n2 = empty(shape, padded.dtype), shape[2]
+        ours, between = (array[: padded_size(shape)].reshape(padded_boxes(shape))[..., :n2] for array in (padded, work))
         # Boxes of one size may follow others of another.
-        self._plan = planner.plan(boxes, boxes, (1, 2), "BACKWARD", shape[1] * shape[2] % 2 == 0)
+        is_aligned = shape[1] * shape[2] % 2 == 0
+        self._columns = planner.plan(ours, between, (1,), "BACKWARD")
+        self._rows = planner.plan(between, boxes, (2,), "BACKWARD", is_aligned)
+        self._rows_back = planner.plan(boxes, between, (2,), "FORWARD", is_aligned)
+        self._columns_back = planner.plan(between, ours, (1,), "FORWARD")
 
-    def execute(self, boxes: ComplexValues) -> None:
-        """Transform boxes, (size,)."""
-        part = boxes.reshape(self._shape)
-        _execute(self._plan, part, part)
+    def from_padded(self, boxes: ComplexValues) -> None:
+        """Inverse FFTs of the padded boxes, which are overwritten, into flat boxes."""
+        self._columns.execute()
+        _execute(self._rows, self._rows.input_array, boxes.reshape(self._shape))
+
+    def to_padded(self, boxes: ComplexValues) -> None:
+        """FFTs of flat boxes into the padded ones."""
+        _execute(self._rows_back, boxes.reshape(self._shape), self._rows_back.output_array)
+        self._columns_back.execute()
+
+
+def padded_boxes(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Shape of an array for boxes (..., n2): a row is an odd multiple of four numbers long.
+
+    So rows start where vectors may, and those that follow each other at different places in the cache.
+
+    >>> padded_boxes((192, 128)), padded_boxes((48, 60))
+    ((192, 132), (48, 60))
+    """
+    return *shape[:-1], shape[-1] + (4 - shape[-1]) % 8
+
+
+def padded_size(shape: tuple[int, ...]) -> int:
+    """Numbers in an array for boxes, padding included."""
+    return math.prod(padded_boxes(shape))
 
 
 def padded_spectrum(shape: tuple[int, int]) -> tuple[int, int]:

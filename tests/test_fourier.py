@@ -9,7 +9,7 @@ from transforms import every_kind, every_shape
 
 from imgda_mpi import fourier
 from imgda_mpi.curvelet import CurveletTransform
-from imgda_mpi.fourier import NO_WISDOM
+from imgda_mpi.fourier import NO_WISDOM, BoxFourier, Planner, empty, padded_boxes, padded_size
 
 
 @pytest.mark.parametrize("block", [300, 512, 1500])
@@ -74,3 +74,28 @@ def test_a_caller_keeps_what_fftw_knows_for_it() -> None:
     CurveletTransform((32, 48))
     assert pyfftw.export_wisdom() == own
     pyfftw.forget_wisdom()
+
+
+@pytest.mark.parametrize("dtype", [np.complex128, np.complex64])
+@pytest.mark.parametrize("shape", [(3, 16, 28), (2, 8, 64), (1, 9, 15), (2, 5, 12)])
+def test_padded_boxes_hold_the_spectra_of_boxes(
+    shape: tuple[int, int, int], dtype: type, rng: np.random.Generator
+) -> None:
+    before = 8  # numbers of other boxes
+    padded, work = empty((2, before + padded_size(shape)), dtype)
+    with Planner(None) as planner:
+        fourier = BoxFourier(shape, padded[before:], work, planner)
+    boxes = empty(shape, dtype)
+    boxes[...] = rng.standard_normal(shape) + 1j * rng.standard_normal(shape)
+    given = boxes.copy()
+    padded[:] = 7
+    fourier.to_padded(boxes.reshape(-1))
+    np.testing.assert_array_equal(boxes, given)
+    spectra = padded[before:].reshape(padded_boxes(shape))
+    tolerance = 1e-12 if dtype is np.complex128 else 1e-4
+    np.testing.assert_allclose(spectra[..., : shape[2]], np.fft.fft2(given), rtol=0, atol=tolerance)
+    assert np.all(padded[:before] == 7)
+    back = empty(shape, dtype)
+    fourier.from_padded(back.reshape(-1))
+    np.testing.assert_allclose(back, given * (shape[1] * shape[2]), rtol=0, atol=100 * tolerance)
+    assert np.all(padded[:before] == 7)

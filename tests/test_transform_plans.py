@@ -43,6 +43,13 @@ def test_other_settings_have_plans_of_their_own(cache: Path) -> None:
     assert len(list(cache.iterdir())) == 3
 
 
+def test_plans_of_another_set_are_not_taken(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_transform(TransformKind(), SHAPE, MPI.COMM_SELF)
+    monkeypatch.setattr(plans, "PLANS", plans.PLANS + 1)
+    make_transform(TransformKind(), SHAPE, MPI.COMM_SELF)
+    assert len(list(cache.iterdir())) == 2
+
+
 def test_plans_are_estimated_where_they_cannot_be_kept(cache: Path, caplog: pytest.LogCaptureFixture) -> None:
     cache.write_text("a file in the place of the folder")
     transform = make_transform(TransformKind(), SHAPE, MPI.COMM_SELF)

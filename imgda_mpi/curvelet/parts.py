@@ -33,6 +33,7 @@ from imgda_mpi.fourier import (
     RealFourier,
     aligned,
     empty,
+    padded_size,
     place_for,
     real_fourier,
 )
@@ -58,16 +59,16 @@ def parts_of(
     geometry: Geometry, layout: Layout, dtype: np.dtype[Any], image: RealFourier, planner: Planner
 ) -> list[Part]:
     """A part for each chunk, ``image`` being the FFTs of the whole image."""
-    # One place to work for all of them stays in the cache.
-    n_work = max(
-        sum(wedge.stop - wedge.start for wedge in chunk.wedges if not wedge.is_real) for chunk in layout.chunks
+    # Places to work that all of them share stay in the cache.
+    n_padded = max(
+        sum(padded_size(wedge.shape) for wedge in chunk.wedges if not wedge.is_real) for chunk in layout.chunks
     )
-    work = empty((n_work // 2,), np.result_type(dtype, np.complex64))
+    padded, work = empty((2, n_padded), np.result_type(dtype, np.complex64))
     windows = WedgeWindows(geometry)
     return [
         FinestWavelets(geometry, dtype, image)
         if chunk.wedges[0].is_real and chunk.wedges[0].scale > 1
-        else CoarseAndWedges(geometry, chunk, windows, dtype, planner, work)
+        else CoarseAndWedges(geometry, chunk, windows, dtype, planner, padded, work)
         for chunk in layout.chunks
     ]
 
@@ -82,45 +83,49 @@ class CoarseAndWedges:
         windows: WedgeWindows,
         dtype: np.dtype[Any],
         planner: Planner,
+        padded: ComplexValues,
         work: ComplexValues,
     ) -> None:
         self._coarse = Coarse(geometry, chunk.wedges[0], dtype, planner) if chunk.wedges[0].is_real else None
         wedges = [wedge for wedge in chunk.wedges if not wedge.is_real]
         self._first = chunk.wedges[0].stop - chunk.start if self._coarse else 0
-        self._complex = np.result_type(dtype, np.complex64)
+        self._dtype, self._complex = dtype, np.result_type(dtype, np.complex64)
         self._segments = segments_of(geometry, wedges, windows, dtype)
         # Segments lie in the order of their boxes.
-        ends = np.cumsum([math.prod(wedge.shape) for wedge in wedges])
+        ends = np.cumsum([padded_size(wedge.shape) for wedge in wedges])
         bounds = np.searchsorted(self._segments.table[:, 0], [0, *ends])
         self._of_wedges = [
             (Segments(self._segments.table[first:last], self._segments.weight), _square_norm(geometry, wedge))
             for wedge, first, last in zip(wedges, bounds[:-1], bounds[1:], strict=True)
         ]
-        self._work = work[: (chunk.stop - chunk.start - self._first) // 2]
+        self._padded = padded[: sum(padded_size(wedge.shape) for wedge in wedges)]
         # Neighbours of one shape go through one plan.
-        self._fourier = [
-            BoxFourier((len(list(group)), *shape), self._complex, planner)
-            for shape, group in groupby(wedge.shape for wedge in wedges)
-        ]
+        self._fourier: list[tuple[slice, BoxFourier]] = []
+        first, first_padded = 0, 0
+        for shape, group in groupby(wedge.shape for wedge in wedges):
+            boxes = (len(list(group)), *shape)
+            fourier = BoxFourier(boxes, padded[first_padded:], work, planner)
+            self._fourier.append((slice(first, first + math.prod(boxes)), fourier))
+            first, first_padded = first + math.prod(boxes), first_padded + padded_size(boxes)
 
     def to_coefficients(self, spectrum: ComplexValues, values: Values) -> None:
         """Coefficients from a half spectrum."""
         if self._coarse:
             self._coarse.to_coefficients(spectrum, values[: self._first])
         with place_for(values[self._first :]) as place:
+            gather(spectrum.reshape(-1), self._segments.table, self._segments.weight, self._padded)
             boxes = place.view(self._complex)
-            gather(spectrum.reshape(-1), self._segments.table, self._segments.weight, boxes)
-            self._transform(boxes)
+            for part, fourier in self._fourier:
+                fourier.from_padded(boxes[part])
 
     def from_coefficients(self, values: Values, spectrum: ComplexValues) -> None:
         """Add coefficients to a half spectrum."""
         if self._coarse:
             self._coarse.from_coefficients(values[: self._first], spectrum)
-        boxes = self._work
-        # The forward FFT is the conjugate of the inverse FFT of the conjugate.
-        np.conjugate(values[self._first :].view(self._complex), out=boxes)
-        self._transform(boxes)
-        scatter(boxes, self._segments.table, self._segments.weight, spectrum.reshape(-1))
+        boxes = aligned(values[self._first :], self._dtype).view(self._complex)
+        for part, fourier in self._fourier:
+            fourier.to_padded(boxes[part])
+        scatter(self._padded, self._segments.table, self._segments.weight, spectrum.reshape(-1))
 
     def squares_products(self, values: FloatArray) -> list[float]:
         """Of each wedge the sum of its squared window times the values of a half spectrum."""
@@ -136,12 +141,6 @@ class CoarseAndWedges:
             self._coarse.add_squares(factors[:1], values)
         for factor, (segments, norm) in zip(factors[1 if self._coarse else 0 :], self._of_wedges, strict=True):
             add_squares(factor * norm, segments.table, segments.weight, values.reshape(-1))
-
-    def _transform(self, boxes: ComplexValues) -> None:
-        start = 0
-        for fourier in self._fourier:
-            fourier.execute(boxes[start : start + fourier.size])
-            start += fourier.size
 
 
 class Coarse:
@@ -168,7 +167,6 @@ class Coarse:
     def from_coefficients(self, values: Values, spectrum: ComplexValues) -> None:
         """Add coefficients to a half spectrum."""
         self._fourier.to_spectrum(aligned(values.reshape(self._shape), self._dtype), self._spectrum)
-        np.conjugate(self._spectrum, out=self._spectrum)
         scatter(self._spectrum.reshape(-1), self._segments.table, self._share, spectrum.reshape(-1))
 
     def squares_products(self, values: FloatArray) -> list[float]:

@@ -18,7 +18,7 @@ from imgda_mpi.arrays import IntArray, Values
 from imgda_mpi.curvelet.geometry import Geometry
 from imgda_mpi.curvelet.layout import Wedge
 from imgda_mpi.curvelet.windows import WedgeWindows, window
-from imgda_mpi.fourier import ComplexValues, padded_spectrum
+from imgda_mpi.fourier import ComplexValues, padded_boxes, padded_size, padded_spectrum
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Segments:
 
 
 def segments_of(geometry: Geometry, wedges: Sequence[Wedge], windows: WedgeWindows, dtype: np.dtype[Any]) -> Segments:
-    """Segments of complex wedges whose boxes follow each other; ValueError where one would hold no frequency at all."""
+    """Segments of complex wedges whose padded boxes follow each other; ValueError where one would hold no frequency."""
     tables: list[IntArray] = [np.empty((0, 5), np.uint64)]
     weights: list[Values] = [np.empty(0, dtype)]
     offset, n_weights = 0, 0
@@ -48,7 +48,7 @@ def segments_of(geometry: Geometry, wedges: Sequence[Wedge], windows: WedgeWindo
         table += np.array([offset, 0, n_weights, 0, 0], np.uint64)
         tables.append(table)
         weights.append(weight.astype(dtype))
-        offset += math.prod(wedge.shape)
+        offset += padded_size(wedge.shape)
         n_weights += weight.size
     table = np.concatenate(tables)
     return Segments(table[np.argsort(table[:, 0])], np.concatenate(weights))
@@ -90,7 +90,7 @@ def _wedge_segments(geometry: Geometry, wedge: Wedge, windows: WedgeWindows) -> 
     source_column = np.where(backward, nx - there[column], there[column])
     table = np.stack(
         [
-            row % n1 * n2 + here[column],
+            row % n1 * padded_boxes(wedge.shape)[1] + here[column],
             np.diff(starts, append=k1.size),
             starts,
             source_row * padded_spectrum(geometry.shape)[1] + source_column,
@@ -124,19 +124,16 @@ def gather(spectrum: ComplexValues, table: IntArray, weight: Values, boxes: Comp
 
 @numba.njit(cache=True)
 def scatter(boxes: ComplexValues, table: IntArray, weight: Values, spectrum: ComplexValues) -> None:
-    """Add the weighted conjugates of boxes (n,) to a flat half spectrum.
-
-    With :func:`gather` before it and an inverse FFT of the conjugates in between, this is the adjoint.
-    """
+    """Add the weighted frequencies of boxes (n,) to a flat half spectrum: the adjoint of :func:`gather`."""
     for s in range(table.shape[0]):
         place, length, w, source, backward = table[s]
         for k in range(length):
             i = np.uint64(k)
             x, z = weight[w + i], boxes[place + i]
             if backward:
-                spectrum[source - i] += complex(x * z.real, x * z.imag)
+                spectrum[source - i] += complex(x * z.real, -x * z.imag)
             else:
-                spectrum[source + i] += complex(x * z.real, -x * z.imag)
+                spectrum[source + i] += complex(x * z.real, x * z.imag)
 
 
 @numba.njit(cache=True)
