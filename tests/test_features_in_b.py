@@ -81,13 +81,14 @@ def test_the_signal_is_that_of_wedges_and_of_features(powers: WedgePowers) -> No
 
 def test_the_preconditioner_is_the_inverse_where_that_of_the_wedges_is(powers: WedgePowers) -> None:
     """With everything observed and one error of all observations, it is exact."""
-    rows, noise = ImageRows(SELF, SHAPE), np.full(SHAPE, NOISE**2)
+    rows, values = ImageRows(SELF, SHAPE), np.random.default_rng(4).standard_normal(SHAPE)
+    innovation = Observations(values, np.ones(SHAPE, bool), NOISE)
     whole = replace(problem(), land=np.ones(SHAPE, bool))
     wedges = WedgeCovariance(rows, powers, 0.1 ** powers.scale.astype(float))
     groups = np.array([0.01, 0.002])
     covariance = FeaturedCovariance(wedges, features(whole), groups)
-    inverse = np.linalg.inv(dense_signal(covariance) + np.diag(noise.ravel()))
-    precondition = covariance.preconditioner(noise)
+    inverse = np.linalg.inv(dense_signal(covariance) + NOISE**2 * np.eye(values.size))
+    precondition = covariance.preconditioner(innovation)
     found = np.array([precondition(unit).ravel() for unit in impulses(SHAPE)[:40]])
     np.testing.assert_allclose(found, inverse[:40], rtol=0, atol=1e-5 * inverse.max())
     z = dense_features(whole)
@@ -95,7 +96,7 @@ def test_the_preconditioner_is_the_inverse_where_that_of_the_wedges_is(powers: W
     group = features(whole).group
     np.testing.assert_allclose(precondition.traces, np.bincount(group, of_features), rtol=1e-4)
     # One that was made for other variances of the features is as good.
-    other = FeaturedCovariance(wedges, features(whole), 9 * groups).preconditioner(noise)
+    other = FeaturedCovariance(wedges, features(whole), 9 * groups).preconditioner(innovation)
     near = other.with_variances(groups[group])
     np.testing.assert_allclose(near.traces, precondition.traces, rtol=1e-6)
 
@@ -127,7 +128,7 @@ def test_a_step_counts_what_the_dense_matrices_say(powers: WedgePowers) -> None:
     start = Signal(rows, powers, features(problem()), 0.1 ** powers.scale.astype(float), np.array([1e-3, 2e-3]))
     rng = np.random.default_rng(5)
     probes = [innovation.apply(rng.choice([-1.0, 1.0], SHAPE)) for _ in range(40)]
-    found = start.likelier(innovation, probes, is_near=False).groups / start.groups
+    found = start.likelier(innovation, probes, 1e-3, is_near=False).groups / start.groups
     h, z = innovation.observed.ravel(), dense_features(problem())
     inverse = np.linalg.inv(dense_signal(start.covariance())[np.ix_(h, h)] + np.diag(innovation.noise.ravel()[h]))
     weighted = (z[h].T @ inverse @ innovation.values.ravel()[h]) ** 2
@@ -147,7 +148,7 @@ def test_images_that_say_less_than_nothing_do_not_end_a_group(
     products, said = CellFeatures.products, [np.full(2, -1e9)] * 2
     monkeypatch.setattr(CellFeatures, "products", lambda *of: said.pop() if said else products(*of))
     probes = [innovation.apply(random_signs(SHAPE, seed=1, time=TIME, member=n)) for n in range(2)]
-    assert (start.likelier(innovation, probes, is_near=False).groups > 0).all()
+    assert (start.likelier(innovation, probes, 1e-3, is_near=False).groups > 0).all()
     assert not said
 
 
