@@ -48,15 +48,18 @@ class Level:
 class Continuation:
     """The linear map E from values on observed pixels to a smooth image that has them there.
 
+    A smooth image is made that is near to the values, and one that has exactly what it leaves of them is added: the
+    known pixels of a coarser one may all lie to one side of it, and what its mean is mistaken by becomes small.
+
     Pull: sums of values, and their numbers w, over ever larger pixels, until there are few enough of them to find the
     most likely means of all from those that are known (`CoarseKriging`). Push, from there to the finest pixels: a pixel
     has the mean of its own values as far as that is to be trusted, else what the coarser pixels say::
 
         u_j = g_j + (1 - c_j) K (g_j + (1 - c_j) P u_(j+1)),    g_j = c_j / w_j times the sum of its values,
 
-    with linear interpolation P and a smoothing K. On observed pixels c_0 is 1. On coarser levels c_j is the confidence
-    in a mean that is to tell what the next coarser pixels do not, of variance v_j: it has the noise s^2 of its values,
-    and finer waves, of variance h_j, where not all of the pixel is seen::
+    with linear interpolation P and a smoothing K. On observed pixels c_0 is 1, and the smooth image is K K P u_1. On
+    coarser levels c_j is the confidence in a mean that is to tell what the next coarser pixels do not, of variance v_j:
+    it has the noise s^2 of its values, and finer waves, of variance h_j, where not all of the pixel is seen::
 
         c_j = v_j / (v_j + (s^2 + h_j (1 - w_j / 4^j)) / w_j).
 
@@ -97,30 +100,58 @@ class Continuation:
 
     def __call__(self, rows: FloatArray) -> Image:
         """E r, (n_own, nx), of values r (n_own, nx) that are 0 where nothing is observed. Collective."""
-        own, values = list[Image](), rows.astype(np.float32)
-        for number, level in enumerate(self._levels):
+        finest, values = self._levels[0], self._levels[0].even(rows.astype(np.float32))
+        smooth = self._smooth(self._smooth(self._told(values)))
+        left = finest.gain * (values - smooth)
+        filled = left + finest.rest * self._told(left)
+        return finest.cut(smooth + left + finest.rest * self._smooth(filled))
+
+    def adjoint(self, rows: Image) -> Image:
+        """E^T x, (n_own, nx), of an image x (n_own, nx). Collective."""
+        finest, image = self._levels[0], self._levels[0].even(rows)
+        filled = self._smooth(finest.rest * image)
+        left = finest.gain * (image + filled + self._told_adjoint(finest.rest * filled))
+        return finest.cut(left + self._told_adjoint(self._smooth(self._smooth(image - left))))
+
+    def _told(self, values: Image) -> Image:
+        """What coarser pixels say of the finest ones, from the values of these, even in number."""
+        own, coarser = list[Image](), self._levels[1:]
+        values = self._to_root(pooled(values), 0)
+        for number, level in enumerate(coarser, 1):
             values = level.even(values)
             own.append(level.gain * values)
             values = self._to_root(pooled(values), number)
         image = values if self._kriging is None else self._kriging(values)
-        for number, level in reversed(list(enumerate(self._levels))):
-            coarse, given = self._framed(self._from_root(image, number), level.offsets // 2), own.pop()
-            image = given + level.rest * interpolated(coarse)
-            image = level.cut(given + level.rest * smoothed(self._framed(image, level.offsets)))
-        return image
+        for number, level in reversed(list(enumerate(coarser, 1))):
+            given = own.pop()
+            image = given + level.rest * self._interpolated(image, number)
+            image = level.cut(given + level.rest * self._smooth(image, number))
+        return self._interpolated(image, 0)
 
-    def adjoint(self, rows: Image) -> Image:
-        """E^T x, (n_own, nx), of an image x (n_own, nx). Collective."""
-        own, image = list[Image](), rows
-        for number, level in enumerate(self._levels):
+    def _told_adjoint(self, image: Image) -> Image:
+        own, coarser = list[Image](), self._levels[1:]
+        image = self._gathered(image, 0)
+        for number, level in enumerate(coarser, 1):
             image = level.even(image)
-            smooth = smoothed(self._framed(level.rest * image, level.offsets))
+            smooth = self._smooth(level.rest * image, number)
             own.append(image + smooth)
-            image = self._to_root(gathered(self._framed(level.rest * smooth, level.offsets)), number)
+            image = self._gathered(level.rest * smooth, number)
         values = image if self._kriging is None else self._kriging.adjoint(image)
-        for number, level in reversed(list(enumerate(self._levels))):
+        for number, level in reversed(list(enumerate(coarser, 1))):
             values = level.cut(level.gain * own.pop() + spread(self._from_root(values, number)))
-        return values
+        return spread(self._from_root(values, 0))
+
+    def _smooth(self, image: Image, number: int = 0) -> Image:
+        """K of an image of a level, which is its own adjoint."""
+        return smoothed(self._framed(image, self._levels[number].offsets))
+
+    def _interpolated(self, coarse: Image, number: int) -> Image:
+        """P of an image: from the level below a number to this one."""
+        return interpolated(self._framed(self._from_root(coarse, number), self._levels[number].offsets // 2))
+
+    def _gathered(self, fine: Image, number: int) -> Image:
+        """The adjoint of `_interpolated`."""
+        return self._to_root(gathered(self._framed(fine, self._levels[number].offsets)), number)
 
     def _even(self, offsets: IntArray, shape: tuple[int, int], rows: Image) -> tuple[IntArray, tuple[int, int], Image]:
         """A level with an even number of rows, by one more of the last rank that has some, and of columns."""
