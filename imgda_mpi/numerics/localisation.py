@@ -18,7 +18,7 @@ from imgda_mpi.grid import EARTH_RADIUS, Grid
 NEGLIGIBLE = 1e-10  # of the largest: zonal waves that the correlation does not have
 
 STEPS_PER_LENGTH = 4
-"""Coarse rows and columns in a length: correlations are then wrong by up to 0.0025, falling off with the third power."""
+"""Coarse rows and columns in a length: correlations are wrong by up to 0.0025 then, less with its third power."""
 
 LONGEST_STEP = 1.40625  # degrees, of coarse rows and columns: less than 20 MB; grids as coarse as that are left alone
 
@@ -104,18 +104,16 @@ class Localisation:
             raise ValueError(f"length={length}: needs a length above 0 m")
         self._length = length
         step = min(float(np.degrees(length / STEPS_PER_LENGTH / EARTH_RADIUS)), LONGEST_STEP)
-        latitude = _coarse_axis(grid.latitude, step)
-        longitude = _coarse_axis(grid.longitude, step, closed=grid.is_periodic)
+        latitude, longitude = _coarse_rows(grid.latitude, step), _coarse_columns(grid, step)
         self._latitude, self._n_columns = np.radians(latitude), longitude.size
         # Without an end to end zeros keep the two borders of a region from meeting.
-        self._period = (
-            self._n_columns if grid.is_periodic else int(scipy.fft.next_fast_len(2 * self._n_columns, real=True))
-        )
+        closed = grid.is_periodic or longitude is not grid.longitude
+        self._period = self._n_columns if closed else int(scipy.fft.next_fast_len(2 * self._n_columns, real=True))
         turn = np.arange(self._period)
         self._separation = np.radians(np.diff(longitude).mean()) * np.minimum(turn, self._period - turn)
         widest = float(np.cos(self._latitude).max())
         self._rows = self._estimates(grid.latitude, latitude, 1.0)
-        self._columns = self._estimates(grid.longitude, longitude, widest, closed=grid.is_periodic)
+        self._columns = self._estimates(grid.longitude, longitude, widest)
         self._scale = 1 / np.sqrt(self._variance())
         self._blocks = self._wave_blocks()
 
@@ -151,29 +149,27 @@ class Localisation:
         latitude = self._latitude[others]
         across = np.sin((latitude - self._latitude[row]) / 2) ** 2
         along = np.cos(self._latitude[row]) * np.cos(latitude)
-        distance = 2 * EARTH_RADIUS * np.sqrt(across[:, None] + along[:, None] * np.sin(separation / 2) ** 2)
+        square = across[:, None] + along[:, None] * np.sin(separation / 2) ** 2
+        distance = 2 * EARTH_RADIUS * np.sqrt(np.maximum(square, 0.0))
         return gaspari_cohn(distance / self._length)
 
-    def _estimates(self, axis: FloatArray, coarse: FloatArray, circle: float, *, closed: bool = False) -> csr_array:
+    def _estimates(self, axis: FloatArray, coarse: FloatArray, circle: float) -> csr_array:
         """Weights of the coarse rows or columns in the best linear estimates of all, (n, n_coarse).
 
         A ``circle`` of 1 is as long as the equator.
         """
         if coarse is axis:
             return eye_array(axis.size, format="csr")
-        size, step = min(NEAREST, coarse.size), coarse[1] - coarse[0]
+        step = coarse[1] - coarse[0]
         position = (axis - coarse[0]) / step
-        first = np.floor(position).astype(int) - (size // 2 - 1)
-        if not closed:
-            first = np.clip(first, 0, coarse.size - size)
-        nodes = first[:, None] + np.arange(size)
+        nodes = np.floor(position).astype(int)[:, None] + np.arange(1 - NEAREST // 2, 1 + NEAREST // 2)
 
         def correlation(steps: FloatArray) -> FloatArray:
             return gaspari_cohn(2 * EARTH_RADIUS * circle * np.abs(np.sin(np.radians(step * steps) / 2)) / self._length)
 
-        between = np.arange(float(size))
+        between = np.arange(float(NEAREST))
         weights = np.linalg.solve(correlation(between[:, None] - between), correlation((position[:, None] - nodes).T)).T
-        ends = size * np.arange(axis.size + 1)
+        ends = NEAREST * np.arange(axis.size + 1)
         return csr_array((weights.ravel(), (nodes % coarse.size).ravel(), ends), shape=(axis.size, coarse.size))
 
     def _variance(self) -> FloatArray:
@@ -201,8 +197,9 @@ class Localisation:
         blocks = []
         edges = np.linspace(0, n_rows, -(-n_rows // ROWS_PER_BLOCK) + 1).astype(int)
         for first, last in pairwise(edges.tolist()):
-            south, north = np.sort(self._latitude[[first, last - 1]])
-            apart = np.maximum(np.maximum(south - self._latitude, self._latitude - north), 0.0)
+            folded = np.arcsin(np.sin(self._latitude))
+            south, north = folded[first:last].min(), folded[first:last].max()
+            apart = np.maximum(np.maximum(south - folded, folded - north), 0.0)
             reached = np.flatnonzero(EARTH_RADIUS * np.sin(apart / 2) < self._length)
             rows, near = slice(first, last), slice(int(reached[0]), int(reached[-1]) + 1)
             matrices = np.empty((n_waves, last - first, near.stop - near.start))
@@ -231,12 +228,21 @@ class Localisation:
         return images
 
 
-def _coarse_axis(axis: FloatArray, step: float, *, closed: bool = False) -> FloatArray:
-    """Equally spaced from the first to the last of an axis, or around the globe, degrees; the axis if that is no more.
+def _coarse_rows(latitude: FloatArray, step: float) -> FloatArray:
+    """Equally spaced latitudes from before the first to behind the last, degrees; those given where they are no more.
 
-    The spacing is at most the step.
+    Some may lie beyond a pole: they are places on its other side, and as good as others.
     """
-    n = math.ceil(360.0 / step) if closed else math.ceil(float(np.ptp(axis)) / step) + 1
-    if n >= axis.size:
-        return axis
-    return axis[0] + 360.0 / n * np.arange(n) if closed else np.linspace(axis[0], axis[-1], n)
+    n, beyond = math.ceil(float(np.ptp(latitude)) / step) + 1, NEAREST // 2
+    if n + 2 * beyond >= latitude.size:
+        return latitude
+    return latitude[0] + (latitude[-1] - latitude[0]) / (n - 1) * np.arange(-beyond, n + beyond)
+
+
+def _coarse_columns(grid: Grid, step: float) -> FloatArray:
+    """Equally spaced longitudes around the globe, degrees; those of the grid where it would need no less of them."""
+    around = math.ceil(360.0 / step)
+    needed = around if grid.is_periodic else math.ceil(float(np.ptp(grid.longitude)) / step) + 1 + NEAREST
+    if needed >= grid.longitude.size:
+        return grid.longitude
+    return grid.longitude[0] + 360.0 / around * np.arange(around)
