@@ -30,8 +30,8 @@ N_PRECONDITIONERS, N_PROBED = 2, 6  # each made with a filter for each feature; 
 N_SPREAD = 58  # products with all features beside those of iterations and preconditioners
 ESTIMATED_SCALES = 3  # finest ones, whose coefficients the observation errors are settled with
 
-# Work beside FFTs in double precision, by the time it takes, in operations of these: `tools/benchmark_full.py --constants`
-# on an Intel Xeon at 2.5 GHz, about the means of 128 x 256, 360 x 720 and 720 x 1440 pixels.
+# Work beside FFTs in double precision, by the time it takes, in operations of these: `tools/benchmark_full.py
+# --constants` on an Intel Xeon at 2.5 GHz, about the means of 128 x 256, 360 x 720 and 720 x 1440 pixels.
 SINGLE_WORK = 0.66  # of an operation of an FFT in single precision
 ITERATION_WORK = 160.0  # of an own pixel in an iteration: vectors, the continuation and its adjoint
 OWN_WORK, WHOLE_WORK = 700.0, 1600.0  # of an own pixel and of any pixel, for what is done once

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-
-from imgda_mpi.arrays import FloatArray, IntArray
 
 
 @dataclass(frozen=True)
@@ -13,8 +12,8 @@ class Machine:
 
     Parameters
     ----------
-    fft_rate : of a core, in FFTs of real images in double precision as `ImageRows.filter` makes them, operations counted
-        as usual, s-1
+    fft_rate : operations a second of FFTs on a core, counted as usual: of images of 720 x 1440 and back, in double
+        precision, as `ImageRows.filter` makes them
     bandwidth : of what a rank sends, bytes s-1
     latency : of a message, s
     """
@@ -23,10 +22,11 @@ class Machine:
     bandwidth: float
     latency: float
 
-    def work_seconds(self, work: FloatArray) -> FloatArray:
-        """Of work in operations of such FFTs."""
-        return work / self.fft_rate
+    def exchange_seconds(self, sent: tuple[int, int], rounds: int, n_ranks: int) -> float:
+        """Of messages and bytes that a rank sends one after the other, and of sums over all ranks.
 
-    def exchange_seconds(self, messages: IntArray, n_bytes: IntArray) -> FloatArray:
-        """Of messages that a rank sends one after the other."""
-        return messages * self.latency + n_bytes / self.bandwidth
+        A sum takes a message for each doubling of the ranks.
+        """
+        messages, n_bytes = sent
+        n_messages = messages + rounds * math.ceil(math.log2(n_ranks))
+        return n_messages * self.latency + n_bytes / self.bandwidth
