@@ -124,6 +124,13 @@ def parser() -> argparse.ArgumentParser:
         help="numbers of ranks, of a run of cycles of cores, as 64,256",
     )
     plan.add_argument("--memory", type=_positive, help="GB of a rank (default: this machine's by its cores)")
+    plan.add_argument(
+        "--machine",
+        type=_machine,
+        metavar="GFLOPS,GB/S,US",
+        help="that the analysis is for, to say times too: FFT rate of a core, as tools/benchmark_full.py prints it; "
+        "bandwidth of what a rank sends; latency of a message in microseconds; as 3.5,5,2",
+    )
 
     settings = verbs.add_parser("settings", help="print every key of the settings file with unit, default and meaning")
     settings.add_argument(
@@ -220,6 +227,13 @@ def _point(text: str) -> tuple[float, ...]:
     if abs(point[0]) > 90:
         raise argparse.ArgumentTypeError(f"'{text}': latitude comes first, and is within -90 and 90, as 40.5,-105.2")
     return point
+
+
+def _machine(text: str) -> tuple[float, ...]:
+    rate, bandwidth, latency = machine = _numbers(text, 3, "3.5,5,2")
+    if not (rate > 0 and bandwidth > 0 and latency >= 0):
+        raise argparse.ArgumentTypeError(f"{text}: needs a rate and a bandwidth above 0, and a latency from 0")
+    return machine
 
 
 def _counts(text: str) -> list[int]:

@@ -187,9 +187,14 @@ def _plan(arguments: argparse.Namespace) -> int:
 
             table = plan_cycle(read_settings(arguments.settings, CycleRun), arguments.ranks, MPI.COMM_SELF)
         else:
+            from imgda_mpi.planning.machine import Machine
             from imgda_mpi.workflow.plan import plan
 
-            table = plan(read_settings(arguments.settings, Settings), arguments.ranks, arguments.memory, MPI.COMM_SELF)
+            settings, machine = read_settings(arguments.settings, Settings), None
+            if arguments.machine is not None:
+                gflops, bandwidth, microseconds = arguments.machine
+                machine = Machine(1e9 * gflops, 1e9 * bandwidth, 1e-6 * microseconds)
+            table = plan(settings, arguments.ranks, arguments.memory, machine, MPI.COMM_SELF)
         sys.stdout.write(f"{table}\n")
 
     return _alone(write)

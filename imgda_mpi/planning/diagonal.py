@@ -18,6 +18,10 @@ from imgda_mpi.numerics.sample_variance import MEMBERS_PER_BLOCK, member_blocks
 from imgda_mpi.parallel.ownership import share
 from imgda_mpi.planning.case import REAL, Case
 
+FFT_WORK = 1.5
+"""Work of all that is done for an operation of the FFTs of members, random numbers and moments included, by its time in
+operations of FFTs as a `Machine` has them; measured by `tools/benchmark_full.py --constants` on an Intel Xeon."""
+
 
 @dataclass(frozen=True)
 class MembersCost:
@@ -93,6 +97,16 @@ class MembersCost:
         flops = self.perturbed * case.image_flops + self.members * of_chunks + innovation
         flops[0, 0] += case.image_flops + of_chunks[0].sum()
         return np.asarray(flops, np.float64)
+
+    @property
+    def work(self) -> FloatArray:
+        """All that a rank computes, in operations of FFTs that take as long."""
+        return FFT_WORK * self.flops
+
+    @property
+    def rounds(self) -> int:
+        """Sums over all ranks that all of them wait for."""
+        return 0
 
     @cached_property
     def sent(self) -> tuple[IntArray, IntArray]:

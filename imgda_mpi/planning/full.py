@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,19 +15,37 @@ from imgda_mpi.distributed.image_rows import ALIGNED, blocks_of
 from imgda_mpi.distributed.rectangle import Rectangle
 from imgda_mpi.planning.case import REAL, Case, complex_flops, real_flops
 
+# Counts that the solver's own constants do not tell; `tools/benchmark_full.py` prints what real updates take.
 ITERATIONS = 50
-"""Of conjugate gradients in all systems, as usual, whatever the size of the image; signals that fall off steeply under
-little noise take several times as many."""
+"""Of conjugate gradients in all systems, as usual for images with gaps, whatever their size; one without gaps takes a
+quarter, signals that fall off steeply under little noise several times as many."""
 
+N_SOLVED_BEFORE = 9  # systems that are solved for the variances, before that of the update
 N_SYSTEMS = 4  # of different matrices: three steps of the variances, and the update
 N_FILTERS = 14  # beside S in each iteration: B or S for what solutions start from and make
 N_SPECTRA, N_PRODUCTS = 26, 12  # images whose powers and energies are taken; their spectra put together on every rank
 N_WHOLE = 1  # images that are put together on every rank: the increment
-N_TRANSFORMED = 4  # images whose coefficients are taken for the observation errors, each rank its wedges
+N_INNER = 3  # inner products in an iteration
+N_PRECONDITIONERS, N_PROBED = 2, 6  # each made with a filter for each feature; images that traces are corrected with
+N_SPREAD = 58  # products with all features beside those of iterations and preconditioners
+ESTIMATED_SCALES = 3  # finest ones, whose coefficients the observation errors are settled with
+
+# Work beside FFTs in double precision, by the time it takes, in operations of these: `tools/benchmark_full.py
+# --constants` on an Intel Xeon at 2.5 GHz, about the means of 128 x 256, 360 x 720 and 720 x 1440 pixels.
+SINGLE_WORK = 0.66  # of an operation of an FFT in single precision
+ITERATION_WORK = 160.0  # of an own pixel in an iteration: vectors, the continuation and its adjoint
+OWN_WORK, WHOLE_WORK = 700.0, 1600.0  # of an own pixel and of any pixel, for what is done once
+TURNED_WORK = 30.0  # of an own pixel in a filter, where ranks exchange columns: to pack and unpack them
+KRIGED_WORK = 240.0  # of a pair of pixels of the coarsest level, which rank 0 has, in each system
+SQUARED_WORK = 1.35  # of an operation of an FFT of what is seen, one for each fine wedge: variances of white errors
+FINE_WORK = 1000.0  # of a coefficient of these wedges
+FEATURE_WORK = 125.0  # of an own pixel, for each image that preconditioners with features are made and corrected with
+SPARSE_WORK = 9.0  # of an entry of the features in a product
+DENSE_WORK = 11.0  # of an observed cell and feature in an iteration
+
+# Of memory, as real runs have it.
 VECTORS = 11  # rows that are alive in an iteration, working places in both precisions included
 IMAGES = 6  # whole images: innovation, signs, filters, and the product of two spectra
-
-N_PRECONDITIONERS, N_PROBED = 2, 6  # each made with a filter for each feature; images that traces are corrected with
 ENTRY, PRECONDITIONER = 12, 4  # bytes of an entry of a sparse matrix, and of an observed cell and feature
 SINGLE = 4  # bytes of a number in single precision
 
@@ -96,6 +115,11 @@ class FullCost:
         return ITERATIONS
 
     @property
+    def n_pairs(self) -> float:
+        """FFTs of an image and back: filters in either precision, and powers for half a one."""
+        return self.n_filters + self.n_inverted + N_SPECTRA / 2
+
+    @property
     def n_filters(self) -> int:
         """Images that are filtered in double precision."""
         return ITERATIONS + N_FILTERS + (N_PROBED if self.case.features.n_features else 0)
@@ -144,12 +168,69 @@ class FullCost:
     @cached_property
     def flops(self) -> FloatArray:
         """Of the FFTs."""
-        case, (ny, nx) = self.case, self.case.layout.image_shape
+        return self._passes(2 * (self.n_filters + self.n_inverted) + N_SPECTRA) + self._transformed
+
+    @cached_property
+    def work(self) -> FloatArray:
+        """All that a rank computes, in operations of FFTs in double precision that take as long."""
+        (ny, nx), n_features = self.case.layout.image_shape, self.case.features.n_features
+        of_ffts = self._passes(2 * self.n_filters + N_SPECTRA) + SINGLE_WORK * self._passes(2 * self.n_inverted)
+        of_vectors = ITERATION_WORK * ITERATIONS + OWN_WORK + FEATURE_WORK * (self.n_inverted - ITERATIONS)
+        if self.n_ranks > 1:
+            # Single precision, and the way to spectra alone, count half.
+            of_vectors += TURNED_WORK * (self.n_filters + (self.n_inverted + N_SPECTRA) / 2)
+        n_wedges, n_values = self.fine
+        of_errors = SQUARED_WORK * n_wedges * complex_flops(ny * nx) + FINE_WORK * n_values
+        of_coarsest = N_SYSTEMS * KRIGED_WORK * self.n_kriged**2 * (np.arange(self.n_ranks) == 0)
+        of_rows = of_vectors * nx + (self.matrices_work / ny if n_features else 0.0)
+        of_all = self._transformed + of_errors + of_coarsest + WHOLE_WORK * ny * nx
+        return np.asarray(of_ffts + of_rows * self.rows + of_all, np.float64)
+
+    @property
+    def matrices_work(self) -> float:
+        """Of all ranks, for products with features."""
+        features = self.case.features
+        n_products = 2 * ITERATIONS + 2 * N_PRECONDITIONERS * features.n_features + N_SPREAD
+        in_iterations = ITERATIONS * DENSE_WORK * features.n_features * features.n_observed
+        return n_products * SPARSE_WORK * features.n_entries + in_iterations
+
+    @property
+    def n_kriged(self) -> int:
+        """Pixels of the coarsest level."""
+        size = 2 ** n_levels_of(self.case.layout.image_shape)
+        return math.prod(-(-length // size) for length in self.case.layout.image_shape)
+
+    @cached_property
+    def fine(self) -> tuple[IntArray, IntArray]:
+        """Wedges of the finest scales that a rank has, and their coefficients."""
+        ranks, n_scales = Rectangle(self.case.layout, 1, self.n_ranks), self.case.layout.wedges[-1].scale
+        own = [
+            [
+                wedge.stop - wedge.start
+                for chunk in ranks.chunks(rank)
+                for wedge in chunk.wedges
+                if wedge.scale > n_scales - ESTIMATED_SCALES
+            ]
+            for rank in range(self.n_ranks)
+        ]
+        return np.array([len(sizes) for sizes in own]), np.array([sum(sizes) for sizes in own])
+
+    @property
+    def rounds(self) -> int:
+        """Sums over all ranks, of few numbers each, that all of them wait for."""
+        return ITERATIONS * (N_INNER + 2 * (self.case.features.n_groups > 0))
+
+    @cached_property
+    def _transformed(self) -> FloatArray:
+        """Operations of FFTs for the coefficients of one image, each rank's own wedges."""
+        case = self.case
         of_wedges = sum(case.chunk_flops(chunk) for chunk in case.layout.chunks)
-        transformed = N_TRANSFORMED * (case.image_flops + of_wedges * self.wedges / case.layout.n_values)
-        n_passes = 2 * (self.n_filters + self.n_inverted) + N_SPECTRA
-        passes = n_passes * (self.rows * real_flops(nx) + self.columns * complex_flops(ny))
-        return np.asarray(transformed + passes, np.float64)
+        return np.asarray(case.image_flops + of_wedges * self.wedges / case.layout.n_values, np.float64)
+
+    def _passes(self, number: int) -> FloatArray:
+        """Operations of so many FFTs of images that are shared out by rows."""
+        ny, nx = self.case.layout.image_shape
+        return np.asarray(number * (self.rows * real_flops(nx) + self.columns * complex_flops(ny)), np.float64)
 
     @cached_property
     def memory(self) -> IntArray:

@@ -10,12 +10,16 @@ from imgda_mpi.distributed.rectangle import choose_rectangle
 from imgda_mpi.planning.case import Case
 from imgda_mpi.planning.diagonal import MembersCost
 from imgda_mpi.planning.full import FullCost
+from imgda_mpi.planning.machine import Machine
 
 Cost = MembersCost | FullCost
 
 COLUMNS = ("ranks", "groups", "idle", "GB", "messages", "MB sent", "kB each", "GFlop", "MB files")
 """Of the table, for the rank that has most; groups are member groups x wedge groups, or for the full solver the ranks
 that have rows of the image, messages those for the increment, GFlop those of FFTs."""
+
+SECONDS = ("s work", "s exchange")
+"""Columns more where the machine is known: what a rank computes for the increment, and its messages."""
 
 
 def cost_on(n_ranks: int, case: Case, wedge_groups: int | None) -> Cost:
@@ -25,7 +29,9 @@ def cost_on(n_ranks: int, case: Case, wedge_groups: int | None) -> Cost:
     return MembersCost(case, choose_rectangle(case.layout, case.n_members, n_ranks, wedge_groups), n_ranks)
 
 
-def cost_table(costs: Sequence[Cost], needed: Sequence[float], files: tuple[int, bool]) -> str:
+def cost_table(
+    costs: Sequence[Cost], needed: Sequence[float], files: tuple[int, bool], machine: Machine | None = None
+) -> str:
     """One line for each number of ranks.
 
     Parameters
@@ -35,24 +41,28 @@ def cost_table(costs: Sequence[Cost], needed: Sequence[float], files: tuple[int,
         Bytes of the rank that needs most memory, the program included.
     files : (int, bool)
         Bytes read and written, and whether all ranks do it.
+    machine : Machine, optional
+        Whose times are to be said too.
     """
-    lines = [COLUMNS]
+    lines: list[tuple[str, ...]] = [COLUMNS + (SECONDS if machine else ())]
     for cost, memory in zip(costs, needed, strict=True):
         messages, n_bytes = (int(of_rank.max()) for of_rank in cost.sent)
-        lines.append(
-            (
-                f"{cost.n_ranks}",
-                cost.groups,
-                f"{cost.idle}",
-                f"{1e-9 * memory:.2f}",
-                f"{messages}",
-                f"{1e-6 * n_bytes:.1f}",
-                f"{1e-3 * n_bytes / max(messages, 1):.1f}",
-                f"{1e-9 * cost.flops.max():.1f}",
-                f"{1e-6 * files[0] / (cost.n_ranks if files[1] else 1):.1f}",
-            )
+        line: tuple[str, ...] = (
+            f"{cost.n_ranks}",
+            cost.groups,
+            f"{cost.idle}",
+            f"{1e-9 * memory:.2f}",
+            f"{messages}",
+            f"{1e-6 * n_bytes:.1f}",
+            f"{1e-3 * n_bytes / max(messages, 1):.1f}",
+            f"{1e-9 * cost.flops.max():.1f}",
+            f"{1e-6 * files[0] / (cost.n_ranks if files[1] else 1):.1f}",
         )
-    return columns(lines, ">" * len(COLUMNS))
+        if machine:
+            exchange = machine.exchange_seconds((messages, n_bytes), cost.rounds, cost.n_ranks)
+            line += (f"{cost.work.max() / machine.fft_rate:.3g}", f"{exchange:.2g}")
+        lines.append(line)
+    return columns(lines, ">" * len(lines[0]))
 
 
 def warnings(costs: Sequence[Cost], needed: Sequence[float], memory: float | None) -> list[str]:

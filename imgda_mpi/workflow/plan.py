@@ -15,6 +15,7 @@ from imgda_mpi.faults import ConfigError, reading
 from imgda_mpi.parallel.memory import memory_in_use
 from imgda_mpi.planning.case import Case, FeatureCounts
 from imgda_mpi.planning.full import FullCost
+from imgda_mpi.planning.machine import Machine
 from imgda_mpi.planning.table import cost_on, cost_table, warnings
 from imgda_mpi.settings.analysis import Parallel, Settings
 from imgda_mpi.settings.fields import FieldFile
@@ -22,7 +23,9 @@ from imgda_mpi.settings.methods import PaperSettings
 from imgda_mpi.workflow.prepare import Prepared, prepare, room
 
 
-def plan(settings: Settings, ranks: Sequence[int], memory: float | None, comm: MPI.Intracomm) -> str:
+def plan(
+    settings: Settings, ranks: Sequence[int], memory: float | None, machine: Machine | None, comm: MPI.Intracomm
+) -> str:
     """Table of what the analysis would take on each number of ranks, and what speaks against it.
 
     Reads and checks all inputs as the analysis does, on this process.
@@ -31,6 +34,7 @@ def plan(settings: Settings, ranks: Sequence[int], memory: float | None, comm: M
     ----------
     ranks : each 1 or more
     memory : of a rank, GB; that of a core of this machine unless given
+    machine : whose times are to be said too, of none unless given
     comm : of this process alone
 
     Raises
@@ -48,7 +52,7 @@ def plan(settings: Settings, ranks: Sequence[int], memory: float | None, comm: M
     read, written, shared = _files(prepared)
     ny, nx = case.layout.image_shape
     said = [
-        cost_table(costs, needed, (read + written, shared)),
+        cost_table(costs, needed, (read + written, shared), machine),
         "",
         f"{ny} x {nx} pixels, {case.layout.n_values} coefficients, {case.n_patch} patches; "
         f"files: {1e-6 * read:.1f} MB read, {1e-6 * written:.1f} MB written",
@@ -58,7 +62,8 @@ def plan(settings: Settings, ranks: Sequence[int], memory: float | None, comm: M
         said.append(f"with {case.features.n_features} features of the cells in {case.features.n_groups} groups")
     if isinstance(costs[0], FullCost):
         said.append(
-            f"messages and GFlop are those of {costs[0].iterations} iterations in all systems; the data decide how many"
+            f"{costs[0].iterations} iterations of conjugate gradients in all systems, {costs[0].n_pairs:.0f} FFT pairs "
+            "(of an image and back); the data decide how many"
         )
     return "\n".join([*said, *warnings(costs, needed, memory)])
 
