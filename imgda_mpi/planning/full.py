@@ -16,13 +16,13 @@ from imgda_mpi.distributed.rectangle import Rectangle
 from imgda_mpi.planning.case import REAL, Case, complex_flops, real_flops
 
 # Counts that the solver's own constants do not tell; `tools/benchmark_full.py` prints what real updates take.
-ITERATIONS = 50
+ITERATIONS = 40
 """Of conjugate gradients in all systems, as usual for images with gaps, whatever their size; one without gaps takes a
 quarter, signals that fall off steeply under little noise several times as many."""
 
 N_SOLVED_BEFORE = 9  # systems that are solved for the variances, before that of the update
 N_SYSTEMS = 4  # of different matrices: three steps of the variances, and the update
-N_FILTERS = 14  # beside S in each iteration: B or S for what solutions start from and make
+N_FILTERS = 13  # beside S in each iteration: B or S for what solutions start from and make
 N_SPECTRA, N_PRODUCTS = 26, 12  # images whose powers and energies are taken; their spectra put together on every rank
 N_WHOLE = 1  # images that are put together on every rank: the increment
 N_INNER = 3  # inner products in an iteration
@@ -157,12 +157,13 @@ class FullCost:
         (ny, nx), holders = self.case.layout.image_shape, self.rows > 0
         n_shared = min(SHARED_LEVELS, n_levels_of((ny, nx)))
         is_shared = holders & (np.count_nonzero(holders) > 1)
-        of_levels = sum(nx / 2**number for number in range(n_shared)) * (3 + 1 / 2)
+        # Each goes twice through the pyramid, and smooths three times at its foot.
+        of_levels = 7 * sum(nx / 2**number for number in range(n_shared)) + 2 * nx
         coarse = SINGLE * self.rows * nx / 4**n_shared
-        messages, volume = 8 * n_shared * is_shared, 2 * SINGLE * of_levels * is_shared + 2 * coarse
-        messages[1:] += 2 * holders[1:]
-        messages[0] += 2 * np.count_nonzero(holders[1:])
-        volume[0] += 2 * (coarse[1:].sum() - coarse[0])
+        messages, volume = (16 * n_shared + 4) * is_shared, 2 * SINGLE * of_levels * is_shared + 4 * coarse
+        messages[1:] += 4 * holders[1:]
+        messages[0] += 4 * np.count_nonzero(holders[1:])
+        volume[0] += 4 * (coarse[1:].sum() - coarse[0])
         return messages, np.asarray(volume, np.int64)
 
     @cached_property
