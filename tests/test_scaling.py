@@ -21,19 +21,21 @@ from imgda_mpi.faults import OutputError
 sys.path.insert(0, str(ROOT / "tools"))
 
 import scaling
+import scaling_rows as points
 import synthetic_case
-from scaling import Measurement, efficiency, job_script, measured, planned, scaling_rows
+from scaling import job_script, planned
+from scaling_rows import Measurement, efficiency, measured, scaling_rows
 
 SMALL, LARGE = (64, 128), (720, 1440)
 
 
 def a_measurement(ranks: int, members: int, seconds: float, shape: tuple[int, int] = SMALL) -> Measurement:
     """One whose increment takes all the time but 1 s of writing."""
-    stages = dict.fromkeys(scaling.STAGES, 0.0) | {"increment": seconds - 1.0, "write": 1.0}
+    stages = dict.fromkeys(points.STAGES, 0.0) | {"increment": seconds - 1.0, "write": 1.0}
     return Measurement(shape, ranks, members, stages, seconds, 1_000_000_000)
 
 
-@pytest.mark.parametrize("module", [scaling, synthetic_case])
+@pytest.mark.parametrize("module", [scaling, points, synthetic_case])
 def test_examples_in_docstrings_hold(module: object) -> None:
     assert doctest.testmod(module).failed == 0  # type: ignore[arg-type]
 
@@ -196,7 +198,7 @@ def test_study_measures_each_run_once_and_tabulates_and_draws_it(
     assert len(table) == len(expected)
     for row, (kind, ranks, members, name, value) in zip(table, expected, strict=True):
         assert (row["scaling"], row["grid"], row["ranks"], row["members"]) == (kind, "64x128", ranks, members)
-        stages = [float(row[f"{stage}_s"]) for stage in scaling.STAGES]
+        stages = [float(row[f"{stage}_s"]) for stage in points.STAGES]
         assert np.allclose(stages, seconds[name].max(axis=0), rtol=0, atol=6e-5)
         assert math.isclose(float(row["total_s"]), total[name], abs_tol=6e-5)
         assert math.isclose(float(row["efficiency"]), value, abs_tol=6e-5)

@@ -16,9 +16,6 @@ three times or more.
 from __future__ import annotations
 
 import argparse
-import csv
-import itertools
-import json
 import math
 import os
 import re
@@ -26,31 +23,17 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import netCDF4
-import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import FormatStrFormatter, NullLocator
+from scaling_pictures import draw_efficiency, draw_memory, draw_times
+from scaling_rows import grown, label, measured, scaling_rows, write_csv
 from synthetic_case import Shape, parse_grid, settings_text, write_case
 
 ROOT = Path(__file__).resolve().parents[1]
 
-STAGES = ("restart", "observation", "transform", "increment", "soil", "write")
-
-KINDS = ("strong", "weak")
-
 METHODS = ("innovation/full", "paper")
-
-MULTIPLE = 16  # of rows and columns of a grown grid
-
-# Okabe and Ito's colours, which differ for all eyes; markers besides.
-COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9")
-MARKERS = "osDv^P"
 
 
 @dataclass(frozen=True)
@@ -66,59 +49,6 @@ class Run:
     def name(self) -> str:
         """Name of its output folder, settings, log and job script."""
         return f"ranks{self.ranks}_members{self.members}_{self.repetition}"
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """Seconds that an analysis took.
-
-    Parameters
-    ----------
-    stages : dict
-        Largest time over the ranks of each of `STAGES`, NaN where the analysis had no such stage.
-    total : float
-        Largest sum of these stages over the ranks.
-    memory : int
-        Most bytes of a rank.
-    """
-
-    shape: Shape
-    ranks: int
-    members: int
-    stages: dict[str, float]
-    total: float
-    memory: int
-
-
-@dataclass(frozen=True)
-class Row:
-    """One point of a scaling curve: medians over repetitions, seconds and bytes.
-
-    ``shape`` is the grid on the fewest ranks, ``grid`` the one that was measured.
-    """
-
-    scaling: str
-    shape: Shape
-    grid: Shape
-    ranks: int
-    members: int
-    repetitions: int
-    stages: dict[str, float]
-    total: float
-    memory: float
-    efficiency: float
-
-
-def grown(shape: Shape, members: int, factor: float) -> tuple[Shape, int]:
-    """A problem so many times as large: by its members, or where there are none by its grid.
-
-    >>> grown((720, 1440), 50, 2), grown((720, 1440), 0, 4), grown((720, 1440), 0, 2)
-    (((720, 1440), 100), ((1440, 2880), 0), ((1024, 2032), 0))
-    """
-    if members:
-        return shape, round(members * factor)
-    ny, nx = (round(length * math.sqrt(factor) / MULTIPLE) * MULTIPLE if factor > 1 else length for length in shape)
-    return (ny, nx), 0
 
 
 def planned(shape: Shape, ranks: Sequence[int], members: int, repetitions: int) -> list[Run]:
@@ -143,7 +73,7 @@ def prepare(directory: Path, runs: Iterable[Run]) -> list[tuple[Run, Path]]:
     """Make the cases of grids where they are not there yet, and settings for the runs that have no result."""
     missing = []
     for run in runs:
-        folder = directory / _label(run.shape)
+        folder = directory / label(run.shape)
         if not (folder / "case.toml").exists():
             write_case(folder, run.shape, members=2)
         if not (folder / run.name / "diagnostics.nc").exists():
@@ -211,165 +141,13 @@ def job_script(scheduler: str, settings: Path, ranks: int, cores: int) -> str:
     return text
 
 
-def measured(diagnostics: Path) -> Measurement:
-    """The times in a diagnostics file; stages that are not in `STAGES` do not count."""
-    with netCDF4.Dataset(diagnostics) as file:
-        stages = [str(name) for name in file["stage"][:]]
-        by_rank = {name: file["stage_time"][:, stages.index(name)] for name in STAGES if name in stages}
-        return Measurement(
-            shape=(len(file.dimensions["lat"]), len(file.dimensions["lon"])),
-            ranks=int(file.n_ranks),
-            members=int(json.loads(file.settings)["method"].get("n_members", 0)),
-            stages={name: float(by_rank[name].max()) if name in by_rank else math.nan for name in STAGES},
-            total=float(sum(by_rank.values()).max()),
-            memory=int(file["peak_memory"][:].max()),
-        )
-
-
-def efficiency(scaling: str, first: tuple[int, float], this: tuple[int, float]) -> float:
-    """Time that perfect scaling from the first point would leave, over the time taken; points are (ranks, seconds).
-
-    >>> efficiency("strong", (1, 8.0), (4, 2.5)), efficiency("weak", (1, 8.0), (4, 10.0))
-    (0.8, 0.8)
-    """
-    share = first[0] / this[0] if scaling == "strong" else 1.0
-    return share * first[1] / this[1]
-
-
-def scaling_rows(measurements: Iterable[Measurement], members: int) -> list[Row]:
-    """The points of both curves of each grid, by number of ranks.
-
-    Parameters
-    ----------
-    members : int
-        Of all runs of strong scaling, and of the run of weak scaling on the fewest ranks; 0 for `innovation/full`,
-        whose grids are those that have a run on the fewest ranks of all.
-    """
-    groups: dict[tuple[Shape, int, int], list[Measurement]] = defaultdict(list)
-    for measurement in measurements:
-        groups[measurement.shape, measurement.ranks, measurement.members].append(measurement)
-    total = {key: float(np.median([one.total for one in group])) for key, group in groups.items()}
-    fewest: dict[Shape, int] = {}
-    for shape, n, m in sorted(groups):
-        if m == members:
-            fewest.setdefault(shape, n)
-    if not members:
-        fewest = {shape: n for shape, n in fewest.items() if n == min(fewest.values())}
-    every, rows = sorted({n for _, n, _ in groups}), []
-    for scaling, (shape, first), ranks in itertools.product(KINDS, fewest.items(), every):
-        grid, m = grown(shape, members, ranks / first if scaling == "weak" else 1)
-        if ranks < first or not (group := groups.get((grid, ranks, m))):
-            continue
-        seconds = total[grid, ranks, m]
-        value = efficiency(scaling, (first, total[shape, first, members]), (ranks, seconds))
-        stages = {name: float(np.median([one.stages[name] for one in group])) for name in STAGES}
-        memory = float(np.median([one.memory for one in group]))
-        rows.append(Row(scaling, shape, grid, ranks, m, len(group), stages, seconds, memory, value))
-    return rows
-
-
-def write_csv(path: Path, rows: Iterable[Row]) -> None:
-    """Write the points as a table; times in seconds."""
-    with path.open("w", newline="") as file:
-        table = csv.writer(file)
-        header = ["scaling", "grid", "ranks", "members", "repetitions"]
-        table.writerow([*header, *(f"{name}_s" for name in STAGES), "total_s", "memory_GB", "efficiency"])
-        for row in rows:
-            seconds = [f"{row.stages[name]:.4f}" for name in STAGES] + [f"{row.total:.4f}"]
-            where = [row.scaling, _label(row.grid), row.ranks, row.members, row.repetitions]
-            table.writerow([*where, *seconds, f"{1e-9 * row.memory:.4f}", f"{row.efficiency:.4f}"])
-
-
-def draw_times(path: Path, rows: Sequence[Row]) -> None:
-    """Time per stage against ranks: a row of panels for each grid, strong scaling left, weak scaling right."""
-    shapes = sorted({row.shape for row in rows})
-    figure = Figure(figsize=(9.5, 0.9 + 3.3 * len(shapes)), layout="constrained")
-    panels = figure.subplots(len(shapes), 2, sharex=True, sharey="row", squeeze=False)
-    for line, shape in zip(panels, shapes, strict=True):
-        for panel, scaling in zip(line, KINDS, strict=True):
-            points = [row for row in rows if (row.shape, row.scaling) == (shape, scaling)]
-            _draw_stages(panel, points)
-            growth = f" on {points[0].ranks} to {_size(points[-1])} on {points[-1].ranks}" if scaling == "weak" else ""
-            panel.set_title(f"{scaling}: {_size(points[0])}{growth}", fontsize=10)
-        line[0].set_ylabel("time, s")
-    for panel in panels[-1]:
-        panel.set_xlabel("ranks")
-    _save(figure, panels[0][0], path)
-
-
-def _draw_stages(panel: Axes, points: Sequence[Row]) -> None:
-    ranks = np.array([row.ranks for row in points])
-    total = np.array([row.total for row in points])
-    panel.plot(ranks, total, "k-", marker="o", linewidth=2, label="total")
-    ideal = [total[0] * (ranks[0] / n if points[0].scaling == "strong" else 1.0) for n in ranks]
-    panel.plot(ranks, ideal, "k--", linewidth=1, label="total, ideal")
-    for name, colour, marker in zip(STAGES, COLOURS, MARKERS, strict=True):
-        seconds = [row.stages[name] for row in points]
-        panel.plot(ranks, seconds, color=colour, marker=marker, markersize=5, linewidth=1.3, label=name)
-    panel.set_yscale("log")
-    panel.yaxis.set_major_formatter(FormatStrFormatter("%g"))
-    _ranks_axis(panel, ranks)
-
-
-def draw_efficiency(path: Path, rows: Sequence[Row]) -> None:
-    """Parallel efficiency against ranks, a line for each grid, strong scaling left, weak scaling right."""
-    panels = _draw_grids(rows, "efficiency", lambda row: row.efficiency)
-    for panel in panels:
-        panel.axhline(1.0, color="k", linestyle="--", linewidth=1, label="ideal")
-    panels[0].set_ylim(0.0, max(1.1, 1.05 * max(row.efficiency for row in rows)))
-    _save(panels[0].get_figure(), panels[0], path)
-
-
-def draw_memory(path: Path, rows: Sequence[Row]) -> None:
-    """Most memory of a rank against ranks, panels and lines as of `draw_efficiency`."""
-    panels = _draw_grids(rows, "memory of a rank, GB", lambda row: 1e-9 * row.memory)
-    panels[0].set_ylim(bottom=0.0)
-    _save(panels[0].get_figure(), panels[0], path)
-
-
-def _draw_grids(rows: Sequence[Row], label: str, value: Callable[[Row], float]) -> Sequence[Axes]:
-    panels: Sequence[Axes] = Figure(figsize=(9.5, 3.9), layout="constrained").subplots(1, 2, sharey=True)
-    for panel, scaling in zip(panels, KINDS, strict=True):
-        for number, shape in enumerate(sorted({row.shape for row in rows})):
-            points = [row for row in rows if (row.shape, row.scaling) == (shape, scaling)]
-            style = {"color": COLOURS[number % len(COLOURS)], "marker": MARKERS[number % len(MARKERS)]}
-            panel.plot([row.ranks for row in points], [value(row) for row in points], label=_label(shape), **style)
-        _ranks_axis(panel, np.unique([row.ranks for row in rows]))
-        panel.set_title(f"{scaling} scaling", fontsize=10)
-        panel.set_xlabel("ranks")
-    panels[0].set_ylabel(label)
-    return panels
-
-
-def _ranks_axis(panel: Axes, ranks: Iterable[int]) -> None:
-    panel.set_xscale("log", base=2)
-    panel.set_xticks(sorted(ranks), labels=[str(n) for n in sorted(ranks)])
-    panel.xaxis.set_minor_locator(NullLocator())
-    panel.grid(color="0.9")
-
-
-def _save(figure: Figure, panel: Axes, path: Path) -> None:
-    """Save with the legend of one panel, which holds for all."""
-    figure.legend(*panel.get_legend_handles_labels(), loc="outside right upper", frameon=False, fontsize=9)
-    figure.savefig(path, dpi=150)
-
-
-def _size(row: Row) -> str:
-    """Of the problem."""
-    return _label(row.grid) + (f", {row.members} members" if row.members else "")
-
-
-def _label(shape: Shape) -> str:
-    return f"{shape[0]}x{shape[1]}"
-
-
 def measure(arguments: argparse.Namespace) -> None:
     """Run what has no result yet on this machine, then plot."""
     for shape in arguments.grids:
         runs = planned(shape, arguments.ranks, _members(arguments), arguments.repeat)
         for run, settings in prepare(arguments.directory, runs):
             run_here(settings.resolve(), run.ranks, pin=arguments.pin)
-            sys.stdout.write(f"{_label(run.shape)} {run.name}\n")
+            sys.stdout.write(f"{label(run.shape)} {run.name}\n")
             sys.stdout.flush()
     plot(arguments)
 
