@@ -4,7 +4,7 @@ import re
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +15,10 @@ from launch import ROOT, finished, imgda, read
 from imgda_mpi.curvelet import CurveletTransform
 from imgda_mpi.distributed.rectangle import choose_rectangle
 from imgda_mpi.planning.case import Case as PlannedCase
+from imgda_mpi.planning.case import FeatureCounts
 from imgda_mpi.planning.diagonal import MembersCost
 from imgda_mpi.planning.full import FullCost
+from imgda_mpi.planning.machine import Machine
 
 N_MEMBERS = 12  # three blocks of each kind, the last one not full
 
@@ -130,6 +132,27 @@ def test_the_full_solver_divides_its_work() -> None:
     assert shared.memory.max() < alone.memory[0]
 
 
+def test_times_are_those_of_the_machine(example_case: Path) -> None:
+    machine = Machine(fft_rate=2e9, bandwidth=1e9, latency=1e-6)
+    assert machine.exchange_seconds((10, 2_000_000), 5, 1) == pytest.approx(2e-3 + 10e-6)
+    assert machine.exchange_seconds((10, 2_000_000), 5, 9) == pytest.approx(2e-3 + 30e-6)
+    slow, fast = (rows(imgda("plan", example_case, "--ranks", "1,2", "--machine", of)) for of in ("1,1,1", "2,1,1"))
+    for n in (1, 2):
+        assert float(slow[n]["s work"]) == pytest.approx(2 * float(fast[n]["s work"]), rel=0.02)
+    assert float(slow[1]["s exchange"]) == 0 < float(slow[2]["s exchange"])
+    assert "s work" not in rows(imgda("plan", example_case, "--ranks", "1"))[1]
+
+
+def test_work_is_shared_out_but_for_what_every_rank_does() -> None:
+    for features in (FeatureCounts(), FeatureCounts(20, 3, 10**6, 10**5)):
+        case = replace(planned((360, 720), 0), features=features)
+        alone, shared = FullCost(case, 1), FullCost(case, 4)
+        assert alone.work[0] > alone.flops[0]
+        assert shared.work.max() < alone.work[0] < shared.work.sum()
+    of = cost(4)
+    assert of.work.max() < cost(1).work.max()
+
+
 def test_ranks_beyond_what_there_is_to_do_are_idle() -> None:
     few = FullCost(planned((32, 64), 0), 200)
     assert few.idle == 200 - np.count_nonzero(few.rows + few.wedges)
@@ -167,7 +190,10 @@ def test_idle_ranks_and_too_little_memory_are_warned_of(example_case: Path, tmp_
     assert "do not fit into the 0.10 GB that a rank has" in done.stdout
 
 
-@pytest.mark.parametrize("option", [("--ranks", "0"), ("--ranks", "4,x"), ("--ranks", "4", "--memory", "-1")])
+@pytest.mark.parametrize(
+    "option",
+    [("--ranks", "0"), ("--ranks", "4,x"), ("--ranks", "4", "--memory", "-1"), ("--ranks", "4", "--machine", "3,1")],
+)
 def test_numbers_that_make_no_sense_are_refused(example_case: Path, option: tuple[str, ...]) -> None:
     done = imgda("plan", example_case, *option)
     assert done.returncode == 2

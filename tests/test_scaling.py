@@ -21,19 +21,21 @@ from imgda_mpi.faults import OutputError
 sys.path.insert(0, str(ROOT / "tools"))
 
 import scaling
+import scaling_rows as points
 import synthetic_case
-from scaling import Measurement, efficiency, job_script, measured, planned, scaling_rows
+from scaling import job_script, planned
+from scaling_rows import Measurement, efficiency, measured, scaling_rows
 
 SMALL, LARGE = (64, 128), (720, 1440)
 
 
 def a_measurement(ranks: int, members: int, seconds: float, shape: tuple[int, int] = SMALL) -> Measurement:
     """One whose increment takes all the time but 1 s of writing."""
-    stages = dict.fromkeys(scaling.STAGES, 0.0) | {"increment": seconds - 1.0, "write": 1.0}
-    return Measurement(shape, ranks, members, stages, seconds)
+    stages = dict.fromkeys(points.STAGES, 0.0) | {"increment": seconds - 1.0, "write": 1.0}
+    return Measurement(shape, ranks, members, stages, seconds, 1_000_000_000)
 
 
-@pytest.mark.parametrize("module", [scaling, synthetic_case])
+@pytest.mark.parametrize("module", [scaling, points, synthetic_case])
 def test_examples_in_docstrings_hold(module: object) -> None:
     assert doctest.testmod(module).failed == 0  # type: ignore[arg-type]
 
@@ -48,15 +50,36 @@ def test_weak_efficiency_is_t1_over_tn() -> None:
 
 
 def test_plan_has_strong_and_weak_runs_once_per_repetition() -> None:
-    sizes = [(run.ranks, run.members, run.repetition) for run in planned([2, 4, 6], 10, 2)]
+    sizes = [(run.ranks, run.members, run.repetition) for run in planned(SMALL, [2, 4, 6], 10, 2)]
     once = [(2, 10), (4, 10), (4, 20), (6, 10), (6, 30)]
     assert sizes == [(*size, repetition) for repetition in (1, 2) for size in once]
-    assert len({run.name for run in planned([2, 4, 6], 10, 2)}) == 10
+    assert len({run.name for run in planned(SMALL, [2, 4, 6], 10, 2)}) == 10
+
+
+def test_grids_grow_where_there_are_no_members() -> None:
+    runs = [(run.shape, run.ranks, run.members) for run in planned(SMALL, [2, 8], 0, 1)]
+    assert runs == [(SMALL, 2, 0), (SMALL, 8, 0), ((128, 256), 8, 0)]
+    rows = scaling_rows(
+        [
+            a_measurement(1, 0, 8.0),
+            a_measurement(4, 0, 2.5),
+            a_measurement(4, 0, 10.0, (128, 256)),
+            a_measurement(4, 50, 1.5),  # of another method
+        ],
+        members=0,
+    )
+    found = [(row.scaling, row.shape, row.grid, row.ranks, row.efficiency) for row in rows]
+    assert found == [
+        ("strong", SMALL, SMALL, 1, 1.0),
+        ("strong", SMALL, SMALL, 4, 0.8),
+        ("weak", SMALL, SMALL, 1, 1.0),
+        ("weak", SMALL, (128, 256), 4, 0.8),
+    ]
 
 
 def test_members_that_cannot_grow_with_the_ranks_are_refused() -> None:
     with pytest.raises(ValueError, match="5 members on 2 ranks"):
-        planned([2, 3], 5, 1)
+        planned(SMALL, [2, 3], 5, 1)
 
 
 def test_rows_hold_medians_and_efficiencies_of_both_curves() -> None:
@@ -93,8 +116,9 @@ def test_measurement_is_the_largest_over_ranks_and_passes_over_unknown_stages(tm
         file.createVariable("stage", "S1", ("stage", "length"))._Encoding = "ascii"
         file["stage"][:] = np.array(names, dtype="S7")
         file.createVariable("stage_time", "f8", ("rank", "stage"))[:] = [[1.0, 50.0, 4.0], [2.0, 60.0, 2.5]]
+        file.createVariable("peak_memory", "i8", ("rank",))[:] = [300, 200]
     found = measured(tmp_path / "diagnostics.nc")
-    assert (found.shape, found.ranks, found.members, found.total) == ((40, 80), 2, 6, 5.0)
+    assert (found.shape, found.ranks, found.members, found.total, found.memory) == ((40, 80), 2, 6, 5.0, 300)
     assert (found.stages["restart"], found.stages["write"]) == (2.0, 4.0)
     assert all(math.isnan(found.stages[name]) for name in ("observation", "transform", "increment", "soil"))
 
@@ -154,7 +178,7 @@ def test_study_measures_each_run_once_and_tabulates_and_draws_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    options = ["run", "--grids", "64x128", "--ranks", "1,2", "--members", "4", "--repeat", "1"]
+    options = ["run", "--grids", "64x128", "--ranks", "1,2", "--method", "paper", "--members", "4", "--repeat", "1"]
     assert scaling.main([*options, "--directory", str(tmp_path)]) == 0
     results = {folder.name: folder / "diagnostics.nc" for folder in (tmp_path / "64x128").glob("ranks*_1")}
     assert results.keys() == {"ranks1_members4_1", "ranks2_members4_1", "ranks2_members8_1"}
@@ -174,11 +198,11 @@ def test_study_measures_each_run_once_and_tabulates_and_draws_it(
     assert len(table) == len(expected)
     for row, (kind, ranks, members, name, value) in zip(table, expected, strict=True):
         assert (row["scaling"], row["grid"], row["ranks"], row["members"]) == (kind, "64x128", ranks, members)
-        stages = [float(row[f"{stage}_s"]) for stage in scaling.STAGES]
+        stages = [float(row[f"{stage}_s"]) for stage in points.STAGES]
         assert np.allclose(stages, seconds[name].max(axis=0), rtol=0, atol=6e-5)
         assert math.isclose(float(row["total_s"]), total[name], abs_tol=6e-5)
         assert math.isclose(float(row["efficiency"]), value, abs_tol=6e-5)
-    for picture in ("times.png", "efficiency.png"):
+    for picture in ("times.png", "efficiency.png", "memory.png"):
         assert (tmp_path / picture).read_bytes().startswith(b"\x89PNG")
 
     # What has a result is not run again.
@@ -187,6 +211,22 @@ def test_study_measures_each_run_once_and_tabulates_and_draws_it(
     assert {name: path.stat().st_mtime_ns for name, path in results.items()} == before
 
 
+def test_study_of_the_full_solver_grows_the_grid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    options = ["run", "--grids", "64x128", "--ranks", "1,2", "--repeat", "1", "--directory", str(tmp_path)]
+    assert scaling.main(options) == 0
+    with (tmp_path / "scaling.csv").open(newline="") as file:
+        table = [(row["scaling"], row["grid"], row["ranks"], row["members"]) for row in csv.DictReader(file)]
+    assert table == [
+        ("strong", "64x128", "1", "0"),
+        ("strong", "64x128", "2", "0"),
+        ("weak", "64x128", "1", "0"),
+        ("weak", "96x176", "2", "0"),
+    ]
+
+
 def test_plot_without_results_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert scaling.main(["plot", "--directory", str(tmp_path)]) == 2
+    assert "no result of innovation/full" in capsys.readouterr().err
+    assert scaling.main(["plot", "--method", "paper", "--directory", str(tmp_path)]) == 2
     assert "no result with 50 members" in capsys.readouterr().err

@@ -32,6 +32,7 @@ SEED = 20220602
 LAND_SHARE = 0.3
 BLOCK_SIZE = 20  # degrees, 18 x 9 blocks
 SOIL_CLASS = 10  # IGBP grassland
+NOISE = 0.04  # m3 m-3
 POROSITY, RESIDUAL, TEMPERATURE = 0.45, 0.05, 285.0  # m3 m-3, m3 m-3, K
 
 Shape = tuple[int, int]
@@ -92,17 +93,19 @@ def write_case(directory: Path, shape: Shape, members: int) -> Path:
     land = make_land(rng, shape)
     background = 0.25 + 0.05 * np.clip(correlated_field(rng, shape, 10.0), -3.0, 3.0)
     error = 0.03 * np.clip(correlated_field(rng, shape, 3.0), -3.0, 3.0)
+    noise = NOISE * np.clip(rng.standard_normal(shape), -2.0, 2.0)
     case = directory / "model" / CASE
     write_landdata(case / "landdata", land)
     write_restart(case / "restart", land, background.ravel()[land.cell])
-    write_observation(directory / "observation.nc", land, background + error)
+    write_observation(directory / "observation.nc", land, background + error + noise)
     settings = directory / "case.toml"
     settings.write_text(settings_text(members, "analysis"))
     return settings
 
 
 def settings_text(members: int, output: str) -> str:
-    """Settings of an analysis of the case, for a file in the case's folder."""
+    """Settings of an analysis of the case by `paper` with members, or without any by `innovation/full`."""
+    method = f'kind = "paper"\nn_members = {members}' if members else 'kind = "innovation/full"'
     return f"""\
 [model]
 kind = "colm202x"
@@ -117,8 +120,7 @@ variable = "soil_moisture"
 layer = [0.0, 0.1]
 
 [method]
-kind = "paper"
-n_members = {members}
+{method}
 
 [output]
 directory = "{output}"

@@ -46,6 +46,7 @@ DENSE_WORK = 11.0  # of an observed cell and feature in an iteration
 # Of memory, as real runs have it.
 VECTORS = 11  # rows that are alive in an iteration, working places in both precisions included
 IMAGES = 6  # whole images: innovation, signs, filters, and the product of two spectra
+FINE = 300  # bytes of a coefficient of the largest fine wedge, while variances of white errors are computed
 ENTRY, PRECONDITIONER = 12, 4  # bytes of an entry of a sparse matrix, and of an observed cell and feature
 SINGLE = 4  # bytes of a number in single precision
 
@@ -180,7 +181,7 @@ class FullCost:
         if self.n_ranks > 1:
             # Single precision, and the way to spectra alone, count half.
             of_vectors += TURNED_WORK * (self.n_filters + (self.n_inverted + N_SPECTRA) / 2)
-        n_wedges, n_values = self.fine
+        n_wedges, n_values, _ = self.fine
         of_errors = SQUARED_WORK * n_wedges * complex_flops(ny * nx) + FINE_WORK * n_values
         of_coarsest = N_SYSTEMS * KRIGED_WORK * self.n_kriged**2 * (np.arange(self.n_ranks) == 0)
         of_rows = of_vectors * nx + (self.matrices_work / ny if n_features else 0.0)
@@ -202,8 +203,8 @@ class FullCost:
         return math.prod(-(-length // size) for length in self.case.layout.image_shape)
 
     @cached_property
-    def fine(self) -> tuple[IntArray, IntArray]:
-        """Wedges of the finest scales that a rank has, and their coefficients."""
+    def fine(self) -> tuple[IntArray, IntArray, IntArray]:
+        """Wedges of the finest scales that a rank has, their coefficients, and those of the largest one."""
         ranks, n_scales = Rectangle(self.case.layout, 1, self.n_ranks), self.case.layout.wedges[-1].scale
         own = [
             [
@@ -214,7 +215,11 @@ class FullCost:
             ]
             for rank in range(self.n_ranks)
         ]
-        return np.array([len(sizes) for sizes in own]), np.array([sum(sizes) for sizes in own])
+        return (
+            np.array([len(sizes) for sizes in own]),
+            np.array([sum(sizes) for sizes in own]),
+            np.array([max(sizes, default=0) for sizes in own]),
+        )
 
     @property
     def rounds(self) -> int:
@@ -238,7 +243,8 @@ class FullCost:
         """Bytes of the arrays that are alive when most are."""
         case, (ny, nx) = self.case, self.case.layout.image_shape
         iterations = REAL * (IMAGES * ny * nx + VECTORS * (self.rows * nx + self.columns * ny))
-        return case.memory(self.n_ranks, iterations + 2 * case.spectrum_bytes + self.features_memory)
+        iterations += 2 * case.spectrum_bytes + self.features_memory
+        return case.memory(self.n_ranks, np.maximum(iterations, FINE * self.fine[2]))
 
     @property
     def features_memory(self) -> IntArray:
