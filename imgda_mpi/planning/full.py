@@ -34,15 +34,15 @@ ESTIMATED_SCALES = 3  # finest ones, whose coefficients the observation errors a
 # Work beside FFTs in double precision, by the time it takes, in operations of these: `tools/benchmark_full.py
 # --constants` on an Intel Xeon at 2.5 GHz, about the means of 128 x 256, 360 x 720 and 720 x 1440 pixels.
 SINGLE_WORK = 0.66  # of an operation of an FFT in single precision
-ITERATION_WORK = 160.0  # of an own pixel in an iteration: vectors, the continuation and its adjoint
-OWN_WORK, WHOLE_WORK = 700.0, 1600.0  # of an own pixel and of any pixel, for what is done once
-TURNED_WORK = 30.0  # of an own pixel in a filter, where ranks exchange columns: to pack and unpack them
-KRIGED_WORK = 240.0  # of a pair of pixels of the coarsest level, which rank 0 has, in each system
-SQUARED_WORK = 1.35  # of an operation of an FFT of what is seen, one for each fine wedge: variances of white errors
-FINE_WORK = 1000.0  # of a coefficient of these wedges
-FEATURE_WORK = 125.0  # of an own pixel, for each image that preconditioners with features are made and corrected with
-SPARSE_WORK = 9.0  # of an entry of the features in a product
-DENSE_WORK = 11.0  # of an observed cell and feature in an iteration
+ITERATION_WORK = 165.0  # of an own pixel in an iteration: vectors, the continuation and its adjoint
+OWN_WORK, WHOLE_WORK = 1100.0, 1300.0  # of an own pixel and of any pixel, for what is done once
+TURNED_WORK = 60.0  # of an own pixel in a filter, where ranks exchange columns: to pack and unpack them
+KRIGED_WORK = 270.0  # of a pair of pixels of the coarsest level, which rank 0 has, in each system
+SQUARED_WORK = 1.5  # of an operation of an FFT of what is seen, one for each fine wedge: variances of white errors
+FINE_WORK = 1150.0  # of a coefficient of these wedges
+FEATURE_WORK = 145.0  # of an own pixel, for each image that preconditioners with features are made and corrected with
+SPARSE_WORK = 12.0  # of an entry of the features in a product
+DENSE_WORK = 15.0  # of an observed cell and feature in an iteration
 
 # Of memory, as real runs have it.
 VECTORS = 11  # rows that are alive in an iteration, working places in both precisions included
