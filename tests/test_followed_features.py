@@ -159,7 +159,7 @@ def test_plan_counts_what_features_take(monkeypatch: pytest.MonkeyPatch) -> None
     groups_used = groups_of(given)
     features = FeatureCounts(sum(one.shape[1] for one in groups_used.values()), len(groups_used))
     cost = FullCost(PlannedCase(transform.layout, 8, 0, given.land.size, 1000, 0, features), 1)
-    assert counts["filter"] - 2 * counts["iterations"] == cost.n_filters - 2 * cost.iterations
+    assert counts["filter"] - 2 * counts["iterations"] == cost.n_filters + cost.n_inverted - 2 * cost.iterations
     assert counts["whole"] == cost.n_whole
     more = replace(cost.case, features=replace(features, n_entries=5000, n_observed=700))
     expected = 12 * 5000 * 3 + 4 * features.n_features * 700

@@ -25,10 +25,9 @@ def draw_times(path: Path, rows: Sequence[Row]) -> None:
         for panel, scaling in zip(line, KINDS, strict=True):
             points = [row for row in rows if (row.shape, row.scaling) == (shape, scaling)]
             _draw_stages(panel, points)
-            growth = (
-                f" on {points[0].ranks} to {size_text(points[-1])} on {points[-1].ranks}" if scaling == "weak" else ""
-            )
-            panel.set_title(f"{scaling}: {size_text(points[0])}{growth}", fontsize=10)
+            first, last = points[0], points[-1]
+            growth = f" on {first.ranks} to {size_text(last)} on {last.ranks}" if scaling == "weak" else ""
+            panel.set_title(f"{scaling}: {size_text(first)}{growth}", fontsize=10)
         line[0].set_ylabel("time, s")
     for panel in panels[-1]:
         panel.set_xlabel("ranks")

@@ -16,14 +16,15 @@ from imgda_mpi.distributed.rectangle import Rectangle
 from imgda_mpi.planning.case import REAL, Case, complex_flops, real_flops
 
 # Counts that the solver's own constants do not tell; `tools/benchmark_full.py` prints what real updates take.
-ITERATIONS = 40
+ITERATIONS = 34
 """Of conjugate gradients in all systems, as usual for images with gaps, whatever their size; one without gaps takes a
 quarter, signals that fall off steeply under little noise several times as many."""
 
 N_SOLVED_BEFORE = 9  # systems that are solved for the variances, before that of the update
 N_SYSTEMS = 4  # of different matrices: three steps of the variances, and the update
 N_FILTERS = 13  # beside S in each iteration: B or S for what solutions start from and make
-N_SPECTRA, N_PRODUCTS = 26, 12  # images whose powers and energies are taken; their spectra put together on every rank
+N_SPECTRA = 18  # images whose powers are taken, beside two energies for each preconditioner
+N_PRODUCTS = 12  # of spectra, put together on every rank
 N_WHOLE = 1  # images that are put together on every rank: the increment
 N_INNER = 3  # inner products in an iteration
 N_PRECONDITIONERS, N_PROBED = 2, 6  # each made with a filter for each feature; images that traces are corrected with
@@ -33,15 +34,15 @@ ESTIMATED_SCALES = 3  # finest ones, whose coefficients the observation errors a
 # Work beside FFTs in double precision, by the time it takes, in operations of these: `tools/benchmark_full.py
 # --constants` on an Intel Xeon at 2.5 GHz, about the means of 128 x 256, 360 x 720 and 720 x 1440 pixels.
 SINGLE_WORK = 0.66  # of an operation of an FFT in single precision
-ITERATION_WORK = 160.0  # of an own pixel in an iteration: vectors, the continuation and its adjoint
-OWN_WORK, WHOLE_WORK = 700.0, 1600.0  # of an own pixel and of any pixel, for what is done once
-TURNED_WORK = 30.0  # of an own pixel in a filter, where ranks exchange columns: to pack and unpack them
-KRIGED_WORK = 240.0  # of a pair of pixels of the coarsest level, which rank 0 has, in each system
-SQUARED_WORK = 1.35  # of an operation of an FFT of what is seen, one for each fine wedge: variances of white errors
-FINE_WORK = 1000.0  # of a coefficient of these wedges
-FEATURE_WORK = 125.0  # of an own pixel, for each image that preconditioners with features are made and corrected with
-SPARSE_WORK = 9.0  # of an entry of the features in a product
-DENSE_WORK = 11.0  # of an observed cell and feature in an iteration
+ITERATION_WORK = 165.0  # of an own pixel in an iteration: vectors, the continuation and its adjoint
+OWN_WORK, WHOLE_WORK = 1100.0, 1300.0  # of an own pixel and of any pixel, for what is done once
+TURNED_WORK = 60.0  # of an own pixel in a filter, where ranks exchange columns: to pack and unpack them
+KRIGED_WORK = 270.0  # of a pair of pixels of the coarsest level, which rank 0 has, in each system
+SQUARED_WORK = 1.5  # of an operation of an FFT of what is seen, one for each fine wedge: variances of white errors
+FINE_WORK = 1150.0  # of a coefficient of these wedges
+FEATURE_WORK = 145.0  # of an own pixel, for each image that preconditioners with features are made and corrected with
+SPARSE_WORK = 12.0  # of an entry of the features in a product
+DENSE_WORK = 15.0  # of an observed cell and feature in an iteration
 
 # Of memory, as real runs have it.
 VECTORS = 11  # rows that are alive in an iteration, working places in both precisions included
@@ -102,7 +103,7 @@ class FullCost:
         kinds = (
             (self.n_filters, self.turns(2 * REAL, there_and_back=True)),
             (self.n_inverted, self.turns(REAL, there_and_back=True)),  # in single precision
-            (N_SPECTRA, self.turns(2 * REAL, there_and_back=False)),
+            (self.n_spectra, self.turns(2 * REAL, there_and_back=False)),
             (self.n_whole, self.together(self.rows * self.case.layout.image_shape[1])),
             (self.n_products, self.together(self.columns * self.case.layout.image_shape[0])),
             (self.n_inverted, self.continuation_sent),
@@ -118,18 +119,28 @@ class FullCost:
     @property
     def n_pairs(self) -> float:
         """FFTs of an image and back: filters in either precision, and powers for half a one."""
-        return self.n_filters + self.n_inverted + N_SPECTRA / 2
+        return self.n_filters + self.n_inverted + self.n_spectra / 2
 
     @property
     def n_filters(self) -> int:
         """Images that are filtered in double precision."""
-        return ITERATIONS + N_FILTERS + (N_PROBED if self.case.features.n_features else 0)
+        return ITERATIONS + N_FILTERS
 
     @property
     def n_inverted(self) -> int:
         """Images that the preconditioner is applied to."""
         with_features = N_PRECONDITIONERS * self.case.features.n_features
         return ITERATIONS + with_features + (N_PROBED if with_features else 0)
+
+    @property
+    def n_preconditioners(self) -> int:
+        """That are made: with features those of the last steps are used again."""
+        return N_PRECONDITIONERS if self.case.features.n_features else N_SYSTEMS
+
+    @property
+    def n_spectra(self) -> int:
+        """FFTs of images alone; with features also of what features have in wedges."""
+        return N_SPECTRA + 2 * self.n_preconditioners + (N_IMAGES if self.case.features.n_groups else 0)
 
     @property
     def n_products(self) -> int:
@@ -170,20 +181,20 @@ class FullCost:
     @cached_property
     def flops(self) -> FloatArray:
         """Of the FFTs."""
-        return self._passes(2 * (self.n_filters + self.n_inverted) + N_SPECTRA) + self._transformed
+        return self._passes(2 * (self.n_filters + self.n_inverted) + self.n_spectra) + self._transformed
 
     @cached_property
     def work(self) -> FloatArray:
         """All that a rank computes, in operations of FFTs in double precision that take as long."""
         (ny, nx), n_features = self.case.layout.image_shape, self.case.features.n_features
-        of_ffts = self._passes(2 * self.n_filters + N_SPECTRA) + SINGLE_WORK * self._passes(2 * self.n_inverted)
+        of_ffts = self._passes(2 * self.n_filters + self.n_spectra) + SINGLE_WORK * self._passes(2 * self.n_inverted)
         of_vectors = ITERATION_WORK * ITERATIONS + OWN_WORK + FEATURE_WORK * (self.n_inverted - ITERATIONS)
         if self.n_ranks > 1:
             # Single precision, and the way to spectra alone, count half.
-            of_vectors += TURNED_WORK * (self.n_filters + (self.n_inverted + N_SPECTRA) / 2)
+            of_vectors += TURNED_WORK * (self.n_filters + (self.n_inverted + self.n_spectra) / 2)
         n_wedges, n_values, _ = self.fine
         of_errors = SQUARED_WORK * n_wedges * complex_flops(ny * nx) + FINE_WORK * n_values
-        of_coarsest = N_SYSTEMS * KRIGED_WORK * self.n_kriged**2 * (np.arange(self.n_ranks) == 0)
+        of_coarsest = self.n_preconditioners * KRIGED_WORK * self.n_kriged**2 * (np.arange(self.n_ranks) == 0)
         of_rows = of_vectors * nx + (self.matrices_work / ny if n_features else 0.0)
         of_all = self._transformed + of_errors + of_coarsest + WHOLE_WORK * ny * nx
         return np.asarray(of_ffts + of_rows * self.rows + of_all, np.float64)
