@@ -107,6 +107,7 @@ class Localisation:
         step = min(float(np.degrees(length / STEPS_PER_LENGTH / EARTH_RADIUS)), LONGEST_STEP)
         latitude, longitude = _coarse_rows(grid.latitude, step), _coarse_columns(grid, step)
         self._latitude, self._n_columns = np.radians(latitude), longitude.size
+        self._is_coarse = latitude is grid.latitude and longitude is grid.longitude
         # Without an end to end zeros keep the two borders of a region from meeting.
         closed = grid.is_periodic or longitude is not grid.longitude
         self._period = self._n_columns if closed else int(scipy.fft.next_fast_len(2 * self._n_columns, real=True))
@@ -120,8 +121,7 @@ class Localisation:
 
     def apply(self, images: FloatArray) -> FloatArray:
         """L times each image, (n, ny, nx)."""
-        coarse = np.stack([self._rows.T @ (self._scale * image) @ self._columns for image in images])
-        return self._refined(self._product(self._blocks, coarse))
+        return self._refined(self._product(self._blocks, self._gathered(images)))
 
     @property
     def noise_shape(self) -> tuple[int, int]:
@@ -221,8 +221,17 @@ class Localisation:
         spectra[:, :, :n_waves] = np.moveaxis(product[:, :, :n] + 1j * product[:, :, n:], (0, 1, 2), (2, 1, 0))
         return np.asarray(scipy.fft.irfft(spectra, n=self._period, axis=2)[:, :, : self._n_columns])
 
+    def _gathered(self, images: FloatArray) -> FloatArray:
+        """W^T D times images, (n, ny, nx): on the coarse grid."""
+        if self._is_coarse:
+            return images
+        rows = self._rows.T
+        return np.stack([rows @ (self._scale * image) @ self._columns for image in images])
+
     def _refined(self, coarse: FloatArray) -> FloatArray:
         """D W times images on the coarse grid, (n, ny, nx)."""
+        if self._is_coarse:
+            return coarse
         images = np.empty((coarse.shape[0], *self._scale.shape))
         for image, values in zip(images, coarse, strict=True):
             image[...] = self._scale * (self._rows @ (values @ self._columns.T))
