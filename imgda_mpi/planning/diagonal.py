@@ -18,7 +18,7 @@ from imgda_mpi.numerics.sample_variance import MEMBERS_PER_BLOCK, member_blocks
 from imgda_mpi.parallel.ownership import share
 from imgda_mpi.planning.case import REAL, Case
 
-FFT_WORK = 1.7
+FFT_WORK = 1.5
 """Work of all that is done for an operation of the FFTs of members, random numbers and moments included, by its time in
 operations of FFTs as a `Machine` has them; measured by `tools/benchmark_full.py --constants` on an Intel Xeon."""
 
