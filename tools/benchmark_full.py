@@ -144,8 +144,8 @@ def constants(grids: list[Shape], repeat: int) -> None:
 
         rests = [work(found, "rest") for found in (alone, shared)]
         whole = 2 * rests[1] - rests[0]
-        n_fine, n_values, _ = alone["planned"]["fine"]
-        of_squares = n_fine * complex_flops(n_pixels)
+        _, n_values, _ = alone["planned"]["fine"]
+        of_squares = complex_flops(n_pixels)
         n_entries, dense = featured["planned"]["features"]
         say(f"{shape[0]} x {shape[1]}, FFT rate {1e-9 * rate:.2f} GFlop/s, {alone['seconds']:.2f} s")
         say(f"  SINGLE_WORK {work(alone, 'single') / (alone['calls']['single'] * pair):.2f}")

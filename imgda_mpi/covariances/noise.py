@@ -12,7 +12,7 @@ from imgda_mpi.distributed.own_coefficients import OwnWedges
 from imgda_mpi.distributed.wedge_powers import WedgePowers
 from imgda_mpi.numerics.problem import Observations
 from imgda_mpi.numerics.wedge_variances import noise_variance
-from imgda_mpi.numerics.white_variance import expected_variance
+from imgda_mpi.numerics.white_variance import WhiteErrors, expected_variance
 
 NOTHING = 1e-30  # (m3 m-3)2: keeps B + R above 0 where no observation reaches a coefficient
 
@@ -56,12 +56,12 @@ def powers_of_finest_modes(innovation: Observations, powers: WedgePowers, comm: 
     observed = innovation.observed.astype(np.float64)
     # At coasts and gaps a mean is a jump, which has all scales.
     anomalies = innovation.values - observed * innovation.values[innovation.observed].mean()
-    counts = np.zeros((n_scales + 1, BINS.size - 1), np.int64)
+    errors, counts = WhiteErrors(transform, observed), np.zeros((n_scales + 1, BINS.size - 1), np.int64)
     for _, wedge, values in powers.coefficients(anomalies):
         if wedge.scale > n_scales - 3:
             step = 1 if wedge.is_real else 2
             power = transform.layout.join_parts(np.square(values, dtype=np.float64), wedge.start)[::step]
-            weight = expected_variance(transform, observed, [wedge])[::step]
+            weight = errors.variance(wedge)[::step]
             seen = weight > SEEN * weight.max()
             counts[wedge.scale] += np.histogram(np.clip(power[seen] / weight[seen], BINS[0], BINS[-1]), BINS)[0]
     comm.Allreduce(MPI.IN_PLACE, counts)

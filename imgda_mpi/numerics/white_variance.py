@@ -43,20 +43,33 @@ def expected_variance(
     norm, so that the variance is sum_q A(q) V(q) exp(2 pi i q m/n), where A(q) = sum_k w(k) w(k - q) and V is the DFT
     of sd^2.
     """
-    layout = transform.layout
-    if sd.shape != layout.image_shape:
-        raise ValueError(f"sd has shape {sd.shape}: need {layout.image_shape}")
-    wedges = layout.wedges if wedges is None else wedges
-    first, windows = wedges[0].start, WedgeWindows(transform.geometry)
-    variance = np.empty(wedges[-1].stop - first)
-    spectrum = np.fft.fft2(np.square(sd, dtype=np.float64)) / sd.size
+    wedges, errors = transform.layout.wedges if wedges is None else wedges, WhiteErrors(transform, sd)
+    first, variance = wedges[0].start, np.empty(wedges[-1].stop - wedges[0].start)
     for wedge in wedges:
-        part = window(transform.geometry, wedge.scale, wedge.number, windows)
-        of_wedge = _positions(part, spectrum, wedge.shape) / math.prod(wedge.shape)
-        variance[wedge.start - first : wedge.stop - first] = (
-            of_wedge.ravel() if wedge.is_real else np.repeat(of_wedge, 2)
-        )
+        variance[wedge.start - first : wedge.stop - first] = errors.variance(wedge)
     return variance
+
+
+class WhiteErrors:
+    """Errors that are uncorrelated between pixels, for wedges one by one; see `expected_variance`.
+
+    Raises
+    ------
+    ValueError
+        Where ``sd`` has another shape than the image.
+    """
+
+    def __init__(self, transform: CurveletTransform, sd: FloatArray) -> None:
+        if sd.shape != transform.layout.image_shape:
+            raise ValueError(f"sd has shape {sd.shape}: need {transform.layout.image_shape}")
+        self._geometry, self._windows = transform.geometry, WedgeWindows(transform.geometry)
+        self._spectrum = np.fft.fft2(np.square(sd, dtype=np.float64)) / sd.size
+
+    def variance(self, wedge: Wedge) -> FloatArray:
+        """Of the coefficients of a wedge, (stop - start,) (m3 m-3)2."""
+        part = window(self._geometry, wedge.scale, wedge.number, self._windows)
+        variance = (_positions(part, self._spectrum, wedge.shape) / math.prod(wedge.shape)).ravel()
+        return variance if wedge.is_real else np.repeat(variance, 2)
 
 
 def _positions(part: Window, spectrum: npt.NDArray[np.complex128], shape: tuple[int, int]) -> FloatArray:

@@ -38,7 +38,7 @@ ITERATION_WORK = 165.0  # of an own pixel in an iteration: vectors, the continua
 OWN_WORK, WHOLE_WORK = 1100.0, 1300.0  # of an own pixel and of any pixel, for what is done once
 TURNED_WORK = 60.0  # of an own pixel in a filter, where ranks exchange columns: to pack and unpack them
 KRIGED_WORK = 270.0  # of a pair of pixels of the coarsest level, which rank 0 has, in each system
-SQUARED_WORK = 1.5  # of an operation of an FFT of what is seen, one for each fine wedge: variances of white errors
+SQUARED_WORK = 1.5  # of an operation of an FFT of what is seen: variances of white errors
 FINE_WORK = 1150.0  # of a coefficient of these wedges
 FEATURE_WORK = 145.0  # of an own pixel, for each image that preconditioners with features are made and corrected with
 SPARSE_WORK = 12.0  # of an entry of the features in a product
@@ -193,7 +193,7 @@ class FullCost:
             # Single precision, and the way to spectra alone, count half.
             of_vectors += TURNED_WORK * (self.n_filters + (self.n_inverted + self.n_spectra) / 2)
         n_wedges, n_values, _ = self.fine
-        of_errors = SQUARED_WORK * n_wedges * complex_flops(ny * nx) + FINE_WORK * n_values
+        of_errors = SQUARED_WORK * (n_wedges > 0) * complex_flops(ny * nx) + FINE_WORK * n_values
         of_coarsest = self.n_preconditioners * KRIGED_WORK * self.n_kriged**2 * (np.arange(self.n_ranks) == 0)
         of_rows = of_vectors * nx + (self.matrices_work / ny if n_features else 0.0)
         of_all = self._transformed + of_errors + of_coarsest + WHOLE_WORK * ny * nx
