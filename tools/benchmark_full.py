@@ -144,7 +144,7 @@ def constants(grids: list[Shape], repeat: int) -> None:
 
         rests = [work(found, "rest") for found in (alone, shared)]
         whole = 2 * rests[1] - rests[0]
-        _, n_values, _ = alone["planned"]["fine"]
+        n_values, _ = alone["planned"]["fine"]
         of_squares = complex_flops(n_pixels)
         n_entries, dense = featured["planned"]["features"]
         say(f"{shape[0]} x {shape[1]}, FFT rate {1e-9 * rate:.2f} GFlop/s, {alone['seconds']:.2f} s")

@@ -192,8 +192,8 @@ class FullCost:
         if self.n_ranks > 1:
             # Single precision, and the way to spectra alone, count half.
             of_vectors += TURNED_WORK * (self.n_filters + (self.n_inverted + self.n_spectra) / 2)
-        n_wedges, n_values, _ = self.fine
-        of_errors = SQUARED_WORK * (n_wedges > 0) * complex_flops(ny * nx) + FINE_WORK * n_values
+        n_values, _ = self.fine
+        of_errors = SQUARED_WORK * (n_values > 0) * complex_flops(ny * nx) + FINE_WORK * n_values
         of_coarsest = self.n_preconditioners * KRIGED_WORK * self.n_kriged**2 * (np.arange(self.n_ranks) == 0)
         of_rows = of_vectors * nx + (self.matrices_work / ny if n_features else 0.0)
         of_all = self._transformed + of_errors + of_coarsest + WHOLE_WORK * ny * nx
@@ -214,8 +214,8 @@ class FullCost:
         return math.prod(-(-length // size) for length in self.case.layout.image_shape)
 
     @cached_property
-    def fine(self) -> tuple[IntArray, IntArray, IntArray]:
-        """Wedges of the finest scales that a rank has, their coefficients, and those of the largest one."""
+    def fine(self) -> tuple[IntArray, IntArray]:
+        """Coefficients of the finest scales that a rank has, and those of the largest of their wedges."""
         ranks, n_scales = Rectangle(self.case.layout, 1, self.n_ranks), self.case.layout.wedges[-1].scale
         own = [
             [
@@ -227,7 +227,6 @@ class FullCost:
             for rank in range(self.n_ranks)
         ]
         return (
-            np.array([len(sizes) for sizes in own]),
             np.array([sum(sizes) for sizes in own]),
             np.array([max(sizes, default=0) for sizes in own]),
         )
@@ -255,7 +254,7 @@ class FullCost:
         case, (ny, nx) = self.case, self.case.layout.image_shape
         iterations = REAL * (IMAGES * ny * nx + VECTORS * (self.rows * nx + self.columns * ny))
         iterations += 2 * case.spectrum_bytes + self.features_memory
-        return case.memory(self.n_ranks, np.maximum(iterations, FINE * self.fine[2]))
+        return case.memory(self.n_ranks, np.maximum(iterations, FINE * self.fine[1]))
 
     @property
     def features_memory(self) -> IntArray:
