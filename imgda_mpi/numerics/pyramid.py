@@ -1,7 +1,8 @@
 """Images at half the resolution and back: sums of 2 x 2 pixels, linear interpolation, smoothing; with their adjoints.
 
-Images are float32, rows are those of a rank, columns are closed end to end. Where a function asks for a *framed* image
-it has one row more above and below, of the neighbours. Rows and columns of the finer image are even in number.
+Images are float32, rows are those of a rank, columns are closed end to end. ``above`` and ``below`` are the rows (n,)
+next to the first and the last one. Rows and columns of the finer image are even in number. Results go to ``out``: new
+arrays would have to be cleared by the system each time.
 """
 
 from __future__ import annotations
@@ -22,76 +23,124 @@ MIDDLE, SIDE = np.float32(0.5), np.float32(0.25)
 
 
 @numba.njit(cache=True)
-def pooled(fine: Image) -> Image:
+def pooled(fine: Image, out: Image) -> None:
     """Sums over 2 x 2 pixels, (m, n), of an image (2 m, 2 n)."""
     m, n = fine.shape[0] // 2, fine.shape[1] // 2
-    coarse = np.empty((m, n), np.float32)
     for i in range(m):
         upper, lower = fine[2 * i], fine[2 * i + 1]
         for j in range(n):
-            coarse[i, j] = (upper[2 * j] + upper[2 * j + 1]) + (lower[2 * j] + lower[2 * j + 1])
-    return coarse
+            out[i, j] = (upper[2 * j] + upper[2 * j + 1]) + (lower[2 * j] + lower[2 * j + 1])
 
 
 @numba.njit(cache=True)
-def spread(coarse: Image) -> Image:
-    """The adjoint of `pooled`: each value (m, n) in all of its 2 x 2 pixels, (2 m, 2 n)."""
+def spread(coarse: Image, out: Image) -> None:
+    """The adjoint of `pooled`: each value (m, n) is added to all of its 2 x 2 pixels, (2 m, 2 n)."""
     m, n = coarse.shape
-    fine = np.empty((2 * m, 2 * n), np.float32)
     for i in range(2 * m):
         row = coarse[i // 2]
         for j in range(n):
-            fine[i, 2 * j] = fine[i, 2 * j + 1] = row[j]
-    return fine
+            out[i, 2 * j] += row[j]
+            out[i, 2 * j + 1] += row[j]
 
 
 @numba.njit(cache=True)
-def interpolated(coarse: Image) -> Image:
-    """The image (2 m, 2 n) that goes linearly from centre to centre of a framed coarse one, (m + 2, n)."""
-    m, n = coarse.shape[0] - 2, coarse.shape[1]
-    fine = np.empty((2 * m, 2 * n), np.float32)
+def interpolated(coarse: Image, above: Image, below: Image, out: Image) -> None:
+    """The image (2 m, 2 n) that goes linearly from centre to centre of a coarse one, (m, n)."""
+    m, n = coarse.shape
     line = np.empty(n + 2, np.float32)
     for i in range(2 * m):
-        near, far = coarse[i // 2 + 1], coarse[i // 2 + 2 * (i % 2)]
+        near, other = coarse[i // 2], i // 2 + 2 * (i % 2) - 1
+        far = above if other < 0 else below if other == m else coarse[other]
         for j in range(n):
             line[j + 1] = NEAR * near[j] + FAR * far[j]
         line[0], line[n + 1] = line[n], line[1]
         for j in range(n):
-            fine[i, 2 * j] = NEAR * line[j + 1] + FAR * line[j]
-            fine[i, 2 * j + 1] = NEAR * line[j + 1] + FAR * line[j + 2]
-    return fine
+            out[i, 2 * j] = NEAR * line[j + 1] + FAR * line[j]
+            out[i, 2 * j + 1] = NEAR * line[j + 1] + FAR * line[j + 2]
 
 
 @numba.njit(cache=True)
-def gathered(fine: Image) -> Image:
-    """The adjoint of `interpolated`: from a framed fine image (2 m + 2, 2 n) to a coarse one, (m, n)."""
-    m, n = fine.shape[0] // 2 - 1, fine.shape[1] // 2
-    coarse = np.empty((m, n), np.float32)
+def gathered(fine: Image, above: Image, below: Image, out: Image) -> None:
+    """The adjoint of `interpolated`: from a fine image (2 m, 2 n) to a coarse one, (m, n)."""
+    m, n = fine.shape[0] // 2, fine.shape[1] // 2
     line = np.empty(2 * n + 2, np.float32)
     for i in range(m):
-        above, upper, lower, below = fine[2 * i], fine[2 * i + 1], fine[2 * i + 2], fine[2 * i + 3]
+        before = above if i == 0 else fine[2 * i - 1]
+        after = below if i + 1 == m else fine[2 * i + 2]
+        upper, lower = fine[2 * i], fine[2 * i + 1]
         for j in range(2 * n):
-            line[j + 1] = NEAR * (upper[j] + lower[j]) + FAR * (above[j] + below[j])
+            line[j + 1] = NEAR * (upper[j] + lower[j]) + FAR * (before[j] + after[j])
         line[0], line[2 * n + 1] = line[2 * n], line[1]
         for j in range(n):
-            coarse[i, j] = NEAR * (line[2 * j + 1] + line[2 * j + 2]) + FAR * (line[2 * j] + line[2 * j + 3])
-    return coarse
+            out[i, j] = NEAR * (line[2 * j + 1] + line[2 * j + 2]) + FAR * (line[2 * j] + line[2 * j + 3])
 
 
 @numba.njit(cache=True)
-def smoothed(image: Image) -> Image:
-    """A framed image (m + 2, n) smoothed in both directions, (m, n). Its own adjoint on a closed image."""
-    m, n = image.shape[0] - 2, image.shape[1]
-    smooth = np.empty((m, n), np.float32)
+def smoothed(image: Image, above: Image, below: Image, out: Image) -> None:
+    """K of an image (m, n): smoothed in both directions. Its own adjoint on a closed image."""
+    m, n = image.shape
     line = np.empty(n + 2, np.float32)
     for i in range(m):
-        above, middle, below = image[i], image[i + 1], image[i + 2]
+        before = above if i == 0 else image[i - 1]
+        after = below if i + 1 == m else image[i + 1]
+        middle = image[i]
         for j in range(n):
-            line[j + 1] = MIDDLE * middle[j] + SIDE * (above[j] + below[j])
+            line[j + 1] = MIDDLE * middle[j] + SIDE * (before[j] + after[j])
         line[0], line[n + 1] = line[n], line[1]
         for j in range(n):
-            smooth[i, j] = MIDDLE * line[j + 1] + SIDE * (line[j] + line[j + 2])
-    return smooth
+            out[i, j] = MIDDLE * line[j + 1] + SIDE * (line[j] + line[j + 2])
+
+
+@numba.njit(cache=True)
+def relax(image: Image, smooth: Image, above: Image, below: Image, given: Image, rest: Image, step: float) -> None:
+    """A step of an image u towards g + (1 - c) (2 K - K^2) u, in place: u + step (g + (1 - c) (2 K - K^2) u - u).
+
+    Parameters
+    ----------
+    image : u, (m, n)
+    smooth, above, below : K u, and its rows above and below
+    given, rest : g and 1 - c, (m, n)
+    step : of which 1 goes all the way
+    """
+    m, n = image.shape
+    line, whole = np.empty(n + 2, np.float32), np.float32(step)
+    for i in range(m):
+        before = above if i == 0 else smooth[i - 1]
+        after = below if i + 1 == m else smooth[i + 1]
+        middle = smooth[i]
+        for j in range(n):
+            line[j + 1] = MIDDLE * middle[j] + SIDE * (before[j] + after[j])
+        line[0], line[n + 1] = line[n], line[1]
+        for j in range(n):
+            again = MIDDLE * line[j + 1] + SIDE * (line[j] + line[j + 2])
+            flat = middle[j] + (middle[j] - again)
+            image[i, j] += whole * (given[i, j] + rest[i, j] * flat - image[i, j])
+
+
+@numba.njit(cache=True)
+def relax_back(image: Image, told: Image, smooth: Image, above: Image, below: Image, step: float) -> None:
+    """The adjoint of `relax`, in place.
+
+    Parameters
+    ----------
+    image : (m, n)
+    told : what of it comes from g, to which this step's is added, (m, n)
+    smooth, above, below : K (1 - c) image, and its rows above and below
+    step : of `relax`
+    """
+    m, n = image.shape
+    line, whole, kept = np.empty(n + 2, np.float32), np.float32(step), np.float32(1 - step)
+    for i in range(m):
+        before = above if i == 0 else smooth[i - 1]
+        after = below if i + 1 == m else smooth[i + 1]
+        middle = smooth[i]
+        for j in range(n):
+            line[j + 1] = MIDDLE * middle[j] + SIDE * (before[j] + after[j])
+        line[0], line[n + 1] = line[n], line[1]
+        for j in range(n):
+            again = MIDDLE * line[j + 1] + SIDE * (line[j] + line[j + 2])
+            told[i, j] += whole * image[i, j]
+            image[i, j] = kept * image[i, j] + whole * (middle[j] + (middle[j] - again))
 
 
 def variances_of_level(spectrum: FloatArray, shape: tuple[int, int], number: int) -> tuple[float, float]:
