@@ -45,7 +45,7 @@ class ObservedSystem:
         solution = conjugate_gradients(
             self._apply,
             innovation,
-            lambda residual: observations.apply(self.precondition(observations.adjoint(residual))),
+            lambda residual: observations.apply(self.precondition(residual)),
             self._image_rows.inner,
             tolerance=tolerance,
             max_iterations=MAX_ITERATIONS,
@@ -73,5 +73,7 @@ class ObservedSystem:
         return self._observations.adjoint(solution)
 
     def _apply(self, rows: FloatArray) -> FloatArray:
-        signal = self._covariance.apply_signal(self._observations.adjoint(rows))
-        return self._observations.apply(signal) + self._noise * rows
+        # Rows are 0 where nothing is observed, and H^T leaves them as they are.
+        result = self._observations.apply(self._covariance.apply_signal(rows))
+        result += self._noise * rows
+        return result

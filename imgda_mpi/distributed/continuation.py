@@ -19,7 +19,7 @@ from imgda_mpi.numerics.pyramid import (
     relax_back,
     smoothed,
     spread,
-    variances_of_level,
+    variances_of_levels,
 )
 
 MOST_KRIGED = 2000  # pixels of the last level
@@ -114,22 +114,21 @@ class Continuation:
         offsets, shape, counts = image_rows.offsets, image_rows.shape, self._observed
         n_levels = n_levels_of(shape)
         self._n_shared = min(n_levels, SHARED_LEVELS)
+        told, finer = variances_of_levels(spectrum, image_rows.shape, n_levels)
         for number in range(n_levels):
-            told, finer = variances_of_level(spectrum, image_rows.shape, number)
             within = counts.shape
             offsets, shape, counts = self._even(offsets, shape, counts)
             seen = counts > 0
-            error = (noise + finer * np.maximum(1 - counts[seen] / 4**number, 0)) / counts[seen]
+            error = (noise + finer[number] * np.maximum(1 - counts[seen] / 4**number, 0)) / counts[seen]
             confidence = np.zeros_like(counts)
-            confidence[seen] = told / (told + error)
+            confidence[seen] = told[number] / (told[number] + error)
             self._levels.append(Level(number, offsets, counts, confidence, within, self._comm.rank))
             counts, shape, offsets = self._pooled(counts, number), (shape[0] // 2, shape[1] // 2), offsets // 2
             if number + 1 == self._n_shared:
                 offsets = np.minimum(np.arange(self._comm.size + 1), 1) * shape[0]
-        _, finer = variances_of_level(spectrum, image_rows.shape, n_levels)
         has_coarsest = image_rows.comm.rank == 0
         self._kriging = (
-            CoarseKriging(counts, spectrum, image_rows.shape, n_levels, noise, finer) if has_coarsest else None
+            CoarseKriging(counts, spectrum, image_rows.shape, n_levels, noise, finer[-1]) if has_coarsest else None
         )
 
     def __call__(self, rows: FloatArray) -> Image:
@@ -172,8 +171,8 @@ class Continuation:
             level.told *= level.gain
             spread(self._from_root(values, number), level.told)
             values = level.cut(level.told)
-        result = rows * self._observed
-        result += values
+        result = rows + values
+        result *= self._observed
         return result
 
     def _pooled(self, fine: Image, number: int) -> Image:

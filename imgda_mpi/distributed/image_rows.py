@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, TypeVar
@@ -32,11 +32,13 @@ class Places:
     ----------
     half : half spectra of the own rows, (n_own, nx // 2 + 1)
     columns : own columns of the half spectrum, (ny, n_own_columns)
+    packed : what goes from the one to the other on other ranks, as many numbers as ``half`` has
     passes : FFTs of their blocks
     """
 
     half: Spectrum
     columns: Spectrum
+    packed: Spectrum
     passes: BlockPasses
 
 
@@ -128,11 +130,10 @@ class ImageRows:
             spectrum = places.passes.columns(places.columns[:, block])
             spectrum *= factors[:, block]
             places.columns[:, block] = places.passes.columns_back(spectrum)
-        self._turn(places.columns.T, self._columns, places.half.T, self.offsets)
-        result = np.empty_like(rows)
+        self._turn_back(places)
+        result, n_pixels = np.empty_like(rows), self.shape[0] * self.shape[1]
         for block in self.own_blocks.values():
-            result[block] = places.passes.to_rows(places.half[block])
-        result /= self.shape[0] * self.shape[1]
+            np.divide(places.passes.to_rows(places.half[block]), n_pixels, out=result[block])
         return result
 
     def energy(self, rows: Values, factors: Values) -> float:
@@ -176,32 +177,61 @@ class ImageRows:
         places = self._places[rows.dtype]
         for block in self.own_blocks.values():
             places.half[block] = places.passes.from_rows(rows[block])
-        self._turn(places.half, self.offsets, places.columns, self._columns)
+        self._turn(places)
         return places
 
     def _new_places(self, dtype: np.dtype[Any]) -> Places:
         (ny, nx), of_spectra = self.shape, np.result_type(dtype, np.complex64)
+        half = np.empty((length_of(self.own), nx // 2 + 1), of_spectra)
         return Places(
-            np.empty((length_of(self.own), nx // 2 + 1), of_spectra),
+            half,
             np.empty((ny, length_of(self.own_columns)), of_spectra),
+            np.empty(half.size if self.comm.size > 1 else 0, of_spectra),
             BlockPasses(self.shape, self._row_lengths, self._column_lengths, dtype),
         )
 
-    def _turn(self, mine: Spectrum, my_rows: IntArray, theirs: Spectrum, their_columns: IntArray) -> None:
-        """From own rows of all columns (n_own, n) to all rows of the own columns (n_all, n_own_columns)."""
-        if self.comm.size == 1:
-            theirs[...] = mine
-            return
-        sent = [
-            np.ascontiguousarray(mine[:, first:last]).reshape(-1) for first, last in pairwise(their_columns.tolist())
-        ]
-        received, kind = np.empty(theirs.shape, theirs.dtype), from_numpy_dtype(theirs.dtype)
-        self.comm.Alltoallv(
-            [np.concatenate(sent), [part.size for part in sent], kind],
-            [received, np.diff(my_rows) * theirs.shape[1], kind],
+    def _turn(self, places: Places) -> None:
+        """From the own rows of half spectra to all rows of the own columns. Collective."""
+        places.columns[self.own] = places.half[:, self.own_columns]
+        if self.comm.size > 1:
+            for part, others in self._parts(places):
+                part[...] = places.half[:, others]
+            packed, columns = self._messages(places)
+            self.comm.Alltoallv(packed, columns)
+            self._add_sent(packed)
+
+    def _turn_back(self, places: Places) -> None:
+        """The way back. Collective."""
+        places.half[:, self.own_columns] = places.columns[self.own]
+        if self.comm.size > 1:
+            packed, columns = self._messages(places)
+            self.comm.Alltoallv(columns, packed)
+            self._add_sent(columns)
+            for part, others in self._parts(places):
+                places.half[:, others] = part
+
+    def _parts(self, places: Places) -> Iterator[tuple[Spectrum, slice]]:
+        """Where the columns of each other rank are packed, own rows, and which they are."""
+        for rank, (first, last) in enumerate(pairwise(self._columns.tolist())):
+            if rank != self.comm.rank:
+                n_rows = places.half.shape[0]
+                yield places.packed[n_rows * first : n_rows * last].reshape(n_rows, last - first), slice(first, last)
+
+    def _messages(self, places: Places) -> tuple[list[Any], list[Any]]:
+        """Other ranks' columns of the own rows, packed, and other ranks' rows of the own columns, for `Alltoallv`."""
+        kind, is_own = from_numpy_dtype(places.half.dtype), np.arange(self.comm.size) == self.comm.rank
+        packed, columns = (
+            [array, (np.where(is_own, 0, np.diff(offsets) * n), offsets[:-1] * n), kind]
+            for array, offsets, n in (
+                (places.packed, self._columns, places.half.shape[0]),
+                (places.columns, self.offsets, places.columns.shape[1]),
+            )
         )
-        theirs[...] = received
-        self.sent.add(np.delete([part.nbytes for part in sent], self.comm.rank))
+        return packed, columns
+
+    def _add_sent(self, message: list[Any]) -> None:
+        array, (counts, _), _ = message
+        self.sent.add(np.delete(counts * array.itemsize, self.comm.rank))
 
 
 def _within(own: slice, every: list[slice]) -> dict[int, slice]:

@@ -42,7 +42,7 @@ def conjugate_gradients(
     Parameters
     ----------
     apply : callable
-        The matrix, symmetric and positive definite; returns a new array.
+        The matrix, symmetric and positive definite; returns a new array, which is overwritten.
     right : array of any shape
         Right-hand side; where it is spread over ranks, ``apply`` and ``inner`` know.
     precondition : callable
@@ -83,8 +83,9 @@ def conjugate_gradients(
         direction += conditioned
         applied = apply(direction)
         step = slope / inner(direction, applied)
-        values += step * direction
-        residual -= step * applied
+        applied *= step
+        residual -= applied
+        values += np.multiply(step, direction, out=applied)
         size = math.sqrt(inner(residual, residual))
         iterations += 1
     return Solution(values, iterations, size / norm)

@@ -143,34 +143,43 @@ def relax_back(image: Image, told: Image, smooth: Image, above: Image, below: Im
             image[i, j] = kept * image[i, j] + whole * (middle[j] + (middle[j] - again))
 
 
-def variances_of_level(spectrum: FloatArray, shape: tuple[int, int], number: int) -> tuple[float, float]:
-    """What the pixels of one level can tell of a signal, and what they cannot.
+def variances_of_levels(spectrum: FloatArray, shape: tuple[int, int], n_levels: int) -> tuple[list[float], list[float]]:
+    """What the pixels of each level can tell of a signal, and what they cannot.
 
     Parameters
     ----------
     spectrum : variance of the signal at each frequency of a half spectrum, times the number of pixels,
         (ny, nx // 2 + 1)
     shape : (ny, nx)
-    number : of the level; its pixels are as large as 2^number of the image's
+    n_levels : of so many levels, and of one more; pixels of number j are as large as 2^j of the image's
 
     Returns
     -------
-    told, finer : float
+    told, finer : (n_levels + 1,) each
         Variance of the waves that pixels of this size can show, in so far as the next coarser pixels, interpolated, do
         not show them; and of all finer waves.
     """
-    (ny, nx), size, limit = shape, 2**number, 0.5 / 2**number
+    (ny, nx), told, finer = shape, list[float](), list[float]()
     weights = np.full(spectrum.shape[1], 2.0 / (ny * nx))
     weights[0] /= 2
     if nx % 2 == 0:
         weights[-1] /= 2
-    along, across = np.abs(np.fft.fftfreq(ny)), np.fft.rfftfreq(nx)
-    rows, columns = np.flatnonzero(along <= limit), np.flatnonzero(across <= limit)
-    inside = spectrum[rows][:, columns] * weights[columns]
-    finer = float((spectrum @ weights).sum() - inside.sum())
-    # Means over two pixels, and linear interpolation between them, show this of a wave.
-    shown = [
-        (0.75 * np.cos(angle) + 0.25 * np.cos(3 * angle)) * np.cos(angle)
-        for angle in (np.pi * size * along[rows], np.pi * size * across[columns])
-    ]
-    return float((inside * np.square(1 - np.outer(*shown))).sum()), max(finer, 0.0)
+    along, across, inside = np.abs(np.fft.fftfreq(ny)), np.fft.rfftfreq(nx), spectrum
+    total = float((spectrum @ weights).sum())
+    for number in range(n_levels + 1):
+        limit = 0.5 / 2**number
+        rows, columns = np.flatnonzero(along <= limit), np.flatnonzero(across <= limit)
+        if rows.size < along.size or columns.size < across.size:
+            inside = inside[rows][:, columns]
+            along, across, weights = along[rows], across[columns], weights[columns]
+        # Means over two pixels, and linear interpolation between them, show this of a wave.
+        of_rows, of_columns = (
+            (0.75 * np.cos(angle) + 0.25 * np.cos(3 * angle)) * np.cos(angle)
+            for angle in (np.pi * 2**number * along, np.pi * 2**number * across)
+        )
+        shown = of_rows @ inside @ (of_columns * weights)
+        shown_twice = np.square(of_rows) @ inside @ (np.square(of_columns) * weights)
+        all_of = float((inside @ weights).sum())
+        told.append(max(float(all_of - 2 * shown + shown_twice), 0.0))
+        finer.append(max(total - all_of, 0.0))
+    return told, finer
