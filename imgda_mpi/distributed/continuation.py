@@ -22,8 +22,8 @@ from imgda_mpi.numerics.pyramid import (
     variances_of_levels,
 )
 
-MOST_KRIGED = 2000  # pixels of the last level
-N_STEPS = (2, 4, 6)
+MOST_KRIGED = 1200  # pixels of the last level
+N_STEPS = (2, 4, 8)
 """Of the relaxation of each level, from the finest on; the last number is that of all coarser ones, on which steps cost
 little."""
 SHARED_LEVELS = ALIGNED.bit_length() - 1  # that ranks have their own rows of, at most: coarser ones are on rank 0

@@ -35,10 +35,12 @@ class WedgePowers:
 
     def __init__(self, transform: CurveletTransform, comm: MPI.Intracomm) -> None:
         self.transform, self.image_rows = transform, ImageRows(comm, transform.layout.image_shape)
-        self._chunks = Rectangle(transform.layout, 1, comm.size).chunks(comm.rank)
-        self.scale: IntArray = np.array([wedge.scale for wedge in transform.layout.wedges])
-        white = np.ones(padded_spectrum(transform.layout.image_shape))
-        every = [transform.inner_products(white, chunk) for chunk in transform.layout.chunks]
+        layout, chunks = transform.layout, Rectangle(transform.layout, 1, comm.size).chunks(comm.rank)
+        number_of = {wedge.start: number for number, wedge in enumerate(layout.wedges)}
+        self._chunks = {number_of[chunk.start]: chunk for chunk in chunks}
+        self.scale: IntArray = np.array([wedge.scale for wedge in layout.wedges])
+        white = np.ones(padded_spectrum(layout.image_shape))
+        every = [transform.inner_products(white, chunk) for chunk in layout.chunks]
         self.norms: FloatArray = np.concatenate(every)
 
     def of(self, rows: FloatArray, other: FloatArray | None = None) -> FloatArray:
@@ -49,8 +51,7 @@ class WedgePowers:
         """
         product = self.image_rows.product_of_spectra(rows, rows if other is None else other)
         powers = np.zeros(len(self.transform.layout.wedges))
-        for chunk in self._chunks:
-            first = self.transform.layout.wedges.index(chunk.wedges[0])
+        for first, chunk in self._chunks.items():
             powers[first : first + len(chunk.wedges)] = self.transform.inner_products(product, chunk)
         # Every wedge is on one rank: to the others' zeros nothing is added that could be rounded.
         self.image_rows.comm.Allreduce(MPI.IN_PLACE, powers)
@@ -60,9 +61,8 @@ class WedgePowers:
         """Number, wedge and coefficients (stop - start,) of an image (ny, nx), of the own wedges. Not collective."""
         spectrum = self.transform.empty_spectrum()
         self.transform.to_spectrum(image.astype(self.transform.dtype), spectrum)
-        for chunk in self._chunks:
+        for first, chunk in self._chunks.items():
             values = self.transform.to_coefficients(spectrum, chunk)
-            first = self.transform.layout.wedges.index(chunk.wedges[0])
             for number, wedge in enumerate(chunk.wedges, first):
                 yield number, wedge, values[wedge.start - chunk.start : wedge.stop - chunk.start]
 

@@ -90,7 +90,7 @@ def random_signs(shape: tuple[int, int], *, seed: int, time: datetime, member: i
     Parameters and errors are those of `perturbation`.
     """
     noise = perturbation(shape, seed=seed, time=time, kind="signs", member=member)
-    return np.where(noise < 0, -1.0, 1.0)
+    return np.copysign(1.0, noise)
 
 
 @dataclass(frozen=True)
