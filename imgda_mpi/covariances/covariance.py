@@ -54,6 +54,13 @@ class Covariance(ABC):
         """S times an image, (n_own, nx). Collective."""
         return self.apply(rows) + self.apply_coherent(rows)
 
+    def observed_signal(self, observations: Observations) -> Callable[[FloatArray], FloatArray]:
+        """H S H^T of own rows (n_own, nx) that are 0 where nothing is observed. Not collective; calling it is.
+
+        The observations, own rows, have H.
+        """
+        return lambda rows: observations.apply(self.apply_signal(rows))
+
     def parts(self, rows: FloatArray) -> dict[str, FloatArray]:
         """B times an image (n_own, nx), as far as it follows features of the place: by their groups. Collective."""
         return {}

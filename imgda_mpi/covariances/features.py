@@ -71,6 +71,17 @@ class FeaturedCovariance(Covariance):
         of_features = self._features.spread(self._variances * self._features.of(rows))
         return self._wedges.apply_signal(rows) + of_features
 
+    def observed_signal(self, observations: Observations) -> Callable[[FloatArray], FloatArray]:
+        """H S H^T of own rows, with the features of what is observed alone. Not collective; calling it is."""
+        of_wedges, seen = self._wedges.observed_signal(observations), self._features_of(observations)
+
+        def signal(rows: FloatArray) -> FloatArray:
+            result = of_wedges(rows)
+            result += seen.spread(self._variances * seen.of(rows))
+            return result
+
+        return signal
+
     def parts(self, rows: FloatArray) -> dict[str, FloatArray]:
         """B times an image (n_own, nx), by the group of features that it comes from. Collective."""
         weights, group = (1 - self._share) * self._variances * self._features.of(rows), self._features.group
@@ -107,7 +118,11 @@ class FeaturedCovariance(Covariance):
         if self._near is not None:
             return self._near.with_variances(self._variances)
         invert = self._wedges.preconditioner(innovation)
-        return Woodbury(invert, self._features, self._variances, innovation.observed)
+        return Woodbury(invert, self._features_of(innovation), self._variances, innovation.observed)
+
+    def _features_of(self, observations: Observations) -> CellFeatures:
+        """Those of what is observed."""
+        return self._features.within(observations.observed) if self._near is None else self._near.features
 
     def _facts_of(self, name: str, number: int) -> dict[str, Fact]:
         """Of a group of features."""
@@ -135,12 +150,13 @@ class Woodbury:
     Parameters
     ----------
     invert : G, which is symmetric and positive definite on the observed pixels
-    features : Z
+    features : Z of what is observed
     variances : v, (n_features,) (m3 m-3)2
     observed : (n_own, nx)
 
     Attributes
     ----------
+    features : as given
     traces : of Z_g^T P Z_g with the features of each group and P what this applies, (n_groups,) (m3 m-3)-2
     """
 
@@ -151,15 +167,14 @@ class Woodbury:
         variances: FloatArray,
         observed: BoolArray,
     ) -> None:
-        self._invert, self._features, self._rows = invert, features, features.image_rows
+        self._invert, self.features, self._rows = invert, features, features.image_rows
         n_features = variances.size
         # G Z on the observed pixels, block by block: single precision is enough to precondition with.
         self._observed = {n: np.flatnonzero(observed[block]) for n, block in self._rows.own_blocks.items()}
         self._inverted = {n: np.empty((n_features, seen.size), np.float32) for n, seen in self._observed.items()}
         products = np.empty((n_features, n_features))
         for number in range(n_features):
-            feature = features.spread(np.eye(1, n_features, number)[0])
-            inverted = np.where(observed, invert(np.where(observed, feature, 0.0)), 0.0)
+            inverted = invert(features.spread(np.eye(1, n_features, number)[0]))
             products[number] = features.of(inverted)
             for n, seen in self._observed.items():
                 self._inverted[n][number] = inverted[self._rows.own_blocks[n]].ravel()[seen]
@@ -177,7 +192,7 @@ class Woodbury:
         inner = np.eye(root.size) + root[:, None] * products * root
         self._inner = root[:, None] * np.linalg.inv(inner) * root
         of_features = np.diag(products - products @ self._inner @ products)
-        self.traces = np.bincount(self._features.group, of_features, len(self._features.names))
+        self.traces = np.bincount(self.features.group, of_features, len(self.features.names))
 
     def __call__(self, rows: FloatArray) -> FloatArray:
         """P times an image, (n_own, nx)."""

@@ -28,7 +28,7 @@ class ObservedSystem:
     def __init__(self, image_rows: ImageRows, covariance: Covariance, observations: Observations) -> None:
         self._image_rows, self._covariance = image_rows, covariance
         self._observations = observations.rows(image_rows.own)
-        self._noise = self._observations.noise
+        self._noise, self._signal = self._observations.noise, covariance.observed_signal(self._observations)
         self.precondition = covariance.preconditioner(self._observations)
 
     def solve(self, innovation: FloatArray, tolerance: float = TOLERANCE, start: FloatArray | None = None) -> Solution:
@@ -73,7 +73,6 @@ class ObservedSystem:
         return self._observations.adjoint(solution)
 
     def _apply(self, rows: FloatArray) -> FloatArray:
-        # Rows are 0 where nothing is observed, and H^T leaves them as they are.
-        result = self._observations.apply(self._covariance.apply_signal(rows))
+        result = self._signal(rows)
         result += self._noise * rows
         return result

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 
 import numpy as np
 from scipy.sparse import csr_array, hstack
@@ -48,6 +49,14 @@ class CellFeatures:
             inside = slice((first + block.start) * nx, (first + block.stop) * nx)
             self._land[number] = np.flatnonzero(cells[inside])
             self._of_land[number] = csr_array(hstack([one[inside][self._land[number]] for one in every]))
+
+    def within(self, observed: BoolArray) -> CellFeatures:
+        """H Z: the same on observed cells (n_own, nx), 0 on all others. Not collective."""
+        other, blocks = copy(self), self.image_rows.own_blocks
+        seen = {number: observed[blocks[number]].ravel()[land] for number, land in self._land.items()}
+        other._land = {number: land[seen[number]] for number, land in self._land.items()}
+        other._of_land = {number: matrix[np.flatnonzero(seen[number])] for number, matrix in self._of_land.items()}
+        return other
 
     def of(self, rows: FloatArray) -> FloatArray:
         """Z^T x (n_features,) of an image's own rows (n_own, nx). Collective; the same on every rank."""
