@@ -52,7 +52,7 @@ class Level:
         self, number: int, offsets: IntArray, counts: Image, confidence: Image, within: tuple[int, int], rank: int
     ) -> None:
         self.offsets, self._within = offsets, within
-        self.steps = steps_of(N_STEPS[min(number, len(N_STEPS) - 1)])
+        self.steps = steps_of(n_steps_of(number))
         holders = np.flatnonzero(np.diff(offsets)).tolist()
         place = holders.index(rank) if rank in holders else 0
         self.neighbours = holders[place - 1], holders[(place + 1) % len(holders)]
@@ -238,6 +238,11 @@ def n_levels_of(shape: tuple[int, int]) -> int:
     while math.prod(-(-length // 2**n_levels) for length in shape) > MOST_KRIGED:
         n_levels += 1
     return n_levels
+
+
+def n_steps_of(number: int) -> int:
+    """Steps of a level, 0 being the finest."""
+    return N_STEPS[min(number, len(N_STEPS) - 1)]
 
 
 def half_of(fine: Image) -> Image:

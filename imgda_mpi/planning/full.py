@@ -10,13 +10,13 @@ import numpy as np
 
 from imgda_mpi.arrays import FloatArray, IntArray
 from imgda_mpi.covariances.features import N_IMAGES
-from imgda_mpi.distributed.continuation import SHARED_LEVELS, n_levels_of
+from imgda_mpi.distributed.continuation import SHARED_LEVELS, n_levels_of, n_steps_of
 from imgda_mpi.distributed.image_rows import ALIGNED, blocks_of
 from imgda_mpi.distributed.rectangle import Rectangle
 from imgda_mpi.planning.case import REAL, Case, complex_flops, real_flops
 
 # Counts that the solver's own constants do not tell; `tools/benchmark_full.py` prints what real updates take.
-ITERATIONS = 34
+ITERATIONS = 27
 """Of conjugate gradients in all systems, as usual for images with gaps, whatever their size; one without gaps takes a
 quarter, signals that fall off steeply under little noise several times as many."""
 
@@ -169,14 +169,18 @@ class FullCost:
         (ny, nx), holders = self.case.layout.image_shape, self.rows > 0
         n_shared = min(SHARED_LEVELS, n_levels_of((ny, nx)))
         is_shared = holders & (np.count_nonzero(holders) > 1)
-        # Each goes twice through the pyramid, and smooths three times at its foot.
-        of_levels = 7 * sum(nx / 2**number for number in range(n_shared)) + 2 * nx
-        coarse = SINGLE * self.rows * nx / 4**n_shared
-        messages, volume = (16 * n_shared + 4) * is_shared, 2 * SINGLE * of_levels * is_shared + 4 * coarse
-        messages[1:] += 4 * holders[1:]
-        messages[0] += 4 * np.count_nonzero(holders[1:])
-        volume[0] += 4 * (coarse[1:].sum() - coarse[0])
-        return messages, np.asarray(volume, np.int64)
+        messages, volume = 0 * self.rows, 0 * self.rows
+        for number in range(n_shared):
+            # Two rows twice in each step, there and back, and for the interpolation and its adjoint.
+            n_steps = n_steps_of(number)
+            messages += (8 * n_steps + 4) * is_shared
+            volume += SINGLE * (8 * n_steps + 3) * (nx // 2**number) * is_shared
+        coarse = SINGLE * self.rows * nx // 4**n_shared
+        volume += 2 * coarse
+        messages[1:] += 2 * holders[1:]
+        messages[0] += 2 * np.count_nonzero(holders[1:])
+        volume[0] += 2 * (coarse[1:].sum() - coarse[0])
+        return messages, volume
 
     @cached_property
     def flops(self) -> FloatArray:
