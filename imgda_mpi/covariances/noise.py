@@ -39,18 +39,20 @@ def observation_variances(own: OwnWedges, observed: Values, observations: Observ
     return np.maximum(variance, NOTHING)
 
 
-def powers_of_finest_modes(innovation: Observations, powers: WedgePowers, comm: MPI.Intracomm) -> FloatArray:
-    """Power of a mode at each of the three finest scales, coarsest first, (3,) (m3 m-3)2. Collective over ``comm``.
+def powers_of_finest_modes(
+    innovation: Observations, powers: WedgePowers, comm: MPI.Intracomm, n_finest: int = 3
+) -> FloatArray:
+    """Power of a mode at each of the finest scales, coarsest first, (n_finest,) (m3 m-3)2. Collective over ``comm``.
 
     It is that of the quieter positions, at the lower quartile: coasts, and the places where the background misses a
     sharp structure, do not count; white noise is everywhere. ``comm`` are the ranks of ``powers``.
 
     Returns
     -------
-    (3,) array
+    (n_finest,) array
         The same on every rank; NaN for scales of which no position is observed, and for those that there are not.
     """
-    transform, n_scales, found = powers.transform, powers.transform.geometry.n_scales, np.full(3, np.nan)
+    transform, n_scales, found = powers.transform, powers.transform.geometry.n_scales, np.full(n_finest, np.nan)
     if not innovation.observed.any():
         return found
     observed = innovation.observed.astype(np.float64)
@@ -58,14 +60,14 @@ def powers_of_finest_modes(innovation: Observations, powers: WedgePowers, comm: 
     anomalies = innovation.values - observed * innovation.values[innovation.observed].mean()
     errors, counts = WhiteErrors(transform, observed), np.zeros((n_scales + 1, BINS.size - 1), np.int64)
     for _, wedge, values in powers.coefficients(anomalies):
-        if wedge.scale > n_scales - 3:
+        if wedge.scale > n_scales - n_finest:
             step = 1 if wedge.is_real else 2
             power = transform.layout.join_parts(np.square(values, dtype=np.float64), wedge.start)[::step]
             weight = errors.variance(wedge)[::step]
             seen = weight > SEEN * weight.max()
             counts[wedge.scale] += np.histogram(np.clip(power[seen] / weight[seen], BINS[0], BINS[-1]), BINS)[0]
     comm.Allreduce(MPI.IN_PLACE, counts)
-    for place, scale in enumerate(range(n_scales - 2, n_scales + 1)):
+    for place, scale in enumerate(range(n_scales - n_finest + 1, n_scales + 1)):
         if scale > 0 and counts[scale].any():
             of_mean = OF_REAL if transform.geometry.is_real(scale) else OF_COMPLEX
             found[place] = _quartile(counts[scale]) / of_mean

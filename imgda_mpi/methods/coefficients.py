@@ -91,7 +91,7 @@ def settled_errors(
     given, innovation = problem.observations, problem.innovation
     n_observed = np.count_nonzero(innovation.observed)
     prescribed = innovation.noise_power / n_observed
-    finest = powers_of_finest_modes(innovation, powers, comm)
+    finest = powers_of_finest_modes(innovation, powers, comm, 3 if given.estimate_sd else 1)
     estimate = estimated_white_part(finest) if given.estimate_sd else float("nan")
     if np.isnan(estimate):
         sd = np.sqrt(possible_white_part(prescribed, finest[-1], share) / prescribed) * given.sd

@@ -78,14 +78,16 @@ def _positions(part: Window, spectrum: npt.NDArray[np.complex128], shape: tuple[
     # Zeros up to twice the size keep the two ends of the box from meeting.
     padded = [next_fast_len(2 * size + 1, real=True) for size in reach]
     squared = np.square(np.abs(np.fft.rfft2(part.weight, padded)))
-    autocorrelation = np.fft.irfft2(squared, padded)
-    q1, q2 = (np.arange(-size, size + 1) for size in reach)
-    product = autocorrelation[np.ix_(q1, q2)] * spectrum[np.ix_(q1 % spectrum.shape[0], q2 % spectrum.shape[1])]
+    # A q and its opposite have conjugate terms: twice the real part of half of them, those of 0 in q2 halved.
+    q1, q2 = np.arange(-reach[0], reach[0] + 1), np.arange(reach[1] + 1)
+    autocorrelation = np.fft.irfft2(squared, padded)[q1, : q2.size]
+    product = autocorrelation * spectrum[np.ix_(q1 % spectrum.shape[0], q2 % spectrum.shape[1])]
+    product[:, 0] /= 2
     # Onto the n1 x n2 differences that the positions tell apart.
-    starts = [-size % n for size, n in zip(reach, shape, strict=True)]
-    turns = [-(-(start + 2 * size + 1) // n) for start, size, n in zip(starts, reach, shape, strict=True)]
+    start = -reach[0] % shape[0]
+    turns = [-(-size // n) for size, n in zip((start + q1.size, q2.size), shape, strict=True)]
     laid_out = np.zeros((turns[0] * shape[0], turns[1] * shape[1]), dtype=np.complex128)
-    laid_out[starts[0] : starts[0] + q1.size, starts[1] : starts[1] + q2.size] = product
+    laid_out[start : start + q1.size, : q2.size] = product
     wrapped = laid_out.reshape(turns[0], shape[0], turns[1], shape[1]).sum(axis=(0, 2))
     # A sum of squares: what is below zero, far from any error, is rounding.
-    return np.asarray(np.maximum(np.fft.ifft2(wrapped).real * wrapped.size, 0.0))
+    return np.asarray(np.maximum(2 * np.fft.ifft2(wrapped).real * wrapped.size, 0.0))
