@@ -142,9 +142,7 @@ class Continuation:
         image = values if self._kriging is None else self._kriging(values)
         for number, level in reversed(list(enumerate(self._levels))):
             coarse = self._from_root(image, number)
-            interpolated(coarse, *self._beside(coarse, level), level.image)
-            level.image *= level.rest
-            level.image += level.told
+            interpolated(coarse, *self._beside(coarse, level), level.told, level.rest, level.image)
             for step in level.steps:
                 smoothed(level.image, *self._beside(level.image, level), level.smooth)
                 relax(level.image, level.smooth, *self._beside(level.smooth, level), level.told, level.rest, step)
@@ -159,12 +157,11 @@ class Continuation:
         for number, level in enumerate(self._levels):
             level.image[...] = level.even(image)
             level.told[...] = 0
-            for step in reversed(level.steps):
+            for left, step in reversed(list(enumerate(level.steps))):
                 np.multiply(level.rest, level.image, out=level.weighted)
                 smoothed(level.weighted, *self._beside(level.weighted, level), level.smooth)
-                relax_back(level.image, level.told, level.smooth, *self._beside(level.smooth, level), step)
-            level.told += level.image
-            level.image *= level.rest
+                beside = self._beside(level.smooth, level)
+                relax_back(level.image, level.told, level.smooth, *beside, level.rest, step, left == 0)
             image = self._gathered(level.image, number)
         values = image if self._kriging is None else self._kriging.adjoint(image)
         for number, level in reversed(list(enumerate(self._levels))):

@@ -44,8 +44,8 @@ def spread(coarse: Image, out: Image) -> None:
 
 
 @numba.njit(cache=True)
-def interpolated(coarse: Image, above: Image, below: Image, out: Image) -> None:
-    """The image (2 m, 2 n) that goes linearly from centre to centre of a coarse one, (m, n)."""
+def interpolated(coarse: Image, above: Image, below: Image, given: Image, rest: Image, out: Image) -> None:
+    """G + (1 - c) P u of a coarse image u (m, n), with P linear from centre to centre; all others are (2 m, 2 n)."""
     m, n = coarse.shape
     line = np.empty(n + 2, np.float32)
     for i in range(2 * m):
@@ -55,13 +55,14 @@ def interpolated(coarse: Image, above: Image, below: Image, out: Image) -> None:
             line[j + 1] = NEAR * near[j] + FAR * far[j]
         line[0], line[n + 1] = line[n], line[1]
         for j in range(n):
-            out[i, 2 * j] = NEAR * line[j + 1] + FAR * line[j]
-            out[i, 2 * j + 1] = NEAR * line[j + 1] + FAR * line[j + 2]
+            left, right = NEAR * line[j + 1] + FAR * line[j], NEAR * line[j + 1] + FAR * line[j + 2]
+            out[i, 2 * j] = given[i, 2 * j] + rest[i, 2 * j] * left
+            out[i, 2 * j + 1] = given[i, 2 * j + 1] + rest[i, 2 * j + 1] * right
 
 
 @numba.njit(cache=True)
 def gathered(fine: Image, above: Image, below: Image, out: Image) -> None:
-    """The adjoint of `interpolated`: from a fine image (2 m, 2 n) to a coarse one, (m, n)."""
+    """P^T, the adjoint of linear interpolation: from a fine image (2 m, 2 n) to a coarse one, (m, n)."""
     m, n = fine.shape[0] // 2, fine.shape[1] // 2
     line = np.empty(2 * n + 2, np.float32)
     for i in range(m):
@@ -118,7 +119,9 @@ def relax(image: Image, smooth: Image, above: Image, below: Image, given: Image,
 
 
 @numba.njit(cache=True)
-def relax_back(image: Image, told: Image, smooth: Image, above: Image, below: Image, step: float) -> None:
+def relax_back(
+    image: Image, told: Image, smooth: Image, above: Image, below: Image, rest: Image, step: float, is_last: bool
+) -> None:
     """The adjoint of `relax`, in place.
 
     Parameters
@@ -126,7 +129,8 @@ def relax_back(image: Image, told: Image, smooth: Image, above: Image, below: Im
     image : (m, n)
     told : what of it comes from g, to which this step's is added, (m, n)
     smooth, above, below : K (1 - c) image, and its rows above and below
-    step : of `relax`
+    rest, step : of `relax`
+    is_last : whether no other step comes: the image is then of what the steps start from, g + (1 - c) P u
     """
     m, n = image.shape
     line, whole, kept = np.empty(n + 2, np.float32), np.float32(step), np.float32(1 - step)
@@ -139,8 +143,12 @@ def relax_back(image: Image, told: Image, smooth: Image, above: Image, below: Im
         line[0], line[n + 1] = line[n], line[1]
         for j in range(n):
             again = MIDDLE * line[j + 1] + SIDE * (line[j] + line[j + 2])
+            earlier = kept * image[i, j] + whole * (middle[j] + (middle[j] - again))
             told[i, j] += whole * image[i, j]
-            image[i, j] = kept * image[i, j] + whole * (middle[j] + (middle[j] - again))
+            if is_last:
+                told[i, j] += earlier
+                earlier *= rest[i, j]
+            image[i, j] = earlier
 
 
 def variances_of_levels(spectrum: FloatArray, shape: tuple[int, int], n_levels: int) -> tuple[list[float], list[float]]:

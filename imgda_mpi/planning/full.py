@@ -29,7 +29,7 @@ N_WHOLE = 1  # images that are put together on every rank: the increment
 N_INNER = 3  # inner products in an iteration
 N_PRECONDITIONERS, N_PROBED = 2, 6  # each made with a filter for each feature; images that traces are corrected with
 N_SPREAD = 58  # products with all features beside those of iterations and preconditioners
-ESTIMATED_SCALES = 3  # finest ones, whose coefficients the observation errors are settled with
+ESTIMATED_SCALES = 1  # the finest, whose coefficients the prescribed observation errors are compared with
 
 # Work beside FFTs in double precision, by the time it takes, in operations of these: `tools/benchmark_full.py
 # --constants` on an Intel Xeon at 2.5 GHz, about the means of 128 x 256, 360 x 720 and 720 x 1440 pixels.
