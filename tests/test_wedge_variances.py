@@ -95,10 +95,19 @@ def test_gaps_spread_no_power_in_the_most_likely_variances(rng: np.random.Genera
 
 def test_likelier_variances_stay_where_the_innovation_is_as_expected() -> None:
     variances, expected, scale = np.array([2.0, 0.5, 0.5]), np.array([50.0, 40.0, 0.0]), np.array([1, 2, 2])
-    n = np.array([120.0, 60.0, 10.0])
-    np.testing.assert_allclose(likelier_variances(variances, expected, expected, n, scale), variances, rtol=1e-15)
-    nothing = np.zeros(3)
-    np.testing.assert_array_equal(likelier_variances(nothing, nothing, nothing, n, scale), nothing)
+    n, nothing = np.array([120.0, 60.0, 0.0]), np.zeros(3)
+    found = likelier_variances(variances, expected, expected, n, 2 * n, scale)
+    np.testing.assert_allclose(found, variances, rtol=1e-15)
+    np.testing.assert_array_equal(likelier_variances(nothing, nothing, nothing, n, n, scale), nothing)
+
+
+@pytest.mark.parametrize("estimate", [0.1, 0.01, 0.0, -5.0])
+def test_an_estimate_of_few_modes_cannot_make_a_variance_huge(estimate: float) -> None:
+    """Two images of random signs may say next to nothing of a wedge of few modes, or less."""
+    n, s, r = np.array([20.0]), np.array([40.0]), 0.5
+    weighted = n / (s + r)
+    (found,) = likelier_variances(s, weighted, np.array([estimate]), n, n * r, np.array([1]))
+    assert s[0] < found <= 3 * s[0]
 
 
 @pytest.mark.parametrize("signal", [100.0, 1.0, 0.01, 0.0])
@@ -109,7 +118,7 @@ def test_steps_find_the_variance_of_modes_that_are_alike(signal: float) -> None:
         for _ in range(8):
             total = so_far + r
             weighted, expected = n * (signal + r) / total**2, n / total
-            (so_far,) = likelier_variances(np.array([so_far]), weighted, expected, n, scale)
+            (so_far,) = likelier_variances(np.array([so_far]), weighted, expected, n, n * r, scale)
         assert so_far == pytest.approx(signal, rel=0.02, abs=1e-4)
 
 

@@ -79,10 +79,10 @@ class Signal:
             for image, start in zip(images, self.solved or repeat(None), strict=False)
         )
         weighted, *probed = solved
-        observed = powers.norms * np.count_nonzero(innovation.observed)
+        observed, noise = powers.norms * np.count_nonzero(innovation.observed), powers.norms * innovation.noise_power
         products = [powers.of(sign[own], solved) for sign, solved in zip(probes, probed, strict=True)]
         of_innovation, expected = powers.of(weighted), np.mean(products, axis=0)
-        wedges = likelier_variances(self.wedges, of_innovation, expected, observed, powers.scale)
+        wedges = likelier_variances(self.wedges, of_innovation, expected, observed, noise, powers.scale)
         groups, near = self.groups, None
         if features is not None and isinstance(system.precondition, Woodbury):
             traces = [

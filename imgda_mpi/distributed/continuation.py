@@ -30,15 +30,14 @@ SHARED_LEVELS = ALIGNED.bit_length() - 1  # that ranks have their own rows of, a
 
 
 class Level:
-    """Own rows of one resolution of the pyramid, with zeros at the end to an even number of rows and columns.
+    """Own rows of one resolution of the pyramid.
 
     Parameters
     ----------
     number : of the level, 0 being the finest
-    offsets : (size + 1,) rows of each rank
+    offsets : (size + 1,) rows of each rank, made even in number by one more at the end
     counts : w, how many values a pixel has, (n_own, n)
     confidence : c in their mean, (n_own, n)
-    within : (n_rows, n_columns) without the zeros at the end
 
     Attributes
     ----------
@@ -48,10 +47,8 @@ class Level:
     image, told, smooth, weighted : what calls write to, (n_own, n)
     """
 
-    def __init__(
-        self, number: int, offsets: IntArray, counts: Image, confidence: Image, within: tuple[int, int], rank: int
-    ) -> None:
-        self.offsets, self._within = offsets, within
+    def __init__(self, number: int, offsets: IntArray, counts: Image, confidence: Image, rank: int) -> None:
+        self.offsets = offsets
         self.steps = steps_of(n_steps_of(number))
         holders = np.flatnonzero(np.diff(offsets)).tolist()
         place = holders.index(rank) if rank in holders else 0
@@ -59,19 +56,6 @@ class Level:
         self.gain = np.divide(confidence, counts, out=np.zeros_like(counts), where=counts > 0)
         self.rest = 1 - confidence
         self.image, self.told, self.smooth, self.weighted = (np.zeros_like(counts) for _ in range(4))
-
-    def even(self, rows: Image) -> Image:
-        """Rows with zeros at the end."""
-        if rows.shape == self.image.shape:
-            return rows
-        whole = np.zeros_like(self.image)
-        self.cut(whole)[...] = rows
-        return whole
-
-    def cut(self, rows: Image) -> Image:
-        """Rows without what `even` has added."""
-        n_rows, n_columns = self._within
-        return rows[:n_rows, :n_columns]
 
 
 class Continuation:
@@ -111,21 +95,21 @@ class Continuation:
         self._unseen = 1 - self._observed
         white = float(spectrum.min())
         spectrum, noise = spectrum - white, noise + white
-        offsets, shape, counts = image_rows.offsets, image_rows.shape, self._observed
-        n_levels = n_levels_of(shape)
+        offsets, n_rows, counts = image_rows.offsets, image_rows.shape[0], self._observed
+        n_levels = n_levels_of(image_rows.shape)
         self._n_shared = min(n_levels, SHARED_LEVELS)
         told, finer = variances_of_levels(spectrum, image_rows.shape, n_levels)
         for number in range(n_levels):
-            within = counts.shape
-            offsets, shape, counts = self._even(offsets, shape, counts)
             seen = counts > 0
             error = (noise + finer[number] * np.maximum(1 - counts[seen] / 4**number, 0)) / counts[seen]
             confidence = np.zeros_like(counts)
             confidence[seen] = told[number] / (told[number] + error)
-            self._levels.append(Level(number, offsets, counts, confidence, within, self._comm.rank))
-            counts, shape, offsets = self._pooled(counts, number), (shape[0] // 2, shape[1] // 2), offsets // 2
+            # One row more of the last rank that has some.
+            offsets = np.where(offsets == n_rows, n_rows + n_rows % 2, offsets)
+            self._levels.append(Level(number, offsets, counts, confidence, self._comm.rank))
+            counts, n_rows, offsets = self._pooled(counts, number), (n_rows + 1) // 2, offsets // 2
             if number + 1 == self._n_shared:
-                offsets = np.minimum(np.arange(self._comm.size + 1), 1) * shape[0]
+                offsets = np.minimum(np.arange(self._comm.size + 1), 1) * n_rows
         has_coarsest = image_rows.comm.rank == 0
         self._kriging = (
             CoarseKriging(counts, spectrum, image_rows.shape, n_levels, noise, finer[-1]) if has_coarsest else None
@@ -136,7 +120,6 @@ class Continuation:
         known = rows.astype(np.float32)
         values = known
         for number, level in enumerate(self._levels):
-            values = level.even(values)
             np.multiply(level.gain, values, out=level.told)
             values = self._pooled(values, number)
         image = values if self._kriging is None else self._kriging(values)
@@ -146,7 +129,7 @@ class Continuation:
             for step in level.steps:
                 smoothed(level.image, *self._beside(level.image, level), level.smooth)
                 relax(level.image, level.smooth, *self._beside(level.smooth, level), level.told, level.rest, step)
-            image = level.cut(level.image)
+            image = level.image
         image *= self._unseen
         known += image
         return known
@@ -155,7 +138,7 @@ class Continuation:
         """E^T x, (n_own, nx), of an image x (n_own, nx). Collective."""
         image = rows * self._unseen
         for number, level in enumerate(self._levels):
-            level.image[...] = level.even(image)
+            level.image[...] = image
             level.told[...] = 0
             for left, step in reversed(list(enumerate(level.steps))):
                 np.multiply(level.rest, level.image, out=level.weighted)
@@ -167,30 +150,24 @@ class Continuation:
         for number, level in reversed(list(enumerate(self._levels))):
             level.told *= level.gain
             spread(self._from_root(values, number), level.told)
-            values = level.cut(level.told)
+            values = level.told
         result = rows + values
         result *= self._observed
         return result
 
     def _pooled(self, fine: Image, number: int) -> Image:
         """Sums over the pixels of the level below a number."""
+        fine = even(fine)
         coarse = half_of(fine)
         pooled(fine, coarse)
         return self._to_root(coarse, number)
 
     def _gathered(self, fine: Image, number: int) -> Image:
         """The adjoint of an interpolation to a level."""
+        fine = even(fine)
         coarse = half_of(fine)
         gathered(fine, *self._beside(fine, self._levels[number]), coarse)
         return self._to_root(coarse, number)
-
-    def _even(self, offsets: IntArray, shape: tuple[int, int], rows: Image) -> tuple[IntArray, tuple[int, int], Image]:
-        """A level with an even number of rows, by one more of the last rank that has some, and of columns."""
-        ny, nx = shape
-        more, wider = ny % 2, nx % 2
-        has_last = offsets[self._comm.rank] < ny == offsets[self._comm.rank + 1]
-        rows = np.pad(rows, [(0, more if has_last else 0), (0, wider)])
-        return np.where(offsets == ny, ny + more, offsets), (ny + more, nx + wider), rows
 
     def _beside(self, rows: Image, level: Level) -> tuple[Image, Image]:
         """The rows above and below the own ones, of a level or of half its resolution."""
@@ -219,7 +196,7 @@ class Continuation:
         """The way back."""
         if number + 1 != self._n_shared or self._comm.size == 1:
             return whole
-        n_columns = self._levels[number].gain.shape[1] // 2
+        n_columns = (self._levels[number].gain.shape[1] + 1) // 2
         counts = np.diff(self._levels[number].offsets // 2) * n_columns
         rows = np.empty((counts[self._comm.rank] // n_columns, n_columns), np.float32)
         sent = [np.ascontiguousarray(whole), counts, MPI.FLOAT] if self._comm.rank == 0 else None
@@ -240,6 +217,12 @@ def n_levels_of(shape: tuple[int, int]) -> int:
 def n_steps_of(number: int) -> int:
     """Steps of a level, 0 being the finest."""
     return N_STEPS[min(number, len(N_STEPS) - 1)]
+
+
+def even(rows: Image) -> Image:
+    """Rows with zeros at the end to an even number of rows and columns: of the last rank that has rows."""
+    missing = [(0, length % 2) for length in rows.shape]
+    return np.pad(rows, missing) if any(more for _, more in missing) else rows
 
 
 def half_of(fine: Image) -> Image:

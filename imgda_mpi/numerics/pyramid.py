@@ -1,8 +1,8 @@
 """Images at half the resolution and back: sums of 2 x 2 pixels, linear interpolation, smoothing; with their adjoints.
 
 Images are float32, rows are those of a rank, columns are closed end to end. ``above`` and ``below`` are the rows (n,)
-next to the first and the last one. Rows and columns of the finer image are even in number. Results go to ``out``: new
-arrays would have to be cleared by the system each time.
+next to the first and the last one. Of a finer image the last row and column may be missing where it is written, and are
+there where it is read. Results go to ``out``: new arrays would have to be cleared by the system each time.
 """
 
 from __future__ import annotations
@@ -35,12 +35,14 @@ def pooled(fine: Image, out: Image) -> None:
 @numba.njit(cache=True)
 def spread(coarse: Image, out: Image) -> None:
     """The adjoint of `pooled`: each value (m, n) is added to all of its 2 x 2 pixels, (2 m, 2 n)."""
-    m, n = coarse.shape
-    for i in range(2 * m):
+    n_rows, n_columns = out.shape
+    for i in range(n_rows):
         row = coarse[i // 2]
-        for j in range(n):
+        for j in range(n_columns // 2):
             out[i, 2 * j] += row[j]
             out[i, 2 * j + 1] += row[j]
+        if n_columns % 2:
+            out[i, n_columns - 1] += row[n_columns // 2]
 
 
 @numba.njit(cache=True)
@@ -48,16 +50,20 @@ def interpolated(coarse: Image, above: Image, below: Image, given: Image, rest: 
     """G + (1 - c) P u of a coarse image u (m, n), with P linear from centre to centre; all others are (2 m, 2 n)."""
     m, n = coarse.shape
     line = np.empty(n + 2, np.float32)
-    for i in range(2 * m):
+    n_rows, n_columns = out.shape
+    for i in range(n_rows):
         near, other = coarse[i // 2], i // 2 + 2 * (i % 2) - 1
         far = above if other < 0 else below if other == m else coarse[other]
         for j in range(n):
             line[j + 1] = NEAR * near[j] + FAR * far[j]
         line[0], line[n + 1] = line[n], line[1]
-        for j in range(n):
+        for j in range(n_columns // 2):
             left, right = NEAR * line[j + 1] + FAR * line[j], NEAR * line[j + 1] + FAR * line[j + 2]
             out[i, 2 * j] = given[i, 2 * j] + rest[i, 2 * j] * left
             out[i, 2 * j + 1] = given[i, 2 * j + 1] + rest[i, 2 * j + 1] * right
+        if n_columns % 2:
+            left = NEAR * line[n] + FAR * line[n - 1]
+            out[i, n_columns - 1] = given[i, n_columns - 1] + rest[i, n_columns - 1] * left
 
 
 @numba.njit(cache=True)

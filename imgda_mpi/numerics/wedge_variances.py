@@ -44,7 +44,12 @@ def innovation_variances(powers: FloatArray, observed: FloatArray, noise: FloatA
 
 
 def likelier_variances(
-    variances: FloatArray, weighted: FloatArray, expected: FloatArray, observed: FloatArray, scale: IntArray
+    variances: FloatArray,
+    weighted: FloatArray,
+    expected: FloatArray,
+    observed: FloatArray,
+    noise: FloatArray,
+    scale: IntArray,
 ) -> FloatArray:
     """One step of the wedges' variances towards the most likely ones, given the observed pixels as they lie.
 
@@ -52,24 +57,30 @@ def likelier_variances(
     ----------
     variances : s_w so far, (n_wedges,) (m3 m-3)2, the shape and unit of what comes back
     weighted : powers of z = M^-1 d, with the innovation d and its covariance M = H S H^T + R, (n_wedges,) (m3 m-3)-2
-    expected : of them if ``variances`` are right, trace(M^-1 H C_w^T C_w H^T), (n_wedges,) (m3 m-3)-2
-    observed, scale : as of `innovation_variances`
+    expected : of them if ``variances`` are right, trace(M^-1 H C_w^T C_w H^T), an estimate, (n_wedges,) (m3 m-3)-2
+    observed, noise, scale : as of `innovation_variances`
 
     Notes
     -----
+    By v^T M^-1 v >= |v|^4 / v^T M v the expected powers are at least those of a wedge that has its own signal, the
+    noise and what gaps and coasts bring from others. An estimate for a wedge of few modes can be far below, or
+    negative: at least that is taken of which the others bring as much as its own and the noise.
+
     The slope of the log likelihood of d along s_w is half of ``weighted`` - ``expected``, its Fisher information about
     half of ``expected``^2 / ``observed``, as if modes were alike. Where noise hides the signal, a step is one of Fisher
     scoring; where the signal stands out, s_w ``weighted`` / ``expected``, which keeps apart what gaps and coasts mix
     (both in Harville 1977, J. Am. Stat. Assoc. 72, 320). The signal's part of the power weighs the two.
     """
+    own = variances * observed + noise
+    expected = np.maximum(expected, np.divide(observed**2, 2 * own, out=np.zeros_like(own), where=own > 0))
     information = np.divide(expected**2, observed, out=np.zeros_like(expected), where=observed > 0)
     step = np.divide(weighted - expected, information, out=np.zeros_like(expected), where=information > 0)
     stepped = variances + step
     scored = drawn(stepped, means_of_scales(stepped, information, scale), information)
     of_signal = np.maximum(variances * expected, 0.0)  # modes: n s / (s + r)
     factor = np.divide(weighted, expected, out=np.ones_like(expected), where=expected > 0)
-    own, typical = variances**2 * information, _of_scale(factor, of_signal, scale)
-    multiplied = variances * (own * factor + PRIOR_MODES * typical) / (own + PRIOR_MODES)
+    weight, typical = variances**2 * information, _of_scale(factor, of_signal, scale)
+    multiplied = variances * (weight * factor + PRIOR_MODES * typical) / (weight + PRIOR_MODES)
     part = np.divide(of_signal, observed, out=np.zeros_like(of_signal), where=observed > 0)
     visible = np.clip(_of_scale(part, observed, scale), 0.0, 1.0)
     return visible * multiplied + (1 - visible) * scored
