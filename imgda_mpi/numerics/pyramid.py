@@ -83,19 +83,25 @@ def gathered(fine: Image, above: Image, below: Image, out: Image) -> None:
 
 
 @numba.njit(cache=True)
+def _smooth_row(image: Image, above: Image, below: Image, i: int, line: Image, out: Image) -> None:
+    """Row i, (n,), of an image (m, n) that is smoothed; ``line`` (n + 2,) is overwritten."""
+    m, n = image.shape
+    before, middle = above if i == 0 else image[i - 1], image[i]
+    after = below if i + 1 == m else image[i + 1]
+    for j in range(n):
+        line[j + 1] = MIDDLE * middle[j] + SIDE * (before[j] + after[j])
+    line[0], line[n + 1] = line[n], line[1]
+    for j in range(n):
+        out[j] = MIDDLE * line[j + 1] + SIDE * (line[j] + line[j + 2])
+
+
+@numba.njit(cache=True)
 def smoothed(image: Image, above: Image, below: Image, out: Image) -> None:
     """K of an image (m, n): smoothed in both directions. Its own adjoint on a closed image."""
     m, n = image.shape
     line = np.empty(n + 2, np.float32)
     for i in range(m):
-        before = above if i == 0 else image[i - 1]
-        after = below if i + 1 == m else image[i + 1]
-        middle = image[i]
-        for j in range(n):
-            line[j + 1] = MIDDLE * middle[j] + SIDE * (before[j] + after[j])
-        line[0], line[n + 1] = line[n], line[1]
-        for j in range(n):
-            out[i, j] = MIDDLE * line[j + 1] + SIDE * (line[j] + line[j + 2])
+        _smooth_row(image, above, below, i, line, out[i])
 
 
 @numba.njit(cache=True)
@@ -110,17 +116,11 @@ def relax(image: Image, smooth: Image, above: Image, below: Image, given: Image,
     step : of which 1 goes all the way
     """
     m, n = image.shape
-    line, whole = np.empty(n + 2, np.float32), np.float32(step)
+    line, again, whole = np.empty(n + 2, np.float32), np.empty(n, np.float32), np.float32(step)
     for i in range(m):
-        before = above if i == 0 else smooth[i - 1]
-        after = below if i + 1 == m else smooth[i + 1]
-        middle = smooth[i]
+        _smooth_row(smooth, above, below, i, line, again)
         for j in range(n):
-            line[j + 1] = MIDDLE * middle[j] + SIDE * (before[j] + after[j])
-        line[0], line[n + 1] = line[n], line[1]
-        for j in range(n):
-            again = MIDDLE * line[j + 1] + SIDE * (line[j] + line[j + 2])
-            flat = middle[j] + (middle[j] - again)
+            flat = smooth[i, j] + (smooth[i, j] - again[j])
             image[i, j] += whole * (given[i, j] + rest[i, j] * flat - image[i, j])
 
 
@@ -139,17 +139,12 @@ def relax_back(
     is_last : whether no other step comes: the image is then of what the steps start from, g + (1 - c) P u
     """
     m, n = image.shape
-    line, whole, kept = np.empty(n + 2, np.float32), np.float32(step), np.float32(1 - step)
+    line, again = np.empty(n + 2, np.float32), np.empty(n, np.float32)
+    whole, kept = np.float32(step), np.float32(1 - step)
     for i in range(m):
-        before = above if i == 0 else smooth[i - 1]
-        after = below if i + 1 == m else smooth[i + 1]
-        middle = smooth[i]
+        _smooth_row(smooth, above, below, i, line, again)
         for j in range(n):
-            line[j + 1] = MIDDLE * middle[j] + SIDE * (before[j] + after[j])
-        line[0], line[n + 1] = line[n], line[1]
-        for j in range(n):
-            again = MIDDLE * line[j + 1] + SIDE * (line[j] + line[j + 2])
-            earlier = kept * image[i, j] + whole * (middle[j] + (middle[j] - again))
+            earlier = kept * image[i, j] + whole * (smooth[i, j] + (smooth[i, j] - again[j]))
             told[i, j] += whole * image[i, j]
             if is_last:
                 told[i, j] += earlier
