@@ -25,8 +25,7 @@ done
 cd "$imgda_root"
 log=$(mktemp "${TMPDIR:-/tmp}/imgda_setup.XXXXXX")
 ticker=
-# A ticker that is ended as soon as it has started would run this too, and remove what its parent goes on with.
-trap '[ "$BASHPID" != $$ ] || { rm -rf "$log" "$log".*; [ -z "$ticker" ] || kill "$ticker" 2>/dev/null; }' EXIT
+trap 'rm -rf "$log" "$log".*; [ -z "$ticker" ] || kill -KILL "$ticker" 2>/dev/null' EXIT
 
 say() { echo "setup: $*"; }
 stop() { printf 'setup: %s\n' "$@" >&2; exit 1; }
@@ -47,8 +46,8 @@ quietly() {
     tick &
     ticker=$!
     "$@" >"$log" 2>&1 </dev/null || status=$?
-    kill "$ticker" 2>/dev/null || true
-    wait "$ticker" 2>/dev/null || true
+    # Not with SIGTERM: a ticker that has only just started runs its parent's trap, and removes what that goes on with.
+    { kill -KILL "$ticker"; wait "$ticker"; } 2>/dev/null || true
     ticker=
     [ $status -ne 0 ] || return 0
     tail -n 30 "$log" >&2
