@@ -34,6 +34,9 @@ CHECKS = {
 }
 """What checks the settings of each verb."""
 
+GO_ON = ("cycle", "twin")
+"""Verbs that go on with what is in their output folder."""
+
 
 def main(argv: list[str] | None = None) -> int:
     """Run one verb and return the exit status: 0 done, 1 a fault of the program, others as of `imgda_mpi.faults`."""
@@ -49,8 +52,9 @@ def _analyse(arguments: argparse.Namespace) -> int:
         return _together(analyse_one_after_the_other)
     from imgda_mpi.settings.analysis import Settings
     from imgda_mpi.workflow.analyse import analyse
+    from imgda_mpi.workflow.output import into_new
 
-    return _on_all_ranks(arguments.settings, Settings, analyse)
+    return _on_all_ranks(arguments.settings, Settings, into_new(analyse))
 
 
 def _check(arguments: argparse.Namespace) -> int:
@@ -61,7 +65,12 @@ def _check(arguments: argparse.Namespace) -> int:
     from imgda_mpi.settings.verbs import KINDS
 
     verb = kind_of_file(arguments.settings)
-    return _on_all_ranks(arguments.settings, KINDS[verb], load(CHECKS[verb]))
+    check = load(CHECKS[verb])
+    if verb not in GO_ON:
+        from imgda_mpi.workflow.output import whatever_is_there
+
+        check = whatever_is_there(check)
+    return _on_all_ranks(arguments.settings, KINDS[verb], check)
 
 
 def _done(settings_file: Path) -> int:
@@ -142,29 +151,33 @@ def _status(arguments: argparse.Namespace) -> int:
 def _compare(arguments: argparse.Namespace) -> int:
     from imgda_mpi.settings.comparison import Comparison
     from imgda_mpi.workflow.compare import compare
+    from imgda_mpi.workflow.output import into_new
 
-    return _on_all_ranks(arguments.settings, Comparison, compare)
+    return _on_all_ranks(arguments.settings, Comparison, into_new(compare))
 
 
 def _errors(arguments: argparse.Namespace) -> int:
     from imgda_mpi.settings.errors import ErrorEstimate
     from imgda_mpi.workflow.errors import errors
+    from imgda_mpi.workflow.output import into_new
 
-    return _on_all_ranks(arguments.settings, ErrorEstimate, errors)
+    return _on_all_ranks(arguments.settings, ErrorEstimate, into_new(errors))
 
 
 def _verify(arguments: argparse.Namespace) -> int:
     from imgda_mpi.settings.verify import Verification
+    from imgda_mpi.workflow.output import into_new
     from imgda_mpi.workflow.verify import verify
 
-    return _on_all_ranks(arguments.settings, Verification, verify)
+    return _on_all_ranks(arguments.settings, Verification, into_new(verify))
 
 
 def _columns(arguments: argparse.Namespace) -> int:
     from imgda_mpi.settings.columns import ColumnsRun
     from imgda_mpi.workflow.columns import columns
+    from imgda_mpi.workflow.output import into_new
 
-    return _on_all_ranks(arguments.settings, ColumnsRun, columns)
+    return _on_all_ranks(arguments.settings, ColumnsRun, into_new(columns))
 
 
 def _plan(arguments: argparse.Namespace) -> int:
@@ -208,7 +221,7 @@ def _init(arguments: argparse.Namespace) -> int:
             do = "make it first"
             raise fault(arguments.file.parent, found="no such folder", expected="one", do=do, kind=OutputError)
         if arguments.file.exists():
-            do = "give another name or remove it"
+            do = "give another name"
             raise fault(arguments.file, found="a file that exists", expected="a new one", do=do, kind=OutputError)
         with writing(arguments.file):
             arguments.file.write_text(_start(arguments))
