@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from imgda_mpi.arguments import parser
 from imgda_mpi.console import configure_logging
 from imgda_mpi.faults import NOT_YET, ConfigError, ImgdaError, OutOfTime
+from imgda_mpi.strangers import told_from_own
 from imgda_mpi.streams import open_streams, tell
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run one verb and return the exit status: 0 done, 1 a fault of the program, others as of `imgda_mpi.faults`."""
     with open_streams():
         arguments = parser().parse_args(argv)
-        return VERBS[arguments.verb](arguments)
+        return _alone(lambda: VERBS[arguments.verb](arguments))
 
 
 def _analyse(arguments: argparse.Namespace) -> int:
@@ -78,16 +79,14 @@ def _done(settings_file: Path) -> int:
     from imgda_mpi.settings.file import read_settings
     from imgda_mpi.workflow.done import done
 
-    status = 0
-
-    def ask() -> None:
-        nonlocal status
+    def ask() -> int:
         settings = read_settings(settings_file, Settings)
-        status = 0 if done(settings) else NOT_YET
-        said = "no result yet" if status else "the whole result is there already,"
+        is_done = done(settings)
+        said = "the whole result is there already," if is_done else "no result yet"
         tell(f"{said} in {settings.output.directory}")
+        return 0 if is_done else NOT_YET
 
-    return _alone(ask) or status
+    return _alone(ask)
 
 
 def _cycle(arguments: argparse.Namespace) -> int:
@@ -289,14 +288,15 @@ VERBS = {
 }
 
 
-def _alone(work: Callable[[], object]) -> int:
+def _alone(work: Callable[[], int | None]) -> int:
+    """The exit status of some work on this process."""
     configure_logging(0)
     try:
-        work()
+        with told_from_own():
+            return work() or 0
     except ImgdaError as err:
         log.log(_level(err), "%s", err)
         return err.status
-    return 0
 
 
 def _level(error: ImgdaError) -> int:
@@ -334,7 +334,8 @@ def _together(work: Callable[[MPI.Intracomm], object]) -> int:
     message, status, level = "", 1, logging.ERROR
     try:
         check_together(os.environ, comm)
-        said = work(comm)
+        with told_from_own():
+            said = work(comm)
         if isinstance(said, str) and comm.rank == 0:
             tell(said)
     except ImgdaError as err:

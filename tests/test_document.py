@@ -64,3 +64,8 @@ def test_a_key_that_is_commented_out_may_be_uncommented(settings: type[Section])
         for name, field in section.model_fields.items():
             if not field.is_required() and field.default is None and not any(sections_of(field.annotation)):
                 assert "(default: " in str(field.description), name
+
+
+def test_keys_are_the_same_where_documentation_is_stripped() -> None:
+    done = python("-OO", "-m", "imgda_mpi", "settings")
+    assert done.stdout == documented(Settings), done.stderr
