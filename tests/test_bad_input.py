@@ -145,7 +145,10 @@ def write_where_nobody_may(case: Path) -> None:
         (lose_the_observation, f"{GLDAS}: found no such file"),
         (observe_at_another_time, "2022-06-02 13:00"),
         (observe_the_sea_alone, "no valid pixel over land"),
-        (use_the_output_folder, "analysis: found a folder that is not empty, expected a new folder"),
+        (
+            use_the_output_folder,
+            "analysis: found a folder that is not empty, without manifest.json, expected",
+        ),
         (write_where_nobody_may, "/proc: found "),
     ],
 )
