@@ -3,6 +3,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
+import cftime
 import netCDF4
 import numpy as np
 import pytest
@@ -76,20 +77,50 @@ def test_missing_times_are_refused(tmp_path: Path) -> None:
         read_cf(timed(tmp_path / "b.nc", 12, np.nan), GRID, NOON, variable="sm")
 
 
-def test_a_calendar_without_leap_days_has_the_dates_of_ours(tmp_path: Path) -> None:
+CALENDARS = ["noleap", "365_day", "julian", "all_leap", "366_day", "360_day", "standard", "proleptic_gregorian"]
+
+
+@pytest.mark.parametrize("calendar", CALENDARS)
+@pytest.mark.parametrize("day", ["2022-06-03", "2000-03-01", "1999-02-28"])
+def test_a_date_of_any_calendar_is_ours_of_the_same_name(tmp_path: Path, calendar: str, day: str) -> None:
+    year, month, number = map(int, day.split("-"))
+    units = "days since 1980-05-12"
+    days = cftime.date2num(cftime.datetime(year, month, number, 12, calendar=calendar), units, calendar)
+    # A year before and after, in which one of the dates is not there in one calendar or the other.
+    field = np.stack([FIELD, FIELD + 0.01, FIELD])
+    vector = (days + np.array([-361.0, -1e-7, 361.0]), {"units": units, "calendar": calendar})
+    path = write_image(tmp_path / "a.nc", field, ("time", "lat", "lon"), {"time": vector})
+    noon = datetime(year, month, number, 12, tzinfo=UTC)
+    image = read_cf(path, GRID, noon, variable="sm", max_time_offset=0)
+    assert image.time == noon
+    np.testing.assert_array_equal(image.values, FIELD + 0.01)
+
+
+@pytest.mark.parametrize(
+    ("calendar", "day"), [("360_day", (2022, 2, 30)), ("all_leap", (2022, 2, 29)), ("julian", (1900, 2, 29))]
+)
+def test_a_date_that_is_none_of_ours_is_passed_over_or_named(tmp_path: Path, calendar, day) -> None:
+    hours = cftime.date2num(cftime.datetime(*day, calendar=calendar), SINCE, calendar)
+    found = "{}-{:02d}-{}".format(*day)
+    with pytest.raises(InputError, match=f"time: found {found} of calendar '{calendar}', no date of ours"):
+        read_cf(timed(tmp_path / "a.nc", hours, calendar=calendar), GRID, NOON, variable="sm")
+    image = read_cf(timed(tmp_path / "a.nc", hours, 12, calendar=calendar), GRID, NOON, variable="sm")
+    np.testing.assert_array_equal(image.values, FIELD + 0.01)
+
+
+def test_the_last_moment_before_a_day_is_rounded_in_the_calendar_of_the_file(tmp_path: Path) -> None:
+    # 2020-02-28 23:59:59.99 is followed by 1 March where there is no leap day.
+    vector = (np.array([59.0 - 1e-7]), {"units": "days since 2020-01-01", "calendar": "noleap"})
+    path = write_image(tmp_path / "a.nc", FIELD[None], ("time", "lat", "lon"), {"time": vector})
+    assert read_cf(path, GRID, NOON, variable="sm").time == datetime(2020, 3, 1, tzinfo=UTC)
+
+
+def test_an_unknown_calendar_is_named(tmp_path: Path) -> None:
     path = write_image(
-        tmp_path / "a.nc",
-        FIELD[None],
-        ("time", "lat", "lon"),
-        {"time": (np.array([14 * 365 + 22.5]), {"units": "days since 2008-05-12", "calendar": "noleap"})},
+        tmp_path / "a.nc", FIELD[None], ("time", "lat", "lon"), {"time": time_vector(12, calendar="hebrew")}
     )
-    assert read_cf(path, GRID, NOON, variable="sm", max_time_offset=0).time == NOON
-
-
-@pytest.mark.parametrize("calendar", ["360_day", "julian", "all_leap"])
-def test_a_calendar_with_other_dates_is_refused_by_name(tmp_path: Path, calendar: str) -> None:
-    with pytest.raises(InputError, match=f"time: found calendar '{calendar}', expected one of standard, .*noleap"):
-        read_cf(timed(tmp_path / "a.nc", 12, calendar=calendar), GRID, NOON, variable="sm")
+    with pytest.raises(InputError, match=r"time: found calendar 'hebrew', expected one of standard, .*noleap"):
+        read_cf(path, GRID, NOON, variable="sm")
 
 
 SINCE = "hours since 2022-06-03 00:00:00"

@@ -14,7 +14,7 @@ import netCDF4
 
 from imgda_mpi.faults import ImgdaError, fault
 from imgda_mpi.netcdf import read_values, text_attribute, vectors_along
-from imgda_mpi.netcdf.dates import DATE_TEXT, SINCE, decoded
+from imgda_mpi.netcdf.dates import DATE_TEXT, SINCE, decoded_where_real
 
 NAMES = ("time", "valid_time")
 WORDS = (*NAMES, "times", "date", "dates", "datetime", "year", "month", "season", "doy", "dayofyear")
@@ -70,17 +70,23 @@ class Times:
 
     Parameters
     ----------
-    every : in the order of the file, UTC; several are the same where records are there twice
+    of_step : by the index along the dimension, UTC; several are the same where records are there twice. A record whose
+        date is none of ours is not among them.
     dimension, coordinate : as of `Chosen`
     """
 
-    every: list[datetime]
+    of_step: dict[int, datetime]
     dimension: str | None
     coordinate: str
 
+    @property
+    def every(self) -> list[datetime]:
+        """In the order of the file."""
+        return list(self.of_step.values())
+
     def at(self, time: datetime) -> Chosen:
         """What the file has of one of its times."""
-        steps = tuple(step for step, own in enumerate(self.every) if own == time)
+        steps = tuple(step for step, own in self.of_step.items() if own == time)
         apart = (abs(own - time).total_seconds() / 3600.0 for own in self.every if own != time)
         return Chosen(time, self.dimension, steps, self.coordinate, min(apart, default=math.inf))
 
@@ -98,9 +104,9 @@ def all_times(
     coordinate = _time_coordinate(path, dataset, variable, horizontal)
     if coordinate is None:
         return None
-    every = decoded(path, coordinate, read_values(path, coordinate).ravel())
+    of_step = decoded_where_real(path, coordinate, read_values(path, coordinate).ravel())
     along = next((d for d in coordinate.dimensions if d in variable.dimensions), None)
-    return Times(every, along, coordinate.name)
+    return Times(of_step, along, coordinate.name)
 
 
 def nearest_time(
