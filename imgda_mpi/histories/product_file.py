@@ -14,7 +14,7 @@ import numpy as np
 
 from imgda_mpi.arrays import BoolArray, FloatArray
 from imgda_mpi.faults import fault
-from imgda_mpi.netcdf import find_variable, horizontal_grid, opened
+from imgda_mpi.netcdf import find_variable, horizontal_grid, opened, text_attribute
 from imgda_mpi.observations.cf import source_at
 from imgda_mpi.observations.image import SURFACE_LAYER, Layer
 from imgda_mpi.observations.intervals import Interval, doubts, interval_of
@@ -23,6 +23,7 @@ from imgda_mpi.observations.masks import Mask, masked_pixels
 from imgda_mpi.observations.quality import gross_check
 from imgda_mpi.observations.selection import selected
 from imgda_mpi.observations.times import Chosen, Times, all_times
+from imgda_mpi.observations.units import overruled
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ class Wanted:
     optional : whether a file need not have all of them
     select : see `selected`
     valid_range : see `gross_check`
+    units : of the values, whatever the files say of them; None takes what they say
     mask : pixels to leave out; None uses all
     """
 
@@ -53,6 +55,7 @@ class Wanted:
     optional: bool = False
     select: Mapping[str, int | str] = field(default_factory=dict)
     valid_range: tuple[float, float]
+    units: str | None = None
     mask: Mask | None = None
 
 
@@ -61,6 +64,7 @@ class ProductFile:
 
     Parameters
     ----------
+    overruled : what to say where it gives its values other units than are wanted, see there
     found : where it has layers that are asked for, in the order of these
     nodes : its depths, where it has these in the place of layers
     grid : of its images
@@ -75,6 +79,7 @@ class ProductFile:
             raise fault(path, found="no soil moisture", expected=expected, do="give files of the product")
         self._last_mask: tuple[datetime, BoolArray] | None = None
         self._first = find_variable(path, dataset, there[0])
+        self.overruled = overruled(text_attribute(self._first, "units"), wanted.units)
         self.grid, horizontal = horizontal_grid(path, dataset, self._first)
         self.times: Times | None = all_times(path, dataset, self._first, horizontal)
         self.nodes: Nodes | None = None
@@ -121,7 +126,8 @@ class ProductFile:
             Where the values or units are not those of soil moisture.
         """
         variable = find_variable(self._path, self._dataset, name)
-        source = source_at(self._path, self._dataset, variable, [self._chosen(time)], place, stated)
+        units = self._wanted.units
+        source = source_at(self._path, self._dataset, variable, [self._chosen(time)], place, stated, units=units)
         if not source.grid.has_cells_of(self.grid):
             found, expected = "another grid", f"that of {self._first.name}"
             raise fault(self._path, name, found=found, expected=expected, do="name variables of one grid")

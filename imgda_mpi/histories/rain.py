@@ -20,8 +20,9 @@ from imgda_mpi.netcdf import find_variable, horizontal_grid, opened, resolve, te
 from imgda_mpi.observations.records import only_ones, read_record
 from imgda_mpi.observations.selection import selected
 from imgda_mpi.observations.times import Chosen, all_times, without_time
+from imgda_mpi.units import powers
 
-RATES = {"kg m-2 s-1", "kg/m2/s", "kg/m^2/s", "kg m**-2 s**-1", "mm/s", "mm s-1", "mm s**-1"}
+RATES = {powers("kg m-2 s-1"), powers("mm s-1")}
 """Units of rain, all of the same size: a millimetre is a kilogram on a square metre."""
 
 
@@ -31,7 +32,7 @@ class RainFile:
     def __init__(self, path: Path, dataset: netCDF4.Dataset, name: str, select: Mapping[str, int | str]) -> None:
         self._path, self._variable = path, find_variable(path, dataset, name)
         units = text_attribute(self._variable, "units")
-        if units.lower() not in RATES:
+        if powers(units) not in RATES:
             expected, do = "a rate, kg m-2 s-1 or mm/s", "convert it, and correct its units"
             raise fault(path, name, found=f"units '{units}'", expected=expected, do=do)
         self.grid, self._horizontal = horizontal_grid(path, dataset, self._variable)

@@ -23,7 +23,7 @@ from imgda_mpi.observations.masks import Mask, masked_pixels
 from imgda_mpi.observations.quality import VALID_RANGE
 from imgda_mpi.observations.records import only_ones, read_record
 from imgda_mpi.observations.times import Chosen, nearest_time, times_within
-from imgda_mpi.observations.units import to_volumetric
+from imgda_mpi.observations.units import overruled, to_volumetric
 
 POSSIBLE = (0.0, 1.0)  # m3 m-3: a model may hold more water than an observation can be trusted with
 
@@ -44,6 +44,7 @@ def read_cf(
     mask: Mask | None = None,
     member: int | None = None,
     window: timedelta | None = None,
+    units: str | None = None,
 ) -> ObservedImage:
     """One soil-moisture image of a CF file on the model grid.
 
@@ -65,6 +66,7 @@ def read_cf(
     member : which index of the dimension named member (or ensemble, realization) to take, where the variable has one
     window : take the mean of the records from ``time`` on to before ``time + window``, pixel by pixel where a third of
         them have a value; ``max_time_offset`` then does not count
+    units : of the values, whatever the file says of them; None takes what it says
 
     Returns
     -------
@@ -96,12 +98,20 @@ def read_cf(
         mask=mask,
         member=member,
         window=window,
+        units=units,
     )
     return observed_image(source, source.to_cells(grid, regridding), valid_range=valid_range, error=error)
 
 
 def read_member(
-    file: Path | str, grid: Grid, time: datetime, *, variable: str, layer: Layer | None, member: int
+    file: Path | str,
+    grid: Grid,
+    time: datetime,
+    *,
+    variable: str,
+    layer: Layer | None,
+    member: int,
+    units: str | None = None,
 ) -> ObservedImage:
     """The image of one member of the model on the model grid; arguments as of `read_cf`.
 
@@ -110,7 +120,7 @@ def read_member(
     InputError
         See `read_cf`.
     """
-    return read_cf(file, grid, time, variable=variable, layer=layer, member=member, valid_range=POSSIBLE)
+    return read_cf(file, grid, time, variable=variable, layer=layer, member=member, valid_range=POSSIBLE, units=units)
 
 
 def grid_of(file: Path | str, time: datetime, variable: str) -> Grid:
@@ -153,7 +163,16 @@ def _member_dimension(variable: netCDF4.Variable[Any]) -> str | None:
     return next((name for name in variable.dimensions if name.lower() in MEMBER_NAMES), None)
 
 
-def read_field(file: Path | str, grid: Grid, time: datetime, *, variable: str, max_time_offset: float) -> ObservedImage:
+def read_field(
+    file: Path | str,
+    grid: Grid,
+    time: datetime,
+    *,
+    variable: str,
+    max_time_offset: float,
+    regridding: str = "bilinear",
+    units: str | None = None,
+) -> ObservedImage:
     """A field of standard deviations on the model grid, m3 m-3; arguments as of `read_cf`, a time is not needed.
 
     Raises
@@ -162,11 +181,17 @@ def read_field(file: Path | str, grid: Grid, time: datetime, *, variable: str, m
         Where the file is missing or damaged, or has a time that is further off.
     """
     source = read_source(
-        resolve(file, time), time, variable, max_time_offset=max_time_offset, needs_time=False, is_moisture=False
+        resolve(file, time),
+        time,
+        variable,
+        max_time_offset=max_time_offset,
+        needs_time=False,
+        is_moisture=False,
+        units=units,
     )
     # No deviation is 0 or less: files have such numbers where there is none.
     positive = replace(source, values=np.where(source.values > 0, source.values, np.nan))
-    return observed_image(positive, positive.to_cells(grid, "bilinear"), valid_range=None)
+    return observed_image(positive, positive.to_cells(grid, regridding), valid_range=None)
 
 
 def read_source(
@@ -180,6 +205,7 @@ def read_source(
     mask: Mask | None = None,
     member: int | None = None,
     window: timedelta | None = None,
+    units: str | None = None,
     is_moisture: bool = True,
 ) -> SourceImage:
     """The image as the file holds it; arguments as of `read_cf`.
@@ -217,7 +243,7 @@ def read_source(
             place = Place(None, only_ones(path, variable, others))
         stands_for = check_layer(path, name, place.layer) if is_moisture else None
         at = Place(place.layer, index | place.index)
-        source = source_at(path, dataset, variable, all_chosen, at, time, is_moisture=is_moisture)
+        source = source_at(path, dataset, variable, all_chosen, at, time, units=units, is_moisture=is_moisture)
     return replace(
         source,
         remarks=(*([stands_for] if stands_for else []), *source.remarks),
@@ -233,6 +259,7 @@ def source_at(
     place: Place,
     time: datetime,
     *,
+    units: str | None = None,
     is_moisture: bool = True,
 ) -> SourceImage:
     """The image of a time that the file has, or the mean over several, at a place along its further dimensions.
@@ -254,12 +281,14 @@ def source_at(
         interval = interval_of(path, dataset, variable, chosen[0], step)
         said += [doubts(interval, chosen[0])]
     meaning = f"{text_attribute(variable, 'standard_name')} {text_attribute(variable, 'long_name')}"
-    units = text_attribute(variable, "units")
+    of_file = text_attribute(variable, "units")
+    said.append(overruled(of_file, units))
+    name = variable.name
     return SourceImage(
-        values=to_volumetric(values, units, meaning, place.layer, path=path, variable=variable.name),
+        values=to_volumetric(values, of_file, meaning, place.layer, path=path, variable=name, stated=units),
         grid=grid,
         path=path,
-        variable=variable.name,
+        variable=name,
         time=chosen[0].time or time.astimezone(UTC),
         time_is_stated=chosen[0].time is None,
         interval=str(interval) if len(records) == 1 else f"mean of {len(records)} records",

@@ -41,6 +41,7 @@ def read_points(
     max_time_offset: float = math.inf,
     valid_range: tuple[float, float] = VALID_RANGE,
     error: float = 0.0,
+    units: str | None = None,
 ) -> ObservedImage:
     """The mean of the points of a file in each cell of the model grid.
 
@@ -53,7 +54,7 @@ def read_points(
         it is taken for m3 m-3.
     layer : top and bottom of the soil layer, m, where the file has several or the values are kg m-2
     max_time_offset : hours that the time of a point may differ; infinity accepts any time, and a file without time
-    valid_range, error : as of `imgda_mpi.observations.cf.read_cf`
+    valid_range, error, units : as of `imgda_mpi.observations.cf.read_cf`
 
     Returns
     -------
@@ -72,11 +73,13 @@ def read_points(
     refuse_empty(layer)
     path = resolve(file, time)
     read = read_table if path.name.lower().endswith(ENDINGS) else read_list
-    points = read(path, time, variable, layer, max_time_offset)
+    points = read(path, time, variable, layer, max_time_offset, units)
     return observed_image(points, points.to_cells(grid), valid_range=valid_range, error=error)
 
 
-def read_list(path: Path, time: datetime, name: str, layer: Layer | None, max_time_offset: float) -> PointList:
+def read_list(
+    path: Path, time: datetime, name: str, layer: Layer | None, max_time_offset: float, units: str | None
+) -> PointList:
     """The points of a NetCDF file; arguments as of `read_points`.
 
     Raises
@@ -115,6 +118,7 @@ def read_list(path: Path, time: datetime, name: str, layer: Layer | None, max_ti
             layer=place.layer,
             taken=taken,
             interval=interval,
+            stated=units,
             remarks=(several, doubts(interval, chosen)),
         )
 
