@@ -245,7 +245,7 @@ def _series(pattern: Path, wanted: Wanted, times: Sequence[datetime], max_time_o
         own = None if file.times is None else min(file.times.every, key=lambda one: (abs(one - time), one))
         length, doubt = file.interval(own), file.doubts(own)
         is_mean = length.method != "point" and length.hours > 0
-        said = [file.overruled, *(found.remark for found in file.found.values())]
+        said: list[str | None] = [*file.remarks]
         said.append(f"means of {length.hours:g} h (time in the middle)" if is_mean else doubt)
         if math.isinf(max_time_offset):
             nearest = (

@@ -35,16 +35,23 @@ class RainFile:
         if powers(units) not in RATES:
             expected, do = "a rate, kg m-2 s-1 or mm/s", "convert it, and correct its units"
             raise fault(path, name, found=f"units '{units}'", expected=expected, do=do)
-        self.grid, self._horizontal = horizontal_grid(path, dataset, self._variable)
-        self.times = all_times(path, dataset, self._variable, self._horizontal)
-        taken = {*self._horizontal, self.times.dimension if self.times else None}
-        index, others = selected(path, dataset, self._variable, select, taken)
+        self._horizontal = horizontal_grid(path, self._variable)
+        dimensions = self._horizontal.dimensions
+        self.times = all_times(path, dataset, self._variable, dimensions)
+        taken = {*dimensions, self.times.dimension if self.times else None}
+        index, others = selected(path, self._variable, select, taken)
         self._index = index | only_ones(path, self._variable, others)
+
+    @property
+    def grid(self) -> Grid:
+        """Of the images, (ny, nx)."""
+        return self._horizontal.grid
 
     def image(self, time: datetime | None) -> FloatArray:
         """Rain of a time that the file has, None where it has none, (ny, nx) kg m-2 s-1."""
         chosen = Chosen() if self.times is None or time is None else self.times.at(time)
-        return read_record(self._path, self._variable, self._index, self._horizontal, chosen)[0]
+        values, _, _ = read_record(self._path, self._variable, self._index, self._horizontal.dimensions, chosen)
+        return self._horizontal.ordered(values)
 
 
 @contextmanager

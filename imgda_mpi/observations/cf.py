@@ -14,7 +14,7 @@ import numpy as np
 
 from imgda_mpi.faults import fault
 from imgda_mpi.grid import Grid
-from imgda_mpi.netcdf import find_variable, horizontal_grid, opened, resolve, text_attribute
+from imgda_mpi.netcdf import Horizontal, find_variable, horizontal_grid, opened, resolve, text_attribute
 from imgda_mpi.numerics.window_means import mean_of_records
 from imgda_mpi.observations.image import Layer, ObservedImage, SourceImage, observed_image
 from imgda_mpi.observations.intervals import Interval, doubts, interval_of
@@ -133,7 +133,7 @@ def grid_of(file: Path | str, time: datetime, variable: str) -> Grid:
     """
     path = resolve(file, time)
     with opened(path) as dataset:
-        return horizontal_grid(path, dataset, find_variable(path, dataset, variable))[0]
+        return horizontal_grid(path, find_variable(path, dataset, variable)).grid
 
 
 def count_members(file: Path | str, time: datetime, variable: str) -> int:
@@ -220,13 +220,14 @@ def read_source(
     """
     with opened(path) as dataset:
         variable = find_variable(path, dataset, name)
-        grid, horizontal = horizontal_grid(path, dataset, variable)
+        horizontal = horizontal_grid(path, variable)
         if window is None:
-            all_chosen = [
-                nearest_time(path, dataset, variable, horizontal, time, max_time_offset, needs_time=needs_time)
-            ]
+            nearest = nearest_time(
+                path, dataset, variable, horizontal.dimensions, time, max_time_offset, needs_time=needs_time
+            )
+            all_chosen = [nearest]
         else:
-            all_chosen = times_within(path, dataset, variable, horizontal, time, window)
+            all_chosen = times_within(path, dataset, variable, horizontal.dimensions, time, window)
         chosen = all_chosen[0]
         index: dict[str, int] = {}
         along_members = _member_dimension(variable)
@@ -236,18 +237,20 @@ def read_source(
                 do = f"choose from 0 to {size - 1}"
                 raise fault(path, name, found=f"{size} members", expected=f"one of number {member}", do=do)
             index[along_members] = member
-        others = [d for d in variable.dimensions if d not in {*horizontal, chosen.dimension, *index}]
+        others = [d for d in variable.dimensions if d not in {*horizontal.dimensions, chosen.dimension, *index}]
         if is_moisture:
-            place = choose_layer(path, dataset, variable, others, layer)
+            place = choose_layer(path, variable, others, layer)
         else:
             place = Place(None, only_ones(path, variable, others))
         stands_for = check_layer(path, name, place.layer) if is_moisture else None
         at = Place(place.layer, index | place.index)
-        source = source_at(path, dataset, variable, all_chosen, at, time, units=units, is_moisture=is_moisture)
+        source = source_at(
+            path, dataset, variable, horizontal, all_chosen, at, time, units=units, is_moisture=is_moisture
+        )
     return replace(
         source,
         remarks=(*([stands_for] if stands_for else []), *source.remarks),
-        mask=None if mask is None else masked_pixels(mask, path, time, grid),
+        mask=None if mask is None else masked_pixels(mask, path, time, horizontal.grid),
     )
 
 
@@ -255,6 +258,7 @@ def source_at(
     path: Path,
     dataset: netCDF4.Dataset,
     variable: netCDF4.Variable[Any],
+    horizontal: Horizontal,
     chosen: Sequence[Chosen],
     place: Place,
     time: datetime,
@@ -264,31 +268,32 @@ def source_at(
 ) -> SourceImage:
     """The image of a time that the file has, or the mean over several, at a place along its further dimensions.
 
-    Whatever layer that is, and without a mask; ``time`` is that of the image where the file has none.
+    Whatever layer that is, and without a mask; ``horizontal`` is where the variable has its grid, ``time`` that of the
+    image where the file has none.
 
     Raises
     ------
     InputError
         See `read_cf`.
     """
-    grid, horizontal = horizontal_grid(path, dataset, variable)
-    records = [read_record(path, variable, place.index, horizontal, one) for one in chosen]
+    records = [read_record(path, variable, place.index, horizontal.dimensions, one) for one in chosen]
     values, step, several = records[0]
     if len(records) > 1:
         values = mean_of_records([record[0] for record in records])
-    interval, said = Interval(), [several]
+    interval, said = Interval(), [horizontal.remark, several]
     if is_moisture:
         interval = interval_of(path, dataset, variable, chosen[0], step)
         said += [doubts(interval, chosen[0])]
     meaning = f"{text_attribute(variable, 'standard_name')} {text_attribute(variable, 'long_name')}"
     of_file = text_attribute(variable, "units")
     said.append(overruled(of_file, units))
-    name = variable.name
     return SourceImage(
-        values=to_volumetric(values, of_file, meaning, place.layer, path=path, variable=name, stated=units),
-        grid=grid,
+        values=to_volumetric(
+            horizontal.ordered(values), of_file, meaning, place.layer, path=path, variable=variable.name, stated=units
+        ),
+        grid=horizontal.grid,
         path=path,
-        variable=name,
+        variable=variable.name,
         time=chosen[0].time or time.astimezone(UTC),
         time_is_stated=chosen[0].time is None,
         interval=str(interval) if len(records) == 1 else f"mean of {len(records)} records",

@@ -12,6 +12,7 @@ import numpy as np
 
 from imgda_mpi.grid import Grid
 from imgda_mpi.netcdf import (
+    around,
     find_variable,
     opened,
     point_coordinates,
@@ -89,12 +90,12 @@ def read_list(
     """
     with opened(path) as dataset:
         variable = find_variable(path, dataset, name)
-        latitude, longitude = point_coordinates(path, dataset, variable)
+        latitude, longitude = point_coordinates(path, variable)
         (along,) = latitude.dimensions
         chosen, taken = _times(path, dataset, variable, along, time, max_time_offset)
         others = [d for d in variable.dimensions if d not in {along, chosen.dimension}]
-        place = choose_layer(path, dataset, variable, others, layer)
-        for depth in (vector for vector in vectors_along(dataset, along) if is_depth(path, vector)):
+        place = choose_layer(path, variable, others, layer)
+        for depth in (vector for vector in vectors_along(variable, along) if is_depth(path, vector)):
             check_depths(path, depth.name, read_values(path, depth), text_attribute(depth, "units"), place.layer)
         if latitude.size == 0:
             values, step, several = np.empty(0), chosen.steps[0], None
@@ -132,13 +133,13 @@ def _times(
     max_time_offset: float,
 ) -> tuple[Chosen, Taken]:
     """The time of the file, which each point may have of its own, and the points that are taken."""
-    n_points = len(dataset.dimensions[along])
+    n_points = variable.shape[variable.dimensions.index(along)]
     needs_time = n_points > 0 and math.isfinite(max_time_offset)
     # Where there is no point there is no time of one.
     passed_over = () if n_points else (along,)
     chosen = nearest_time(path, dataset, variable, passed_over, time, max_time_offset, needs_time=needs_time)
     if chosen.coordinate is None or chosen.dimension != along:
         return chosen, Taken(np.ones(n_points, dtype=bool), chosen.time)
-    coordinate = dataset.variables[chosen.coordinate]
+    coordinate = around(variable)[chosen.coordinate]
     times = decoded(path, coordinate, read_values(path, coordinate))
     return chosen, take_points(path, variable.name, times, time, max_time_offset)

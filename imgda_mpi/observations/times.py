@@ -13,7 +13,7 @@ from typing import Any
 import netCDF4
 
 from imgda_mpi.faults import ImgdaError, fault
-from imgda_mpi.netcdf import read_values, text_attribute, vectors_along
+from imgda_mpi.netcdf import around, read_values, text_attribute, vectors_along
 from imgda_mpi.netcdf.dates import DATE_TEXT, SINCE, decoded_where_real
 
 NAMES = ("time", "valid_time")
@@ -206,9 +206,10 @@ def _time_coordinate(
     What looks like the time and is not understood is an error: nothing else stands in for it.
     """
     dimensions = [d for d in variable.dimensions if d not in horizontal]
-    along = [v for dimension in dimensions for v in vectors_along(dataset, dimension)]
+    along = [v for dimension in dimensions for v in vectors_along(variable, dimension)]
     named = {*f"{text_attribute(variable, 'coordinates')} {text_attribute(dataset, 'coordinates')}".split(), *NAMES}
-    single = [v for v in dataset.variables.values() if v.size == 1 and v not in along]
+    seen = around(variable)
+    single = [v for v in seen.values() if v.size == 1 and v not in along]
     stated = [v for v in [*along, *single] if _standard_name(v) == "time"]
     related = [*along, *(v for v in single if v.name in named)]
     candidates = [v for v in related if _looks_like_time(v)]
@@ -217,7 +218,7 @@ def _time_coordinate(
     others = [
         v
         for v in candidates
-        if not (v in along and v.dimensions[0] in dataset.variables)
+        if not (v in along and v.dimensions[0] in seen)
         and not OTHER_TIMES.search(f"{v.name} {text_attribute(v, 'long_name')}")
     ]
     for found in (stated, own, named_so, others):
@@ -239,7 +240,7 @@ def _time_coordinate(
         raise _not_understood(path, starts[0], "the start of a forecast as the only time", expected)
     words = [
         v
-        for v in dataset.variables.values()
+        for v in seen.values()
         if v.name.lower() in WORDS
         and not set(v.dimensions) & {*horizontal}
         and (v.size == 1 or set(v.dimensions) & {*dimensions} or (v.dtype == "S1" and v.ndim == 1))
