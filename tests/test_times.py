@@ -157,6 +157,27 @@ def test_the_time_of_a_forecast_is_that_for_which_it_is_valid(tmp_path: Path, al
         read_cf(path, GRID, NOON - timedelta(hours=12), variable="sm", max_time_offset=3)
 
 
+@pytest.mark.parametrize("long", ["time", "step"])
+def test_a_valid_time_of_one_step_of_many_forecasts_is_a_vector(tmp_path: Path, long: str) -> None:
+    # As cfgrib and the Climate Data Store have them: valid_time along both, one of one index.
+    values = np.stack([FIELD + 0.1, FIELD])
+    with netCDF4.Dataset(tmp_path / "a.nc", "w") as dataset:
+        write_grid(dataset, GRID)
+        for name in ("time", "step"):
+            dataset.createDimension(name, 2 if name == long else 1)
+            (start, attributes), hours = FORECAST[name], [0.0, 24.0] if name == long else [0.0]
+            dataset.createVariable(name, "f8", (name,))[:] = start + np.array(hours)
+            dataset[name].setncatts(attributes)
+        dataset.createVariable("valid_time", "f8", ("time", "step"))[:] = [12.0, 36.0]
+        dataset["valid_time"].setncatts(VALID["valid_time"][1])
+        dataset.createVariable("sm", "f8", ("time", "step", "lat", "lon"))[:] = values.reshape(
+            *dataset["valid_time"].shape, *FIELD.shape
+        )
+        dataset["sm"].units = "m3 m-3"
+    image = read_cf(tmp_path / "a.nc", GRID, NOON + timedelta(days=1), variable="sm", max_time_offset=0)
+    np.testing.assert_array_equal(image.values, FIELD)
+
+
 @pytest.mark.parametrize("along", [True, False])
 @pytest.mark.parametrize("stated", [{"standard_name": "forecast_reference_time"}, {"long_name": "initial time"}])
 def test_the_start_of_a_forecast_alone_is_no_time(tmp_path: Path, along: bool, stated: dict[str, str]) -> None:

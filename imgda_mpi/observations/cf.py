@@ -156,7 +156,7 @@ def count_members(file: Path | str, time: datetime, variable: str) -> int:
                 expected=f"one named {', '.join(MEMBER_NAMES)}",
                 do="rename the dimension of the members",
             )
-        return len(dataset.dimensions[name])
+        return int(found.shape[found.dimensions.index(name)])
 
 
 def _member_dimension(variable: netCDF4.Variable[Any]) -> str | None:
@@ -232,7 +232,7 @@ def read_source(
         index: dict[str, int] = {}
         along_members = _member_dimension(variable)
         if along_members is not None and member is not None:
-            size = len(dataset.dimensions[along_members])
+            size = variable.shape[variable.dimensions.index(along_members)]
             if not 0 <= member < size:
                 do = f"choose from 0 to {size - 1}"
                 raise fault(path, name, found=f"{size} members", expected=f"one of number {member}", do=do)

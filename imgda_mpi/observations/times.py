@@ -105,7 +105,8 @@ def all_times(
     if coordinate is None:
         return None
     of_step = decoded_where_real(path, coordinate, read_values(path, coordinate).ravel())
-    along = next((d for d in coordinate.dimensions if d in variable.dimensions), None)
+    sizes = {d: n for d, n in zip(coordinate.dimensions, coordinate.shape, strict=True) if d in variable.dimensions}
+    along = max(sizes, key=sizes.__getitem__, default=None)
     return Times(of_step, along, coordinate.name)
 
 
@@ -206,9 +207,12 @@ def _time_coordinate(
     What looks like the time and is not understood is an error: nothing else stands in for it.
     """
     dimensions = [d for d in variable.dimensions if d not in horizontal]
-    along = [v for dimension in dimensions for v in vectors_along(variable, dimension)]
-    named = {*f"{text_attribute(variable, 'coordinates')} {text_attribute(dataset, 'coordinates')}".split(), *NAMES}
     seen = around(variable)
+    # Also those that are vectors but for dimensions of one index, as the valid_time of one step of many forecasts.
+    along = [v for dimension in dimensions for v in vectors_along(variable, dimension)]
+    tables = [v for v in seen.values() if v.ndim > 1 and {*v.dimensions} <= {*dimensions}]
+    along += [v for v in tables if 1 < v.size == max(v.shape)]
+    named = {*f"{text_attribute(variable, 'coordinates')} {text_attribute(dataset, 'coordinates')}".split(), *NAMES}
     single = [v for v in seen.values() if v.size == 1 and v not in along]
     stated = [v for v in [*along, *single] if _standard_name(v) == "time"]
     related = [*along, *(v for v in single if v.name in named)]
