@@ -11,6 +11,7 @@ from typing import BinaryIO
 import numpy as np
 
 from imgda_mpi.arrays import FloatArray, IntArray
+from imgda_mpi.disk import check_file
 from imgda_mpi.faults import fault, reading
 
 MARKER = 4  # bytes before and after each record
@@ -36,10 +37,9 @@ def record_lengths(path: Path) -> list[int]:
     InputError
         Where there is no such file, or the records do not fill it.
     """
+    check_file(path, "a restart file of CoLM2014", "correct its name")
     with reading(path):
-        size = path.stat().st_size if path.is_file() else None
-    if size is None:
-        raise fault(path, found="no such file", expected="a restart file of CoLM2014", do="correct its name")
+        size = path.stat().st_size
     lengths: list[int] = []
     position = 0
     with reading(path):

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from imgda_mpi.arrays import FloatArray
-from imgda_mpi.disk import no_such_file
+from imgda_mpi.disk import check_file
 from imgda_mpi.faults import ImgdaError, fault
 from imgda_mpi.grid import Grid
 from imgda_mpi.histories.depths import weights_at, weights_of_layer
@@ -296,8 +296,7 @@ def sample_file(pattern: Path, times: Sequence[datetime]) -> tuple[Path, datetim
     if not _fields(pattern):
         time = times[0] if times else datetime(2000, 1, 1, tzinfo=UTC)
         path = resolve(pattern, time)
-        if not path.is_file():
-            raise no_such_file(path, "a NetCDF file")
+        check_file(path, "a NetCDF file")
         return path, time
     for time in times:
         path = resolve(pattern, time)

@@ -9,9 +9,8 @@ import netCDF4
 import numpy as np
 
 from imgda_mpi.arrays import FloatArray
-from imgda_mpi.faults import fault
-from imgda_mpi.netcdf import limits
-from imgda_mpi.netcdf.files import in_library
+from imgda_mpi.netcdf import in_hdf5, limits
+from imgda_mpi.netcdf.files import in_library, not_numbers
 from imgda_mpi.netcdf.stored import Stored
 
 ATTRIBUTES = ("_FillValue", "missing_value", "scale_factor", "add_offset", "_Unsigned", *limits.NAMES)
@@ -28,9 +27,9 @@ def read_values(path: Path, variable: netCDF4.Variable[Any], index: Any = ...) -
     InputError
         Where the type is not numeric, an attribute cannot be applied, or the limits leave no value.
     """
-    if not np.issubdtype(variable.dtype, np.number):
-        raise fault(path, variable.name, found=f"type {variable.dtype}", expected="numbers", do="name another variable")
-    with in_library(path):
+    if not np.issubdtype(variable.dtype, np.number) or isinstance(variable.datatype, netCDF4.VLType):
+        raise not_numbers(path, variable.name, in_hdf5.type_of(path, variable.name) or str(variable.dtype))
+    with in_library(path, variable.name):
         attributes = {
             name: np.atleast_1d(variable.getncattr(name)) for name in variable.ncattrs() if name in ATTRIBUTES
         }
