@@ -11,7 +11,6 @@ import numpy as np
 
 from imgda_mpi.arrays import BoolArray, IntArray
 from imgda_mpi.colm import case_files, const2014
-from imgda_mpi.colm.fortran import integers
 from imgda_mpi.colm.land_cover import classification
 from imgda_mpi.colm.patches import PatchMap
 from imgda_mpi.columns.vegetation import COVERS, IGBP_OF_COMMUNITIES, IGBP_OF_USGS, classes
@@ -52,9 +51,7 @@ def covers_of_202x(grid: Grid, directory: Path, case: str, land_cover_year: int)
 def covers_of_2014(grid: Grid, const_file: Path) -> dict[str, BoolArray]:
     """As `covers_of_202x`, from the constants of CoLM2014."""
     layout = const2014.const_layout(const_file)
-    patches = const2014.patch_map(const_file, layout)
-    of_patch = integers(const_file, layout.classes, layout.n_patch)
-    return _covers(grid, patches, of_patch, const_file, None)
+    return _covers(grid, const2014.patch_map(layout), layout.classes(), const_file, None)
 
 
 def _covers(
