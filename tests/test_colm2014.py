@@ -137,6 +137,12 @@ def test_restart_of_another_time_is_refused(case, hours, tmp_path):
         open_restart(state, const, TIME + timedelta(hours=hours), MPI.COMM_SELF)
 
 
+def test_a_restart_that_is_not_there_names_those_that_are(case, tmp_path):
+    state, const = case.write(tmp_path)
+    with pytest.raises(InputError, match=rf"156-00000: found no such file \(there are: {const.name}, {state.name}\)"):
+        open_restart(state.with_name("S-rstTimeVar-2022-156-00000"), const, TIME, MPI.COMM_SELF)
+
+
 def test_date_that_is_none_is_refused(case, tmp_path):
     state = case.write_state(tmp_path / "state", (0, 400, -1))
     with pytest.raises(InputError, match="found 0, 400, -1"):

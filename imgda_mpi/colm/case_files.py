@@ -224,9 +224,12 @@ def _some(names: Sequence[str], wanted: str = "") -> str:
 def _check_folders(files: CaseFiles) -> None:
     inside, stamps = _names(files.directory), _names(files.states.parent)
     if inside is None or stamps is None:
+        beside = _names(files.directory.parent) or ()
         raise fault(
             files.directory,
-            found="no such folder" if inside is None else f"no folder restart in it (there are: {_some(inside)})",
+            found=f"no such folder (there are: {_some(beside, files.directory.name)})"
+            if inside is None
+            else f"no folder restart in it (there are: {_some(inside, 'restart')})",
             expected="the case's output folder, with restart/ and landdata/",
             do="correct the directory: it is DEF_dir_output/DEF_CASE_NAME of the model's namelist",
         )

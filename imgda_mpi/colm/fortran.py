@@ -17,6 +17,9 @@ import numpy.typing as npt
 from imgda_mpi.arrays import FloatArray, IntArray
 from imgda_mpi.faults import ImgdaError, fault, reading
 
+MOST_NAMED = 6
+"""Files of a folder that a message names."""
+
 MARKER = 4  # bytes before and after each part
 
 Order = Literal["little", "big"]
@@ -103,7 +106,15 @@ def read_records(path: Path) -> Records:
     with reading(path):
         size = path.stat().st_size if path.is_file() else None
     if size is None:
-        raise fault(path, found="no such file", expected="a restart file of CoLM2014", do="correct its name")
+        with reading(path.parent):
+            there = sorted(name.name for name in path.parent.glob("*-rst*"))
+        others = f" and {len(there) - MOST_NAMED} others" if len(there) > MOST_NAMED else ""
+        raise fault(
+            path,
+            found=f"no such file (there are: {', '.join(there[:MOST_NAMED]) or 'none'}{others})",
+            expected="a restart file of CoLM2014",
+            do="correct its name or the time, or run the model to that time",
+        )
     records: list[tuple[tuple[int, int], ...]] = []
     with reading(path):
         file = path.open("rb")
