@@ -189,7 +189,7 @@ def test_settings_that_are_no_method_are_refused_with_those_to_use(text: str, sa
         ),
         (("", f"{PAPER}n_members = 1\n"), r"\[method\] n_members = 1: input should be greater than or equal to 2"),
         (("", f"{PAPER}n_members = 2.5\n"), r"\[method\] n_members = 2.5: input should be a valid integer"),
-        (("", "[errors]\nobservation = -0.1\n"), r"\[errors\] observation = -0.1: input should be greater than 0"),
+        (("", "[errors]\nobservation = 1e-200\n"), r"\[errors\] observation = 1e-200: input should be greater than or"),
         (("", "[errors]\nobservation = 15\n"), r"\[errors\] observation = 15: input should be less than or equal to 1"),
         (("", "[errors]\nobservation = {file = 'a.nc'}\n"), r"\[errors.observation\] key 'variable' is missing"),
         (("", '[curvelet]\nfinest = "wavlets"\n'), r"finest = 'wavlets': input should be 'wavelets' or 'curvelets'"),

@@ -10,7 +10,19 @@ from pydantic import Discriminator, Field, Tag, model_validator
 
 from imgda_mpi.settings.analysis import Curvelet, Output
 from imgda_mpi.settings.features import OF_CELLS, FeatureFiles, check_use
-from imgda_mpi.settings.fields import Depths, Duration, FilePattern, Instant, Number, Positive, Section, key, units_key
+from imgda_mpi.settings.fields import (
+    LEAST_DEVIATION,
+    Depths,
+    DeviationNumber,
+    Duration,
+    FilePattern,
+    Instant,
+    Number,
+    Positive,
+    Section,
+    key,
+    units_key,
+)
 from imgda_mpi.settings.methods import ComparedMethod, MethodSettings, OfMembers
 from imgda_mpi.settings.observations import AnyObservation, NoiseEstimate, OfImages
 from imgda_mpi.settings.series import AnyGrid, ManyTimes, all_times, check_images, check_times
@@ -24,7 +36,7 @@ class Noise(Section):
     """Noise of the draws that is coherent; noise = 0.1 is white noise alone."""
 
     white: float = key("Standard deviation of its white part", "m3 m-3", example="0.04", ge=0, le=1)
-    red: float = key("Standard deviation of its coherent part", "m3 m-3", example="0.08", gt=0, le=1)
+    red: float = key("Standard deviation of its coherent part", "m3 m-3", example="0.08", ge=LEAST_DEVIATION, le=1)
     length: Positive = key("Distance at which the correlation of the coherent part is 1/e", "cells", default=2.0)
     boxes: Annotated[tuple[Box, ...], Field(strict=False)] = key(
         "Where the coherent part is: [[south, north, west, east], ...] (default: everywhere)", "degrees", default=()
@@ -39,7 +51,7 @@ class Noise(Section):
 
 
 AnyNoise = Annotated[
-    Annotated[float, Field(gt=0, le=1), Tag("number")] | Annotated[Noise, Tag("section")],
+    DeviationNumber | Annotated[Noise, Tag("section")],
     Discriminator(lambda value: "section" if isinstance(value, dict | Noise) else "number"),
 ]
 AnyJudge = Annotated[OfImages | OfStations, Field(discriminator="kind")]

@@ -169,7 +169,11 @@ class FieldFile(Section):
         return f"{self.file.name}:{self.variable}"
 
 
+LEAST_DEVIATION = 1e-6
+"""Least standard deviation of errors of soil moisture, m3 m-3: far below any instrument, and its square is a number."""
+
+DeviationNumber = Annotated[float, Field(ge=LEAST_DEVIATION, le=1), Tag("number")]
 StandardDeviation = Annotated[
-    Annotated[float, Field(gt=0, le=1), Tag("number")] | Annotated[FieldFile, Tag("field")],
+    DeviationNumber | Annotated[FieldFile, Tag("field")],
     Discriminator(lambda value: "field" if isinstance(value, dict | FieldFile) else "number"),
 ]
