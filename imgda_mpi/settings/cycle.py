@@ -93,9 +93,7 @@ class RunOfColm202x(ByCommand):
     @model_validator(mode="after")
     def _names_the_namelist(self) -> RunOfColm202x:
         if "{namelist}" not in self.command:
-            raise ValueError(
-                f"[model] command = {self.command!r}: needs {{namelist}} where the model is told its namelist"
-            )
+            raise ValueError(f"command = {self.command!r}: needs {{namelist}} where the model is told its namelist")
         return self
 
 
@@ -115,9 +113,7 @@ class RunOfColm2014(ByCommand):
     @model_validator(mode="after")
     def _reads_its_input(self) -> RunOfColm2014:
         if "{namelist}" in self.command or "<" in self.command:
-            raise ValueError(
-                f"[model] command = {self.command!r}: the model is given its namelist as input: leave that out"
-            )
+            raise ValueError(f"command = {self.command!r}: the model is given its namelist as input: leave that out")
         return self
 
 
