@@ -58,24 +58,22 @@ WRONG: list[Any] = [
 ]
 
 
-def places(kind: Any, above: dict[str, Any], keys: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Every key below a type, with the table that its section is, but for what must be given."""
+def places(kind: Any, seen: set[Any], keys: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
+    """Every key of each section below a type once, with what stands beside it."""
     for part in _alternatives(kind):
         if get_origin(part) is dict:
-            yield from places(get_args(part)[1], {}, (*keys, "own"))
-        elif get_origin(part) is tuple:
-            yield from places(get_args(part)[0], {}, keys)
-        elif isinstance(part, type) and issubclass(part, Section):
-            table = {} if kind_of(part) is None else {"kind": kind_of(part)}
+            yield from places(get_args(part)[1], seen, (*keys, "own"))
+        elif isinstance(part, type) and issubclass(part, Section) and part not in seen:
+            seen.add(part)
             for name, field in part.model_fields.items():
-                yield (*keys, name), table
-                yield from places(field.annotation, {}, (*keys, name))
+                yield (*keys, name), {} if kind_of(part) is None else {"kind": kind_of(part)}
+                yield from places(field.annotation, seen, (*keys, name))
 
 
 @pytest.mark.parametrize("verb", KINDS)
 def test_every_key_with_every_wrong_value_is_said_in_words_of_the_file(verb: str) -> None:
     n_messages = 0
-    for keys, section in places(KINDS[verb], {}):
+    for keys, section in places(KINDS[verb], set()):
         for value in WRONG:
             table: dict[str, Any] = {}
             here = table
@@ -87,11 +85,9 @@ def test_every_key_with_every_wrong_value_is_said_in_words_of_the_file(verb: str
                 check_table(table, Path("case.toml"), KINDS[verb])
             except ConfigError as err:
                 n_messages += 1
-                said = str(err)
-                assert not NOT_TOML.search(re.sub(r"\([^()]*(\([^()]*\)[^()]*)*\)", "", said.replace("\\u0000", ""))), (
-                    said
-                )
-                assert len(said) < 20_000
+                # What the documentation says of a key comes after its name, or in brackets at the end.
+                lines = [re.split(r" \(| is missing: ", line)[0] for line in str(err).splitlines()]
+                assert not [line for line in lines if NOT_TOML.search(line)]
     assert n_messages > 100
 
 

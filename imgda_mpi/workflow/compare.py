@@ -126,10 +126,10 @@ def prepare_comparison(settings: Comparison, stages: Stages, comm: MPI.Intracomm
             given = [read_fields(section.values(), inputs.grid, first, land, comm) for _, section in tried]
         n_cells = round(np.mean([np.count_nonzero(case.land) for case in trials.cases]))
         times = f", {len(trials.cases)} times" if len(trials.cases) > 1 else ""
-        stages.say(f"{n_cells} cells{times}, {len(trials.keys)} draws")
+        stages.say(f"{n_cells} cells{times}, {trials.n_trials} draws")
     # Of the first draw the images are written twice; of all others there are scores alone.
-    room = 16 * (len(tried) + 10) * math.prod(inputs.grid.shape) + 2000 * len(tried) * len(trials.keys) + 10**6
-    with settled_by("[output]"):
+    room = 16 * (len(tried) + 10) * math.prod(inputs.grid.shape) + 2000 * len(tried) * trials.n_trials + 10**6
+    with settled_by("[output], seeds"):
         check_output(settings.output.directory, lambda: room, comm)
     with stages.stage("transform"), settled_by("[curvelet]"):
         kinds = {True, *(scales_by_size(section.kind) for _, section in tried if needs_transform(section.kind))}
