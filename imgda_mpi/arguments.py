@@ -192,7 +192,17 @@ def _add_report(verbs: Verbs) -> None:
         help="output folder of an analysis, run, twin, comparison or verification; of several runs the one without "
         "analyses is the control",
     )
-    report.add_argument("--truth", type=Path, help="NetCDF file with the true soil_moisture(lat, lon) of an analysis")
+    report.add_argument("--truth", type=Path, metavar="FILE", help="NetCDF file with the true image of an analysis")
+    report.add_argument("--truth-variable", metavar="NAME", help="its variable (default: soil_moisture)")
+    report.add_argument(
+        "--truth-layer", type=_layer, metavar="TOP,BOTTOM", help="its layer, m, as 0.0,0.1 (default: the only one)"
+    )
+    report.add_argument(
+        "--truth-time",
+        type=_instant,
+        metavar="TIME",
+        help="its time, as 2022-08-01T00:00Z (default: that of the analysis, or a file without time)",
+    )
     report.add_argument("--output", type=Path, metavar="FOLDER", help="of the page (default: the first FOLDER)")
     report.add_argument(
         "--time",
@@ -242,6 +252,13 @@ def _box(text: str) -> tuple[str, tuple[float, ...]]:
             f"'{text}': needs a name, south below north and west below east, as {example} or pacific=-20,20,170,200"
         )
     return name, box
+
+
+def _layer(text: str) -> tuple[float, ...]:
+    top, bottom = layer = _numbers(text, 2, "0.0,0.1")
+    if not 0 <= top < bottom:
+        raise argparse.ArgumentTypeError(f"'{text}': needs a top from 0 and a bottom below it, m, as 0.0,0.1")
+    return layer
 
 
 def _point(text: str) -> tuple[float, ...]:
