@@ -221,7 +221,7 @@ def test_an_empty_observation_may_pass_the_background_through(case: Path) -> Non
     assert "no valid pixel over land; the background is written unchanged" in done.stderr
     # Nothing is compared with it, and nothing estimated.
     assert "Warning" not in done.stderr
-    assert "against the observation" not in done.stderr
+    assert "against the assimilated image" not in done.stderr
     for name, path in restart_files(case.parent / "analysis").items():
         assert path.read_bytes() == (case.parent / "model" / "demo" / name).read_bytes()
 
