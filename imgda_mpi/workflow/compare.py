@@ -203,7 +203,7 @@ def check_common_cells(settings: Comparison, trials: Trials) -> None:
 def run_trials(compared: Compared, numbers: list[int], *, speaks: bool) -> None:
     """Run all methods on some trials on this rank alone, and keep what they came to."""
     experiment = Experiment(compared.methods, compared.transform, compared.inputs.cells, MPI.COMM_SELF)
-    for number in progress(numbers, "draws", speaks=speaks):
+    for number in progress(numbers, "methods", speaks=speaks, unit="draws of a rank"):
         compared.kept.put(number, experiment.run(compared.trials.trial(number), keep_images=number == 0))
 
 
