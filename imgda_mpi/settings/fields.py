@@ -39,6 +39,8 @@ def _pattern_below_settings_file(path: Path, info: ValidationInfo) -> Path:
 
 
 def _home(path: Path) -> Path:
+    if "\0" in str(path):
+        raise ValueError("no path has a character of number 0: remove it")
     try:
         return path.expanduser()
     except RuntimeError as err:
