@@ -20,7 +20,7 @@ What becomes of a mutant is, the worst first,
     disagree     `check` finds nothing and `analyse` refuses, or the other way round
     unnamed      a refusal that names neither a file nor a setting
     stray        a warning of Python or of a library among the messages
-    moved        done without a new warning, and the analysis is another one (0.05 m3 m-3 root mean square): to be looked at
+    moved        done without a new warning, and the analysis is another one (0.05 m3 m-3 root mean square)
     warned       done, with warnings that the undisturbed case has not
     done         done, as the undisturbed case
     refused      an error for the user, status 2 to 5
@@ -68,7 +68,9 @@ LARGEST_FILE = 1 << 30  # bytes
 FAR = 0.05  # m3 m-3
 STRAY = re.compile(r"^.*(\w+Warning: |HDF5-DIAG|ctypes|Exception ignored).*$", re.MULTILINE)
 NUMBER = re.compile(r"[-+]?\d[\d.,]*(e[-+]?\d+)?|\b(nan|inf)\b")
-IN_LIBRARY = re.compile(r"\b(Dataset|File|read_direct|read_values|chartostring)\(|\[\.\.\.\]|\[:\]|\.(attrs|variables|ncattrs)\b")
+IN_LIBRARY = re.compile(
+    r"\b(Dataset|File|read_direct|read_values|chartostring)\(|\[\.\.\.\]|\[:\]|\.(attrs|variables|ncattrs)\b"
+)
 """A line of Python whose call has not come back from one of the libraries."""
 
 Record = dict[str, Any]
@@ -261,6 +263,8 @@ def outcome(mutant: Record, cases: Path, folder: Path) -> Record:
     result = re.search(r"(?m)^result in (.+)$", said)
     output = Path(result[1]) if result else folder / "nothing"
     after = {path: kept for path, kept in state(folder).items() if output not in (path, *path.parents)}
+    if status[-1] == 0:
+        after = {path: kept for path, kept in after.items() if path not in output.parents or path in before}
     if after != before:
         why += [f"inputs changed or files left: {sorted(str(p) for p in after.keys() ^ before.keys())[:5]}"]
     if status[-1] == 0 and not alone:

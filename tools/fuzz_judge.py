@@ -42,7 +42,9 @@ def faults(case: Path, output: Path) -> list[str]:
         found += [] if written else ["no restart was written"]
         for path in written:
             before = _same_name(case, output, path.name)
-            found += [f"{path.name}: {text}" for text in (_of_block if path.suffix == ".nc" else _of_site)(before, path)]
+            found += [
+                f"{path.name}: {text}" for text in (_of_block if path.suffix == ".nc" else _of_site)(before, path)
+            ]
     except Exception as err:  # what cannot be read here is no result, whatever the reason
         found.append(f"cannot be judged: {type(err).__name__}: {err}")
     return found
@@ -66,7 +68,6 @@ def _same_name(case: Path, output: Path, name: str) -> Path:
     return found[0]
 
 
-
 def _of_image(diagnostics: Path) -> Iterator[str]:
     with h5py.File(diagnostics) as file:
         before, after, increment = (file[name][...] for name in ("background", "analysis", "increment"))
@@ -75,7 +76,7 @@ def _of_image(diagnostics: Path) -> Iterator[str]:
         yield "the background has no value at all"
     if not np.isfinite(after[land]).all():
         yield f"{(~np.isfinite(after[land])).sum()} cells of the analysis are not finite"
-    elif land.any() and not (0 <= after[land].min() and after[land].max() <= max(1.0, before[land].max())):
+    elif land.any() and not (after[land].min() >= 0 and after[land].max() <= max(1.0, before[land].max())):
         yield f"the analysis is {after[land].min():g} to {after[land].max():g} m3 m-3"
     if np.nanmax(np.abs(increment), initial=0.0) > MOST_INCREMENT:
         yield f"an increment of {np.nanmax(np.abs(increment)):g} m3 m-3"
@@ -143,7 +144,9 @@ def _of_site(before: Path, after: Path) -> Iterator[str]:
     types_at = 16 * n + 8 * latitudes
     types = np.frombuffer(properties, "<i4", n, types_at)
     porosity = np.frombuffer(properties, "<f8", 10 * n, types_at + 4 * n + 8 * n * (20 + 1 + 10 + 4)).reshape(n, 10)
-    yield from _of_water(*(of(state, "wliq_soisno") for state in values), of(values[0], "wice_soisno"), porosity, types == 0)
+    yield from _of_water(
+        *(of(state, "wliq_soisno") for state in values), of(values[0], "wice_soisno"), porosity, types == 0
+    )
     yield from _of_aquifer(*(of(state, "wa") for state in values))
 
 
@@ -162,8 +165,8 @@ def _of_water(
     wrong = changed & ~((new >= np.minimum(old, 0.0) - ROUNDING) & (new <= most))
     if wrong.any():
         patch, layer = np.argwhere(wrong)[0]
-        expected = f"0 to {most[patch, layer]:g}"
-        yield f"water {new[patch, layer]:g} kg m-2 (before {old[patch, layer]:g}) in {wrong.sum()} layers, expected {expected}"
+        was, most_there = old[patch, layer], most[patch, layer]
+        yield f"{wrong.sum()} layers of water as {new[patch, layer]:g} kg m-2, {was:g} before, at most {most_there:g}"
 
 
 def _of_aquifer(before: np.ndarray, after: np.ndarray) -> Iterator[str]:

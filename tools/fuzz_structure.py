@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import h5py
@@ -77,6 +76,23 @@ LISTS = (
     np.array([[0, 1], [1, 0]]),
     ["a", "b"],
 )
+READ = {
+    *(
+        "wliq_soisno",
+        "wice_soisno",
+        "t_soisno",
+        "wa",
+        "porsl",
+        "theta_r",
+        "hksati",
+        "patchclass",
+        "patchtype",
+        "elvmean",
+    ),
+    *("patchlatr", "patchlonr", "eindex", "settyp", "patchfrac_elm", "SoilMoi0_10cm_inst", "time", "time_bnds"),
+}
+"""Of files that hold more."""
+
 KEYS = (
     *("units", "scale_factor", "add_offset", "_FillValue", "missing_value", "valid_min", "valid_max", "valid_range"),
     *("calendar", "standard_name", "axis", "bounds", "cell_methods", "grid_mapping", "coordinates", "long_name"),
@@ -90,6 +106,13 @@ def variables(file: h5py.File) -> list[str]:
     return sorted(name for name in file if isinstance(file.get(name), h5py.Dataset))
 
 
+def chosen(rng: Rng, file: h5py.File) -> str:
+    """Name of a variable, in most cases one that an analysis reads."""
+    names = variables(file)
+    read = [name for name in names if name in READ]
+    return pick(rng, read if read and rng.random() < 0.8 else names)
+
+
 def _replace(file: h5py.File, name: str, make: Any) -> None:
     """Put another variable in the place of one, with its attributes."""
     attributes = {key: value for key, value in file[name].attrs.items() if key not in OWN}
@@ -101,15 +124,14 @@ def _replace(file: h5py.File, name: str, make: Any) -> None:
 
 def removed(rng: Rng, file: h5py.File) -> str:
     """A variable is not there."""
-    name = pick(rng, variables(file))
+    name = chosen(rng, file)
     del file[name]
     return name
 
 
 def renamed(rng: Rng, file: h5py.File) -> str:
     """A variable has another name, or that of another one, which has its name."""
-    names = variables(file)
-    first, second = pick(rng, names), pick(rng, names)
+    first, second = chosen(rng, file), chosen(rng, file)
     if first == second:
         second = pick(rng, (f"{first}_2", first.upper() + "é", "time", "group"))
         file.move(first, second)
@@ -122,7 +144,7 @@ def renamed(rng: Rng, file: h5py.File) -> str:
 
 def retyped(rng: Rng, file: h5py.File) -> str:
     """The same numbers in another type, or what is no number."""
-    name = pick(rng, variables(file))
+    name = chosen(rng, file)
     values = np.asarray(file[name][...])
     kind = pick(rng, TYPES if rng.random() < 0.6 else ODD_TYPES)
 
@@ -154,7 +176,7 @@ def retyped(rng: Rng, file: h5py.File) -> str:
 
 def reshaped(rng: Rng, file: h5py.File) -> str:
     """The same numbers in another shape, some, or none."""
-    name = pick(rng, variables(file))
+    name = chosen(rng, file)
     values = np.asarray(file[name][...])
     how = pick(
         rng, ("transposed", "flat", "one axis more", "a single number", "one fewer", "one more", "twice", "empty")
@@ -185,7 +207,7 @@ def reshaped(rng: Rng, file: h5py.File) -> str:
 
 def stored_otherwise(rng: Rng, file: h5py.File) -> str:
     """The same numbers in another storage, or numbers that were never written."""
-    name = pick(rng, variables(file))
+    name = chosen(rng, file)
     values = np.asarray(file[name][...])
     if not values.ndim:
         return retyped(rng, file)
@@ -220,7 +242,7 @@ def stored_otherwise(rng: Rng, file: h5py.File) -> str:
 def linked(rng: Rng, file: h5py.File) -> str:
     """Something else than a variable under its name."""
     names = variables(file)
-    name, how = pick(rng, names), pick(rng, ("group", "type", "to nowhere", "to itself", "to a file", "to another"))
+    name, how = chosen(rng, file), pick(rng, ("group", "type", "to nowhere", "to itself", "to a file", "to another"))
     del file[name]
     if how == "group":
         file.create_group(name)["x"] = 1.0
@@ -239,7 +261,7 @@ def linked(rng: Rng, file: h5py.File) -> str:
 def grouped(rng: Rng, file: h5py.File) -> str:
     """Variables in a group."""
     names = variables(file)
-    some = names if rng.random() < 0.5 else [pick(rng, names)]
+    some = names if rng.random() < 0.5 else [chosen(rng, file)]
     for name in some:
         file.move(name, f"data/{name}")
     return ", ".join(some)[:80]
@@ -247,7 +269,7 @@ def grouped(rng: Rng, file: h5py.File) -> str:
 
 def attribute_set(rng: Rng, file: h5py.File) -> str:
     """An attribute has another value or type, or is new."""
-    name = pick(rng, [*variables(file), "/"])
+    name = "/" if rng.random() < 0.1 else chosen(rng, file)
     attributes = file[name].attrs
     keys = [*attributes] if len(attributes) and rng.random() < 0.5 else OF_FILE if name == "/" else KEYS
     key, kind = pick(rng, keys), pick(rng, ("text", "text", "number", "list", "Empty", "bytes"))
@@ -268,10 +290,9 @@ def attribute_set(rng: Rng, file: h5py.File) -> str:
 
 def attribute_removed(rng: Rng, file: h5py.File) -> str:
     """An attribute is not there."""
-    having = [name for name in [*variables(file), "/"] if len(file[name].attrs)]
-    if not having:
+    name = chosen(rng, file)
+    if not len(file[name].attrs):
         return removed(rng, file)
-    name = pick(rng, having)
     key = pick(rng, sorted(file[name].attrs))
     del file[name].attrs[key]
     return f"{name}: {key}"
@@ -279,8 +300,7 @@ def attribute_removed(rng: Rng, file: h5py.File) -> str:
 
 def values_changed(rng: Rng, file: h5py.File) -> str:
     """One number, some, or all of a variable are others."""
-    having = [name for name in variables(file) if file[name].size and file[name].dtype.kind in "iuf"]
-    name = pick(rng, having)
+    name = chosen(rng, file)
     values = file[name][...]
     how = pick(rng, ("special", "special", "times", "constant", "reversed", "shuffled", "shifted", "doubled"))
     with np.errstate(all="ignore"):
@@ -313,4 +333,3 @@ STRUCTURE = (
     *2 * (retyped, reshaped),
     *4 * (attribute_set, values_changed),
 )
-
