@@ -24,7 +24,7 @@ What becomes of a mutant is, the worst first,
     warned       done, with warnings that the undisturbed case has not
     done         done, as the undisturbed case
     refused      an error for the user, status 2 to 5
-    library      no end inside of the NetCDF or HDF5 library, which no one here can mend
+    library      as the first two, inside of the NetCDF or HDF5 library: nobody can mend it here
 
 Ends with status 1 where there is any of the first four.
 """
@@ -54,12 +54,21 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+import h5py
+import numpy as np
+from fuzz_bytes import BYTES, RECORDS, SETTINGS, TABLE, WHOLE, Rng, pick
+from fuzz_cases import Input, inputs, linked, write_cases
+from fuzz_judge import distance, faults
+from fuzz_structure import STRUCTURE
+
+from imgda_mpi import cli
+
 OUTCOMES = (
     *("signal", "hang", "traceback", "absurd", "disagree", "unnamed", "stray", "moved", "warned", "done", "refused"),
     "library",
 )
 FAULTS = OUTCOMES[:4]
-TOLD = OUTCOMES[:8]
+TOLD = (*OUTCOMES[:8], "library")
 """Of which every mutant is listed."""
 
 LIMIT = 30.0  # s
@@ -72,6 +81,9 @@ IN_LIBRARY = re.compile(
     r"\b(Dataset|File|read_direct|read_values|chartostring)\(|\[\.\.\.\]|\[:\]|\.(attrs|variables|ncattrs)\b"
 )
 """A line of Python whose call has not come back from one of the libraries."""
+
+BY_BYTES, BY_WHOLE = 0.25, 0.08
+"""Shares of mutants whose bytes are changed, and that are something else."""
 
 Record = dict[str, Any]
 
@@ -161,42 +173,40 @@ def run(folder: Path, seed: int, numbers: list[int], limit: float):  # type: ign
         if left:
             if "number" not in record:
                 raise SystemExit(f"the process ended before the first mutant: see {log}")
-            yield record | _ended(worker, log, limit)
+            path = folder / "work" / str(record["number"]) / record["file"]
+            yield record | _ended(worker, path, log, limit)
             left.remove(record["number"])
         worker.kill()
         worker.join()
 
 
-def _ended(worker: Any, log: Path, limit: float) -> Record:
-    """What became of a mutant that did not come to its end."""
-    if worker.exitcode is not None:
-        name = signal.Signals(-worker.exitcode).name if worker.exitcode < 0 else f"status {worker.exitcode}"
-        return {"outcome": "signal", "why": f"{name}\n{log.read_text(errors='replace')[-2000:]}"}
-    os.kill(worker.pid, signal.SIGUSR1)
-    time.sleep(0.5)
+def _ended(worker: Any, path: Path, log: Path, limit: float) -> Record:
+    """What became of a mutant, whose changed file is ``path``, that did not come to its end."""
+    how, name = "hang", f"after {limit:g} s"
+    if worker.exitcode is None:
+        os.kill(worker.pid, signal.SIGUSR1)
+        time.sleep(0.5)
+    else:
+        how, name = "signal", signal.Signals(-worker.exitcode).name if worker.exitcode < 0 else "ended"
     stack = log.read_text(errors="replace").rpartition("Current thread")[2]
-    found = re.search(r'File "(.+)", line (\d+)', stack)
-    line = linecache.getline(found[1], int(found[2])).strip() if found else ""
-    is_library = found is not None and (
-        re.search(r"/(h5py|netCDF4)/", found[1]) or found[1].endswith("judge.py") or IN_LIBRARY.search(line)
-    )
-    frames = re.findall(r'File "[^"]*/([^"]+)", line (\d+)', stack)[:6]
-    where = ", ".join(f"{name}:{number}" for name, number in frames)
-    return {"outcome": "library" if is_library else "hang", "why": f"after {limit:g} s in {line!r} ({where})"}
+    frames = re.findall(r'File "(.+)", line (\d+)', stack) or [("", "0")]
+    line = linecache.getline(frames[0][0], int(frames[0][1])).strip()
+    # What waits for a pipe is no fault of a library.
+    if path.is_file() and (re.search(r"/(h5py|netCDF4)/|fuzz_judge", frames[0][0]) or IN_LIBRARY.search(line)):
+        how = "library"
+    where = ", ".join(f"{Path(file).name}:{number}" for file, number in frames[:5])
+    return {"outcome": how, "why": f"{name} in {line!r} ({where})"}
 
 
 def work(pipe: Connection, folder: Path, seed: int, numbers: list[int], log: Path) -> None:
     """Run mutants in this process, telling before each what it is and after it what became of it."""
-    errors = log.open("w")
+    errors = log.open("a")
     os.dup2(errors.fileno(), 1)
     os.dup2(errors.fileno(), 2)
     faulthandler.enable()
     faulthandler.register(signal.SIGUSR1)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_FSIZE, (LARGEST_FILE, LARGEST_FILE))
-    sys.path.insert(0, str(Path(__file__).parent))
-    from fuzz_cases import inputs, write_cases
-
     warnings.simplefilter("always")
     cases = folder / "cases"
     if not cases.is_dir():
@@ -216,13 +226,8 @@ def work(pipe: Connection, folder: Path, seed: int, numbers: list[int], log: Pat
             shutil.rmtree(mutant, ignore_errors=True)
 
 
-def make(seed: int, number: int, started: list[Any], cases: Path, mutant: Path) -> Record:
+def make(seed: int, number: int, started: list[Input], cases: Path, mutant: Path) -> Record:
     """Lay out a mutant in a new folder, and say what it is."""
-    import numpy as np
-    from fuzz_bytes import pick
-    from fuzz_cases import linked
-    from fuzz_mutations import mutated
-
     rng = np.random.default_rng([seed, number])
     role = pick(rng, sorted({source.role for source in started}))
     source = pick(rng, [source for source in started if source.role == role])
@@ -242,10 +247,23 @@ def make(seed: int, number: int, started: list[Any], cases: Path, mutant: Path) 
     }
 
 
+def mutated(rng: Rng, path: Path) -> tuple[str, str]:
+    """Change a file in place; the kind of mutation, and what it did."""
+    chance = rng.random()
+    if path.suffix in (".nc", ".nc4"):
+        own = STRUCTURE if h5py.is_hdf5(path) else BYTES
+    else:
+        own = {".toml": SETTINGS, ".csv": TABLE, ".json": BYTES}.get(path.suffix, RECORDS)
+    mutation = pick(rng, WHOLE if chance < BY_WHOLE else BYTES if chance < BY_WHOLE + BY_BYTES else own)
+    name = mutation.__name__.replace("_", " ")
+    if mutation not in STRUCTURE:
+        return name, mutation(rng, path)
+    with h5py.File(path, "r+") as file:
+        return name, mutation(rng, file)
+
+
 def outcome(mutant: Record, cases: Path, folder: Path) -> Record:
     """Check and analyse a mutant, and judge both."""
-    from fuzz_judge import distance, faults
-
     settings = folder / (mutant["file"] if mutant["role"] == "settings" else "case.toml")
     alone = mutant["case"] == "verbs"
     before = state(folder)
@@ -293,8 +311,6 @@ def outcome(mutant: Record, cases: Path, folder: Path) -> Record:
 
 def verb(name: str, settings: Path) -> tuple[int, str]:
     """Status and output of a verb in this process."""
-    from imgda_mpi import cli
-
     text = io.StringIO()
     with contextlib.redirect_stderr(text), contextlib.redirect_stdout(text):
         try:

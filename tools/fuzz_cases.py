@@ -25,15 +25,15 @@ sys.path[:0] = [str(ROOT / "tests"), str(ROOT)]
 from colm2014_files import TIME as TIME_2014  # noqa: E402
 from colm2014_files import SmallCase  # noqa: E402
 from example_blocks import RHO_ICE, TOP_10_CM  # noqa: E402
+from fuzz_settings import OTHER_VERBS, SETTINGS  # noqa: E402
 from launch import load  # noqa: E402
 
 from imgda_mpi import cli  # noqa: E402
 from imgda_mpi.colm.soil_layers import N_SNOW, thickness  # noqa: E402
-from imgda_mpi.example.case import COMPARISON, write_case  # noqa: E402
+from imgda_mpi.example.case import write_case  # noqa: E402
 from imgda_mpi.example.files import TIME  # noqa: E402
 from imgda_mpi.example.gldas_file import LAYERS, gldas_grid, write_gldas  # noqa: E402
 from imgda_mpi.grid import Grid, global_grid  # noqa: E402
-from imgda_mpi.settings.presets import preset  # noqa: E402
 
 ROWS = 32
 BLOCKS = ("e000_s90", "w180_n00")
@@ -46,125 +46,6 @@ SITE = (8, 10)
 """Rows and columns of the site of CoLM2014."""
 
 MEMBERS = 4
-
-SETTINGS = {
-    "columns202x": """\
-method = {kind = "innovation", coherent_share = 0.1, features = true}
-
-[model]
-kind = "colm202x"
-directory = "model/demo"
-case = "demo"
-time = 2022-06-02T06:00:00Z
-
-[observation]
-kind = "cf"
-file = "image_%Y%m%d.nc"
-variable = "soil_moisture"
-layer = [0.0, 0.1]
-max_time_offset = 3.0
-mask = {variable = "lsm", min = 0.5}
-
-[errors]
-observation = {file = "errors.nc", variable = "sd"}
-
-[features.zones]
-file = "zones.nc"
-variable = "zone"
-kind = "classes"
-
-[soil]
-compensate = "aquifer"
-
-[output]
-directory = "analysis"
-""",
-    "members202x": """\
-[method]
-kind = "hybrid"
-solver = "diagonal"
-innovation_weight = 0.2
-inflation = 1.1
-
-[model]
-kind = "colm202x"
-directory = "model/demo"
-case = "demo"
-time = 2022-06-02T06:00:00Z
-land_cover_year = 2005
-
-[observation]
-kind = "gldas"
-file = "GLDAS_NOAH025_3H.A%Y%m%d.%H%M.021.nc4"
-regridding = "conservative"
-valid_range = [0.0, 0.6]
-
-[errors]
-observation = 0.04
-seed = 7
-
-[ensemble]
-kind = "images"
-file = "ensemble.nc"
-variable = "soil_moisture"
-
-[curvelet]
-n_scales = 3
-n_angles = 16
-
-[output]
-directory = "analysis"
-""",
-    "members2014": """\
-[method]
-kind = "ensemble"
-solver = "full"
-localisation = 900.0
-
-[model]
-kind = "colm2014"
-restart_file = "S-rstTimeVar-2022-155-00000"
-const_file = "S-rstTimeConst"
-time = 2022-06-04T00:00:00Z
-
-[observation]
-kind = "points"
-file = "points.csv"
-variable = "sm"
-layer = [0.0, 0.1]
-
-[errors]
-observation = 0.05
-
-[ensemble]
-kind = "restarts"
-directories = ["m1", "m2", "m3", "m4"]
-
-[soil]
-implausible = "leave_out"
-
-[output]
-directory = "analysis"
-""",
-    "again2014": """\
-method = "pointwise"
-
-[model]
-kind = "colm2014"
-restart_file = "S-rstTimeVar-2022-155-00000"
-const_file = "S-rstTimeConst"
-time = 2022-06-04T00:00:00Z
-
-[observation]
-kind = "points"
-file = "points.nc"
-variable = "sm"
-allow_unlike_background = true
-
-[output]
-directory = "analysis"
-""",
-}
 
 
 class Input(NamedTuple):
@@ -306,15 +187,8 @@ def _again2014(case: Path) -> None:
 
 def _verbs(folder: Path) -> None:
     folder.mkdir()
-    (folder / "compare.toml").write_text(COMPARISON)
-    (folder / "twin.toml").write_text(preset("quick"))
-    image = 'kind = "cf"\nfile = "image.nc"\nvariable = "sm"\n'
-    sections = "".join(f"[{name}]\n{image}\n" for name in ("background", "observation", "third"))
-    (folder / "errors.toml").write_text(f"time = 2022-06-02T06:00:00Z\n\n{sections}")
-    (folder / "columns.toml").write_text(
-        '[model]\nkind = "colm202x"\ndirectory = "model/demo"\ncase = "demo"\ntime = 2022-06-02T06:00:00Z\n\n'
-        '[run]\nend = 2022-06-03T06:00:00Z\n\n[weather]\nkind = "generated"\nseed = 3\n\n[output]\ndirectory = "run"\n'
-    )
+    for name, text in OTHER_VERBS.items():
+        (folder / f"{name}.toml").write_text(text)
 
 
 def _model(case: Path) -> tuple[np.random.Generator, Grid]:

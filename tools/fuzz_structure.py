@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable
 from typing import Any
 
 import h5py
@@ -113,20 +115,44 @@ def chosen(rng: Rng, file: h5py.File) -> str:
     return pick(rng, read if read and rng.random() < 0.8 else names)
 
 
-def _replace(file: h5py.File, name: str, make: Any) -> None:
-    """Put another variable in the place of one, with its attributes."""
+def _replace(file: h5py.File, name: str, make: Callable[[], None], scale: str = "") -> None:
+    """Put another variable in the place of one, with its attributes and its ties to dimensions as far as they go."""
+    scales = {other: [[of.name for of in axis.values()] for axis in file[other].dims] for other in variables(file)}
+    users = [(other, n) for other, axes in scales.items() for n, names in enumerate(axes) if f"/{name}" in names]
+    is_scale, number = file[name].is_scale, file[name].attrs.get("_Netcdf4Dimid")
     attributes = {key: value for key, value in file[name].attrs.items() if key not in OWN}
+    for other, n in users:
+        file[other].dims[n].detach_scale(file[name])
     del file[name]
     make()
-    if isinstance(file.get(name), h5py.Dataset):
-        file[name].attrs.update(attributes)
+    new = file.get(name)
+    if not isinstance(new, h5py.Dataset):
+        return
+    new.attrs.update({} if scale else attributes)
+    with contextlib.suppress(RuntimeError, TypeError, ValueError):  # some types and shapes can be no scale
+        if is_scale:
+            new.make_scale(scale or name)
+            new.attrs["_Netcdf4Dimid"] = number
+        for other, n in users:
+            file[other].dims[n].attach_scale(new)
+        for n, names in enumerate(() if is_scale else scales[name]):
+            for of in names:
+                new.dims[n].attach_scale(file[of])
 
 
 def removed(rng: Rng, file: h5py.File) -> str:
     """A variable is not there."""
     name = chosen(rng, file)
-    del file[name]
-    return name
+    if not file[name].is_scale or rng.random() < 0.2:
+        del file[name]
+        return name
+    size = file[name].size
+
+    def make() -> None:
+        file.create_dataset(name, (size,), ">f4")
+
+    _replace(file, name, make, f"This is a netCDF dimension but not a netCDF variable.{size:10d}")
+    return f"{name}, but for its dimension"
 
 
 def renamed(rng: Rng, file: h5py.File) -> str:
