@@ -129,7 +129,7 @@ def _replace(file: h5py.File, name: str, make: Callable[[], None], scale: str = 
     if not isinstance(new, h5py.Dataset):
         return
     new.attrs.update({} if scale else attributes)
-    with contextlib.suppress(RuntimeError, TypeError, ValueError):  # some types and shapes can be no scale
+    with contextlib.suppress(LookupError, RuntimeError, TypeError, ValueError):  # some types and shapes can be no scale
         if is_scale:
             new.make_scale(scale or name)
             new.attrs["_Netcdf4Dimid"] = number
