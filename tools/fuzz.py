@@ -77,9 +77,7 @@ LARGEST_FILE = 1 << 30  # bytes
 FAR = 0.05  # m3 m-3
 STRAY = re.compile(r"^.*(\w+Warning: |HDF5-DIAG|ctypes|Exception ignored).*$", re.MULTILINE)
 NUMBER = re.compile(r"[-+]?\d[\d.,]*(e[-+]?\d+)?|\b(nan|inf)\b")
-IN_LIBRARY = re.compile(
-    r"\b((Dataset|File|read_direct)\(|(variable|dataset|file)\[|(attrs|variables|ncattrs)\b)|\[\.\.\.\]"
-)
+IN_LIBRARY = re.compile(r"\b((Dataset|File|read_direct)\(|(variable|dataset|file)\[|attrs\b|variables\b)|\[\.\.\.\]")
 """A line of Python whose call has not come back from one of the libraries."""
 
 BY_BYTES, BY_WHOLE = 0.25, 0.08
