@@ -83,6 +83,9 @@ IN_LIBRARY = re.compile(r"\b((Dataset|File|read_direct)\(|(variable|dataset|file
 BY_BYTES, BY_WHOLE = 0.25, 0.08
 """Shares of mutants whose bytes are changed, and that are something else."""
 
+OFTEN = ("settings", "observation")
+"""Inputs of which there are twice as many: users write or choose them anew each time."""
+
 Record = dict[str, Any]
 
 
@@ -227,7 +230,7 @@ def work(pipe: Connection, folder: Path, seed: int, numbers: list[int], log: Pat
 def make(seed: int, number: int, started: list[Input], cases: Path, mutant: Path) -> Record:
     """Lay out a mutant in a new folder, and say what it is."""
     rng = np.random.default_rng([seed, number])
-    role = pick(rng, sorted({source.role for source in started}))
+    role = pick(rng, [*sorted({source.role for source in started}), *OFTEN])
     source = pick(rng, [source for source in started if source.role == role])
     for _ in linked(cases / source.case, mutant):
         pass
