@@ -72,7 +72,7 @@ TOLD = (*OUTCOMES[:8], "library")
 """Of which every mutant is listed."""
 
 LIMIT = 30.0  # s
-MEMORY = 8 << 30  # bytes that a worker may have
+MEMORY = 4 << 30  # bytes that a worker may have
 LARGEST_FILE = 1 << 30  # bytes
 FAR = 0.05  # m3 m-3
 STRAY = re.compile(r"^.*(\w+Warning: |HDF5-DIAG|ctypes|Exception ignored).*$", re.MULTILINE)

@@ -28,7 +28,25 @@ OTHERS = {
     "nothing": b"",
 }
 
-NUMBERS = ("-1", "0", "1", "3", "0.5", "-0.0", "1e-300", "1e300", "nan", "-inf", "inf", "100000", "1000000000000000000")
+NUMBERS = (
+    *(
+        "-1",
+        "0",
+        "1",
+        "3",
+        "64",
+        "4096",
+        "100000",
+        "1000000000000000000",
+        "0.5",
+        "-0.0",
+        "1e-300",
+        "1e300",
+        "nan",
+        "inf",
+    ),
+    "-inf",
+)
 WORDS = (
     *('""', '"."', '".."', '"/"', '"~"', '"~nobody/x"', '"nowhere/x"', '"*"', '"%Y"', '"%"', '"model"', '"case.toml"'),
     *('"/dev/null"', '"a\\u0000b"', '"a\\nb\\u001b[31m"', '"\\U0001F4A7"', f'"{"long" * 1500}"', '"soil_moisture"'),
@@ -46,6 +64,26 @@ KEYS = {
     "model": ("land_cover_year", "time", "case"),
     "output": ("directory",),
 }
+METHODS = {
+    "none": (),
+    "insert": (),
+    "pointwise": ("background_error",),
+    "pointwise_fitted": (),
+    "large_scale": ("background_error", "scales"),
+    "letkf": ("localisation",),
+    "paper": ("n_members", "background_error", "scales", "solver"),
+    "analytic": ("background_error", "scales", "solver"),
+    "innovation": ("coherent_share", "features", "scales", "solver"),
+    "ensemble": ("localisation", "inflation", "scales", "solver"),
+    "hybrid": ("localisation", "inflation", "innovation_weight", "coherent_share", "solver"),
+}
+OF_METHODS = {
+    "solver": ('"diagonal"', '"full"'),
+    "scales": ("[1]", "[2, 3]", "[1, 1]", "[99]", "[]"),
+    "features": ("true", "false"),
+}
+"""Values of keys that are no numbers."""
+
 ENTRY = re.compile(r"(?m)^(\w+) = (.+)$")
 HEADER = re.compile(r"(?m)^\[([\w.]+)\]$")
 SPECIAL = (np.nan, np.inf, 1e20, -1e36, -1.0, 0.0, -9999.0, 1e308, 5e-324, 1e6)
@@ -174,6 +212,16 @@ def key_added(rng: Rng, path: Path) -> str:
         found = f"\n[{section}]\n"
     path.write_text(f"{head}{found}{key} = {value}\n{tail}")
     return f"[{section}] {key} = {value[:60]}"
+
+
+def method_changed(rng: Rng, path: Path) -> str:
+    """Another method, with keys of its own."""
+    kind = pick(rng, list(METHODS))
+    keys = [key for key in METHODS[kind] if rng.random() < 0.5]
+    said = ", ".join([f'kind = "{kind}"', *(f"{key} = {pick(rng, OF_METHODS.get(key, NUMBERS))}" for key in keys)])
+    text = re.sub(r"(?m)^method = .*\n|^\[method\]\n(\w.*\n)*", "", path.read_text())
+    path.write_text(f"method = {{{said}}}\n{text}")
+    return said
 
 
 def line_changed(rng: Rng, path: Path) -> str:
@@ -323,6 +371,6 @@ def records_changed(rng: Rng, path: Path) -> str:
 
 BYTES = (bit_flipped, bytes_scrambled, truncated, lengthened, block_overwritten, part_doubled)
 WHOLE = (another_kind, compressed, no_file, another_file)
-SETTINGS = (*2 * (value_replaced, key_added), line_changed, sections_changed, nested, written_otherwise)
+SETTINGS = (*2 * (value_replaced, key_added, method_changed), line_changed, sections_changed, nested, written_otherwise)
 TABLE = (cell_changed, cell_changed, rows_changed, written_otherwise)
 RECORDS = (numbers_changed, numbers_changed, records_changed)

@@ -78,6 +78,9 @@ LISTS = (
     np.array([[0, 1], [1, 0]]),
     ["a", "b"],
 )
+HUGE = 10**12
+"""Length of a dimension that no memory holds."""
+
 READ = {
     *(
         "wliq_soisno",
@@ -238,7 +241,8 @@ def stored_otherwise(rng: Rng, file: h5py.File) -> str:
     if not values.ndim:
         return retyped(rng, file)
     how = pick(
-        rng, ("unlimited", "lzf", "checksum", "scaleoffset", "unwritten", "file outside", "virtual", "tiny chunks")
+        rng,
+        ("unlimited", "lzf", "checksum", "scaleoffset", "unwritten", "file outside", "virtual", "tiny chunks", "huge"),
     )
 
     def make() -> None:
@@ -249,6 +253,8 @@ def stored_otherwise(rng: Rng, file: h5py.File) -> str:
             layout = h5py.VirtualLayout(shape, dtype)
             layout[...] = h5py.VirtualSource("nowhere.nc", name, shape)
             file.create_virtual_dataset(name, layout)
+        elif how == "huge":
+            file.create_dataset(name, (HUGE, *shape[1:]), dtype, chunks=True)
         elif how == "unwritten":
             file.create_dataset(name, shape, dtype, chunks=True)
         else:
