@@ -62,11 +62,11 @@ class Deviation:
             raise fault(
                 self.file,
                 self.variable,
-                found=f"no value on {int(lacking.sum()) - n_wrong} and another one on {n_wrong} of "
+                found=f"no value above 0 on {int(lacking.sum()) - n_wrong} and one outside 0 to 1 on {n_wrong} of "
                 f"{int(cells.sum())} cells where one is needed",
                 expected=f"a standard deviation in m3 m-3 there, {LEAST_DEVIATION:g} to 1",
                 do=("correct the units, or " if n_wrong else "")
-                + "fill the gaps in the file, or leave such cells out: of an observation by mask",
+                + "fill the gaps in the file (an observation may leave such pixels out by mask)",
             )
         # Elsewhere nothing is observed: any value serves, the mean keeps the variances alike.
         others = self.values[cells].mean() if cells.any() else 1.0
