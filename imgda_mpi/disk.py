@@ -23,8 +23,33 @@ STAGING = ".imgda_mpi.partial-"
 ABANDONED = 86400.0
 """Seconds for which nothing was written into the folder of a job of which nothing else is known that it has ended."""
 
+UTF_8 = "LC_ALL=C.UTF-8"
+"""A locale with all letters."""
+
 NOT_ON_DISK = (errno.EIO, errno.ENOSPC, errno.EDQUOT)
 """What a system says that could not write."""
+
+
+def is_sayable(path: Path) -> bool:
+    """Whether a path has a name in the locale and in UTF-8, in which results name files. Not collective."""
+    try:
+        os.fsencode(path)
+        str(path.absolute()).encode()
+    except UnicodeError:
+        return False
+    return True
+
+
+def check_sayable(path: Path) -> None:
+    """Refuse a path for which `is_sayable` is false. Not collective.
+
+    Raises
+    ------
+    InputError
+    """
+    if not is_sayable(path):
+        found, do = "letters that the locale does not have", f"set one of UTF-8 ({UTF_8}), or rename it"
+        raise fault(path.absolute(), found=found, expected="a name in UTF-8", do=do)
 
 
 def no_such_file(path: Path, expected: str) -> ImgdaError:
