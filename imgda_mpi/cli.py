@@ -334,6 +334,8 @@ def _together(work: Callable[[MPI.Intracomm], object]) -> int:
 
     Text that is returned on rank 0 is printed.
     """
+    # Without a launcher Open MPI would start a daemon, for ranks that are never asked for.
+    os.environ.setdefault("OMPI_MCA_ess_singleton_isolated", "1")
     from mpi4py import MPI
 
     from imgda_mpi.parallel.launcher import check_together

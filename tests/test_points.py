@@ -154,6 +154,13 @@ def test_without_units_values_are_taken_for_volumetric_and_percent_is_refused(tm
             read(percent, valid_range=valid_range)
 
 
+@pytest.mark.parametrize("units", ["", "unknown"])
+def test_units_that_are_stated_win_over_those_of_the_file(tmp_path: Path, units: str) -> None:
+    image = read(write_points(tmp_path / "a.nc", 100.0 * MOISTURE, units=units), units="percent")
+    np.testing.assert_allclose(image.values, MEANS, rtol=1e-14)
+    assert image.remarks == ((f"the file says units '{units}': taken for percent as stated",) if units else ())
+
+
 def test_units_that_the_file_states_are_believed(tmp_path: Path) -> None:
     percent = write_points(tmp_path / "a.nc", 100.0 * MOISTURE, units="%", long_name="volumetric soil moisture")
     np.testing.assert_allclose(read(percent).values, MEANS, rtol=1e-14)

@@ -78,15 +78,6 @@ def _check_size(path: Path, dataset: netCDF4.Dataset) -> None:
         raise fault(path, found=f"{size} bytes", expected=f"at least {needed} for its variables", do="fetch it again")
 
 
-def find_variable(path: Path, dataset: netCDF4.Dataset, name: str) -> netCDF4.Variable[Any]:
-    """The named variable of the file."""
-    if name not in dataset.variables:
-        fields = [field for field, variable in dataset.variables.items() if len(variable.dimensions) > 1]
-        fields = fields or list(dataset.variables)  # of a list of points
-        raise fault(path, name, found="no such variable", expected=f"one of {', '.join(fields)}", do="name one of them")
-    return dataset.variables[name]
-
-
 def text_attribute(owner: netCDF4.Variable[Any] | netCDF4.Dataset, name: str) -> str:
     """An attribute of a variable or a file as stripped text, empty where it is absent."""
     file = owner if isinstance(owner, netCDF4.Dataset) else owner.group()

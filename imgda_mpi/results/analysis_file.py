@@ -231,7 +231,7 @@ def read_analysis(path: Path) -> SavedAnalysis:
     with opened(path) as file:
         background, grid = _image(path, file, "background")
         observation, analysis, increment = (
-            _on_grid(path, file, name, "background", grid) for name in ("observation", "analysis", "increment")
+            _on_grid(path, file, name, grid) for name in ("observation", "analysis", "increment")
         )
         with in_library(path):
             attributes = {name: str(file.getncattr(name)) for name in file.ncattrs()}
@@ -264,7 +264,7 @@ def read_parts(path: Path) -> dict[str, FloatArray]:
     with opened(path) as file:
         proposed, grid = _image(path, file, "proposed_increment")
         parts = {
-            name.removeprefix(OF_PART): _on_grid(path, file, name, "proposed_increment", grid)
+            name.removeprefix(OF_PART): _on_grid(path, file, name, grid)
             for name in file.variables
             if name.startswith(OF_PART)
         }
@@ -303,9 +303,9 @@ def read_innovation(path: Path) -> SavedInnovation:
     with opened(path) as file:
         innovation, grid = _image(path, file, "innovation")
         names = ["increment", "proposed_increment"]
-        increment, proposed = (_on_grid(path, file, name, "innovation", grid) for name in names)
+        increment, proposed = (_on_grid(path, file, name, grid) for name in names)
         has_spread = "ensemble_spread" in file.variables
-        spread = _on_grid(path, file, "ensemble_spread", "innovation", grid) if has_spread else None
+        spread = _on_grid(path, file, "ensemble_spread", grid) if has_spread else None
         wedges = _read_wedges(path, file) if "wedge" in file.variables else None
         with in_library(path):
             attributes = {name: file.getncattr(name) for name in file.ncattrs()}
@@ -350,7 +350,8 @@ def read_truth(path: Path, saved: SavedAnalysis) -> FloatArray:
 
 def _image(path: Path, file: netCDF4.Dataset, name: str) -> tuple[FloatArray, Grid]:
     variable = find_variable(path, file, name)
-    grid, dimensions = horizontal_grid(path, file, variable)
+    horizontal = horizontal_grid(path, variable)
+    dimensions = horizontal.dimensions
     if variable.dimensions != dimensions:
         raise fault(
             path,
@@ -359,7 +360,7 @@ def _image(path: Path, file: netCDF4.Dataset, name: str) -> tuple[FloatArray, Gr
             expected=f"({', '.join(dimensions)})",
             do="extract one image, rows first",
         )
-    return _moisture(path, variable), grid
+    return horizontal.ordered(_moisture(path, variable)), horizontal.grid
 
 
 def _moisture(path: Path, variable: netCDF4.Variable[Any]) -> FloatArray:
@@ -367,11 +368,8 @@ def _moisture(path: Path, variable: netCDF4.Variable[Any]) -> FloatArray:
     return to_volumetric(values, units, "", None, path=path, variable=variable.name)
 
 
-def _on_grid(path: Path, file: netCDF4.Dataset, name: str, other: str, grid: Grid) -> FloatArray:
-    """An image that has to be on the grid of another one; along its dimensions it is."""
-    variable = find_variable(path, file, name)
-    if variable.dimensions == file[other].dimensions:
-        return _moisture(path, variable)
+def _on_grid(path: Path, file: netCDF4.Dataset, name: str, grid: Grid) -> FloatArray:
+    """An image that has to be on a grid."""
     image, own = _image(path, file, name)
     _check_grid(path, name, own, grid)
     return image

@@ -10,7 +10,7 @@ from pydantic import Discriminator, Field, Tag, model_validator
 
 from imgda_mpi.settings.analysis import Curvelet, Output
 from imgda_mpi.settings.features import OF_CELLS, FeatureFiles, check_use
-from imgda_mpi.settings.fields import Depths, Duration, FilePattern, Instant, Number, Positive, Section, key
+from imgda_mpi.settings.fields import Depths, Duration, FilePattern, Instant, Number, Positive, Section, key, units_key
 from imgda_mpi.settings.methods import ComparedMethod, MethodSettings, OfMembers
 from imgda_mpi.settings.observations import AnyObservation, NoiseEstimate, OfImages
 from imgda_mpi.settings.series import AnyGrid, ManyTimes, all_times, check_images, check_times
@@ -73,6 +73,7 @@ class MembersInFile(Section):
     layer: Depths | None = key(
         "Top and bottom of the layer to take (default: the only one)", "m", default=None, example="[0.0, 0.1]"
     )
+    units: str | None = units_key()
     background_member: int = key("Number of the member that is the background, from 0", default=0, ge=0)
     letkf_lengths: Lengths = key(
         "Lengths that letkf is tried with if it is given by its name; the best is found with the truth, and marked",

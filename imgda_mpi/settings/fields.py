@@ -159,6 +159,17 @@ def key(description: str, unit: str | None = None, *, example: str | None = None
     return Field(description=described, examples=[example] if example else None, **limits)
 
 
+def units_key() -> Any:
+    """The key of the units that a variable has, whatever its file says."""
+    return key(
+        "Units of the variable, as m3 m-3, percent or kg m-2, whatever its file says: for one that has none, or wrong "
+        "ones. Percent are by volume (default: what the file says)",
+        default=None,
+        min_length=1,
+        example='"m3 m-3"',
+    )
+
+
 class FieldFile(Section):
     """A field of standard deviations in a CF NetCDF file, with a value wherever one is needed."""
 
@@ -171,6 +182,8 @@ class FieldFile(Section):
         default=None,
         ge=0,
     )
+
+    units: str | None = units_key()
 
     def __str__(self) -> str:
         return f"{self.file.name}:{self.variable}"
