@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 import traceback
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,6 +43,7 @@ GO_ON = ("cycle", "twin")
 
 def main(argv: list[str] | None = None) -> int:
     """Run one verb and return the exit status: 0 done, 1 a fault of the program, others as of `imgda_mpi.faults`."""
+    warnings.filterwarnings("ignore", "suspicious MPI execution environment")  # `check_together` says it, and once
     with open_streams():
         arguments = parser().parse_args(argv)
         return _alone(lambda: _run(arguments))
