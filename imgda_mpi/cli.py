@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 import traceback
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 from imgda_mpi.arguments import parser
 from imgda_mpi.console import configure_logging
 from imgda_mpi.faults import NOT_YET, ConfigError, ImgdaError, OutOfTime
+from imgda_mpi.paths import check_sayable
 from imgda_mpi.strangers import told_from_own
 from imgda_mpi.streams import open_streams, tell
 
@@ -41,9 +43,18 @@ GO_ON = ("cycle", "twin")
 
 def main(argv: list[str] | None = None) -> int:
     """Run one verb and return the exit status: 0 done, 1 a fault of the program, others as of `imgda_mpi.faults`."""
+    warnings.filterwarnings("ignore", "suspicious MPI execution environment")  # `check_together` says it, and once
     with open_streams():
         arguments = parser().parse_args(argv)
-        return _alone(lambda: VERBS[arguments.verb](arguments))
+        return _alone(lambda: _run(arguments))
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    for given in vars(arguments).values():
+        for one in given if isinstance(given, list) else [given]:
+            if isinstance(one, Path):
+                check_sayable(one)
+    return VERBS[arguments.verb](arguments)
 
 
 def _analyse(arguments: argparse.Namespace) -> int:

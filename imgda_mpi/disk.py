@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
 import errno
 import hashlib
 import os
 import shutil
 import socket
-import stat
 import time
 from collections.abc import Callable, Collection
-from contextlib import suppress
 from pathlib import Path
 
 from imgda_mpi.faults import OutputError, fault, reading, writing
-
-OF_ZARR = (".zgroup", ".zarray", ".zmetadata", "zarr.json")
-"""Files by which the folder of a Zarr store is known."""
 
 REMOVED = ".removed-"
 """How the names of folders begin that are being removed; what a killed job left of one can be removed by anybody."""
@@ -30,53 +24,6 @@ ABANDONED = 86400.0
 
 NOT_ON_DISK = (errno.EIO, errno.ENOSPC, errno.EDQUOT)
 """What a system says that could not write."""
-
-
-def check_file(path: Path, expected: str, do: str = "correct the path, or ask for a time that has one") -> None:
-    """Refuse what is no regular file, before it is opened: a pipe that nobody writes to would be waited for.
-
-    Parameters
-    ----------
-    expected, do : of the error where there is nothing of the name
-
-    Raises
-    ------
-    InputError
-    """
-    try:
-        mode = path.stat().st_mode
-    except (FileNotFoundError, NotADirectoryError) as err:
-        raise fault(path, found=_nothing_there(path), expected=expected, do=do) from err
-    except ValueError as err:  # a NUL, which is shown as it is written
-        raise fault(ascii(str(path)), found=f"no path ({err})", expected=expected, do="correct the path") from err
-    except OSError as err:
-        do = "correct the path, or check permissions and links of the folders that it goes through"
-        raise fault(path, found=f"a path that leads nowhere ({err.strerror})", expected=expected, do=do) from err
-    if stat.S_ISDIR(mode):
-        store = None
-        with suppress(OSError):  # where nobody may look into it
-            store = next((name for name in OF_ZARR if (path / name).exists()), None)
-        found = "a folder" if store is None else f"a folder with {store}, a Zarr store"
-        do = "name a file" if store is None else "write it as one NetCDF file, for example with xarray"
-        raise fault(path, found=found, expected=expected, do=do)
-    if not stat.S_ISREG(mode):
-        kinds = {stat.S_IFIFO: "a pipe (FIFO)", stat.S_IFSOCK: "a socket"}
-        raise fault(path, found=kinds.get(stat.S_IFMT(mode), "a device"), expected=expected, do="name a file")
-
-
-def _nothing_there(path: Path) -> str:
-    if path.is_symlink():
-        target = str(path.readlink())
-        how = " (`git annex get` it)" if "annex/objects" in target else ""
-        return f"a link to {target}, which is not there{how}"
-    try:
-        names = sorted(sibling.name for sibling in path.parent.iterdir() if sibling.is_file())
-    except (FileNotFoundError, NotADirectoryError):
-        return f"no such file, nor a directory {path.parent}"
-    except OSError:
-        return "no such file"  # the folder does not say what is in it
-    close = difflib.get_close_matches(path.name, names, n=3)
-    return f"no such file (nearest in its directory: {', '.join(close)})" if close else "no such file"
 
 
 def checksum(file: Path) -> str:

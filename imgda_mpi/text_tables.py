@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from imgda_mpi.disk import check_file
 from imgda_mpi.faults import fault, reading, writing
 from imgda_mpi.file_kinds import GZIP, SIGNATURES, kind_of
+from imgda_mpi.paths import check_file
 
 Row = TypeVar("Row")
 

@@ -191,7 +191,7 @@ def test_the_model_has_the_environment_of_the_user(setup: Setup) -> None:
     }
     for number, (wanted, model, given) in enumerate(cases[setup.kind]):
         settings = setup.settings(f"environment{number}", n=1, model=model)
-        own = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "PYTHONSAFEPATH", "IMGDA_OUTSIDE")
+        own = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "IMGDA_OUTSIDE")
         user = {key: text for key, text in ENVIRONMENT.items() if key not in own} | {"PATH": "/usr/bin:/bin"}
         user |= {"COLM_WANTS_ENV": wanted} | MODEL_ENVIRONMENT | given
         words = [str(ROOT / "bin/imgda_mpi"), "cycle", str(settings)]

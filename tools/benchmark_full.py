@@ -30,8 +30,6 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-sys.path.insert(0, str(Path(__file__).parent))
-
 import numpy as np
 from full_solver_problems import MASKS, SIGNAL, make_problem
 from mpi4py import MPI

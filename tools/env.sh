@@ -18,7 +18,7 @@ fi
 case ${IMGDA_OUTSIDE:+kept}:$PATH in
     kept:"$imgda_environment/bin":*) ;;
     *)
-        IMGDA_OUTSIDE=$(declare -p PATH OMP_NUM_THREADS OPENBLAS_NUM_THREADS PYTHONSAFEPATH 2>/dev/null) || true
+        IMGDA_OUTSIDE=$(declare -p PATH OMP_NUM_THREADS OPENBLAS_NUM_THREADS 2>/dev/null) || true
         export IMGDA_OUTSIDE PATH="$imgda_environment/bin:$PATH"
         case :${PYTHONPATH:-}: in
             :: | *:"$imgda_root":* | *:"$imgda_environment"/*) ;;
@@ -29,8 +29,6 @@ esac
 
 # The program's parallelism is its ranks: threads of the libraries would only compete with them for the cores.
 export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
-# A file of the working folder, as random.py, must not be taken for a module.
-export PYTHONSAFEPATH=1
 
 # Ends the process where tools/setup.sh has not come to its end here.
 need_setup() {

@@ -27,12 +27,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tools"))
+from scaling_pictures import draw_efficiency, draw_memory, draw_times
+from scaling_rows import grown, label, measured, scaling_rows, write_csv
+from synthetic_case import Shape, parse_grid, settings_text, write_case
 
-from scaling_pictures import draw_efficiency, draw_memory, draw_times  # noqa: E402
-from scaling_rows import grown, label, measured, scaling_rows, write_csv  # noqa: E402
-from synthetic_case import Shape, parse_grid, settings_text, write_case  # noqa: E402
+ROOT = Path(__file__).resolve().parents[1]
 
 METHODS = ("innovation/full", "paper")
 

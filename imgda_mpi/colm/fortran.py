@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from imgda_mpi.arrays import FloatArray, IntArray
-from imgda_mpi.disk import check_file
 from imgda_mpi.faults import ImgdaError, fault, reading
+from imgda_mpi.paths import check_file
 
 MARKER = 4  # bytes before and after each part
 

@@ -45,7 +45,7 @@ exec {guard}<&-
 
 # What tools/env.sh has changed is put back. The stack is as large as it may be: Fortran programs need that.
 IN_THE_USERS_ENVIRONMENT = """
-if [ -n "${IMGDA_OUTSIDE-}" ]; then unset OMP_NUM_THREADS OPENBLAS_NUM_THREADS PYTHONSAFEPATH; eval "$IMGDA_OUTSIDE"; fi
+if [ -n "${IMGDA_OUTSIDE-}" ]; then unset OMP_NUM_THREADS OPENBLAS_NUM_THREADS; eval "$IMGDA_OUTSIDE"; fi
 unset IMGDA_OUTSIDE
 ulimit -S -s "$(ulimit -H -s)"
 """

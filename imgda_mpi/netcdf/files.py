@@ -12,9 +12,9 @@ from typing import Any
 
 import netCDF4
 
-from imgda_mpi.disk import check_file
 from imgda_mpi.faults import LIBRARY, ImgdaError, fault, reading
 from imgda_mpi.netcdf import in_hdf5
+from imgda_mpi.paths import check_file
 
 HDF_ERROR = -101
 """With this number, whose message is no more than that, the library says that HDF5 has said why."""

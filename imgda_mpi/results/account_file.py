@@ -14,10 +14,10 @@ import numpy as np
 
 from imgda_mpi.arrays import FloatArray, IntArray
 from imgda_mpi.colm.ledger import TERMS
-from imgda_mpi.disk import check_file
 from imgda_mpi.distributed.wedge_statistics import OF_WEDGES, WedgeStatistics
 from imgda_mpi.faults import reading, understanding
 from imgda_mpi.numerics.problem import Fact
+from imgda_mpi.paths import check_file
 
 NO_SOURCE = "none"
 """Of an analysis without an observation."""

@@ -8,8 +8,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from imgda_mpi.disk import check_file
 from imgda_mpi.faults import ConfigError, fault, reading
+from imgda_mpi.paths import check_file
 
 
 def parquet_rows(path: Path) -> Iterator[tuple[int, list[str]]]:

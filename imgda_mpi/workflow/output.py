@@ -10,11 +10,11 @@ from typing import Any
 from mpi4py import MPI
 
 from imgda_mpi.disk import check_free
-from imgda_mpi.faults import OutputError, settled_by
+from imgda_mpi.faults import settled_by
 from imgda_mpi.parallel.failure import from_rank_0, on_rank_0
 from imgda_mpi.settings.analysis import Settings
 from imgda_mpi.settings.fields import Section
-from imgda_mpi.workflow.done import done
+from imgda_mpi.workflow.done import done, noted
 
 log = logging.getLogger(__name__)
 
@@ -40,14 +40,8 @@ def whatever_is_there(check: Verb) -> Verb:
     """The check of a verb, which says what is in the output folder and takes it as no fault. Collective."""
 
     def begin(settings: Section, comm: MPI.Intracomm) -> object:
-        def note() -> None:
-            try:
-                if _is_done(settings):
-                    log.info("the whole result is there already, in %s", _directory(settings))
-            except OutputError as err:
-                log.warning("%s", err)
-
-        on_rank_0(comm, note)
+        if on_rank_0(comm, lambda: noted(lambda: _is_done(settings))):
+            log.info("the whole result is there already, in %s", _directory(settings))
         return check(settings, comm)
 
     return begin
