@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imgda_mpi.arguments import parser
-from imgda_mpi.faults import NOT_YET, ConfigError, ImgdaError, OutOfTime
+from imgda_mpi.faults import NOT_YET, ConfigError, ImgdaError, OutOfTime, as_permitted
 
 if TYPE_CHECKING:
     from mpi4py import MPI
@@ -288,7 +288,8 @@ VERBS = {
 
 def _alone(work: Callable[[], object]) -> int:
     try:
-        work()
+        with as_permitted():
+            work()
     except ImgdaError as err:
         sys.stderr.write(f"{_kind(err)}{err}\n")
         return err.status
@@ -328,7 +329,8 @@ def _together(work: Callable[[MPI.Intracomm], object]) -> int:
     comm = MPI.COMM_WORLD
     configure_logging(comm.rank)
     try:
-        said = work(comm)
+        with as_permitted():
+            said = work(comm)
         if isinstance(said, str) and comm.rank == 0:
             sys.stdout.write(f"{said}\n")
     except ImgdaError as err:

@@ -38,9 +38,11 @@ def check_file(path: Path, expected: str, do: str = "correct the path, or ask fo
         raise fault(path, found=_nothing_there(path), expected=expected, do=do) from err
     except ValueError as err:  # a NUL, which is shown as it is written
         raise fault(ascii(str(path)), found=f"no path ({err})", expected=expected, do="correct the path") from err
-    except OSError as err:
-        do = "correct the path, or check permissions and links of the folders that it goes through"
-        raise fault(path, found=f"a path that leads nowhere ({err.strerror})", expected=expected, do=do) from err
+    except OSError:
+        with reading(
+            path, found="a path that leads nowhere", expected=expected, do="correct the path, or mend its links"
+        ):
+            raise
     if stat.S_ISDIR(mode):
         store = None
         with suppress(OSError):  # where nobody may look into it

@@ -30,7 +30,7 @@ def in_library(path: Path, variable: str | None = None) -> Iterator[None]:
         except RuntimeError as err:
             if variable is None or "undefined filter" not in str(err):
                 raise
-            raise OSError(f"{err}: {in_hdf5.filters_of(path, variable)}") from err
+            raise OSError(f"undefined {in_hdf5.filters_of(path, variable)}") from err
 
 
 def resolve(path: Path | str, time: datetime) -> Path:
@@ -50,11 +50,14 @@ def resolve(path: Path | str, time: datetime) -> Path:
     if time.tzinfo is None:
         raise ValueError(f"time {time} must have a time zone")
     filled = Path(time.astimezone(UTC).strftime(str(path)))
-    if "*" not in filled.name or filled.exists():
+    if "*" not in filled.name:
         return filled
     parts = map(re.escape, filled.name.split("*"))
     pattern = re.compile(".*".join(parts))
-    matching = sorted(p for p in filled.parent.glob("*") if pattern.fullmatch(p.name))
+    with reading(filled.parent, expected="the folder of files", do="correct the path"):
+        if filled.exists() or not filled.parent.is_dir():
+            return filled
+        matching = sorted(p for p in filled.parent.iterdir() if pattern.fullmatch(p.name))
     if len(matching) > 1:
         named = ", ".join(match.name for match in matching[:3])
         raise fault(
