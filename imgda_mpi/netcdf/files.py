@@ -15,6 +15,7 @@ import netCDF4
 from imgda_mpi.disk import check_file
 from imgda_mpi.faults import LIBRARY, ImgdaError, fault, reading
 from imgda_mpi.netcdf import in_hdf5
+from imgda_mpi.netcdf.looping import ended_if_endless
 
 HDF_ERROR = -101
 """With this number, whose message is no more than that, the library says that HDF5 has said why."""
@@ -85,7 +86,7 @@ def opened(path: Path) -> Iterator[netCDF4.Dataset]:
 
 def _open(path: Path) -> netCDF4.Dataset:
     try:
-        with warnings.catch_warnings():
+        with ended_if_endless(path), warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # of variables of types that the library does not have
             return netCDF4.Dataset(path)
     except OSError as err:
