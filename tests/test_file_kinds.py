@@ -236,3 +236,11 @@ def test_a_library_that_never_ends_is_ended(tmp_path: Path) -> None:
     )
     assert done.returncode == faults.MEND
     assert f"error: {path}: found a file at which the NetCDF library computes without end" in done.stderr
+
+
+@pytest.mark.parametrize(("dimension", "units"), [("time", "hours since 2022-06-03"), ("depth", "m")])
+def test_a_dimension_of_length_0_is_named(tmp_path: Path, dimension: str, units: str) -> None:
+    coordinates = {dimension: (np.empty(0), {"units": units})}
+    path = write_image(tmp_path / "a.nc", np.empty((0, *FIELD.shape)), (dimension, "lat", "lon"), coordinates)
+    with pytest.raises(InputError, match=rf"a.nc: sm: found no (record|layer) along {dimension}, expected an image"):
+        read_image(path)

@@ -98,6 +98,9 @@ def all_times(
     coordinate = _time_coordinate(path, dataset, variable, horizontal)
     if coordinate is None:
         return None
+    if coordinate.size == 0:
+        found = f"no record along {', '.join(coordinate.dimensions)}"
+        raise fault(path, variable.name, found=found, expected="an image", do="give another file")
     every = decoded(path, coordinate, read_values(path, coordinate).ravel())
     along = next((d for d in coordinate.dimensions if d in variable.dimensions), None)
     return Times(every, along, coordinate.name)
