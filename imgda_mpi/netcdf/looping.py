@@ -16,7 +16,7 @@ from pathlib import Path
 
 from imgda_mpi.faults import MEND, fault
 
-PATIENCE = 10.0  # s of computing, in which waiting for a disk does not count; whole files take milliseconds
+PATIENCE = 5.0  # s of computing, in which waiting for a disk does not count; whole files take milliseconds
 
 
 @contextmanager
