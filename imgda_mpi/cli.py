@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from imgda_mpi.arguments import parser
 from imgda_mpi.console import configure_logging
-from imgda_mpi.faults import NOT_YET, ConfigError, ImgdaError, OutOfTime
+from imgda_mpi.faults import NOT_YET, ConfigError, ImgdaError, OutOfTime, as_permitted
 from imgda_mpi.paths import check_sayable
 from imgda_mpi.strangers import told_from_own
 from imgda_mpi.streams import open_streams, tell
@@ -309,7 +309,7 @@ def _alone(work: Callable[[], int | None]) -> int:
     """The exit status of some work on this process."""
     configure_logging(0)
     try:
-        with told_from_own():
+        with told_from_own(), as_permitted():
             return work() or 0
     except ImgdaError as err:
         log.log(_level(err), "%s", err)
@@ -353,7 +353,7 @@ def _together(work: Callable[[MPI.Intracomm], object]) -> int:
     message, status, level = "", 1, logging.ERROR
     try:
         check_together(os.environ, comm)
-        with told_from_own():
+        with told_from_own(), as_permitted():
             said = work(comm)
         if isinstance(said, str) and comm.rank == 0:
             tell(said)

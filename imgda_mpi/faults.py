@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from imgda_mpi.file_kinds import explained
+from imgda_mpi.file_kinds import explained, not_locked
 
 BUGS = (NotImplementedError, RecursionError)
 """Kinds of RuntimeError that say nothing of a file."""
@@ -151,16 +151,27 @@ def understanding(path: Path, expected: str, do: str) -> Iterator[None]:
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Turn a refusal to write (full disk, quota, permission) into an `OutputError`."""
+    """Turn a refusal to write (full disk, quota, permission, no locks) into an `OutputError`."""
     try:
         yield
     except BUGS:
         raise
     except (OSError, RuntimeError) as err:  # netCDF4 raises RuntimeError where HDF5 cannot write
-        raise fault(
-            path,
-            found=str(err),
-            expected="to write the result",
-            do="check space, quota and permissions",
-            kind=OutputError,
-        ) from err
+        locked = not_locked(err)
+        found, do = (str(err), "check space, quota and permissions") if locked is None else (locked.found, locked.do)
+        raise fault(path, found=found, expected="to write the result", do=do, kind=OutputError) from err
+
+
+@contextmanager
+def as_permitted() -> Iterator[None]:
+    """Turn what else the system does not permit, as to look into a folder, into an `InputError` of what it names.
+
+    It goes around all work: no code of ours opens what nobody has named.
+    """
+    try:
+        yield
+    except PermissionError as err:
+        if err.filename is None:
+            raise
+        do = "check the permissions of it and of the folders that it is in"
+        raise fault(err.filename, found=f"{err.strerror}", expected="to be allowed to use it", do=do) from err

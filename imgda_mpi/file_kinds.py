@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import gzip
+import os
 import re
 import zlib
 from pathlib import Path
@@ -56,8 +57,8 @@ SIGNATURES = {
 }
 """By how files of a kind begin."""
 
-UNPACKING = (EOFError, zlib.error, gzip.BadGzipFile)
-"""Errors of files that are to be compressed."""
+OF_CONTENT = (EOFError, zlib.error, gzip.BadGzipFile, UnicodeError)
+"""Errors on the way through a file that is of the kind that it should be."""
 
 NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)
 NOT_ALLOWED = (errno.EACCES, errno.EPERM)
@@ -93,7 +94,7 @@ def kind_of(path: Path) -> Kind | None:
         return Kind("nothing but zeros at its beginning", AGAIN)
     begins = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     title = re.search(rb"<title[^>]*>(.*?)</title", head, re.IGNORECASE | re.DOTALL)
-    if re.match(rb"<(!doctype html|html|head|body)", begins, re.IGNORECASE):
+    if re.match(rb"<(!doctype html|html|head|body|\?xml.*<html)", begins, re.IGNORECASE | re.DOTALL):
         said = f" with the title {_shown(title[1])}" if title else ""
         return Kind(f"a web page (HTML){said}", SERVER)
     if begins.startswith(b"<?xml"):
@@ -106,12 +107,13 @@ def kind_of(path: Path) -> Kind | None:
 def explained(path: Path, error: BaseException) -> Kind | None:
     """What is behind an error of the system or a library at a file; None where it says all that is known."""
     number = getattr(error, "errno", None) or 0
-    says = getattr(error, "strerror", None) or str(error)
-    if "lock file" in str(error) and (number in NO_LOCKS or number == errno.EAGAIN):
-        return _not_locked(number)
+    locked = not_locked(error)
+    if locked is not None:
+        return locked
     if number in NOT_ALLOWED:
-        return Kind(f"what may not be read ({says})", "check the permissions of it and of the folders that it is in")
-    if number > 0 or isinstance(error, UNPACKING):
+        do = "check the permissions of it and of the folders that it is in"
+        return Kind(f"what may not be read ({os.strerror(number)})", do)
+    if number > 0 or isinstance(error, OF_CONTENT):
         return None
     for pattern, known in SAYS.items():
         if re.search(pattern, str(error), re.IGNORECASE):
@@ -126,16 +128,19 @@ def explained(path: Path, error: BaseException) -> Kind | None:
     return kind
 
 
-def _not_locked(number: int) -> Kind:
-    """Of a file that is whole: only its lock is refused."""
+def not_locked(error: BaseException) -> Kind | None:
+    """What is behind an error of HDF5 at a file whose lock is refused; None where it is another one."""
+    number = getattr(error, "errno", None)
     unlocked = "set HDF5_USE_FILE_LOCKING=FALSE in the environment"
+    if "lock file" not in str(error) or number not in (*NO_LOCKS, errno.EAGAIN):
+        return None
     if number in NO_LOCKS:
-        found = f"a file that cannot be locked ({errno.errorcode[number]}): its file system has no locks"
-        return Kind(found, unlocked, "to lock it while it is read")
+        found = f"a file that cannot be locked ({os.strerror(number)}): its file system has no locks"
+        return Kind(found, unlocked, "to lock it")
     return Kind(
-        "a file that cannot be locked: another process has it open for writing",
+        f"a file that cannot be locked ({os.strerror(number)}): another process has it open for writing",
         f"wait until it is written; where nothing writes it the file system's locks do not work: {unlocked}",
-        "to lock it while it is read",
+        "to lock it",
     )
 
 

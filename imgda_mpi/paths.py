@@ -8,7 +8,7 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
-from imgda_mpi.faults import fault
+from imgda_mpi.faults import fault, reading
 
 OF_ZARR = (".zgroup", ".zarray", ".zmetadata", "zarr.json")
 """Files by which the folder of a Zarr store is known."""
@@ -34,9 +34,10 @@ def check_file(path: Path, expected: str, do: str = "correct the path, or ask fo
         raise fault(path, found=_nothing_there(path), expected=expected, do=do) from err
     except ValueError as err:  # a NUL, which is shown as it is written
         raise fault(ascii(str(path)), found=f"no path ({err})", expected=expected, do="correct the path") from err
-    except OSError as err:
-        do = "correct the path, or check permissions and links of the folders that it goes through"
-        raise fault(path, found=f"a path that leads nowhere ({err.strerror})", expected=expected, do=do) from err
+    except OSError:
+        found, do = "a path that leads nowhere", "correct the path, or mend its links"
+        with reading(path, found=found, expected=expected, do=do):
+            raise
     if stat.S_ISDIR(mode):
         store = None
         with suppress(OSError):  # where nobody may look into it

@@ -14,6 +14,7 @@ import netCDF4
 
 from imgda_mpi.faults import LIBRARY, ImgdaError, fault, reading
 from imgda_mpi.netcdf import in_hdf5
+from imgda_mpi.netcdf.looping import ended_if_endless
 from imgda_mpi.paths import check_file
 
 HDF_ERROR = -101
@@ -30,7 +31,7 @@ def in_library(path: Path, variable: str | None = None) -> Iterator[None]:
         except RuntimeError as err:
             if variable is None or "undefined filter" not in str(err):
                 raise
-            raise OSError(f"{err}: {in_hdf5.filters_of(path, variable)}") from err
+            raise OSError(f"undefined {in_hdf5.filters_of(path, variable)}") from err
 
 
 def resolve(path: Path | str, time: datetime) -> Path:
@@ -50,11 +51,14 @@ def resolve(path: Path | str, time: datetime) -> Path:
     if time.tzinfo is None:
         raise ValueError(f"time {time} must have a time zone")
     filled = Path(time.astimezone(UTC).strftime(str(path)))
-    if "*" not in filled.name or filled.exists():
+    if "*" not in filled.name:
         return filled
     parts = map(re.escape, filled.name.split("*"))
     pattern = re.compile(".*".join(parts))
-    matching = sorted(p for p in filled.parent.glob("*") if pattern.fullmatch(p.name))
+    with reading(filled.parent, expected="the folder of files", do="correct the path"):
+        if filled.exists() or not filled.parent.is_dir():
+            return filled
+        matching = sorted(p for p in filled.parent.iterdir() if pattern.fullmatch(p.name))
     if len(matching) > 1:
         named = ", ".join(match.name for match in matching[:3])
         raise fault(
@@ -82,7 +86,7 @@ def opened(path: Path) -> Iterator[netCDF4.Dataset]:
 
 def _open(path: Path) -> netCDF4.Dataset:
     try:
-        with warnings.catch_warnings():
+        with ended_if_endless(path), warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # of variables of types that the library does not have
             return netCDF4.Dataset(path)
     except OSError as err:

@@ -253,6 +253,9 @@ def _depth_coordinate(
                 path, candidate.name, found=f"units '{units}'", expected="depths in m, cm or mm", do="correct the units"
             )
         if says_so or (units in METRES and not standard_name):
+            if candidate.size == 0:
+                found = f"no layer along {', '.join(candidate.dimensions)}"
+                raise fault(path, variable.name, found=found, expected="an image", do="give another file")
             return candidate
     return None
 

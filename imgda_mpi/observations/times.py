@@ -104,6 +104,9 @@ def all_times(
     coordinate = _time_coordinate(path, dataset, variable, horizontal)
     if coordinate is None:
         return None
+    if coordinate.size == 0:
+        found = f"no record along {', '.join(coordinate.dimensions)}"
+        raise fault(path, variable.name, found=found, expected="an image", do="give another file")
     of_step = decoded_where_real(path, coordinate, read_values(path, coordinate).ravel())
     sizes = {d: n for d, n in zip(coordinate.dimensions, coordinate.shape, strict=True) if d in variable.dimensions}
     along = max(sizes, key=sizes.__getitem__, default=None)

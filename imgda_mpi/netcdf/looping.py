@@ -1,0 +1,43 @@
+"""The end of a process in which the NetCDF library computes at a damaged file without end.
+
+HDF5 goes through the heap that attributes of varying length are in from one length to the next: where damage has made
+one of them 0, or leads it into zeros, it never comes to the end. It cannot be interrupted, only ended.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from imgda_mpi.faults import MEND, fault
+
+PATIENCE = 5.0  # s of computing, in which waiting for a disk does not count; whole files take milliseconds
+
+
+@contextmanager
+def ended_if_endless(path: Path) -> Iterator[None]:
+    """End the process, with the error of a damaged file and status `MEND`, if one call into the library never ends.
+
+    Other ranks are ended by their launcher. The library must let other threads of Python run meanwhile.
+    """
+    is_over, began = threading.Event(), time.process_time()
+
+    def watch() -> None:
+        while not is_over.wait(1.0):
+            if time.process_time() - began > PATIENCE:
+                found = f"a file at which the NetCDF library computes without end ({PATIENCE:g} s so far)"
+                error = fault(path, found=found, expected="a whole file", do="it is damaged: fetch or copy it again")
+                sys.stderr.write(f"error: {error}\n")
+                sys.stderr.flush()
+                os._exit(MEND)
+
+    threading.Thread(target=watch, daemon=True).start()
+    try:
+        yield
+    finally:
+        is_over.set()
