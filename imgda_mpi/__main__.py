@@ -3,6 +3,9 @@
 import gc
 import sys
 
+if not sys.flags.safe_path:
+    del sys.path[0]  # the working folder, whose random.py is no module of the program
+
 from imgda_mpi.cli import main
 
 status = main()

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import argparse
-import io
 import logging
 import os
 import sys
 import traceback
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imgda_mpi.arguments import parser
+from imgda_mpi.console import configure_logging
 from imgda_mpi.faults import NOT_YET, ConfigError, ImgdaError, OutOfTime
+from imgda_mpi.paths import check_sayable
+from imgda_mpi.strangers import told_from_own
+from imgda_mpi.streams import open_streams, tell
 
 if TYPE_CHECKING:
     from mpi4py import MPI
@@ -33,12 +37,23 @@ CHECKS = {
 }
 """What checks the settings of each verb."""
 
+GO_ON = ("cycle", "twin")
+"""Verbs that go on with what is in their output folder."""
+
 
 def main(argv: list[str] | None = None) -> int:
     """Run one verb and return the exit status: 0 done, 1 a fault of the program, others as of `imgda_mpi.faults`."""
-    arguments = parser().parse_args(argv)
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # as standard error: names may be beyond a terminal's letters
+    warnings.filterwarnings("ignore", "suspicious MPI execution environment")  # `check_together` says it, and once
+    with open_streams():
+        arguments = parser().parse_args(argv)
+        return _alone(lambda: _run(arguments))
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    for given in vars(arguments).values():
+        for one in given if isinstance(given, list) else [given]:
+            if isinstance(one, Path):
+                check_sayable(one)
     return VERBS[arguments.verb](arguments)
 
 
@@ -49,8 +64,9 @@ def _analyse(arguments: argparse.Namespace) -> int:
         return _together(analyse_one_after_the_other)
     from imgda_mpi.settings.analysis import Settings
     from imgda_mpi.workflow.analyse import analyse
+    from imgda_mpi.workflow.output import into_new
 
-    return _on_all_ranks(arguments.settings, Settings, analyse)
+    return _on_all_ranks(arguments.settings, Settings, into_new(analyse))
 
 
 def _check(arguments: argparse.Namespace) -> int:
@@ -61,30 +77,30 @@ def _check(arguments: argparse.Namespace) -> int:
     from imgda_mpi.settings.verbs import KINDS
 
     verb = kind_of_file(arguments.settings)
-    return _on_all_ranks(arguments.settings, KINDS[verb], load(CHECKS[verb]))
+    check = load(CHECKS[verb])
+    if verb not in GO_ON:
+        from imgda_mpi.workflow.output import whatever_is_there
+
+        check = whatever_is_there(check)
+    return _on_all_ranks(arguments.settings, KINDS[verb], check)
 
 
 def _done(settings_file: Path) -> int:
-    from imgda_mpi.console import configure_logging
     from imgda_mpi.settings.analysis import Settings
     from imgda_mpi.settings.file import read_settings
     from imgda_mpi.workflow.done import done
 
-    configure_logging(0)
-    status = 0
-
-    def ask() -> None:
-        nonlocal status
+    def ask() -> int:
         settings = read_settings(settings_file, Settings)
-        status = 0 if done(settings) else NOT_YET
-        said = "no result yet" if status else "the whole result is there already,"
-        sys.stdout.write(f"{said} in {settings.output.directory}\n")
+        is_done = done(settings)
+        said = "the whole result is there already," if is_done else "no result yet"
+        tell(f"{said} in {settings.output.directory}")
+        return 0 if is_done else NOT_YET
 
-    return _alone(ask) or status
+    return _alone(ask)
 
 
 def _cycle(arguments: argparse.Namespace) -> int:
-    from imgda_mpi.console import configure_logging
     from imgda_mpi.cycling.ending import Clock, ended_by_signals
     from imgda_mpi.settings.cycle import CycleRun
     from imgda_mpi.settings.file import peek, read_settings
@@ -98,7 +114,6 @@ def _cycle(arguments: argparse.Namespace) -> int:
             return _on_all_ranks(
                 arguments.settings, CycleRun, lambda settings, comm: cycle_columns(settings, comm, clock)
             )
-    configure_logging(0)
 
     @ended_by_signals()
     def drive() -> None:
@@ -117,7 +132,7 @@ def _cycle(arguments: argparse.Namespace) -> int:
             said = cycle_step(settings, arguments.only, arguments.at)
         else:
             said = cycle(settings, clock)
-        sys.stdout.write(f"{said}\n")
+        tell(said)
 
     return _alone(drive)
 
@@ -138,7 +153,7 @@ def _status(arguments: argparse.Namespace) -> int:
     from imgda_mpi.workflow.status import status
 
     def write() -> None:
-        sys.stdout.write(f"{status(read_settings(arguments.settings, CycleRun), as_json=arguments.json)}\n")
+        tell(status(read_settings(arguments.settings, CycleRun), as_json=arguments.json))
 
     return _alone(write)
 
@@ -146,40 +161,41 @@ def _status(arguments: argparse.Namespace) -> int:
 def _compare(arguments: argparse.Namespace) -> int:
     from imgda_mpi.settings.comparison import Comparison
     from imgda_mpi.workflow.compare import compare
+    from imgda_mpi.workflow.output import into_new
 
-    return _on_all_ranks(arguments.settings, Comparison, compare)
+    return _on_all_ranks(arguments.settings, Comparison, into_new(compare))
 
 
 def _errors(arguments: argparse.Namespace) -> int:
     from imgda_mpi.settings.errors import ErrorEstimate
     from imgda_mpi.workflow.errors import errors
+    from imgda_mpi.workflow.output import into_new
 
-    return _on_all_ranks(arguments.settings, ErrorEstimate, errors)
+    return _on_all_ranks(arguments.settings, ErrorEstimate, into_new(errors))
 
 
 def _verify(arguments: argparse.Namespace) -> int:
     from imgda_mpi.settings.verify import Verification
+    from imgda_mpi.workflow.output import into_new
     from imgda_mpi.workflow.verify import verify
 
-    return _on_all_ranks(arguments.settings, Verification, verify)
+    return _on_all_ranks(arguments.settings, Verification, into_new(verify))
 
 
 def _columns(arguments: argparse.Namespace) -> int:
     from imgda_mpi.settings.columns import ColumnsRun
     from imgda_mpi.workflow.columns import columns
+    from imgda_mpi.workflow.output import into_new
 
-    return _on_all_ranks(arguments.settings, ColumnsRun, columns)
+    return _on_all_ranks(arguments.settings, ColumnsRun, into_new(columns))
 
 
 def _plan(arguments: argparse.Namespace) -> int:
     from mpi4py import MPI
 
-    from imgda_mpi.console import configure_logging
     from imgda_mpi.settings.analysis import Settings
     from imgda_mpi.settings.cycle import CycleRun
     from imgda_mpi.settings.file import kind_of_file, read_settings
-
-    configure_logging(0)
 
     def write() -> None:
         if kind_of_file(arguments.settings) == "cycle":
@@ -195,7 +211,7 @@ def _plan(arguments: argparse.Namespace) -> int:
                 gflops, bandwidth, microseconds = arguments.machine
                 machine = Machine(1e9 * gflops, 1e9 * bandwidth, 1e-6 * microseconds)
             table = plan(settings, arguments.ranks, arguments.memory, machine, MPI.COMM_SELF)
-        sys.stdout.write(f"{table}\n")
+        tell(table)
 
     return _alone(write)
 
@@ -204,8 +220,7 @@ def _settings(arguments: argparse.Namespace) -> int:
     from imgda_mpi.settings.document import documented
     from imgda_mpi.settings.verbs import KINDS
 
-    sys.stdout.write(documented(KINDS[arguments.of]))
-    return 0
+    return _alone(lambda: tell(documented(KINDS[arguments.of]).rstrip("\n")))
 
 
 def _init(arguments: argparse.Namespace) -> int:
@@ -216,11 +231,11 @@ def _init(arguments: argparse.Namespace) -> int:
             do = "make it first"
             raise fault(arguments.file.parent, found="no such folder", expected="one", do=do, kind=OutputError)
         if arguments.file.exists():
-            do = "give another name or remove it"
+            do = "give another name"
             raise fault(arguments.file, found="a file that exists", expected="a new one", do=do, kind=OutputError)
         with writing(arguments.file):
             arguments.file.write_text(_start(arguments))
-        sys.stdout.write(f"wrote {arguments.file}: edit it, then run `imgda_mpi check {arguments.file}`\n")
+        tell(f"wrote {arguments.file}: edit it, then run `imgda_mpi check {arguments.file}`")
 
     return _alone(write)
 
@@ -249,13 +264,19 @@ def _report(arguments: argparse.Namespace) -> int:
 
     def write() -> str | None:
         from imgda_mpi.report.material import Wanted
+        from imgda_mpi.results.analysis_file import TruthFile
         from imgda_mpi.workflow.report import report
 
         wanted = Wanted(
             time=arguments.time, day=arguments.day, boxes=dict(arguments.box or ()), points=arguments.point or ()
         )
+        how = {name: getattr(arguments, f"truth_{name}") for name in ("variable", "layer", "time")}
+        given = {name: value for name, value in how.items() if value is not None}
+        if given and arguments.truth is None:
+            raise ConfigError(f"--truth-{next(iter(given))}: is of a file; give it with --truth FILE, or leave it out")
+        truth = None if arguments.truth is None else TruthFile(arguments.truth, **given)
         with ended_by_signals():
-            return report(arguments.folders, wanted, arguments.truth, arguments.output) or None
+            return report(arguments.folders, wanted, truth, arguments.output) or None
 
     return _together(lambda comm: from_rank_0(comm, write))  # under a launcher too there is one page
 
@@ -263,9 +284,7 @@ def _report(arguments: argparse.Namespace) -> int:
 def _example(arguments: argparse.Namespace) -> int:
     from imgda_mpi.example.case import write_example
 
-    return _alone(
-        lambda: sys.stdout.write(f"wrote the embedded case; its settings are {write_example(arguments.directory)}\n")
-    )
+    return _alone(lambda: tell(f"wrote the embedded case; its settings are {write_example(arguments.directory)}"))
 
 
 VERBS = {
@@ -286,18 +305,20 @@ VERBS = {
 }
 
 
-def _alone(work: Callable[[], object]) -> int:
+def _alone(work: Callable[[], int | None]) -> int:
+    """The exit status of some work on this process."""
+    configure_logging(0)
     try:
-        work()
+        with told_from_own():
+            return work() or 0
     except ImgdaError as err:
-        sys.stderr.write(f"{_kind(err)}{err}\n")
+        log.log(_level(err), "%s", err)
         return err.status
-    return 0
 
 
-def _kind(error: ImgdaError) -> str:
-    """How a message begins; that there is no time left is no error."""
-    return "" if isinstance(error, OutOfTime) else "error: "
+def _level(error: ImgdaError) -> int:
+    """Of what is said of an error; that there is no time left is none."""
+    return logging.INFO if isinstance(error, OutOfTime) else logging.ERROR
 
 
 def _on_all_ranks(settings_file: Path, kind: type[Section], verb: Callable[..., object]) -> int:
@@ -321,34 +342,40 @@ def _together(work: Callable[[MPI.Intracomm], object]) -> int:
 
     Text that is returned on rank 0 is printed.
     """
+    # Without a launcher Open MPI would start a daemon, for ranks that are never asked for.
+    os.environ.setdefault("OMPI_MCA_ess_singleton_isolated", "1")
     from mpi4py import MPI
 
-    from imgda_mpi.console import configure_logging
+    from imgda_mpi.parallel.launcher import check_together
 
     comm = MPI.COMM_WORLD
     configure_logging(comm.rank)
+    message, status, level = "", 1, logging.ERROR
     try:
-        said = work(comm)
+        check_together(os.environ, comm)
+        with told_from_own():
+            said = work(comm)
         if isinstance(said, str) and comm.rank == 0:
-            sys.stdout.write(f"{said}\n")
+            tell(said)
     except ImgdaError as err:
+        message, status, level = str(err), err.status, _level(err)
         if comm.size > 1 and not err.everywhere:
             if comm.rank == 0 or not isinstance(err, OutOfTime):  # all have the signal
-                log.error("%s", err)
-            return _abort(err.status, comm)
-        message, status, level = str(err), err.status, logging.INFO if isinstance(err, OutOfTime) else logging.ERROR
+                log.error("%s", message)
+            return _abort(status, comm)
     except BaseException:
         traceback.print_exc()
-        return _abort(1, comm)
+        if comm.size > 1:
+            return _abort(status, comm)
     else:
         return 0
     # Only here, outside the handler, the error's frames are gone and with them the files that ranks had open together.
-    if comm.rank == 0:
+    if comm.rank == 0 and message:
         log.log(level, "%s", message)
-    if comm.size > 1:
-        # Launchers end all ranks as soon as one has ended: first the message, then the orderly end of MPI.
-        comm.Barrier()
-        MPI.Finalize()
+    # Launchers end all ranks as soon as one has ended, and mpi4py aborts what has not ended in order: first the
+    # message, then the orderly end of MPI.
+    comm.Barrier()
+    MPI.Finalize()
     return status
 
 
@@ -356,6 +383,5 @@ def _abort(status: int, comm: MPI.Intracomm) -> int:
     """End all ranks from one that failed alone; the others may be waiting for it."""
     sys.stdout.flush()
     sys.stderr.flush()
-    if comm.size > 1:
-        comm.Abort(status)
+    comm.Abort(status)
     return status

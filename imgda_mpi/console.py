@@ -146,8 +146,9 @@ def number_text(value: float, form: str) -> str:
 
 
 def configure_logging(rank: int) -> None:
-    """Rank 0 tells what happens, other ranks only what is wrong (with their number)."""
+    """Rank 0 tells what happens, other ranks only what is wrong (with their number) and is not so on every rank."""
     handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(lambda record: rank == 0 or not hasattr(record, "of_every_rank"))
     prefix = "" if rank == 0 else f"rank {rank}: "
     handler.setFormatter(_Format(prefix))
     package.handlers[:] = [handler]

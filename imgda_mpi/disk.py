@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-import difflib
 import errno
 import hashlib
 import os
 import shutil
+import socket
+import time
 from collections.abc import Callable, Collection
 from pathlib import Path
 
-from imgda_mpi.faults import ImgdaError, OutputError, fault, reading, writing
+from imgda_mpi.faults import OutputError, fault, reading, writing
 
 REMOVED = ".removed-"
 """How the names of folders begin that are being removed; what a killed job left of one can be removed by anybody."""
 
+STAGING = ".imgda_mpi.partial-"
+"""How the names of folders begin that are being made beside their final place."""
 
-def no_such_file(path: Path, expected: str) -> ImgdaError:
-    """The error of a file that is not there, with the names in its folder that are nearest."""
-    found, do = f"no such file{_siblings(path)}", "correct the path, or ask for a time that has one"
-    return fault(path, found=found, expected=expected, do=do)
+ABANDONED = 86400.0
+"""Seconds for which nothing was written into the folder of a job of which nothing else is known that it has ended."""
 
-
-def _siblings(path: Path) -> str:
-    if not path.parent.is_dir():
-        return f", nor a directory {path.parent}"
-    names = sorted(sibling.name for sibling in path.parent.iterdir() if sibling.is_file())
-    close = difflib.get_close_matches(path.name, names, n=3)
-    return f" (nearest in its directory: {', '.join(close)})" if close else ""
+NOT_ON_DISK = (errno.EIO, errno.ENOSPC, errno.EDQUOT)
+"""What a system says that could not write."""
 
 
 def checksum(file: Path) -> str:
@@ -45,20 +41,22 @@ def sync(path: Path) -> None:
     """Have a file or folder on the disk. Not collective.
 
     Without this a crash of the machine could leave a final name with unwritten content. File systems that know no such
-    order, as some do for folders, are taken as they are.
+    order, as some do for folders, are taken as they are, and so is a folder that may be written and not read.
 
     Raises
     ------
     OSError
+        Where it could not be written.
     """
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe that nobody writes to must not stop this
     try:
-        os.fsync(descriptor)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe that nobody writes to must not stop this
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
     except OSError as err:
-        if err.errno not in (errno.EINVAL, errno.ENOTSUP):
+        if err.errno in NOT_ON_DISK:
             raise
-    finally:
-        os.close(descriptor)
 
 
 def identity(files: Collection[Path]) -> tuple[tuple[str, int, int, int], ...]:
@@ -132,6 +130,85 @@ def link(place: Path, target: Path, within: Path) -> None:
         place.symlink_to(os.path.relpath(target, folder) if target.is_relative_to(within.resolve()) else target)
 
 
+def staging_beside(final: Path) -> Path:
+    """A new name beside a folder that is to be made whole, which says who makes it. Not collective."""
+    return final.with_name(f"{STAGING}{socket.gethostname()}-{os.getpid()}-{os.urandom(4).hex()}")
+
+
+def left_over(folder: Path) -> dict[Path, bool]:
+    """What jobs have in a folder under names of `staging_beside`, without those at work on this machine.
+
+    Whether the job has ended: on this machine, or it has not written for a day. Not collective.
+
+    Raises
+    ------
+    OSError
+    """
+    found = {}
+    for path in folder.glob(f"{STAGING}*"):
+        host, _, process = path.name.removeprefix(STAGING).rpartition("-")[0].rpartition("-")
+        if host == socket.gethostname() and process.isdecimal():
+            if not _is_at_work(int(process)):
+                found[path] = True
+        else:
+            found[path] = time.time() - max(one.lstat().st_mtime for one in tree(path)) > ABANDONED
+    return found
+
+
+def _is_at_work(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:  # another user's
+        pass
+    return True
+
+
+def give_name(staging: Path, final: Path) -> None:
+    """Give a whole folder its final name. Not collective.
+
+    Raises
+    ------
+    OutputError
+        Where it cannot have it: it is kept beside it then, and the message says where.
+    """
+    try:
+        staging.rename(final)
+    except OSError as err:
+        kept = final.with_name(f"{final.name}.kept-{os.urandom(4).hex()}")
+        staging.rename(kept)
+        taken = err.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR)
+        raise fault(
+            final,
+            found="what another job has put there meanwhile" if taken else f"that it cannot be replaced ({err})",
+            expected="an empty folder or none",
+            do=f"the whole result is in {kept}: move it to where it is to be",
+            kind=OutputError,
+        ) from err
+    sync(final.parent)
+
+
+def check_replaceable(final: Path) -> None:
+    """Refuse a folder whose place no other one can take: where a file system begins. Not collective.
+
+    Raises
+    ------
+    OutputError
+    """
+    # Of a folder that is mounted elsewhere in its own file system, as in containers, `Path.is_mount` does not know.
+    mounts = Path("/proc/self/mountinfo")
+    places = [line.split()[4] for line in mounts.read_bytes().splitlines()] if mounts.exists() else []
+    if final.is_mount() or os.fsencode(final).replace(b" ", b"\\040") in places:
+        raise fault(
+            final,
+            found="a mount point, which nothing can be renamed to",
+            expected="a folder in a file system",
+            do=f"give one in it, as {final / 'result'}",
+            kind=OutputError,
+        )
+
+
 def check_free(final: Path, bytes_needed: int = 0) -> None:
     """Refuse a folder that holds something, cannot be made, or has no room for so many bytes. Not collective.
 
@@ -144,7 +221,7 @@ def check_free(final: Path, bytes_needed: int = 0) -> None:
             final,
             found="a folder that is not empty" if final.is_dir() else "a file",
             expected="a new folder",
-            do="remove it or give another",
+            do="give another",
             kind=OutputError,
         )
     check_room(final.absolute().parent, bytes_needed)

@@ -14,9 +14,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyfftw
 
 from imgda_mpi.arrays import Values
+from imgda_mpi.lazy import left_out
+
+with left_out("scipy.fftpack"):  # what pyFFTW would load to offer the same as it
+    import pyfftw
 
 ComplexValues = npt.NDArray[np.complexfloating[Any, Any]]
 
@@ -24,6 +27,9 @@ Wisdom = tuple[bytes, bytes, bytes]
 """What FFTW knows of plans it has measured: for double, single and extended precision."""
 
 NO_WISDOM: Wisdom = (b"", b"", b"")
+
+LIBRARY = f"{pyfftw.fftw_version} {pyfftw.__version__}"
+"""Versions of FFTW and of what it is called with."""
 
 ALIGNMENT = 64  # bytes: a cache line, and the widest vector
 BLOCK = 2**16  # complex numbers in a block: 1 MiB in double precision, a usual second-level cache

@@ -8,7 +8,6 @@ from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from scipy.fft import next_fast_len
 
 from imgda_mpi.arrays import FloatArray, IntArray
 
@@ -186,8 +185,21 @@ def coarsest_wave(n_scales: int) -> int:
 
 
 def _open_length(n: int, n_scales: int | None) -> int:
-    length = n + (n + 1) // 2 if n_scales is None else max(2 * n, min(2 * coarsest_wave(n_scales), 4 * n))
-    return int(next_fast_len(max(SMALLEST, length), real=True))
+    if n_scales is None:
+        length = n + (n + 1) // 2
+    else:
+        longest = min(n_scales, n.bit_length() + 2)  # whose waves are longer than four times the image
+        length = max(2 * n, min(2 * coarsest_wave(longest), 4 * n))
+    return fast_length(max(SMALLEST, length))
+
+
+def fast_length(least: int) -> int:
+    """The least length, from a given one on, that has no prime factor above 5: FFTs of such lengths are fast."""
+    length = least
+    # A divisor of a power of 30. SciPy has a function for this, and takes longer to load than an analysis to compute.
+    while pow(30, length.bit_length(), length) != 0:
+        length += 1
+    return length
 
 
 def which_interval(edges: FloatArray, points: FloatArray) -> IntArray:

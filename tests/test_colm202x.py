@@ -280,7 +280,8 @@ def test_a_block_without_landdata_is_named(demo_copy: Path) -> None:
 def test_a_truncated_block_is_named(demo_copy: Path, length: int) -> None:
     path = state_file(demo_copy)
     path.write_bytes(path.read_bytes()[:length])
-    with pytest.raises(InputError, match=rf"{path.name}: found a file that cannot be opened"):
+    found = "a file that cannot be opened" if length else "an empty file"
+    with pytest.raises(InputError, match=rf"{path.name}: found {found}"):
         reopen(demo_copy).read_soil()
 
 

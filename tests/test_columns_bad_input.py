@@ -33,6 +33,7 @@ from imgda_mpi.grid import Grid
 from imgda_mpi.settings.columns import ColumnsRun
 from imgda_mpi.settings.file import read_settings
 from imgda_mpi.workflow.columns import columns
+from imgda_mpi.workflow.output import into_new
 
 pytestmark = pytest.mark.restart_io
 
@@ -240,7 +241,7 @@ def stopped(settings: Path, comm: MPI.Intracomm) -> str:
     """What stops a run, without the folder of the case; '' where nothing does. Collective."""
     said = ""
     try:
-        columns(read_settings(settings, ColumnsRun), comm)
+        into_new(columns)(read_settings(settings, ColumnsRun), comm)
     except ImgdaError as err:
         said = str(err).replace(f"{settings.parent}/", "")
     gc.collect()  # files that ranks had open together are closed together
@@ -321,7 +322,7 @@ def test_a_restart_of_another_time_is_named_with_those_that_are_there(example_ca
     [
         ("/proc/out", "/proc: found "),
         ("out.toml/out", "out.toml: found a file, expected a folder; give another folder"),
-        ("case", "case: found a folder that is not empty, expected a new folder; remove it or give another"),
+        ("case", "case: found a folder that is not empty, expected a new folder; give another"),
     ],
 )
 def test_an_output_that_cannot_be(example_case: Path, tmp_path: Path, output: str, expected: str) -> None:

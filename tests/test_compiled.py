@@ -1,13 +1,14 @@
-"""What numba keeps on disk of functions that call each other across files."""
+"""What numba keeps on disk of functions that call each other across files, and where it cannot."""
 
 from __future__ import annotations
 
 import shutil
 from pathlib import Path
 
-from launch import python
+import pytest
+from launch import finished, python
 
-from imgda_mpi.columns import compiled
+from imgda_mpi import compiled
 
 CALLER = """
 from compiled import compiled
@@ -31,13 +32,37 @@ def one():
 """
 
 
-def test_a_function_is_compiled_anew_where_one_that_it_calls_has_changed(tmp_path: Path) -> None:
+@pytest.fixture
+def caller(tmp_path: Path) -> str:
     shutil.copy(compiled.__file__, tmp_path / "compiled.py")
-    (tmp_path / "caller.py").write_text(CALLER)
-    callee = tmp_path / "callee.py"
-    callee.write_text(CALLEE.format(1))
-    said = [python(str(tmp_path / "caller.py")) for _ in range(2)]
-    callee.write_text(CALLEE.format(10))
-    said.append(python(str(tmp_path / "caller.py")))
+    (tmp_path / "callee.py").write_text(CALLEE.format(1))
+    (tmp_path / "caller.py").write_text(f"import sys; sys.path[:0] = [{str(tmp_path)!r}]\n{CALLER}")
+    return str(tmp_path / "caller.py")
+
+
+def test_a_function_is_compiled_anew_where_one_that_it_calls_has_changed(tmp_path: Path, caller: str) -> None:
+    said = [python(caller) for _ in range(2)]
+    (tmp_path / "callee.py").write_text(CALLEE.format(10))
+    said.append(python(caller))
     # The number, and how often what was kept has served.
     assert [done.stdout for done in said] == ["2 0\n", "2 1\n", "20 0\n"], said[-1].stderr
+
+
+def test_without_a_place_for_compiled_code_it_works_and_says_why_it_is_slower(tmp_path: Path, caller: str) -> None:
+    # Root may write into folders that nobody may write into, but not where a folder has to be and a file is.
+    (tmp_path / "__pycache__").write_text("")
+    done = finished(["env", "-u", "NUMBA_CACHE_DIR", "-u", "XDG_CACHE_HOME", "HOME=/proc", "python", "-B", caller], {})
+    assert done.stdout == "2 0\n", done.stderr
+    assert done.stderr.startswith("compiled code cannot be kept (cannot cache function 'two': no locator available")
+    assert done.stderr.count("\n") == 1
+
+
+def test_damaged_compiled_code_is_compiled_anew(tmp_path: Path, caller: str) -> None:
+    kept = tmp_path / "kept"
+    said = []
+    for _ in range(3):
+        said.append(finished(["python", caller], {"NUMBA_CACHE_DIR": str(kept)}))
+        if len(said) == 1:
+            for file in (*kept.rglob("*.one-*.nbi"), *kept.rglob("*.two-*.nbc")):
+                file.write_bytes(b"")
+    assert [done.stdout for done in said] == ["2 0\n", "2 0\n", "2 1\n"], said[1].stderr

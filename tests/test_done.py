@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from cases import GLDAS, METHOD, run
-from launch import python
+from launch import imgda, python
 
 from imgda_mpi.cli import main
 from imgda_mpi.results.identity import digest
@@ -189,10 +189,24 @@ def test_a_folder_that_holds_something_else_is_refused(
     (tmp_path / "notes.txt").write_text("mine")
     (case / "mine.toml").write_text((case / "case.toml").read_text().replace('"analysis"', f'"{tmp_path}"'))
     status, output = asked(case, capsys, "mine.toml")
-    assert (status, f"error: {tmp_path}: found no manifest.json, expected a whole result, or nothing" in output) == (
-        2,
-        True,
+    assert status == 2
+    assert output == (
+        f"error: {tmp_path}: found a folder that is not empty, without manifest.json, expected a whole result, or "
+        "nothing; give another folder (see [output])\n"
     )
+    # What an analysis would stop at is said by a check, and is no fault of what it checks.
+    done = imgda("check", case / "mine.toml")
+    assert done.returncode == 0
+    assert done.stderr.startswith(f"warning: {output.removeprefix('error: ')}")
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_a_job_that_was_killed_at_its_very_end_has_nothing_to_do(case: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in case.rglob("*")}
+    done = imgda("analyse", case / "case.toml")
+    assert done.returncode == 0
+    assert done.stdout == f"nothing to do: the whole result is there already, in {case / 'analysis'}\n"
+    assert {path: path.stat().st_mtime_ns for path in case.rglob("*")} == before
 
 
 def test_settings_in_force_name_files_wherever_they_are_read(case: Path) -> None:

@@ -3,8 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from grids import columns, gaussian_latitude
+from scipy.fft import next_fast_len
 
-from imgda_mpi.grid import EARTH_RADIUS, Grid, embed, global_grid
+from imgda_mpi.grid import EARTH_RADIUS, Grid, embed, fast_length, global_grid
 
 GLOBAL = {
     "cell centres": Grid(np.linspace(89.296875, -89.296875, 128), columns(256, -179.296875)),
@@ -108,3 +109,8 @@ def test_an_embedded_image_is_followed_by_zeros(rng: np.random.Generator) -> Non
 def test_coordinates_that_make_no_grid_are_refused(latitude: list, longitude: list, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Grid(np.array(latitude), np.array(longitude))
+
+
+def test_fast_lengths_are_those_of_scipy() -> None:
+    lengths = range(1, 2000)
+    assert [fast_length(length) for length in lengths] == [next_fast_len(length, real=True) for length in lengths]

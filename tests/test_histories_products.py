@@ -119,6 +119,13 @@ def test_gldas_has_the_layers_that_its_files_have(tmp_path: Path) -> None:
         later.layer(THREE[1])
 
 
+def test_units_that_are_stated_win_over_those_of_the_files(tmp_path: Path) -> None:
+    path = write_product(tmp_path / "a.nc", [START], {"sm": (100 * image(0)[None], PLAIN, {"units": "unknown"})})
+    series = cf(path, units="percent")
+    assert_allclose(series.at(START)[0].layer(THREE[0]), image(0), rtol=1e-12)
+    assert series.remarks[0] == "the file says units 'unknown': taken for percent as stated"
+
+
 def test_a_window_is_over_the_files_in_it(tmp_path: Path) -> None:
     pattern = gldas(tmp_path, [START + hour * HOUR for hour in (0, 3, 6, 21, 24)], n_layers=1)
     frames = series_of("gldas", pattern).within(START + 3 * HOUR, START + 24 * HOUR)
@@ -306,7 +313,7 @@ def test_files_that_are_missing_damaged_or_of_another_grid_are_refused(tmp_path:
     (frame,) = series.at(START + HOUR)
     with pytest.raises(InputError, match=r"a01\.nc: lat, lon: found 6 x 8 cells.*as in the other files"):
         frame.layer(THREE[0])
-    with pytest.raises(InputError, match=r"a02\.nc: .*cannot be read"):
+    with pytest.raises(InputError, match=r"a02\.nc: found a text, 'no NetCDF'"):
         series.at(START + 2 * HOUR)
     with pytest.raises(InputError, match="moisture: found no such variable, expected one of sm"):
         cf(tmp_path / "a00.nc", "moisture")

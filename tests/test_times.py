@@ -3,6 +3,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
+import cftime
 import netCDF4
 import numpy as np
 import pytest
@@ -76,20 +77,50 @@ def test_missing_times_are_refused(tmp_path: Path) -> None:
         read_cf(timed(tmp_path / "b.nc", 12, np.nan), GRID, NOON, variable="sm")
 
 
-def test_a_calendar_without_leap_days_has_the_dates_of_ours(tmp_path: Path) -> None:
+CALENDARS = ["noleap", "365_day", "julian", "all_leap", "366_day", "360_day", "standard", "proleptic_gregorian"]
+
+
+@pytest.mark.parametrize("calendar", CALENDARS)
+@pytest.mark.parametrize("day", ["2022-06-03", "2000-03-01", "1999-02-28"])
+def test_a_date_of_any_calendar_is_ours_of_the_same_name(tmp_path: Path, calendar: str, day: str) -> None:
+    year, month, number = map(int, day.split("-"))
+    units = "days since 1980-05-12"
+    days = cftime.date2num(cftime.datetime(year, month, number, 12, calendar=calendar), units, calendar)
+    # A year before and after, in which one of the dates is not there in one calendar or the other.
+    field = np.stack([FIELD, FIELD + 0.01, FIELD])
+    vector = (days + np.array([-361.0, -1e-7, 361.0]), {"units": units, "calendar": calendar})
+    path = write_image(tmp_path / "a.nc", field, ("time", "lat", "lon"), {"time": vector})
+    noon = datetime(year, month, number, 12, tzinfo=UTC)
+    image = read_cf(path, GRID, noon, variable="sm", max_time_offset=0)
+    assert image.time == noon
+    np.testing.assert_array_equal(image.values, FIELD + 0.01)
+
+
+@pytest.mark.parametrize(
+    ("calendar", "day"), [("360_day", (2022, 2, 30)), ("all_leap", (2022, 2, 29)), ("julian", (1900, 2, 29))]
+)
+def test_a_date_that_is_none_of_ours_is_passed_over_or_named(tmp_path: Path, calendar, day) -> None:
+    hours = cftime.date2num(cftime.datetime(*day, calendar=calendar), SINCE, calendar)
+    found = "{}-{:02d}-{}".format(*day)
+    with pytest.raises(InputError, match=f"time: found {found} of calendar '{calendar}', no date of ours"):
+        read_cf(timed(tmp_path / "a.nc", hours, calendar=calendar), GRID, NOON, variable="sm")
+    image = read_cf(timed(tmp_path / "a.nc", hours, 12, calendar=calendar), GRID, NOON, variable="sm")
+    np.testing.assert_array_equal(image.values, FIELD + 0.01)
+
+
+def test_the_last_moment_before_a_day_is_rounded_in_the_calendar_of_the_file(tmp_path: Path) -> None:
+    # 2020-02-28 23:59:59.99 is followed by 1 March where there is no leap day.
+    vector = (np.array([59.0 - 1e-7]), {"units": "days since 2020-01-01", "calendar": "noleap"})
+    path = write_image(tmp_path / "a.nc", FIELD[None], ("time", "lat", "lon"), {"time": vector})
+    assert read_cf(path, GRID, NOON, variable="sm").time == datetime(2020, 3, 1, tzinfo=UTC)
+
+
+def test_an_unknown_calendar_is_named(tmp_path: Path) -> None:
     path = write_image(
-        tmp_path / "a.nc",
-        FIELD[None],
-        ("time", "lat", "lon"),
-        {"time": (np.array([14 * 365 + 22.5]), {"units": "days since 2008-05-12", "calendar": "noleap"})},
+        tmp_path / "a.nc", FIELD[None], ("time", "lat", "lon"), {"time": time_vector(12, calendar="hebrew")}
     )
-    assert read_cf(path, GRID, NOON, variable="sm", max_time_offset=0).time == NOON
-
-
-@pytest.mark.parametrize("calendar", ["360_day", "julian", "all_leap"])
-def test_a_calendar_with_other_dates_is_refused_by_name(tmp_path: Path, calendar: str) -> None:
-    with pytest.raises(InputError, match=f"time: found calendar '{calendar}', expected one of standard, .*noleap"):
-        read_cf(timed(tmp_path / "a.nc", 12, calendar=calendar), GRID, NOON, variable="sm")
+    with pytest.raises(InputError, match=r"time: found calendar 'hebrew', expected one of standard, .*noleap"):
+        read_cf(path, GRID, NOON, variable="sm")
 
 
 SINCE = "hours since 2022-06-03 00:00:00"
@@ -124,6 +155,27 @@ def test_the_time_of_a_forecast_is_that_for_which_it_is_valid(tmp_path: Path, al
     assert read_cf(path, GRID, NOON, variable="sm", max_time_offset=0).time == NOON
     with pytest.raises(InputError, match=r"found 2022-06-03 12:00 UTC as the nearest"):
         read_cf(path, GRID, NOON - timedelta(hours=12), variable="sm", max_time_offset=3)
+
+
+@pytest.mark.parametrize("long", ["time", "step"])
+def test_a_valid_time_of_one_step_of_many_forecasts_is_a_vector(tmp_path: Path, long: str) -> None:
+    # As cfgrib and the Climate Data Store have them: valid_time along both, one of one index.
+    values = np.stack([FIELD + 0.1, FIELD])
+    with netCDF4.Dataset(tmp_path / "a.nc", "w") as dataset:
+        write_grid(dataset, GRID)
+        for name in ("time", "step"):
+            dataset.createDimension(name, 2 if name == long else 1)
+            (start, attributes), hours = FORECAST[name], [0.0, 24.0] if name == long else [0.0]
+            dataset.createVariable(name, "f8", (name,))[:] = start + np.array(hours)
+            dataset[name].setncatts(attributes)
+        dataset.createVariable("valid_time", "f8", ("time", "step"))[:] = [12.0, 36.0]
+        dataset["valid_time"].setncatts(VALID["valid_time"][1])
+        dataset.createVariable("sm", "f8", ("time", "step", "lat", "lon"))[:] = values.reshape(
+            *dataset["valid_time"].shape, *FIELD.shape
+        )
+        dataset["sm"].units = "m3 m-3"
+    image = read_cf(tmp_path / "a.nc", GRID, NOON + timedelta(days=1), variable="sm", max_time_offset=0)
+    np.testing.assert_array_equal(image.values, FIELD)
 
 
 @pytest.mark.parametrize("along", [True, False])

@@ -16,9 +16,7 @@ import numpy.typing as npt
 
 from imgda_mpi.arrays import FloatArray, IntArray
 from imgda_mpi.faults import ImgdaError, fault, reading
-
-MOST_NAMED = 6
-"""Files of a folder that a message names."""
+from imgda_mpi.paths import check_file
 
 MARKER = 4  # bytes before and after each part
 
@@ -103,18 +101,9 @@ def read_records(path: Path) -> Records:
     InputError
         Where there is no such file, the records do not fill it, or are of another form.
     """
+    check_file(path, "a restart file of CoLM2014", "correct its name or the time, or run the model to that time")
     with reading(path):
-        size = path.stat().st_size if path.is_file() else None
-    if size is None:
-        with reading(path.parent):
-            there = sorted(name.name for name in path.parent.glob("*-rst*"))
-        others = f" and {len(there) - MOST_NAMED} others" if len(there) > MOST_NAMED else ""
-        raise fault(
-            path,
-            found=f"no such file (there are: {', '.join(there[:MOST_NAMED]) or 'none'}{others})",
-            expected="a restart file of CoLM2014",
-            do="correct its name or the time, or run the model to that time",
-        )
+        size = path.stat().st_size
     records: list[tuple[tuple[int, int], ...]] = []
     with reading(path):
         file = path.open("rb")

@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -18,13 +19,20 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import h5py
 import numpy as np
 import numpy.typing as npt
-from h5py import h5, h5a, h5d, h5f, h5g, h5o, h5p, h5s, h5z
+from h5py import h5, h5a, h5d, h5f, h5g, h5o, h5p, h5s, h5t, h5z
 
 from imgda_mpi.arrays import FloatArray
-from imgda_mpi.faults import ImgdaError, fault, not_finite, reading
+from imgda_mpi.faults import LIBRARY, ImgdaError, fault, not_finite, reading
+from imgda_mpi.netcdf.in_hdf5 import type_in_words
+from imgda_mpi.paths import check_file
 
 if TYPE_CHECKING:
     from mpi4py import MPI  # whoever has no MPI reads files too
+
+in_library = partial(reading, kinds=LIBRARY)
+"""`reading` around one call into h5py where it may come upon parts of a file that are damaged."""
+
+EXPECTED = "a whole NetCDF-4 file"
 
 
 def has_parallel_hdf5() -> bool:
@@ -77,7 +85,7 @@ class OpenFile:
     block: str | None = None
 
     def vector(self, name: str, size: int | None = None) -> npt.NDArray[Any]:
-        """All values of a variable with one dimension, of this size where it is given.
+        """All values of a variable with one dimension, of this size where it is given; fractions in double precision.
 
         Raises
         ------
@@ -85,8 +93,8 @@ class OpenFile:
         """
         dataset, shape, dtype = self._find(name)
         self._check_shape(name, shape, shape[:1] if size is None else (size,))
-        values = np.empty(shape, dtype)
-        with reading(self.path, name):
+        with in_library(self.path, name):
+            values = np.empty(shape, np.float64 if dtype.kind == "f" else dtype)
             dataset.read(h5s.ALL, h5s.ALL, values, dxpl=self.transfer)
         return values
 
@@ -98,10 +106,10 @@ class OpenFile:
         InputError
         """
         dataset, shape, dtype = self._find(name)
-        if shape not in ((), (1,)) or dtype.kind not in "fi":
+        if shape not in ((), (1,)):
             raise self._fault(name, f"{dtype} {shape}", "one number")
-        values = np.empty(shape, dtype)
-        with reading(self.path, name):
+        values = np.empty(shape)
+        with in_library(self.path, name):
             dataset.read(h5s.ALL, h5s.ALL, values, dxpl=self.transfer)
         return float(values.ravel()[0])
 
@@ -117,7 +125,7 @@ class OpenFile:
         self._check_shape(variable.name, shape, variable.shape(n_patch))
         if dtype != np.float64:
             raise self._fault(variable.name, f"{dtype}", "float64")
-        with reading(self.path, variable.name):
+        with in_library(self.path, variable.name):
             dataset.read(*_selection(dataset, variable, patches, rows), rows, dxpl=self.transfer)
         return rows
 
@@ -159,7 +167,7 @@ class OpenFile:
         InputError
             Which says what to ``do`` where it is something else.
         """
-        with reading(self.path, name, do=do):
+        with reading(self.path, name, do=do, kinds=LIBRARY):
             if not h5a.exists(self.file, name.encode()):
                 return None
             found = h5py.Group(h5g.open(self.file, b"/")).attrs[name]
@@ -207,7 +215,7 @@ class OpenFile:
         ------
         InputError
         """
-        with reading(self.path, name):
+        with in_library(self.path, name):
             if not self.file.links.exists(name.encode()):
                 return False
             return self.block is None or (self._vectors(name) is not None and self.file.links.exists(self._at(name)))
@@ -219,7 +227,7 @@ class OpenFile:
         ------
         InputError
         """
-        with reading(self.path, name):
+        with in_library(self.path, name):
             vectors = self._vectors(name) if self.file.links.exists(name.encode()) else None
             found = [] if vectors is None else _members(h5g.open(self.file, name.encode()))
         blocks = [one.removeprefix(f"{vectors}_") for one in found if one.startswith(f"{vectors}_")]
@@ -256,11 +264,11 @@ class OpenFile:
         ------
         InputError
         """
-        with reading(self.path):
+        with in_library(self.path):
             names = _members(self.file)
         shapes = {}
         for name in names:
-            with reading(self.path, name):
+            with in_library(self.path, name):
                 item = h5o.open(self.file, os.fsencode(name))
                 if isinstance(item, h5g.GroupID):
                     names += [f"{name}/{member}" for member in _members(item)]
@@ -286,9 +294,12 @@ class OpenFile:
         """A variable, its shape and type."""
         if not self.has(name):
             raise self._fault(name, "no such variable", "it in every block")
-        with reading(self.path, name):
+        with in_library(self.path, name):
             dataset = h5d.open(self.file, self._at(name))
-            return dataset, dataset.shape, dataset.dtype
+            if dataset.get_type().get_class() in (h5t.INTEGER, h5t.FLOAT) and dataset.shape is not None:
+                return dataset, dataset.shape, dataset.dtype
+            found = type_in_words(dataset)
+        raise self._fault(name, f"type {found}", "numbers")
 
     def _check_shape(self, name: str, found: tuple[int, ...], expected: tuple[int, ...]) -> None:
         if found != expected:
@@ -363,22 +374,13 @@ def opened(
         access.set_fapl_mpio(group, info)
         info.Free()
         transfer.set_dxpl_mpio(h5py.h5fd.MPIO_COLLECTIVE)
-    try:
-        file = h5f.open(os.fsencode(path), h5f.ACC_RDONLY if mode == "r" else h5f.ACC_RDWR, access)
-    except FileNotFoundError as err:
-        raise fault(path, found="no such file", expected="a NetCDF-4 file", do="copy it from the case") from err
-    except OSError as err:
-        if mode != "r":
-            raise
-        if not os.access(path, os.R_OK):
-            found, do = "a file that may not be read", "check permissions"
-            raise fault(path, found=found, expected="a NetCDF-4 file", do=do) from err
-        raise fault(
-            path,
-            found=f"a file that cannot be opened ({err})",
-            expected="a complete NetCDF-4 file",
-            do="it is truncated or of another format: copy it again from the model run",
-        ) from err
+    check_file(path, EXPECTED, "copy it from the case")
+    if mode == "r":
+        do = "it is truncated or of another format: copy it again from the model run"
+        with reading(path, found="a file that cannot be opened", expected=EXPECTED, do=do):
+            file = h5f.open(os.fsencode(path), h5f.ACC_RDONLY, access)
+    else:
+        file = h5f.open(os.fsencode(path), h5f.ACC_RDWR, access)
     try:
         yield OpenFile(shown(path, block), file, transfer, block)
     except BaseException:

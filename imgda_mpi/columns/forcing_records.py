@@ -15,7 +15,18 @@ from imgda_mpi.columns.quantities import QUANTITIES, Quantity
 from imgda_mpi.columns.weather import EPOCH
 from imgda_mpi.faults import fault
 from imgda_mpi.grid import Grid
-from imgda_mpi.netcdf import horizontal_grid, opened, read_values, resolve, text_attribute, vectors_along
+from imgda_mpi.netcdf import (
+    around,
+    find_variable,
+    full_name,
+    horizontal_grid,
+    named,
+    opened,
+    read_values,
+    resolve,
+    text_attribute,
+    vectors_along,
+)
 from imgda_mpi.netcdf.dates import DATE_TEXT, SINCE, decoded
 
 HOUR = 3600  # s
@@ -38,7 +49,7 @@ class Part(NamedTuple):
 
     def read(self, dataset: netCDF4.Dataset, step: int) -> FloatArray:
         """One record on the grid of the model, (ny, nx) in the unit of the quantity, NaN where missing."""
-        variable = dataset.variables[self.variable]
+        variable = find_variable(self.path, dataset, self.variable)
         along = {self.time: step, self.rows: slice(None), self.columns: slice(None)}
         values = read_values(self.path, variable, tuple(along.get(d, 0) for d in variable.dimensions))
         is_turned = variable.dimensions.index(self.rows) > variable.dimensions.index(self.columns)
@@ -128,7 +139,7 @@ def _variable(
     path: Path, dataset: netCDF4.Dataset, quantity: Quantity, given: str | None
 ) -> netCDF4.Variable[Any] | None:
     if given is not None:
-        return dataset.variables.get(given)
+        return named(dataset, given)
     found = [
         v for v in dataset.variables.values() if text_attribute(v, "standard_name").lower() in quantity.standard_names
     ]
@@ -148,18 +159,19 @@ def _part(
 ) -> tuple[Part, IntArray]:
     """A variable, and for every record its start, and its end or -1, (n, 2) s since 1970-01-01 UTC."""
     factor, term = quantity.conversion(path, variable.name, text_attribute(variable, "units"))
-    own_grid, (rows, columns) = horizontal_grid(path, dataset, variable)
-    cells = own_grid.find(grid)
-    if cells is None:
+    horizontal = horizontal_grid(path, variable)
+    rows, columns = horizontal.dimensions
+    found = horizontal.grid.find(grid)
+    if found is None:
         raise fault(
             path,
             variable.name,
-            found=_said(own_grid),
+            found=_said(horizontal.grid),
             expected=f"the cells of the model, {_said(grid)}",
             do="remap it first (for example with cdo remapcon)",
         )
     others = {d: n for d, n in zip(variable.dimensions, variable.shape, strict=True) if d not in (rows, columns)}
-    coordinates = [v for d in others for v in vectors_along(dataset, d) if SINCE.search(text_attribute(v, "units"))]
+    coordinates = [v for d in others for v in vectors_along(variable, d) if SINCE.search(text_attribute(v, "units"))]
     stated = [v for v in coordinates if text_attribute(v, "standard_name").lower() in ("time", "")]
     if not stated:
         raise fault(
@@ -179,8 +191,9 @@ def _part(
             expected="time, latitude and longitude",
             do="extract one index of each first (for example with ncks -d)",
         )
-    part = Part(path, variable.name, time.dimensions[0], rows, columns, cells, factor, term)
-    return part, _intervals(path, dataset, time)
+    cells = horizontal.rows[found[0]], horizontal.columns[found[1]]
+    part = Part(path, full_name(variable), time.dimensions[0], rows, columns, cells, factor, term)
+    return part, _intervals(path, time)
 
 
 def _said(grid: Grid) -> str:
@@ -188,10 +201,11 @@ def _said(grid: Grid) -> str:
     return "{} x {} cells, latitude {}, longitude {}".format(*grid.shape, *ends)
 
 
-def _intervals(path: Path, dataset: netCDF4.Dataset, time: netCDF4.Variable[Any]) -> IntArray:
+def _intervals(path: Path, time: netCDF4.Variable[Any]) -> IntArray:
     starts = decoded(path, time, read_values(path, time))
     names = (text_attribute(time, "bounds"), *(f"{time.name}{end}" for end in ("_bnds", "_bounds", "_bnd")))
-    bounds = next((dataset.variables[name] for name in names if name in dataset.variables), None)
+    seen = around(time)
+    bounds = next((seen[name] for name in names if name in seen), None)
     if bounds is None:
         return np.array([(seconds_of(start), -1) for start in starts])
     edges = decoded(path, bounds, read_values(path, bounds).ravel(), like=time)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,55 +10,7 @@ import numpy as np
 
 from imgda_mpi.arrays import FloatArray
 from imgda_mpi.faults import fault
-
-WORDS = {
-    "hour": "h",
-    "hours": "h",
-    "hr": "h",
-    "day": "d",
-    "days": "d",
-    "sec": "s",
-    "second": "s",
-    "seconds": "s",
-    "kelvin": "k",
-    "deg_c": "degc",
-    "celsius": "degc",
-    "degree_celsius": "degc",
-    "degrees_celsius": "degc",
-    "°c": "degc",
-    "mb": "hpa",
-    "mbar": "hpa",
-    "millibar": "hpa",
-}
-"""Other words for a unit, in small letters."""
-
-PART = re.compile(r"([a-z_°]+)(-?\d*)")
-
-Powers = frozenset[tuple[str, int]]
-
-
-def powers(units: str) -> Powers | None:
-    """Units as a product of powers, whatever their spelling; None where they are no such thing, or absent.
-
-    >>> powers("kg/m2/s") == powers("kg m**-2 s^-1") == powers("kg.m-2.s-1")
-    True
-    >>> powers("mm 3h-1") is powers("") is None
-    True
-    """
-    spelling = re.sub(r"[*·.()\s]+", " ", units.lower().replace("**", "").replace("^", "")).strip()
-    if spelling == "1":
-        return frozenset()
-    counted: Counter[str] = Counter()
-    for number, factors in enumerate(spelling.split("/")):
-        sign = -1 if number else 1
-        if not factors.strip():
-            return None
-        for factor in factors.split():
-            if not re.fullmatch(f"(?:{PART.pattern})+", factor):
-                return None
-            for word, power in PART.findall(factor):
-                counted[WORDS.get(word, word)] += sign * int(power or 1)
-    return frozenset((word, power) for word, power in counted.items() if power)
+from imgda_mpi.units import powers
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,11 @@ import math
 
 import numpy as np
 from mpi4py import MPI
-from scipy.fft import next_fast_len
 
 from imgda_mpi.arrays import FloatArray
 from imgda_mpi.covariances.covariance import Covariance
 from imgda_mpi.distributed.image_rows import ImageRows
-from imgda_mpi.grid import Grid
+from imgda_mpi.grid import Grid, fast_length
 from imgda_mpi.numerics.perturbations import Sample
 
 REACH = 6.0
@@ -57,7 +56,7 @@ def red_covariance(grid: Grid, sd: float, length: float, comm: MPI.Intracomm) ->
     ny, nx = grid.shape
     beyond = math.ceil(REACH * length)
     shape = (
-        int(next_fast_len(ny + beyond, real=True)),
-        nx if grid.is_periodic else int(next_fast_len(nx + beyond, real=True)),
+        fast_length(ny + beyond),
+        nx if grid.is_periodic else fast_length(nx + beyond),
     )
     return ExponentialCovariance(ImageRows(comm, shape), sd, length)

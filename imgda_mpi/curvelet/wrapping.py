@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numba
 import numpy as np
 
 from imgda_mpi.arrays import IntArray, Values
+from imgda_mpi.compiled import compiled
 from imgda_mpi.curvelet.geometry import Geometry
 from imgda_mpi.curvelet.layout import Wedge
 from imgda_mpi.curvelet.windows import WedgeWindows, window
@@ -101,7 +101,7 @@ def _wedge_segments(geometry: Geometry, wedge: Wedge, windows: WedgeWindows) -> 
     return table.astype(np.uint64), weight / math.sqrt(ny * nx * n1 * n2)
 
 
-@numba.njit(cache=True)
+@compiled
 def gather(spectrum: ComplexValues, table: IntArray, weight: Values, boxes: ComplexValues) -> None:
     """Fill boxes (n,) with the weighted frequencies of a flat half spectrum, and with zeros between the segments.
 
@@ -122,7 +122,7 @@ def gather(spectrum: ComplexValues, table: IntArray, weight: Values, boxes: Comp
         boxes[np.uint64(k)] = 0
 
 
-@numba.njit(cache=True)
+@compiled
 def scatter(boxes: ComplexValues, table: IntArray, weight: Values, spectrum: ComplexValues) -> None:
     """Add the weighted frequencies of boxes (n,) to a flat half spectrum: the adjoint of :func:`gather`."""
     for s in range(table.shape[0]):
@@ -136,7 +136,7 @@ def scatter(boxes: ComplexValues, table: IntArray, weight: Values, spectrum: Com
                 spectrum[source + i] += complex(x * z.real, x * z.imag)
 
 
-@numba.njit(cache=True)
+@compiled
 def high_pass(
     spectrum: ComplexValues, low_rows: Values, low_columns: Values, norm: Values, first: int, last: int
 ) -> None:
@@ -154,7 +154,7 @@ def high_pass(
             row[j] = complex(row[j].real * weight, row[j].imag * weight)
 
 
-@numba.njit(cache=True)
+@compiled
 def squares_product(values: Values, table: IntArray, weight: Values) -> float:
     """Sum over a wedge's frequencies of its squared weights times the values of a flat half spectrum."""
     total = 0.0
@@ -167,7 +167,7 @@ def squares_product(values: Values, table: IntArray, weight: Values) -> float:
     return total
 
 
-@numba.njit(cache=True)
+@compiled
 def add_squares(factor: float, table: IntArray, weight: Values, values: Values) -> None:
     """Add a wedge's squared weights times a factor to the values of a flat half spectrum."""
     for s in range(table.shape[0]):

@@ -138,7 +138,7 @@ def _make_room(folder: Path) -> None:
         others = [name for name in others if name not in (WHOLE, STOPS, RECORD)]
         if others or (folder.exists() and not folder.is_dir()):
             found = f"{others[0]} in it" if others else "a file"
-            do = "remove it, or give the run another folder"
+            do = "move it elsewhere, or give the run another folder"
             raise fault(folder, found=found, expected="a rehearsal or nothing", do=do, kind=OutputError)
         remove(folder)
         folder.mkdir(parents=True)

@@ -14,14 +14,13 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-import pyfftw
 from mpi4py import MPI
 
 from imgda_mpi.curvelet import CurveletTransform
 from imgda_mpi.curvelet.geometry import Geometry, default_scales
 from imgda_mpi.curvelet.layout import CHUNK, Layout, layout_of
 from imgda_mpi.faults import ConfigError
-from imgda_mpi.fourier import BLOCK, NO_WISDOM, PLANS, Wisdom
+from imgda_mpi.fourier import BLOCK, LIBRARY, NO_WISDOM, PLANS, Wisdom
 from imgda_mpi.grid import Grid
 from imgda_mpi.parallel.failure import from_rank_0, same_fate
 
@@ -138,7 +137,7 @@ def _kept_wisdom(wanted: TransformKind, shape: tuple[int, int]) -> Wisdom | None
 def _cache_file(wanted: TransformKind, shape: tuple[int, int]) -> Path:
     """Where the plans of this transform are kept: for this processor and this FFTW."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    computer = f"{_processor()} {pyfftw.fftw_version} {pyfftw.__version__}"
+    computer = f"{_processor()} {LIBRARY}"
     # A rank would measure for itself what the file does not have: other plans, or those of arrays of other sizes.
     what = f"{computer} {PLANS} {BLOCK} {CHUNK} {json.dumps(asdict(wanted), separators=(',', ':'))}"
     return cache / "imgda_mpi" / f"fftw-{shape[0]}x{shape[1]}-{hashlib.sha256(what.encode()).hexdigest()[:12]}.json"

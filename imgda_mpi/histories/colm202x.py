@@ -43,13 +43,18 @@ class HistoryFile:
             do = "give history files of CoLM202X that have it"
             raise fault(path, found=f"no {WATER}", expected="water in the soil layers by volume", do=do)
         water = file[WATER]
-        self.grid, horizontal = horizontal_grid(path, file, water)
-        wanted = (TIME, "soil", *horizontal)
+        self._horizontal = horizontal_grid(path, water)
+        wanted = (TIME, "soil", *self._horizontal.dimensions)
         if water.dimensions != wanted or water.shape[1] != N_SOIL:
             found, expected = (", ".join(dimensions) for dimensions in (water.dimensions, wanted))
             expected = f"({expected}) with {N_SOIL} soil layers"
             raise fault(path, WATER, found=f"({found})", expected=expected, do="give it as the model has written it")
         self._units, self._meaning = (text_attribute(water, name) for name in ("units", "long_name"))
+
+    @property
+    def grid(self) -> Grid:
+        """See `ProfileFile`."""
+        return self._horizontal.grid
 
     @property
     def times(self) -> list[datetime]:
@@ -60,12 +65,14 @@ class HistoryFile:
 
     def soil(self, index: int, layers: slice) -> FloatArray:
         """See `ProfileFile`."""
-        values = read_values(self._path, self._file[WATER], (index, layers))
+        values = self._horizontal.ordered(read_values(self._path, self._file[WATER], (index, layers)))
         return to_volumetric(values, self._units, self._meaning, None, path=self._path, variable=WATER)
 
     def rain(self, index: int) -> FloatArray | None:
         """See `ProfileFile`."""
-        return read_values(self._path, self._file[RAIN], index) if RAIN in self._file.variables else None
+        if RAIN not in self._file.variables:
+            return None
+        return self._horizontal.ordered(read_values(self._path, self._file[RAIN], index))
 
 
 @contextmanager

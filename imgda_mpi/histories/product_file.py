@@ -14,7 +14,8 @@ import numpy as np
 
 from imgda_mpi.arrays import BoolArray, FloatArray
 from imgda_mpi.faults import fault
-from imgda_mpi.netcdf import find_variable, horizontal_grid, opened
+from imgda_mpi.grid import Grid
+from imgda_mpi.netcdf import find_variable, horizontal_grid, named, opened, text_attribute
 from imgda_mpi.observations.cf import source_at
 from imgda_mpi.observations.image import SURFACE_LAYER, Layer
 from imgda_mpi.observations.intervals import Interval, doubts, interval_of
@@ -23,6 +24,7 @@ from imgda_mpi.observations.masks import Mask, masked_pixels
 from imgda_mpi.observations.quality import gross_check
 from imgda_mpi.observations.selection import selected
 from imgda_mpi.observations.times import Chosen, Times, all_times
+from imgda_mpi.observations.units import overruled
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,7 @@ class Wanted:
     optional : whether a file need not have all of them
     select : see `selected`
     valid_range : see `gross_check`
+    units : of the values, whatever the files say of them; None takes what they say
     mask : pixels to leave out; None uses all
     """
 
@@ -53,6 +56,7 @@ class Wanted:
     optional: bool = False
     select: Mapping[str, int | str] = field(default_factory=dict)
     valid_range: tuple[float, float]
+    units: str | None = None
     mask: Mask | None = None
 
 
@@ -63,24 +67,29 @@ class ProductFile:
     ----------
     found : where it has layers that are asked for, in the order of these
     nodes : its depths, where it has these in the place of layers
-    grid : of its images
     times : None where it has none
     """
 
     def __init__(self, path: Path, dataset: netCDF4.Dataset, wanted: Wanted) -> None:
         self._path, self._dataset, self._wanted = path, dataset, wanted
-        there = [name for name in wanted.variables if name in dataset.variables or not wanted.optional]
+        there = [name for name in wanted.variables if named(dataset, name) is not None or not wanted.optional]
         if not there:
             expected = f"one of {', '.join(wanted.variables)}"
             raise fault(path, found="no soil moisture", expected=expected, do="give files of the product")
         self._last_mask: tuple[datetime, BoolArray] | None = None
-        self._first = find_variable(path, dataset, there[0])
-        self.grid, horizontal = horizontal_grid(path, dataset, self._first)
-        self.times: Times | None = all_times(path, dataset, self._first, horizontal)
+        self._name = there[0]
+        self._first = find_variable(path, dataset, self._name)
+        self._horizontal = {name: horizontal_grid(path, find_variable(path, dataset, name)) for name in there}
+        for name, horizontal in self._horizontal.items():
+            if not horizontal.grid.has_cells_of(self.grid):
+                found, expected = "another grid", f"that of {self._name}"
+                raise fault(path, name, found=found, expected=expected, do="name variables of one grid")
+        dimensions = self._horizontal[self._name].dimensions
+        self.times: Times | None = all_times(path, dataset, self._first, dimensions)
         self.nodes: Nodes | None = None
         own: list[tuple[str, Place]] = []
         for name in there:
-            places = self._places(name, wanted.variables[name], horizontal)
+            places = self._places(name, wanted.variables[name])
             if isinstance(places, Nodes):
                 if len(there) > 1:
                     found, do = f"{places.depths.size} depths without bounds", "name it alone, or add the bounds"
@@ -89,6 +98,18 @@ class ProductFile:
             else:
                 own += [(name, place) for place in places]
         self.found = _matches(path, own, wanted.layers)
+
+    @property
+    def grid(self) -> Grid:
+        """Of its images, (ny, nx)."""
+        return self._horizontal[self._name].grid
+
+    @property
+    def remarks(self) -> list[str]:
+        """What is to be said of its layers, units and coordinates."""
+        of_units = overruled(text_attribute(self._first, "units"), self._wanted.units)
+        said = [of_units, self._horizontal[self._name].remark, *(found.remark for found in self.found.values())]
+        return [remark for remark in said if remark]
 
     def where(self, layer: Layer) -> Found | None:
         """Where the file has a layer; None where it has not."""
@@ -121,10 +142,16 @@ class ProductFile:
             Where the values or units are not those of soil moisture.
         """
         variable = find_variable(self._path, self._dataset, name)
-        source = source_at(self._path, self._dataset, variable, [self._chosen(time)], place, stated)
-        if not source.grid.has_cells_of(self.grid):
-            found, expected = "another grid", f"that of {self._first.name}"
-            raise fault(self._path, name, found=found, expected=expected, do="name variables of one grid")
+        source = source_at(
+            self._path,
+            self._dataset,
+            variable,
+            self._horizontal[name],
+            [self._chosen(time)],
+            place,
+            stated,
+            units=self._wanted.units,
+        )
         values, n_masked = source.values, 0
         if self._wanted.mask is not None:
             masked = self._masked(self._wanted.mask, source.time) & np.isfinite(values)
@@ -142,17 +169,17 @@ class ProductFile:
         if self.nodes is None:
             raise ValueError("a file without nodes")
         place = Place(None, self.nodes.index | {self.nodes.dimension: self.nodes.steps[number]})
-        return self.image(self._first.name, place, time, stated, counts)
+        return self.image(self._name, place, time, stated, counts)
 
-    def _places(self, name: str, layer: Layer | None, horizontal: tuple[str, ...]) -> list[Place] | Nodes:
+    def _places(self, name: str, layer: Layer | None) -> list[Place] | Nodes:
         """Layers or nodes of a variable, with what is selected along its other dimensions."""
         variable = find_variable(self._path, self._dataset, name)
-        taken = {*horizontal, self.times.dimension if self.times else None}
-        chosen, others = selected(self._path, self._dataset, variable, self._wanted.select, taken)
+        taken = {*self._horizontal[name].dimensions, self.times.dimension if self.times else None}
+        chosen, others = selected(self._path, variable, self._wanted.select, taken)
         if layer is not None:
-            places: list[Place] | Nodes = [choose_layer(self._path, self._dataset, variable, others, layer)]
+            places: list[Place] | Nodes = [choose_layer(self._path, variable, others, layer)]
         else:
-            places = all_layers(self._path, self._dataset, variable, others)
+            places = all_layers(self._path, variable, others)
         if isinstance(places, Nodes):
             return Nodes(places.depths, places.dimension, places.steps, places.index | chosen)
         return [Place(place.layer, place.index | chosen) for place in places]

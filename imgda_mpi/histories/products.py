@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 
 from imgda_mpi.arrays import FloatArray
-from imgda_mpi.disk import no_such_file
 from imgda_mpi.faults import ImgdaError, fault
 from imgda_mpi.grid import Grid
 from imgda_mpi.histories.depths import weights_at, weights_of_layer
@@ -25,6 +24,7 @@ from imgda_mpi.observations.cf import POSSIBLE
 from imgda_mpi.observations.image import Layer
 from imgda_mpi.observations.masks import Mask
 from imgda_mpi.observations.times import without_time
+from imgda_mpi.paths import check_file
 
 GLDAS = {
     "SoilMoi0_10cm_inst": (0.0, 0.1),
@@ -176,6 +176,7 @@ def open_gldas(
     times: Sequence[datetime],
     max_time_offset: float = 0.5,
     valid_range: tuple[float, float] = POSSIBLE,
+    units: str | None = None,
     mask: Mask | None = None,
 ) -> ProductSeries:
     """GLDAS-2.1 Noah, 3-hourly; parameters as of `open_cf`. Not collective.
@@ -185,7 +186,7 @@ def open_gldas(
     InputError
         See `open_cf`.
     """
-    wanted = Wanted(layers=layers, variables=GLDAS, optional=True, valid_range=valid_range, mask=mask)
+    wanted = Wanted(layers=layers, variables=GLDAS, optional=True, valid_range=valid_range, units=units, mask=mask)
     return _series(Path(file), wanted, times, max_time_offset)
 
 
@@ -199,6 +200,7 @@ def open_cf(
     select: dict[str, int | str] | None = None,
     max_time_offset: float = 0.5,
     valid_range: tuple[float, float] = POSSIBLE,
+    units: str | None = None,
     mask: Mask | None = None,
 ) -> ProductSeries:
     """Soil moisture of CF NetCDF files on a rectilinear grid, which stays their own. Not collective.
@@ -214,6 +216,7 @@ def open_cf(
     max_time_offset : hours that an image may be away from a time that is asked for; infinity takes the nearest one of
         the file that is found by the time, and a file without time
     valid_range : lowest and highest soil moisture accepted, m3 m-3; other values are rejected and counted
+    units : of the values, whatever the files say of them; None takes what they say
     mask : pixels to leave out; None uses all
 
     Raises
@@ -225,7 +228,9 @@ def open_cf(
         found, expected = f"layer beside {len(variable)} variables", "layer of the only variable"
         raise fault(file, "layer", found=found, expected=expected, do="leave layer out: names say it")
     variables = dict.fromkeys(variable, layer)
-    wanted = Wanted(layers=layers, variables=variables, select=select or {}, valid_range=valid_range, mask=mask)
+    wanted = Wanted(
+        layers=layers, variables=variables, select=select or {}, valid_range=valid_range, units=units, mask=mask
+    )
     return _series(Path(file), wanted, times, max_time_offset)
 
 
@@ -240,7 +245,7 @@ def _series(pattern: Path, wanted: Wanted, times: Sequence[datetime], max_time_o
         own = None if file.times is None else min(file.times.every, key=lambda one: (abs(one - time), one))
         length, doubt = file.interval(own), file.doubts(own)
         is_mean = length.method != "point" and length.hours > 0
-        said = [found.remark for found in file.found.values()]
+        said: list[str | None] = [*file.remarks]
         said.append(f"means of {length.hours:g} h (time in the middle)" if is_mean else doubt)
         if math.isinf(max_time_offset):
             nearest = (
@@ -291,8 +296,7 @@ def sample_file(pattern: Path, times: Sequence[datetime]) -> tuple[Path, datetim
     if not _fields(pattern):
         time = times[0] if times else datetime(2000, 1, 1, tzinfo=UTC)
         path = resolve(pattern, time)
-        if not path.is_file():
-            raise no_such_file(path, "a NetCDF file")
+        check_file(path, "a NetCDF file")
         return path, time
     for time in times:
         path = resolve(pattern, time)

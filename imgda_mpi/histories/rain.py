@@ -20,8 +20,9 @@ from imgda_mpi.netcdf import find_variable, horizontal_grid, opened, resolve, te
 from imgda_mpi.observations.records import only_ones, read_record
 from imgda_mpi.observations.selection import selected
 from imgda_mpi.observations.times import Chosen, all_times, without_time
+from imgda_mpi.units import powers
 
-RATES = {"kg m-2 s-1", "kg/m2/s", "kg/m^2/s", "kg m**-2 s**-1", "mm/s", "mm s-1", "mm s**-1"}
+RATES = {powers("kg m-2 s-1"), powers("mm s-1")}
 """Units of rain, all of the same size: a millimetre is a kilogram on a square metre."""
 
 
@@ -31,19 +32,26 @@ class RainFile:
     def __init__(self, path: Path, dataset: netCDF4.Dataset, name: str, select: Mapping[str, int | str]) -> None:
         self._path, self._variable = path, find_variable(path, dataset, name)
         units = text_attribute(self._variable, "units")
-        if units.lower() not in RATES:
+        if powers(units) not in RATES:
             expected, do = "a rate, kg m-2 s-1 or mm/s", "convert it, and correct its units"
             raise fault(path, name, found=f"units '{units}'", expected=expected, do=do)
-        self.grid, self._horizontal = horizontal_grid(path, dataset, self._variable)
-        self.times = all_times(path, dataset, self._variable, self._horizontal)
-        taken = {*self._horizontal, self.times.dimension if self.times else None}
-        index, others = selected(path, dataset, self._variable, select, taken)
+        self._horizontal = horizontal_grid(path, self._variable)
+        dimensions = self._horizontal.dimensions
+        self.times = all_times(path, dataset, self._variable, dimensions)
+        taken = {*dimensions, self.times.dimension if self.times else None}
+        index, others = selected(path, self._variable, select, taken)
         self._index = index | only_ones(path, self._variable, others)
+
+    @property
+    def grid(self) -> Grid:
+        """Of the images, (ny, nx)."""
+        return self._horizontal.grid
 
     def image(self, time: datetime | None) -> FloatArray:
         """Rain of a time that the file has, None where it has none, (ny, nx) kg m-2 s-1."""
         chosen = Chosen() if self.times is None or time is None else self.times.at(time)
-        return read_record(self._path, self._variable, self._index, self._horizontal, chosen)[0]
+        values, _, _ = read_record(self._path, self._variable, self._index, self._horizontal.dimensions, chosen)
+        return self._horizontal.ordered(values)
 
 
 @contextmanager

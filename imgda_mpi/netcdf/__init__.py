@@ -3,15 +3,20 @@
 Every fault of a file that is read is an `InputError`.
 """
 
-from imgda_mpi.netcdf.coordinates import horizontal_grid, point_coordinates, vectors_along
-from imgda_mpi.netcdf.files import find_variable, in_library, opened, resolve, text_attribute
+from imgda_mpi.netcdf.coordinates import Horizontal, horizontal_grid, point_coordinates
+from imgda_mpi.netcdf.files import in_library, opened, resolve, text_attribute
 from imgda_mpi.netcdf.values import read_values
+from imgda_mpi.netcdf.variables import around, find_variable, full_name, named, vectors_along
 from imgda_mpi.netcdf.writing import write_coordinate, write_names, write_variable, write_words
 
 __all__ = [
+    "Horizontal",
+    "around",
     "find_variable",
+    "full_name",
     "horizontal_grid",
     "in_library",
+    "named",
     "opened",
     "point_coordinates",
     "read_values",

@@ -6,19 +6,22 @@ or is said to be something else at the same time, is no latitude or longitude.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import netCDF4
 import numpy as np
 
-from imgda_mpi.arrays import FloatArray
+from imgda_mpi.arrays import FloatArray, IntArray
 from imgda_mpi.faults import ImgdaError, fault
 from imgda_mpi.grid import Grid
+from imgda_mpi.netcdf.axes import TWICE, latitudes, longitudes
 from imgda_mpi.netcdf.files import text_attribute
 from imgda_mpi.netcdf.values import read_values
+from imgda_mpi.netcdf.variables import around, vectors_along
 
 GEOGRAPHIC = "latitude_longitude"
 
@@ -67,60 +70,79 @@ class Axis:
 LATITUDE = Axis(
     "latitude",
     ("degrees_north", "degree_north", "degrees_n", "degree_n", "degreesn", "degreen"),
-    ("latitude", "lat", "nav_lat"),
+    ("latitude", "lat", "nav_lat", "cell_lat"),
 )
 LONGITUDE = Axis(
     "longitude",
     ("degrees_east", "degree_east", "degrees_e", "degree_e", "degreese", "degreee"),
-    ("longitude", "lon", "nav_lon"),
+    ("longitude", "lon", "nav_lon", "cell_lon"),
 )
 AXES = (LATITUDE, LONGITUDE)
 
 
-def vectors_along(dataset: netCDF4.Dataset, dimension: str) -> list[netCDF4.Variable[Any]]:
-    """One-dimensional variables on the dimension, the coordinate variable of the same name first."""
-    vectors = [v for v in dataset.variables.values() if v.dimensions == (dimension,)]
-    return sorted(vectors, key=lambda v: v.name != dimension)
+@dataclass(frozen=True, eq=False)
+class Horizontal:
+    """Where a variable has its grid.
+
+    Parameters
+    ----------
+    grid : (ny, nx)
+    dimensions : names of those that rows and columns lie along
+    rows, columns : of the file, in the order of the grid
+    remark : what is to be said of that; None where there is nothing
+    """
+
+    grid: Grid
+    dimensions: tuple[str, str]
+    rows: IntArray
+    columns: IntArray
+    remark: str | None = None
+
+    def ordered(self, values: FloatArray) -> FloatArray:
+        """Values (..., ny, nx) in the order of the grid, of all rows and columns of the file."""
+        for axis, numbers in ((-2, self.rows), (-1, self.columns)):
+            if not np.array_equal(numbers, np.arange(values.shape[axis])):
+                values = np.take(values, numbers, axis=axis)
+        return values
 
 
-def horizontal_grid(
-    path: Path, dataset: netCDF4.Dataset, variable: netCDF4.Variable[Any]
-) -> tuple[Grid, tuple[str, str]]:
-    """The grid of the variable, and the names of its latitude and longitude dimensions.
+class Along(NamedTuple):
+    """Degrees of a coordinate along a dimension, NaN where the file has none."""
 
-    Longitudes that start again at -180 or 0 degrees go on beyond 180 or 360 in the grid.
+    name: str
+    dimension: str
+    degrees: FloatArray
+
+
+def horizontal_grid(path: Path, variable: netCDF4.Variable[Any]) -> Horizontal:
+    """The grid of a variable, by vectors along two of its dimensions, or fields on both that are constant along one.
+
+    Rows and columns are put in the order of a grid where they have another (see `imgda_mpi.netcdf.axes`). Lines of
+    pixels on which a field has no value, as where a product has none, are left out.
 
     Raises
     ------
     InputError
-        Where the file does not say that vectors along two of the dimensions are degrees of latitude and longitude, or
-        where they make no grid.
+        Where the file does not say that they are degrees of latitude and longitude, or where they make no grid.
     """
-    latitude, longitude = (_coordinate(path, dataset, variable, axis, _not_rectilinear) for axis in AXES)
-    if latitude.dimensions == longitude.dimensions:
+    latitude, longitude = (_along(path, variable, axis) for axis in AXES)
+    if latitude.dimension == longitude.dimension:
         raise fault(
             path,
             variable.name,
-            found=f"a list of points along {latitude.dimensions[0]}",
+            found=f"a list of points along {latitude.dimension}",
             expected="latitude and longitude along dimensions of their own",
             do='only rectilinear grids are read: as an observation take it with kind = "points"',
         )
-    rows, columns = read_values(path, latitude), _unwrapped(read_values(path, longitude))
-    try:
-        grid = Grid(rows, columns)
-    except ValueError as err:
-        raise fault(
-            path,
-            f"{latitude.name}, {longitude.name}",
-            found=f"coordinates that make no grid ({err})",
-            expected="latitude monotonic, longitude ascending over less than 360 degrees, at least 2 of each",
-            do="sort them, or remove the column that is there twice",
-        ) from err
-    return grid, (latitude.dimensions[0], longitude.dimensions[0])
+    rows = latitudes(path, latitude.name, latitude.degrees)
+    columns = longitudes(path, longitude.name, longitude.degrees)
+    said = "; ".join(one.remark for one in (rows, columns) if one.remark)
+    grid = Grid(rows.degrees, columns.degrees)
+    return Horizontal(grid, (latitude.dimension, longitude.dimension), rows.number, columns.number, said or None)
 
 
 def point_coordinates(
-    path: Path, dataset: netCDF4.Dataset, variable: netCDF4.Variable[Any]
+    path: Path, variable: netCDF4.Variable[Any]
 ) -> tuple[netCDF4.Variable[Any], netCDF4.Variable[Any]]:
     """Latitude and longitude of the points of a variable, vectors along the same one of its dimensions.
 
@@ -129,7 +151,13 @@ def point_coordinates(
     InputError
         Where the file does not say that there are such two.
     """
-    latitude, longitude = (_coordinate(path, dataset, variable, axis, _no_points) for axis in AXES)
+    pair = []
+    for axis in AXES:
+        vectors, objections = _meant(variable, axis, _vectors(variable))
+        if not vectors:
+            raise _none(path, variable, axis, objections, _no_points)
+        pair.append(vectors[0])
+    latitude, longitude = pair
     if latitude.dimensions != longitude.dimensions:
         raise fault(
             path,
@@ -141,48 +169,100 @@ def point_coordinates(
     return latitude, longitude
 
 
-def _coordinate(
+def _along(path: Path, variable: netCDF4.Variable[Any], axis: Axis) -> Along:
+    """The coordinate of a direction along one of the variable's dimensions."""
+    found, objections = _meant(variable, axis, [*_vectors(variable), *_fields(variable, axis)])
+    for one in found:
+        degrees = read_values(path, one)
+        if degrees.ndim == 1:
+            n_missing = int(np.isnan(degrees).sum())
+            if n_missing:
+                of = f"{n_missing} of {degrees.size} without a value"
+                raise fault(path, one.name, found=of, expected="all of them", do="correct the coordinate")
+            return Along(one.name, one.dimensions[0], degrees)
+        for number, dimension in enumerate(one.dimensions):
+            profile = _profile(degrees if number == 0 else degrees.T)
+            if profile is not None:
+                return Along(one.name, dimension, profile)
+    raise _none(path, variable, axis, objections, _not_rectilinear)
+
+
+def _profile(field: FloatArray) -> FloatArray | None:
+    """What a field (n, m) has in every row (n,), NaN where that is nothing; None where a row has different values."""
+    low, high = np.fmin.reduce(field, axis=1), np.fmax.reduce(field, axis=1)
+    middle = 0.5 * (low + high)
+    there = np.isfinite(middle)
+    if np.count_nonzero(there) < 2:
+        return None
+    step = np.median(np.abs(np.diff(middle[there])))
+    return middle if step > 0 and (high - low)[there].max() <= TWICE * step else None
+
+
+def _vectors(variable: netCDF4.Variable[Any]) -> list[netCDF4.Variable[Any]]:
+    return [vector for dimension in variable.dimensions for vector in vectors_along(variable, dimension)]
+
+
+def _fields(variable: netCDF4.Variable[Any], axis: Axis) -> list[netCDF4.Variable[Any]]:
+    """Variables along two of the dimensions; first those that the variable names, then those of usual names."""
+    own = variable.get_dims()
+    found = [
+        v for v in around(variable).values() if v.ndim == 2 and all(any(d is o for o in own) for d in v.get_dims())
+    ]
+    words = re.split(r"[\s/.,]+", text_attribute(variable, "coordinates"))
+    return sorted(found, key=lambda v: (v.name not in words, v.name.lower() not in axis.usual))
+
+
+def _meant(
+    variable: netCDF4.Variable[Any], axis: Axis, candidates: Sequence[netCDF4.Variable[Any]]
+) -> tuple[list[netCDF4.Variable[Any]], list[str]]:
+    """Those that are the coordinate of a direction, and what the file says against others."""
+    other = next(one for one in AXES if one is not axis)
+    found, objections = [], []
+    for one in filter(axis.is_meant, candidates):
+        objection = axis.objection(one, other.usual)
+        # A mapping is that of vectors: fields beside them are geographic.
+        if objection is None and one.ndim == 1:
+            objection = _other_mapping(variable, one, axis)
+        if objection is None:
+            found.append(one)
+        else:
+            objections.append(f"{one.name} has {objection}")
+    return found, objections
+
+
+def _none(
     path: Path,
-    dataset: netCDF4.Dataset,
     variable: netCDF4.Variable[Any],
     axis: Axis,
+    objections: Sequence[str],
     missing: Callable[[Path, netCDF4.Variable[Any], str], ImgdaError],
-) -> netCDF4.Variable[Any]:
-    """The vector of a direction along one of the variable's dimensions; ``missing`` makes the error of none."""
-    other = next(one for one in AXES if one is not axis)
-    along = [vector for dimension in variable.dimensions for vector in vectors_along(dataset, dimension)]
-    objections = []
-    for vector in filter(axis.is_meant, along):
-        objection = axis.objection(vector, other.usual) or _other_mapping(dataset, variable, vector, axis)
-        if objection is None:
-            return vector
-        objections.append(f"{vector.name} has {objection}")
+) -> ImgdaError:
+    """The error of a variable without the coordinate of a direction; ``missing`` makes that of none at all."""
     if objections:
-        raise fault(
+        return fault(
             path,
             variable.name,
             found=f"no {axis.name} in degrees: {'; '.join(objections)}",
             expected=f"a vector with units {axis.units[0]} and nothing that says otherwise",
             do="remap the file to a latitude-longitude grid first, or correct the attribute",
         )
-    others = [f"{v.name}({', '.join(v.dimensions)})" for v in dataset.variables.values() if axis.is_meant(v)]
-    nowhere = f"nowhere in the file (along its dimensions: {'; '.join(map(_said, along)) or 'nothing'})"
-    raise missing(path, variable, f"{axis.name} {', '.join(others) or nowhere}")
+    others = [f"{v.name}({', '.join(v.dimensions)})" for v in around(variable).values() if axis.is_meant(v)]
+    along = "; ".join(map(_said, _vectors(variable)))
+    nowhere = f"nowhere in the file (along its dimensions: {along or 'nothing'})"
+    return missing(path, variable, f"{axis.name} {', '.join(others) or nowhere}")
 
 
-def _other_mapping(
-    dataset: netCDF4.Dataset, variable: netCDF4.Variable[Any], vector: netCDF4.Variable[Any], axis: Axis
-) -> str | None:
+def _other_mapping(variable: netCDF4.Variable[Any], vector: netCDF4.Variable[Any], axis: Axis) -> str | None:
     """What the variable's ``grid_mapping``, or GRIB's type of grid, says against a coordinate, None if nothing."""
     if "rotated" in text_attribute(variable, "GRIB_gridType"):
         return f"a variable with GRIB_gridType '{text_attribute(variable, 'GRIB_gridType')}'"
-    certain, named = axis.is_certain(vector), text_attribute(variable, "grid_mapping")
-    for name in _mappings(dataset, variable, vector.name) if named or not certain else ():
-        there = name in dataset.variables
-        kind = text_attribute(dataset.variables[name], "grid_mapping_name") if there else ""
+    certain, named, seen = axis.is_certain(vector), text_attribute(variable, "grid_mapping"), around(variable)
+    for name in _mappings(variable, vector.name) if named or not certain else ():
+        there = name in seen
+        kind = text_attribute(seen[name], "grid_mapping_name") if there else ""
         spelling = _plain(kind or name)
         # What is not there or does not say what it is leaves it to the coordinate.
-        poles = there and any(a.startswith("grid_north_pole") for a in dataset.variables[name].ncattrs())
+        poles = there and any(a.startswith("grid_north_pole") for a in seen[name].ncattrs())
         is_rotated = "rotat" in spelling or poles
         believed = certain and (spelling in CYLINDRICAL or (not kind and not is_rotated))
         if spelling != GEOGRAPHIC and not believed:
@@ -191,14 +271,14 @@ def _other_mapping(
     return None
 
 
-def _mappings(dataset: netCDF4.Dataset, variable: netCDF4.Variable[Any], coordinate: str) -> list[str]:
+def _mappings(variable: netCDF4.Variable[Any], coordinate: str) -> list[str]:
     """Names of the mappings of a coordinate: the attribute's one for all, or its form ``name: coordinate ...``.
 
     Where the variable names none, a mapping of the file may be its own: a tool has lost the attribute.
     """
     words = text_attribute(variable, "grid_mapping").replace(":", ": ").split()
     if not any(word.endswith(":") for word in words):
-        return words or [v.name for v in dataset.variables.values() if text_attribute(v, "grid_mapping_name")]
+        return words or [name for name, v in around(variable).items() if text_attribute(v, "grid_mapping_name")]
     mappings, mapping = [], ""
     for word in words:
         mapping = word[:-1] if word.endswith(":") else mapping
@@ -217,14 +297,6 @@ def _units(vector: netCDF4.Variable[Any]) -> str:
 
 def _plain(text: str) -> str:
     return "_".join(text.lower().split())
-
-
-def _unwrapped(longitude: FloatArray) -> FloatArray:
-    """Longitudes that go on beyond 180 or 360 degrees where they start again; others as they are."""
-    (again,) = np.nonzero(np.diff(longitude) < -180.0)
-    if again.size != 1:
-        return longitude
-    return longitude + np.where(np.arange(longitude.size) > again[0], 360.0, 0.0)
 
 
 def _not_rectilinear(path: Path, variable: netCDF4.Variable[Any], found: str) -> ImgdaError:

@@ -11,11 +11,21 @@ import netCDF4
 import numpy as np
 
 from imgda_mpi.arrays import FloatArray
-from imgda_mpi.faults import fault
+from imgda_mpi.faults import ImgdaError, fault
 from imgda_mpi.netcdf.files import text_attribute
 
-CALENDARS = ("standard", "gregorian", "proleptic_gregorian", "noleap", "365_day")
-"""Those whose every date is one of ours; without leap years only 29 February is never there."""
+CALENDARS = (
+    "standard",
+    "gregorian",
+    "proleptic_gregorian",
+    "julian",
+    "noleap",
+    "365_day",
+    "all_leap",
+    "366_day",
+    "360_day",
+)
+"""A date of any of them is taken for ours of the same year, month and day, where there is such a one."""
 
 DATE_TEXT = "%Y-%m-%d %H:%M UTC"
 """How messages say a time in UTC."""
@@ -43,8 +53,32 @@ def decoded(
     Raises
     ------
     InputError
-        Where they give no dates, are missing, or are of a calendar whose dates are not ours.
+        Where one gives no date, is missing, or is a date of its calendar that is none of ours.
     """
+    dates, unreal = _dates(path, coordinate, values, like)
+    if unreal is not None:
+        raise unreal
+    return list(dates.values())
+
+
+def decoded_where_real(path: Path, coordinate: netCDF4.Variable[Any], values: FloatArray) -> dict[int, datetime]:
+    """As `decoded`, by their numbers, without dates of its calendar that are none of ours, as 30 February.
+
+    Raises
+    ------
+    InputError
+        As of `decoded`; of dates that are none of ours only where there is no other.
+    """
+    dates, unreal = _dates(path, coordinate, values, None)
+    if unreal is not None and not dates:
+        raise unreal
+    return dates
+
+
+def _dates(
+    path: Path, coordinate: netCDF4.Variable[Any], values: FloatArray, like: netCDF4.Variable[Any] | None
+) -> tuple[dict[int, datetime], ImgdaError | None]:
+    """Dates that are ours, by number, and the error of the first other one."""
     own = like if like is not None and not SINCE.search(text_attribute(coordinate, "units")) else coordinate
     units = text_attribute(own, "units")
     calendar = (
@@ -56,7 +90,7 @@ def decoded(
             coordinate.name,
             found=f"calendar '{calendar}'",
             expected=f"one of {', '.join(CALENDARS)}",
-            do="give the file a calendar that has all of our dates (for example with cdo setcalendar)",
+            do="correct the attribute, or convert the file's time (for example with cdo setcalendar)",
         )
     readable = _plain(units)
     if readable is None:
@@ -70,9 +104,8 @@ def decoded(
     try:
         if values.size == 0 or not np.isfinite(values).all():
             raise ValueError(f"{np.isfinite(values).sum()} of {values.size} values")
-        dates: Any = netCDF4.num2date(values, readable, calendar)
-        exact = [datetime(d.year, d.month, d.day, d.hour, d.minute, d.second, d.microsecond, tzinfo=UTC) for d in dates]
-        return [(t + timedelta(milliseconds=500)).replace(microsecond=0) for t in exact]
+        stated: Any = netCDF4.num2date(values.ravel(), readable, calendar)
+        rounded = [_to_second(date) for date in stated]
     except (ValueError, OverflowError, TypeError) as err:
         raise fault(
             path,
@@ -81,6 +114,27 @@ def decoded(
             expected="dates, none missing",
             do="correct the time coordinate",
         ) from err
+    dates, others = {}, []
+    for number, d in enumerate(rounded):
+        try:
+            dates[number] = datetime(d.year, d.month, d.day, d.hour, d.minute, d.second, tzinfo=UTC)
+        except ValueError:
+            others.append(d)
+    if not others:
+        return dates, None
+    unreal = fault(
+        path,
+        coordinate.name,
+        found=f"{others[0].year}-{others[0].month:02d}-{others[0].day:02d} of calendar '{calendar}', no date of ours",
+        expected="dates that there are",
+        do="give another file, or convert its time (for example with cdo setcalendar)",
+    )
+    return dates, unreal
+
+
+def _to_second(date: Any) -> Any:
+    """A date of any calendar without its microseconds, half a second of them rounded up: to the next of its days."""
+    return date + timedelta(microseconds=1_000_000 - date.microsecond) if date.microsecond >= 500_000 else date
 
 
 def _plain(units: str) -> str | None:

@@ -13,7 +13,7 @@ import scipy.fft
 from scipy.sparse import csr_array, eye_array
 
 from imgda_mpi.arrays import FloatArray
-from imgda_mpi.grid import EARTH_RADIUS, Grid
+from imgda_mpi.grid import EARTH_RADIUS, Grid, fast_length
 
 NEGLIGIBLE = 1e-10  # of the largest: zonal waves that the correlation does not have
 
@@ -110,7 +110,7 @@ class Localisation:
         self._is_coarse = latitude is grid.latitude and longitude is grid.longitude
         # Without an end to end zeros keep the two borders of a region from meeting.
         closed = grid.is_periodic or longitude is not grid.longitude
-        self._period = self._n_columns if closed else int(scipy.fft.next_fast_len(2 * self._n_columns, real=True))
+        self._period = self._n_columns if closed else fast_length(2 * self._n_columns)
         turn = np.arange(self._period)
         self._separation = np.radians(np.diff(longitude).mean()) * np.minimum(turn, self._period - turn)
         widest = float(np.cos(self._latitude).max())

@@ -7,11 +7,11 @@ there where it is read. Results go to ``out``: new arrays would have to be clear
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
 from imgda_mpi.arrays import FloatArray
+from imgda_mpi.compiled import compiled
 
 Image = npt.NDArray[np.float32]
 
@@ -22,7 +22,7 @@ MIDDLE, SIDE = np.float32(0.5), np.float32(0.25)
 """Weights of a pixel and its neighbours in a smoothed image."""
 
 
-@numba.njit(cache=True)
+@compiled
 def pooled(fine: Image, out: Image) -> None:
     """Sums over 2 x 2 pixels, (m, n), of an image (2 m, 2 n)."""
     m, n = fine.shape[0] // 2, fine.shape[1] // 2
@@ -32,7 +32,7 @@ def pooled(fine: Image, out: Image) -> None:
             out[i, j] = (upper[2 * j] + upper[2 * j + 1]) + (lower[2 * j] + lower[2 * j + 1])
 
 
-@numba.njit(cache=True)
+@compiled
 def spread(coarse: Image, out: Image) -> None:
     """The adjoint of `pooled`: each value (m, n) is added to all of its 2 x 2 pixels, (2 m, 2 n)."""
     n_rows, n_columns = out.shape
@@ -45,7 +45,7 @@ def spread(coarse: Image, out: Image) -> None:
             out[i, n_columns - 1] += row[n_columns // 2]
 
 
-@numba.njit(cache=True)
+@compiled
 def interpolated(coarse: Image, above: Image, below: Image, given: Image, rest: Image, out: Image) -> None:
     """G + (1 - c) P u of a coarse image u (m, n), with P linear from centre to centre; all others are (2 m, 2 n)."""
     m, n = coarse.shape
@@ -66,7 +66,7 @@ def interpolated(coarse: Image, above: Image, below: Image, given: Image, rest: 
             out[i, n_columns - 1] = given[i, n_columns - 1] + rest[i, n_columns - 1] * left
 
 
-@numba.njit(cache=True)
+@compiled
 def gathered(fine: Image, above: Image, below: Image, out: Image) -> None:
     """P^T, the adjoint of linear interpolation: from a fine image (2 m, 2 n) to a coarse one, (m, n)."""
     m, n = fine.shape[0] // 2, fine.shape[1] // 2
@@ -82,7 +82,7 @@ def gathered(fine: Image, above: Image, below: Image, out: Image) -> None:
             out[i, j] = NEAR * (line[2 * j + 1] + line[2 * j + 2]) + FAR * (line[2 * j] + line[2 * j + 3])
 
 
-@numba.njit(cache=True)
+@compiled
 def _smooth_row(image: Image, above: Image, below: Image, i: int, line: Image, out: Image) -> None:
     """Row i, (n,), of an image (m, n) that is smoothed; ``line`` (n + 2,) is overwritten."""
     m, n = image.shape
@@ -95,7 +95,7 @@ def _smooth_row(image: Image, above: Image, below: Image, i: int, line: Image, o
         out[j] = MIDDLE * line[j + 1] + SIDE * (line[j] + line[j + 2])
 
 
-@numba.njit(cache=True)
+@compiled
 def smoothed(image: Image, above: Image, below: Image, out: Image) -> None:
     """K of an image (m, n): smoothed in both directions. Its own adjoint on a closed image."""
     m, n = image.shape
@@ -104,7 +104,7 @@ def smoothed(image: Image, above: Image, below: Image, out: Image) -> None:
         _smooth_row(image, above, below, i, line, out[i])
 
 
-@numba.njit(cache=True)
+@compiled
 def relax(image: Image, smooth: Image, above: Image, below: Image, given: Image, rest: Image, step: float) -> None:
     """A step of an image u towards g + (1 - c) (2 K - K^2) u, in place: u + step (g + (1 - c) (2 K - K^2) u - u).
 
@@ -124,7 +124,7 @@ def relax(image: Image, smooth: Image, above: Image, below: Image, given: Image,
             image[i, j] += whole * (given[i, j] + rest[i, j] * flat - image[i, j])
 
 
-@numba.njit(cache=True)
+@compiled
 def relax_back(
     image: Image, told: Image, smooth: Image, above: Image, below: Image, rest: Image, step: float, is_last: bool
 ) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
 from imgda_mpi.arrays import Values
+from imgda_mpi.compiled import compiled
 
 MEMBERS_PER_BLOCK = 5
 """Part of what the variance is, to the bit: members are taken together in blocks of this size, whoever does it."""
@@ -22,7 +22,7 @@ def member_blocks(n_members: int) -> list[range]:
     return [range(first, min(first + MEMBERS_PER_BLOCK, n_members)) for first in starts]
 
 
-@numba.njit(cache=True)
+@compiled
 def add_member(moments: Values, values: Values, n_before: int) -> None:
     """Take the next member of a block into its moments.
 
@@ -49,7 +49,7 @@ def add_member(moments: Values, values: Values, n_before: int) -> None:
         squares[i] += difference * (values[i] - mean[i])
 
 
-@numba.njit(cache=True)
+@compiled
 def _add_block(mean: Values, squares: Values, moments: Values, n_before: int, n_block: int) -> None:
     n = n_before + n_block
     share = mean.dtype.type(n_block / n)

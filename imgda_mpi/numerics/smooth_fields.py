@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
 from imgda_mpi.arrays import FloatArray
+from imgda_mpi.compiled import compiled
 from imgda_mpi.grid import EARTH_RADIUS
 
 WAVES = 200
@@ -47,7 +47,7 @@ def smooth_field(
     return field
 
 
-@numba.njit(cache=True)
+@compiled
 def _sum_of_waves(latitude: FloatArray, longitude: FloatArray, waves: FloatArray, phases: FloatArray) -> FloatArray:
     """Scalar sums in the order of the waves; waves (n, 3) in radians per radius of the Earth."""
     field = np.empty(latitude.size)

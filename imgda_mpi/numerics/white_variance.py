@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from scipy.fft import next_fast_len
 
 from imgda_mpi.arrays import FloatArray
 from imgda_mpi.curvelet import CurveletTransform, Wedge
 from imgda_mpi.curvelet.windows import WedgeWindows, Window, window
+from imgda_mpi.grid import fast_length
 
 
 def expected_variance(
@@ -76,7 +76,7 @@ def _positions(part: Window, spectrum: npt.NDArray[np.complex128], shape: tuple[
     """sum_q A(q) V(q) exp(2 pi i q m/n) at the positions m of a wedge of the given shape."""
     reach = [size - 1 for size in part.weight.shape]
     # Zeros up to twice the size keep the two ends of the box from meeting.
-    padded = [next_fast_len(2 * size + 1, real=True) for size in reach]
+    padded = [fast_length(2 * size + 1) for size in reach]
     squared = np.square(np.abs(np.fft.rfft2(part.weight, padded)))
     # A q and its opposite have conjugate terms: twice the real part of half of them, those of 0 in q2 halved.
     q1, q2 = np.arange(-reach[0], reach[0] + 1), np.arange(reach[1] + 1)

@@ -14,7 +14,7 @@ import numpy as np
 
 from imgda_mpi.faults import fault
 from imgda_mpi.grid import Grid
-from imgda_mpi.netcdf import find_variable, horizontal_grid, opened, resolve, text_attribute
+from imgda_mpi.netcdf import Horizontal, find_variable, horizontal_grid, opened, resolve, text_attribute
 from imgda_mpi.numerics.window_means import mean_of_records
 from imgda_mpi.observations.image import Layer, ObservedImage, SourceImage, observed_image
 from imgda_mpi.observations.intervals import Interval, doubts, interval_of
@@ -23,7 +23,7 @@ from imgda_mpi.observations.masks import Mask, masked_pixels
 from imgda_mpi.observations.quality import VALID_RANGE
 from imgda_mpi.observations.records import only_ones, read_record
 from imgda_mpi.observations.times import Chosen, nearest_time, times_within
-from imgda_mpi.observations.units import to_volumetric
+from imgda_mpi.observations.units import overruled, to_volumetric
 
 POSSIBLE = (0.0, 1.0)  # m3 m-3: a model may hold more water than an observation can be trusted with
 
@@ -44,6 +44,7 @@ def read_cf(
     mask: Mask | None = None,
     member: int | None = None,
     window: timedelta | None = None,
+    units: str | None = None,
 ) -> ObservedImage:
     """One soil-moisture image of a CF file on the model grid.
 
@@ -65,6 +66,7 @@ def read_cf(
     member : which index of the dimension named member (or ensemble, realization) to take, where the variable has one
     window : take the mean of the records from ``time`` on to before ``time + window``, pixel by pixel where a third of
         them have a value; ``max_time_offset`` then does not count
+    units : of the values, whatever the file says of them; None takes what it says
 
     Returns
     -------
@@ -96,12 +98,20 @@ def read_cf(
         mask=mask,
         member=member,
         window=window,
+        units=units,
     )
     return observed_image(source, source.to_cells(grid, regridding), valid_range=valid_range, error=error)
 
 
 def read_member(
-    file: Path | str, grid: Grid, time: datetime, *, variable: str, layer: Layer | None, member: int
+    file: Path | str,
+    grid: Grid,
+    time: datetime,
+    *,
+    variable: str,
+    layer: Layer | None,
+    member: int,
+    units: str | None = None,
 ) -> ObservedImage:
     """The image of one member of the model on the model grid; arguments as of `read_cf`.
 
@@ -110,7 +120,7 @@ def read_member(
     InputError
         See `read_cf`.
     """
-    return read_cf(file, grid, time, variable=variable, layer=layer, member=member, valid_range=POSSIBLE)
+    return read_cf(file, grid, time, variable=variable, layer=layer, member=member, valid_range=POSSIBLE, units=units)
 
 
 def grid_of(file: Path | str, time: datetime, variable: str) -> Grid:
@@ -123,7 +133,7 @@ def grid_of(file: Path | str, time: datetime, variable: str) -> Grid:
     """
     path = resolve(file, time)
     with opened(path) as dataset:
-        return horizontal_grid(path, dataset, find_variable(path, dataset, variable))[0]
+        return horizontal_grid(path, find_variable(path, dataset, variable)).grid
 
 
 def count_members(file: Path | str, time: datetime, variable: str) -> int:
@@ -146,14 +156,23 @@ def count_members(file: Path | str, time: datetime, variable: str) -> int:
                 expected=f"one named {', '.join(MEMBER_NAMES)}",
                 do="rename the dimension of the members",
             )
-        return len(dataset.dimensions[name])
+        return int(found.shape[found.dimensions.index(name)])
 
 
 def _member_dimension(variable: netCDF4.Variable[Any]) -> str | None:
     return next((name for name in variable.dimensions if name.lower() in MEMBER_NAMES), None)
 
 
-def read_field(file: Path | str, grid: Grid, time: datetime, *, variable: str, max_time_offset: float) -> ObservedImage:
+def read_field(
+    file: Path | str,
+    grid: Grid,
+    time: datetime,
+    *,
+    variable: str,
+    max_time_offset: float,
+    regridding: str = "bilinear",
+    units: str | None = None,
+) -> ObservedImage:
     """A field of standard deviations on the model grid, m3 m-3; arguments as of `read_cf`, a time is not needed.
 
     Raises
@@ -162,11 +181,17 @@ def read_field(file: Path | str, grid: Grid, time: datetime, *, variable: str, m
         Where the file is missing or damaged, or has a time that is further off.
     """
     source = read_source(
-        resolve(file, time), time, variable, max_time_offset=max_time_offset, needs_time=False, is_moisture=False
+        resolve(file, time),
+        time,
+        variable,
+        max_time_offset=max_time_offset,
+        needs_time=False,
+        is_moisture=False,
+        units=units,
     )
     # No deviation is 0 or less: files have such numbers where there is none.
     positive = replace(source, values=np.where(source.values > 0, source.values, np.nan))
-    return observed_image(positive, positive.to_cells(grid, "bilinear"), valid_range=None)
+    return observed_image(positive, positive.to_cells(grid, regridding), valid_range=None)
 
 
 def read_source(
@@ -180,6 +205,7 @@ def read_source(
     mask: Mask | None = None,
     member: int | None = None,
     window: timedelta | None = None,
+    units: str | None = None,
     is_moisture: bool = True,
 ) -> SourceImage:
     """The image as the file holds it; arguments as of `read_cf`.
@@ -194,34 +220,37 @@ def read_source(
     """
     with opened(path) as dataset:
         variable = find_variable(path, dataset, name)
-        grid, horizontal = horizontal_grid(path, dataset, variable)
+        horizontal = horizontal_grid(path, variable)
         if window is None:
-            all_chosen = [
-                nearest_time(path, dataset, variable, horizontal, time, max_time_offset, needs_time=needs_time)
-            ]
+            nearest = nearest_time(
+                path, dataset, variable, horizontal.dimensions, time, max_time_offset, needs_time=needs_time
+            )
+            all_chosen = [nearest]
         else:
-            all_chosen = times_within(path, dataset, variable, horizontal, time, window)
+            all_chosen = times_within(path, dataset, variable, horizontal.dimensions, time, window)
         chosen = all_chosen[0]
         index: dict[str, int] = {}
         along_members = _member_dimension(variable)
         if along_members is not None and member is not None:
-            size = len(dataset.dimensions[along_members])
+            size = variable.shape[variable.dimensions.index(along_members)]
             if not 0 <= member < size:
                 do = f"choose from 0 to {size - 1}"
                 raise fault(path, name, found=f"{size} members", expected=f"one of number {member}", do=do)
             index[along_members] = member
-        others = [d for d in variable.dimensions if d not in {*horizontal, chosen.dimension, *index}]
+        others = [d for d in variable.dimensions if d not in {*horizontal.dimensions, chosen.dimension, *index}]
         if is_moisture:
-            place = choose_layer(path, dataset, variable, others, layer)
+            place = choose_layer(path, variable, others, layer)
         else:
             place = Place(None, only_ones(path, variable, others))
         stands_for = check_layer(path, name, place.layer) if is_moisture else None
         at = Place(place.layer, index | place.index)
-        source = source_at(path, dataset, variable, all_chosen, at, time, is_moisture=is_moisture)
+        source = source_at(
+            path, dataset, variable, horizontal, all_chosen, at, time, units=units, is_moisture=is_moisture
+        )
     return replace(
         source,
         remarks=(*([stands_for] if stands_for else []), *source.remarks),
-        mask=None if mask is None else masked_pixels(mask, path, time, grid),
+        mask=None if mask is None else masked_pixels(mask, path, time, horizontal.grid),
     )
 
 
@@ -229,35 +258,40 @@ def source_at(
     path: Path,
     dataset: netCDF4.Dataset,
     variable: netCDF4.Variable[Any],
+    horizontal: Horizontal,
     chosen: Sequence[Chosen],
     place: Place,
     time: datetime,
     *,
+    units: str | None = None,
     is_moisture: bool = True,
 ) -> SourceImage:
     """The image of a time that the file has, or the mean over several, at a place along its further dimensions.
 
-    Whatever layer that is, and without a mask; ``time`` is that of the image where the file has none.
+    Whatever layer that is, and without a mask; ``horizontal`` is where the variable has its grid, ``time`` that of the
+    image where the file has none.
 
     Raises
     ------
     InputError
         See `read_cf`.
     """
-    grid, horizontal = horizontal_grid(path, dataset, variable)
-    records = [read_record(path, variable, place.index, horizontal, one) for one in chosen]
+    records = [read_record(path, variable, place.index, horizontal.dimensions, one) for one in chosen]
     values, step, several = records[0]
     if len(records) > 1:
         values = mean_of_records([record[0] for record in records])
-    interval, said = Interval(), [several]
+    interval, said = Interval(), [horizontal.remark, several]
     if is_moisture:
         interval = interval_of(path, dataset, variable, chosen[0], step)
         said += [doubts(interval, chosen[0])]
     meaning = f"{text_attribute(variable, 'standard_name')} {text_attribute(variable, 'long_name')}"
-    units = text_attribute(variable, "units")
+    of_file = text_attribute(variable, "units")
+    said.append(overruled(of_file, units))
     return SourceImage(
-        values=to_volumetric(values, units, meaning, place.layer, path=path, variable=variable.name),
-        grid=grid,
+        values=to_volumetric(
+            horizontal.ordered(values), of_file, meaning, place.layer, path=path, variable=variable.name, stated=units
+        ),
+        grid=horizontal.grid,
         path=path,
         variable=variable.name,
         time=chosen[0].time or time.astimezone(UTC),

@@ -62,10 +62,11 @@ class Deviation:
             raise fault(
                 self.file,
                 self.variable,
-                found=f"no value on {int(lacking.sum()) - n_wrong} and another one on {n_wrong} of {int(cells.sum())} "
-                "cells where one is needed",
+                found=f"no value above 0 on {int(lacking.sum()) - n_wrong} and one outside 0 to 1 on {n_wrong} of "
+                f"{int(cells.sum())} cells where one is needed",
                 expected=f"a standard deviation in m3 m-3 there, {LEAST_DEVIATION:g} to 1",
-                do="correct the units, or fill the gaps in the file" if n_wrong else "fill the gaps in the file",
+                do=("correct the units, or " if n_wrong else "")
+                + "fill the gaps in the file (an observation may leave such pixels out by mask)",
             )
         # Elsewhere nothing is observed: any value serves, the mean keeps the variances alike.
         others = self.values[cells].mean() if cells.any() else 1.0
@@ -77,12 +78,12 @@ def _usable(values: FloatArray) -> BoolArray:
 
 
 def read_deviation(
-    wanted: float | FieldFile, grid: Grid, time: datetime, comm: MPI.Intracomm, max_time_offset: float = 3.0
+    wanted: float | FieldFile, grid: Grid, time: datetime, comm: MPI.Intracomm, max_time_offset: float = 3.0, **how: Any
 ) -> Deviation:
     """A standard deviation as the settings state it, the same on every rank. Collective over ``comm``.
 
     ``time`` is that of the field: the file's nearest is taken, up to ``max_time_offset`` hours away unless the field
-    has an own one.
+    has an own one. ``how`` else it is read as of `imgda_mpi.observations.cf.read_field`.
 
     Raises
     ------
@@ -93,13 +94,14 @@ def read_deviation(
         return Deviation(float(wanted))
     if wanted.max_time_offset is not None:
         max_time_offset = wanted.max_time_offset
-    return from_rank_0(comm, partial(_read, wanted, grid, time, max_time_offset))
+    how |= {"variable": wanted.variable, "max_time_offset": max_time_offset, "units": wanted.units}
+    return from_rank_0(comm, partial(_read, wanted, grid, time, how))
 
 
-def _read(wanted: FieldFile, grid: Grid, time: datetime, max_time_offset: float) -> Deviation:
+def _read(wanted: FieldFile, grid: Grid, time: datetime, how: Mapping[str, Any]) -> Deviation:
     from imgda_mpi.observations import cf  # on the one rank that reads
 
-    image = cf.read_field(wanted.file, grid, time, variable=wanted.variable, max_time_offset=max_time_offset)
+    image = cf.read_field(wanted.file, grid, time, **how)
     say_remarks(image.source, image.remarks)
     return Deviation(image.values, image.path, wanted.variable)
 

@@ -12,7 +12,7 @@ from typing import Any
 import netCDF4
 
 from imgda_mpi.faults import ImgdaError, fault
-from imgda_mpi.netcdf import read_values, text_attribute
+from imgda_mpi.netcdf import around, read_values, text_attribute
 from imgda_mpi.netcdf.dates import decoded
 from imgda_mpi.observations.periods import ADVERB, MONTH, hours_of, hours_of_mean
 from imgda_mpi.observations.times import Chosen
@@ -81,11 +81,11 @@ def interval_of(
         Where the image is a climatology, is longer than `TOO_LONG`, is no mean but a sum, an extreme or a deviation, or
         the time is not within its bounds.
     """
-    coordinate = dataset.variables.get(chosen.coordinate or "")
-    method = _method(path, dataset, variable, coordinate)
+    coordinate = around(variable).get(chosen.coordinate or "")
+    method = _method(path, variable, coordinate)
     ends = None
     if coordinate is not None and chosen.time is not None:
-        ends = _bounds(path, dataset, coordinate, chosen.time, step)
+        ends = _bounds(path, coordinate, chosen.time, step)
     if ends is not None:
         interval = Interval(ends, (ends[1] - ends[0]).total_seconds() / 3600.0, method)
     else:
@@ -98,16 +98,11 @@ def interval_of(
     return interval
 
 
-def _method(
-    path: Path,
-    dataset: netCDF4.Dataset,
-    variable: netCDF4.Variable[Any],
-    coordinate: netCDF4.Variable[Any] | None,
-) -> str:
+def _method(path: Path, variable: netCDF4.Variable[Any], coordinate: netCDF4.Variable[Any] | None) -> str:
     """How the values come from their interval: "mean", "point", or "" where the file does not say."""
     cell_methods = text_attribute(variable, "cell_methods").lower()
     of_coordinate = coordinate is not None and text_attribute(coordinate, "climatology")
-    named = {"climatology_bounds", "climatology_bnds"} & dataset.variables.keys()
+    named = {"climatology_bounds", "climatology_bnds"} & around(variable).keys()
     if of_coordinate or named or re.search(r"\b(within|over)\s+(days|years)\b", cell_methods):
         raise _no_instant(path, variable, "a climatology (cell_methods, climatology)")
     names = OF_TIME | ({coordinate.name.lower()} if coordinate is not None else set())
@@ -127,15 +122,15 @@ def _method(
 
 
 def _bounds(
-    path: Path, dataset: netCDF4.Dataset, coordinate: netCDF4.Variable[Any], time: datetime, step: int
+    path: Path, coordinate: netCDF4.Variable[Any], time: datetime, step: int
 ) -> tuple[datetime, datetime] | None:
-    usual = (f"{coordinate.name}{end}" for end in ("_bnds", "_bounds", "_bnd"))
-    name = text_attribute(coordinate, "bounds") or next((n for n in usual if n in dataset.variables), "")
-    if name not in dataset.variables or dataset.variables[name].size != 2 * coordinate.size:
+    usual, seen = (f"{coordinate.name}{end}" for end in ("_bnds", "_bounds", "_bnd")), around(coordinate)
+    name = text_attribute(coordinate, "bounds") or next((n for n in usual if n in seen), "")
+    if name not in seen or seen[name].size != 2 * coordinate.size:
         return None
-    values = read_values(path, dataset.variables[name])
+    values = read_values(path, seen[name])
     pairs = values.T if values.shape == (2, coordinate.size) and coordinate.size != 2 else values.reshape(-1, 2)
-    start, end = sorted(decoded(path, dataset.variables[name], pairs[step], like=coordinate))
+    start, end = sorted(decoded(path, seen[name], pairs[step], like=coordinate))
     # Times in single precision are off by minutes.
     if not start - (end - start) / 4 <= time <= end + (end - start) / 4:
         raise fault(

@@ -12,7 +12,7 @@ import numpy as np
 
 from imgda_mpi.arrays import FloatArray
 from imgda_mpi.faults import fault
-from imgda_mpi.netcdf import read_values, text_attribute, vectors_along
+from imgda_mpi.netcdf import around, read_values, text_attribute, vectors_along
 from imgda_mpi.observations.image import SURFACE_LAYER, Layer
 from imgda_mpi.observations.layer_names import METRES, layer_in_names, unclear_name
 from imgda_mpi.observations.records import only_ones
@@ -54,9 +54,7 @@ class Nodes:
     index: dict[str, int]
 
 
-def all_layers(
-    path: Path, dataset: netCDF4.Dataset, variable: netCDF4.Variable[Any], dimensions: list[str]
-) -> list[Place] | Nodes:
+def all_layers(path: Path, variable: netCDF4.Variable[Any], dimensions: list[str]) -> list[Place] | Nodes:
     """Every layer that a variable holds, or its depths where there are several without bounds; see `choose_layer`.
 
     Raises
@@ -64,12 +62,12 @@ def all_layers(
     InputError
         As of `choose_layer` where it holds one layer; where depths are there twice.
     """
-    depth = _depth_coordinate(path, dataset, variable, dimensions)
+    depth = _depth_coordinate(path, variable, dimensions)
     if depth is None or depth.size < 2:
-        return [choose_layer(path, dataset, variable, dimensions, None)]
+        return [choose_layer(path, variable, dimensions, None)]
     (along,) = depth.dimensions
     index = only_ones(path, variable, [d for d in dimensions if d != along])
-    bounds = _bounds(path, dataset, depth)
+    bounds = _bounds(path, depth)
     if bounds is not None:
         return [Place((float(top), float(bottom)), index | {along: n}) for n, (top, bottom) in enumerate(bounds)]
     depths = np.abs(_metres(path, depth, depth))
@@ -80,9 +78,7 @@ def all_layers(
     return Nodes(depths[order], along, tuple(int(step) for step in order), index)
 
 
-def choose_layer(
-    path: Path, dataset: netCDF4.Dataset, variable: netCDF4.Variable[Any], dimensions: list[str], wanted: Layer | None
-) -> Place:
+def choose_layer(path: Path, variable: netCDF4.Variable[Any], dimensions: list[str], wanted: Layer | None) -> Place:
     """The layer that is read, by a depth coordinate's bounds or nodes, else by the variable's names, else as wanted.
 
     ``dimensions`` are those that are neither horizontal nor chosen already.
@@ -93,10 +89,10 @@ def choose_layer(
         Where there are several and none is the one wanted, the file says another than the one wanted, or a dimension of
         layers without depths would be taken by its number.
     """
-    depth = _depth_coordinate(path, dataset, variable, dimensions)
+    depth = _depth_coordinate(path, variable, dimensions)
     along_depth = () if depth is None else depth.dimensions
     first = dict.fromkeys(along_depth, 0) | only_ones(path, variable, [d for d in dimensions if d not in along_depth])
-    bounds = None if depth is None else _bounds(path, dataset, depth)
+    bounds = None if depth is None else _bounds(path, depth)
     if bounds is not None:
         only_one = wanted is None and len(bounds) == 1
         match = 0 if only_one else _matching(path, variable.name, bounds, wanted)
@@ -242,12 +238,12 @@ def _matching(path: Path, name: str, bounds: FloatArray, layer: Layer | None) ->
 
 
 def _depth_coordinate(
-    path: Path, dataset: netCDF4.Dataset, variable: netCDF4.Variable[Any], dimensions: list[str]
+    path: Path, variable: netCDF4.Variable[Any], dimensions: list[str]
 ) -> netCDF4.Variable[Any] | None:
     """Depth along one of the dimensions, else a scalar that is a depth or that the variable names as its coordinate."""
-    along = [v for dimension in dimensions for v in vectors_along(dataset, dimension)]
+    along = [v for dimension in dimensions for v in vectors_along(variable, dimension)]
     named = text_attribute(variable, "coordinates").split()
-    scalars = [v for v in dataset.variables.values() if not v.dimensions]
+    scalars = [v for v in around(variable).values() if not v.dimensions]
     candidates = along + [v for v in scalars if v.name in named or is_depth(path, v)]
     for candidate in candidates:
         standard_name, units = (text_attribute(candidate, name).lower() for name in ("standard_name", "units"))
@@ -271,17 +267,18 @@ def is_depth(path: Path, variable: netCDF4.Variable[Any]) -> bool:
     return re.fullmatch(r"depth|soil_?depth|depthbelowland\w*", variable.name, re.IGNORECASE) is not None
 
 
-def _bounds(path: Path, dataset: netCDF4.Dataset, depth: netCDF4.Variable[Any]) -> FloatArray | None:
+def _bounds(path: Path, depth: netCDF4.Variable[Any]) -> FloatArray | None:
     """Top and bottom of the layers, (n, 2) m, or None where the file does not say.
 
     They are the bounds of the coordinate, or, as NCL has them, two variables of its dimension that end in _l0 and _l1.
     """
+    seen = around(depth)
     pair = [f"{name}{end}" for name in depth.dimensions for end in ("_l0", "_l1")]
     name = text_attribute(depth, "bounds") or f"{depth.name}_bnds"
-    if pair and all(one in dataset.variables for one in pair):
-        bounds = np.stack([_metres(path, dataset.variables[one], depth) for one in pair], axis=-1)
-    elif name in dataset.variables and dataset.variables[name].shape == (*depth.shape, 2):
-        bounds = _metres(path, dataset.variables[name], depth)
+    if pair and all(one in seen for one in pair):
+        bounds = np.stack([_metres(path, seen[one], depth) for one in pair], axis=-1)
+    elif name in seen and seen[name].shape == (*depth.shape, 2):
+        bounds = _metres(path, seen[name], depth)
     else:
         return None
     edges = np.sort(bounds.reshape(-1, 2), axis=1)

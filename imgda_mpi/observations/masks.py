@@ -11,7 +11,7 @@ import numpy as np
 from imgda_mpi.arrays import FloatArray, IntArray
 from imgda_mpi.faults import fault
 from imgda_mpi.grid import Grid
-from imgda_mpi.netcdf import opened, resolve
+from imgda_mpi.netcdf import find_variable, opened, resolve
 from imgda_mpi.observations.image import MaskedPixels
 from imgda_mpi.observations.records import read_map
 
@@ -39,15 +39,8 @@ def masked_pixels(mask: Mask, path: Path, time: datetime, grid: Grid) -> MaskedP
     """
     file = path if mask.file is None else resolve(mask.file, time)
     with opened(file) as dataset:
-        if mask.variable not in dataset.variables:
-            raise fault(
-                file,
-                mask.variable,
-                found="no such variable",
-                expected=f"the variable of the mask, among {', '.join(dataset.variables)}",
-                do="correct the mask, or name the file that it is in",
-            )
-        variable = dataset.variables[mask.variable]
+        do = "correct the variable of the mask, or name the file that it is in"
+        variable = find_variable(file, dataset, mask.variable, do=do)
         values, own = read_map(file, dataset, variable, time)
     rows, columns = _places(own.latitude, grid.latitude, 0.0), _places(own.longitude, grid.longitude, 360.0)
     if rows is None or columns is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from imgda_mpi.arrays import FloatArray
 from imgda_mpi.faults import fault
@@ -16,9 +17,11 @@ FEWEST = 4
 
 
 def background_and_members(
-    file: Path, grid: Grid, time: datetime, *, variable: str, layer: tuple[float, float] | None, background_member: int
+    file: Path, grid: Grid, time: datetime, *, background_member: int, variable: str, **how: Any
 ) -> tuple[ObservedImage, list[FloatArray]]:
     """The member that is the background, and the images (ny, nx) m3 m-3 of all others. Not collective.
+
+    ``how`` each is read as of `imgda_mpi.observations.cf.read_member`.
 
     Raises
     ------
@@ -34,6 +37,6 @@ def background_and_members(
             expected=f"{FEWEST} or more, number {background_member} among them",
             do="add members, or take another background_member",
         )
-    read = [read_member(file, grid, time, variable=variable, layer=layer, member=number) for number in range(n_members)]
+    read = [read_member(file, grid, time, variable=variable, member=number, **how) for number in range(n_members)]
     background = read.pop(background_member)
     return background, [image.values for image in read]

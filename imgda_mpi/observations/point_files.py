@@ -12,6 +12,7 @@ import numpy as np
 
 from imgda_mpi.grid import Grid
 from imgda_mpi.netcdf import (
+    around,
     find_variable,
     opened,
     point_coordinates,
@@ -41,6 +42,7 @@ def read_points(
     max_time_offset: float = math.inf,
     valid_range: tuple[float, float] = VALID_RANGE,
     error: float = 0.0,
+    units: str | None = None,
 ) -> ObservedImage:
     """The mean of the points of a file in each cell of the model grid.
 
@@ -53,7 +55,7 @@ def read_points(
         it is taken for m3 m-3.
     layer : top and bottom of the soil layer, m, where the file has several or the values are kg m-2
     max_time_offset : hours that the time of a point may differ; infinity accepts any time, and a file without time
-    valid_range, error : as of `imgda_mpi.observations.cf.read_cf`
+    valid_range, error, units : as of `imgda_mpi.observations.cf.read_cf`
 
     Returns
     -------
@@ -72,11 +74,13 @@ def read_points(
     refuse_empty(layer)
     path = resolve(file, time)
     read = read_table if path.name.lower().endswith(ENDINGS) else read_list
-    points = read(path, time, variable, layer, max_time_offset)
+    points = read(path, time, variable, layer, max_time_offset, units)
     return observed_image(points, points.to_cells(grid), valid_range=valid_range, error=error)
 
 
-def read_list(path: Path, time: datetime, name: str, layer: Layer | None, max_time_offset: float) -> PointList:
+def read_list(
+    path: Path, time: datetime, name: str, layer: Layer | None, max_time_offset: float, units: str | None
+) -> PointList:
     """The points of a NetCDF file; arguments as of `read_points`.
 
     Raises
@@ -86,12 +90,12 @@ def read_list(path: Path, time: datetime, name: str, layer: Layer | None, max_ti
     """
     with opened(path) as dataset:
         variable = find_variable(path, dataset, name)
-        latitude, longitude = point_coordinates(path, dataset, variable)
+        latitude, longitude = point_coordinates(path, variable)
         (along,) = latitude.dimensions
         chosen, taken = _times(path, dataset, variable, along, time, max_time_offset)
         others = [d for d in variable.dimensions if d not in {along, chosen.dimension}]
-        place = choose_layer(path, dataset, variable, others, layer)
-        for depth in (vector for vector in vectors_along(dataset, along) if is_depth(path, vector)):
+        place = choose_layer(path, variable, others, layer)
+        for depth in (vector for vector in vectors_along(variable, along) if is_depth(path, vector)):
             check_depths(path, depth.name, read_values(path, depth), text_attribute(depth, "units"), place.layer)
         if latitude.size == 0:
             values, step, several = np.empty(0), chosen.steps[0], None
@@ -115,6 +119,7 @@ def read_list(path: Path, time: datetime, name: str, layer: Layer | None, max_ti
             layer=place.layer,
             taken=taken,
             interval=interval,
+            stated=units,
             remarks=(several, doubts(interval, chosen)),
         )
 
@@ -128,13 +133,13 @@ def _times(
     max_time_offset: float,
 ) -> tuple[Chosen, Taken]:
     """The time of the file, which each point may have of its own, and the points that are taken."""
-    n_points = len(dataset.dimensions[along])
+    n_points = variable.shape[variable.dimensions.index(along)]
     needs_time = n_points > 0 and math.isfinite(max_time_offset)
     # Where there is no point there is no time of one.
     passed_over = () if n_points else (along,)
     chosen = nearest_time(path, dataset, variable, passed_over, time, max_time_offset, needs_time=needs_time)
     if chosen.coordinate is None or chosen.dimension != along:
         return chosen, Taken(np.ones(n_points, dtype=bool), chosen.time)
-    coordinate = dataset.variables[chosen.coordinate]
+    coordinate = around(variable)[chosen.coordinate]
     times = decoded(path, coordinate, read_values(path, coordinate))
     return chosen, take_points(path, variable.name, times, time, max_time_offset)

@@ -78,7 +78,9 @@ class Column:
         return fault(self.path, self.name, found=f"'{text}' in line {line}", expected=expected, do="correct the line")
 
 
-def read_table(path: Path, time: datetime, name: str, layer: Layer | None, max_time_offset: float) -> PointList:
+def read_table(
+    path: Path, time: datetime, name: str, layer: Layer | None, max_time_offset: float, units: str | None
+) -> PointList:
     """The points of a table; arguments as of `imgda_mpi.observations.point_files.read_points`.
 
     The first line has the names of the columns: latitude (or lat), longitude (or lon), the variable, and time or
@@ -109,6 +111,7 @@ def read_table(path: Path, time: datetime, name: str, layer: Layer | None, max_t
         layer=layer,
         taken=taken,
         interval=interval,
+        stated=units,
         remarks=[f"{interval} is taken for an instant"] if interval.hours > LONG else [],
     )
 

@@ -74,10 +74,12 @@ def read_map(
     InputError
         Where the variable has no rectilinear grid, or further dimensions.
     """
-    grid, horizontal = horizontal_grid(path, dataset, variable)
-    chosen = nearest_time(path, dataset, variable, horizontal, time, math.inf, needs_time=False)
-    others = only_ones(path, variable, [d for d in variable.dimensions if d not in {*horizontal, chosen.dimension}])
-    return read_record(path, variable, others, horizontal, chosen)[0], grid
+    horizontal = horizontal_grid(path, variable)
+    dimensions = horizontal.dimensions
+    chosen = nearest_time(path, dataset, variable, dimensions, time, math.inf, needs_time=False)
+    others = only_ones(path, variable, [d for d in variable.dimensions if d not in {*dimensions, chosen.dimension}])
+    values, _, _ = read_record(path, variable, others, dimensions, chosen)
+    return horizontal.ordered(values), horizontal.grid
 
 
 def only_ones(path: Path, variable: netCDF4.Variable[Any], dimensions: Sequence[str]) -> dict[str, int]:

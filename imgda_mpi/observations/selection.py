@@ -10,12 +10,11 @@ import netCDF4
 import numpy as np
 
 from imgda_mpi.faults import fault
-from imgda_mpi.netcdf import in_library
+from imgda_mpi.netcdf import around, in_library
 
 
 def selected(
     path: Path,
-    dataset: netCDF4.Dataset,
     variable: netCDF4.Variable[Any],
     select: Mapping[str, int | str],
     taken: Collection[str | None],
@@ -24,7 +23,7 @@ def selected(
 
     Parameters
     ----------
-    path, dataset, variable : open
+    path, variable : open
     select : by dimension: a number from 0, or the name that its coordinate has there
     taken : dimensions that are chosen already
 
@@ -39,20 +38,18 @@ def selected(
             found = f"dimensions {', '.join(free)} beside place and time" if free else "only place and time"
             do = "correct the dimensions that are selected"
             raise fault(path, variable.name, found=found, expected=f"a dimension {dimension}", do=do)
-    index = {name: _number(path, dataset, variable, name, wanted) for name, wanted in select.items()}
+    index = {name: _number(path, variable, name, wanted) for name, wanted in select.items()}
     return index, [name for name in free if name not in index]
 
 
-def _number(
-    path: Path, dataset: netCDF4.Dataset, variable: netCDF4.Variable[Any], dimension: str, wanted: int | str
-) -> int:
-    size = len(dataset.dimensions[dimension])
+def _number(path: Path, variable: netCDF4.Variable[Any], dimension: str, wanted: int | str) -> int:
+    size = variable.shape[variable.dimensions.index(dimension)]
     if isinstance(wanted, int):
         if 0 <= wanted < size:
             return wanted
         found, expected = f"{size} along {dimension}", f"one of number {wanted}"
         raise fault(path, variable.name, found=found, expected=expected, do=f"choose from 0 to {size - 1}")
-    names = _names(path, dataset, dimension)
+    names = _names(path, variable, dimension)
     matches = [number for number, name in enumerate(names) if name == wanted]
     if len(matches) != 1:
         found = f"names {', '.join(names)}" if names else "no names"
@@ -61,11 +58,11 @@ def _number(
     return matches[0]
 
 
-def _names(path: Path, dataset: netCDF4.Dataset, dimension: str) -> list[str]:
+def _names(path: Path, variable: netCDF4.Variable[Any], dimension: str) -> list[str]:
     """Names along a dimension, of strings or of characters; none where its coordinate has no names."""
-    if dimension not in dataset.variables:
+    coordinate = around(variable).get(dimension)
+    if coordinate is None:
         return []
-    coordinate = dataset.variables[dimension]
     if coordinate.dtype is not str and coordinate.dtype != np.dtype("S1"):
         return []
     with in_library(path, dimension):

@@ -13,8 +13,8 @@ from typing import Any
 import netCDF4
 
 from imgda_mpi.faults import ImgdaError, fault
-from imgda_mpi.netcdf import read_values, text_attribute, vectors_along
-from imgda_mpi.netcdf.dates import DATE_TEXT, SINCE, decoded
+from imgda_mpi.netcdf import around, read_values, text_attribute, vectors_along
+from imgda_mpi.netcdf.dates import DATE_TEXT, SINCE, decoded_where_real
 
 NAMES = ("time", "valid_time")
 WORDS = (*NAMES, "times", "date", "dates", "datetime", "year", "month", "season", "doy", "dayofyear")
@@ -70,17 +70,23 @@ class Times:
 
     Parameters
     ----------
-    every : in the order of the file, UTC; several are the same where records are there twice
+    of_step : by the index along the dimension, UTC; several are the same where records are there twice. A record whose
+        date is none of ours is not among them.
     dimension, coordinate : as of `Chosen`
     """
 
-    every: list[datetime]
+    of_step: dict[int, datetime]
     dimension: str | None
     coordinate: str
 
+    @property
+    def every(self) -> list[datetime]:
+        """In the order of the file."""
+        return list(self.of_step.values())
+
     def at(self, time: datetime) -> Chosen:
         """What the file has of one of its times."""
-        steps = tuple(step for step, own in enumerate(self.every) if own == time)
+        steps = tuple(step for step, own in self.of_step.items() if own == time)
         apart = (abs(own - time).total_seconds() / 3600.0 for own in self.every if own != time)
         return Chosen(time, self.dimension, steps, self.coordinate, min(apart, default=math.inf))
 
@@ -98,9 +104,10 @@ def all_times(
     coordinate = _time_coordinate(path, dataset, variable, horizontal)
     if coordinate is None:
         return None
-    every = decoded(path, coordinate, read_values(path, coordinate).ravel())
-    along = next((d for d in coordinate.dimensions if d in variable.dimensions), None)
-    return Times(every, along, coordinate.name)
+    of_step = decoded_where_real(path, coordinate, read_values(path, coordinate).ravel())
+    sizes = {d: n for d, n in zip(coordinate.dimensions, coordinate.shape, strict=True) if d in variable.dimensions}
+    along = max(sizes, key=sizes.__getitem__, default=None)
+    return Times(of_step, along, coordinate.name)
 
 
 def nearest_time(
@@ -200,9 +207,13 @@ def _time_coordinate(
     What looks like the time and is not understood is an error: nothing else stands in for it.
     """
     dimensions = [d for d in variable.dimensions if d not in horizontal]
-    along = [v for dimension in dimensions for v in vectors_along(dataset, dimension)]
+    seen = around(variable)
+    # Also those that are vectors but for dimensions of one index, as the valid_time of one step of many forecasts.
+    along = [v for dimension in dimensions for v in vectors_along(variable, dimension)]
+    tables = [v for v in seen.values() if v.ndim > 1 and {*v.dimensions} <= {*dimensions}]
+    along += [v for v in tables if 1 < v.size == max(v.shape)]
     named = {*f"{text_attribute(variable, 'coordinates')} {text_attribute(dataset, 'coordinates')}".split(), *NAMES}
-    single = [v for v in dataset.variables.values() if v.size == 1 and v not in along]
+    single = [v for v in seen.values() if v.size == 1 and v not in along]
     stated = [v for v in [*along, *single] if _standard_name(v) == "time"]
     related = [*along, *(v for v in single if v.name in named)]
     candidates = [v for v in related if _looks_like_time(v)]
@@ -211,7 +222,7 @@ def _time_coordinate(
     others = [
         v
         for v in candidates
-        if not (v in along and v.dimensions[0] in dataset.variables)
+        if not (v in along and v.dimensions[0] in seen)
         and not OTHER_TIMES.search(f"{v.name} {text_attribute(v, 'long_name')}")
     ]
     for found in (stated, own, named_so, others):
@@ -233,7 +244,7 @@ def _time_coordinate(
         raise _not_understood(path, starts[0], "the start of a forecast as the only time", expected)
     words = [
         v
-        for v in dataset.variables.values()
+        for v in seen.values()
         if v.name.lower() in WORDS
         and not set(v.dimensions) & {*horizontal}
         and (v.size == 1 or set(v.dimensions) & {*dimensions} or (v.dtype == "S1" and v.ndim == 1))

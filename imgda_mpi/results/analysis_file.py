@@ -231,7 +231,7 @@ def read_analysis(path: Path) -> SavedAnalysis:
     with opened(path) as file:
         background, grid = _image(path, file, "background")
         observation, analysis, increment = (
-            _on_grid(path, file, name, "background", grid) for name in ("observation", "analysis", "increment")
+            _on_grid(path, file, name, grid) for name in ("observation", "analysis", "increment")
         )
         with in_library(path):
             attributes = {name: str(file.getncattr(name)) for name in file.ncattrs()}
@@ -264,7 +264,7 @@ def read_parts(path: Path) -> dict[str, FloatArray]:
     with opened(path) as file:
         proposed, grid = _image(path, file, "proposed_increment")
         parts = {
-            name.removeprefix(OF_PART): _on_grid(path, file, name, "proposed_increment", grid)
+            name.removeprefix(OF_PART): _on_grid(path, file, name, grid)
             for name in file.variables
             if name.startswith(OF_PART)
         }
@@ -303,9 +303,9 @@ def read_innovation(path: Path) -> SavedInnovation:
     with opened(path) as file:
         innovation, grid = _image(path, file, "innovation")
         names = ["increment", "proposed_increment"]
-        increment, proposed = (_on_grid(path, file, name, "innovation", grid) for name in names)
+        increment, proposed = (_on_grid(path, file, name, grid) for name in names)
         has_spread = "ensemble_spread" in file.variables
-        spread = _on_grid(path, file, "ensemble_spread", "innovation", grid) if has_spread else None
+        spread = _on_grid(path, file, "ensemble_spread", grid) if has_spread else None
         wedges = _read_wedges(path, file) if "wedge" in file.variables else None
         with in_library(path):
             attributes = {name: file.getncattr(name) for name in file.ncattrs()}
@@ -331,26 +331,52 @@ def _read_wedges(path: Path, file: netCDF4.Dataset) -> WedgeStatistics:
     return WedgeStatistics(scale, wedge, values)
 
 
-def read_truth(path: Path, saved: SavedAnalysis) -> FloatArray:
-    """The image ``soil_moisture`` of a CF NetCDF file, (ny, nx) m3 m-3, on the grid and at the time of the analysis.
+@dataclass(frozen=True)
+class TruthFile:
+    """A CF NetCDF file with the true image.
 
-    The file's time nearest to it is taken, or a file without time.
+    Parameters
+    ----------
+    path
+    variable : of soil moisture
+    layer : top and bottom of the one to take, m; the only one where None
+    time : of the image to take, with a time zone; that of the analysis where None
+    """
+
+    path: Path
+    variable: str = "soil_moisture"
+    layer: tuple[float, float] | None = None
+    time: datetime | None = None
+
+
+def read_truth(truth: TruthFile, saved: SavedAnalysis) -> FloatArray:
+    """The true image, (ny, nx) m3 m-3, on the grid of an analysis.
+
+    The file's time nearest to the one wanted is taken, or a file without time.
 
     Raises
     ------
     InputError
-        Where the file is missing or damaged, its units are not volumetric, its grid is another one, or its time is more
-        than `TRUTH_TIME` away.
+        Where the file is missing or damaged, has no such variable, layer or time within `TRUTH_TIME`, its units are no
+        moisture's, or its grid is another one.
     """
-    source = read_source(path, saved.time, "soil_moisture", max_time_offset=TRUTH_TIME, needs_time=False)
-    say_remarks(str(path), source.remarks)
-    _check_grid(path, "soil_moisture", source.grid, saved.grid)
+    source = read_source(
+        truth.path,
+        truth.time or saved.time,
+        truth.variable,
+        layer=truth.layer,
+        max_time_offset=TRUTH_TIME,
+        needs_time=truth.time is not None,
+    )
+    say_remarks(str(truth.path), source.remarks)
+    _check_grid(truth.path, truth.variable, source.grid, saved.grid)
     return source.values
 
 
 def _image(path: Path, file: netCDF4.Dataset, name: str) -> tuple[FloatArray, Grid]:
     variable = find_variable(path, file, name)
-    grid, dimensions = horizontal_grid(path, file, variable)
+    horizontal = horizontal_grid(path, variable)
+    dimensions = horizontal.dimensions
     if variable.dimensions != dimensions:
         raise fault(
             path,
@@ -359,7 +385,7 @@ def _image(path: Path, file: netCDF4.Dataset, name: str) -> tuple[FloatArray, Gr
             expected=f"({', '.join(dimensions)})",
             do="extract one image, rows first",
         )
-    return _moisture(path, variable), grid
+    return horizontal.ordered(_moisture(path, variable)), horizontal.grid
 
 
 def _moisture(path: Path, variable: netCDF4.Variable[Any]) -> FloatArray:
@@ -367,11 +393,8 @@ def _moisture(path: Path, variable: netCDF4.Variable[Any]) -> FloatArray:
     return to_volumetric(values, units, "", None, path=path, variable=variable.name)
 
 
-def _on_grid(path: Path, file: netCDF4.Dataset, name: str, other: str, grid: Grid) -> FloatArray:
-    """An image that has to be on the grid of another one; along its dimensions it is."""
-    variable = find_variable(path, file, name)
-    if variable.dimensions == file[other].dimensions:
-        return _moisture(path, variable)
+def _on_grid(path: Path, file: netCDF4.Dataset, name: str, grid: Grid) -> FloatArray:
+    """An image that has to be on a grid."""
     image, own = _image(path, file, name)
     _check_grid(path, name, own, grid)
     return image

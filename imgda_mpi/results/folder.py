@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-import os
+import logging
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mpi4py import MPI
 
-from imgda_mpi.disk import check_free, sync, tree
+from imgda_mpi.disk import (
+    check_free,
+    check_replaceable,
+    check_room,
+    give_name,
+    left_over,
+    remove,
+    staging_beside,
+    sync,
+    tree,
+)
 from imgda_mpi.faults import writing
 from imgda_mpi.parallel.failure import same_fate
+
+log = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -21,28 +32,31 @@ def new_directory(final: Path, comm: MPI.Intracomm) -> Iterator[Path]:
     """Folder to write into, which takes the name ``final`` when the block has succeeded.
 
     Collective over ``comm``. On an error that all ranks share the folder is removed. A job that is killed leaves a
-    hidden folder ``.imgda_mpi.partial-*`` beside the final one, never a half-written result under the final name.
+    hidden folder ``.imgda_mpi.partial-*`` beside the final one, never a half-written result under the final name; the
+    next one removes it.
 
     Raises
     ------
     OutputError
-        Where ``final`` exists and is not empty, or cannot be written.
+        Where ``final`` exists and is not empty, or cannot be written. What is whole and cannot have the name any more
+        is kept under another one.
     """
     staging = Path()
     with same_fate(comm), writing(final):
         if comm.rank == 0:
             final = final.resolve()
             check_free(final)
+            check_replaceable(final)
             final.parent.mkdir(parents=True, exist_ok=True)
-            staging = Path(tempfile.mkdtemp(prefix=".imgda_mpi.partial-", dir=final.parent))
+            _remove_left_over(final.parent)
+            staging = staging_beside(final)
+            staging.mkdir()
     staging = comm.bcast(staging)
     try:
         yield staging
         paths: list[str] = []
         with same_fate(comm), writing(final):
             if comm.rank == 0:
-                # mkdtemp makes private folders; the result is an ordinary one.
-                staging.chmod(0o777 & ~_umask())
                 paths = list(map(str, tree(staging)))
         paths = comm.bcast(paths)
         with same_fate(comm), writing(final):
@@ -50,8 +64,7 @@ def new_directory(final: Path, comm: MPI.Intracomm) -> Iterator[Path]:
                 sync(Path(path))
         with same_fate(comm), writing(final):
             if comm.rank == 0:
-                staging.rename(final)
-                sync(final.parent)
+                give_name(staging, final)
     except BaseException as err:
         # Removing while other ranks may still write is only safe where all ranks have failed alike.
         if comm.rank == 0 and (comm.size == 1 or getattr(err, "everywhere", False)):
@@ -59,8 +72,19 @@ def new_directory(final: Path, comm: MPI.Intracomm) -> Iterator[Path]:
         raise
 
 
+def _remove_left_over(folder: Path) -> None:
+    """Remove what killed jobs have left, and say so; it may be another user's, or just have got its name."""
+    with suppress(OSError):
+        for path, has_ended in left_over(folder).items():
+            if has_ended:
+                remove(path)
+                log.info("removed %s, which a job that was killed had left", path)
+            else:
+                log.info("%s is of a job at work, or of one that was killed; it goes when a day old", path)
+
+
 def check_output(final: Path, room: Callable[[], int], comm: MPI.Intracomm) -> None:
-    """Refuse an output folder that is in use or cannot be made, before anything is computed. Collective.
+    """Refuse an output folder that cannot be made, before anything is computed. Collective.
 
     Raises
     ------
@@ -68,10 +92,5 @@ def check_output(final: Path, room: Callable[[], int], comm: MPI.Intracomm) -> N
     """
     with same_fate(comm), writing(final):
         if comm.rank == 0:
-            check_free(final.resolve(), room())
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+            check_replaceable(final.resolve())
+            check_room(final.resolve().parent, room())

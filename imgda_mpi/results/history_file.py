@@ -245,7 +245,6 @@ class History:
     ----------
     path : of the file
     times : ascending, UTC; the first one is the start of the window, without fluxes
-    grid : (ny, nx)
     layers : top and bottom, m
     points : latitude and longitude of those with profiles, (n_points, 2) degrees
     n_columns, n_left_alone : soil columns in all, and those that ice or frost keeps as they are
@@ -259,7 +258,7 @@ class History:
         self.times = decoded(path, file["time"], read_values(path, file["time"]))
         if any(later <= earlier for earlier, later in zip(self.times[:-1], self.times[1:], strict=True)):
             raise _no_history(path, "time", "times that do not ascend")
-        self.grid: Grid = horizontal_grid(path, file, file["soil_moisture"])[0]
+        self._horizontal = horizontal_grid(path, file["soil_moisture"])
         bounds = read_values(path, file["depth_bnds"])
         if not np.isfinite(bounds).all():
             raise _no_history(path, "depth_bnds", "layers without a depth")
@@ -270,6 +269,11 @@ class History:
             place = [read_values(path, file[name]) for name in ("point_lat", "point_lon")]
             self.points = np.stack(place, axis=1)
         self.n_columns, self.n_left_alone = (_count(path, file, f"columns_{of}") for of in ("in_all", "left_alone"))
+
+    @property
+    def grid(self) -> Grid:
+        """Of its images."""
+        return self._horizontal.grid
 
     def image(self, what: Layer | str, index: int) -> FloatArray:
         """One image, (ny, nx), NaN where missing: of a layer, m3 m-3, or of a flux of `FLUXES` by its name, kg m-2 s-1.
@@ -285,11 +289,11 @@ class History:
         if isinstance(what, str):
             if what not in FLUXES:
                 raise self._not_there(what, ", ".join(FLUXES))
-            return read_values(self.path, self._file[what], moment)
+            return self._images(what, moment)
         matches = [n for n, own in enumerate(self.layers) if same_layer(own, what)]
         if not matches:
             raise self._not_there(f"{what[0]:g}-{what[1]:g} m", ", ".join(f"{a:g}-{b:g} m" for a, b in self.layers))
-        return read_values(self.path, self._file["soil_moisture"], (moment, matches[0]))
+        return self._images("soil_moisture", (moment, matches[0]))
 
     def moisture(self, index: int) -> FloatArray:
         """The images of all layers at one moment, (n_layers, ny, nx) m3 m-3, NaN where missing.
@@ -301,7 +305,7 @@ class History:
         IndexError
             Where there is no such moment.
         """
-        return read_values(self.path, self._file["soil_moisture"], range(len(self.times))[index])
+        return self._images("soil_moisture", range(len(self.times))[index])
 
     def profiles(self, index: int) -> FloatArray:
         """Water of the ten soil layers at the points at one moment, (n_points, 10) m3 m-3; NaN if missing.
@@ -323,6 +327,9 @@ class History:
                 do="name points when the columns are run",
             )
         return read_values(self.path, self._file["water_content"], moment)
+
+    def _images(self, name: str, index: Any) -> FloatArray:
+        return self._horizontal.ordered(read_values(self.path, self._file[name], index))
 
     def _not_there(self, wanted: str, known: str) -> ImgdaError:
         return fault(self.path, found=f"no {wanted}", expected=f"one of {known}", do="ask for one of these")

@@ -142,7 +142,8 @@ def _read_manifest(directory: Path) -> dict[str, Any]:
     with reading(path):
         text = path.read_text() if path.is_file() else None
     if text is None:
-        raise _other(directory, "no manifest.json", "a whole result, or nothing", "give another folder, or remove it")
+        there = "a folder that is not empty, without manifest.json"
+        raise _other(directory, there, "a whole result, or nothing", "give another folder")
     try:
         found: dict[str, Any] = json.loads(text)
         is_one = isinstance(found["program"], str) and isinstance(found["settings"], dict)
@@ -153,7 +154,7 @@ def _read_manifest(directory: Path) -> dict[str, Any]:
             raise ValueError("other entries")
     except (ValueError, KeyError, TypeError, RecursionError) as err:
         found_there = f"no manifest of a result ({type(err).__name__}: {err})"
-        raise _other(path, found_there, "what an analysis wrote there", "remove the folder") from err
+        raise _other(path, found_there, "what an analysis wrote there", "give another folder") from err
     return found
 
 

@@ -57,7 +57,7 @@ class KeptDraws:
                 self.folder,
                 found="draws of a run with other settings, inputs or another version" if found else "something else",
                 expected="draws of this run, or no such folder",
-                do="remove it, or give another output directory",
+                do=f"{'remove it, or ' if found else ''}give another output directory",
                 kind=OutputError,
             )
 

@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 from imgda_mpi import PROGRAM
-from imgda_mpi.disk import REMOVED, check_free, remove, sync, tree
+from imgda_mpi.disk import REMOVED, check_free, check_replaceable, remove, staging_beside, sync, tree
 from imgda_mpi.faults import OutputError, fault, writing
 from imgda_mpi.parallel.team import Team
 from imgda_mpi.results.run_folder import (
@@ -48,7 +48,8 @@ def new_run(directory: Path, description: Description, settings: str, versions: 
         final = directory.resolve()
         with writing(final):
             check_free(final)
-            staging = final.with_name(f".imgda_mpi.partial-{final.name}-{os.urandom(4).hex()}")
+            check_replaceable(final)
+            staging = staging_beside(final)
             try:
                 (staging / CYCLES).mkdir(parents=True)
                 (staging / SETTINGS_FILE).write_text(settings)

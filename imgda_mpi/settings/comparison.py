@@ -21,10 +21,11 @@ from imgda_mpi.settings.fields import (
     Positive,
     Section,
     key,
+    units_key,
 )
 from imgda_mpi.settings.methods import ComparedMethod, MethodSettings, OfMembers
 from imgda_mpi.settings.observations import AnyObservation, NoiseEstimate, OfImages
-from imgda_mpi.settings.series import AnyGrid, ManyTimes, all_times, check_images, check_times
+from imgda_mpi.settings.series import MOST_ROWS, AnyGrid, ManyTimes, all_times, check_images, check_times
 from imgda_mpi.settings.stations import OfStations
 
 Lengths = Annotated[tuple[Positive, ...], Field(strict=False, min_length=1)]
@@ -60,9 +61,11 @@ class Swaths(Section):
     """Which pixels are observed: column i of row j where (i + floor(slope j)) mod period < width."""
 
     kind: Literal["full", "swaths"] = key("full (all land) or swaths", default="full")
-    period: int = key("Columns from swath to swath", default=22, ge=1)
-    width: int = key("Columns of a swath", default=9, ge=1)
-    slope: float = key("Columns that a swath moves to the left from row to row", default=0.35, allow_inf_nan=False)
+    period: int = key("Columns from swath to swath", default=22, ge=1, le=MOST_ROWS)
+    width: int = key("Columns of a swath", default=9, ge=1, le=MOST_ROWS)
+    slope: float = key(
+        "Columns that a swath moves to the left from row to row", default=0.35, ge=-MOST_ROWS, le=MOST_ROWS
+    )
 
     @model_validator(mode="after")
     def _with_gaps(self) -> Swaths:
@@ -84,6 +87,7 @@ class MembersInFile(Section):
     layer: Depths | None = key(
         "Top and bottom of the layer to take (default: the only one)", "m", default=None, example="[0.0, 0.1]"
     )
+    units: str | None = units_key()
     background_member: int = key("Number of the member that is the background, from 0", default=0, ge=0)
     letkf_lengths: Lengths = key(
         "Lengths that letkf is tried with if it is given by its name; the best is found with the truth, and marked",
@@ -150,7 +154,7 @@ class Comparison(Section):
         default=None,
         example="0.1",
     )
-    seeds: int = key("Draws of the noise, for each time and truth", default=10, ge=1)
+    seeds: int = key("Draws of the noise, for each time and truth", default=10, ge=1, le=100_000)
     grid: AnyGrid = key(
         'Rows and columns of the global grid, or "background" for the grid of its file', default=(128, 256)
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import json
 import math
 from collections.abc import Iterator
@@ -20,10 +22,14 @@ STARTING = ("model", "observation", "errors", "output")
 
 def documented(kind: type[Section]) -> str:
     """Every key with its documentation, unit and default, in the form of a settings file."""
+    from imgda_mpi.settings.verbs import KINDS  # those of every verb
+
+    others = ", ".join(verb for verb, other in KINDS.items() if other is not kind)
     lines = [
         "# Settings of imgda_mpi. A key that is commented out shows its default, or an example where the text says",
         "# what is done without it; the others must be given.",
         "# Of two sections of one name choose one. Paths are relative to this file; times without a zone are UTC.",
+        f"# `imgda_mpi settings VERB` prints those of other verbs: {others}.",
     ]
     tables: list[str] = []
     for name, field in kind.model_fields.items():
@@ -32,7 +38,7 @@ def documented(kind: type[Section]) -> str:
         for section in sections:
             optional = "" if field.is_required() else " May be left out."
             heading = f"[[{name}]]" if is_list else f"[{name}.NAME]" if form is dict else f"[{name}]"
-            tables += ["", f"# {(section.__doc__ or '').splitlines()[0]}{optional}", heading]
+            tables += ["", f"# {_summary(section)}{optional}", heading]
             tables += [line for key_name, key_field in _keys(section) for line in _document(key_name, key_field)]
         short = getattr(field.default, "label", None)
         if short is not None:
@@ -72,7 +78,7 @@ def starting(model: str, observation: str) -> str:
         if kind not in sections:
             raise ConfigError(f"--{name} {kind}: known are {', '.join(map(str, sections))}")
         section = sections[kind]
-        lines += ["", f"# {(section.__doc__ or '').splitlines()[0]}", f"[{name}]"]
+        lines += ["", f"# {_summary(section)}", f"[{name}]"]
         lines += [line for key_name, field in _keys(section) for line in _document(key_name, field)]
     return "\n".join(lines) + "\n"
 
@@ -89,6 +95,15 @@ def in_force(settings: Section, *without: str) -> str:
         else:
             lines.append(f"{name} = {toml(value)}")
     return "\n".join(lines + tables).lstrip("\n") + "\n"
+
+
+def _summary(section: type[Section]) -> str:
+    """The first line on a section, which a Python that strips documentation (PYTHONOPTIMIZE=2) has in its source."""
+    text = section.__doc__
+    if text is None:
+        (source,) = ast.parse(inspect.getsource(section)).body
+        text = ast.get_docstring(source) if isinstance(source, ast.ClassDef) else None
+    return (text or "").partition("\n")[0]
 
 
 def _keys(section: type[Section]) -> list[tuple[str, FieldInfo]]:

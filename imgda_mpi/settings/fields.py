@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,6 +19,8 @@ from pydantic import (
     ValidationInfo,
 )
 
+from imgda_mpi.paths import UTF_8, is_sayable
+
 
 def _utc(value: datetime) -> datetime:
     """Times without a zone are UTC, as in CoLM's file names."""
@@ -29,16 +32,33 @@ def _utc(value: datetime) -> datetime:
 
 def _below_settings_file(path: Path, info: ValidationInfo) -> Path:
     base: Path = (info.context or {}).get("base", Path())
-    return base / _home(path)
+    return _named(base / _home(path))
 
 
 def _pattern_below_settings_file(path: Path, info: ValidationInfo) -> Path:
     """A path with strftime fields; the folder of the settings file has none, whatever its name."""
     base = (info.context or {}).get("base", Path())
-    return Path(str(base).replace("%", "%%")) / _home(path)
+    return _sayable(Path(str(base).replace("%", "%%")) / _home(path))
+
+
+def _named(path: Path) -> Path:
+    """The path, in which a folder may be called as a strftime field, and nothing that is to be made."""
+    for part in (*reversed(path.parents), path):
+        field = FIELDS.search(part.name)
+        if field and not part.exists():
+            raise ValueError(f"{field[0]} does not stand for a time here, as it does in file names of images")
+    return _sayable(path)
+
+
+def _sayable(path: Path) -> Path:
+    if not is_sayable(path):
+        raise ValueError(f"the locale has no such letters; set one of UTF-8 ({UTF_8}), or rename it")
+    return path
 
 
 def _home(path: Path) -> Path:
+    if "\0" in str(path):
+        raise ValueError("no path has a character of number 0: remove it")
     try:
         return path.expanduser()
     except RuntimeError as err:
@@ -50,6 +70,8 @@ def _ascending(value: tuple[float, float] | None) -> tuple[float, float] | None:
         raise ValueError("the first number must be below the second")
     return value
 
+
+FIELDS = re.compile("%[YymdHMj]")
 
 UNITS = {"day": 86400, "days": 86400, "h": 3600, "hour": 3600, "hours": 3600, "min": 60, "minutes": 60, "s": 1}
 
@@ -139,6 +161,17 @@ def key(description: str, unit: str | None = None, *, example: str | None = None
     return Field(description=described, examples=[example] if example else None, **limits)
 
 
+def units_key() -> Any:
+    """The key of the units that a variable has, whatever its file says."""
+    return key(
+        "Units of the variable, as m3 m-3, percent or kg m-2, whatever its file says: for one that has none, or wrong "
+        "ones. Percent are by volume (default: what the file says)",
+        default=None,
+        min_length=1,
+        example='"m3 m-3"',
+    )
+
+
 class FieldFile(Section):
     """A field of standard deviations in a CF NetCDF file, with a value wherever one is needed."""
 
@@ -151,6 +184,8 @@ class FieldFile(Section):
         default=None,
         ge=0,
     )
+
+    units: str | None = units_key()
 
     def __str__(self) -> str:
         return f"{self.file.name}:{self.variable}"

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field
 
-from imgda_mpi.settings.fields import Depths, FilePath, FilePattern, Instant, Section, key
+from imgda_mpi.settings.fields import Depths, FilePath, FilePattern, Instant, Section, key, units_key
 
 
 class CaseOfColm202x(Section):
@@ -73,6 +73,7 @@ class MemberImages(Section):
     layer: Depths | None = key(
         "Top and bottom of the layer to take (default: the only one)", "m", default=None, example="[0.0, 0.1]"
     )
+    units: str | None = units_key()
 
 
 MemberFiles = Annotated[MemberRestarts | MemberImages, Field(discriminator="kind")]

@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from imgda_mpi.settings.fields import Depths, FilePattern, Instant, Range, Section, StandardDeviation, key
+from imgda_mpi.settings.fields import Depths, FilePattern, Instant, Range, Section, StandardDeviation, key, units_key
 
 
 class Mask(Section):
@@ -43,6 +43,7 @@ class Observation(Section):
         "m3 m-3",
         default=(0.0, 0.6),
     )
+    units: str | None = units_key()
     allow_empty: bool = key(
         "Without a single valid pixel over land, write the background unchanged instead of stopping", default=False
     )

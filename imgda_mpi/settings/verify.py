@@ -19,6 +19,7 @@ from imgda_mpi.settings.fields import (
     Range,
     Section,
     key,
+    units_key,
 )
 from imgda_mpi.settings.model import CaseOfColm202x
 from imgda_mpi.settings.observations import Mask
@@ -79,6 +80,7 @@ class OfProduct(Section):
     file: FilePattern = key(BY_TIME, example='"gldas/GLDAS_NOAH025_3H.A%Y%m%d.%H%M.021.nc4"')
     max_time_offset: float = key("Largest distance of an image from the time wanted", "hours", default=0.5, ge=0)
     valid_range: Range = key("Soil moisture outside is rejected and counted", "m3 m-3", default=(0.0, 1.0))
+    units: str | None = units_key()
     mask: Mask | None = key(
         "Leave out pixels where a variable is below a value: {variable, min}, also with the file it is in",
         default=None,

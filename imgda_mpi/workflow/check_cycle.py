@@ -43,6 +43,7 @@ from imgda_mpi.workflow.cycle_parts import (
     windows_of,
 )
 from imgda_mpi.workflow.cycle_sizes import needs_of_run
+from imgda_mpi.workflow.done import noted
 from imgda_mpi.workflow.prepare import prepare
 
 log = logging.getLogger(__name__)
@@ -101,7 +102,7 @@ def check_cycle(settings: CycleRun, comm: MPI.Intracomm) -> None:
         log.info("cycles       %d, of which %d begin with an analysis", len(windows), n_analyses)
     found = _check_model(settings, windows, faults)
     image = _check_files(settings, [window.start for window in windows if window.is_analysed], faults)
-    done = faults.on_rank_0(lambda: _check_folder(settings))
+    done = faults.on_rank_0(lambda: noted(lambda: _cycles_there(settings)) or [])
     if found is not None:
         files, section = found
         restart: Restart | None = None
@@ -223,8 +224,8 @@ def _check_columns(settings: CycleRun, restart: Restart, comm: MPI.Intracomm) ->
         log.info("weather      %s", said)
 
 
-def _check_folder(settings: CycleRun) -> list[Cycle]:
-    """Complete cycles of the run in the output folder, which may be new."""
+def _cycles_there(settings: CycleRun) -> list[Cycle]:
+    """Complete cycles of the run in the output folder, which has to be new where there is none."""
     directory = settings.output.directory
     with settled_by("[output] directory"):
         run = existing_run(settings)

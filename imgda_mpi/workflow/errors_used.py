@@ -103,6 +103,8 @@ def _prescribed(saved: SavedInnovation) -> ErrorsUsed:
 def _standard_deviation(wanted: Any, saved: SavedInnovation) -> ErrorSd:
     if not isinstance(wanted, dict):
         return float(wanted)
-    offset = (saved.settings.get("observation") or {}).get("max_time_offset", 3.0)
+    observation = saved.settings.get("observation") or {}
+    offset, regridding = observation.get("max_time_offset", 3.0), observation.get("regridding", "bilinear")
     field = FieldFile.model_validate(wanted)
-    return read_deviation(field, saved.grid, saved.time, MPI.COMM_SELF, offset).on(saved.images.seen)
+    deviation = read_deviation(field, saved.grid, saved.time, MPI.COMM_SELF, offset, regridding=regridding)
+    return deviation.on(saved.images.seen)

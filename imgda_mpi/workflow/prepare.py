@@ -109,8 +109,10 @@ def prepare(
     errors = Deviation(1.0)
     if settings.method.needs_errors and settings.observation is not None:
         with settled_by("[errors] observation"):
+            # Regridded as the observation is, or they would end before it does.
             offset = settings.observation.max_time_offset
-            errors = read_deviation(settings.errors.observation, grid, settings.observed_at, comm, offset)
+            how = {"regridding": settings.observation.of_reader().get("regridding", "bilinear")}
+            errors = read_deviation(settings.errors.observation, grid, settings.observed_at, comm, offset, **how)
     observation, assimilated = observe(settings, restart, background, errors, stages, comm)
     with settled_by("[method]"):
         parameters, error_files = read_fields(settings.method.values(), grid, time, land, comm)

@@ -15,6 +15,7 @@ from imgda_mpi.cycling.analysis_commands import ANSWER
 from imgda_mpi.faults import ImgdaError
 from imgda_mpi.parallel.failure import Ranks
 from imgda_mpi.settings.analysis import Settings
+from imgda_mpi.streams import tell
 from imgda_mpi.workflow.analyse import analyse
 
 log = logging.getLogger(__name__)
@@ -43,8 +44,7 @@ def analyse_one_after_the_other(comm: MPI.Intracomm) -> None:
             if comm.rank == 0:
                 log.error("%s", err)
         if comm.rank == 0:
-            sys.stdout.write(f"{ANSWER}{status}\n")
-            sys.stdout.flush()
+            tell(f"{ANSWER}{status}")
 
 
 def _next(comm: MPI.Intracomm) -> str:

@@ -1,0 +1,88 @@
+"""Functions as numba compiles them, kept on disk from run to run where there is a place for that."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal, TypeVar, cast
+
+import numba
+from numba.core.caching import FunctionCache, NullCache
+
+from imgda_mpi.lazy import left_out
+
+with left_out("scipy.linalg"):  # which numba loads to see whether compiled functions may use it: none does
+    import numba.np.arraymath
+
+log = logging.getLogger(__name__)
+
+Function = TypeVar("Function", bound=Callable[..., object])
+
+
+def compiled(function: Function, error_model: Literal["python", "numpy"] = "python") -> Function:
+    """The function as numba compiles it, kept on disk; ``error_model`` is numba's."""
+    made: Any = numba.njit(error_model=error_model)(function)
+    if made is not function:  # as it is with NUMBA_DISABLE_JIT
+        # Numba has no public name for it; tests/test_compiled.py sees that it works.
+        try:
+            made._cache = _Kept(function)
+        except RuntimeError as err:  # no folder can be written
+            made._cache = _Nowhere(err)
+    return cast(Function, made)
+
+
+class _Kept(FunctionCache):
+    """What numba keeps of a function, which is compiled anew where that cannot be read, or written."""
+
+    def __init__(self, function: Callable[..., object]) -> None:
+        super().__init__(function)  # type: ignore[no-untyped-call]
+        # Numba takes it for good as long as the function's own file stays as it is, although functions that are called
+        # from it may have changed. Here it is good as long as all files of the folder are.
+        self._cache_file._source_stamp = _stamp(Path(function.__code__.co_filename).parent)
+
+    def load_overload(self, *which: Any) -> Any:
+        try:
+            return super().load_overload(*which)  # type: ignore[no-untyped-call]
+        except Exception:  # what can come out of a damaged file
+            with suppress(OSError):
+                self.flush()  # type: ignore[no-untyped-call]
+
+    def save_overload(self, *which: Any) -> None:
+        try:
+            super().save_overload(*which)  # type: ignore[no-untyped-call]
+        except OSError as err:
+            _say(str(err))
+
+
+class _Nowhere(NullCache):
+    """In the place of what is kept, where nothing can be."""
+
+    def __init__(self, reason: RuntimeError) -> None:
+        self._reason = str(reason)
+
+    def load_overload(self, *_: Any) -> None:
+        _say(self._reason)
+
+
+@cache
+def _stamp(folder: Path) -> tuple[tuple[str, int, int], ...]:
+    every = ((path.name, path.stat()) for path in sorted(folder.glob("*.py")))
+    return tuple((name, status.st_size, status.st_mtime_ns) for name, status in every)
+
+
+_said: list[str] = []
+
+
+def _say(reason: str) -> None:
+    """Say once why this run is slower, and not when functions are loaded, as not all of them are compiled."""
+    if not _said:
+        _said.append(reason)
+        log.warning(
+            "compiled code cannot be kept (%s): it is compiled anew, which takes seconds; set NUMBA_CACHE_DIR to a "
+            "folder that can be written",
+            reason,
+            extra={"of_every_rank": True},
+        )

@@ -1,0 +1,62 @@
+"""What becomes of an output folder that is there already."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from mpi4py import MPI
+
+from imgda_mpi.disk import check_free
+from imgda_mpi.faults import settled_by
+from imgda_mpi.parallel.failure import from_rank_0, on_rank_0
+from imgda_mpi.settings.analysis import Settings
+from imgda_mpi.settings.fields import Section
+from imgda_mpi.workflow.done import done, noted
+
+log = logging.getLogger(__name__)
+
+Verb = Callable[[Any, MPI.Intracomm], object]
+
+
+def into_new(verb: Verb) -> Verb:
+    """A verb that begins with a look at its output folder, which has to be new.
+
+    An analysis has nothing to do where its whole result is there, as of a job that was killed at its very end.
+    Collective; the verb raises `OutputError` where the folder holds something else.
+    """
+
+    def begin(settings: Section, comm: MPI.Intracomm) -> object:
+        if from_rank_0(comm, lambda: _is_done(settings)):
+            return f"nothing to do: the whole result is there already, in {_directory(settings)}"
+        return verb(settings, comm)
+
+    return begin
+
+
+def whatever_is_there(check: Verb) -> Verb:
+    """The check of a verb, which says what is in the output folder and takes it as no fault. Collective."""
+
+    def begin(settings: Section, comm: MPI.Intracomm) -> object:
+        if on_rank_0(comm, lambda: noted(lambda: _is_done(settings))):
+            log.info("the whole result is there already, in %s", _directory(settings))
+        return check(settings, comm)
+
+    return begin
+
+
+def _is_done(settings: Section) -> bool:
+    """Whether the output folder holds the whole result; it is refused where it holds something else."""
+    directory = _directory(settings)
+    if isinstance(settings, Settings):
+        return done(settings)
+    if directory is not None:
+        with settled_by("[output] directory"):
+            check_free(directory.resolve())
+    return False
+
+
+def _directory(settings: Any) -> Path | None:
+    return None if settings.output is None else settings.output.directory

@@ -1,0 +1,64 @@
+"""Processes of a launcher whose MPI is another one: each is alone, and none may work."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from launch import ENVIRONMENT
+
+from imgda_mpi.parallel.launcher import alone_among
+
+HYDRA = {"PMI_SIZE": "2", "PMI_RANK": "1"}
+STEP = {"SLURM_NTASKS": "64", "SLURM_STEP_NUM_TASKS": "8", "SLURM_PROCID": "3"}
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("environment", "found"),
+    [
+        (HYDRA, ("PMI_SIZE", 2, 1)),
+        ({"OMPI_COMM_WORLD_SIZE": "4", "OMPI_COMM_WORLD_RANK": "0"}, ("OMPI_COMM_WORLD_SIZE", 4, 0)),
+        (STEP, ("SLURM_STEP_NUM_TASKS", 8, 3)),
+        # A launcher of its own in the job's only step on a node.
+        ({**HYDRA, "SLURM_STEP_NUM_TASKS": "1", "SLURM_PROCID": "0"}, ("PMI_SIZE", 2, 1)),
+        # One process: in a batch script, by a launcher of its own, and by one within a step.
+        ({"SLURM_NTASKS": "64", "SLURM_PROCID": "0", "SLURM_JOB_ID": "7"}, None),
+        ({"PMI_SIZE": "1", "PMI_RANK": "0"}, None),
+        ({**STEP, "OMPI_COMM_WORLD_SIZE": "1", "OMPI_COMM_WORLD_RANK": "0"}, None),
+        ({}, None),
+    ],
+)
+def test_the_launcher_says_how_many_processes_there_should_be(
+    environment: dict[str, str], found: tuple[str, int, int] | None
+) -> None:
+    assert alone_among(environment, io.StringIO()) == found
+    assert alone_among(environment, Terminal()) is None  # typed into the shell of a step
+    assert alone_among(environment, None) == found
+
+
+@pytest.mark.program
+def test_copies_of_one_process_end_before_anything_is_read_and_the_first_says_why(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "mpi4py", "-m", "imgda_mpi", "analyse", str(tmp_path / "nothing.toml")]
+    copies = [
+        subprocess.Popen(
+            command,
+            env=ENVIRONMENT | HYDRA | {"PMI_RANK": rank},
+            stdin=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in "01"
+    ]
+    first, second = (copy.communicate(timeout=60)[1] for copy in copies)
+    assert [copy.returncode for copy in copies] == [2, 2]
+    assert first.startswith("error: launcher: PMI_SIZE: found 2 processes, each of which is alone, expected 2 that")
+    assert first.count("\n") == 1  # nothing of MPI's own
+    assert second == ""
