@@ -18,7 +18,7 @@ POINTS = "Latitude and longitude of points whose profiles the history has, as [[
 
 
 class Start(Colm202x):
-    """The restart to start from, of CoLM202X: NetCDF files, one per block."""
+    """The restart to start from, of CoLM202X: NetCDF files, one per block or one for all."""
 
     kind: Literal["colm202x"] = key("Version of the model; colm202x is the one that soil columns know")
     time: Instant = key("Start of the run, the restart's time, a whole hour", "UTC", example="2022-06-02T06:00:00Z")

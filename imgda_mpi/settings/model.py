@@ -21,7 +21,7 @@ class CaseOfColm202x(Section):
 
 
 class Colm202x(CaseOfColm202x):
-    """A restart of CoLM202X: NetCDF files, one per block."""
+    """A restart of CoLM202X: NetCDF files, one per block or one for all."""
 
     kind: Literal["colm202x"] = key("Version of the model: colm202x or colm2014")
     time: Instant = key("Analysis time, that of the restart", "UTC", example="2022-06-02T06:00:00Z")
