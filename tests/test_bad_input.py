@@ -132,8 +132,7 @@ def write_where_nobody_may(case: Path) -> None:
         (out_of_range, "[method] n_members = 0: expected 2 or more"),
         (
             too_many_scales,
-            "n_scales=12, n_angles=16: wedge 1 of scale 2 holds no frequency; take fewer "
-            "(image of 128 x 256) (see [curvelet])\n",
+            "n_scales=12: wedges hold no frequency; take at most 9 (image of 128 x 256) (see [curvelet])\n",
         ),
         (lose_a_block, f"{STATE}: found no such file, expected one for each of the"),
         (truncate_a_block, f"{STATE}: found a file that cannot be opened"),

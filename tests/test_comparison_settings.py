@@ -9,6 +9,7 @@ from imgda_mpi.faults import ConfigError
 from imgda_mpi.settings.comparison import Comparison
 from imgda_mpi.settings.document import documented
 from imgda_mpi.settings.file import check_table
+from imgda_mpi.workflow.series import grid_at
 
 FIELD = {"kind": "cf", "file": "a.nc", "variable": "sm"}
 TABLE = {
@@ -173,3 +174,8 @@ def test_features_of_files_need_a_method_that_uses_them() -> None:
     assert settings.features["soil"].variable == "slt"
     with pytest.raises(ConfigError, match=r"\[features.soil\]: no effect with none: remove it"):
         check_table(TABLE | {"features": features}, Path("c.toml"), Comparison)
+
+
+def test_a_grid_that_no_machine_holds_is_refused_before_it_is_made() -> None:
+    with pytest.raises(ConfigError, match=r"grid = \[900000, 900000\]: found images that need 19440 GB"):
+        grid_at((900_000, 900_000), {}, datetime(2022, 6, 2, tzinfo=UTC))

@@ -286,7 +286,7 @@ def test_a_truth_beside_something_else_than_one_analysis_is_refused(tmp_path: Pa
         folder.mkdir()
         write_case(folder, REGION)
     with pytest.raises(ConfigError, match="is for one analysis alone, and not for 2 folders; leave it out"):
-        verb.report(folders, Wanted(), folders[0] / "truth.nc")
+        verb.report(folders, Wanted(), TruthFile(folders[0] / "truth.nc"))
 
 
 def test_the_numbers_behind_the_maps_are_those_that_are_drawn(case: tuple[Path, Grid, Figure]) -> None:

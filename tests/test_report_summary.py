@@ -16,6 +16,7 @@ from imgda_mpi.faults import ConfigError, InputError
 from imgda_mpi.report.material import Curves, Material, Ran, Wanted
 from imgda_mpi.report.mending import to_mend
 from imgda_mpi.report.summary import DID, MEND, SURE, WHAT, summary_section
+from imgda_mpi.results.analysis_file import TruthFile
 from imgda_mpi.results.run_folder import Run
 from imgda_mpi.verify.score_series import ScoreRow
 from imgda_mpi.verify.scores import Scores
@@ -138,4 +139,4 @@ def test_a_folder_of_something_else_is_refused_with_the_runs_in_it(tmp_path: Pat
 def test_a_truth_is_of_an_analysis_alone(tmp_path: Path) -> None:
     make_run(tmp_path / "run")
     with pytest.raises(ConfigError, match="is for one analysis alone, and not for a run; leave it out"):
-        open_material([tmp_path / "run"], Wanted(), tmp_path / "truth.nc")
+        open_material([tmp_path / "run"], Wanted(), TruthFile(tmp_path / "truth.nc"))

@@ -78,14 +78,14 @@ class Geometry:
                 raise ValueError(f"{name}={given!r}: needs one of {known}")
         # Before anything of so many is made.
         most = max(self.shape).bit_length()
-        while most > 2 and self._most_angles(most) < min(self.n_angles, LEAST_ANGLES):
+        while most > 2 and self._most_angles(most) < LEAST_ANGLES:
             most -= 1
         if self.n_scales > most:
-            raise ValueError(f"n_scales={self.n_scales}: needs at most {most}, beyond which wedges have no frequencies")
+            raise ValueError(f"n_scales={self.n_scales}: wedges hold no frequency; take at most {most}")
         if self.n_angles > self._most_angles(self.n_scales):
             raise ValueError(
-                f"n_angles={self.n_angles}: needs at most {self._most_angles(self.n_scales)} with "
-                f"n_scales={self.n_scales}, beyond which wedges have no frequencies"
+                f"n_scales={self.n_scales}, n_angles={self.n_angles}: wedges hold no frequency; take at most "
+                f"{self._most_angles(self.n_scales)} angles, or fewer scales"
             )
 
     def _most_angles(self, n_scales: int) -> int:
@@ -93,12 +93,12 @@ class Geometry:
 
         A frequency is in the windows of a few wedges.
         """
-        scales = range(2, n_scales + (self.finest == "curvelets"))
-        sizes = [math.prod(4 * n / (3 * 2 ** (n_scales - scale)) for n in self.shape) for scale in scales]
-        wedges = [
-            int(WEDGES_OF_FREQUENCY * size / 2) >> (scale - 1) // 2 for scale, size in zip(scales, sizes, strict=True)
-        ]
-        return min((2 * n // 4 * 4 for n in wedges), default=4 * max(self.shape))
+        angles = []
+        for scale in range(2, n_scales + (self.finest == "curvelets")):
+            frequencies = math.prod(4 * n / (3 * 2 ** (n_scales - scale)) for n in self.shape) / 2
+            # See `_per_side`: two of the sides are stored.
+            angles.append(4 * (int(WEDGES_OF_FREQUENCY * frequencies / 2) >> (scale - 1) // 2))
+        return min(angles, default=self.n_angles)
 
     def is_real(self, scale: int) -> bool:
         """Whether the scale is one real array: the coarsest, and the finest where it is made of wavelets."""
