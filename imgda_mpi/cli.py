@@ -8,7 +8,8 @@ import os
 import sys
 import traceback
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,6 @@ from imgda_mpi.arguments import parser
 from imgda_mpi.console import configure_logging
 from imgda_mpi.faults import NOT_YET, ConfigError, ImgdaError, OutOfTime, as_permitted
 from imgda_mpi.paths import check_sayable
-from imgda_mpi.strangers import told_from_own
 from imgda_mpi.streams import open_streams, tell
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ GO_ON = ("cycle", "twin")
 
 def main(argv: list[str] | None = None) -> int:
     """Run one verb and return the exit status: 0 done, 1 a fault of the program, others as of `imgda_mpi.faults`."""
-    warnings.filterwarnings("ignore", "suspicious MPI execution environment")  # `check_together` says it, and once
+    warnings.filterwarnings("ignore", "suspicious MPI execution environment")  # `check_alone` says it, and once
     with open_streams():
         arguments = parser().parse_args(argv)
         return _alone(lambda: _run(arguments))
@@ -309,11 +309,22 @@ def _alone(work: Callable[[], int | None]) -> int:
     """The exit status of some work on this process."""
     configure_logging(0)
     try:
-        with told_from_own(), as_permitted():
+        with _own_modules(), as_permitted():
             return work() or 0
     except ImgdaError as err:
         log.log(_level(err), "%s", err)
         return err.status
+
+
+@contextmanager
+def _own_modules() -> Iterator[None]:
+    """Tell what goes wrong with modules of somebody else's from what is wrong here."""
+    try:
+        yield
+    except (ImportError, AttributeError, SyntaxError) as err:
+        from imgda_mpi.strangers import told_from_own
+
+        raise told_from_own(err) from err.__cause__
 
 
 def _level(error: ImgdaError) -> int:
@@ -346,14 +357,15 @@ def _together(work: Callable[[MPI.Intracomm], object]) -> int:
     os.environ.setdefault("OMPI_MCA_ess_singleton_isolated", "1")
     from mpi4py import MPI
 
-    from imgda_mpi.parallel.launcher import check_together
-
     comm = MPI.COMM_WORLD
     configure_logging(comm.rank)
     message, status, level = "", 1, logging.ERROR
     try:
-        check_together(os.environ, comm)
-        with told_from_own(), as_permitted():
+        if comm.size == 1:
+            from imgda_mpi.parallel.launcher import check_alone
+
+            check_alone(os.environ)
+        with _own_modules(), as_permitted():
             said = work(comm)
         if isinstance(said, str) and comm.rank == 0:
             tell(said)

@@ -6,29 +6,23 @@ import os
 import sys
 import sysconfig
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from imgda_mpi.faults import ConfigError, fault
 
 
-@contextmanager
-def told_from_own() -> Iterator[None]:
-    """Turn what comes of a module that was found on PYTHONPATH into a `ConfigError` that names it."""
-    try:
-        yield
-    except (ImportError, AttributeError, SyntaxError) as err:
-        file = _stranger(err)
-        if file is None:
-            raise
-        raise fault(
-            file,
-            found=f"a module that imgda_mpi cannot work with ({type(err).__name__}: {err})",
-            expected=f"that of {sys.prefix}",
-            do="unset PYTHONPATH: it is for another Python",
-            kind=ConfigError,
-        ) from err
+def told_from_own(error: Exception) -> Exception:
+    """What to raise for an error: of a module that was found on PYTHONPATH a `ConfigError` that names it."""
+    file = _stranger(error)
+    if file is None:
+        return error
+    return fault(
+        file,
+        found=f"a module that imgda_mpi cannot work with ({type(error).__name__}: {error})",
+        expected=f"that of {sys.prefix}",
+        do="unset PYTHONPATH: it is for another Python",
+        kind=ConfigError,
+    )
 
 
 def _stranger(error: Exception) -> Path | None:

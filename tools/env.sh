@@ -21,7 +21,7 @@ case ${IMGDA_OUTSIDE:+kept}:$PATH in
         IMGDA_OUTSIDE=$(declare -p PATH OMP_NUM_THREADS OPENBLAS_NUM_THREADS 2>/dev/null) || true
         export IMGDA_OUTSIDE PATH="$imgda_environment/bin:$PATH"
         case :${PYTHONPATH:-}: in
-            :: | *:"$imgda_root":* | *:"$imgda_environment"/*) ;;
+            :: | *:"$imgda_root"* | *:"$imgda_environment"/*) ;;
             *) echo "warning: PYTHONPATH=$PYTHONPATH: modules there come before those of imgda_mpi" >&2 ;;
         esac
         ;;

@@ -41,17 +41,17 @@ def alone_among(environment: Mapping[str, str], stdin: TextIO | None) -> tuple[s
     return name, n_started, int(which) if which.isdecimal() else 0
 
 
-def check_together(environment: Mapping[str, str], comm: MPI.Intracomm) -> None:
-    """Refuse to be one of several processes that do not know each other, as of a launcher of another MPI.
+def check_alone(environment: Mapping[str, str]) -> None:
+    """Refuse to be one of several processes each of which is all of its MPI, as of a launcher of another one.
 
-    Each would do the whole work, and all write to one place. Not collective: each is alone.
+    Each would do the whole work, and all write to one place. Not collective.
 
     Raises
     ------
     ConfigError
         With a message in the first of them alone.
     """
-    found = alone_among(environment, sys.stdin) if comm.size == 1 else None
+    found = alone_among(environment, sys.stdin)
     if found is None:
         return
     name, n_started, which = found

@@ -14,7 +14,6 @@ from imgda_mpi.faults import settled_by
 from imgda_mpi.parallel.failure import from_rank_0, on_rank_0
 from imgda_mpi.settings.analysis import Settings
 from imgda_mpi.settings.fields import Section
-from imgda_mpi.workflow.done import done, noted
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +39,12 @@ def whatever_is_there(check: Verb) -> Verb:
     """The check of a verb, which says what is in the output folder and takes it as no fault. Collective."""
 
     def begin(settings: Section, comm: MPI.Intracomm) -> object:
-        if on_rank_0(comm, lambda: noted(lambda: _is_done(settings))):
+        def is_done() -> bool | None:
+            from imgda_mpi.workflow.done import noted  # on the one rank that asks
+
+            return noted(lambda: _is_done(settings))
+
+        if on_rank_0(comm, is_done):
             log.info("the whole result is there already, in %s", _directory(settings))
         return check(settings, comm)
 
@@ -51,6 +55,8 @@ def _is_done(settings: Section) -> bool:
     """Whether the output folder holds the whole result; it is refused where it holds something else."""
     directory = _directory(settings)
     if isinstance(settings, Settings):
+        from imgda_mpi.workflow.done import done  # on the one rank that asks
+
         return done(settings)
     if directory is not None:
         with settled_by("[output] directory"):
