@@ -188,7 +188,10 @@ def _ended(worker: Any, path: Path, log: Path, limit: float) -> Record:
         os.kill(worker.pid, signal.SIGUSR1)
         time.sleep(0.5)
     else:
-        how, name = "signal", signal.Signals(-worker.exitcode).name if worker.exitcode < 0 else "ended"
+        how, name = (
+            "signal",
+            signal.Signals(-worker.exitcode).name if worker.exitcode < 0 else f"status {worker.exitcode}",
+        )
     stack = log.read_text(errors="replace").rpartition("Current thread")[2]
     frames = re.findall(r'File "(.+)", line (\d+)', stack) or [("", "0")]
     line = linecache.getline(frames[0][0], int(frames[0][1])).strip()
@@ -209,6 +212,9 @@ def work(pipe: Connection, folder: Path, seed: int, numbers: list[int], log: Pat
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_FSIZE, (LARGEST_FILE, LARGEST_FILE))
     warnings.simplefilter("always")
+    from mpi4py import MPI
+
+    MPI.Finalize = lambda: None  # a verb that fails may end it: the next mutant needs it
     cases = folder / "cases"
     if not cases.is_dir():
         write_cases(cases)

@@ -17,7 +17,9 @@ WATER, ICE = 1000.0, 917.0
 N_SNOW = 5
 
 MAY_CHANGE = {"wliq_soisno", "wa"}
-MARK = "imgda_mpi_assimilated"
+NOT_COMPARED = {"imgda_mpi_assimilated", "DIMENSION_LIST", "REFERENCE_LIST"}
+"""Attributes that an analysis adds, and that point into the file."""
+
 STATE = {"wliq_soisno": (25, 15), "wice_soisno": (40, 15), "wa": (93, 1)}
 """Of CoLM2014: reals per patch before a variable, and its own."""
 
@@ -96,23 +98,27 @@ def _of_block(before: Path, after: Path) -> Iterator[str]:
 
 def _other_bits(old: h5py.File, new: h5py.File) -> Iterator[str]:
     """Variables and attributes that an analysis must not touch and has."""
-    if {*old} != {*new}:
-        yield f"other variables: {sorted({*old} ^ {*new})}"
-    for name in sorted({*old} & {*new}):
-        if not isinstance(old.get(name), h5py.Dataset):
-            continue
-        one, other = old[name], new[name]
-        if (one.dtype, one.shape) != (other.dtype, other.shape):
-            yield f"{name}: {one.dtype} {one.shape} became {other.dtype} {other.shape}"
-        elif name not in MAY_CHANGE and _bits(one) != _bits(other):
-            yield f"{name}: other bits"
-    for name in ("/", *({*old} & {*new})):
-        if isinstance(old.get(name), h5py.Dataset | h5py.Group) and _attributes(old[name]) != _attributes(new[name]):
-            yield f"{name}: other attributes"
+    ours, theirs = ({name: file.get(name) for name in file} for file in (old, new))
+    if ours.keys() != theirs.keys():
+        yield f"other variables: {sorted(ours.keys() ^ theirs.keys())}"
+    if _attributes(old) != _attributes(new):
+        yield "other attributes"
+    for name in ours.keys() & theirs.keys():
+        one, other = ours[name], theirs[name]
+        if type(one) is not type(other):
+            yield f"{name}: another kind of thing"
+        elif isinstance(one, h5py.Dataset):
+            if (one.dtype, one.shape) != (other.dtype, other.shape):
+                yield f"{name}: {one.dtype} {one.shape} became {other.dtype} {other.shape}"
+            elif name not in MAY_CHANGE and _bits(one) != _bits(other):
+                yield f"{name}: other bits"
+            if _attributes(one) != _attributes(other):
+                yield f"{name}: other attributes"
 
 
 def _attributes(item: h5py.Dataset | h5py.Group) -> dict[str, str]:
-    return {key: str(item.attrs[key]) for key in item.attrs if key not in (MARK, "DIMENSION_LIST", "REFERENCE_LIST")}
+    attributes = item.attrs
+    return {key: str(attributes[key]) for key in attributes if key not in NOT_COMPARED}
 
 
 def _bits(variable: h5py.Dataset) -> Any:
