@@ -65,14 +65,14 @@ def longitudes(path: Path, name: str, degrees: FloatArray) -> Ordered:
     if np.abs(degrees[number]).max() > BEYOND:
         found = f"{degrees[number][np.abs(degrees[number]).argmax()]:.7g} as a longitude"
         raise fault(path, name, found=found, expected="degrees, as -180 to 180", do="correct the coordinate")
-    found = _as_they_go_on(degrees, number)
-    if found is None:
+    onward = _as_they_go_on(degrees, number)
+    if onward is None:
         number = number[_once(path, name, degrees[number])]
         if number.size < 2:
             raise _too_few(path, name, number.size)
-        found = _as_they_go_on(degrees, number)
-    if found is not None:
-        return found
+        onward = _as_they_go_on(degrees, number)
+    if onward is not None:
+        return onward
     own = degrees[number]
     # Where they reach over more than a circle they are counted from the westernmost one.
     own = own if np.ptp(own) < 360.0 else own.min() + (own - own.min()) % 360.0
