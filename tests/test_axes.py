@@ -13,6 +13,7 @@ from image_files import NOON, write_image
 from imgda_mpi.faults import InputError
 from imgda_mpi.grid import Grid
 from imgda_mpi.netcdf import horizontal_grid
+from imgda_mpi.netcdf.axes import longitudes
 from imgda_mpi.observations.cf import read_cf
 
 LATITUDE, LONGITUDE = np.arange(-90.0, 91.0, 30.0), np.arange(0.0, 360.0, 30.0)
@@ -91,6 +92,14 @@ def test_a_pole_beyond_90_by_the_noise_of_single_precision_is_the_pole(tmp_path:
     np.testing.assert_allclose(read(path)[0], IMAGE, rtol=1e-14)
     with netCDF4.Dataset(path) as dataset:
         np.testing.assert_array_equal(horizontal_grid(path, dataset["sm"]).grid.latitude, LATITUDE)
+
+
+def test_steps_of_any_size_are_no_reason_to_take_columns_for_the_same() -> None:
+    stretched = 100.0 + np.cumsum(np.geomspace(0.01, 10.0, 25))
+    found = longitudes(Path("a.nc"), "lon", stretched[::-1])
+    np.testing.assert_array_equal(found.degrees, stretched)
+    np.testing.assert_array_equal(found.number, np.arange(24, -1, -1))
+    assert found.remark is None
 
 
 @pytest.mark.parametrize("turn", [0.0, 360.0])

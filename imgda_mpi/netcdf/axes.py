@@ -10,8 +10,8 @@ import numpy as np
 from imgda_mpi.arrays import FloatArray, IntArray
 from imgda_mpi.faults import ImgdaError, fault
 
-NOISE = 1e-3  # degrees: a pole beyond 90 by less is one in single precision
-TWICE = 0.01  # of a step: coordinates so near are one and the same
+NOISE = 1e-3  # degrees: more than single precision leaves, also of sums
+TWICE = 0.01  # of a step: coordinates that are nearer are one and the same
 BEYOND = 720.0  # degrees: no longitude is
 
 
@@ -44,7 +44,7 @@ def latitudes(path: Path, name: str, degrees: FloatArray) -> Ordered:
         return Ordered(own, number)
     order = np.argsort(own, kind="stable")
     steps = np.diff(own[order])
-    near = np.flatnonzero(steps <= TWICE * np.median(steps))
+    near = np.flatnonzero(steps <= _near(steps))
     if near.size:
         raise _twice(path, name, own[order][near[0]], "row")
     return Ordered(own[order], number[order], f"{name} does not ascend or descend: rows are put in order")
@@ -65,16 +65,14 @@ def longitudes(path: Path, name: str, degrees: FloatArray) -> Ordered:
     if np.abs(degrees[number]).max() > BEYOND:
         found = f"{degrees[number][np.abs(degrees[number]).argmax()]:.7g} as a longitude"
         raise fault(path, name, found=found, expected="degrees, as -180 to 180", do="correct the coordinate")
-    onward = _unwrapped(degrees[number])
-    if _ascend(onward) and np.ptp(onward) < 360.0 - TWICE * np.diff(onward).min():
-        return Ordered(onward, number)
-    number = number[_once(path, name, degrees[number])]
-    if number.size < 2:
-        raise _too_few(path, name, number.size)
-    for order in (number, number[::-1]):
-        onward = _unwrapped(degrees[order])
-        if _ascend(onward):
-            return Ordered(onward, order)
+    onward = _as_they_go_on(degrees, number)
+    if onward is None:
+        number = number[_once(path, name, degrees[number])]
+        if number.size < 2:
+            raise _too_few(path, name, number.size)
+        onward = _as_they_go_on(degrees, number)
+    if onward is not None:
+        return onward
     own = degrees[number]
     # Where they reach over more than a circle they are counted from the westernmost one.
     own = own if np.ptp(own) < 360.0 else own.min() + (own - own.min()) % 360.0
@@ -82,28 +80,38 @@ def longitudes(path: Path, name: str, degrees: FloatArray) -> Ordered:
     return Ordered(own[order], number[order], f"{name} does not ascend: columns are put in order")
 
 
+def _as_they_go_on(degrees: FloatArray, number: IntArray) -> Ordered | None:
+    """Some of the longitudes where they ascend or descend over less than a circle, but for one start of another."""
+    for order in (number, number[::-1]):
+        onward = _unwrapped(degrees[order])
+        steps = np.diff(onward)
+        if (steps > 0).all() and np.ptp(onward) < 360.0 - _near(steps):
+            return Ordered(onward, order)
+    return None
+
+
 def _once(path: Path, name: str, own: FloatArray) -> IntArray:
     """Numbers of the longitudes (n,) that are not one before again, after a circle."""
     east = (own - own[0]) % 360.0
-    by_place = np.argsort(east, kind="stable")
-    step = TWICE * np.median(np.diff(east[by_place]))
+    near = _near(np.diff(np.sort(east)))
     # What is just west of the first one is the first one.
-    east = np.where(east > 360.0 - step, 0.0, east)
+    east = np.where(east > 360.0 - near, 0.0, east)
     by_place = np.argsort(east, kind="stable")
-    starts = np.flatnonzero(np.diff(east[by_place], prepend=-360.0) > step)
+    starts = np.flatnonzero(np.diff(east[by_place], prepend=-360.0) > near)
     first = np.minimum.reduceat(by_place, starts)
     of_first = np.repeat(first, np.diff(starts, append=own.size))
     again = by_place != of_first
     here, before = by_place[again], of_first[again]
     is_closing = (before == 0) & (here == own.size - 1)
     wrong = (np.abs(own[here] - own[before]) < 180.0) & ~is_closing
-    if wrong.any() or step == 0.0:
-        raise _twice(path, name, own[here][wrong][0] if wrong.any() else own[0], "column")
+    if wrong.any():
+        raise _twice(path, name, own[here][wrong][0], "column")
     return np.sort(first)
 
 
-def _ascend(longitude: FloatArray) -> bool:
-    return bool((np.diff(longitude) > 0).all() and np.ptp(longitude) < 360.0)
+def _near(steps: FloatArray) -> float:
+    """How far apart, in degrees, coordinates with these steps are one and the same."""
+    return min(NOISE, TWICE * float(np.median(np.abs(steps))))
 
 
 def _unwrapped(longitude: FloatArray) -> FloatArray:
