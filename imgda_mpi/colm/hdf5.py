@@ -23,7 +23,7 @@ from h5py import h5, h5a, h5d, h5f, h5g, h5o, h5p, h5s, h5t, h5z
 
 from imgda_mpi.arrays import FloatArray
 from imgda_mpi.faults import LIBRARY, ImgdaError, fault, not_finite, reading
-from imgda_mpi.netcdf.in_hdf5 import type_in_words
+from imgda_mpi.in_hdf5 import type_in_words
 from imgda_mpi.paths import check_file
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from typing import Any
 
 import netCDF4
 
+from imgda_mpi import in_hdf5
 from imgda_mpi.faults import LIBRARY, ImgdaError, fault, reading
-from imgda_mpi.netcdf import in_hdf5
 from imgda_mpi.netcdf.looping import ended_if_endless
 from imgda_mpi.paths import check_file
 

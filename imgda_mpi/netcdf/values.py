@@ -8,8 +8,9 @@ from typing import Any
 import netCDF4
 import numpy as np
 
+from imgda_mpi import in_hdf5
 from imgda_mpi.arrays import FloatArray
-from imgda_mpi.netcdf import in_hdf5, limits
+from imgda_mpi.netcdf import limits
 from imgda_mpi.netcdf.files import in_library, not_numbers
 from imgda_mpi.netcdf.stored import Stored
 from imgda_mpi.netcdf.variables import full_name

@@ -9,8 +9,8 @@ from typing import Any
 
 import netCDF4
 
+from imgda_mpi import in_hdf5
 from imgda_mpi.faults import fault
-from imgda_mpi.netcdf import in_hdf5
 from imgda_mpi.netcdf.files import not_numbers
 
 MANY = 20
