@@ -3,26 +3,48 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import math
 import re
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from imgda_mpi import __version__
 from imgda_mpi.faults import LOST, MEND, NO_OBSERVATION, NOT_YET
 
 if TYPE_CHECKING:
-    Verbs = argparse._SubParsersAction[argparse.ArgumentParser]
+    Verbs = argparse._SubParsersAction["Parser"]
 
 
-def parser() -> argparse.ArgumentParser:
+class Parser(argparse.ArgumentParser):
+    """Says of a word that it does not know which one was meant."""
+
+    verbs: Verbs
+
+    def error(self, message: str) -> NoReturn:
+        """End the program: the word and the nearest one."""
+        wrong = re.search(r"invalid choice: '(.*)' \(choose from (.*)\)", message)
+        near = difflib.get_close_matches(wrong[1], re.findall(r"'([^']*)'", wrong[2]), n=1) if wrong else []
+        super().error(f"{message}; did you mean '{near[0]}'?" if near else message)
+
+    def parse_args(self, *given: Any, **more: Any) -> Any:
+        """As of every parser, but options are those of the verb."""
+        arguments, strange = self.parse_known_args(*given, **more)
+        if strange:
+            verb = self.verbs.choices[arguments.verb]
+            known = re.findall(r"--[a-z-]+", verb.format_usage())
+            near = difflib.get_close_matches(strange[0].partition("=")[0], known, n=1)
+            meant = f"; did you mean {near[0]}?" if near else ""
+            verb.error(f"unknown argument {strange[0]}{meant}")
+        return arguments
+
+
+def parser() -> Parser:
     """The parser of all verbs; ``verb`` is the name of the one that is asked for."""
-    every = argparse.ArgumentParser(
-        prog="imgda_mpi", description="Image assimilation for the Common Land Model, on MPI"
-    )
+    every = Parser(prog="imgda_mpi", description="Image assimilation for the Common Land Model, on MPI")
     every.add_argument("--version", action="version", version=f"imgda_mpi {__version__}")
-    verbs = every.add_subparsers(required=True, metavar="VERB", dest="verb")
+    verbs = every.verbs = every.add_subparsers(required=True, metavar="VERB", dest="verb")
 
     analyse = verbs.add_parser("analyse", help="correct a restart with an observed image (under mpirun)")
     analyse.add_argument(
@@ -170,7 +192,17 @@ def _add_report(verbs: Verbs) -> None:
         help="output folder of an analysis, run, twin, comparison or verification; of several runs the one without "
         "analyses is the control",
     )
-    report.add_argument("--truth", type=Path, help="NetCDF file with the true soil_moisture(lat, lon) of an analysis")
+    report.add_argument("--truth", type=Path, metavar="FILE", help="NetCDF file with the true image of an analysis")
+    report.add_argument("--truth-variable", metavar="NAME", help="its variable (default: soil_moisture)")
+    report.add_argument(
+        "--truth-layer", type=_layer, metavar="TOP,BOTTOM", help="its layer, m, as 0.0,0.1 (default: the only one)"
+    )
+    report.add_argument(
+        "--truth-time",
+        type=_instant,
+        metavar="TIME",
+        help="its time, as 2022-08-01T00:00Z (default: that of the analysis, or a file without time)",
+    )
     report.add_argument("--output", type=Path, metavar="FOLDER", help="of the page (default: the first FOLDER)")
     report.add_argument(
         "--time",
@@ -222,6 +254,13 @@ def _box(text: str) -> tuple[str, tuple[float, ...]]:
     return name, box
 
 
+def _layer(text: str) -> tuple[float, ...]:
+    top, bottom = layer = _numbers(text, 2, "0.0,0.1")
+    if not 0 <= top < bottom:
+        raise argparse.ArgumentTypeError(f"'{text}': needs a top from 0 and a bottom below it, m, as 0.0,0.1")
+    return layer
+
+
 def _point(text: str) -> tuple[float, ...]:
     point = _numbers(text, 2, "40.5,-105.2")
     if abs(point[0]) > 90:
@@ -237,10 +276,10 @@ def _machine(text: str) -> tuple[float, ...]:
 
 
 def _counts(text: str) -> list[int]:
-    counts = [int(word) for word in text.split(",")]
-    if min(counts) < 1:
-        raise argparse.ArgumentTypeError(f"{text}: needs numbers from 1")
-    return counts
+    words = text.split(",")
+    if not all(re.fullmatch(r"\s*\d{1,7}\s*", word) and int(word) for word in words):
+        raise argparse.ArgumentTypeError(f"'{text}': needs whole numbers from 1 to 9999999 with commas, as 64,256")
+    return [int(word) for word in words]
 
 
 def _seconds(text: str) -> float:
@@ -255,13 +294,16 @@ def _seconds(text: str) -> float:
 def _instant(text: str) -> datetime:
     try:
         time = datetime.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text}: needs a time, as 2022-06-02T06:00Z") from None
-    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise argparse.ArgumentTypeError(f"'{text}': needs a time, as 2022-06-02T06:00Z") from None
 
 
 def _positive(text: str) -> float:
-    number = float(text)
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
     if not 0 < number < math.inf:
-        raise argparse.ArgumentTypeError(f"{text}: needs a number above 0")
+        raise argparse.ArgumentTypeError(f"'{text}': needs a number above 0")
     return number

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 from imgda_mpi.arguments import parser
 from imgda_mpi.console import configure_logging
-from imgda_mpi.disk import check_sayable
 from imgda_mpi.faults import NOT_YET, ConfigError, ImgdaError, OutOfTime
+from imgda_mpi.paths import check_sayable
 from imgda_mpi.streams import open_streams, tell
 
 if TYPE_CHECKING:
@@ -264,13 +264,19 @@ def _report(arguments: argparse.Namespace) -> int:
 
     def write() -> str | None:
         from imgda_mpi.report.material import Wanted
+        from imgda_mpi.results.analysis_file import TruthFile
         from imgda_mpi.workflow.report import report
 
         wanted = Wanted(
             time=arguments.time, day=arguments.day, boxes=dict(arguments.box or ()), points=arguments.point or ()
         )
+        how = {name: getattr(arguments, f"truth_{name}") for name in ("variable", "layer", "time")}
+        given = {name: value for name, value in how.items() if value is not None}
+        if given and arguments.truth is None:
+            raise ConfigError(f"--truth-{next(iter(given))}: is of a file; give it with --truth FILE, or leave it out")
+        truth = None if arguments.truth is None else TruthFile(arguments.truth, **given)
         with ended_by_signals():
-            return report(arguments.folders, wanted, arguments.truth, arguments.output) or None
+            return report(arguments.folders, wanted, truth, arguments.output) or None
 
     return _together(lambda comm: from_rank_0(comm, write))  # under a launcher too there is one page
 

@@ -12,6 +12,11 @@ from typing import Any, Literal, TypeVar, cast
 import numba
 from numba.core.caching import FunctionCache, NullCache
 
+from imgda_mpi.lazy import left_out
+
+with left_out("scipy.linalg"):  # which numba loads to see whether compiled functions may use it: none does
+    import numba.np.arraymath
+
 log = logging.getLogger(__name__)
 
 Function = TypeVar("Function", bound=Callable[..., object])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import errno
 import hashlib
 import os
@@ -12,7 +11,7 @@ import time
 from collections.abc import Callable, Collection
 from pathlib import Path
 
-from imgda_mpi.faults import ImgdaError, OutputError, fault, reading, writing
+from imgda_mpi.faults import OutputError, fault, reading, writing
 
 REMOVED = ".removed-"
 """How the names of folders begin that are being removed; what a killed job left of one can be removed by anybody."""
@@ -23,47 +22,8 @@ STAGING = ".imgda_mpi.partial-"
 ABANDONED = 86400.0
 """Seconds for which nothing was written into the folder of a job of which nothing else is known that it has ended."""
 
-UTF_8 = "LC_ALL=C.UTF-8"
-"""A locale with all letters."""
-
 NOT_ON_DISK = (errno.EIO, errno.ENOSPC, errno.EDQUOT)
 """What a system says that could not write."""
-
-
-def is_sayable(path: Path) -> bool:
-    """Whether a path has a name in the locale and in UTF-8, in which results name files. Not collective."""
-    try:
-        os.fsencode(path)
-        str(path.absolute()).encode()
-    except UnicodeError:
-        return False
-    return True
-
-
-def check_sayable(path: Path) -> None:
-    """Refuse a path for which `is_sayable` is false. Not collective.
-
-    Raises
-    ------
-    InputError
-    """
-    if not is_sayable(path):
-        found, do = "letters that the locale does not have", f"set one of UTF-8 ({UTF_8}), or rename it"
-        raise fault(path.absolute(), found=found, expected="a name in UTF-8", do=do)
-
-
-def no_such_file(path: Path, expected: str) -> ImgdaError:
-    """The error of a file that is not there, with the names in its folder that are nearest."""
-    found, do = f"no such file{_siblings(path)}", "correct the path, or ask for a time that has one"
-    return fault(path, found=found, expected=expected, do=do)
-
-
-def _siblings(path: Path) -> str:
-    if not path.parent.is_dir():
-        return f", nor a directory {path.parent}"
-    names = sorted(sibling.name for sibling in path.parent.iterdir() if sibling.is_file())
-    close = difflib.get_close_matches(path.name, names, n=3)
-    return f" (nearest in its directory: {', '.join(close)})" if close else ""
 
 
 def checksum(file: Path) -> str:

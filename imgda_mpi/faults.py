@@ -6,9 +6,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from imgda_mpi.file_kinds import explained
+
 BUGS = (NotImplementedError, RecursionError)
 """Kinds of RuntimeError that say nothing of a file."""
 
+SYSTEM = (OSError, KeyError, RuntimeError, UnicodeError)
+"""What is raised of a file that cannot be read: by the system, where it is damaged the first three by h5py and the last
+by netCDF4 for its names, and for paths beyond UTF-8."""
+
+LIBRARY = (*SYSTEM, AttributeError, IndexError, MemoryError, OverflowError, TypeError, ValueError)
+"""What h5py and netCDF4 raise besides, where parts of a file do not fit each other or have types unknown to them."""
 
 MEND, NOT_YET, LOST, NO_OBSERVATION, INTERRUPTED = 2, 3, 4, 5, 130
 """Exit statuses, see `ImgdaError`: what the user can mend; out of time; a lost process; an observed image that is
@@ -109,18 +117,23 @@ def reading(
     found: str = "what cannot be read",
     expected: str = "a whole file",
     do: str = "check permissions, or copy it again from the model run: it may be damaged",
+    kinds: tuple[type[Exception], ...] = SYSTEM,
 ) -> Iterator[None]:
     """Turn what the system or a file library reports of a file it cannot read into an `InputError`.
 
     It goes around one call into the system or the library and nothing else: from other code the same types are bugs.
+    Where the file is something else than expected, or there is nothing wrong with it but its lock or its permissions,
+    the error says so (see `imgda_mpi.file_kinds`) and not what is ``found`` and what to ``do`` otherwise.
     """
     try:
         yield
     except BUGS:
         raise
-    # Where a file is damaged h5py raises the first three, netCDF4 the last for its names; and for paths beyond UTF-8.
-    except (OSError, KeyError, RuntimeError, UnicodeError) as err:
-        raise fault(path, variable, found=f"{found} ({err})", expected=expected, do=do) from err
+    except kinds as err:
+        kind = explained(path, err)
+        if kind is None:
+            raise fault(path, variable, found=f"{found} ({err})", expected=expected, do=do) from err
+        raise fault(path, variable, found=kind.found, expected=kind.expected or expected, do=kind.do) from err
 
 
 @contextmanager

@@ -185,7 +185,11 @@ def coarsest_wave(n_scales: int) -> int:
 
 
 def _open_length(n: int, n_scales: int | None) -> int:
-    length = n + (n + 1) // 2 if n_scales is None else max(2 * n, min(2 * coarsest_wave(n_scales), 4 * n))
+    if n_scales is None:
+        length = n + (n + 1) // 2
+    else:
+        longest = min(n_scales, n.bit_length() + 2)  # whose waves are longer than four times the image
+        length = max(2 * n, min(2 * coarsest_wave(longest), 4 * n))
     return fast_length(max(SMALLEST, length))
 
 

@@ -9,10 +9,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from imgda_mpi.disk import no_such_file
-from imgda_mpi.faults import fault, writing
+from imgda_mpi.faults import fault, reading, writing
+from imgda_mpi.file_kinds import GZIP, SIGNATURES, kind_of
+from imgda_mpi.paths import check_file
 
 Row = TypeVar("Row")
+
+DAMAGED = (OSError, EOFError, UnicodeError, csv.Error, zlib.error)
 
 NO_VALUE = ("", "na", "n/a", "nan", "null", "none")
 """What stands where there is no number, in capitals or not."""
@@ -26,23 +29,23 @@ def rows_of(path: Path) -> Iterator[tuple[int, list[str]]]:
     InputError
         Where the file, compressed if its name ends in .gz, is not there, damaged, or no text in UTF-8.
     """
-    if not path.is_file():
-        raise no_such_file(path, "a table in CSV")
-    opener = gzip.open if path.suffix.lower() == ".gz" else open
-    try:
-        with opener(path, "rt", encoding="utf-8-sig", newline="") as text:
-            reader = csv.reader(text, skipinitialspace=True)
-            for row in reader:
-                fields = [field.strip() for field in row]
-                if any(fields):
-                    yield reader.line_num, fields
-    except (OSError, EOFError, UnicodeDecodeError, csv.Error, zlib.error) as err:
-        raise fault(
-            path,
-            found=f"what cannot be read ({err})",
-            expected="a table in CSV, UTF-8, compressed if its name ends in .gz",
-            do="check permissions, or fetch it again: it may be damaged",
-        ) from err
+    check_file(path, "a table in CSV")
+    is_packed = path.suffix.lower() == ".gz"
+    kind = kind_of(path)  # a web page is text, too
+    if kind is not None and not (is_packed and kind == SIGNATURES[GZIP]):
+        raise fault(path, found=kind.found, expected="a table in CSV", do=kind.do)
+    opener = gzip.open if is_packed else open
+    expected = "a table in CSV, UTF-8, compressed if its name ends in .gz"
+    do = "check permissions, or fetch it again: it may be damaged"
+    with (
+        reading(path, expected=expected, do=do, kinds=DAMAGED),
+        opener(path, "rt", encoding="utf-8-sig", newline="") as text,
+    ):
+        reader = csv.reader(text, skipinitialspace=True)
+        for row in reader:
+            fields = [field.strip() for field in row]
+            if any(fields):
+                yield reader.line_num, fields
 
 
 def write_rows(path: Path, names: Sequence[str], rows: Iterable[Sequence[str | float]]) -> None:

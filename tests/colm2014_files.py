@@ -27,6 +27,22 @@ def record(*parts) -> bytes:
     return np.int32(len(body)).tobytes() + body + np.int32(len(body)).tobytes()
 
 
+def in_parts(content: bytes, length: int) -> bytes:
+    """The records of a file, written anew as compilers do where a part may have so many bytes."""
+    written, position = b"", 0
+    while position < len(content):
+        size = int(np.frombuffer(content, "<i4", 1, position)[0])
+        body = content[position + 4 : position + 4 + size]
+        starts = range(0, size, length)
+        for start in starts:
+            part = body[start : start + length]
+            before = -len(part) if start != starts[-1] else len(part)
+            behind = -len(part) if start else len(part)
+            written += np.int32(before).tobytes() + part + np.int32(behind).tobytes()
+        position += size + 8
+    return written
+
+
 class SmallCase:
     """Two files on a grid of so many rows and columns: some cells without land, up to three patches in the others."""
 

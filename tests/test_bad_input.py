@@ -128,8 +128,8 @@ def write_where_nobody_may(case: Path) -> None:
     ("damage", "expected"),
     [
         (misspell, "case.toml:\n  [method] unknown key 'n_member'; did you mean 'n_members'?"),
-        (wrong_type, "[method] n_members = 'three': input should be a valid integer"),
-        (out_of_range, "[method] n_members = 0: input should be greater than or equal to 2"),
+        (wrong_type, '[method] n_members = "three": expected a whole number'),
+        (out_of_range, "[method] n_members = 0: expected 2 or more"),
         (
             too_many_scales,
             "n_scales=12, n_angles=16: wedge 1 of scale 2 holds no frequency; take fewer "
@@ -224,7 +224,7 @@ def test_an_empty_observation_may_pass_the_background_through(case: Path) -> Non
     assert "no valid pixel over land; the background is written unchanged" in done.stderr
     # Nothing is compared with it, and nothing estimated.
     assert "Warning" not in done.stderr
-    assert "against the observation" not in done.stderr
+    assert "against the assimilated image" not in done.stderr
     for name, path in restart_files(case.parent / "analysis").items():
         assert path.read_bytes() == (case.parent / "model" / "demo" / name).read_bytes()
 

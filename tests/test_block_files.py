@@ -83,9 +83,11 @@ class OpenedFiles:
         self.modes: dict[str, list[str]] = {}
 
     @contextmanager
-    def __call__(self, path: Path, mode: str = "r", group: MPI.Intracomm | None = None) -> Iterator[OpenFile]:
+    def __call__(
+        self, path: Path, mode: str = "r", group: MPI.Intracomm | None = None, block: str | None = None
+    ) -> Iterator[OpenFile]:
         self.modes.setdefault(path.name, []).append(mode)
-        with opened(path, mode, group) as file:
+        with opened(path, mode, group, block) as file:
             yield file
 
     def blocks(self, name: str) -> set[str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from cases import unpacked
-from colm2014_files import TIME, SmallCase, read_state
+from colm2014_files import TIME, SmallCase, in_parts, read_state
 from mpi4py import MPI
 
 from imgda_mpi.colm.colm2014 import open_restart
@@ -88,6 +88,42 @@ def test_only_soil_water_and_aquifer_change(case, with_aquifer, tmp_path):
     assert (after["wliq_soisno"] != case.state["wliq_soisno"]).any()
 
 
+@pytest.mark.parametrize("length", [1000, 4097, 1 << 20])
+def test_records_in_parts_are_read_and_keep_their_parts(case, length, tmp_path):
+    files = case.write(tmp_path)
+    whole = open_restart(*files, TIME, MPI.COMM_SELF)
+    update, aquifer = analysed(whole, np.full(whole.patches.grid.shape, 0.03))
+    parted = [path.with_name(f"parted-{path.name}") for path in files]
+    for path, other in zip(files, parted, strict=True):
+        other.write_bytes(in_parts(path.read_bytes(), length))
+    restart = open_restart(*parted, TIME, MPI.COMM_SELF)
+    restart.check_copied()
+    for name in ("porosity", "conductivity", "patch_class"):
+        np.testing.assert_array_equal(getattr(restart, name), getattr(whole, name))
+    found, _ = analysed(restart, np.full(whole.patches.grid.shape, 0.03))
+    np.testing.assert_array_equal(found.liquid, update.liquid)
+    (tmp_path / "out").mkdir()
+    (expected,), (written,) = (one.write(tmp_path / "out", update.liquid, aquifer) for one in (whole, restart))
+    assert written.read_bytes() == in_parts(expected.read_bytes(), length)
+
+
+@pytest.mark.parametrize(
+    ("marker", "words"),
+    [
+        (">i4", "big-endian records, .* without GFORTRAN_CONVERT_UNIT"),
+        ("<i8", "records with markers of 8 bytes, .* without -frecord-marker=8"),
+        (">i8", "big-endian records with markers of 8 bytes, "),
+    ],
+)
+def test_records_of_another_form_are_named(case, marker, words, tmp_path):
+    state, const = case.write(tmp_path)
+    body = state.read_bytes()[4:-4]
+    ends = np.array(len(body), marker).tobytes()
+    state.write_bytes(ends + body + ends)
+    with pytest.raises(InputError, match=f"{state.name}: found {words}"):
+        open_restart(state, const, TIME, MPI.COMM_SELF)
+
+
 def test_date_may_be_written_as_the_end_of_the_day_before(case, tmp_path):
     state = case.write_state(tmp_path / "state", (2022, 154, 86400))
     restart = open_restart(state, case.write_const(tmp_path / "const"), TIME, MPI.COMM_SELF)
@@ -99,6 +135,12 @@ def test_restart_of_another_time_is_refused(case, hours, tmp_path):
     state, const = case.write(tmp_path)
     with pytest.raises(InputError, match=r"year, day, second: found 2022, 155, 0, expected the instant"):
         open_restart(state, const, TIME + timedelta(hours=hours), MPI.COMM_SELF)
+
+
+def test_a_restart_that_is_not_there_names_those_that_are(case, tmp_path):
+    state, const = case.write(tmp_path)
+    with pytest.raises(InputError, match=rf"156-00000: found no such file \(there are: {const.name}, {state.name}\)"):
+        open_restart(state.with_name("S-rstTimeVar-2022-156-00000"), const, TIME, MPI.COMM_SELF)
 
 
 def test_date_that_is_none_is_refused(case, tmp_path):

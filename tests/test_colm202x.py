@@ -220,6 +220,50 @@ def test_a_restart_of_another_date_names_those_that_are_there(demo_copy: Path) -
         reopen(demo_copy, time=SUMMER)
 
 
+def far_off(directory: Path) -> None:
+    directory.rename(directory.with_name("elsewhere"))
+
+
+def one_up(directory: Path) -> None:
+    directory.rename(directory.with_name("inner"))
+    directory.mkdir()
+    directory.with_name("inner").rename(directory / "demo")
+
+
+def other_year(directory: Path) -> None:
+    directory.joinpath("landdata/landpatch/2005").rename(directory / "landdata/landpatch/2010")
+
+
+def other_constants(directory: Path) -> None:
+    for path in (directory / "restart/const").iterdir():
+        path.rename(path.with_name(path.name.replace("demo", "other")))
+
+
+@pytest.mark.parametrize(
+    ("change", "case", "year", "said"),
+    [
+        (None, "demos", 2005, "found states of case demo with land cover of 2005, .* correct case: demo$"),
+        (None, "demo", 2010, "found states of case demo with land cover of 2005, .* correct land_cover_year: 2005$"),
+        (far_off, "demo", 2005, r"demo: found no such folder \(there are: elsewhere\), .*DEF_dir_output/DEF_CASE_NAME"),
+        (one_up, "demo", 2005, r"found no folder restart in it \(there are: demo\), .*DEF_dir_output/DEF_CASE_NAME"),
+        (other_year, "demo", 2005, r"found no landpatch_<block>.nc \(of other years there are: 2010\)"),
+        (
+            other_constants,
+            "demo",
+            2005,
+            "0 are there; correct case or .*: in this folder are other_restart_const",
+        ),
+    ],
+)
+def test_what_is_there_is_named_in_the_place_of_what_is_not(
+    demo_copy: Path, change: Callable[[Path], None] | None, case: str, year: int, said: str
+) -> None:
+    if change is not None:
+        change(demo_copy)
+    with pytest.raises(InputError, match=said):
+        open_restart(demo_copy, case, DEMO, year, MPI.COMM_SELF)
+
+
 def test_a_missing_block_is_named(demo_copy: Path) -> None:
     state_file(demo_copy).unlink()
     with pytest.raises(InputError, match=r"e000_n00.nc: found no such file, expected one for each of the"):
@@ -236,7 +280,8 @@ def test_a_block_without_landdata_is_named(demo_copy: Path) -> None:
 def test_a_truncated_block_is_named(demo_copy: Path, length: int) -> None:
     path = state_file(demo_copy)
     path.write_bytes(path.read_bytes()[:length])
-    with pytest.raises(InputError, match=rf"{path.name}: found a file that cannot be opened"):
+    found = "a file that cannot be opened" if length else "an empty file"
+    with pytest.raises(InputError, match=rf"{path.name}: found {found}"):
         reopen(demo_copy).read_soil()
 
 

@@ -39,7 +39,7 @@ def test_what_may_be_left_out_has_defaults(tmp_path: Path) -> None:
         (
             'kind = "colm202x"',
             'kind = "colm2014"',
-            "[model] kind = 'colm2014': input should be 'colm202x' (Version of the model; colm202x is the one that",
+            '[model] kind = "colm2014": expected "colm202x"; did you mean "colm202x"? (Version',
         ),
         ("T12:00:00Z", "T12:30:00Z", "[run] end = 2022-06-02T12:30:00Z: needs a whole hour"),
         ("T06:00:00Z", "T06:00:01Z", "[model] time = 2022-06-02T06:00:01Z: needs a whole hour"),
@@ -48,39 +48,43 @@ def test_what_may_be_left_out_has_defaults(tmp_path: Path) -> None:
             "T06:00:00Z",
             "[run] end = 2022-06-02T06:00:00Z: needs a time after [model] time = 2022-06-02T06:00:00Z",
         ),
-        ("[run]", "[run]\nrestart_every = 0", "[run] restart_every = 0: input should be greater than or equal to 1"),
+        ("[run]", "[run]\nrestart_every = 0", "[run] restart_every = 0: expected 1 or more"),
         ("[run]", "[run]\nrestart_evry = 1", "[run] unknown key 'restart_evry'; did you mean 'restart_every'?"),
-        ("[run]", "[run]\npoints = 35.0", "[run] points = 35.0: needs a list, as [...]"),
-        ("[run]", "[run]\npoints = [35.0, 104.0]", "[run] points = 35.0: needs two numbers, as [0.0, 0.1]"),
-        ("[run]", "[run]\npoints = [[35.0]]", "[run] points = [35.0]: needs two numbers, as [0.0, 0.1]"),
-        ("[run]", '[run]\npoints = [["35", 1]]', "[run] points = '35': input should be a valid number"),
+        (
+            "[run]",
+            "[run]\npoints = 35.0",
+            "[run] points = 35.0: expected a list of lists of two numbers, as [[...], ...]",
+        ),
+        ("[run]", "[run]\npoints = [35.0, 104.0]", "[run] points entry 1 = 35.0: expected a list of two numbers"),
+        ("[run]", "[run]\npoints = [[35.0]]", "[run] points entry 1 = [35.0]: expected a list of two numbers"),
+        ("[run]", '[run]\npoints = [["35", 1]]', '[run] points entry 1 entry 1 = "35": expected a number'),
         ("[run]", "[wether]\n[run]", "unknown key 'wether'; did you mean 'weather'?"),
-        ("[run]", "[weather]\nseed = 1\n[run]", "[weather] key 'kind' is missing: known are 'generated', 'files'"),
+        ("[run]", "[weather]\nseed = 1\n[run]", '[weather] key \'kind\' is missing: known are "generated" or "files"'),
         (
             "[run]",
             '[weather]\nkind = "generated"\nseed = -1\n[run]',
-            "[weather] seed = -1: input should be greater than or equal to 0",
+            "[weather] seed = -1: expected 0 or more",
         ),
         (
             "[run]",
             '[weather]\nkind = "era5"\n[run]',
-            "[weather] kind = 'era5' is unknown: known are 'generated', 'files'",
+            '[weather] kind = "era5": expected "generated" or "files"',
         ),
         ("[run]", '[weather]\nkind = "files"\n[run]', "[weather] key 'files' is missing: One file for all quantities"),
         (
             "[run]",
             '[weather]\nkind = "files"\nfiles = "a.nc"\n[run]',
-            "[weather] files = 'a.nc': needs a list, as [...]",
+            '[weather] files = "a.nc": expected a list of paths in quotes',
         ),
         (
             "[run]",
             '[weather]\nkind = "files"\nfiles = ["a"]\nvariables = {rian = "pr"}\n[run]',
-            "[weather.variables] unknown key 'rian'; known are 'rain', 'shortwave', ",
+            "[weather.variables] unknown key 'rian'; did you mean 'rain'?",
         ),
         (
             "[run]",
             '[weather]\nkind = "files"\nfiles = ["a"]\nvariables = {rain = 1}\n[run]',
-            "[weather.variables] rain = 1: input should be a valid string",
+            "[weather.variables] rain = 1: expected text in quotes",
         ),
     ],
 )
@@ -107,7 +111,7 @@ def test_a_file_of_another_verb_is_not_for_columns(example: Path, name: str, ver
 
 def test_a_file_with_sections_of_two_verbs_is_explained_key_by_key(tmp_path: Path) -> None:
     path = settings_of(tmp_path / "case", tmp_path / "out", more='[observation]\nkind = "gldas"\n')
-    assert "unknown key 'observation'; known are model, output, run, weather" in faults(path)
+    assert "unknown key 'observation'; it is of the settings of `imgda_mpi analyse`, " in faults(path)
     assert "unknown key 'run'" in faults(path, Settings)
 
 

@@ -63,14 +63,14 @@ def test_the_same_method_twice_is_refused_and_two_settings_of_it_are_not() -> No
     [
         (
             {"kind": "inovation", "coherent_share": 0.5},
-            "[methods] kind = 'inovation' is unknown: known are 'none', 'insert'",
+            '[methods] entry 2: kind = "inovation": expected "none", "insert"',
         ),
-        ({"coherent_share": 0.5}, "[methods] key 'kind' is missing: known are 'none', 'insert'"),
+        ({"coherent_share": 0.5}, '[methods] entry 2: key \'kind\' is missing: known are "none", "insert"'),
         (
             {"kind": "innovation/full", "coherent_share": 1.5},
-            "coherent_share = 1.5: input should be less than or equal to 1",
+            "coherent_share = 1.5: expected 1 or less",
         ),
-        ("innovation/ful", "input should be 'diagonal' or 'full'"),
+        ("innovation/ful", 'expected "diagonal" or "full"'),
     ],
 )
 def test_an_entry_that_is_no_method_is_said(method: object, said: str) -> None:
@@ -101,7 +101,7 @@ def test_every_key_is_documented() -> None:
         ({"noise": 0.0}, "noise"),
         ({"methods": ["paper", "paper"]}, "each may be given once"),
         ({"coverage": {"kind": "swaths", "width": 30}}, "width = 30: at most the period, 22"),
-        ({"methods": "paper"}, r"needs a list, as \[...\]"),
+        ({"methods": "paper"}, r"expected a list of sections or names"),
         ({"seed": 3}, "unknown key 'seed'; did you mean 'seeds'"),
     ],
 )

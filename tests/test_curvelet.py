@@ -242,7 +242,7 @@ def test_coarsest_mode_is_the_image_through_the_squared_low_pass(rng: np.random.
         ({"shape": (31, 64)}, r"shape=\(31, 64\): needs two sizes of at least 32"),
         ({"shape": (64,)}, r"shape=\(64,\): needs two sizes"),
         ({"n_scales": 1}, "n_scales=1: needs at least 2"),
-        ({"n_scales": 8}, "wedge 1 of scale 2 holds no frequency"),
+        ({"n_scales": 8}, "n_scales=8: needs at most 7"),
         ({"n_angles": 18}, "n_angles=18: needs a multiple of 4, at least 8"),
         ({"n_angles": 4}, "n_angles=4: needs a multiple of 4, at least 8"),
         ({"finest": "wavlets"}, "finest='wavlets': needs one of"),
@@ -270,3 +270,18 @@ def test_wrong_array_or_wedge_is_refused() -> None:
         transform.layout.scale(4)
     with pytest.raises(ValueError, match="modes=0: needs 1 to 3"):
         transform.reconstruct(np.zeros((64, 90)), modes=0)
+
+
+@pytest.mark.parametrize(
+    ("n_scales", "n_angles", "said"),
+    [
+        (64, 16, "n_scales=64: needs at most 9"),
+        (10**18, 16, "n_scales=1000000000000000000: needs at most 9"),
+        (5, 4 * 10**18, "n_angles=4000000000000000000: needs at most 3640 with n_scales=5"),
+    ],
+)
+def test_scales_and_angles_beyond_the_image_are_refused_before_any_is_made(
+    n_scales: int, n_angles: int, said: str
+) -> None:
+    with pytest.raises(ValueError, match=said):
+        CurveletTransform((128, 256), n_scales, n_angles)

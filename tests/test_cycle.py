@@ -228,7 +228,7 @@ def test_a_run_of_columns_says_little_and_keeps_the_rest_in_files(example_case: 
     for cycle in cycles(tmp_path / "run"):
         text = (cycle.directory / "log/analysis.txt").read_text()
         assert all(f"{stage:12} " in text for stage in ("restart", "observation", "increment", "soil", "write"))
-        assert "against the observation: " in text
+        assert "against the assimilated image: " in text
 
 
 def test_a_point_without_columns_is_refused(example_case: Path, tmp_path: Path) -> None:

@@ -11,6 +11,8 @@ from image_files import FIELD, GRID, NOON, write_image
 from mpi4py import MPI
 
 from imgda_mpi.faults import InputError
+from imgda_mpi.grid import Grid
+from imgda_mpi.observations.cf import read_cf
 from imgda_mpi.observations.deviations import Deviation, read_deviation
 from imgda_mpi.settings.fields import FieldFile
 
@@ -18,7 +20,7 @@ EASTERN = np.zeros(FIELD.shape, bool)
 EASTERN[:, 4:] = True
 
 
-def deviation(path: Path, field: np.ndarray, hours: float | None = None, **how: float) -> Deviation:
+def deviation(path: Path, field: np.ndarray, hours: float | None = None, **how: float | str) -> Deviation:
     since = {"units": "hours since 2022-06-03 00:00:00"}
     if hours is None:
         write_image(path, field)
@@ -40,24 +42,43 @@ def test_a_field_is_needed_where_it_is_used_and_nowhere_else(tmp_path: Path) -> 
     assert isinstance(filled, np.ndarray)
     np.testing.assert_array_equal(filled[EASTERN], 0.2 * FIELD[EASTERN])
     np.testing.assert_allclose(filled[~EASTERN], (0.2 * FIELD[EASTERN]).mean())
-    with pytest.raises(
-        InputError, match=r"a.nc: sm: found no value on 24 and one outside 0 to 1 on 0 of 48 cells where one is needed"
-    ):
+    message = r"a.nc: sm: found no value above 0 on 24 and one outside 0 to 1 on 0 of 48 cells where one is needed"
+    with pytest.raises(InputError, match=message):
         field.on(np.ones(FIELD.shape, bool))
     assert np.isfinite(field.on(np.zeros(FIELD.shape, bool))).all()
+
+
+def test_a_field_with_the_gaps_of_its_observation_is_there_where_that_is(tmp_path: Path) -> None:
+    # Of nine pixels in a cell the one at its centre is missing, which is all that bilinear interpolation takes.
+    pixels = np.full((9, 9), 0.04)
+    pixels[1::3, 1::3] = np.nan
+    north, east = {"units": "degrees_north"}, {"units": "degrees_east"}
+    path = write_image(
+        tmp_path / "a.nc", pixels, coordinates={"lat": (np.arange(9.0), north), "lon": (np.arange(9.0), east)}
+    )
+    grid = Grid(np.array([1.0, 4.0, 7.0]), np.array([1.0, 4.0, 7.0]))
+    for regridding, there in (("conservative", True), ("bilinear", False)):
+        field = read_deviation(FieldFile(file=path, variable="sm"), grid, NOON, MPI.COMM_SELF, regridding=regridding)
+        observed = read_cf(path, grid, NOON, variable="sm", regridding=regridding).observed
+        np.testing.assert_array_equal(np.isfinite(field.values), observed)
+        assert observed.all() == there
+
+
+@pytest.mark.parametrize(("units", "factor"), [("m3 m-3", 1.0), ("percent", 0.01)])
+def test_a_field_has_the_units_that_are_stated(tmp_path: Path, units: str, factor: float) -> None:
+    field = deviation(tmp_path / "a.nc", np.full(FIELD.shape, 0.04), units=units)
+    assert field.typical == pytest.approx(0.04 * factor)
 
 
 def test_small_deviations_are_no_wrong_unit(tmp_path: Path) -> None:
     assert deviation(tmp_path / "a.nc", np.full(FIELD.shape, 0.005)).on(EASTERN) == pytest.approx(0.005)
 
 
-@pytest.mark.parametrize("value", [0.0, -0.04, 4.0, np.nan])
+@pytest.mark.parametrize("value", [0.0, 1e-200, -0.04, 4.0, np.nan])
 def test_what_is_no_deviation_is_refused(tmp_path: Path, value: float) -> None:
     field = np.full(FIELD.shape, 0.04)
     field[2, 5] = value
-    with pytest.raises(
-        InputError, match=r"on [01] and one outside 0 to 1 on [01] of 24 cells .* expected .* above 0 and at most 1"
-    ):
+    with pytest.raises(InputError, match=r"on [01] and another one on [01] of 24 cells .* expected .* 1e-06 to 1"):
         deviation(tmp_path / "a.nc", field).on(EASTERN)
 
 

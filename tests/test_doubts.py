@@ -46,6 +46,33 @@ def said(found: Increment, clamped: float = 0.0) -> list[str]:
     return doubts(found, observations(), Ledger(clamped))
 
 
+@pytest.mark.parametrize(
+    ("asked", "error", "inflation", "words"),
+    [
+        (
+            5.0,
+            0.2,
+            1.0,
+            "asks for 5.00+-0.20 times the members' variance, [method] inflation = 1: ",
+        ),
+        (0.2, 0.1, 1.5, 'inflation = 1.5: the members differ too much; set inflation = "innovation"'),
+        (5.0, 3.0, 1.0, None),
+        (1.8, 0.1, 1.0, None),
+        (5.0, 0.2, 4.0, None),
+        (5.0, 0.2, "innovation", None),
+        (5.0, 0.2, None, None),
+        (np.nan, np.nan, 1.0, None),
+    ],
+)
+def test_another_spread_of_the_members_is_a_warning(
+    asked: float, error: float, inflation: float | str | None, words: str | None
+) -> None:
+    found = increment(inflation_by_innovation=asked, inflation_by_innovation_standard_error=error)
+    lines = doubts(found, observations(), Ledger(), inflation)
+    assert len(lines) == (words is not None)
+    assert words is None or words in lines[0]
+
+
 def test_nothing_is_said_of_a_sound_analysis() -> None:
     assert said(increment()) == []
     assert said(increment(estimated_observation_error=0.06)) == []

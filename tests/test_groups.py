@@ -16,6 +16,7 @@ from imgda_mpi.faults import InputError
 from imgda_mpi.grid import Grid
 from imgda_mpi.histories.read import open_series
 from imgda_mpi.observations.cf import count_members, read_cf, read_field, read_member
+from imgda_mpi.observations.point_files import read_points
 
 SURFACE = "Geophysical_Data/sm_surface"
 
@@ -125,3 +126,17 @@ def test_a_group_with_coordinates_in_two_dimensions_that_end_with_the_values(tmp
     image = read_cf(path, GRID, NOON, variable="Retrieval_AM/soil_moisture", mask=mask)
     seen = is_there & (FIELD <= 0.5)
     np.testing.assert_allclose(image.values, np.where(seen, FIELD, np.nan), rtol=1e-6)
+
+
+def test_points_in_a_group_have_their_own_coordinates_and_times(tmp_path: Path) -> None:
+    with netCDF4.Dataset(tmp_path / "l2.nc", "w") as dataset:
+        group = dataset.createGroup("Soil_Moisture_Retrieval_Data")
+        group.createDimension("point", 3)
+        add(group, "latitude", np.array([10.0, 12.1, 15.0]), ("point",), units="degrees_north")
+        add(group, "longitude", np.array([100.0, 102.9, 107.0]), ("point",), units="degrees_east")
+        add(group, "time", np.array([12.0, 13.0, 36.0]), ("point",), units="hours since 2022-06-03 00:00:00")
+        add(group, "soil_moisture", np.array([0.1, 0.2, 0.3]), ("point",), units="cm**3/cm**3")
+    name = "Soil_Moisture_Retrieval_Data/soil_moisture"
+    image = read_points(tmp_path / "l2.nc", GRID, NOON, variable=name, max_time_offset=3.0)
+    assert {(int(row), int(column)) for row, column in np.argwhere(image.observed)} == {(0, 0), (2, 3)}
+    np.testing.assert_array_equal(image.values[image.observed], [0.1, 0.2])

@@ -153,7 +153,7 @@ def test_the_embedded_case_is_better_with_variances_of_its_own(example_case: Pat
         ('method = {kind = "paper", scales = [1, 9]}', "scales = [1, 9]: this transform has the scales 1 to 4"),
         ('method = {kind = "paper", scales = []}', "scales"),
         ('method = "pointwise/full"', "unknown key 'solver'"),
-        ('method = "innovation/exact"', "method = 'innovation/exact': input should be 'diagonal' or 'full'"),
+        ('method = "innovation/exact"', 'method = "innovation/exact": expected "diagonal" or "full"'),
     ],
 )
 def test_settings_that_do_not_go_together_are_refused(text: str, said: str, example_case: Path, tmp_path: Path) -> None:

@@ -46,9 +46,9 @@ def test_a_truncated_file_is_refused(tmp_path: Path, format_: str) -> None:
 def test_other_files_and_directories_are_refused(tmp_path: Path) -> None:
     text = tmp_path / "a.nc"
     text.write_text("<html>Access denied</html>" * 40)
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match=r"a.nc: found a web page"):
         read_cf(text, GRID, NOON, variable="sm")
-    with pytest.raises(InputError, match="no such file"):
+    with pytest.raises(InputError, match="found a folder, expected a NetCDF file; name a file"):
         read_cf(tmp_path, GRID, NOON, variable="sm")
 
 

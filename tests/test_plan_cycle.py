@@ -16,7 +16,7 @@ from cycles import Setup, imgda, setup202x, setup2014
 from mpi4py import MPI
 
 from imgda_mpi.colm import history202x, run2014
-from imgda_mpi.colm.fortran import record_lengths
+from imgda_mpi.colm.fortran import read_records
 from imgda_mpi.faults import InputError
 from imgda_mpi.planning.cycles import Amount, CycleStep, Sizes, needs_of
 from imgda_mpi.settings.cycle import CycleRun
@@ -177,7 +177,7 @@ def test_a_guess_of_a_history_is_all_that_the_models_write(shared: Path, tmp_pat
     header = shared / "colm/colm202x/headers/history_daily_all_variables.txt"
     assert sum(sizes_of_header(header)) == history202x.VALUES_OF_A_CELL
     fluxes = unpacked(shared / "colm/colm2014/EAS/EAS_2D_Fluxes_2022-154-86400.xz", tmp_path)
-    lengths = record_lengths(fluxes)
+    lengths = read_records(fluxes).lengths
     n_cells = (lengths[0] // 8) * (lengths[1] // 8)
     # The mask is of integers, and the first two records are coordinates.
     assert sum(lengths[2:]) == 8 * n_cells * run2014.VALUES_OF_A_CELL - 4 * n_cells

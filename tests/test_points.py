@@ -69,6 +69,12 @@ def test_what_is_missing_out_of_range_or_outside_the_grid_counts_as_that(tmp_pat
     assert image.pixels.endswith("; 3 in a cell (median; 2 to 21)")
 
 
+def test_a_pole_beyond_90_by_the_noise_of_single_precision_is_the_pole(tmp_path: Path) -> None:
+    values, latitude = np.array([0.1, 0.2]), np.array([90.00001, -90.00001])
+    image = read(write_points(tmp_path / "a.nc", values, latitude, np.array([101.0, 101.0])), global_grid((4, 8)))
+    np.testing.assert_array_equal(image.values[image.observed], values)
+
+
 def test_every_point_of_the_globe_is_in_one_cell(rng: np.random.Generator) -> None:
     # On all edges and corners, and anywhere.
     rows, columns = np.meshgrid(MODEL.latitude_edges, MODEL.longitude_edges, indexing="ij")

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import netCDF4
 import numpy as np
@@ -16,7 +18,7 @@ from imgda_mpi.report.analysis_maps import analysis_picture
 from imgda_mpi.report.material import Wanted
 from imgda_mpi.report.picture import write_picture
 from imgda_mpi.report.tables import score_table
-from imgda_mpi.results.analysis_file import read_analysis
+from imgda_mpi.results.analysis_file import TruthFile, read_analysis
 from imgda_mpi.workflow import report as verb
 
 GLOBE = Grid(np.linspace(87.5, -87.5, 36), np.arange(0.0, 360.0, 5.0))
@@ -29,8 +31,8 @@ ATTRIBUTES = {
 }
 
 
-def report(directory: Path, truth: Path | None = None) -> str:
-    return verb.report([directory], Wanted(), truth)
+def report(directory: Path, truth: Path | None = None, **how: Any) -> str:
+    return verb.report([directory], Wanted(), None if truth is None else TruthFile(truth, **how))
 
 
 def write_images(
@@ -98,7 +100,7 @@ def test_the_report_compares_with_observation_and_truth_and_draws(tmp_path: Path
     images = write_case(tmp_path, REGION)
     n_land, n_seen = (int(np.isfinite(images[name]).sum()) for name in ("background", "observation"))
     observation, truth = report(tmp_path, tmp_path / "truth.nc").splitlines()[2:]
-    assert words(observation) == f"observation {n_seen} 1.000 -> 1.000 0.0000 -> 0.0000 +0.0600 -> +0.0300"
+    assert words(observation) == f"assimilated {n_seen} 1.000 -> 1.000 0.0000 -> 0.0000 +0.0600 -> +0.0300"
     # Where it is not observed the bias of 0.06 stays: mean and standard deviation of a variable with two values.
     share = n_seen / n_land
     bias, ubrmse = 0.06 - 0.03 * share, 0.03 * np.sqrt(share * (1 - share))
@@ -165,7 +167,7 @@ def test_an_analysis_without_observation_or_increment_can_be_drawn(tmp_path: Pat
     images["observation"][:] = np.nan
     images["analysis"], images["increment"] = images["background"], 0.0 * images["background"]
     write_images(tmp_path / "diagnostics.nc", REGION, images, ATTRIBUTES | {"observation_source": "none"})
-    assert report(tmp_path).splitlines()[2].split()[:2] == ["observation", "0"]
+    assert report(tmp_path).splitlines()[2].split()[:2] == ["assimilated", "0"]
     assert (tmp_path / "figure.png").is_file()
 
 
@@ -192,6 +194,41 @@ def test_a_truth_in_single_precision_coordinates_is_on_the_same_grid(tmp_path: P
     rounded = Grid(REGION.latitude + 1e-6, REGION.longitude - 1e-6)
     write_images(tmp_path / "truth.nc", rounded, {"soil_moisture": np.full(REGION.shape, 0.3)})
     assert "withheld truth" in report(tmp_path, tmp_path / "truth.nc")
+
+
+def test_a_truth_is_taken_by_its_variable_layer_and_time(tmp_path: Path) -> None:
+    images = write_case(tmp_path, REGION)
+    path = tmp_path / "truth.nc"
+    with netCDF4.Dataset(path, "w") as file:
+        write_grid(file, REGION)
+        for name, values, units in (
+            ("depth", [0.05, 0.25], "m"),
+            ("time", [0.0, 240.0], "hours since 2022-06-02 06:00"),
+        ):
+            file.createDimension(name, 2)
+            file.createVariable(name, "f8", (name,))[:] = values
+            file[name].units = units
+        file["depth"].bounds, file["depth"].positive = "depth_bounds", "down"
+        file.createDimension("ends", 2)
+        file.createVariable("depth_bounds", "f8", ("depth", "ends"))[:] = [[0.0, 0.1], [0.1, 0.4]]
+        file.createVariable("wetness", "f8", ("time", "depth", "lat", "lon"), fill_value=np.nan)[:] = 0.5
+        file["wetness"].units = "m3 m-3"
+        file["wetness"][1, 0] = images["background"] - 0.06
+    later = datetime(2022, 6, 12, 6, tzinfo=UTC)
+    said = report(tmp_path, path, variable="wetness", layer=(0.0, 0.1), time=later)
+    assert words(said.splitlines()[3]).startswith("withheld truth ")
+    assert "+0.0600 -> " in said.splitlines()[3]
+    for wrong, expected in (
+        ({"layer": (0.0, 0.1), "time": later}, r"truth\.nc: soil_moisture: found no such variable"),
+        ({"variable": "wetness", "time": later}, r"truth\.nc: wetness: found .*layer"),
+        ({"variable": "wetness", "layer": (0.0, 0.2), "time": later}, r"truth\.nc: .*expected"),
+        (
+            {"variable": "wetness", "layer": (0.0, 0.1), "time": datetime(2022, 6, 7, tzinfo=UTC)},
+            r"found 2022-06-02 06:00 UTC as",
+        ),
+    ):
+        with pytest.raises(InputError, match=expected):
+            report(tmp_path, path, **wrong)
 
 
 def write_timed_truth(folder: Path, *hours: float, units: str = "hours since 2022-06-02 00:00:00") -> Path:

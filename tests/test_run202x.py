@@ -203,7 +203,7 @@ def test_restarts_on_the_way_are_removed_and_links_stay(case: Colm202xCase, tmp_
         ("1800.", "'half an hour'", "DEF_simulation_time%timestep: found 'half an hour', expected a number"),
         ("1800.", "7200", "DEF_simulation_time%timestep: found 7200 s, expected whole seconds that divide an hour"),
         ("1800.", "0", "DEF_simulation_time%timestep: found 0 s"),
-        ("2010", "2005", "found files named like C1_restart_2022-153-64800_lc2010_e100_n30.nc"),
+        ("2010", "2005", "found states of case C1 with land cover of 2010"),
         ("&nl_colm_lake depth = 3 /", "&nl_colm_lake depth = 3", "found what is no Fortran namelist"),
         ("&nl_colm_lake depth = 3 /", "&nl_colm a = 3 /", "&nl_colm: found more than one, expected one group"),
         ("&nl_colm\n", "&clmexp\n", "&nl_colm: found groups clmexp, nl_colm_lake"),

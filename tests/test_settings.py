@@ -161,7 +161,7 @@ def test_settings_of_before_are_those_of_today(
             'method = "innovation/full"\n[errors]\nbackground = 0.2',
             "'background'; it is 'background_error' in [method]",
         ),
-        ('[method]\nkind = "inovation/full"', "kind = 'inovation/full' is unknown: known are 'none', 'insert'"),
+        ('[method]\nkind = "inovation/full"', 'kind = "inovation/full": expected "none", "insert"'),
         (
             'method = "innovation/full"\n[errors]\ncoherent_share = 0.5',
             "'coherent_share'; it is 'coherent_share' in [method]",
@@ -169,7 +169,7 @@ def test_settings_of_before_are_those_of_today(
         ('error_model = "none"', "unknown key 'error_model'; it is 'kind' in [method] now"),
         ('[method]\nsolver = "full"', "[method] key 'kind' is missing: known are"),
         ('[method]\nkind = "letkf"', "method 'letkf' needs an [ensemble] section"),
-        ('method = "optimal_interpolation"', "method = 'optimal_interpolation': known are 'none', 'insert'"),
+        ('method = "optimal_interpolation"', 'method = "optimal_interpolation": expected "none", "insert"'),
     ],
 )
 def test_settings_that_are_no_method_are_refused_with_those_to_use(text: str, said: str, tmp_path: Path) -> None:
@@ -187,50 +187,68 @@ def test_settings_that_are_no_method_are_refused_with_those_to_use(text: str, sa
             ("", "[errors]\nxyz = 3\n"),
             r"\[errors\] unknown key 'xyz'; known are allow_few, estimate_observation, observation, seed",
         ),
-        (("", f"{PAPER}n_members = 1\n"), r"\[method\] n_members = 1: input should be greater than or equal to 2"),
-        (("", f"{PAPER}n_members = 2.5\n"), r"\[method\] n_members = 2.5: input should be a valid integer"),
-        (("", "[errors]\nobservation = -0.1\n"), r"\[errors\] observation = -0.1: input should be greater than 0"),
-        (("", "[errors]\nobservation = 15\n"), r"\[errors\] observation = 15: input should be less than or equal to 1"),
+        (("", f"{PAPER}n_members = 1\n"), r"\[method\] n_members = 1: expected 2 or more"),
+        (("", f"{PAPER}n_members = 2.5\n"), r"\[method\] n_members = 2.5: expected a whole number"),
+        (("", "[errors]\nobservation = 1e-200\n"), r"\[errors\] observation = 1e-200: expected 1e-06 or more"),
+        (("", "[errors]\nobservation = 15\n"), r"\[errors\] observation = 15: expected 1 or less"),
         (("", "[errors]\nobservation = {file = 'a.nc'}\n"), r"\[errors.observation\] key 'variable' is missing"),
-        (("", '[curvelet]\nfinest = "wavlets"\n'), r"finest = 'wavlets': input should be 'wavelets' or 'curvelets'"),
+        (
+            ("", '[curvelet]\nfinest = "wavlets"\n'),
+            r'finest = "wavlets": expected "wavelets" or "curvelets"; did you',
+        ),
         (("[model]", 'methd = "none"\n[model]'), r"unknown key 'methd'; did you mean 'method'\?"),
-        (("[model]", 'method = "enkf"\n[model]'), r"method = 'enkf': known are 'none', 'insert', 'pointwise'"),
+        (("[model]", 'method = "enkf"\n[model]'), r'method = "enkf": expected "none", "insert", "pointwise"'),
         (('case = "demo"\n', ""), r"\[model\] key 'case' is missing: Name of the case"),
-        (('kind = "colm202x"', 'kind = "clm"'), r"\[model\] kind = 'clm' is unknown"),
-        (('kind = "gldas"\n', ""), r"\[observation\] key 'kind' is missing: known are 'gldas', 'cf'"),
+        (('kind = "colm202x"', 'kind = "clm"'), r'\[model\] kind = "clm": expected "colm202x" or "colm2014"'),
+        (('kind = "gldas"\n', ""), r"\[observation\] key 'kind' is missing: known are \"gldas\", \"cf\" or \"points\""),
         (
             ("[output]\n", "[output]\ndirectoy = 'a'\n"),
             r"\[output\] unknown key 'directoy'; did you mean 'directory'\?",
         ),
-        (("2022-06-02T06:00:00Z", '"yesterday"'), r"\[model\] time = 'yesterday': input should be a valid datetime"),
+        (
+            ("2022-06-02T06:00:00Z", '"yesterday"'),
+            r'\[model\] time = "yesterday": expected a date and a time without',
+        ),
         (
             ("[observation]", "[observation]\nvalid_range = [0.6, 0.0]"),
             r"valid_range .* the first number must be below",
         ),
         (
             ("[observation]", "[observation]\nmax_time_offset = -1"),
-            r"max_time_offset = -1: .* greater than or equal to 0",
+            r"max_time_offset = -1: expected 0 or more",
         ),
-        (("", "[errors]\nobservation = true\n"), r"\[errors\] observation = True: input should be a valid number"),
-        (("", '[errors]\nseed = "1"\n'), r"\[errors\] seed = '1': input should be a valid integer"),
-        (("", f"[errors]\nseed = {2**64}\n"), r"\[errors\] seed = .*: input should be less than"),
-        (("time = 2022-06-02T06:00:00Z", "time = 2022"), r"\[model\] time = 2022: input should be a valid datetime"),
-        (("[observation]", "[observation]\nvalid_range = [0]"), r"\[observation\] valid_range = .*: needs two numbers"),
+        (
+            ("", "[errors]\nobservation = true\n"),
+            r"\[errors\] observation = true: expected a number or a section with",
+        ),
+        (("", '[errors]\nseed = "1"\n'), r'\[errors\] seed = "1": expected a whole number'),
+        (("", f"[errors]\nseed = {2**64}\n"), r"\[errors\] seed = .*: expected less than"),
+        (("time = 2022-06-02T06:00:00Z", "time = 2022"), r"\[model\] time = 2022: expected a date and a time"),
+        (
+            ("[observation]", "[observation]\nvalid_range = [0]"),
+            r"\[observation\] valid_range = \[0\]: expected a list of two",
+        ),
         (
             ("[observation]", "[observation]\nvalid_range = 0.6"),
-            r"\[observation\] valid_range = 0.6: needs two numbers",
+            r"\[observation\] valid_range = 0.6: expected a list of two numbers",
         ),
         (('"out"', '"~nobody-of-this-name/out"'), r"\[output\] directory = .*: ~nobody-of-this-name/out"),
         (
             ('kind = "gldas"', 'kind = "cf"\nvariable = "sm"\nlayer = [-0.1, 0.1]'),
-            r"layer = .* greater than or equal to 0",
+            r"layer entry 1 = -0.1: expected 0 or more",
         ),
         (("", FEATURES.replace("soil", "moisture")), r"\[features.moisture\]: is the background's own"),
         (("", FEATURES.replace("soil", "distance")), r"\[features.distance\]: is what no features carry: give another"),
         (("", FEATURES.replace("soil", "2.b")), r"unknown key 'b'; known are file, kind, variable"),
         (("", FEATURES.replace("soil", "so-il")), r"\[features.so-il\]: needs a name of at most 40 letters"),
-        (("", FEATURES.replace("classes", "class")), r"\[features.soil\] kind = 'class': input should be 'classes' or"),
-        (("", FEATURES + "layer = 1\n"), r"\[features.soil\] unknown key 'layer'; known are file, kind, variable"),
+        (
+            ("", FEATURES.replace("classes", "class")),
+            r'\[features.soil\] kind = "class": expected "classes" or',
+        ),
+        (
+            ("", FEATURES + "layer = 1\n"),
+            r"\[features.soil\] unknown key 'layer'; it belongs in \[observation\]",
+        ),
         (("", FEATURES + PAPER), r"\[features.soil\]: no effect with paper: remove it"),
         (
             ("", FEATURES + '[method]\nkind = "innovation/full"\nfeatures = false\n'),
@@ -290,7 +308,9 @@ def test_a_method_that_observes_needs_an_observation(tmp_path: Path) -> None:
     assert settings_of(tmp_path, 'method = "none"\n' + without).observation is None
 
 
-@pytest.mark.parametrize("text", ["[model", "a = \x00", "x = 2022-99-99"])
+@pytest.mark.parametrize(
+    "text", ["[model", "a = \x01", "x = 2022-99-99", f"a = {3000 * '['}", f"a = {5000 * '9'}", f"a = {1000 * '[1,'}"]
+)
 def test_what_is_not_toml_is_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(ConfigError, match="not valid TOML"):
         settings_of(tmp_path, text)

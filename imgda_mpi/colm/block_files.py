@@ -2,7 +2,8 @@
 
 A rank opens the files in which it owns patches and no others. Most files have one owner, who needs nobody for it.
 The owners of a shared file read it together through parallel HDF5, and write vectors of patches so; what has layers is
-written by the first of them. Where h5py has no MPI the first of them opens it for all.
+written by the first of them. Where h5py has no MPI the first of them opens it for all. A file that holds all blocks is
+read as if each were a file of its own, and written by rank 0.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy as np
 from mpi4py import MPI
 
 from imgda_mpi.arrays import FloatArray, IntArray
-from imgda_mpi.colm.hdf5 import Columns, has_parallel_hdf5, opened
+from imgda_mpi.colm.hdf5 import Columns, has_parallel_hdf5, opened, shown
 from imgda_mpi.colm.marks import AGAIN, ATTRIBUTE, Mark, parse
 from imgda_mpi.faults import OutputError, fault, writing
 from imgda_mpi.parallel.failure import on_rank_0, same_fate, same_fate_of_collectives
@@ -25,11 +26,17 @@ from imgda_mpi.parallel.rows import gather_rows, scatter_rows
 
 @dataclass(frozen=True)
 class BlockFile:
-    """One file and its patches ``start:stop`` in the vector of all blocks."""
+    """The file of a block and its patches ``start:stop`` in the vector of all; ``block`` names it in a file of all."""
 
     path: Path
     start: int
     stop: int
+    block: str | None = None
+
+    @property
+    def shown(self) -> Path:
+        """What messages name."""
+        return shown(self.path, self.block)
 
 
 @dataclass(frozen=True)
@@ -142,17 +149,20 @@ def edit_rows(
     OutputError
         Where a file cannot be written, or does not hold what was written to it.
     """
+    of_all = any(file.block is not None for file in files)
+    if of_all:
+        _write_file_of_all(comm, files, offsets, before, after)
     with same_fate_of_collectives(comm):
         for part, group in _own_parts(comm, files, offsets):
             file = files[part.file]
             rows = {variable: values[part.own] for variable, values in after.items()}
-            changes = any(not _same_bits(before[variable.name][part.own], rows[variable]) for variable in rows)
+            changes = not of_all and _changes(before, rows, part.own)
             if group.allreduce(changes, op=MPI.LOR) if group else changes:
                 _write(file, part, rows, group)
             found = _read(file, part, list(rows), group)
             for variable, expected in rows.items():
                 if not _same_bits(found[variable.name], expected):
-                    raise OutputError(f"{file.path}: {variable.name}: the file does not hold what was written to it")
+                    raise OutputError(f"{file.shown}: {variable.name}: the file does not hold what was written to it")
 
 
 def mark_of_set(files: Sequence[Path], comm: MPI.Intracomm) -> Mark | None:
@@ -220,7 +230,7 @@ def _read_slice(
     file: BlockFile, patches: slice, variables: Sequence[Columns], group: MPI.Intracomm | None
 ) -> dict[str, FloatArray]:
     n_patch = file.stop - file.start
-    with opened(file.path, "r", group) as block:
+    with opened(file.path, "r", group, file.block) as block:
         return {variable.name: block.read(variable, patches, n_patch) for variable in variables}
 
 
@@ -240,10 +250,37 @@ def _write(file: BlockFile, part: Part, edits: Mapping[Columns, FloatArray], gro
     on_rank_0(group, lambda: _write_slice(file, slice(0, file.stop - file.start), whole, None))
 
 
+def _write_file_of_all(
+    comm: MPI.Intracomm,
+    files: Sequence[BlockFile],
+    offsets: IntArray,
+    before: Mapping[str, FloatArray],
+    after: Mapping[Columns, FloatArray],
+) -> None:
+    """Put the rows of all ranks into the one file of all blocks. Collective over ``comm``; rank 0 writes."""
+    held = {variable.name: gather_rows(comm, before[variable.name], offsets) for variable in after}
+    wanted = {variable: gather_rows(comm, rows, offsets) for variable, rows in after.items()}
+
+    def write() -> None:
+        now = {name: rows for name, rows in held.items() if rows is not None}
+        for file in files:
+            own = slice(file.start, file.stop)
+            rows = {variable: values[own] for variable, values in wanted.items() if values is not None}
+            if _changes(now, rows, own):
+                _write_slice(file, slice(0, file.stop - file.start), rows, None)
+
+    on_rank_0(comm, write)
+
+
+def _changes(before: Mapping[str, FloatArray], rows: Mapping[Columns, FloatArray], own: slice) -> bool:
+    """Whether rows are others than those that were before in some places."""
+    return any(not _same_bits(before[variable.name][own], values) for variable, values in rows.items())
+
+
 def _write_slice(
     file: BlockFile, patches: slice, edits: Mapping[Columns, FloatArray], group: MPI.Intracomm | None
 ) -> None:
-    with writing(file.path), opened(file.path, "r+", group) as block:
+    with writing(file.path), opened(file.path, "r+", group, file.block) as block:
         put = block.store if group is None else block.write
         for variable, rows in edits.items():
             put(variable, patches, rows)

@@ -1,26 +1,30 @@
 """The files of a CoLM202X case: where they are, and whether they belong together.
 
-States and constants are NetCDF-4 files, one per block of the globe; landdata say in which cell each patch lies.
+States and constants are NetCDF-4 files, one per block of the globe; landdata say in which cell each patch lies. A model
+built with VectorInOneFileS or VectorInOneFileP writes one file for all blocks in the place of each of these sets, named
+as they are but without the block.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from bisect import bisect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from imgda_mpi.arrays import FloatArray, IntArray
-from imgda_mpi.colm.hdf5 import opened
+from imgda_mpi.colm.hdf5 import opened, shown
 from imgda_mpi.colm.land_cover import check_fractions, check_types
 from imgda_mpi.colm.patches import PatchMap
-from imgda_mpi.faults import fault, reading
+from imgda_mpi.faults import ImgdaError, fault, reading
 from imgda_mpi.grid import Grid
 
 
@@ -42,6 +46,7 @@ class CaseFiles:
     case: str
     time: datetime
     land_cover_year: int
+    in_one_file: bool = False
 
     # Thousands of blocks ask for the folders: they are put together once.
     @cached_property
@@ -65,17 +70,21 @@ class CaseFiles:
         return self.directory / "landdata" / "mesh" / str(self.land_cover_year) / "mesh.nc"
 
     @cached_property
-    def prefix(self) -> str:
+    def stem(self) -> str:
         """How the names of the states begin."""
-        return f"{self.case}_restart_{stamp(self.time)}_lc{self.land_cover_year}_"
+        return f"{self.case}_restart_{stamp(self.time)}_lc{self.land_cover_year}"
+
+    def block_in(self, block: str) -> str | None:
+        """What to open a file of a block for: the block where one file holds all, else None."""
+        return block if self.in_one_file else None
 
     def state(self, block: str) -> Path:
         """State of one block."""
-        return self.states / f"{self.prefix}{block}.nc"
+        return self.states / self._name(self.stem, block)
 
     def const(self, block: str) -> Path:
         """Time-invariant properties of one block's patches."""
-        return self.consts / f"{self.case}_restart_const_lc{self.land_cover_year}_{block}.nc"
+        return self.consts / self._name(f"{self.case}_restart_const_lc{self.land_cover_year}", block)
 
     @property
     def scalars(self) -> Path:
@@ -84,8 +93,14 @@ class CaseFiles:
 
     def places(self, block: str) -> tuple[Path, Path]:
         """Cells and area fractions of one block's patches."""
-        return self.landpatch / f"landpatch_{block}.nc", self.landpatch / f"patchfrac_elm_{block}.nc"
+        return self.landpatch / self._name("landpatch", block), self.landpatch / self._name("patchfrac_elm", block)
 
+    def _name(self, stem: str, block: str) -> str:
+        return f"{stem}.nc" if self.in_one_file else f"{stem}_{block}.nc"
+
+
+MOST_NAMED = 6
+"""Of what is in a folder."""
 
 PLACE = np.dtype(
     [("element", "i8"), ("weight", "f8"), ("class", "i4"), ("type", "i4"), ("longitude", "f8"), ("latitude", "f8")]
@@ -94,8 +109,16 @@ PLACE = np.dtype(
 north)."""
 
 
-def list_files(files: CaseFiles) -> tuple[list[str], list[str]]:
-    """Names of the blocks, and of all files of the instant. Opens none. Not collective.
+class Listing(NamedTuple):
+    """Names of the blocks, names of all files of the instant, and the files of the case as they are."""
+
+    blocks: list[str]
+    states: list[str]
+    files: CaseFiles
+
+
+def list_files(files: CaseFiles) -> Listing:
+    """What there is of a case at its instant. Opens no file but a landpatch file of all blocks. Not collective.
 
     Raises
     ------
@@ -103,12 +126,37 @@ def list_files(files: CaseFiles) -> tuple[list[str], list[str]]:
         Where a folder or the state or const file of a block is missing.
     """
     _check_folders(files)
-    with reading(files.landpatch):
-        blocks = sorted(path.stem.removeprefix("landpatch_") for path in files.landpatch.glob("landpatch_*.nc"))
     with reading(files.states), os.scandir(files.states) as entries:
         states = sorted(entry.name for entry in entries if entry.is_file())
+    blocks, files = list_blocks(files)
     _check_blocks(files, blocks, states)
-    return blocks, states
+    return Listing(blocks, states, files)
+
+
+def list_blocks(files: CaseFiles) -> tuple[list[str], CaseFiles]:
+    """Names of the blocks, and the files as the landdata are: a file for each, or one for all. Not collective.
+
+    Raises
+    ------
+    InputError
+        Where there are no landdata.
+    """
+    names = _names(files.landpatch) or ()
+    blocks = sorted(found[1] for name in names if (found := re.fullmatch(r"landpatch_(.*)\.nc", name)))
+    of_all = replace(files, in_one_file=True)
+    cells, _ = of_all.places("")
+    if cells.name in names and (not blocks or of_all.state("").is_file()):
+        with opened(cells) as file:
+            return file.blocks("eindex"), of_all
+    if not blocks:
+        years = [name for name in _names(files.landpatch.parent) or () if name != files.landpatch.name]
+        raise fault(
+            files.landpatch,
+            found=f"no landpatch_<block>.nc{f' (of other years there are: {_some(years)})' if years else ''}",
+            expected="one for every block with land, or a landpatch.nc for all",
+            do="the directory must hold the case's landdata of land_cover_year beside its restart folder",
+        )
+    return blocks, files
 
 
 def survey(files: CaseFiles, blocks: Sequence[str]) -> list[npt.NDArray[np.void]]:
@@ -140,11 +188,12 @@ def patch_map(files: CaseFiles, sizes: Mapping[str, int], places: npt.NDArray[np
     _check_once(files, blocks, number, element)
 
     def place(patch: int) -> tuple[Path, str]:
-        return files.const(blocks[number[patch]]), f"element {element[patch]}"
+        block = blocks[number[patch]]
+        return shown(files.const(block), files.block_in(block)), f"element {element[patch]}"
 
     check_types(places["class"], places["type"], "patchtype", place)
     grid, cell = _place(files.mesh, element)
-    _check_positions(files, grid, cell, places["longitude"], places["latitude"])
+    _check_positions(place, grid, cell, places["longitude"], places["latitude"])
     try:
         return PatchMap(grid, cell, places["weight"].copy(), places["type"].copy())
     except ValueError as err:
@@ -163,54 +212,89 @@ def _names(folder: Path) -> list[str] | None:
         return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else None
 
 
+def _some(names: Sequence[str], wanted: str = "") -> str:
+    """Names in words, of many those beside the one that is wanted."""
+    if not names:
+        return "none"
+    first = min(max(bisect(names, wanted) - MOST_NAMED // 2, 0), max(len(names) - MOST_NAMED, 0))
+    some = ", ".join(names[first : first + MOST_NAMED])
+    return f"{some} and {len(names) - MOST_NAMED} others" if len(names) > MOST_NAMED else some
+
+
 def _check_folders(files: CaseFiles) -> None:
-    with reading(files.directory):
-        is_there = files.directory.is_dir()
-    if not is_there:
+    inside, stamps = _names(files.directory), _names(files.states.parent)
+    if inside is None or stamps is None:
+        beside = _names(files.directory.parent) or ()
         raise fault(
             files.directory,
-            found="no such folder",
+            found=f"no such folder (there are: {_some(beside, files.directory.name)})"
+            if inside is None
+            else f"no folder restart in it (there are: {_some(inside, 'restart')})",
             expected="the case's output folder, with restart/ and landdata/",
-            do="correct the directory",
+            do="correct the directory: it is DEF_dir_output/DEF_CASE_NAME of the model's namelist",
         )
     names = _names(files.states)
     if names is None:
-        there = [name for name in _names(files.states.parent) or () if name.count("-") >= 2]
+        there = [name for name in stamps if name.count("-") >= 2]
         raise fault(
             files.states,
-            found=f"no such folder (there are: {', '.join(there) or 'none'})",
+            found=f"no such folder (there are: {_some(there, files.states.name)})",
             expected="the restart of this time",
             do="correct time or directory, or run the model to that time",
         )
-    if not any(name.startswith(files.prefix) for name in names):
-        raise fault(
-            files.states,
-            found=f"files named like {names[0]}" if names else "an empty folder",
-            expected=f"{files.prefix}<block>.nc",
-            do="correct case or land_cover_year",
-        )
+    if not any(name.startswith((f"{files.stem}_", f"{files.stem}.nc")) for name in names):
+        raise _of_another_case(files, names)
+
+
+def _of_another_case(files: CaseFiles, names: Sequence[str]) -> ImgdaError:
+    """The error where a folder has other states alone: it says which."""
+    state = re.compile(rf"(.+)_restart_{stamp(files.time)}_lc(\d+)(_[ew]\d+_[ns]\d+)?\.nc")
+    there = sorted({(found[1], found[2]) for name in names if (found := state.fullmatch(name))})
+    years = [year for case, year in there if case == files.case]
+    cases = [case for case, year in there if year == str(files.land_cover_year)]
+    if years or cases:
+        do = f"correct {'land_cover_year' if years else 'case'}: {' or '.join(years or cases)}"
+    else:
+        do = "correct case or land_cover_year"
+    like = f"files named like {names[0]}" if names else "an empty folder"
+    of_there = [f"case {case} with land cover of {year}" for case, year in there]
+    return fault(
+        files.states,
+        found=f"states of {_some(of_there)}" if there else like,
+        expected=f"{files.stem}_<block>.nc, of case {files.case} with land cover of {files.land_cover_year}",
+        do=do,
+    )
 
 
 def _check_blocks(files: CaseFiles, blocks: Sequence[str], states: Sequence[str]) -> None:
-    if not blocks:
+    wanted = {files.state(block).name for block in blocks}
+    there = [name for name in states if name.startswith((f"{files.stem}_", f"{files.stem}.nc")) and name[-3:] == ".nc"]
+    other_form = [name for name in there if (name == f"{files.stem}.nc") != files.in_one_file]
+    if other_form:
         raise fault(
-            files.landpatch,
-            found="no landpatch_<block>.nc",
-            expected="one for every block with land",
-            do="the directory must hold the case's landdata beside its restart folder",
+            files.states / other_form[0],
+            found=f"states in {'files of blocks' if files.in_one_file else 'one file for all blocks'}",
+            expected=f"{'one file for all' if files.in_one_file else 'a file for each block'}, as in {files.landpatch}",
+            do="use the landdata this restart was made with, and keep files of a model built with VectorInOneFileS or"
+            " VectorInOneFileP apart from others",
         )
-    for of_block, there in ((files.state, set(states)), (files.const, set(_names(files.consts) or ()))):
-        for path in map(of_block, blocks):
-            if path.name not in there:
-                raise fault(
-                    path,
-                    found="no such file",
-                    expected=f"one for each of the {len(blocks)} blocks in {files.landpatch}",
-                    do="copy the missing block, or correct case and land_cover_year",
-                )
+    for of_block, names in ((files.state, states), (files.const, _names(files.consts) or ())):
+        needed = list(dict.fromkeys(map(of_block, blocks)))
+        missing = [path for path in needed if path.name not in set(names)]
+        if missing:
+            n_there = len(needed) - len(missing)
+            raise fault(
+                missing[0],
+                found="no such file",
+                expected=f"one for all blocks, as in {files.landpatch}"
+                if files.in_one_file
+                else f"one for each of the {len(blocks)} blocks in {files.landpatch}, of which {n_there} are there",
+                do="copy the missing block from the model run"
+                if n_there
+                else f"correct case or land_cover_year: in this folder are {_some(names, missing[0].name)}",
+            )
     _check_other_sets(files, states)
-    known = {files.state(block).name for block in blocks}
-    extra = [name for name in states if name.startswith(files.prefix) and name.endswith(".nc") and name not in known]
+    extra = [name for name in there if name not in wanted]
     if extra:
         raise fault(
             files.states / extra[0],
@@ -222,11 +306,11 @@ def _check_blocks(files: CaseFiles, blocks: Sequence[str], states: Sequence[str]
 
 def _check_other_sets(files: CaseFiles, states: Sequence[str]) -> None:
     """Refuse a restart without the state of a set (pft, urban, ...) that has constants."""
-    year = files.land_cover_year
+    year, block = files.land_cover_year, r"\.nc" if files.in_one_file else "_.+"
     for name in _names(files.consts) or ():
-        const = re.fullmatch(rf"{re.escape(files.case)}_restart_(\w+)_const_lc{year}_(.+)", name)
+        const = re.fullmatch(rf"{re.escape(files.case)}_restart_(\w+)_const_lc{year}({block})", name)
         kind = const and {"urb": "urban"}.get(const[1], const[1])
-        state = const and f"{files.case}_restart_{kind}_{stamp(files.time)}_lc{year}_{const[2]}"
+        state = const and f"{files.case}_restart_{kind}_{stamp(files.time)}_lc{year}{const[2]}"
         if state and state not in states:
             raise fault(
                 files.states / state,
@@ -239,25 +323,26 @@ def _check_other_sets(files: CaseFiles, states: Sequence[str]) -> None:
 def _read_block(files: CaseFiles, block: str) -> npt.NDArray[np.void]:
     """Places of the patches of one block."""
     const, (cells, fractions) = files.const(block), files.places(block)
-    with opened(cells) as file:
+    of = files.block_in(block)
+    with opened(cells, block=of) as file:
         element, patch_class = file.vector("eindex"), file.vector("settyp")
     n = element.size
     places = np.empty(n, PLACE)
     places["element"] = element
-    with opened(fractions) as file:
+    with opened(fractions, block=of) as file:
         places["weight"] = file.vector("patchfrac_elm", n)
-    with opened(const) as file:
+    with opened(const, block=of) as file:
         places["type"], own_class = file.vector("patchtype", n), file.vector("patchclass", n)
         places["longitude"] = np.degrees(file.vector("patchlonr", n))
         places["latitude"] = np.degrees(file.vector("patchlatr", n))
     places["class"] = own_class
-    check_fractions(places["element"], places["weight"], cells, fractions)
+    check_fractions(places["element"], places["weight"], shown(cells, of), shown(fractions, of))
     if not np.array_equal(own_class, patch_class):
         raise fault(
-            const,
+            shown(const, of),
             "patchclass",
             found="other land cover classes",
-            expected=f"those of {cells}",
+            expected=f"those of {shown(cells, of)}",
             do="use the const files of this case",
         )
     return places
@@ -272,7 +357,7 @@ def _check_once(files: CaseFiles, blocks: Sequence[str], number: IntArray, eleme
         raise fault(
             files.places(blocks[number[other]])[0],
             "eindex",
-            found=f"element {element[other]}, which {files.places(blocks[number[one]])[0].name} holds too",
+            found=f"element {element[other]} in block {blocks[number[other]]}, which {blocks[number[one]]} holds too",
             expected="every element in one block",
             do="use the landdata of one and the same case",
         )
@@ -325,7 +410,9 @@ def _columns_in_use(used: IntArray, n_columns: int, is_periodic: bool) -> tuple[
     return int(used[(widest + 1) % used.size]), max(n_columns - int(gaps[widest]) + 1, 2)
 
 
-def _check_positions(files: CaseFiles, grid: Grid, cell: IntArray, longitude: FloatArray, latitude: FloatArray) -> None:
+def _check_positions(
+    place: Callable[[int], tuple[Path, str]], grid: Grid, cell: IntArray, longitude: FloatArray, latitude: FloatArray
+) -> None:
     """Refuse const files whose patches do not lie in the cells that landdata gives them (another case's files)."""
     row, column = np.divmod(cell, grid.shape[1])
     height = np.abs(np.diff(grid.latitude_edges))[row]
@@ -336,7 +423,7 @@ def _check_positions(files: CaseFiles, grid: Grid, cell: IntArray, longitude: Fl
     if outside.any():
         patch = int(np.flatnonzero(outside)[0])
         raise fault(
-            files.const("*"),
+            place(patch)[0],
             "patchlonr, patchlatr",
             found=f"{int(outside.sum())} patches outside their cell, the first at"
             f" {longitude[patch]:.2f} E {latitude[patch]:.2f} N",

@@ -1,7 +1,6 @@
 """Restarts of CoLM2014: two Fortran files of unnamed records, one for the state and one for what never changes.
 
-The state is one record of 8-byte reals without any sizes in it: these come from the const file. About 1.9 million
-patches make a record of 2 GiB, which compilers split: more are not supported.
+The state is one record of 8-byte reals without any sizes in it: these come from the const file.
 """
 
 from __future__ import annotations
@@ -18,14 +17,14 @@ from mpi4py import MPI
 
 from imgda_mpi.arrays import FloatArray, IntArray
 from imgda_mpi.colm.const2014 import const_layout, patch_map
-from imgda_mpi.colm.fortran import integers, reals
+from imgda_mpi.colm.fortran import read_records
 from imgda_mpi.colm.hdf5 import LARGEST
 from imgda_mpi.colm.marks import Mark, read_sidecar, sidecar, write_sidecar
 from imgda_mpi.colm.own_patches import own_patches
 from imgda_mpi.colm.patch_properties import PatchProperties
 from imgda_mpi.colm.patches import PatchMap
 from imgda_mpi.colm.plausible import Implausible, check_soil
-from imgda_mpi.colm.soil_layers import N_SNOW, N_SOIL
+from imgda_mpi.colm.soil_layers import N_SNOW
 from imgda_mpi.colm.soil_update import SoilColumns
 from imgda_mpi.colm.state2014 import WIDTHS, check_date, check_size, state_byte, state_values
 from imgda_mpi.faults import OutputError, not_finite, writing
@@ -161,12 +160,7 @@ def open_restart(restart_file: Path, const_file: Path, time: datetime, comm: MPI
         layout = const_layout(const_file)
         check_size(restart_file, layout.n_patch)
         check_date(restart_file, time)
-        porosity, conductivity = (
-            reals(const_file, start, layout.n_patch * N_SOIL).reshape(-1, N_SOIL)
-            for start in (layout.porosity, layout.conductivity)
-        )
-        patch_class = integers(const_file, layout.classes, layout.n_patch)
-        return patch_map(const_file, layout), porosity, conductivity, patch_class
+        return patch_map(layout), layout.porosity(), layout.conductivity(), layout.classes()
 
     patches, porosity, conductivity, patch_class = on_rank_0(comm, read) or (None, None, None, None)
     mark = from_rank_0(comm, lambda: read_sidecar(restart_file))
@@ -196,13 +190,13 @@ def _check_values(path: Path, n_patch: int, unless: Sequence[str]) -> None:
 
 def _edited_copy(source: Path, target: Path, edits: dict[str, FloatArray]) -> None:
     """Copy a state file and replace whole variables (n_patch, width) in the copy."""
+    records = read_records(source)
     with writing(target.parent):
         target.parent.mkdir(exist_ok=True)
         shutil.copyfile(source, target)
         with target.open("r+b") as file:
             for variable, values in edits.items():
-                file.seek(state_byte(variable, values.shape[0]))
-                file.write(values.astype("<f8", copy=False).tobytes())
+                records.put(file, 0, state_byte(variable, values.shape[0]), values)
             file.flush()
             os.fsync(file.fileno())
     for variable, values in edits.items():

@@ -60,6 +60,7 @@ class Colm202xRestart:
     offsets: IntArray
     comm: MPI.Intracomm
     files: CaseFiles
+    blocks: list[str]
     copied: list[Path]  # all files of this instant
     states: list[BlockFile]
     consts: list[BlockFile]
@@ -86,7 +87,7 @@ class Colm202xRestart:
         """Whether the constants have a variable. Collective."""
 
         def ask() -> bool:
-            with opened(self.consts[0].path) as file:
+            with opened(self.consts[0].path, block=self.consts[0].block) as file:
                 return file.has(name)
 
         if name not in self.there:
@@ -191,9 +192,8 @@ class Colm202xRestart:
             return
         # What is left out of the analysis is passed on as it is.
         unless = {variable.name for variable in (LIQUID, ICE, TEMPERATURE)} if implausible == "leave_out" else ()
-        sizes = {file.path: file.stop - file.start for file in self.states}
-        blocks = [path.stem.removeprefix(self.files.prefix) for path in sizes]
-        check_copied(self.copied, sizes, blocks, unless, self.comm)
+        sizes = {(file.path, file.block): file.stop - file.start for file in self.states}
+        check_copied(self.copied, sizes, self.blocks, unless, self.comm)
         self.checked.add(implausible)
 
     def write(
@@ -236,11 +236,10 @@ class Colm202xRestart:
         edits, mark : that it was written with
         """
         files = replace(self.files, directory=directory, time=time)
-        blocks = [file.path.stem.removeprefix(self.files.prefix) for file in self.states]
-        states = [replace(file, path=files.state(block)) for file, block in zip(self.states, blocks, strict=True)]
-        consts = [replace(file, path=files.const(block)) for file, block in zip(self.consts, blocks, strict=True)]
+        states = [replace(file, path=files.state(block)) for file, block in zip(self.states, self.blocks, strict=True)]
+        consts = [replace(file, path=files.const(block)) for file, block in zip(self.consts, self.blocks, strict=True)]
         copied = [files.states / self._name_at(time, source) for source in self.copied]
-        inputs = _inputs(files, blocks, copied, consts)
+        inputs = _inputs(files, self.blocks, copied, consts)
         written = replace(self, name=_name(files), time=time, inputs=inputs, files=files, copied=copied)
         written = replace(written, states=states, consts=consts, mark=mark, read=dict(self.read))
         written._remember({variable.name: rows for variable, rows in edits.items()})
@@ -264,7 +263,7 @@ class Colm202xRestart:
                 shutil.copyfile(source, target)
                 if source in states:
                     change(target)
-        copies = [BlockFile(folder / names[file.path], file.start, file.stop) for file in self.states]
+        copies = [replace(file, path=folder / names[file.path]) for file in self.states]
         edit_rows(self.comm, copies, self.offsets, self.read, edits)
         return written
 
@@ -295,22 +294,24 @@ def open_restart(
     InputError
         Where a file is missing or damaged, of another instant or case, or does not match the others.
     """
-    files = CaseFiles(directory, case, time, land_cover_year)
-    blocks, names = from_rank_0(comm, lambda: list_files(files))
+    wanted = CaseFiles(directory, case, time, land_cover_year)
+    blocks, names, files = from_rank_0(comm, lambda: list_files(wanted))
     if comm.rank == 0 and comm.size > 1 and not has_parallel_hdf5():
         _say_no_parallel_hdf5()
     sizes, places = _survey(files, blocks, comm)
     with same_fate(comm):
         every = None if places is None else patch_map(files, dict(zip(blocks, sizes, strict=True)), places)
-    mark = mark_of_set([files.state(block) for block in blocks], comm)
+    mark = mark_of_set(list(dict.fromkeys(map(files.state, blocks))), comm)
     offsets = share_of_blocks(sizes, comm.size)
     if work_of_soil is not None:
         work = None if every is None else np.where(every.is_soil, work_of_soil, 1)
         offsets = comm.bcast(None if work is None else share_of_work(work, comm.size))
     ends = np.cumsum(sizes).tolist()
     bounds = list(zip([0, *ends[:-1]], ends, strict=True))
-    states = [BlockFile(files.state(block), *bound) for block, bound in zip(blocks, bounds, strict=True)]
-    consts = [BlockFile(files.const(block), *bound) for block, bound in zip(blocks, bounds, strict=True)]
+    states, consts = (
+        [BlockFile(of(block), *bound, files.block_in(block)) for block, bound in zip(blocks, bounds, strict=True)]
+        for of in (files.state, files.const)
+    )
     copied = [files.states / name for name in names]
     return Colm202xRestart(
         name=_name(files),
@@ -321,6 +322,7 @@ def open_restart(
         offsets=offsets,
         comm=comm,
         files=files,
+        blocks=blocks,
         copied=copied,
         states=states,
         consts=consts,
@@ -335,7 +337,7 @@ def _name(files: CaseFiles) -> str:
 
 def _inputs(files: CaseFiles, blocks: Sequence[str], copied: Sequence[Path], consts: Sequence[BlockFile]) -> list[Path]:
     landdata = [path for block in blocks for path in files.places(block)]
-    return [files.mesh, *copied, *(file.path for file in consts), *landdata]
+    return list(dict.fromkeys([files.mesh, *copied, *(file.path for file in consts), *landdata]))
 
 
 def _survey(files: CaseFiles, blocks: list[str], comm: MPI.Intracomm) -> tuple[list[int], npt.NDArray[np.void] | None]:
@@ -352,4 +354,4 @@ def _survey(files: CaseFiles, blocks: list[str], comm: MPI.Intracomm) -> tuple[l
 def _place(files: list[BlockFile], patch: int) -> tuple[Path, int]:
     """The file of a patch of all blocks, and the patch's number in it."""
     file = next(file for file in files if patch < file.stop)
-    return file.path, patch - file.start
+    return file.shown, patch - file.start

@@ -13,10 +13,9 @@ import netCDF4
 import numpy as np
 import numpy.typing as npt
 
-from imgda_mpi.colm.fortran import MARKER, record_lengths
+from imgda_mpi.colm.fortran import read_records
 from imgda_mpi.colm.history202x import open_histories
 from imgda_mpi.colm.state2014 import DATE_BYTES, WIDTHS
-from imgda_mpi.faults import reading
 from imgda_mpi.netcdf import in_library, opened
 
 DATES_THE_FILE = "create_time"
@@ -50,18 +49,14 @@ def record_difference(path: Path, other: Path, *, is_state: bool) -> str | None:
     ------
     InputError
     """
-    lengths, others = record_lengths(path), record_lengths(other)
-    if lengths != others:
-        return f"{path}: records of {_some(lengths)} bytes, not of {_some(others)} as in {other}"
-    with reading(path):
-        here = path.read_bytes()
-    with reading(other):
-        there = other.read_bytes()
-    if here == there:
-        return None
+    here, there = read_records(path), read_records(other)
+    if here.lengths != there.lengths:
+        return f"{path}: records of {_some(here.lengths)} bytes, not of {_some(there.lengths)} as in {other}"
     found = {}
-    for name, kind, start, stop in _state_parts(lengths) if is_state else _records(lengths):
-        found[name] = values_difference(*(np.frombuffer(content[start:stop], kind) for content in (here, there)))
+    for number, length in enumerate(here.lengths):
+        one, another = here.content(number), there.content(number)
+        for name, kind, start, stop in _state_parts(length) if is_state else [_whole(number, length)]:
+            found[name] = values_difference(*(np.frombuffer(content[start:stop], kind) for content in (one, another)))
     return _said(found, path, other)
 
 
@@ -155,21 +150,18 @@ def _by_block(files: Sequence[Path]) -> dict[str, list[Path]]:
     return blocks
 
 
-def _state_parts(lengths: Sequence[int]) -> Iterator[tuple[str, str, int, int]]:
+def _state_parts(length: int) -> Iterator[tuple[str, str, int, int]]:
     """Name, type and bytes of the date and of every variable of a state, which is one record."""
-    n_patch = (lengths[0] - DATE_BYTES) // (8 * sum(WIDTHS.values()))
-    ends = [*accumulate((8 * width * n_patch for width in WIDTHS.values()), initial=MARKER + DATE_BYTES)]
-    yield "date", "<i4", MARKER, MARKER + DATE_BYTES
+    n_patch = (length - DATE_BYTES) // (8 * sum(WIDTHS.values()))
+    ends = [*accumulate((8 * width * n_patch for width in WIDTHS.values()), initial=DATE_BYTES)]
+    yield "date", "<i4", 0, DATE_BYTES
     for name, start, stop in zip(WIDTHS, ends[:-1], ends[1:], strict=True):
         yield name, "<f8", start, stop
 
 
-def _records(lengths: Sequence[int]) -> Iterator[tuple[str, str, int, int]]:
-    """Name, type and bytes of every record."""
-    position = 0
-    for number, length in enumerate(lengths, 1):
-        yield f"record {number}", "u1" if length % 8 else "<f8", position + MARKER, position + MARKER + length
-        position += length + 2 * MARKER
+def _whole(number: int, length: int) -> tuple[str, str, int, int]:
+    """Name, type and bytes of a record."""
+    return f"record {number + 1}", "u1" if length % 8 else "<f8", 0, length
 
 
 def _some(lengths: Sequence[int]) -> str:

@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -18,13 +19,20 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import h5py
 import numpy as np
 import numpy.typing as npt
-from h5py import h5, h5a, h5d, h5f, h5g, h5o, h5p, h5s, h5z
+from h5py import h5, h5a, h5d, h5f, h5g, h5o, h5p, h5s, h5t, h5z
 
 from imgda_mpi.arrays import FloatArray
-from imgda_mpi.faults import ImgdaError, fault, not_finite, reading
+from imgda_mpi.faults import LIBRARY, ImgdaError, fault, not_finite, reading
+from imgda_mpi.netcdf.in_hdf5 import type_in_words
+from imgda_mpi.paths import check_file
 
 if TYPE_CHECKING:
     from mpi4py import MPI  # whoever has no MPI reads files too
+
+in_library = partial(reading, kinds=LIBRARY)
+"""`reading` around one call into h5py where it may come upon parts of a file that are damaged."""
+
+EXPECTED = "a whole NetCDF-4 file"
 
 
 def has_parallel_hdf5() -> bool:
@@ -49,6 +57,9 @@ class Columns:
         return np.empty(n_rows if self.last is None else (n_rows, self.last - self.first))
 
 
+VECTORS = b"vector_name"
+"""Attribute of a group of vectors that says how their names begin, before that of the block."""
+
 LARGEST = 1.001e36
 """The model has -1e36 where it has no value, and no larger number."""
 
@@ -62,14 +73,19 @@ class Shape(NamedTuple):
 
 @dataclass(frozen=True)
 class OpenFile:
-    """A file that is open, for one rank alone or for a group, whose ranks then read and write together."""
+    """A file that is open, for one rank alone or for a group, whose ranks then read and write together.
+
+    Where one file holds all ``block``s, a variable is a group that has a vector for each: ``wa/patch_e100_n30``. It is
+    opened for one of them, whose variables then have their names, and ``path`` says which.
+    """
 
     path: Path
     file: h5f.FileID
     transfer: h5p.PropDXID
+    block: str | None = None
 
     def vector(self, name: str, size: int | None = None) -> npt.NDArray[Any]:
-        """All values of a variable with one dimension, of this size where it is given.
+        """All values of a variable with one dimension, of this size where it is given; fractions in double precision.
 
         Raises
         ------
@@ -77,8 +93,8 @@ class OpenFile:
         """
         dataset, shape, dtype = self._find(name)
         self._check_shape(name, shape, shape[:1] if size is None else (size,))
-        values = np.empty(shape, dtype)
-        with reading(self.path, name):
+        with in_library(self.path, name):
+            values = np.empty(shape, np.float64 if dtype.kind == "f" else dtype)
             dataset.read(h5s.ALL, h5s.ALL, values, dxpl=self.transfer)
         return values
 
@@ -90,10 +106,10 @@ class OpenFile:
         InputError
         """
         dataset, shape, dtype = self._find(name)
-        if shape not in ((), (1,)) or dtype.kind not in "fi":
+        if shape not in ((), (1,)):
             raise self._fault(name, f"{dtype} {shape}", "one number")
-        values = np.empty(shape, dtype)
-        with reading(self.path, name):
+        values = np.empty(shape)
+        with in_library(self.path, name):
             dataset.read(h5s.ALL, h5s.ALL, values, dxpl=self.transfer)
         return float(values.ravel()[0])
 
@@ -109,7 +125,7 @@ class OpenFile:
         self._check_shape(variable.name, shape, variable.shape(n_patch))
         if dtype != np.float64:
             raise self._fault(variable.name, f"{dtype}", "float64")
-        with reading(self.path, variable.name):
+        with in_library(self.path, variable.name):
             dataset.read(*_selection(dataset, variable, patches, rows), rows, dxpl=self.transfer)
         return rows
 
@@ -120,7 +136,7 @@ class OpenFile:
         ------
         OSError, RuntimeError
         """
-        dataset = h5d.open(self.file, variable.name.encode())
+        dataset = h5d.open(self.file, self._at(variable.name))
         rows = np.ascontiguousarray(rows)
         dataset.write(*_selection(dataset, variable, patches, rows), rows, dxpl=self.transfer)
 
@@ -134,7 +150,7 @@ class OpenFile:
         ------
         OSError, RuntimeError
         """
-        dataset = h5d.open(self.file, variable.name.encode())
+        dataset = h5d.open(self.file, self._at(variable.name))
         if not _is_deflated(dataset):
             self.write(variable, patches, rows)
             return
@@ -151,7 +167,7 @@ class OpenFile:
         InputError
             Which says what to ``do`` where it is something else.
         """
-        with reading(self.path, name, do=do):
+        with reading(self.path, name, do=do, kinds=LIBRARY):
             if not h5a.exists(self.file, name.encode()):
                 return None
             found = h5py.Group(h5g.open(self.file, b"/")).attrs[name]
@@ -199,27 +215,63 @@ class OpenFile:
         ------
         InputError
         """
-        with reading(self.path, name):
-            return bool(self.file.links.exists(name.encode()))
+        with in_library(self.path, name):
+            if not self.file.links.exists(name.encode()):
+                return False
+            return self.block is None or (self._vectors(name) is not None and self.file.links.exists(self._at(name)))
 
-    def check_values(self, unless: Collection[str] = ()) -> dict[str, Shape]:
-        """Read every variable once, and refuse one that cannot be read, was never written, or holds impossible numbers.
-
-        What HDF5 keeps of a variable (its header, its checksums, its deflated chunks) shows damage when it is read.
-        Variables named in ``unless`` may hold any number. Gives type and shape of all.
+    def blocks(self, name: str) -> list[str]:
+        """Sorted names of the blocks that a variable has a vector for, in a file that holds all blocks.
 
         Raises
         ------
         InputError
         """
-        names: list[bytes] = []
-        with reading(self.path):
-            # In the order of the file: for another HDF5 makes a table, and some versions crash where it is damaged.
-            self.file.links.iterate(names.append, order=h5.ITER_NATIVE)
+        with in_library(self.path, name):
+            vectors = self._vectors(name) if self.file.links.exists(name.encode()) else None
+            found = [] if vectors is None else _members(h5g.open(self.file, name.encode()))
+        blocks = [one.removeprefix(f"{vectors}_") for one in found if one.startswith(f"{vectors}_")]
+        if not blocks:
+            raise fault(
+                self.path,
+                name,
+                found="no group with a vector for each block",
+                expected="the one file of a model built with VectorInOneFileS or VectorInOneFileP",
+                do="copy it again from the model run, or give files of blocks: of a model built without these macros",
+            )
+        return blocks
+
+    def _vectors(self, name: str) -> str | None:
+        """How the names of a variable's vectors begin in a file that holds all blocks; None where it has none."""
+        item = h5o.open(self.file, name.encode())
+        if not isinstance(item, h5g.GroupID) or not h5a.exists(item, VECTORS):
+            return None
+        found = h5py.Group(item).attrs[VECTORS.decode()]
+        return found.decode() if isinstance(found, bytes) else str(found)
+
+    def _at(self, name: str) -> bytes:
+        """Where a variable that is there is in the file."""
+        return (name if self.block is None else f"{name}/{self._vectors(name)}_{self.block}").encode()
+
+    def check_values(self, unless: Collection[str] = ()) -> dict[str, Shape]:
+        """Read every variable once, and refuse one that cannot be read, was never written, or holds impossible numbers.
+
+        What HDF5 keeps of a variable (its header, its checksums, its deflated chunks) shows damage when it is read.
+        Variables named in ``unless`` may hold any number. Gives type and shape of all, of
+        those in groups by ``group/variable``.
+
+        Raises
+        ------
+        InputError
+        """
+        with in_library(self.path):
+            names = _members(self.file)
         shapes = {}
-        for name in sorted(os.fsdecode(name) for name in names):
-            with reading(self.path, name):
+        for name in names:
+            with in_library(self.path, name):
                 item = h5o.open(self.file, os.fsencode(name))
+                if isinstance(item, h5g.GroupID):
+                    names += [f"{name}/{member}" for member in _members(item)]
                 if not isinstance(item, h5d.DatasetID):
                     continue
                 # NetCDF-4 has dimensions without a variable: scales that nothing was written to.
@@ -233,7 +285,7 @@ class OpenFile:
                 raise self._fault(name, "no values", "what the model wrote")
             # A NaN is not within them.
             holds = np.abs(values) <= LARGEST if values.dtype.kind == "f" else np.ones(1, bool)
-            if not holds.all() and name not in unless:
+            if not holds.all() and name.partition("/")[0] not in unless:
                 raise not_finite(self.path, name, int(np.count_nonzero(~holds)), values.size)
             shapes[name] = Shape(str(item.dtype), item.shape)
         return shapes
@@ -242,9 +294,12 @@ class OpenFile:
         """A variable, its shape and type."""
         if not self.has(name):
             raise self._fault(name, "no such variable", "it in every block")
-        with reading(self.path, name):
-            dataset = h5d.open(self.file, name.encode())
-            return dataset, dataset.shape, dataset.dtype
+        with in_library(self.path, name):
+            dataset = h5d.open(self.file, self._at(name))
+            if dataset.get_type().get_class() in (h5t.INTEGER, h5t.FLOAT) and dataset.shape is not None:
+                return dataset, dataset.shape, dataset.dtype
+            found = type_in_words(dataset)
+        raise self._fault(name, f"type {found}", "numbers")
 
     def _check_shape(self, name: str, found: tuple[int, ...], expected: tuple[int, ...]) -> None:
         if found != expected:
@@ -258,6 +313,14 @@ class OpenFile:
 
     def _fault(self, name: str, found: str, expected: str) -> ImgdaError:
         return fault(self.path, name, found=found, expected=expected, do="use the model's own files")
+
+
+def _members(group: h5g.GroupID | h5f.FileID) -> list[str]:
+    """Sorted names of what is in a group."""
+    names: list[bytes] = []
+    # In the order of the file: for another HDF5 makes a table, and some versions crash where it is damaged.
+    group.links.iterate(names.append, order=h5.ITER_NATIVE)
+    return sorted(map(os.fsdecode, names))
 
 
 def _selection(
@@ -288,9 +351,16 @@ def _store(dataset: h5d.DatasetID, values: FloatArray) -> None:
         dataset.write_direct_chunk(corner, zlib.compress(content, 0))
 
 
+def shown(path: Path, block: str | None) -> Path:
+    """What messages name: a file, or one of the blocks in it."""
+    return path if block is None else path.with_name(f"{path.name} (block {block})")
+
+
 @contextmanager
-def opened(path: Path, mode: str = "r", group: MPI.Intracomm | None = None) -> Iterator[OpenFile]:
-    """A file to read (``r``) or to edit (``r+``). Collective over the group where one is given.
+def opened(
+    path: Path, mode: str = "r", group: MPI.Intracomm | None = None, block: str | None = None
+) -> Iterator[OpenFile]:
+    """A file to read (``r``) or to edit (``r+``), for one ``block`` where it holds all. Collective over the group.
 
     Raises
     ------
@@ -304,24 +374,15 @@ def opened(path: Path, mode: str = "r", group: MPI.Intracomm | None = None) -> I
         access.set_fapl_mpio(group, info)
         info.Free()
         transfer.set_dxpl_mpio(h5py.h5fd.MPIO_COLLECTIVE)
+    check_file(path, EXPECTED, "copy it from the case")
+    if mode == "r":
+        do = "it is truncated or of another format: copy it again from the model run"
+        with reading(path, found="a file that cannot be opened", expected=EXPECTED, do=do):
+            file = h5f.open(os.fsencode(path), h5f.ACC_RDONLY, access)
+    else:
+        file = h5f.open(os.fsencode(path), h5f.ACC_RDWR, access)
     try:
-        file = h5f.open(os.fsencode(path), h5f.ACC_RDONLY if mode == "r" else h5f.ACC_RDWR, access)
-    except FileNotFoundError as err:
-        raise fault(path, found="no such file", expected="a NetCDF-4 file", do="copy it from the case") from err
-    except OSError as err:
-        if mode != "r":
-            raise
-        if not os.access(path, os.R_OK):
-            found, do = "a file that may not be read", "check permissions"
-            raise fault(path, found=found, expected="a NetCDF-4 file", do=do) from err
-        raise fault(
-            path,
-            found=f"a file that cannot be opened ({err})",
-            expected="a complete NetCDF-4 file",
-            do="it is truncated or of another format: copy it again from the model run",
-        ) from err
-    try:
-        yield OpenFile(path, file, transfer)
+        yield OpenFile(shown(path, block), file, transfer, block)
     except BaseException:
         # With a group not after an error: closing waits for the others, who may be waiting for this rank elsewhere.
         if group is None:

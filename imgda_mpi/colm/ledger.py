@@ -23,8 +23,8 @@ TERMS = {
 
 FLAGS = {
     "frozen_layer": "a layer was left alone because it is frozen or holds ice",
-    "at_lower_bound": "a layer came to residual water",
-    "at_upper_bound": "a layer came to porosity less ice",
+    "at_lower_bound": "the analysis brought a layer to residual water",
+    "at_upper_bound": "the analysis brought a layer to porosity less ice",
     "refused": "nothing is frozen, and all layers are at a bound: the surface moisture could not follow the increment",
     "aquifer_full": "the deficit of the aquifer store came to 0, and more was to go into it",
     "left_out": "a soil patch that holds what no soil can took no part",
@@ -34,11 +34,11 @@ COUNTED = {
     "frozen_layer": "frozen layers",
     "at_lower_bound": "a layer at its lower bound",
     "at_upper_bound": "a layer at its upper bound",
-    "refused": "all layers at a bound",
+    "refused": "an increment that bounds refused",
     "aquifer_full": "a full aquifer",
     "left_out": "a patch left out",
 }
-"""The flags in the words of the log."""
+"""The flags in the words of the log: bounds are those that the analysis has come to, not the background."""
 
 # A surface moisture that misses its target by more than this was refused water; less is rounding.
 _UNMET = 1e-9  # m3 m-3

@@ -94,8 +94,8 @@ class Colm202xCase:
         """See `ModelCase`."""
         files = self._files(start)
         with self._said_by():
-            _, names = list_files(files)
-        return [files.states / name for name in names]
+            found = list_files(files)
+        return [files.states / name for name in found.states]
 
     def prepare(self, folder: Path, began_with: Sequence[Path], start: datetime, end: datetime) -> Path:
         """See `ModelCase`."""
@@ -229,17 +229,21 @@ class Colm202xCase:
 
         Of the files of other sets (plant types, streets, rivers) damage shows when they are opened.
         """
+        of_all, stem = f"{self._files(end).stem}.nc", self._files(end).stem
         with opened(file) as state:
-            if not file.name.startswith(self._files(end).prefix):
+            if not file.name.startswith((f"{stem}_", of_all)):
                 return
-            n = state.length(WATER[0])
-            with opened(before) as first:
-                n_before = first.length(WATER[0])
+            blocks = state.blocks(WATER[0]) if file.name == of_all else [None]
+        for block in blocks:
+            with opened(file, block=block) as state, opened(before, block=block) as first:
+                n, n_before = state.length(WATER[0]), first.length(WATER[0])
                 if n != n_before:
                     do = "the model ran with other landdata, or did not write all of it: look at its log"
-                    raise fault(file, WATER[0], found=f"{n} patches", expected=f"{n_before} as in {before}", do=do)
+                    raise fault(
+                        state.path, WATER[0], found=f"{n} patches", expected=f"{n_before} as in {first.path}", do=do
+                    )
                 for name in WATER:
-                    check_water(file, name, _soil(state, name, n), partial(_soil, first, name, n))
+                    check_water(state.path, name, _soil(state, name, n), partial(_soil, first, name, n))
 
 
 def _soil(state: OpenFile, name: str, n_patch: int) -> FloatArray:

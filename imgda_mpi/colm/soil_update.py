@@ -90,8 +90,8 @@ class SoilUpdate:
         increment could be placed in other layers: their share in the surface layer differs from that in the column.
     applied : change of the column's liquid water, (n,) kg m-2
     unmet : increment minus achieved change of the surface moisture, (n,) m3 m-3
-    is_frozen, at_lower, at_upper : patches (n,) where a layer was withheld as frozen, or where a layer asked to lose
-        (gain) water has come to its lower (upper) bound
+    is_frozen, at_lower, at_upper : patches (n,) where a layer was withheld as frozen, or where the update has brought
+        a layer to its lower (upper) bound, at which it was not in the background
     """
 
     liquid: FloatArray
@@ -140,6 +140,7 @@ def update_soil(columns: SoilColumns, increment: FloatArray, weights: FloatArray
     liquid = np.where(movable, np.clip(shifted, lower, upper), columns.liquid)
 
     change = np.where(movable, liquid - columns.liquid, 0.0)
+    has_moved = movable & (liquid != columns.liquid)
     requested = wanted * weighted_sum(asked.astype(np.float64), _layer_mass)
     frozen = wanted * weighted_sum(withheld.astype(np.float64), _layer_mass)
     applied = weighted_sum(change, np.ones(N_SOIL))
@@ -151,8 +152,8 @@ def update_soil(columns: SoilColumns, increment: FloatArray, weights: FloatArray
         applied=applied,
         unmet=wanted - weighted_sum(change / _layer_mass, weights),
         is_frozen=withheld.any(axis=1),
-        at_lower=(movable & (liquid <= lower)).any(axis=1) & (wanted < 0),
-        at_upper=(movable & (liquid >= upper)).any(axis=1) & (wanted > 0),
+        at_lower=(has_moved & (liquid <= lower)).any(axis=1) & (wanted < 0),
+        at_upper=(has_moved & (liquid >= upper)).any(axis=1) & (wanted > 0),
     )
 
 

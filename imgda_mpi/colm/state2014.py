@@ -7,7 +7,7 @@ from itertools import accumulate
 from pathlib import Path
 
 from imgda_mpi.arrays import FloatArray
-from imgda_mpi.colm.fortran import MARKER, integers, reals, record_lengths
+from imgda_mpi.colm.fortran import read_records
 from imgda_mpi.faults import fault
 
 # Three integers (year, day of year, second), then for every variable its reals of all patches.
@@ -27,8 +27,8 @@ FIRST_REAL = dict(zip(WIDTHS, accumulate(WIDTHS.values(), initial=0), strict=Fal
 
 
 def state_byte(variable: str, n_patch: int) -> int:
-    """Where the reals of a variable begin."""
-    return MARKER + DATE_BYTES + 8 * FIRST_REAL[variable] * n_patch
+    """Where the reals of a variable begin in the record."""
+    return DATE_BYTES + 8 * FIRST_REAL[variable] * n_patch
 
 
 def state_values(path: Path, variable: str, n_patch: int) -> FloatArray:
@@ -39,7 +39,7 @@ def state_values(path: Path, variable: str, n_patch: int) -> FloatArray:
     InputError
     """
     width = WIDTHS[variable]
-    return reals(path, state_byte(variable, n_patch), n_patch * width).reshape(n_patch, width)
+    return read_records(path).reals(0, state_byte(variable, n_patch), n_patch * width).reshape(n_patch, width)
 
 
 def state_date(path: Path) -> tuple[int, int, int]:
@@ -49,7 +49,7 @@ def state_date(path: Path) -> tuple[int, int, int]:
     ------
     InputError
     """
-    year, day, second = (int(value) for value in integers(path, MARKER, 3))
+    year, day, second = (int(value) for value in read_records(path).integers(0, 0, 3))
     return year, day, second
 
 
@@ -60,7 +60,7 @@ def check_size(path: Path, n_patch: int) -> None:
     ------
     InputError
     """
-    lengths = record_lengths(path)
+    lengths = read_records(path).lengths
     expected = DATE_BYTES + 8 * STATE_REALS * n_patch
     if lengths != [expected]:
         n_found, rest = divmod(lengths[0] - DATE_BYTES, 8 * STATE_REALS) if len(lengths) == 1 else (0, 1)

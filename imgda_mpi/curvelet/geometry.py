@@ -12,6 +12,11 @@ from fractions import Fraction
 
 from imgda_mpi.grid import SMALLEST
 
+LEAST_ANGLES = 8
+
+WEDGES_OF_FREQUENCY = 4
+"""Wedges that have a frequency in their windows, at most: those of two scales and of neighbouring directions."""
+
 
 @dataclass(frozen=True)
 class Sector:
@@ -60,10 +65,10 @@ class Geometry:
             raise ValueError(f"shape={self.shape}: needs two sizes of at least {SMALLEST}")
         if self.n_scales < 2:
             raise ValueError(f"n_scales={self.n_scales}: needs at least 2, a coarse and a finest scale")
-        if self.n_angles < 8 or self.n_angles % 4:
+        if self.n_angles < LEAST_ANGLES or self.n_angles % 4:
             raise ValueError(
-                f"n_angles={self.n_angles}: needs a multiple of 4, at least 8: each side of the square of frequencies "
-                "is cut into n_angles/4 wedges, and a single wedge would meet its own alias"
+                f"n_angles={self.n_angles}: needs a multiple of 4, at least {LEAST_ANGLES}: each side of the square of "
+                "frequencies is cut into n_angles/4 wedges, and a single wedge would meet its own alias"
             )
         for name, given, known in (
             ("finest", self.finest, ("wavelets", "curvelets")),
@@ -71,6 +76,29 @@ class Geometry:
         ):
             if given not in known:
                 raise ValueError(f"{name}={given!r}: needs one of {known}")
+        # Before anything of so many is made.
+        most = max(self.shape).bit_length()
+        while most > 2 and self._most_angles(most) < min(self.n_angles, LEAST_ANGLES):
+            most -= 1
+        if self.n_scales > most:
+            raise ValueError(f"n_scales={self.n_scales}: needs at most {most}, beyond which wedges have no frequencies")
+        if self.n_angles > self._most_angles(self.n_scales):
+            raise ValueError(
+                f"n_angles={self.n_angles}: needs at most {self._most_angles(self.n_scales)} with "
+                f"n_scales={self.n_scales}, beyond which wedges have no frequencies"
+            )
+
+    def _most_angles(self, n_scales: int) -> int:
+        """Wedges at the second coarsest of so many scales, beyond which a scale has fewer frequencies than wedges.
+
+        A frequency is in the windows of a few wedges.
+        """
+        scales = range(2, n_scales + (self.finest == "curvelets"))
+        sizes = [math.prod(4 * n / (3 * 2 ** (n_scales - scale)) for n in self.shape) for scale in scales]
+        wedges = [
+            int(WEDGES_OF_FREQUENCY * size / 2) >> (scale - 1) // 2 for scale, size in zip(scales, sizes, strict=True)
+        ]
+        return min((2 * n // 4 * 4 for n in wedges), default=4 * max(self.shape))
 
     def is_real(self, scale: int) -> bool:
         """Whether the scale is one real array: the coarsest, and the finest where it is made of wavelets."""

@@ -9,13 +9,13 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from itertools import accumulate, pairwise
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
 from imgda_mpi.arrays import FloatArray
-from imgda_mpi.colm.fortran import MARKER, reals, record_lengths
+from imgda_mpi.colm.fortran import read_records
 from imgda_mpi.colm.soil_layers import N_SOIL
 from imgda_mpi.faults import fault
 from imgda_mpi.grid import Grid
@@ -41,10 +41,8 @@ class FluxFile:
     """A flux file; what is read of it is open for as long as that takes."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        lengths = record_lengths(path)
-        starts = accumulate((length + 2 * MARKER for length in lengths), initial=MARKER)
-        self._starts = list(starts)
+        self._records = read_records(path)
+        lengths = self._records.lengths
         if len(lengths) != N_RECORDS:
             found, expected = f"{len(lengths)} records", f"{N_RECORDS} records of a flux file of CoLM2014"
             raise fault(path, found=found, expected=expected, do=MEND)
@@ -73,7 +71,7 @@ class FluxFile:
         return self._read(RAIN, ny * nx).reshape(ny, nx)
 
     def _read(self, number: int, count: int) -> FloatArray:
-        values = reals(self._path, self._starts[number], count)
+        values = self._records.reals(number, 0, count)
         return np.where(np.isfinite(values) & (values > MISSING), values, np.nan)
 
 

@@ -11,11 +11,10 @@ import numpy as np
 
 from imgda_mpi.arrays import BoolArray, IntArray
 from imgda_mpi.colm import case_files, const2014
-from imgda_mpi.colm.fortran import integers
 from imgda_mpi.colm.land_cover import classification
 from imgda_mpi.colm.patches import PatchMap
 from imgda_mpi.columns.vegetation import COVERS, IGBP_OF_COMMUNITIES, IGBP_OF_USGS, classes
-from imgda_mpi.faults import fault, reading
+from imgda_mpi.faults import fault
 from imgda_mpi.grid import Grid
 
 log = logging.getLogger(__name__)
@@ -34,12 +33,7 @@ def covers_of_202x(grid: Grid, directory: Path, case: str, land_cover_year: int)
     InputError
         Where a file is missing or damaged, or the grid is not the case's.
     """
-    files = case_files.CaseFiles(directory, case, NO_TIME, land_cover_year)
-    with reading(files.landpatch):
-        blocks = sorted(path.stem.removeprefix("landpatch_") for path in files.landpatch.glob("landpatch_*.nc"))
-    if not blocks:
-        do = "give the output folder of the case, its name and its land_cover_year"
-        raise fault(files.landpatch, found="no landpatch_<block>.nc", expected="one for every block", do=do)
+    blocks, files = case_files.list_blocks(case_files.CaseFiles(directory, case, NO_TIME, land_cover_year))
     places = case_files.survey(files, blocks)
     sizes = {block: part.size for block, part in zip(blocks, places, strict=True)}
     patches = case_files.patch_map(files, sizes, np.concatenate(places))
@@ -52,9 +46,7 @@ def covers_of_202x(grid: Grid, directory: Path, case: str, land_cover_year: int)
 def covers_of_2014(grid: Grid, const_file: Path) -> dict[str, BoolArray]:
     """As `covers_of_202x`, from the constants of CoLM2014."""
     layout = const2014.const_layout(const_file)
-    patches = const2014.patch_map(const_file, layout)
-    of_patch = integers(const_file, layout.classes, layout.n_patch)
-    return _covers(grid, patches, of_patch, const_file, None)
+    return _covers(grid, const2014.patch_map(layout), layout.classes(), const_file, None)
 
 
 def _covers(

@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 
 from imgda_mpi.arrays import FloatArray
-from imgda_mpi.disk import no_such_file
 from imgda_mpi.faults import ImgdaError, fault
 from imgda_mpi.grid import Grid
 from imgda_mpi.histories.depths import weights_at, weights_of_layer
@@ -25,6 +24,7 @@ from imgda_mpi.observations.cf import POSSIBLE
 from imgda_mpi.observations.image import Layer
 from imgda_mpi.observations.masks import Mask
 from imgda_mpi.observations.times import without_time
+from imgda_mpi.paths import check_file
 
 GLDAS = {
     "SoilMoi0_10cm_inst": (0.0, 0.1),
@@ -296,8 +296,7 @@ def sample_file(pattern: Path, times: Sequence[datetime]) -> tuple[Path, datetim
     if not _fields(pattern):
         time = times[0] if times else datetime(2000, 1, 1, tzinfo=UTC)
         path = resolve(pattern, time)
-        if not path.is_file():
-            raise no_such_file(path, "a NetCDF file")
+        check_file(path, "a NetCDF file")
         return path, time
     for time in times:
         path = resolve(pattern, time)

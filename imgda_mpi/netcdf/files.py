@@ -3,20 +3,34 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import netCDF4
 
-from imgda_mpi.disk import no_such_file
-from imgda_mpi.faults import fault, reading
+from imgda_mpi.faults import LIBRARY, ImgdaError, fault, reading
+from imgda_mpi.netcdf import in_hdf5
+from imgda_mpi.paths import check_file
 
-in_library = partial(reading, found="a file that cannot be read", expected="a whole NetCDF file", do="fetch it again")
-"""`reading` around one call into the NetCDF library."""
+HDF_ERROR = -101
+"""With this number, whose message is no more than that, the library says that HDF5 has said why."""
+
+
+@contextmanager
+def in_library(path: Path, variable: str | None = None) -> Iterator[None]:
+    """`reading` around one call into the NetCDF library."""
+    said = {"found": "a file that cannot be read", "expected": "a whole NetCDF file", "do": "fetch it again"}
+    with reading(path, variable, **said, kinds=LIBRARY):
+        try:
+            yield
+        except RuntimeError as err:
+            if variable is None or "undefined filter" not in str(err):
+                raise
+            raise OSError(f"{err}: {in_hdf5.filters_of(path, variable)}") from err
 
 
 def resolve(path: Path | str, time: datetime) -> Path:
@@ -55,16 +69,28 @@ def resolve(path: Path | str, time: datetime) -> Path:
 @contextmanager
 def opened(path: Path) -> Iterator[netCDF4.Dataset]:
     """The open file; what is read from it goes through `in_library`."""
-    if not path.is_file():
-        raise no_such_file(path, "a NetCDF file")
+    check_file(path, "a NetCDF file")
     with in_library(path):
-        dataset = netCDF4.Dataset(path)
+        dataset = _open(path)
     try:
         _check_size(path, dataset)
         yield dataset
     finally:
         with in_library(path):
             dataset.close()
+
+
+def _open(path: Path) -> netCDF4.Dataset:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of variables of types that the library does not have
+            return netCDF4.Dataset(path)
+    except OSError as err:
+        if err.errno == HDF_ERROR:
+            in_hdf5.check_openable(path)
+        raise
+    except AttributeError as err:
+        raise OSError("one of its variables has a dimension that is not there") from err
 
 
 def _check_size(path: Path, dataset: netCDF4.Dataset) -> None:
@@ -76,6 +102,12 @@ def _check_size(path: Path, dataset: netCDF4.Dataset) -> None:
         size = path.stat().st_size
     if size < needed:
         raise fault(path, found=f"{size} bytes", expected=f"at least {needed} for its variables", do="fetch it again")
+
+
+def not_numbers(path: Path, name: str, found: str) -> ImgdaError:
+    """The error of a variable that is not of a numeric type of NetCDF."""
+    do = "name another variable, or write this one as float32 or float64"
+    return fault(path, name, found=f"type {found}", expected="numbers of a type that NetCDF has", do=do)
 
 
 def text_attribute(owner: netCDF4.Variable[Any] | netCDF4.Dataset, name: str) -> str:

@@ -9,10 +9,10 @@ import netCDF4
 import numpy as np
 
 from imgda_mpi.arrays import FloatArray
-from imgda_mpi.faults import fault
-from imgda_mpi.netcdf import limits
-from imgda_mpi.netcdf.files import in_library
+from imgda_mpi.netcdf import in_hdf5, limits
+from imgda_mpi.netcdf.files import in_library, not_numbers
 from imgda_mpi.netcdf.stored import Stored
+from imgda_mpi.netcdf.variables import full_name
 
 ATTRIBUTES = ("_FillValue", "missing_value", "scale_factor", "add_offset", "_Unsigned", *limits.NAMES)
 
@@ -28,9 +28,10 @@ def read_values(path: Path, variable: netCDF4.Variable[Any], index: Any = ...) -
     InputError
         Where the type is not numeric, an attribute cannot be applied, or the limits leave no value.
     """
-    if not np.issubdtype(variable.dtype, np.number):
-        raise fault(path, variable.name, found=f"type {variable.dtype}", expected="numbers", do="name another variable")
-    with in_library(path):
+    name = full_name(variable)
+    if not np.issubdtype(variable.dtype, np.number) or isinstance(variable.datatype, netCDF4.VLType):
+        raise not_numbers(path, name, in_hdf5.type_of(path, name) or str(variable.dtype))
+    with in_library(path, name):
         attributes = {
             name: np.atleast_1d(variable.getncattr(name)) for name in variable.ncattrs() if name in ATTRIBUTES
         }
@@ -45,7 +46,7 @@ def read_values(path: Path, variable: netCDF4.Variable[Any], index: Any = ...) -
     of_file = values.dtype
     if of_file.kind == "i" and str(attributes.get("_Unsigned", [""])[0]) in ("true", "True"):
         values = values.view(f"u{of_file.itemsize}")
-    stored = Stored(path, variable.name, values, of_file, attributes)
+    stored = Stored(path, name, values, of_file, attributes)
     unpacked = stored.unpacked()
     present = np.isfinite(unpacked) & ~stored.filled()
     valid = present & ~limits.beyond_limits(stored, unpacked, present)

@@ -10,6 +10,8 @@ from typing import Any
 import netCDF4
 
 from imgda_mpi.faults import fault
+from imgda_mpi.netcdf import in_hdf5
+from imgda_mpi.netcdf.files import not_numbers
 
 MANY = 20
 """Names that a message lists; of more of them it has the nearest ones."""
@@ -33,11 +35,14 @@ def find_variable(
     Raises
     ------
     InputError
-        Where there is none, with those that the file and its groups have.
+        Where there is none, with those that the file and its groups have, or it is of a type that is no number.
     """
     found = named(dataset, name)
     if found is not None:
         return found
+    stored = in_hdf5.type_of(path, name)
+    if stored is not None:  # the library passes over variables of types that it does not have
+        raise not_numbers(path, name, stored)
     every = list(_every(dataset))
     names = [full_name(one) for one in every if len(one.dimensions) > 1] or [full_name(one) for one in every]
     there = names

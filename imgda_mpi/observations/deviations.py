@@ -17,7 +17,7 @@ from imgda_mpi.faults import fault
 from imgda_mpi.grid import Grid
 from imgda_mpi.observations.read import say_remarks
 from imgda_mpi.parallel.failure import from_rank_0, same_fate
-from imgda_mpi.settings.fields import FieldFile
+from imgda_mpi.settings.fields import LEAST_DEVIATION, FieldFile
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +51,7 @@ class Deviation:
         Raises
         ------
         InputError
-            Where one of the cells has none that is positive, and at most 1.
+            Where one of the cells has none from `LEAST_DEVIATION` to 1.
         """
         if self.file is None or not isinstance(self.values, np.ndarray):
             return self.values
@@ -62,11 +62,11 @@ class Deviation:
             raise fault(
                 self.file,
                 self.variable,
-                found=f"no value on {int(lacking.sum()) - n_wrong} and one outside 0 to 1 on {n_wrong} of "
+                found=f"no value above 0 on {int(lacking.sum()) - n_wrong} and one outside 0 to 1 on {n_wrong} of "
                 f"{int(cells.sum())} cells where one is needed",
-                expected="a standard deviation in m3 m-3 there, above 0 and at most 1",
+                expected=f"a standard deviation in m3 m-3 there, {LEAST_DEVIATION:g} to 1",
                 do=("correct the units, or " if n_wrong else "")
-                + "fill the gaps in the file, or leave such cells out: of an observation by mask",
+                + "fill the gaps in the file (an observation may leave such pixels out by mask)",
             )
         # Elsewhere nothing is observed: any value serves, the mean keeps the variances alike.
         others = self.values[cells].mean() if cells.any() else 1.0
@@ -74,7 +74,7 @@ class Deviation:
 
 
 def _usable(values: FloatArray) -> BoolArray:
-    return np.asarray((values > 0) & (values <= 1))
+    return np.asarray((values >= LEAST_DEVIATION) & (values <= 1))
 
 
 def read_deviation(

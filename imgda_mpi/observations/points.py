@@ -12,6 +12,7 @@ import numpy as np
 from imgda_mpi.arrays import BoolArray, FloatArray
 from imgda_mpi.faults import fault
 from imgda_mpi.grid import Grid
+from imgda_mpi.netcdf.axes import NOISE
 from imgda_mpi.observations.binning import DIGITS, Binning, binning
 from imgda_mpi.observations.image import Layer, Source, sha256_of
 from imgda_mpi.observations.intervals import TOO_LONG, Interval
@@ -23,7 +24,7 @@ from imgda_mpi.observations.units import MOISTURE, overruled, to_volumetric
 # Lists of retrievals come without units. They are m3 m-3 where the values can be: those in percent are above 1.
 WITHOUT_UNITS = (-1.0, 1.0)  # m3 m-3; with room for noise
 
-RANGES = {"latitude": (-90.0, 90.0), "longitude": (-360.0, 360.0)}  # degrees
+RANGES = {"latitude": (-90.0 - NOISE, 90.0 + NOISE), "longitude": (-360.0, 360.0)}  # degrees
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,9 +139,10 @@ def point_list(
                 path,
                 name,
                 found=f"{int(beyond.sum())} of {beyond.size} points beyond, the first at {degrees[beyond][0]:g}",
-                expected=f"degrees within {low:g} to {high:g}, or no value where a point has no place",
+                expected=f"degrees within {low:.0f} to {high:.0f}, or no value where a point has no place",
                 do="correct the coordinate, or leave these points out of the file",
             )
+    latitude = np.clip(latitude, -90.0, 90.0)
     said = [*remarks, check_layer(path, variable, layer), overruled(units, stated)]
     if not units and not stated:
         gross_check(values, str(path), variable, WITHOUT_UNITS)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from imgda_mpi.console import columns
 from imgda_mpi.distributed.rectangle import choose_rectangle
+from imgda_mpi.parallel.memory import memory_of_machine
 from imgda_mpi.planning.case import Case
 from imgda_mpi.planning.diagonal import MembersCost
 from imgda_mpi.planning.full import FullCost
@@ -83,4 +84,4 @@ def warnings(costs: Sequence[Cost], needed: Sequence[float], memory: float | Non
 
 def memory_of_rank() -> float:
     """Bytes of this machine's memory for each of its cores."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / (os.cpu_count() or 1)
+    return memory_of_machine() / (os.cpu_count() or 1)

@@ -74,8 +74,8 @@ def _note(saved: SavedAnalysis, before: Scores, after: Scores) -> str:
             f"bias {change(before.bias, after.bias, '+.3f', '→')} {UNIT}"
         ).replace("-", MINUS)
         text += (
-            f" Background → analysis against the observation ({before.n_cells} cells, {FIT.replace(' ', chr(160))}): "
-            f"{scores}."
+            f" Background → analysis against the assimilated image ({before.n_cells} cells, "
+            f"{FIT.replace(' ', chr(160))}): {scores}."
         )
     if (np.isfinite(saved.background) & ~np.isfinite(saved.observation)).any():
         text += " White in (b): land without observation."

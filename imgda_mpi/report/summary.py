@@ -123,7 +123,7 @@ def _of_analysis(ran: Ran, material: Material) -> list[str]:
         f"{name} changes the soil moisture of 0-10 cm by {np.sqrt(np.mean(changed**2)):.3f} {UNIT} (root mean "
         f"square), {signed(changed.mean(), 4)} on average, at most by {np.abs(changed).max():.2f}."
     ]
-    references: list[tuple[str, str, FloatArray]] = [("the observation", FIT, saved.observation)]
+    references: list[tuple[str, str, FloatArray]] = [("the assimilated image", FIT, saved.observation)]
     if material.truth is not None:
         references.append(("the truth", INDEPENDENT, material.truth))
     for name, status, image in references:

@@ -116,13 +116,13 @@ def _numbers(saved: SavedAnalysis, boxes: Mapping[str, Box]) -> Numbers:
 
 
 def _scores(saved: SavedAnalysis, boxes: Mapping[str, Box]) -> Table:
-    """Of background and analysis against the observation."""
+    """Of background and analysis against the assimilated image."""
     lines: list[Sequence[str]] = [("region", "cells", "SCC", f"ubRMSE ({UNIT})", f"bias ({UNIT})")]
     for name, box in boxes.items():
         inside = np.where(cells_of(saved.grid, box), saved.observation, np.nan)
         before, after = before_and_after(saved.background, saved.analysis, inside)
         lines.append((name, str(before.n_cells), *_changes(before, after)))
-    return Table(f"Background → analysis against the observation, {FIT}", lines)
+    return Table(f"Background → analysis against the assimilated image, {FIT}", lines)
 
 
 def _changes(before: Scores, after: Scores) -> list[str]:

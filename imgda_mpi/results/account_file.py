@@ -14,10 +14,10 @@ import numpy as np
 
 from imgda_mpi.arrays import FloatArray, IntArray
 from imgda_mpi.colm.ledger import TERMS
-from imgda_mpi.disk import no_such_file
 from imgda_mpi.distributed.wedge_statistics import OF_WEDGES, WedgeStatistics
 from imgda_mpi.faults import reading, understanding
 from imgda_mpi.numerics.problem import Fact
+from imgda_mpi.paths import check_file
 
 NO_SOURCE = "none"
 """Of an analysis without an observation."""
@@ -94,8 +94,7 @@ def read_account(path: Path) -> Account:
     InputError
         Where the file is missing, damaged, or no diagnostics file.
     """
-    if not path.is_file():
-        raise no_such_file(path, "a diagnostics file")
+    check_file(path, "a diagnostics file")
     # Without the NetCDF library, which reads what describes all images first: a run has hundreds of these files.
     with understanding(path, EXPECTED, DO):
         with reading(path, found="a file that cannot be read", expected=EXPECTED, do=DO), h5py.File(path) as file:

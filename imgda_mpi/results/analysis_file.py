@@ -331,20 +331,45 @@ def _read_wedges(path: Path, file: netCDF4.Dataset) -> WedgeStatistics:
     return WedgeStatistics(scale, wedge, values)
 
 
-def read_truth(path: Path, saved: SavedAnalysis) -> FloatArray:
-    """The image ``soil_moisture`` of a CF NetCDF file, (ny, nx) m3 m-3, on the grid and at the time of the analysis.
+@dataclass(frozen=True)
+class TruthFile:
+    """A CF NetCDF file with the true image.
 
-    The file's time nearest to it is taken, or a file without time.
+    Parameters
+    ----------
+    path
+    variable : of soil moisture
+    layer : top and bottom of the one to take, m; the only one where None
+    time : of the image to take, with a time zone; that of the analysis where None
+    """
+
+    path: Path
+    variable: str = "soil_moisture"
+    layer: tuple[float, float] | None = None
+    time: datetime | None = None
+
+
+def read_truth(truth: TruthFile, saved: SavedAnalysis) -> FloatArray:
+    """The true image, (ny, nx) m3 m-3, on the grid of an analysis.
+
+    The file's time nearest to the one wanted is taken, or a file without time.
 
     Raises
     ------
     InputError
-        Where the file is missing or damaged, its units are not volumetric, its grid is another one, or its time is more
-        than `TRUTH_TIME` away.
+        Where the file is missing or damaged, has no such variable, layer or time within `TRUTH_TIME`, its units are no
+        moisture's, or its grid is another one.
     """
-    source = read_source(path, saved.time, "soil_moisture", max_time_offset=TRUTH_TIME, needs_time=False)
-    say_remarks(str(path), source.remarks)
-    _check_grid(path, "soil_moisture", source.grid, saved.grid)
+    source = read_source(
+        truth.path,
+        truth.time or saved.time,
+        truth.variable,
+        layer=truth.layer,
+        max_time_offset=TRUTH_TIME,
+        needs_time=truth.time is not None,
+    )
+    say_remarks(str(truth.path), source.remarks)
+    _check_grid(truth.path, truth.variable, source.grid, saved.grid)
     return source.values
 
 

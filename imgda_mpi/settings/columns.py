@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from imgda_mpi.settings.fields import FilePath, FilePattern, Instant, Number, Section, key
 from imgda_mpi.settings.model import Colm202x
+
+LONGEST = timedelta(days=36525)
+"""Run of soil columns: a hundred years."""
 
 Points = tuple[Annotated[tuple[Number, Number], Field(strict=False)], ...]
 POINTS = "Latitude and longitude of points whose profiles the history has, as [[35.0, 104.2]]: those of their cells"
@@ -109,4 +113,11 @@ class ColumnsRun(Section):
                 f"[run] end = {self.run.end:%Y-%m-%dT%H:%M:%SZ}: needs a time after [model] time = "
                 f"{self.model.time:%Y-%m-%dT%H:%M:%SZ}"
             )
+        check_length(self.model.time, self.run.end, "[run] end")
         return self
+
+
+def check_length(start: datetime, end: datetime, name: str) -> None:
+    """Refuse, by a ValueError, a run of soil columns that would not end in anybody's time."""
+    if end - start > LONGEST:
+        raise ValueError(f"{name} = {end:%Y-%m-%dT%H:%M:%SZ}: needs a time within a hundred years from the start")

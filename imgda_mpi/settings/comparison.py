@@ -10,10 +10,22 @@ from pydantic import Discriminator, Field, Tag, model_validator
 
 from imgda_mpi.settings.analysis import Curvelet, Output
 from imgda_mpi.settings.features import OF_CELLS, FeatureFiles, check_use
-from imgda_mpi.settings.fields import Depths, Duration, FilePattern, Instant, Number, Positive, Section, key, units_key
+from imgda_mpi.settings.fields import (
+    LEAST_DEVIATION,
+    Depths,
+    DeviationNumber,
+    Duration,
+    FilePattern,
+    Instant,
+    Number,
+    Positive,
+    Section,
+    key,
+    units_key,
+)
 from imgda_mpi.settings.methods import ComparedMethod, MethodSettings, OfMembers
 from imgda_mpi.settings.observations import AnyObservation, NoiseEstimate, OfImages
-from imgda_mpi.settings.series import AnyGrid, ManyTimes, all_times, check_images, check_times
+from imgda_mpi.settings.series import MOST_ROWS, AnyGrid, ManyTimes, all_times, check_images, check_times
 from imgda_mpi.settings.stations import OfStations
 
 Lengths = Annotated[tuple[Positive, ...], Field(strict=False, min_length=1)]
@@ -24,7 +36,7 @@ class Noise(Section):
     """Noise of the draws that is coherent; noise = 0.1 is white noise alone."""
 
     white: float = key("Standard deviation of its white part", "m3 m-3", example="0.04", ge=0, le=1)
-    red: float = key("Standard deviation of its coherent part", "m3 m-3", example="0.08", gt=0, le=1)
+    red: float = key("Standard deviation of its coherent part", "m3 m-3", example="0.08", ge=LEAST_DEVIATION, le=1)
     length: Positive = key("Distance at which the correlation of the coherent part is 1/e", "cells", default=2.0)
     boxes: Annotated[tuple[Box, ...], Field(strict=False)] = key(
         "Where the coherent part is: [[south, north, west, east], ...] (default: everywhere)", "degrees", default=()
@@ -39,7 +51,7 @@ class Noise(Section):
 
 
 AnyNoise = Annotated[
-    Annotated[float, Field(gt=0, le=1), Tag("number")] | Annotated[Noise, Tag("section")],
+    DeviationNumber | Annotated[Noise, Tag("section")],
     Discriminator(lambda value: "section" if isinstance(value, dict | Noise) else "number"),
 ]
 AnyJudge = Annotated[OfImages | OfStations, Field(discriminator="kind")]
@@ -49,9 +61,11 @@ class Swaths(Section):
     """Which pixels are observed: column i of row j where (i + floor(slope j)) mod period < width."""
 
     kind: Literal["full", "swaths"] = key("full (all land) or swaths", default="full")
-    period: int = key("Columns from swath to swath", default=22, ge=1)
-    width: int = key("Columns of a swath", default=9, ge=1)
-    slope: float = key("Columns that a swath moves to the left from row to row", default=0.35, allow_inf_nan=False)
+    period: int = key("Columns from swath to swath", default=22, ge=1, le=MOST_ROWS)
+    width: int = key("Columns of a swath", default=9, ge=1, le=MOST_ROWS)
+    slope: float = key(
+        "Columns that a swath moves to the left from row to row", default=0.35, ge=-MOST_ROWS, le=MOST_ROWS
+    )
 
     @model_validator(mode="after")
     def _with_gaps(self) -> Swaths:
@@ -140,7 +154,7 @@ class Comparison(Section):
         default=None,
         example="0.1",
     )
-    seeds: int = key("Draws of the noise, for each time and truth", default=10, ge=1)
+    seeds: int = key("Draws of the noise, for each time and truth", default=10, ge=1, le=100_000)
     grid: AnyGrid = key(
         'Rows and columns of the global grid, or "background" for the grid of its file', default=(128, 256)
     )

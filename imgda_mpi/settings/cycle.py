@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 
 from imgda_mpi.settings import analysis
 from imgda_mpi.settings.analysis import Curvelet, Parallel, Settings, Soil
-from imgda_mpi.settings.columns import POINTS, AnyWeather, Points
+from imgda_mpi.settings.columns import POINTS, AnyWeather, Points, check_length
 from imgda_mpi.settings.features import OF_CELLS, FeatureFiles, check_use
 from imgda_mpi.settings.fields import Duration, FilePath, Instant, Section, key
 from imgda_mpi.settings.methods import DEFAULT_METHOD, AnyMethod, OfMembers
@@ -30,6 +30,9 @@ NOT_DECIDING = (
     "model.environment",
 )
 """Keys that may differ between two jobs of one run."""
+
+
+MOST_WINDOWS = 1_000_000
 
 
 class Cycling(Section):
@@ -93,9 +96,7 @@ class RunOfColm202x(ByCommand):
     @model_validator(mode="after")
     def _names_the_namelist(self) -> RunOfColm202x:
         if "{namelist}" not in self.command:
-            raise ValueError(
-                f"[model] command = {self.command!r}: needs {{namelist}} where the model is told its namelist"
-            )
+            raise ValueError(f"command = {self.command!r}: needs {{namelist}} where the model is told its namelist")
         return self
 
 
@@ -115,9 +116,7 @@ class RunOfColm2014(ByCommand):
     @model_validator(mode="after")
     def _reads_its_input(self) -> RunOfColm2014:
         if "{namelist}" in self.command or "<" in self.command:
-            raise ValueError(
-                f"[model] command = {self.command!r}: the model is given its namelist as input: leave that out"
-            )
+            raise ValueError(f"command = {self.command!r}: the model is given its namelist as input: leave that out")
         return self
 
 
@@ -170,6 +169,8 @@ class CycleRun(Section):
     def _times(self) -> CycleRun:
         times = ("start", "first_analysis", "last_analysis", "end")
         check_times(self.cycle, times, ("window", "stop_every", "keep_every"))
+        if self.model.kind == "columns":
+            check_length(self.cycle.start, self.cycle.end, "[cycle] end")
         return self
 
     @model_validator(mode="after")
@@ -209,6 +210,11 @@ def check_times(cycle: Section, names: Sequence[str], lengths: Sequence[str]) ->
     for name in lengths:
         if (length := getattr(cycle, name)) is not None and length % timedelta(hours=1):
             raise ValueError(f"[cycle] {name}: needs whole hours")
+    for length in (one for one in lengths if one != "keep_every" and getattr(cycle, one) is not None):
+        if (times["end"] - times[names[0]]) / getattr(cycle, length) > MOST_WINDOWS:
+            raise ValueError(
+                f"[cycle] {length}: more than {MOST_WINDOWS} windows: take a longer one, or an earlier end"
+            )
     if (times["last_analysis"] - times["first_analysis"]) % getattr(cycle, lengths[0]):
         raise ValueError("[cycle] last_analysis: is not a whole number of windows after first_analysis")
 

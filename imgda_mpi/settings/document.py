@@ -22,10 +22,14 @@ STARTING = ("model", "observation", "errors", "output")
 
 def documented(kind: type[Section]) -> str:
     """Every key with its documentation, unit and default, in the form of a settings file."""
+    from imgda_mpi.settings.verbs import KINDS  # those of every verb
+
+    others = ", ".join(verb for verb, other in KINDS.items() if other is not kind)
     lines = [
         "# Settings of imgda_mpi. A key that is commented out shows its default, or an example where the text says",
         "# what is done without it; the others must be given.",
         "# Of two sections of one name choose one. Paths are relative to this file; times without a zone are UTC.",
+        f"# `imgda_mpi settings VERB` prints those of other verbs: {others}.",
     ]
     tables: list[str] = []
     for name, field in kind.model_fields.items():

@@ -19,7 +19,7 @@ from pydantic import (
     ValidationInfo,
 )
 
-from imgda_mpi.disk import UTF_8, is_sayable
+from imgda_mpi.paths import UTF_8, is_sayable
 
 
 def _utc(value: datetime) -> datetime:
@@ -57,6 +57,8 @@ def _sayable(path: Path) -> Path:
 
 
 def _home(path: Path) -> Path:
+    if "\0" in str(path):
+        raise ValueError("no path has a character of number 0: remove it")
     try:
         return path.expanduser()
     except RuntimeError as err:
@@ -189,7 +191,11 @@ class FieldFile(Section):
         return f"{self.file.name}:{self.variable}"
 
 
+LEAST_DEVIATION = 1e-6
+"""Least standard deviation of errors of soil moisture, m3 m-3: far below any instrument, and its square is a number."""
+
+DeviationNumber = Annotated[float, Field(ge=LEAST_DEVIATION, le=1), Tag("number")]
 StandardDeviation = Annotated[
-    Annotated[float, Field(gt=0, le=1), Tag("number")] | Annotated[FieldFile, Tag("field")],
+    DeviationNumber | Annotated[FieldFile, Tag("field")],
     Discriminator(lambda value: "field" if isinstance(value, dict | FieldFile) else "number"),
 ]

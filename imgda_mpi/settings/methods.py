@@ -134,7 +134,9 @@ class PaperSettings(White):
     """Curvelet coefficients with white errors from perturbed members (Bai et al. 2026)."""
 
     kind: Literal["paper"] = key("Name of the method", default="paper")
-    n_members: int = key("Perturbed members for the background and as many for the observation", default=50, ge=2)
+    n_members: int = key(
+        "Perturbed members for the background and as many for the observation", default=50, ge=2, le=100_000
+    )
 
 
 class AnalyticSettings(White):

@@ -13,7 +13,9 @@ from imgda_mpi.settings.observations import Cf, Observation, Points
 
 MOST_TIMES = 100_000
 
-Size = Annotated[int, Field(strict=True, ge=2)]
+MOST_ROWS = 1_000_000  # of a grid, and columns
+
+Size = Annotated[int, Field(strict=True, ge=2, le=MOST_ROWS)]
 
 
 class TimeRange(Section):

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from imgda_mpi.settings.columns import check_length
 from imgda_mpi.settings.cycle import CycleRun, check_times
 from imgda_mpi.settings.fields import Duration, FilePath, Instant, Positive, Section, key
 from imgda_mpi.settings.methods import AnyMethod, NothingSettings, OfMembers
@@ -137,6 +138,7 @@ class Twin(Section):
     @model_validator(mode="after")
     def _times(self) -> Twin:
         check_times(self.cycle, ("first_analysis", "last_analysis", "end"), ("window",))
+        check_length(self.cycle.first_analysis, self.cycle.end, "[cycle] end")
         if self.cycle.window % BETWEEN_IMAGES:
             raise ValueError("[cycle] window: there are images every three hours: needs a multiple of that")
         return self

@@ -8,8 +8,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from imgda_mpi.disk import no_such_file
-from imgda_mpi.faults import ConfigError, fault
+from imgda_mpi.faults import ConfigError, fault, reading
+from imgda_mpi.paths import check_file
 
 
 def parquet_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
@@ -22,8 +22,7 @@ def parquet_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     ConfigError
         Where the package pyarrow is missing.
     """
-    if not path.is_file():
-        raise no_such_file(path, "a table in parquet")
+    check_file(path, "a table in parquet")
     try:
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -35,22 +34,18 @@ def parquet_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
             do=f"install it where imgda_mpi is: {sys.executable} -m pip install pyarrow, or give a table in CSV",
             kind=ConfigError,
         ) from err
-    try:
-        with pq.ParquetFile(path) as file:
-            yield 1, list(file.schema_arrow.names)
-            line = 1
-            for batch in file.iter_batches():
-                columns = [_texts(column, pa) for column in batch.columns]
-                for fields in zip(*columns, strict=True):
-                    line += 1
-                    yield line, list(fields)
-    except (OSError, pa.ArrowException) as err:
-        raise fault(
-            path,
-            found=f"what cannot be read ({err})",
-            expected="a table in parquet",
-            do="check permissions, or fetch it again: it may be damaged",
-        ) from err
+    do = "check permissions, or fetch it again: it may be damaged"
+    with (
+        reading(path, expected="a table in parquet", do=do, kinds=(OSError, pa.ArrowException)),
+        pq.ParquetFile(path) as file,
+    ):
+        yield 1, list(file.schema_arrow.names)
+        line = 1
+        for batch in file.iter_batches():
+            columns = [_texts(column, pa) for column in batch.columns]
+            for fields in zip(*columns, strict=True):
+                line += 1
+                yield line, list(fields)
 
 
 def _texts(column: Any, pa: Any) -> list[str]:

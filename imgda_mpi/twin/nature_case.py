@@ -72,7 +72,7 @@ def write_nature_case(files: CaseFiles, directory: Path, start: OtherStart) -> N
     OutputError
     """
     check_texture(files)
-    blocks, states = list_files(files)
+    blocks, states, _ = list_files(files)
     nature = CaseFiles(directory, files.case, files.time, files.land_cover_year)
     with writing(directory):
         nature.states.mkdir(parents=True)
@@ -110,7 +110,12 @@ def check_texture(files: CaseFiles) -> None:
     InputError
         Where a variable is missing, or cannot be what it should in soil.
     """
-    for block in list_files(files)[0]:
+    there = list_files(files)
+    if there.files.in_one_file:
+        found, expected = "a case in one file for all blocks", "files of blocks, of which those of a nature are made"
+        do = "use a case of a model built without VectorInOneFileS and VectorInOneFileP"
+        raise fault(files.states, found=found, expected=expected, do=do)
+    for block in there.blocks:
         path = files.const(block)
         with reading(path), Dataset(path) as const:
             lacking = [name for name in (*TEXTURE, *HYDRAULICS) if name not in const.variables]

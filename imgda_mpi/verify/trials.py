@@ -94,6 +94,11 @@ class Trials:
     estimate: bool
     features: Groups = field(default_factory=dict)
 
+    @property
+    def n_trials(self) -> int:
+        """How many there are."""
+        return self.n_seeds * sum(max(1, len(case.truths)) for case in self.cases)
+
     @cached_property
     def keys(self) -> list[Key]:
         """Of all trials."""

@@ -35,7 +35,7 @@ class Analysed:
     ----------
     directory : of the result
     files : the analysed restart, and its mark where that is a file of its own
-    scores : of background and analysis against the observation that was assimilated; None without one
+    scores : of background and analysis against the assimilated image; None without one
     transform : the one that was used; None for methods without one
     liquid, aquifer : of the own patches in the analysed restart, (n_own, 10) kg m-2 and (n_own,) mm
     mark : of the analysed restart; None where it has that of before, or none
@@ -82,7 +82,8 @@ def analyse(
     if updated.ledger is not None:
         from imgda_mpi.workflow.doubts import doubts  # on the one rank that has the ledger
 
-        for doubt in doubts(increment, problem.innovation, updated.ledger):
+        inflation = settings.method.values().get("inflation")
+        for doubt in doubts(increment, problem.innovation, updated.ledger, inflation):
             log.warning(doubt)
     in_force, final = settings.model_dump_json(), settings.output.directory
     with new_directory(final, comm) as directory:
@@ -119,7 +120,7 @@ def analyse(
     if prepared.observation is not None:
         scores = before_and_after(problem.background, updated.image, prepared.observation.values)
         if scores[0].n_cells > 0:
-            log.info("against the observation: %s", score_line(*scores))
+            log.info("against the assimilated image: %s", score_line(*scores))
     return Analysed(
         directory=final,
         files=[final / file.relative_to(directory) for file in written],

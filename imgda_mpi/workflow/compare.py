@@ -126,10 +126,10 @@ def prepare_comparison(settings: Comparison, stages: Stages, comm: MPI.Intracomm
             given = [read_fields(section.values(), inputs.grid, first, land, comm) for _, section in tried]
         n_cells = round(np.mean([np.count_nonzero(case.land) for case in trials.cases]))
         times = f", {len(trials.cases)} times" if len(trials.cases) > 1 else ""
-        stages.say(f"{n_cells} cells{times}, {len(trials.keys)} draws")
+        stages.say(f"{n_cells} cells{times}, {trials.n_trials} draws")
     # Of the first draw the images are written twice; of all others there are scores alone.
-    room = 16 * (len(tried) + 10) * math.prod(inputs.grid.shape) + 2000 * len(tried) * len(trials.keys) + 10**6
-    with settled_by("[output]"):
+    room = 16 * (len(tried) + 10) * math.prod(inputs.grid.shape) + 2000 * len(tried) * trials.n_trials + 10**6
+    with settled_by("[output], seeds"):
         check_output(settings.output.directory, lambda: room, comm)
     with stages.stage("transform"), settled_by("[curvelet]"):
         kinds = {True, *(scales_by_size(section.kind) for _, section in tried if needs_transform(section.kind))}
@@ -203,7 +203,7 @@ def check_common_cells(settings: Comparison, trials: Trials) -> None:
 def run_trials(compared: Compared, numbers: list[int], *, speaks: bool) -> None:
     """Run all methods on some trials on this rank alone, and keep what they came to."""
     experiment = Experiment(compared.methods, compared.transform, compared.inputs.cells, MPI.COMM_SELF)
-    for number in progress(numbers, "draws", speaks=speaks):
+    for number in progress(numbers, "methods", speaks=speaks, unit="draws of a rank"):
         compared.kept.put(number, experiment.run(compared.trials.trial(number), keep_images=number == 0))
 
 

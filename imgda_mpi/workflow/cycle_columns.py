@@ -97,7 +97,7 @@ class ColumnsRunner:
         """Files of the restart that the run starts from."""
         files = CaseFiles(self.case.directory, self.case.case, self.settings.cycle.start, self.case.land_cover_year)
         with settled_by("[model], [cycle] start"):
-            return from_rank_0(self.comm, lambda: [files.states / name for name in list_files(files)[1]])
+            return from_rank_0(self.comm, lambda: [files.states / name for name in list_files(files).states])
 
     def set_of(self, files: Sequence[Path]) -> FileSet:
         """The set that some files are, each of which is read once: what was written is known. Collective."""

@@ -10,19 +10,26 @@ from imgda_mpi.methods.method import Increment
 from imgda_mpi.numerics.problem import Observations
 
 OFF = 2.0  # factor between two standard deviations that are to be the same
+SPREAD = 2.0  # factor between two variances of members that are to be the same
 BIASED = 2.0  # expected errors of a mean
 COHERENT = 3.0  # times the power that the other scales let expect
 REFUSED = 0.1  # of the water of an increment
 
 
-def doubts(increment: Increment, innovation: Observations, ledger: WaterLedger) -> list[str]:
-    """What is doubtful of an analysis. Not collective: on rank 0, which has the statistics of wedges and the ledger."""
+def doubts(
+    increment: Increment, innovation: Observations, ledger: WaterLedger, inflation: float | str | None = None
+) -> list[str]:
+    """What is doubtful of an analysis. Not collective: on rank 0, which has the statistics of wedges and the ledger.
+
+    ``inflation`` is the factor of the members' variance of the settings, None for methods that know none.
+    """
     facts = {name: fact.value for name, fact in increment.facts.items()}
     if not innovation.observed.any():
         return []
     return [
         *_of_observation_errors(facts, float(np.sqrt(innovation.noise_power / np.count_nonzero(innovation.observed)))),
         *_of_consistency(facts),
+        *([] if inflation is None or isinstance(inflation, str) else _of_inflation(facts, inflation)),
         *_of_scales(increment.wedges),
         *_of_bounds(ledger),
     ]
@@ -75,6 +82,20 @@ def _of_consistency(facts: dict[str, float]) -> list[str]:
             "correct [errors] observation or, where there are members, their inflation"
         )
     return said
+
+
+def _of_inflation(facts: dict[str, float], inflation: float) -> list[str]:
+    """Where the innovation asks for another variance of the members than the settings."""
+    asked = facts.get("inflation_by_innovation", np.nan)
+    error = facts.get("inflation_by_innovation_standard_error", np.nan)
+    if np.isnan(asked) or 1 / SPREAD <= asked / inflation <= SPREAD or abs(asked - inflation) <= BIASED * error:
+        return []
+    differ = "too little" if asked > inflation else "too much"
+    return [
+        f"the innovation asks for {asked:.2f}+-{error:.2f} times the members' variance, [method] inflation = "
+        f'{inflation:g}: the members differ {differ}; set inflation = "innovation" or a number, or correct [errors] '
+        "observation"
+    ]
 
 
 def _of_scales(wedges: WedgeStatistics | None) -> list[str]:

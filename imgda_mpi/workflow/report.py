@@ -37,6 +37,7 @@ from imgda_mpi.report.station_maps import station_maps_section
 from imgda_mpi.report.summary import summary_section
 from imgda_mpi.report.water import water_section
 from imgda_mpi.report.zoom_maps import zooms_section
+from imgda_mpi.results.analysis_file import TruthFile
 from imgda_mpi.workflow.report_material import open_material
 from imgda_mpi.workflow.report_tables import tables_of
 
@@ -70,7 +71,7 @@ PARTS: Sequence[Part[Material]] = (
 """Of the page, in its order."""
 
 
-def report(folders: Sequence[Path], wanted: Wanted, truth: Path | None = None, output: Path | None = None) -> str:
+def report(folders: Sequence[Path], wanted: Wanted, truth: TruthFile | None = None, output: Path | None = None) -> str:
     """Write a page of what output folders hold, with its pictures and the numbers behind them; returns the tables.
 
     Not collective; nothing is computed that takes long.
@@ -80,8 +81,8 @@ def report(folders: Sequence[Path], wanted: Wanted, truth: Path | None = None, o
     folders : output folders of an analysis, a comparison, a verification, runs or a twin experiment; of several runs
         the one without analyses is what the others are held beside
     wanted : what is shown
-    truth : CF NetCDF file with the true image ``soil_moisture`` on the same grid, at the time of the analysis or
-        without time, where it is known: scores are then also against it; only of one analysis alone
+    truth : the true image on the same grid, where it is known: scores are then also against it; only of one analysis
+        alone
     output : folder of the page, the first of ``folders`` if None
 
     Raises

@@ -23,7 +23,7 @@ from imgda_mpi.histories.run import open_run_folder
 from imgda_mpi.report.material import Beside, Curves, Material, Ran, Wanted
 from imgda_mpi.report.theme import UNIT
 from imgda_mpi.report.twin_table import twin_table
-from imgda_mpi.results.analysis_file import DIAGNOSTICS, read_analysis, read_innovation, read_truth
+from imgda_mpi.results.analysis_file import DIAGNOSTICS, TruthFile, read_analysis, read_innovation, read_truth
 from imgda_mpi.results.comparison_file import SavedComparison, read_comparison
 from imgda_mpi.results.field_scores_file import FieldScores, read_field_scores
 from imgda_mpi.results.innovations_file import read_innovations
@@ -87,7 +87,7 @@ class _Found:
         return [one for one in every if one is not None]
 
 
-def open_material(folders: Sequence[Path], wanted: Wanted, truth: Path | None) -> Material:
+def open_material(folders: Sequence[Path], wanted: Wanted, truth: TruthFile | None) -> Material:
     """Open folders of analyses, runs, twin experiments, comparisons and verifications. Not collective.
 
     Histories and images are opened where they are looked at.
@@ -105,7 +105,7 @@ def open_material(folders: Sequence[Path], wanted: Wanted, truth: Path | None) -
     runs = _named(found.runs)
     if truth is not None and (len(runs) != 1 or runs[0].run is not None):
         what = found.kinds[0] if len(folders) == 1 else f"{len(folders)} folders"
-        raise ConfigError(f"--truth {truth}: is for one analysis alone, and not for {what}; leave it out")
+        raise ConfigError(f"--truth {truth.path}: is for one analysis alone, and not for {what}; leave it out")
     image = None
     if truth is not None:
         with settled_by("--truth"):

@@ -29,10 +29,10 @@ def tables_of(material: Material) -> str:
 
 
 def _scores(ran: Ran, material: Material) -> str:
-    """Of an analysis alone, against the observation, and the truth where it is known."""
+    """Of an analysis alone, against the assimilated image, and the truth where it is known."""
     saved = read_analysis(ran.analyses[0] / DIAGNOSTICS)
     rows: dict[str, tuple[FloatArray, FloatArray, FloatArray]] = {
-        "observation": (saved.background, saved.analysis, saved.observation)
+        "assimilated": (saved.background, saved.analysis, saved.observation)
     }
     if material.truth is not None:
         rows["withheld truth"] = saved.background, saved.analysis, material.truth

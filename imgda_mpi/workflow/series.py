@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,6 +13,7 @@ from imgda_mpi.grid import Grid, global_grid
 from imgda_mpi.netcdf import resolve
 from imgda_mpi.observations.image import ObservedImage
 from imgda_mpi.observations.read import load_image
+from imgda_mpi.parallel.memory import memory_of_machine
 from imgda_mpi.settings.comparison import MembersInFile
 from imgda_mpi.settings.observations import Cf, OfImages
 
@@ -58,15 +60,29 @@ def times_with_files(sections: Sections, asked: Sequence[datetime], *, several: 
     return there, len(asked) - len(there)
 
 
+IMAGES = 3  # that are in memory together, at least
+
+
 def grid_at(wanted: tuple[int, int] | str, sections: Sections, time: datetime) -> Grid:
     """The global grid of so many rows and columns, or else that of the first section's file. On rank 0.
 
     Raises
     ------
+    ConfigError
+        Where images of so many cells do not fit into the memory of the machine.
     InputError
         Where the file has no grid.
     """
     if not isinstance(wanted, str):
+        needed, there = 8 * IMAGES * math.prod(wanted), memory_of_machine()
+        if needed > there:
+            raise fault(
+                f"grid = {list(wanted)}",
+                found=f"images that need {needed / 1e9:.0f} GB at least",
+                expected=f"less than the {there / 1e9:.0f} GB of memory that this machine has",
+                do="take fewer rows and columns",
+                kind=ConfigError,
+            )
         return global_grid(wanted)
     from imgda_mpi.observations.cf import grid_of
     from imgda_mpi.observations.gldas import SURFACE_VARIABLE

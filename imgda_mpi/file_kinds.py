@@ -1,0 +1,162 @@
+"""What a file is that cannot be read as what it should be, and what the user can do about it.
+
+By its first bytes, and by what the system or a file library says of it.
+"""
+
+from __future__ import annotations
+
+import errno
+import gzip
+import re
+import zlib
+from pathlib import Path
+from typing import NamedTuple
+
+HEAD = 2048  # bytes that are looked at
+SHOWN = 60  # characters of a text
+
+NETCDF_4, CLASSIC, GZIP = b"\x89HDF\r\n\x1a\n", b"CDF", b"\x1f\x8b"
+
+
+class Kind(NamedTuple):
+    """What a file is, and what to do about it; what was expected where that is not the file itself."""
+
+    found: str
+    do: str
+    expected: str | None = None
+
+
+TO_NETCDF = "convert it to NetCDF, for example with"
+AGAIN = "it has not come whole: fetch or copy it again"
+SERVER = "it may be what a server says in place of the file: look into it, and fetch the file with your login"
+
+SIGNATURES = {
+    b"PK\x03\x04": Kind("a zip archive", "unpack it with unzip, and name the file that comes out"),
+    GZIP: Kind("a file compressed with gzip", "unpack it with gunzip"),
+    b"\x1f\x9d": Kind("a file compressed with compress", "unpack it with uncompress"),
+    b"BZh": Kind("a file compressed with bzip2", "unpack it with bunzip2"),
+    b"\xfd7zXZ\x00": Kind("a file compressed with xz", "unpack it with unxz"),
+    b"\x28\xb5\x2f\xfd": Kind("a file compressed with zstd", "unpack it with unzstd"),
+    b"\x04\x22\x4d\x18": Kind("a file compressed with lz4", "unpack it with unlz4"),
+    b"7z\xbc\xaf\x27\x1c": Kind("a 7z archive", "unpack it with 7z x, and name the file that comes out"),
+    b"Rar!": Kind("a rar archive", "unpack it with unrar, and name the file that comes out"),
+    b"GRIB": Kind("a GRIB file", f"{TO_NETCDF} grib_to_netcdf of ecCodes, or cdo -f nc4 copy"),
+    b"BUFR": Kind("a BUFR file", "write what is in it as NetCDF or a table, for example with bufr_dump of ecCodes"),
+    b"\x0e\x03\x13\x01": Kind("an HDF4 file (HDF-EOS2)", f"{TO_NETCDF} h4tonccf_nc4, or gdal_translate -of netCDF"),
+    b"II*\x00": Kind("a TIFF image (GeoTIFF)", f"{TO_NETCDF} gdal_translate -of netCDF"),
+    b"MM\x00*": Kind("a TIFF image (GeoTIFF)", f"{TO_NETCDF} gdal_translate -of netCDF"),
+    b"II+\x00": Kind("a TIFF image (BigTIFF)", f"{TO_NETCDF} gdal_translate -of netCDF"),
+    b"\x93NUMPY": Kind("an array of numpy", f"{TO_NETCDF} xarray"),
+    b"MATLAB 5.0": Kind("a MATLAB file", f"{TO_NETCDF} scipy.io.loadmat and xarray, or nccreate of MATLAB"),
+    b"%PDF": Kind("a PDF document", "give the file of the data"),
+    b"\x89PNG": Kind("a picture (PNG)", "give the file of the data"),
+    b"\xff\xd8\xff": Kind("a picture (JPEG)", "give the file of the data"),
+    b"version https://git-lfs": Kind("a pointer of Git LFS", "fetch the file itself with `git lfs pull`"),
+    b"/annex/objects/": Kind("a pointer of git-annex", "fetch the file itself with `git annex get`"),
+}
+"""By how files of a kind begin."""
+
+UNPACKING = (EOFError, zlib.error, gzip.BadGzipFile)
+"""Errors of files that are to be compressed."""
+
+NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)
+NOT_ALLOWED = (errno.EACCES, errno.EPERM)
+
+SAYS = {
+    r"undefined filter|required filter|filter.* not registered|plugin": Kind(
+        "values compressed with a filter that the library does not have",
+        "install its plugin (as with `pip install hdf5plugin`) and name the plugin's folder in HDF5_PLUGIN_PATH, or"
+        " repack the file where it can be read, with `nccopy -F none` or `h5repack -f NONE`",
+        "values that can be unpacked",
+    ),
+    r"already open for": Kind(
+        "a file that a program has open for writing, or had when it was killed",
+        "wait until it is written; where nothing writes it any more, clear its mark with `h5clear -s`",
+    ),
+}
+"""By what is in the messages of HDF5 and NetCDF about whole files."""
+
+
+def kind_of(path: Path) -> Kind | None:
+    """What a regular file is by its first bytes; None where it is NetCDF, HDF5 or unknown, or cannot be read."""
+    head = _head(path)
+    if head is None or head.startswith((NETCDF_4, CLASSIC)):
+        return None
+    known = next((kind for signature, kind in SIGNATURES.items() if head.startswith(signature)), None)
+    if known is not None:
+        return known
+    if head[257:262] == b"ustar":
+        return Kind("a tar archive", "unpack it with tar xf, and name the file that comes out")
+    if not head:
+        return Kind("an empty file", AGAIN)
+    if not head.strip(b"\0"):
+        return Kind("nothing but zeros at its beginning", AGAIN)
+    begins = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    title = re.search(rb"<title[^>]*>(.*?)</title", head, re.IGNORECASE | re.DOTALL)
+    if re.match(rb"<(!doctype html|html|head|body)", begins, re.IGNORECASE):
+        said = f" with the title {_shown(title[1])}" if title else ""
+        return Kind(f"a web page (HTML){said}", SERVER)
+    if begins.startswith(b"<?xml"):
+        return Kind(f"an XML text, {_shown(begins)}", SERVER)
+    if re.match(rb'[{\[]\s*["{}\[\]]', begins):
+        return Kind(f"a JSON text, {_shown(begins)}", SERVER)
+    return None
+
+
+def explained(path: Path, error: BaseException) -> Kind | None:
+    """What is behind an error of the system or a library at a file; None where it says all that is known."""
+    number = getattr(error, "errno", None) or 0
+    says = getattr(error, "strerror", None) or str(error)
+    if "lock file" in str(error) and (number in NO_LOCKS or number == errno.EAGAIN):
+        return _not_locked(number)
+    if number in NOT_ALLOWED:
+        return Kind(f"what may not be read ({says})", "check the permissions of it and of the folders that it is in")
+    if number > 0 or isinstance(error, UNPACKING):
+        return None
+    for pattern, known in SAYS.items():
+        if re.search(pattern, str(error), re.IGNORECASE):
+            return known._replace(found=f"{known.found} ({error})")
+    head = _head(path)
+    if head is not None and head.startswith(CLASSIC):
+        is_hdf5 = "signature" in str(error)
+        return Kind("a NetCDF file of the classic format", "convert it with `nccopy -k nc4`") if is_hdf5 else None
+    kind = kind_of(path)
+    if kind is None and head and isinstance(error, OSError) and not head.startswith(NETCDF_4) and _is_text(head):
+        return Kind(f"a text, {_shown(head)}", SERVER)
+    return kind
+
+
+def _not_locked(number: int) -> Kind:
+    """Of a file that is whole: only its lock is refused."""
+    unlocked = "set HDF5_USE_FILE_LOCKING=FALSE in the environment"
+    if number in NO_LOCKS:
+        found = f"a file that cannot be locked ({errno.errorcode[number]}): its file system has no locks"
+        return Kind(found, unlocked, "to lock it while it is read")
+    return Kind(
+        "a file that cannot be locked: another process has it open for writing",
+        f"wait until it is written; where nothing writes it the file system's locks do not work: {unlocked}",
+        "to lock it while it is read",
+    )
+
+
+def _head(path: Path) -> bytes | None:
+    """How a regular file begins; None where it is none, or cannot be read."""
+    try:
+        if not path.is_file():
+            return None
+        with path.open("rb") as file:
+            return file.read(HEAD)
+    except (OSError, ValueError):
+        return None
+
+
+def _is_text(head: bytes) -> bool:
+    try:
+        return head.decode("ascii").replace("\n", "").replace("\r", "").replace("\t", "").isprintable()
+    except UnicodeDecodeError:
+        return False
+
+
+def _shown(text: bytes) -> str:
+    words = " ".join(text.decode("utf-8", "replace").split())
+    return repr(words if len(words) <= SHOWN else f"{words[:SHOWN]}...")

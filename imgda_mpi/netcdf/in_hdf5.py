@@ -1,0 +1,79 @@
+"""What HDF5 knows of a NetCDF-4 file and the NetCDF library keeps to itself. It is asked where that one has failed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+OF_NETCDF = (1, 2, 3, 5, 6)
+"""Numbers of the filters that every HDF5 library has: deflate, shuffle, checksums and two of packed numbers."""
+
+
+def check_openable(path: Path) -> None:
+    """Say why a file cannot be opened as the NetCDF library does it; nothing where HDF5 does not know either.
+
+    Raises
+    ------
+    OSError
+    """
+    import h5py  # not needed to read whole files
+
+    with h5py.File(path) as file:
+        for name in file:
+            try:
+                item = file[name]
+            except KeyError as err:
+                raise OSError(f"{name} is a link to what is not there, or damaged") from err
+            if isinstance(item, h5py.Dataset) and item.shape is None:
+                raise OSError(f"variable {name} has no values, not even a shape (a null data space)")
+
+
+def filters_of(path: Path, variable: str) -> str:
+    """The filters of a variable that not every HDF5 library has, by number and the name that the file gives them."""
+    import h5py
+
+    with h5py.File(path) as file:
+        made = file[variable].id.get_create_plist()
+        filters = [made.get_filter(number) for number in range(made.get_nfilters())]
+    named = [(number, name.decode(errors="replace")) for number, _, _, name in filters if number not in OF_NETCDF]
+    return ", ".join(f"filter {number}{f' ({name})' if name else ''}" for number, name in named)
+
+
+def type_of(path: Path, variable: str) -> str | None:
+    """The type that a variable has in HDF5, in words; None where there is no such variable, or no such file."""
+    import h5py
+
+    try:
+        with h5py.File(path) as file:
+            item = file.get(variable)
+            return type_in_words(item.id) if isinstance(item, h5py.Dataset) else None
+    except (OSError, KeyError, RuntimeError):
+        return None
+
+
+def type_in_words(dataset: Any) -> str:
+    """What an h5py ``DatasetID`` holds.
+
+    Raises
+    ------
+    KeyError, OSError, RuntimeError
+        Where the file is damaged.
+    """
+    import h5py
+
+    try:
+        found = dataset.dtype
+    except TypeError:
+        return "what is no type of numbers"
+    if dataset.shape is None:
+        return f"{found} without a shape (a null data space)"
+    if found.kind == "S" or h5py.check_string_dtype(found):
+        return "text"
+    if found.names:
+        return f"records of {', '.join(found.names)}"
+    if found.kind == "O":
+        of_one = h5py.check_vlen_dtype(found)
+        return f"lists of {of_one} of varying length" if of_one else "references"
+    if found.kind == "V":
+        return f"{found.base} in arrays of {found.shape}" if found.shape else "bytes without a meaning (opaque)"
+    return f"{found}"
