@@ -29,8 +29,8 @@ directory = "{output}"
 @pytest.mark.parametrize(
     ("restart", "output", "key"),
     [
-        ("r-%Y-%j", "out", r"\[model\] restart_file = 'r-%Y-%j'"),
-        ("r", "%Y%m/out", r"\[output\] directory = '%Y%m/out'"),
+        ("r-%Y-%j", "out", r'\[model\] restart_file = "r-%Y-%j"'),
+        ("r", "%Y%m/out", r'\[output\] directory = "%Y%m/out"'),
     ],
 )
 def test_a_time_in_a_name_that_has_none_is_refused(tmp_path: Path, restart: str, output: str, key: str) -> None:
@@ -64,6 +64,6 @@ def test_a_name_that_the_locale_does_not_have_is_said(tmp_path: Path) -> None:
     assert "case.toml: found letters that the locale does not have, expected a name in UTF-8; set" in inside.stderr
     named = finished([*command, str(below)], plain)
     assert named.returncode == 2
-    assert r"[output] directory = '\u571f/out': the locale has no such letters; set one of UTF-8" in named.stderr
+    assert r'[output] directory = "\u571f/out": the locale has no such letters; set one of UTF-8' in named.stderr
     # Bytes that are no UTF-8, whatever the locale.
     assert not is_sayable(Path(os.fsdecode(b"la\xe9")))
