@@ -69,6 +69,8 @@ def type_in_words(dataset: Any) -> str:
         return f"{found} without a shape (a null data space)"
     if found.kind == "S" or h5py.check_string_dtype(found):
         return "text"
+    if h5py.check_enum_dtype(found):
+        return f"{found} of an enumeration"
     if found.names:
         return f"records of {', '.join(found.names)}"
     if found.kind == "O":

@@ -187,6 +187,8 @@ def test_half_precision_of_a_restart_is_widened(tmp_path: Path) -> None:
     path = with_variable(tmp_path / "a.nc", "v", np.array([0.5, 160.25], "f2"))
     with hdf5.opened(path) as file:
         values = file.vector("v")
+        with pytest.raises(InputError, match="v: found type float16, expected whole numbers"):
+            file.vector("v", whole=True)
     assert values.dtype == np.float64
     np.testing.assert_array_equal(values, [0.5, 160.25])
 

@@ -325,14 +325,15 @@ def _read_block(files: CaseFiles, block: str) -> npt.NDArray[np.void]:
     const, (cells, fractions) = files.const(block), files.places(block)
     of = files.block_in(block)
     with opened(cells, block=of) as file:
-        element, patch_class = file.vector("eindex"), file.vector("settyp")
+        element, patch_class = file.vector("eindex", whole=True), file.vector("settyp", whole=True)
     n = element.size
     places = np.empty(n, PLACE)
     places["element"] = element
     with opened(fractions, block=of) as file:
         places["weight"] = file.vector("patchfrac_elm", n)
     with opened(const, block=of) as file:
-        places["type"], own_class = file.vector("patchtype", n), file.vector("patchclass", n)
+        places["type"] = file.vector("patchtype", n, whole=True)
+        own_class = file.vector("patchclass", n, whole=True)
         places["longitude"] = np.degrees(file.vector("patchlonr", n))
         places["latitude"] = np.degrees(file.vector("patchlatr", n))
     places["class"] = own_class

@@ -84,8 +84,10 @@ class OpenFile:
     transfer: h5p.PropDXID
     block: str | None = None
 
-    def vector(self, name: str, size: int | None = None) -> npt.NDArray[Any]:
+    def vector(self, name: str, size: int | None = None, *, whole: bool = False) -> npt.NDArray[Any]:
         """All values of a variable with one dimension, of this size where it is given; fractions in double precision.
+
+        Numbers that are to be ``whole`` must have a type of whole numbers.
 
         Raises
         ------
@@ -93,6 +95,8 @@ class OpenFile:
         """
         dataset, shape, dtype = self._find(name)
         self._check_shape(name, shape, shape[:1] if size is None else (size,))
+        if whole and dtype.kind == "f":
+            raise self._fault(name, f"type {dtype}", "whole numbers")
         with in_library(self.path, name):
             values = np.empty(shape, np.float64 if dtype.kind == "f" else dtype)
             dataset.read(h5s.ALL, h5s.ALL, values, dxpl=self.transfer)
