@@ -36,7 +36,15 @@ def test_only_rank_0_loads_what_reads_images_and_writes_diagnostics(example: Pat
     own = {name for name in loaded[1] if name.startswith("imgda_mpi.")}
     assert len(own) <= 96
     # Python and its packages: what else they would load costs more time than the whole analysis computes.
-    assert not loaded[0] & {"scipy.fft", "scipy.linalg", "scipy.special", "scipy.ndimage", "scipy.stats", "numba.cuda", "matplotlib"}
+    assert not loaded[0] & {
+        "scipy.fft",
+        "scipy.linalg",
+        "scipy.special",
+        "scipy.ndimage",
+        "scipy.stats",
+        "numba.cuda",
+        "matplotlib",
+    }
     assert len(loaded[0]) <= 1080
     # Only what has members needs them, and the packages of theirs.
     assert not loaded[1] & {"imgda_mpi.model.members", "imgda_mpi.numerics.localisation", "scipy.ndimage"}
