@@ -102,6 +102,17 @@ def spoil_a_value(directory: Path) -> None:
         file["wliq_soisno/patch_e004_n02"][patch, 6] = 1e20
 
 
+def pack_by_a_rare_filter(directory: Path) -> None:
+    with h5py.File(directory / STATE, "r+") as file:
+        group, shape = file["wa"], file["wa/patch_e004_n02"].shape
+        del group["patch_e004_n02"]
+        packed, space = h5py.h5p.create(h5py.h5p.DATASET_CREATE), h5py.h5s.create_simple(shape)
+        packed.set_chunk(shape)
+        packed.set_filter(40000, h5py.h5z.FLAG_OPTIONAL, (1,))
+        made = h5py.h5d.create(group.id, b"patch_e004_n02", h5py.h5t.IEEE_F64LE, space, packed)
+        made.write_direct_chunk((0,), b"packed")
+
+
 def add_a_file_of_a_block(directory: Path) -> None:
     state = directory / STATE
     shutil.copyfile(state, state.with_name(f"{state.stem}_e004_n02.nc"))
@@ -117,8 +128,12 @@ def add_a_file_of_a_block(directory: Path) -> None:
         (remove_a_vector, r"lc2005.nc \(block e004_n02\): t_soisno: found no such variable"),
         (shorten_a_vector, r"lc2005.nc \(block e004_n02\): wa: found shape"),
         (spoil_a_value, r"lc2005.nc \(block e004_n02\): wliq_soisno: found 1e\+20 in soil layer 2 of patch"),
+        (
+            pack_by_a_rare_filter,
+            r"\(block e004_n02\): wa: found values packed by HDF5 filter 40000, .* HDF5_PLUGIN_PATH",
+        ),
         (add_a_file_of_a_block, r"_e004_n02.nc: found states in files of blocks, expected one file for all"),
-        (lambda directory: (directory / CONST).unlink(), "const_lc2005.nc: found no such file, expected one for all"),
+        (lambda directory: (directory / CONST).unlink(), "const_lc2005.nc: found no such file, .* one for all"),
     ],
 )
 def test_what_is_wrong_is_named_with_its_block(one: Path, damage: Callable[[Path], None], said: str) -> None:

@@ -113,7 +113,7 @@ class OpenFile:
         if shape not in ((), (1,)):
             raise self._fault(name, f"{dtype} {shape}", "one number")
         values = np.empty(shape)
-        with in_library(self.path, name):
+        with self._unpacking(name, dataset):
             dataset.read(h5s.ALL, h5s.ALL, values, dxpl=self.transfer)
         return float(values.ravel()[0])
 
@@ -129,7 +129,7 @@ class OpenFile:
         self._check_shape(variable.name, shape, variable.shape(n_patch))
         if dtype != np.float64:
             raise self._fault(variable.name, f"{dtype}", "float64")
-        with in_library(self.path, variable.name):
+        with self._unpacking(variable.name, dataset):
             dataset.read(*_selection(dataset, variable, patches, rows), rows, dxpl=self.transfer)
         return rows
 
@@ -284,7 +284,8 @@ class OpenFile:
                     continue
                 values = np.empty(item.shape, item.dtype) if size and item.shape is not None else np.empty(0)
                 if size:
-                    item.read(h5s.ALL, h5s.ALL, values)
+                    with self._unpacking(name, item):
+                        item.read(h5s.ALL, h5s.ALL, values)
             if (not size and item.shape not in ((0,), None)) or item.shape is None:
                 raise self._fault(name, "no values", "what the model wrote")
             # A NaN is not within them.
@@ -293,6 +294,27 @@ class OpenFile:
                 raise not_finite(self.path, name, int(np.count_nonzero(~holds)), values.size)
             shapes[name] = Shape(str(item.dtype), item.shape)
         return shapes
+
+    @contextmanager
+    def _unpacking(self, name: str, dataset: h5d.DatasetID) -> Iterator[None]:
+        """`in_library` around reading a variable: filters that the library has not are named."""
+        with in_library(self.path, name):
+            try:
+                yield
+            except LIBRARY:
+                made = dataset.get_create_plist()
+                filters = [made.get_filter(number)[0] for number in range(made.get_nfilters())]
+                lacking = [str(number) for number in filters if not h5z.filter_avail(number)]
+                if not lacking:
+                    raise
+                raise fault(
+                    self.path,
+                    name,
+                    found=f"values packed by HDF5 filter {', '.join(lacking)}, which this library has not",
+                    expected="deflate or none, as filter 32015 (Zstandard) of VectorInOneFileP is not in every library",
+                    do="let HDF5_PLUGIN_PATH name the folder of its plugin, or run the model with"
+                    " DEF_REST_CompressLevel and DEF_Srfdata_CompressLevel = 0",
+                ) from None
 
     def _find(self, name: str) -> tuple[h5d.DatasetID, tuple[int, ...], np.dtype[Any]]:
         """A variable, its shape and type."""
