@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 from datetime import timedelta
 from pathlib import Path
 
@@ -124,6 +125,13 @@ def test_records_of_another_form_are_named(case, marker, words, tmp_path):
         open_restart(state, const, TIME, MPI.COMM_SELF)
 
 
+def test_a_file_of_another_kind_is_said_to_be_one(case, tmp_path):
+    state, const = case.write(tmp_path)
+    const.write_bytes(gzip.compress(const.read_bytes()))
+    with pytest.raises(InputError, match=f"{const.name}: found a file compressed with gzip, .* unpack it"):
+        open_restart(state, const, TIME, MPI.COMM_SELF)
+
+
 def test_date_may_be_written_as_the_end_of_the_day_before(case, tmp_path):
     state = case.write_state(tmp_path / "state", (2022, 154, 86400))
     restart = open_restart(state, case.write_const(tmp_path / "const"), TIME, MPI.COMM_SELF)
@@ -139,7 +147,7 @@ def test_restart_of_another_time_is_refused(case, hours, tmp_path):
 
 def test_a_restart_that_is_not_there_names_those_that_are(case, tmp_path):
     state, const = case.write(tmp_path)
-    with pytest.raises(InputError, match=rf"156-00000: found no such file \(there are: {const.name}, {state.name}\)"):
+    with pytest.raises(InputError, match=rf"156-00000: found no such file \(nearest .*: {state.name}"):
         open_restart(state.with_name("S-rstTimeVar-2022-156-00000"), const, TIME, MPI.COMM_SELF)
 
 

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from imgda_mpi.arrays import FloatArray, IntArray
 from imgda_mpi.faults import ImgdaError, fault, reading
+from imgda_mpi.file_kinds import kind_of
 from imgda_mpi.paths import check_file
 
 MARKER = 4  # bytes before and after each part
@@ -130,6 +131,9 @@ def _broken(path: Path, file: BinaryIO, number: int, length: int, size: int) -> 
         first = _marker(path, file, 0, width, order)
         if first and _marker(path, file, width + abs(first), width, order) == abs(first):
             return fault(path, found=form, expected="little-endian records with markers of 4 bytes", do=do)
+    other = kind_of(path) if number == 1 else None
+    if other is not None:
+        return fault(path, found=other.found, expected="a restart file of CoLM2014", do=other.do)
     return fault(
         path,
         f"record {number}",
