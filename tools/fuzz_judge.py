@@ -130,11 +130,11 @@ def _bits(variable: h5py.Dataset) -> Any:
 
 def _of_site(before: Path, after: Path) -> Iterator[str]:
     """Of CoLM2014: one record of three integers and 128 reals of every patch."""
-    old, new = before.read_bytes(), after.read_bytes()
-    if len(old) != len(new) or old[:16] != new[:16] or old[-4:] != new[-4:]:
-        yield "another length, date or other markers"
+    (old_marks, (old,)), (new_marks, (new,)) = _records(before), _records(after)
+    if old_marks != new_marks or old[:12] != new[:12]:
+        yield "another length or date, or other markers"
         return
-    values = [np.frombuffer(data[16:-4], "<f8").reshape(128, -1) for data in (old, new)]
+    values = [np.frombuffer(record[12:], "<f8").reshape(128, -1) for record in (old, new)]
     n = values[0].shape[1]
 
     def of(state: np.ndarray, name: str) -> np.ndarray:
@@ -144,8 +144,7 @@ def _of_site(before: Path, after: Path) -> Iterator[str]:
     for first, last in UNTOUCHED:
         if values[0][first:last].tobytes() != values[1][first:last].tobytes():
             yield f"other bits in reals {first} to {last} of the patches"
-    const = before.with_name("S-rstTimeConst").read_bytes()
-    properties = const[8 + int.from_bytes(const[:4], "little") + 4 : -4]
+    _, (_, properties) = _records(before.with_name("S-rstTimeConst"))
     latitudes = (len(properties) - 8 * 14 - n * (8 * (2 + 20 + 1 + 10 + 4 + 80 + 24) + 4)) // 8  # of rows and columns
     types_at = 16 * n + 8 * latitudes
     types = np.frombuffer(properties, "<i4", n, types_at)
@@ -154,6 +153,19 @@ def _of_site(before: Path, after: Path) -> Iterator[str]:
         *(of(state, "wliq_soisno") for state in values), of(values[0], "wice_soisno"), porosity, types == 0
     )
     yield from _of_aquifer(*(of(state, "wa") for state in values))
+
+
+def _records(path: Path) -> tuple[list[int], list[bytes]]:
+    """Markers and records of a Fortran file; a negative marker says that the record goes on in the next part."""
+    data, at, marks, records, goes_on = path.read_bytes(), 0, [], [], False
+    while at < len(data):
+        mark = int.from_bytes(data[at : at + 4], "little", signed=True)
+        end = at + 4 + abs(mark)
+        marks += [mark, int.from_bytes(data[end : end + 4], "little", signed=True)]
+        part = data[at + 4 : end]
+        records[-1:] = [records[-1] + part] if goes_on else [*records[-1:], part]
+        at, goes_on = end + 4, mark < 0
+    return marks, records
 
 
 def _of_water(
