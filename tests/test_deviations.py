@@ -78,7 +78,9 @@ def test_small_deviations_are_no_wrong_unit(tmp_path: Path) -> None:
 def test_what_is_no_deviation_is_refused(tmp_path: Path, value: float) -> None:
     field = np.full(FIELD.shape, 0.04)
     field[2, 5] = value
-    with pytest.raises(InputError, match=r"on [01] and another one on [01] of 24 cells .* expected .* 1e-06 to 1"):
+    with pytest.raises(
+        InputError, match=r"on [01] and one outside 0 to 1 on [01] of 24 cells .* expected .* 1e-06 to 1"
+    ):
         deviation(tmp_path / "a.nc", field).on(EASTERN)
 
 

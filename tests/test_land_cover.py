@@ -106,7 +106,7 @@ def test_an_element_in_two_blocks_is_refused(case: Path) -> None:
     taken = int(other[other > one].min())
     # The whole element, so that areas and order stay right.
     edit(case / LANDPATCH, "eindex", lambda values: np.where(values == one, taken, values))
-    message = rf"landpatch_e\d+_n00.nc: eindex: found element {taken}, which landpatch_e\d+_n00.nc holds too"
+    message = rf"landpatch_e\d+_n00.nc: eindex: found element {taken} in block e\d+_n00, which e\d+_n00 holds too"
     with pytest.raises(InputError, match=message):
         reopen(case)
 
