@@ -216,7 +216,7 @@ def test_the_first_image_that_is_there_is_read_on_the_grid(site: Setup) -> None:
     first, second = (site.image(site.case.start + number * SIX) for number in range(2))
     first.unlink()
     second.write_bytes(b"no NetCDF")
-    with pytest.raises(ConfigError, match=f"{second.name}: found a file that cannot be read"):
+    with pytest.raises(ConfigError, match=f"{second.name}: found a text, 'no NetCDF'"):
         check(site.settings())
 
 
@@ -278,8 +278,12 @@ def test_a_run_that_has_begun_is_checked_for_what_is_left(site: Setup, said: pyt
     check(settings)
     assert any("all cycles are complete in" in line for line in said.messages)
     check(put(settings, allow_few="false"))  # what lets an analysis pass may change on the way
-    with pytest.raises(ConfigError, match=r'found another run: .*kind "pointwise" there and "none" here'):
-        check(site.settings(n=2, analyses=1, method="none", cycle='stop_every = "6 h"\n'))
+    # A folder that is taken is no fault of what is checked.
+    said.clear()
+    check(site.settings(n=2, analyses=1, method="none", cycle='stop_every = "6 h"\n'))
+    assert any(
+        "found another run: " in line and 'kind "pointwise" there and "none" here' in line for line in said.messages
+    )
     settings = site.settings(n=2, analyses=1, cycle='stop_every = "6 h"\n')
     restart = next((site.folder / "run/cycles/20220604T06/restart").glob("S-rstTimeVar-2022-155-43200"))
     restart.write_bytes(restart.read_bytes()[:-8] + bytes(8))

@@ -78,7 +78,9 @@ def in_words(fault: dict[str, Any], table: dict[str, Any], kind: type[Section]) 
     if what == "missing" and place.field is not None:
         is_section = any(sections_of(place.field.annotation)) and get_origin(place.field.annotation) is not tuple
         return f"{where}{'section' if is_section else 'key'} {name!r} is missing: {place.field.description}"
-    given = _given(place.keys, table, fault["input"])
+    keys = _written(place.keys, table)
+    where, name = _where(keys)
+    given = _given(keys, table, fault["input"])
     if what.startswith("union_tag"):
         kinds = [str(kind_of(section)) for section in sections_of(place.annotation)]
         if isinstance(given, dict):  # else a short form stands for a section that the file does not have
@@ -263,6 +265,14 @@ def _section(keys: Sequence[str | int]) -> str:
 
 def _entries(keys: Sequence[str | int]) -> str:
     return "".join(f" entry {key + 1}" for key in keys if isinstance(key, int))
+
+
+def _written(keys: Sequence[str | int], table: Any) -> Sequence[str | int]:
+    """The keys up to one with text in the place of a section, as ``method = "innovation/full"``."""
+    for number in range(1, len(keys)):
+        if isinstance(_given(keys[:number], table, None), str):
+            return keys[:number]
+    return keys
 
 
 def _given(keys: Sequence[str | int], table: Any, otherwise: Any) -> Any:

@@ -24,7 +24,7 @@ from imgda_mpi.netcdf import resolve
 from imgda_mpi.parallel.failure import Ranks, from_rank_0, same_fate
 from imgda_mpi.planning.cycles import needs_table
 from imgda_mpi.results.differences import some
-from imgda_mpi.results.run_folder import Cycle
+from imgda_mpi.results.run_folder import Cycle, Run
 from imgda_mpi.results.run_records import time_text
 from imgda_mpi.settings.analysis import Parallel
 from imgda_mpi.settings.cycle import CycleRun, RunOfColumns
@@ -102,7 +102,7 @@ def check_cycle(settings: CycleRun, comm: MPI.Intracomm) -> None:
         log.info("cycles       %d, of which %d begin with an analysis", len(windows), n_analyses)
     found = _check_model(settings, windows, faults)
     image = _check_files(settings, [window.start for window in windows if window.is_analysed], faults)
-    done = faults.on_rank_0(lambda: noted(lambda: _cycles_there(settings)) or [])
+    done = faults.on_rank_0(lambda: _cycles_there(settings))
     if found is not None:
         files, section = found
         restart: Restart | None = None
@@ -225,17 +225,22 @@ def _check_columns(settings: CycleRun, restart: Restart, comm: MPI.Intracomm) ->
 
 
 def _cycles_there(settings: CycleRun) -> list[Cycle]:
-    """Complete cycles of the run in the output folder, which has to be new where there is none."""
-    directory = settings.output.directory
+    """Complete cycles of the run in the output folder, none where that has to be another one."""
+    run = noted(lambda: _run_there(settings))
+    with settled_by("[output] directory"):
+        done = [] if run is None else run.check_chain()
+        if done:
+            done[-1].verify()
+    return done
+
+
+def _run_there(settings: CycleRun) -> Run | None:
+    """The run in the output folder, which has to be new where there is none."""
     with settled_by("[output] directory"):
         run = existing_run(settings)
         if run is None:
-            check_free(directory.resolve())
-            return []
-        done = run.check_chain()
-        if done:
-            done[-1].verify()
-        return done
+            check_free(settings.output.directory.resolve())
+    return run
 
 
 def _check_disk(
