@@ -2,6 +2,8 @@
 
 import gc
 import sys
+from contextlib import suppress
+from pathlib import Path
 
 
 def run() -> None:
@@ -18,6 +20,7 @@ def run() -> None:
 
 
 if __name__ == "__main__":
-    if not sys.flags.safe_path:
-        del sys.path[0]  # the working folder, whose random.py is no module of the program
+    # Not the working folder, whose random.py is no module of the program: an empty part of PYTHONPATH names it too.
+    with suppress(FileNotFoundError):  # of a folder that is gone
+        sys.path[:] = [place for place in sys.path if place not in ("", str(Path.cwd()))]
     run()

@@ -9,6 +9,8 @@ import shutil
 import socket
 import time
 from collections.abc import Callable, Collection
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 from imgda_mpi.faults import OutputError, fault, reading, writing
@@ -132,7 +134,7 @@ def link(place: Path, target: Path, within: Path) -> None:
 
 def staging_beside(final: Path) -> Path:
     """A new name beside a folder that is to be made whole, which says who makes it. Not collective."""
-    return final.with_name(f"{STAGING}{socket.gethostname()}-{os.getpid()}-{os.urandom(4).hex()}")
+    return final.with_name(f"{STAGING}{_machine()}-{os.getpid()}-{os.urandom(4).hex()}")
 
 
 def left_over(folder: Path) -> dict[Path, bool]:
@@ -146,13 +148,23 @@ def left_over(folder: Path) -> dict[Path, bool]:
     """
     found = {}
     for path in folder.glob(f"{STAGING}*"):
-        host, _, process = path.name.removeprefix(STAGING).rpartition("-")[0].rpartition("-")
-        if host == socket.gethostname() and process.isdecimal():
+        machine, _, process = path.name.removeprefix(STAGING).rpartition("-")[0].rpartition("-")
+        if machine == _machine() and process.isdecimal():
             if not _is_at_work(int(process)):
                 found[path] = True
         else:
             found[path] = time.time() - max(one.lstat().st_mtime for one in tree(path)) > ABANDONED
     return found
+
+
+@cache
+def _machine() -> str:
+    """The name of this machine since its start, or of this container: of one process alone there is a number."""
+    start = container = ""
+    with suppress(OSError):
+        start = Path("/proc/sys/kernel/random/boot_id").read_text()[:8]
+        container = Path("/proc/self/ns/pid").readlink().name.strip("pid:[]")
+    return f"{socket.gethostname()}-{start}{container}"
 
 
 def _is_at_work(process: int) -> bool:

@@ -115,12 +115,13 @@ def explained(path: Path, error: BaseException) -> Kind | None:
         return Kind(f"what may not be read ({os.strerror(number)})", do)
     if number > 0 or isinstance(error, OF_CONTENT):
         return None
+    said = str(error).replace(str(path), "").replace(path.name, "")  # which may be of any words
     for pattern, known in SAYS.items():
-        if re.search(pattern, str(error), re.IGNORECASE):
+        if re.search(pattern, said, re.IGNORECASE):
             return known._replace(found=f"{known.found} ({error})")
     head = _head(path)
     if head is not None and head.startswith(CLASSIC):
-        is_hdf5 = "signature" in str(error)
+        is_hdf5 = "signature" in said
         return Kind("a NetCDF file of the classic format", "convert it with `nccopy -k nc4`") if is_hdf5 else None
     kind = kind_of(path)
     if kind is None and head and isinstance(error, OSError) and not head.startswith(NETCDF_4) and _is_text(head):

@@ -7,6 +7,7 @@ import sys
 import sysconfig
 import traceback
 from pathlib import Path
+from types import ModuleType
 
 from imgda_mpi.faults import ConfigError, fault
 
@@ -26,14 +27,17 @@ def told_from_own(error: Exception) -> Exception:
 
 
 def _stranger(error: Exception) -> Path | None:
-    """The file of a module on PYTHONPATH that is none of the program's, those in the error first."""
+    """The file of a module on PYTHONPATH that an error comes from, where it is none of the program's."""
     paths = sysconfig.get_paths()
     own = [Path(__file__).parents[1], *(Path(paths[name]) for name in ("stdlib", "platstdlib", "purelib", "platlib"))]
     on_path = os.environ.get("PYTHONPATH", "")
     places = [Path(one).resolve() for one in on_path.split(os.pathsep)] if on_path else []
-    in_error = [frame.filename for frame in traceback.extract_tb(error.__traceback__)]
-    loaded = [getattr(module, "__file__", None) for module in [*sys.modules.values()]]
-    for name in filter(None, (getattr(error, "filename", None), *in_error[::-1], *loaded)):
+    frames = [frame.filename for frame in traceback.extract_tb(error.__traceback__)]
+    # What an import did not find it in, or what has no such attribute.
+    package = (getattr(error, "name", None) or "").partition(".")[0]
+    modules = sys.modules.get(package), getattr(error, "obj", None)
+    lacking = [getattr(module, "__file__", None) for module in modules if isinstance(module, ModuleType)]
+    for name in filter(None, (getattr(error, "filename", None), *lacking, *frames[::-1])):
         file = Path(name).resolve()
         if any(map(file.is_relative_to, places)) and not any(file.is_relative_to(folder.resolve()) for folder in own):
             return file

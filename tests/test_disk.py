@@ -80,8 +80,10 @@ def test_what_killed_jobs_have_left_is_known_from_what_is_at_work_and_removed(
 ) -> None:
     at_work = staging_beside(tmp_path / "out")
     ended = subprocess.run(["bash", "-c", "echo $$"], capture_output=True, text=True, check=True).stdout.strip()
-    left = at_work.with_name(at_work.name.replace(str(os.getpid()), ended))
-    elsewhere, old = (tmp_path / f"{STAGING}other-host-{ended}-{name}" for name in ("0a", "0b"))
+    left = at_work.with_name(at_work.name.replace(f"-{os.getpid()}-", f"-{ended}-"))
+    # Of another machine, or of a container of this one: processes of the same number are others.
+    elsewhere = left.with_name(left.name.replace(f"-{ended}-", f"0-{ended}-"))
+    old = tmp_path / f"{STAGING}other-host-{ended}-0b"
     for folder in (at_work, left, elsewhere, old):
         folder.mkdir()
     os.utime(old, (0, 0))

@@ -197,7 +197,7 @@ def test_a_folder_that_holds_something_else_is_refused(
     # What an analysis would stop at is said by a check, and is no fault of what it checks.
     done = imgda("check", case / "mine.toml")
     assert done.returncode == 0
-    assert done.stderr.startswith(f"warning: {output.removeprefix('error: ')}")
+    assert done.stderr.endswith(f"warning: {output.removeprefix('error: ')}")
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
 

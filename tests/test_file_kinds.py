@@ -70,6 +70,15 @@ def test_another_kind_of_file_is_named_with_what_to_do(tmp_path: Path, kind: str
             point_files.read_points(tmp_path / "a.csv", GRID, NOON, variable="sm")
 
 
+def test_what_a_path_is_made_of_says_nothing_of_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "plugin, undefined filter" / "already open for.nc"
+    path.parent.mkdir()
+    path.write_bytes(b"\x01\xffjunk")
+    for read in (read_image, read_restart):
+        with pytest.raises(InputError, match="found a file that cannot be"):
+            read(path)
+
+
 def read_image(path: Path) -> None:
     cf.read_cf(path, GRID, NOON, variable="sm")
 

@@ -132,6 +132,13 @@ def test_a_comparison_is_known_without_one_of_its_keys(without: str, tmp_path: P
         read_settings(path, KINDS["analyse"])
 
 
+def test_an_analysis_is_no_run_of_cycles(tmp_path: Path) -> None:
+    path = tmp_path / "case.toml"
+    path.write_text(ANALYSIS)
+    with pytest.raises(ConfigError, match=r"has no \[cycle\]; did you mean `imgda_mpi analyse`"):
+        read_settings(path, KINDS["cycle"])
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from imgda_mpi.faults import MEND, fault
 
-PATIENCE = 5.0  # s of computing, in which waiting for a disk does not count; whole files take milliseconds
+PATIENCE = 5.0  # s of computing of the calling thread, without waiting for a disk; whole files take milliseconds
 
 
 @contextmanager
@@ -25,11 +25,12 @@ def ended_if_endless(path: Path) -> Iterator[None]:
 
     Other ranks are ended by their launcher. The library must let other threads of Python run meanwhile.
     """
-    is_over, began = threading.Event(), time.process_time()
+    is_over, clock = threading.Event(), time.pthread_getcpuclockid(threading.get_ident())
+    began = time.clock_gettime(clock)
 
     def watch() -> None:
         while not is_over.wait(1.0):
-            if time.process_time() - began > PATIENCE:
+            if time.clock_gettime(clock) - began > PATIENCE:
                 found = f"a file at which the NetCDF library computes without end ({PATIENCE:g} s so far)"
                 error = fault(path, found=found, expected="a whole file", do="it is damaged: fetch or copy it again")
                 sys.stderr.write(f"error: {error}\n")

@@ -69,7 +69,7 @@ def to_volumetric(
         return values if factor == 1.0 else values * factor
     if kind == MASS and layer is not None:
         return values * factor / (WATER_DENSITY * (layer[1] - layer[0]))
-    do = "set its units attribute, or the key units, "
+    do = "set its units attribute, or the key units where there is one, "
     if stated and not kind:
         found, do = f"units = '{stated}'", "correct the key units"
     elif kind == MASS:

@@ -141,3 +141,15 @@ def _refuse_other_kind(table: dict[str, Any], path: Path, kind: type[Section]) -
     if len(table.keys() & KINDS[verb].model_fields.keys()) > len(table) - len(strange):
         sections = ", ".join(f"[{name}]" if isinstance(table[name], dict | list) else name for name in strange)
         raise ConfigError(f"{path}: has settings of another verb ({sections}); did you mean `imgda_mpi {verb}`?")
+    lacking = {
+        verb: _lacking(table, other) for verb, other in KINDS.items() if table.keys() <= other.model_fields.keys()
+    }
+    whole = [verb for verb, names in lacking.items() if not names]
+    if whole and _lacking(table, kind):
+        sections = ", ".join(f"[{name}]" for name in _lacking(table, kind))
+        raise ConfigError(f"{path}: has no {sections}; did you mean `imgda_mpi {whole[0]}`?")
+
+
+def _lacking(table: dict[str, Any], kind: type[Section]) -> list[str]:
+    """What a file of a kind has to have and this one has not."""
+    return [name for name, field in kind.model_fields.items() if field.is_required() and name not in table]

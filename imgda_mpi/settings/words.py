@@ -299,15 +299,15 @@ def _unknown(place: _Place, kind: type[Section]) -> str:
     own = list(place.section.model_fields if is_section else _words(get_args(place.section)[0]))
     near = difflib.get_close_matches(name, own, n=1)
     said = [f"did you mean {near[0]!r}?"] if near else []
-    said += _elsewhere(name, kind) if not near or not above else []
+    said += _elsewhere(name, kind, where) if not near or not above else []
     return f"{where}unknown key {name!r}; {'; '.join(said) or 'known are ' + ', '.join(sorted(own))}"
 
 
-def _elsewhere(name: str, kind: type[Section]) -> list[str]:
-    """In words, where a key belongs: in other sections of these settings, or in those of other verbs."""
+def _elsewhere(name: str, kind: type[Section], where: str) -> list[str]:
+    """In words, where a key belongs that is unknown in a section: in others, or in the settings of other verbs."""
     from imgda_mpi.settings.verbs import KINDS  # where it is needed: those of every verb
 
-    if places := list(places_of(name, kind)):
+    if places := [place for place in places_of(name, kind) if place != f"in {where.strip()}"]:
         return [f"it belongs {' or '.join(places)}"] if len(places) <= MOST_PLACES else []
     verbs = [f"`imgda_mpi {verb}`" for verb, other in KINDS.items() if any(places_of(name, other))]
     return [f"it is of the settings of {_listed(verbs, 'and')}"] if verbs else []

@@ -17,14 +17,14 @@ from imgda_mpi.colm.colm202x import Colm202xRestart
 from imgda_mpi.columns.restart import read_columns
 from imgda_mpi.console import Stages
 from imgda_mpi.cycling.schedule import Window, left
-from imgda_mpi.disk import check_free, check_room
+from imgda_mpi.disk import check_room
 from imgda_mpi.faults import ConfigError, ImgdaError, fault, reading, settled_by
 from imgda_mpi.model.restart import Restart, open_restart
 from imgda_mpi.netcdf import resolve
 from imgda_mpi.parallel.failure import Ranks, from_rank_0, same_fate
 from imgda_mpi.planning.cycles import needs_table
 from imgda_mpi.results.differences import some
-from imgda_mpi.results.run_folder import Cycle, Run
+from imgda_mpi.results.run_folder import Cycle
 from imgda_mpi.results.run_records import time_text
 from imgda_mpi.settings.analysis import Parallel
 from imgda_mpi.settings.cycle import CycleRun, RunOfColumns
@@ -39,11 +39,11 @@ from imgda_mpi.workflow.cycle_parts import (
     check_case,
     check_launch,
     check_model_command,
-    existing_run,
+    run_there,
     windows_of,
 )
 from imgda_mpi.workflow.cycle_sizes import needs_of_run
-from imgda_mpi.workflow.done import noted
+from imgda_mpi.workflow.output import noted
 from imgda_mpi.workflow.prepare import prepare
 
 log = logging.getLogger(__name__)
@@ -226,21 +226,12 @@ def _check_columns(settings: CycleRun, restart: Restart, comm: MPI.Intracomm) ->
 
 def _cycles_there(settings: CycleRun) -> list[Cycle]:
     """Complete cycles of the run in the output folder, none where that has to be another one."""
-    run = noted(lambda: _run_there(settings))
+    run = noted(lambda: run_there(settings))
     with settled_by("[output] directory"):
         done = [] if run is None else run.check_chain()
         if done:
             done[-1].verify()
     return done
-
-
-def _run_there(settings: CycleRun) -> Run | None:
-    """The run in the output folder, which has to be new where there is none."""
-    with settled_by("[output] directory"):
-        run = existing_run(settings)
-        if run is None:
-            check_free(settings.output.directory.resolve())
-    return run
 
 
 def _check_disk(

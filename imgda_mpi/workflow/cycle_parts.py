@@ -11,7 +11,7 @@ from imgda_mpi.cycling.command_checks import check_command, check_environment, c
 from imgda_mpi.cycling.ending import Clock
 from imgda_mpi.cycling.loop import Loop, Runner, Show
 from imgda_mpi.cycling.schedule import Window, windows
-from imgda_mpi.disk import make_whole
+from imgda_mpi.disk import check_free, make_whole
 from imgda_mpi.faults import ConfigError, OutputError, fault, reading, settled_by
 from imgda_mpi.model.runner import ModelCase
 from imgda_mpi.parallel.team import Team
@@ -122,6 +122,22 @@ def existing_run(settings: CycleRun) -> Run | None:
         return None
     run = open_run(directory)
     check_same(directory, settings, NOT_DECIDING)
+    return run
+
+
+def run_there(settings: CycleRun) -> Run | None:
+    """The run in the output folder, which has to be a new one where there is none. Not collective.
+
+    Raises
+    ------
+    OutputError
+        Where the folder holds something else.
+    InputError
+    """
+    with settled_by("[output] directory"):
+        run = existing_run(settings)
+        if run is None:
+            check_free(settings.output.directory.resolve())
     return run
 
 

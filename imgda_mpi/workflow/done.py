@@ -2,29 +2,9 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable
-from typing import TypeVar
-
-from imgda_mpi.faults import OutputError, settled_by
+from imgda_mpi.faults import settled_by
 from imgda_mpi.results.identity import holds_result
 from imgda_mpi.settings.analysis import NOT_DECIDING, Settings
-
-log = logging.getLogger(__name__)
-
-Seen = TypeVar("Seen")
-
-
-def noted(look: Callable[[], Seen]) -> Seen | None:
-    """What a look at an output folder sees; what a run would stop at there is said, and stops no plan and no check.
-
-    Not collective.
-    """
-    try:
-        return look()
-    except OutputError as err:
-        log.warning("%s", err)
-        return None
 
 
 def done(settings: Settings) -> bool:

@@ -5,18 +5,19 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from mpi4py import MPI
 
 from imgda_mpi.disk import check_free
-from imgda_mpi.faults import settled_by
+from imgda_mpi.faults import OutputError, settled_by
 from imgda_mpi.parallel.failure import from_rank_0, on_rank_0
 from imgda_mpi.settings.analysis import Settings
 from imgda_mpi.settings.fields import Section
 
 log = logging.getLogger(__name__)
 
+Seen = TypeVar("Seen")
 Verb = Callable[[Any, MPI.Intracomm], object]
 
 
@@ -40,15 +41,27 @@ def whatever_is_there(check: Verb) -> Verb:
 
     def begin(settings: Section, comm: MPI.Intracomm) -> object:
         def is_done() -> bool | None:
-            from imgda_mpi.workflow.done import noted  # on the one rank that asks
-
             return noted(lambda: _is_done(settings))
 
+        said = check(settings, comm)
+        # Last, where it is seen.
         if on_rank_0(comm, is_done):
             log.info("the whole result is there already, in %s", _directory(settings))
-        return check(settings, comm)
+        return said
 
     return begin
+
+
+def noted(look: Callable[[], Seen]) -> Seen | None:
+    """What a look at an output folder sees; what a run would stop at there is said, and stops no plan and no check.
+
+    Not collective.
+    """
+    try:
+        return look()
+    except OutputError as err:
+        log.warning("%s", err)
+        return None
 
 
 def _is_done(settings: Section) -> bool:

@@ -11,13 +11,13 @@ from imgda_mpi.cycling.rehearsal import read_rehearsal
 from imgda_mpi.faults import settled_by
 from imgda_mpi.model.restart import open_restart
 from imgda_mpi.planning.cycles import hours_table, needs_table
-from imgda_mpi.results.run_folder import Cycle, Run
+from imgda_mpi.results.run_folder import Cycle
 from imgda_mpi.settings.cycle import CycleRun, RunOfColumns
 from imgda_mpi.settings.fields import duration_text
 from imgda_mpi.workflow.cycle_columns import ColumnsRunner
-from imgda_mpi.workflow.cycle_parts import case_of, existing_run, windows_of
+from imgda_mpi.workflow.cycle_parts import case_of, run_there, windows_of
 from imgda_mpi.workflow.cycle_sizes import needs_of_run
-from imgda_mpi.workflow.done import noted
+from imgda_mpi.workflow.output import noted
 
 
 def plan_cycle(settings: CycleRun, cores: Sequence[int], comm: MPI.Intracomm) -> str:
@@ -39,7 +39,7 @@ def plan_cycle(settings: CycleRun, cores: Sequence[int], comm: MPI.Intracomm) ->
         files = runner.first_set() if isinstance(runner, ColumnsRunner) else runner.first_set(times.start)
         of_start = settings.of_analysis(runner.section(files, times.start), settings.output.directory).model
         restart = open_restart(of_start.kind, comm, **of_start.values())
-    run = noted(lambda: _run_there(settings))
+    run = noted(lambda: run_there(settings))
     done = [] if run is None else run.cycles()
     needs, of_history = needs_of_run(settings, windows, restart, len(files), done)
     n_analyses = sum(window.is_analysed for window in windows)
@@ -58,11 +58,6 @@ def plan_cycle(settings: CycleRun, cores: Sequence[int], comm: MPI.Intracomm) ->
         return "\n".join([*said, f"core-hours: {of_pace}"])
     seconds = sum(map(pace.seconds, windows))
     return "\n".join([*said, hours_table(cores, seconds), of_pace])
-
-
-def _run_there(settings: CycleRun) -> Run | None:
-    with settled_by("[output] directory"):
-        return existing_run(settings)
 
 
 def _pace(settings: CycleRun, done: Sequence[Cycle]) -> tuple[Pace | None, str]:
