@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 import re
 import tomllib
 from collections.abc import Iterator
@@ -130,6 +131,12 @@ def test_a_comparison_is_known_without_one_of_its_keys(without: str, tmp_path: P
     assert kind_of_file(path) == "compare"
     with pytest.raises(ConfigError, match="did you mean `imgda_mpi compare`"):
         read_settings(path, KINDS["analyse"])
+
+
+def test_settings_are_not_waited_for_in_a_pipe(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "case.toml")
+    with pytest.raises(ConfigError, match=r"case.toml: found a pipe, expected a settings file; write it into a file"):
+        read_settings(tmp_path / "case.toml", KINDS["analyse"])
 
 
 def test_an_analysis_is_no_run_of_cycles(tmp_path: Path) -> None:

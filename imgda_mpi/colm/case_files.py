@@ -334,8 +334,9 @@ def _read_block(files: CaseFiles, block: str) -> npt.NDArray[np.void]:
     with opened(const, block=of) as file:
         places["type"] = file.vector("patchtype", n, whole=True)
         own_class = file.vector("patchclass", n, whole=True)
-        places["longitude"] = np.degrees(file.vector("patchlonr", n))
-        places["latitude"] = np.degrees(file.vector("patchlatr", n))
+        with np.errstate(over="ignore"):  # what is in no cell is refused
+            places["longitude"] = np.degrees(file.vector("patchlonr", n))
+            places["latitude"] = np.degrees(file.vector("patchlatr", n))
     places["class"] = own_class
     check_fractions(places["element"], places["weight"], shown(cells, of), shown(fractions, of))
     if not np.array_equal(own_class, patch_class):

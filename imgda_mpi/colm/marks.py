@@ -22,6 +22,7 @@ import numpy as np
 from imgda_mpi.colm.hdf5 import opened
 from imgda_mpi.disk import checksum
 from imgda_mpi.faults import fault, reading
+from imgda_mpi.paths import check_file
 
 log = logging.getLogger(__name__)
 
@@ -187,6 +188,7 @@ def read_sidecar(restart: Path) -> Mark | None:
     with reading(path, do=AGAIN_OR_REMOVE):
         if not os.path.lexists(path):
             return None
+        check_file(path, "a mark of an analysis")
         text = path.read_text()
     with _decoding(path):
         found = json.loads(text)

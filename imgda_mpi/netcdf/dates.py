@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -104,7 +105,9 @@ def _dates(
     try:
         if values.size == 0 or not np.isfinite(values).all():
             raise ValueError(f"{np.isfinite(values).sum()} of {values.size} values")
-        stated: Any = netCDF4.num2date(values.ravel(), readable, calendar)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of years that the conventions do not have
+            stated: Any = netCDF4.num2date(values.ravel(), readable, calendar)
         rounded = [_to_second(date) for date in stated]
     except (ValueError, OverflowError, TypeError) as err:
         raise fault(

@@ -45,7 +45,7 @@ def read_values(path: Path, variable: netCDF4.Variable[Any], index: Any = ...) -
     if fill is not None:
         attributes["_FillValue"] = np.atleast_1d(fill)
     of_file = values.dtype
-    if of_file.kind == "i" and str(attributes.get("_Unsigned", [""])[0]) in ("true", "True"):
+    if of_file.kind == "i" and str(*attributes.get("_Unsigned", [])[:1]) in ("true", "True"):
         values = values.view(f"u{of_file.itemsize}")
     stored = Stored(path, name, values, of_file, attributes)
     unpacked = stored.unpacked()

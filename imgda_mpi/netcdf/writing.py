@@ -23,7 +23,8 @@ def write_variable(
 ) -> None:
     """A compressed variable of existing dimensions; numbers that are not finite are missing."""
     fill = np.nan if values.dtype.kind == "f" and dims != (name,) else None
-    variable = file.createVariable(name, values.dtype, dims, zlib=True, complevel=1, fill_value=fill)
+    kind = values.dtype.newbyteorder("=")
+    variable = file.createVariable(name, kind, dims, zlib=True, complevel=1, fill_value=fill)
     variable.long_name = meaning
     variable.units = units
     variable[:] = values

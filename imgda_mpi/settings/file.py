@@ -44,6 +44,9 @@ def read_table(path: Path) -> dict[str, Any]:
     ConfigError
         Where it cannot be read, or is not TOML.
     """
+    if path.is_fifo():
+        do = "write it into a file: it is read more than once"
+        raise fault(path, found="a pipe", expected="a settings file", do=do, kind=ConfigError)
     try:
         with path.open("rb") as file:
             content = file.read(LARGEST + 1)
