@@ -33,13 +33,15 @@ def check_folder(settings: Twin, there: TwinPaths) -> None:
     OutputError
         It says what differs.
     """
+    if not there.settings.exists():
+        name = there.settings.name
+        begun = {*OF_DRIVERS, name, f".{name}.partial"}  # what a job has there that has just begun the experiment
+        with reading(there.directory):
+            is_locked = there.directory.is_dir() and {path.name for path in there.directory.iterdir()} <= begun
+        if not is_locked:
+            check_free(there.directory)
     if there.settings.exists():
         check_same(there.directory, settings, NOT_DECIDING)
-        return
-    with reading(there.directory):
-        is_locked = there.directory.is_dir() and {path.name for path in there.directory.iterdir()} <= OF_DRIVERS
-    if not is_locked:
-        check_free(there.directory)
 
 
 def write_cases(settings: Twin, there: TwinPaths) -> None:
