@@ -14,8 +14,9 @@ from image_files import GRID, NOON, write_grid
 from mpi4py import MPI
 
 from imgda_mpi import netcdf
-from imgda_mpi.colm import case_files, hdf5
-from imgda_mpi.colm.case_files import CaseFiles, list_files, patch_map, survey
+from imgda_mpi.colm import case_files, case_listing, hdf5
+from imgda_mpi.colm.case_files import CaseFiles, patch_map, survey
+from imgda_mpi.colm.case_listing import list_files
 from imgda_mpi.faults import InputError, OutputError, reading, writing
 from imgda_mpi.observations import cf
 from imgda_mpi.results import analysis_file, comparison_file, manifest
@@ -102,8 +103,8 @@ def test_what_a_library_says_of_a_file_names_it(error: type[Exception]) -> None:
 @pytest.mark.parametrize(
     ("module", "function", "call"),
     [
-        (case_files, "_check_folders", lambda files, _: list_files(files)),
-        (case_files, "_check_blocks", lambda files, _: list_files(files)),
+        (case_listing, "_check_folders", lambda files, _: list_files(files)),
+        (case_listing, "_check_blocks", lambda files, _: list_files(files)),
         (case_files, "_read_block", lambda files, _: survey(files, ["e000_n00"])),
         (case_files.np, "degrees", lambda files, _: survey(files, ["e000_n00"])),
         (case_files, "_place", lambda files, _: patch_map(files, {"e000_n00": 1}, np.ones(1, case_files.PLACE))),

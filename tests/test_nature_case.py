@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from mpi4py import MPI
 
-from imgda_mpi.colm.case_files import CaseFiles, list_files
+from imgda_mpi.colm.case_files import CaseFiles
+from imgda_mpi.colm.case_listing import list_files
 from imgda_mpi.colm.colm202x import open_restart
 from imgda_mpi.colm.soil_layers import thickness
 from imgda_mpi.columns.generator import GeneratedWeather

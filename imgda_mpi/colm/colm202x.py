@@ -16,7 +16,8 @@ from mpi4py import MPI
 
 from imgda_mpi.arrays import FloatArray, IntArray
 from imgda_mpi.colm.block_files import BlockFile, edit_rows, mark_of_set, read_rows, share_of_blocks, share_of_work
-from imgda_mpi.colm.case_files import PLACE, CaseFiles, list_files, patch_map, stamp, survey
+from imgda_mpi.colm.case_files import PLACE, CaseFiles, patch_map, stamp, survey
+from imgda_mpi.colm.case_listing import list_files
 from imgda_mpi.colm.copied import check_copied
 from imgda_mpi.colm.hdf5 import Columns, has_parallel_hdf5, opened
 from imgda_mpi.colm.land_cover import classification

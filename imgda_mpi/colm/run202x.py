@@ -25,7 +25,8 @@ from pathlib import Path
 from typing import Any
 
 from imgda_mpi.arrays import FloatArray
-from imgda_mpi.colm.case_files import CaseFiles, list_files, stamp
+from imgda_mpi.colm.case_files import CaseFiles, stamp
+from imgda_mpi.colm.case_listing import list_files
 from imgda_mpi.colm.hdf5 import Columns, OpenFile, opened
 from imgda_mpi.colm.namelist import Group, read_group, rename_folder
 from imgda_mpi.colm.windows import (

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from imgda_mpi.arrays import BoolArray, IntArray
-from imgda_mpi.colm import case_files, const2014
+from imgda_mpi.colm import case_files, case_listing, const2014
 from imgda_mpi.colm.land_cover import classification
 from imgda_mpi.colm.patches import PatchMap
 from imgda_mpi.columns.vegetation import COVERS, IGBP_OF_COMMUNITIES, IGBP_OF_USGS, classes
@@ -33,7 +33,7 @@ def covers_of_202x(grid: Grid, directory: Path, case: str, land_cover_year: int)
     InputError
         Where a file is missing or damaged, or the grid is not the case's.
     """
-    blocks, files = case_files.list_blocks(case_files.CaseFiles(directory, case, NO_TIME, land_cover_year))
+    blocks, files = case_listing.list_blocks(case_files.CaseFiles(directory, case, NO_TIME, land_cover_year))
     places = case_files.survey(files, blocks)
     sizes = {block: part.size for block, part in zip(blocks, places, strict=True)}
     patches = case_files.patch_map(files, sizes, np.concatenate(places))

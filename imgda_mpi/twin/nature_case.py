@@ -12,7 +12,8 @@ import numpy.typing as npt
 from netCDF4 import Dataset
 
 from imgda_mpi.arrays import BoolArray, FloatArray
-from imgda_mpi.colm.case_files import CaseFiles, list_files
+from imgda_mpi.colm.case_files import CaseFiles
+from imgda_mpi.colm.case_listing import list_files
 from imgda_mpi.colm.soil_layers import DENSITY_LIQUID, FREEZING, N_SNOW, N_SOIL, node_depth, thickness
 from imgda_mpi.disk import link
 from imgda_mpi.faults import fault, reading, writing

@@ -10,7 +10,8 @@ from typing import Any
 
 from mpi4py import MPI
 
-from imgda_mpi.colm.case_files import CaseFiles, list_files
+from imgda_mpi.colm.case_files import CaseFiles
+from imgda_mpi.colm.case_listing import list_files
 from imgda_mpi.colm.colm202x import AQUIFER, LIQUID, Colm202xRestart, open_restart
 from imgda_mpi.columns.model import HOUR, ColumnModel
 from imgda_mpi.columns.restart import WORK, OwnColumns, read_columns
