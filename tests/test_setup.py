@@ -24,8 +24,9 @@ def put(file: Path, text: str) -> None:
 
 
 def bash(script: str, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess[str]:
-    """A finished shell, in which no environment is active but one that is given."""
-    active = {name: value for name, value in ENVIRONMENT.items() if name not in ("VIRTUAL_ENV", "CONDA_PREFIX")}
+    """A finished shell, in which no environment is active but one that is given, and no modules come before its own."""
+    left_out = ("VIRTUAL_ENV", "CONDA_PREFIX", "PYTHONPATH")
+    active = {name: value for name, value in ENVIRONMENT.items() if name not in left_out}
     return subprocess.run(
         ["bash", "-c", script],
         env=active | environment,
