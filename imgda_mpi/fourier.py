@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -267,17 +267,19 @@ class BoxFourier:
     shape : (n, n1, n2)
     padded : flat array
         Begins with the boxes of padded rows, see `padded_boxes`.
-    work : flat array
-        As large or larger, overwritten by each call.
+    work : two flat arrays
+        As large or larger: overwritten by each call, and what stands for the boxes until there are some.
     planner : Planner
     """
 
     def __init__(
-        self, shape: tuple[int, int, int], padded: ComplexValues, work: ComplexValues, planner: Planner
+        self, shape: tuple[int, int, int], padded: ComplexValues, work: Sequence[ComplexValues], planner: Planner
     ) -> None:
         self._shape = shape
-        boxes, n2 = empty(shape, padded.dtype), shape[2]
-        ours, between = (array[: padded_size(shape)].reshape(padded_boxes(shape))[..., :n2] for array in (padded, work))
+        boxes, n2 = work[1][: math.prod(shape)].reshape(shape), shape[2]
+        ours, between = (
+            array[: padded_size(shape)].reshape(padded_boxes(shape))[..., :n2] for array in (padded, work[0])
+        )
         # Boxes of one size may follow others of another.
         is_aligned = shape[1] * shape[2] % 2 == 0
         self._columns = planner.plan(ours, between, (1,), "BACKWARD")

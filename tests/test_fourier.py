@@ -82,7 +82,7 @@ def test_padded_boxes_hold_the_spectra_of_boxes(
     shape: tuple[int, int, int], dtype: type, rng: np.random.Generator
 ) -> None:
     before = 8  # numbers of other boxes
-    padded, work = empty((2, before + padded_size(shape)), dtype)
+    padded, *work = empty((3, before + padded_size(shape)), dtype)
     with Planner(None) as planner:
         fourier = BoxFourier(shape, padded[before:], work, planner)
     boxes = empty(shape, dtype)

@@ -66,27 +66,26 @@ class Signal:
         Its systems are solved to a ``tolerance``. ``is_near`` says that the step will be a small one: what they are
         preconditioned with is used again.
 
-        ``probes`` are images of random signs on the observed pixels: they have the traces of the expectation for their
-        mean, and an image has many pixels. The traces of features, of which there are few, are those of the
+        ``probes`` are own rows of random signs on the observed pixels: they have the traces of the expectation for
+        their mean, and an image has many pixels. The traces of features, of which there are few, are those of the
         preconditioner, and what the probes say of the rest.
         """
         image_rows, powers, features = self.image_rows, self.powers, self.features
-        own = image_rows.own
         system = ObservedSystem(image_rows, self.covariance(), innovation)
-        images = (innovation.values, *probes)
+        images = (innovation.values[image_rows.own], *probes)
         solved = tuple(
-            system.solve(image[own], tolerance, start).values
+            system.solve(image, tolerance, start).values
             for image, start in zip(images, self.solved or repeat(None), strict=False)
         )
         weighted, *probed = solved
         observed, noise = powers.norms * np.count_nonzero(innovation.observed), powers.norms * innovation.noise_power
-        products = [powers.of(sign[own], solved) for sign, solved in zip(probes, probed, strict=True)]
+        products = [powers.of(sign, solved) for sign, solved in zip(probes, probed, strict=True)]
         of_innovation, expected = powers.of(weighted), np.mean(products, axis=0)
         wedges = likelier_variances(self.wedges, of_innovation, expected, observed, noise, powers.scale)
         groups, near = self.groups, None
         if features is not None and isinstance(system.precondition, Woodbury):
             traces = [
-                features.products(sign[own], solved - system.apply(system.precondition(sign[own])))
+                features.products(sign, solved - system.apply(system.precondition(sign)))
                 for sign, solved in zip(probes, probed, strict=True)
             ]
             exact = system.precondition.traces
@@ -119,8 +118,9 @@ def likely_signal(
     groups = np.full(n_groups, signal_variance(innovation))
     start = Signal(image_rows, powers, features, wedge_variances(powers, innovation), groups)
     signal = start if near is None else replace(near, near=None, solved=())
+    own = innovation.rows(image_rows.own)
     probes = [
-        innovation.apply(random_signs(image_rows.shape, seed=seed, time=time, member=number))
+        own.apply(random_signs(image_rows.shape, seed=seed, time=time, member=number)[image_rows.own])
         for number in range(FIRST_PROBE, FIRST_PROBE + N_PROBES)
     ]
     for step, tolerance in list(enumerate(tolerances))[0 if near is None else -1 :]:

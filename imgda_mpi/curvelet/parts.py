@@ -7,6 +7,7 @@ the opposite frequencies come in later: see `CurveletTransform.to_image`.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from itertools import groupby
 from typing import Any, Protocol
 
@@ -63,7 +64,7 @@ def parts_of(
     n_padded = max(
         sum(padded_size(wedge.shape) for wedge in chunk.wedges if not wedge.is_real) for chunk in layout.chunks
     )
-    padded, work = empty((2, n_padded), np.result_type(dtype, np.complex64))
+    padded, *work = empty((3, n_padded), np.result_type(dtype, np.complex64))
     windows = WedgeWindows(geometry)
     return [
         FinestWavelets(geometry, dtype, image)
@@ -84,7 +85,7 @@ class CoarseAndWedges:
         dtype: np.dtype[Any],
         planner: Planner,
         padded: ComplexValues,
-        work: ComplexValues,
+        work: Sequence[ComplexValues],
     ) -> None:
         self._coarse = Coarse(geometry, chunk.wedges[0], dtype, planner) if chunk.wedges[0].is_real else None
         wedges = [wedge for wedge in chunk.wedges if not wedge.is_real]

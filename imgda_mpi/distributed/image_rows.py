@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
@@ -79,6 +80,7 @@ class ImageRows:
             {length_of(block) for block in every} for every in (row_blocks, column_blocks)
         )
         self._places: dict[np.dtype[Any], Places] = {}
+        self._memory: list[Spectrum] = []  # of the places of all precisions: images are worked on one at a time
 
     def whole(self, rows: FloatArray) -> FloatArray:
         """The image (ny, nx) on every rank from the own rows of each. Collective."""
@@ -182,13 +184,15 @@ class ImageRows:
 
     def _new_places(self, dtype: np.dtype[Any]) -> Places:
         (ny, nx), of_spectra = self.shape, np.result_type(dtype, np.complex64)
-        half = np.empty((length_of(self.own), nx // 2 + 1), of_spectra)
-        return Places(
-            half,
-            np.empty((ny, length_of(self.own_columns)), of_spectra),
-            np.empty(half.size if self.comm.size > 1 else 0, of_spectra),
-            BlockPasses(self.shape, self._row_lengths, self._column_lengths, dtype),
+        of_half, of_columns = (length_of(self.own), nx // 2 + 1), (ny, length_of(self.own_columns))
+        shapes = (of_half, of_columns, (math.prod(of_half) if self.comm.size > 1 else 0,))
+        if not self._memory:
+            self._memory = [np.empty(math.prod(shape), np.complex128) for shape in shapes]
+        half, columns, packed = (
+            memory.view(of_spectra)[: memory.size].reshape(shape)
+            for memory, shape in zip(self._memory, shapes, strict=True)
         )
+        return Places(half, columns, packed, BlockPasses(self.shape, self._row_lengths, self._column_lengths, dtype))
 
     def _turn(self, places: Places) -> None:
         """From the own rows of half spectra to all rows of the own columns. Collective."""

@@ -7,7 +7,7 @@ observation errors are white, S is B.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 
 import numpy as np
 from mpi4py import MPI
@@ -75,12 +75,11 @@ class FullUpdate(CoefficientUpdate):
             factors = scale_filter(self._transform, self._scales)[:, image_rows.own_columns]
             increment = image_rows.filter(increment, factors)
             parts = {name: image_rows.filter(part, factors) for name, part in parts.items()}
-        image, statistics = image_rows.whole(increment), None
-        images = {name: image_rows.whole(part)[:ny, :nx] for name, part in parts.items()}
+        statistics = None
         if self._diagnose:
             variances = covariance.coefficient_variances(powers, seed=problem.seed, time=problem.time)
             if variances is not None:
-                statistics = wedge_statistics(powers, variances, innovation, image)
+                statistics = wedge_statistics(powers, variances, innovation, increment)
         summary += f"{covariance.summary}: {solution.iterations} iterations, residual {solution.residual:.1e}"
         facts = {
             **facts,
@@ -91,10 +90,12 @@ class FullUpdate(CoefficientUpdate):
             **verdict,
         }
         if self._diagnose and self._scales is None:
-            signs = [
-                random_signs(image_rows.shape, seed=problem.seed, time=problem.time, member=1 + n)
+            signs = (
+                random_signs(image_rows.shape, seed=problem.seed, time=problem.time, member=1 + n)[
+                    image_rows.own
+                ].copy()
                 for n in range(N_SIGNS)
-            ]
+            )
             expected = expected_errors(image_rows, covariance, system, embedded, signs)
             for name, value in expected.items():
                 what, where = name.split("_")
@@ -107,9 +108,10 @@ class FullUpdate(CoefficientUpdate):
             summary += (
                 f"; expected error {'not told' if np.isnan(seen) else format(seen, '.3f') + ' m3 m-3'}{on_unseen}"
             )
+        images = {name: image_rows.whole(part)[:ny, :nx] for name, part in parts.items()}
         return made(
             problem,
-            image[:ny, :nx],
+            image_rows.whole(increment)[:ny, :nx],
             summary,
             facts,
             unseen_too=True,
@@ -183,13 +185,13 @@ def parts_of_increment(
 
 
 def expected_errors(
-    image_rows: ImageRows, covariance: Covariance, system: ObservedSystem, problem: Problem, signs: Sequence[FloatArray]
+    image_rows: ImageRows, covariance: Covariance, system: ObservedSystem, problem: Problem, signs: Iterable[FloatArray]
 ) -> dict[str, float]:
     """What errors are to be expected if B and R are right. Collective.
 
     The variance of the analysis is the diagonal of A = B - B H^T M^-1 H B, of which random signs v give an
     estimate v (A v) in every pixel; its means over many pixels have a relative error of about the square root of 2
-    over the number of signs (see `random_signs`) and of independent patches. All are on the array of the rows.
+    over the number of signs (own rows of `random_signs`) and of independent patches. All are on the array of the rows.
 
     Returns
     -------
@@ -198,17 +200,18 @@ def expected_errors(
         not observed; NaN where there is no such pixel, and where there are too few for the signs to tell.
     """
     land, observed, sums = problem.land, problem.observations.observed, np.zeros(4)
-    masks = [observed & land, land & ~observed]
-    for place, mask in enumerate(masks):
-        sums[2 * place] = len(signs) * image_rows.inner(covariance.variance, mask[image_rows.own].astype(np.float64))
+    masks, n_signs = [observed & land, land & ~observed], 0
     for image in signs:
-        own = image[image_rows.own] * land[image_rows.own]
+        n_signs += 1
+        own = image * land[image_rows.own]
         before = covariance.apply(own)
         solved = system.solve(system.apply(before), EXPECTED_TOLERANCE).values
         after = before - system.increment(solved)
         for place, mask in enumerate(masks):
             sums[2 * place + 1] += image_rows.inner(own * mask[image_rows.own], after)
-    counts = len(signs) * np.repeat([np.count_nonzero(mask) for mask in masks], 2)
+    for place, mask in enumerate(masks):
+        sums[2 * place] = n_signs * image_rows.inner(covariance.variance, mask[image_rows.own].astype(np.float64))
+    counts = n_signs * np.repeat([np.count_nonzero(mask) for mask in masks], 2)
     means = np.divide(sums, counts, out=np.full(4, np.nan), where=counts > 0)
     names = ("background_observed", "analysis_observed", "background_unseen", "analysis_unseen")
     # An estimate of few pixels may come out below 0.
@@ -220,7 +223,7 @@ def wedge_statistics(
 ) -> WedgeStatistics:
     """Powers of each wedge, and what is known of its variances, as if all was observed land. Collective.
 
-    ``variances`` are those of `Covariance.coefficient_variances`, ``increment`` is (ny, nx) m3 m-3.
+    ``variances`` are those of `Covariance.coefficient_variances`, ``increment`` is own rows (n_own, nx) m3 m-3.
     """
     layout, own = powers.transform.layout, powers.image_rows.own
     n_values = np.array([wedge.stop - wedge.start for wedge in layout.wedges])
@@ -229,7 +232,7 @@ def wedge_statistics(
     observation = norms * float(innovation.variance.mean()) + coherent
     values = {
         "innovation_power_mean": powers.of(innovation.values[own]) / n_values,
-        "increment_power_mean": powers.of(increment[own]) / n_values,
+        "increment_power_mean": powers.of(increment) / n_values,
         "observation_variance_mean": observation,
         "background_variance_mean": background,
         "gain_mean": gain(background, observation),

@@ -128,7 +128,7 @@ class Problem:
     seed: int
     features: Groups = field(default_factory=dict)
 
-    @property
+    @cached_property
     def innovation(self) -> Observations:
         """Y - H x_b with the same H and R."""
         return self.observations.minus(self.background)
