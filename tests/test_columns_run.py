@@ -98,7 +98,7 @@ def test_the_folder_is_a_run_that_chains(made: Run) -> None:
     for cycle in cycles:
         assert cycle.verify() == ["restart"]
     assert made.description.columns == {"in all": 19379, "left alone for ice or frost": 508}
-    assert {path.name for path in made.directory.iterdir()} == {"run.json", "settings.toml", "cycles"}
+    assert {path.name for path in made.directory.iterdir()} == {"run.json", "settings.toml", "cycles", "manifest.json"}
 
 
 def test_images_and_fluxes_are_those_of_the_histories(made: Run) -> None:

@@ -102,7 +102,9 @@ def test_a_result_of_other_settings_is_another_analysis(
     assert status == 2
     assert output.startswith(f"error: {case / 'analysis'}: found another result: [")
     assert said in output
-    assert output.endswith("expected that of these settings; give another folder, or remove this one (see [output])\n")
+    assert output.endswith(
+        "expected that of these settings; give another folder, or remove this one (see [output] directory)\n"
+    )
 
 
 def test_a_result_of_another_version_is_another_analysis(case: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -192,7 +194,7 @@ def test_a_folder_that_holds_something_else_is_refused(
     assert status == 2
     assert output == (
         f"error: {tmp_path}: found a folder that is not empty, without manifest.json, expected a whole result, or "
-        "nothing; give another folder (see [output])\n"
+        "nothing; give another folder (see [output] directory)\n"
     )
     # What an analysis would stop at is said by a check, and is no fault of what it checks.
     done = imgda("check", case / "mine.toml")

@@ -20,5 +20,5 @@ def done(settings: Section, directory: Path) -> bool:
     InputError
         Where a file cannot be read.
     """
-    with settled_by("[output]"):
+    with settled_by("[output] directory"):
         return holds_result(directory, settings.model_dump_json(), NOT_DECIDING)
