@@ -92,9 +92,9 @@ def _done(settings_file: Path) -> int:
 
     def ask() -> int:
         settings = read_settings(settings_file, Settings)
-        is_done = done(settings)
-        said = "the whole result is there already," if is_done else "no result yet"
-        tell(f"{said} in {settings.output.directory}")
+        directory = settings.output.directory
+        is_done = done(settings, directory)
+        tell(f"{'the whole result is there already,' if is_done else 'no result yet'} in {directory}")
         return 0 if is_done else NOT_YET
 
     return _alone(ask)
@@ -160,10 +160,10 @@ def _status(arguments: argparse.Namespace) -> int:
 
 def _compare(arguments: argparse.Namespace) -> int:
     from imgda_mpi.settings.comparison import Comparison
-    from imgda_mpi.workflow.compare import compare
+    from imgda_mpi.workflow.compare import compare, remove_draws
     from imgda_mpi.workflow.output import into_new
 
-    return _on_all_ranks(arguments.settings, Comparison, into_new(compare))
+    return _on_all_ranks(arguments.settings, Comparison, into_new(compare, remove_draws))
 
 
 def _errors(arguments: argparse.Namespace) -> int:

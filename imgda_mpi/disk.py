@@ -1,14 +1,15 @@
-"""Files as the disk has them: their checksums, and whether a result can be put where it is to go."""
+"""Files as the disk has them: their checksums, which there are, and whether a result can be put where it is to go."""
 
 from __future__ import annotations
 
 import errno
 import hashlib
 import os
+import re
 import shutil
 import socket
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -23,6 +24,9 @@ STAGING = ".imgda_mpi.partial-"
 
 ABANDONED = 86400.0
 """Seconds for which nothing was written into the folder of a job of which nothing else is known that it has ended."""
+
+FIELD = re.compile("%.")
+"""Of strftime, in the names of files."""
 
 NOT_ON_DISK = (errno.EIO, errno.ENOSPC, errno.EDQUOT)
 """What a system says that could not write."""
@@ -76,6 +80,31 @@ def identity(files: Collection[Path]) -> tuple[tuple[str, int, int, int], ...]:
             status = file.stat()
         found.append((file.name, status.st_ino, status.st_size, status.st_mtime_ns))
     return tuple(found)
+
+
+def named(pattern: Path) -> Iterator[Path]:
+    """Paths that a pattern with ``*`` and ``?`` allows, in which a bracket is a bracket. Not collective."""
+    start = Path(pattern.anchor or ".")
+    return start.glob(str(pattern).removeprefix(pattern.anchor).replace("[", "[[]"))
+
+
+def listing(patterns: Iterable[Path]) -> dict[str, str]:
+    """For each of some patterns, absolute, what tells the files it stands for from any others: a digest of `identity`.
+
+    Strftime fields stand for any characters, as ``*`` and ``?`` do, a folder for all files in it. Not collective.
+
+    Raises
+    ------
+    InputError
+    """
+    found = {}
+    for pattern in patterns:
+        with reading(pattern):
+            at_any_time = FIELD.sub(lambda field: "%" if field[0] == "%%" else "*", str(pattern.absolute()))
+            places = pattern.rglob("*") if pattern.is_dir() else named(Path(re.sub(r"\*+", "*", at_any_time)))
+            files = sorted(path for path in places if path.is_file())
+        found[str(pattern.absolute())] = hashlib.sha256(repr(identity(files)).encode()).hexdigest()
+    return found
 
 
 def tree(folder: Path) -> list[Path]:

@@ -42,6 +42,7 @@ from imgda_mpi.colm.soil_layers import LAYERS, overlap_weights, thickness
 from imgda_mpi.columns.generator import GeneratedWeather
 from imgda_mpi.columns.restart import read_columns
 from imgda_mpi.columns.richards import ERROR
+from imgda_mpi.disk import tree
 from imgda_mpi.parallel.ownership import share
 from imgda_mpi.results.history_file import FLUXES
 from imgda_mpi.results.run_folder import Run, open_run
@@ -98,7 +99,7 @@ def test_the_folder_is_a_run_that_chains(made: Run) -> None:
     for cycle in cycles:
         assert cycle.verify() == ["restart"]
     assert made.description.columns == {"in all": 19379, "left alone for ice or frost": 508}
-    assert {path.name for path in made.directory.iterdir()} == {"run.json", "settings.toml", "cycles"}
+    assert {path.name for path in made.directory.iterdir()} == {"run.json", "settings.toml", "cycles", "manifest.json"}
 
 
 def test_images_and_fluxes_are_those_of_the_histories(made: Run) -> None:
@@ -242,7 +243,7 @@ def test_weather_in_files_moves_columns_as_the_generator_does(example_case: Path
 
 
 def assert_same(one: Run, two: Run) -> None:
-    """The same folder but for the seconds."""
+    """The same folder but for the seconds, and for checksums of what has them."""
     names = [sorted(str(path.relative_to(of.directory)) for path in of.directory.rglob("*")) for of in (one, two)]
     assert names[0] == names[1]
     for name in names[0]:
@@ -251,6 +252,10 @@ def assert_same(one: Run, two: Run) -> None:
             records = [json.loads(path.read_text()) for path in (first, second)]
             assert all(record.pop("seconds").keys() == {"model"} for record in records)
             assert records[0] == records[1]
+        elif name == "manifest.json":
+            kept = {str(path.relative_to(one.directory)) for path in tree(one.directory) if path.is_file()} - {name}
+            for path in (first, second):
+                assert {entry["file"] for entry in json.loads(path.read_text())["outputs"]} == kept
         elif name == "settings.toml":
             assert first.read_text() == second.read_text().replace(str(two.directory), str(one.directory))
         elif first.is_file():

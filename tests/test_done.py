@@ -100,9 +100,11 @@ def test_a_result_of_other_settings_is_another_analysis(
     (case / "changed.toml").write_text(change(text))
     status, output = asked(case, capsys, "changed.toml")
     assert status == 2
-    assert output.startswith(f"error: {case / 'analysis'}: found another analysis: [")
+    assert output.startswith(f"error: {case / 'analysis'}: found another result: [")
     assert said in output
-    assert output.endswith("expected that of these settings; give another folder, or remove this one (see [output])\n")
+    assert output.endswith(
+        "expected that of these settings; give another folder, or remove this one (see [output] directory)\n"
+    )
 
 
 def test_a_result_of_another_version_is_another_analysis(case: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -111,7 +113,7 @@ def test_a_result_of_another_version_is_another_analysis(case: Path, capsys: pyt
     manifest.write_text(kept.replace('"imgda_mpi ', '"imgda_mpi 0.0.'))
     status, output = asked(case, capsys)
     manifest.write_text(kept)
-    assert (status, "found another analysis: program" in output) == (2, True)
+    assert (status, "found another result: program" in output) == (2, True)
 
 
 @pytest.mark.parametrize("change", [lambda b: b + b"x", lambda b: b[:-1] + bytes([b[-1] ^ 1]), None])
@@ -133,7 +135,7 @@ def test_files_that_have_changed_or_are_gone_are_named(
     assert status == 2
     of_result = name.startswith("analysis")
     where = path.relative_to(case / "analysis") if of_result else path
-    what = "a result that is not whole any more" if of_result else "the analysis of other inputs"
+    what = "a result that is not whole any more" if of_result else "the result of other inputs"
     assert f"found {what}: {'no' if change is None else 'another'} {where}, expected" in output
 
 
@@ -155,7 +157,7 @@ def test_an_analysis_whose_restart_has_taken_the_place_of_its_background_is_done
         (background / "added.nc").write_bytes(b"")
         status, output = asked(case, capsys)
         assert status == 2
-        assert f"found an analysis without {background / 'added.nc'}" in output
+        assert f"found a result without {background / 'added.nc'}" in output
     finally:
         shutil.rmtree(background)
         shutil.copytree(kept, background)
@@ -192,7 +194,7 @@ def test_a_folder_that_holds_something_else_is_refused(
     assert status == 2
     assert output == (
         f"error: {tmp_path}: found a folder that is not empty, without manifest.json, expected a whole result, or "
-        "nothing; give another folder (see [output])\n"
+        "nothing; give another folder (see [output] directory)\n"
     )
     # What an analysis would stop at is said by a check, and is no fault of what it checks.
     done = imgda("check", case / "mine.toml")

@@ -311,7 +311,7 @@ def test_result_of_another_time_is_not_taken_for_the_one_that_is_wanted(site: Si
     site.case.write_text(SETTINGS.replace("2022-06-02", "2022-06-03"))
     status, output = site.run(scheduler, "exit 0")
     assert status == 2
-    assert "found another analysis: [model] time" in output
+    assert "found another result: [model] time" in output
     assert not (site.records / "arguments").exists()
     assert site.requeued == []
 

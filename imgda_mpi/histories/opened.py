@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from imgda_mpi.disk import named
 from imgda_mpi.faults import fault, reading
 from imgda_mpi.grid import Grid
 
@@ -65,14 +66,8 @@ def matching(pattern: Path | str, expected: str) -> list[Path]:
         Where there is none.
     """
     with reading(Path(pattern)):
-        files = sorted(path for path in _named(Path(pattern)) if path.is_file())
+        files = sorted(path for path in named(Path(pattern)) if path.is_file())
     if not files:
         do = "correct the name: * and ? stand for any characters"
         raise fault(pattern, found="no such file", expected=expected, do=do)
     return files
-
-
-def _named(pattern: Path) -> Iterator[Path]:
-    """Paths that a pattern allows, in which a bracket is a bracket."""
-    start = Path(pattern.anchor or ".")
-    return start.glob(str(pattern).removeprefix(pattern.anchor).replace("[", "[[]"))

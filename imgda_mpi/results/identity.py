@@ -1,4 +1,4 @@
-"""Which analysis a result is of: what decides it, and whether a folder holds the whole result of a case as it is now.
+"""What a result is of: what decides it, and whether a folder holds the whole result of a case as it is now.
 
 Without MPI and without HDF5: a job asks before its ranks are started.
 """
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from imgda_mpi import PROGRAM
-from imgda_mpi.disk import checksum
+from imgda_mpi.disk import checksum, listing
 from imgda_mpi.faults import ImgdaError, OutputError, fault, reading
 from imgda_mpi.results.differences import differences, flat, is_path, some
 from imgda_mpi.results.run_records import FileSet
@@ -51,22 +51,24 @@ def holds_result(directory: Path, settings: str, without: Collection[str]) -> bo
     there = _read_manifest(directory)
     now = {"program": PROGRAM, **json.loads(settings)}
     differing = differences({"program": there["program"], **there["settings"]}, now, without)
+    do = "give another folder, or remove this one"
     if differing:
-        do = "give another folder, or remove this one"
-        raise _other(directory, f"another analysis: {some(differing)}", "that of these settings", do)
+        raise _other(directory, f"another result: {some(differing)}", "that of these settings", do)
     lost = [*_changed(there["outputs"], directory).values(), *_added(there["outputs"], directory)]
     if lost:
-        do = "put back what was moved (a restart is copied into the model's folder, not moved), or remove the folder"
-        raise _other(directory, f"a result that is not whole any more: {some(lost)}", "all of it", do)
+        is_analysis = any(entry["file"].startswith("restart/") for entry in there["outputs"])
+        how = " (a restart is copied into the model's folder, not moved)" if is_analysis else ""
+        mend = f"put back what was moved{how}, or remove the folder"
+        raise _other(directory, f"a result that is not whole any more: {some(lost)}", "all of it", mend)
     changed = _changed(there["inputs"], Path())
-    if changed and not _has_taken_place(changed, there, directory):
-        do = "give another folder, or remove this one"
-        said = f"the analysis of other inputs: {some([*changed.values()])}"
+    others = [] if not changed or _has_taken_place(changed, there, directory) else [*changed.values()]
+    others += _listed_otherwise(there["listed"])
+    if others:
+        said = f"the result of other inputs: {some(others)}"
         raise _other(directory, said, "that of the inputs of now", do)
     added = _added_inputs(there)
     if added:
-        do = "give another folder, or remove this one"
-        raise _other(directory, f"an analysis without {some(added)}", "that of the inputs of now", do)
+        raise _other(directory, f"a result without {some(added)}", "that of the inputs of now", do)
     return True
 
 
@@ -114,6 +116,11 @@ def _has_taken_place(changed: Mapping[str, str], there: Mapping[str, Any], direc
     return swapped == backgrounds == changed.keys()
 
 
+def _listed_otherwise(listed: Mapping[str, str]) -> list[str]:
+    """Names of inputs that stand for other files than they did, in words."""
+    return [f"other files {name}" for name, before in listed.items() if listing([Path(name)]) != {name: before}]
+
+
 def _added(outputs: Sequence[Mapping[str, Any]], directory: Path) -> list[str]:
     """Files of the restart that the manifest does not name."""
     known = {directory / entry["file"] for entry in outputs}
@@ -142,11 +149,12 @@ def _read_manifest(directory: Path) -> dict[str, Any]:
     with reading(path):
         text = path.read_text() if path.is_file() else None
     if text is None:
-        there = "a folder that is not empty, without manifest.json"
+        there = "a folder that is not empty, without manifest.json" if directory.is_dir() else "a file"
         raise _other(directory, there, "a whole result, or nothing", "give another folder")
     try:
-        found: dict[str, Any] = json.loads(text)
+        found: dict[str, Any] = {"listed": {}} | json.loads(text)
         is_one = isinstance(found["program"], str) and isinstance(found["settings"], dict)
+        is_one = is_one and isinstance(found["listed"], dict)
         for entry in (*found["inputs"], *found["outputs"]):
             is_one = is_one and isinstance(entry["file"], str) and isinstance(entry["sha256"], str)
             is_one = is_one and isinstance(entry["bytes"], int)
@@ -154,7 +162,7 @@ def _read_manifest(directory: Path) -> dict[str, Any]:
             raise ValueError("other entries")
     except (ValueError, KeyError, TypeError, RecursionError) as err:
         found_there = f"no manifest of a result ({type(err).__name__}: {err})"
-        raise _other(path, found_there, "what an analysis wrote there", "give another folder") from err
+        raise _other(path, found_there, "what a run of the program wrote there", "give another folder") from err
     return found
 
 

@@ -51,10 +51,13 @@ def write_manifest(
     seed: int | str,
     comm: MPI.Intracomm,
     known: Known | None = None,
+    listed: Mapping[str, str] | None = None,
 ) -> None:
     """Write ``manifest.json``: checksums of all files, settings in force, versions. Collective over ``comm``.
 
     Rank 0 writes. ``inputs`` are given with their `checksums`, ``settings`` as JSON; ``known`` as of `checksums`.
+    ``listed`` is the `listing`, as it was before anything was read, of inputs that are found by their names or are
+    too many for checksums.
     """
     outputs = checksums(written, comm, known)
     with same_fate(comm), writing(directory):
@@ -66,6 +69,7 @@ def write_manifest(
                 "versions": all_versions(),
                 "ranks": comm.size,
                 "inputs": [_entry(file, str(file.absolute()), of_file) for file, of_file in inputs.items()],
+                "listed": dict(listed or {}),
                 "outputs": [
                     _entry(file, str(file.relative_to(directory)), of_file) for file, of_file in outputs.items()
                 ],

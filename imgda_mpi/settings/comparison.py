@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -196,6 +197,11 @@ class Comparison(Section):
         """Sections that are images, by their names, the background first."""
         sections = {name: getattr(self, name) for name in ("background", "truth", "observation", "judge")}
         return {name: section for name, section in sections.items() if isinstance(section, OfImages)}
+
+    @property
+    def sections(self) -> Mapping[str, OfImages | MembersInFile]:
+        """Sections whose files decide which of several times take part, by their names."""
+        return self.images if self.members is None else {"members": self.members}
 
     @property
     def labels(self) -> list[str]:

@@ -14,6 +14,7 @@ from imgda_mpi.results.twin_folder import TwinPaths
 from imgda_mpi.settings.twin import BETWEEN_IMAGES, Embedded, Twin
 from imgda_mpi.twin.places import choose_places
 from imgda_mpi.workflow.cycle_parts import existing_run, windows_of
+from imgda_mpi.workflow.output import noted
 from imgda_mpi.workflow.twin_parts import check_folder, columns_of, model_of, runs_of
 
 log = logging.getLogger(__name__)
@@ -37,8 +38,16 @@ def check_twin(settings: Twin, comm: MPI.Intracomm) -> None:
         The first thing that the experiment would stop at before its first run.
     """
     there, stages = TwinPaths(settings.output.directory), Stages()
+
+    def has_begun() -> bool:
+        with settled_by("[output] directory"):
+            check_folder(settings, there)
+        return there.settings.exists()
+
+    begun = from_rank_0(comm, lambda: noted(has_begun))  # None where the folder is taken
     model, own = model_of(settings, there), None
-    if not isinstance(settings.case, Embedded) or there.case.exists():
+    # The embedded case of another experiment is none of this one.
+    if not isinstance(settings.case, Embedded) or (begun and there.case.exists()):
         with stages.stage("case"):
             own = columns_of(settings, model, comm)
             stages.say(own.summary)
@@ -54,20 +63,23 @@ def check_twin(settings: Twin, comm: MPI.Intracomm) -> None:
     needed = (OF_CELL * n_cells + OF_CYCLE) * sum(n_analyses.values()) + OF_IMAGE * n_images
     needed += restart * (4 + SETS * len(runs))  # with two cases, of constants and a restart each
 
-    def check() -> str:
-        check_folder(settings, there)
-        if own is not None:  # without its case no run has begun
-            for run in runs.values():
+    def goes_on() -> bool:
+        with settled_by("[output] directory"):
+            for run in runs.values() if own is not None else ():  # without its case no run has begun
                 existing_run(run)
-        if there.settings.exists():
-            return "goes on"
-        check_room(there.directory, needed)
-        return "new"
+        return True
 
-    with settled_by("[output] directory"):
-        state = from_rank_0(comm, check)
+    def state() -> str:
+        if begun is False:
+            with settled_by("[output] directory"):
+                check_room(there.directory, needed)
+            return "new"
+        is_own = begun is not None and noted(goes_on)
+        return "goes on" if is_own else "taken"
+
+    said = from_rank_0(comm, state)
     if comm.rank == 0:
         of_runs = ", ".join(f"{name} ({n} analyses)" for name, n in n_analyses.items())
         log.info("runs         %s; on %d cells", of_runs, n_cells)
-        log.info("output       %s (%s; about %.0f MB)", there.directory, state, needed / 1e6)
+        log.info("output       %s (%s; about %.0f MB)", there.directory, said, needed / 1e6)
         log.info("nothing stands in the way of the experiment")

@@ -20,12 +20,13 @@ from imgda_mpi.columns.model import HOUR, ColumnModel, cells_of, places_of
 from imgda_mpi.columns.restart import WORK, OwnColumns, read_columns
 from imgda_mpi.columns.weather import WeatherSource
 from imgda_mpi.console import Stages, progress
+from imgda_mpi.disk import listing, tree
 from imgda_mpi.faults import ConfigError, settled_by
 from imgda_mpi.parallel.failure import Ranks, from_rank_0, on_rank_0
 from imgda_mpi.report.run_table import run_table
 from imgda_mpi.results.folder import check_output, new_directory
 from imgda_mpi.results.history_file import FLUXES
-from imgda_mpi.results.manifest import all_versions, checksums
+from imgda_mpi.results.manifest import Known, all_versions, checksums, write_manifest
 from imgda_mpi.results.run_folder import open_run
 from imgda_mpi.results.run_records import Description, FileSet, Record
 from imgda_mpi.results.run_writing import begin_cycle, end_cycle, new_run
@@ -47,24 +48,28 @@ def columns(settings: ColumnsRun, comm: MPI.Intracomm) -> str:
     ImgdaError
         The output folder does not exist then.
     """
-    stages = Stages()
+    stages, of_weather = Stages(), settings.weather.files if isinstance(settings.weather, WeatherFiles) else ()
+    listed = from_rank_0(comm, lambda: listing(of_weather))
     own, windows, cells, weather, said = prepare_columns(settings, stages, comm)
     start, end, final = settings.model.time, settings.run.end, settings.output.directory
     model = ColumnModel(own, weather, start)
     hours = progress(range(int((end - start) / HOUR)), "run", speaks=comm.rank == 0)
     # The bar goes before the stage is said: the last hour is not asked for what comes after it.
     with stages.stage("run"), closing(hours), new_directory(final, comm) as directory:
-        team = Ranks(comm)
+        team, known = Ranks(comm), Known()
         run = new_run(directory, described(settings, own, said), in_force(settings), all_versions(), team)
-        origin, before = None, FileSet.of(checksums(own.restart.copied, comm))
+        origin, before = None, FileSet.of(checksums(own.restart.copied, comm, known))
         for begin, stop in windows:
             folder, since = begin_cycle(run, begin, team), perf_counter()
             on_rank_0(comm, partial(lay_out, folder, settings.model.directory))
             written = run_window(model, stop, hours, settings.run.points, cells, folder, comm)
-            after = FileSet.of(checksums(written, comm))
+            after = FileSet.of(checksums(written, comm, known))
             seconds = {"model": perf_counter() - since}
             record = Record(begin, stop, before, origin, restart=after, seconds=seconds)
             origin, before = end_cycle(folder, record, team).record.as_origin, after
+        every = from_rank_0(comm, lambda: [path for path in tree(directory) if path.is_file()])
+        inputs, seed = checksums(own.restart.inputs, comm, known), getattr(settings.weather, "seed", "none")
+        write_manifest(directory, every, inputs, settings.model_dump_json(), seed, comm, known, listed)
         n_substeps, worst = comm.allreduce(model.n_substeps), comm.allreduce(model.worst, op=MPI.MAX)
         stages.say(f"{n_substeps} substeps; water of every column balanced to {worst:.0e} kg m-2 in every hour")
     log.info("result in %s", final)

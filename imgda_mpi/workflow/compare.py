@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,8 +15,9 @@ from mpi4py import MPI
 from imgda_mpi import PROGRAM
 from imgda_mpi.console import Stages, progress
 from imgda_mpi.curvelet import CurveletTransform
+from imgda_mpi.disk import listing
 from imgda_mpi.distributed.transform import TransformKind, make_transform
-from imgda_mpi.faults import ConfigError, settled_by
+from imgda_mpi.faults import ConfigError, OutputError, settled_by
 from imgda_mpi.grid import Grid
 from imgda_mpi.methods.method import Method, check_enough
 from imgda_mpi.methods.registry import make_method, needs_transform, scales_by_size
@@ -23,11 +26,13 @@ from imgda_mpi.parallel.failure import from_rank_0, on_rank_0, same_fate
 from imgda_mpi.results.folder import check_output, new_directory
 from imgda_mpi.results.kept_draws import KeptDraws, digest_of
 from imgda_mpi.results.manifest import checksums, write_manifest
+from imgda_mpi.results.manifest import read_inputs as inputs_of_result
 from imgda_mpi.settings.comparison import Comparison
 from imgda_mpi.verify.experiment import Experiment
 from imgda_mpi.verify.noise import Noise, swaths
 from imgda_mpi.verify.trials import Trials
 from imgda_mpi.workflow.compare_inputs import Inputs, read_inputs, warn_of_same_file
+from imgda_mpi.workflow.series import files_by_time
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +49,8 @@ def compare(settings: Comparison, comm: MPI.Intracomm) -> str | None:
     ImgdaError
         The output folder does not exist then.
     """
-    stages = Stages()
+    stages, by_time = Stages(), files_by_time(settings.sections, several=settings.times is not None)
+    listed = from_rank_0(comm, lambda: listing(by_time))
     compared = prepare_comparison(settings, stages, comm)
     with stages.stage("methods"):
         with settled_by("[output]"):
@@ -61,7 +67,7 @@ def compare(settings: Comparison, comm: MPI.Intracomm) -> str | None:
         written = [directory / "comparison.nc", directory / "table.txt"]
         table = on_rank_0(comm, lambda: _write(compared, written, in_force))
         seeds = f"0 to {compared.trials.n_seeds - 1}"
-        write_manifest(directory, written, compared.inputs_read, in_force, seeds, comm)
+        write_manifest(directory, written, compared.inputs_read, in_force, seeds, comm, listed=listed)
     on_rank_0(comm, compared.kept.remove)
     log.info("result in %s", settings.output.directory)
     return table
@@ -150,11 +156,25 @@ def prepare_comparison(settings: Comparison, stages: Stages, comm: MPI.Intracomm
             check_enough(method, trials.observations(sparsest), settings.errors.allow_few, comm)
     files = [*inputs.files, *dict.fromkeys(file for _, of_method in given for file in of_method)]
     read = checksums(list(dict.fromkeys(files)), comm)
-    kept = KeptDraws(settings.output.directory, digest_of(settings.model_dump_json(exclude={"output"}), read, PROGRAM))
+    kept = _kept_draws(settings, read)
     with settled_by("[output]"):
         on_rank_0(comm, kept.check)
     judged_by = "truth" if settings.observation is None else "judge" if settings.stations is None else "stations"
     return Compared(methods, transforms[True], inputs, trials, judged_by, read, kept)
+
+
+def remove_draws(settings: Comparison) -> None:
+    """Remove the finished draws of a comparison that was killed when its result was whole. Not collective."""
+    read = {file: of_file for file, (_, of_file) in inputs_of_result(settings.output.directory).items()}
+    kept = _kept_draws(settings, read)
+    with suppress(OutputError):  # of another comparison
+        kept.check()
+        kept.remove()
+
+
+def _kept_draws(settings: Comparison, read: Mapping[Path, str]) -> KeptDraws:
+    digest = digest_of(settings.model_dump_json(exclude={"output"}), read, PROGRAM)
+    return KeptDraws(settings.output.directory, digest)
 
 
 def transform_on(settings: Comparison, grid: Grid, by_size: bool, comm: MPI.Intracomm) -> CurveletTransform:

@@ -78,7 +78,7 @@ def read_inputs(settings: Comparison, comm: MPI.Intracomm) -> Inputs:
 
 
 def _read(settings: Comparison) -> Inputs:
-    sections: Sections = settings.images if settings.members is None else {"members": settings.members}
+    sections: Sections = settings.sections
     times, n_passed_over = times_with_files(sections, settings.all_times, several=settings.times is not None)
     grid, said = grid_at(settings.grid, sections, times[0]), Said()
     cases, files = [], []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -12,6 +13,7 @@ from mpi4py import MPI
 
 from imgda_mpi.arrays import FloatArray
 from imgda_mpi.console import Stages, progress
+from imgda_mpi.disk import listing
 from imgda_mpi.distributed.transform import TransformKind, make_transform
 from imgda_mpi.faults import settled_by
 from imgda_mpi.grid import Grid
@@ -22,7 +24,7 @@ from imgda_mpi.results.folder import check_output, new_directory
 from imgda_mpi.results.manifest import checksums, write_manifest
 from imgda_mpi.settings.errors import ErrorEstimate
 from imgda_mpi.verify.triples import SEED, TripleErrors, Triples
-from imgda_mpi.workflow.series import Said, grid_at, image_at, times_with_files
+from imgda_mpi.workflow.series import Said, files_by_time, grid_at, image_at, times_with_files
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +42,8 @@ def errors(settings: ErrorEstimate, comm: MPI.Intracomm) -> str | None:
     ImgdaError
         The output folder does not exist then.
     """
-    stages = Stages()
+    stages, by_time = Stages(), files_by_time(settings.products, several=settings.times is not None)
+    listed = from_rank_0(comm, lambda: listing(by_time))
     found, files = _estimate(settings, stages, comm)
 
     def said() -> tuple[str, str]:
@@ -50,7 +53,7 @@ def errors(settings: ErrorEstimate, comm: MPI.Intracomm) -> str | None:
 
     texts = on_rank_0(comm, said)
     if settings.output is not None:
-        _save(settings, settings.output.directory, found, texts, files, comm)
+        _save(settings, settings.output.directory, found, texts, files, listed, comm)
     return None if texts is None else "\n\n".join(texts)
 
 
@@ -118,9 +121,10 @@ def _save(
     found: TripleErrors,
     texts: tuple[str, str] | None,
     files: list[Path],
+    listed: Mapping[str, str],
     comm: MPI.Intracomm,
 ) -> None:
-    """Write the result; ``texts`` are on rank 0. Collective."""
+    """Write the result; ``texts`` are on rank 0, ``listed`` as of `write_manifest`. Collective."""
     in_force = settings.model_dump_json()
     with new_directory(final, comm) as directory:
         written = [directory / name for name in ("errors.nc", "table.txt", "errors.toml")]
@@ -131,5 +135,5 @@ def _save(
                 write_errors(written[0], found, in_force)
                 for path, text in zip(written[1:], texts, strict=True):
                     path.write_text(f"{text}\n")
-        write_manifest(directory, written, checksums(files, comm), in_force, SEED, comm)
+        write_manifest(directory, written, checksums(files, comm), in_force, SEED, comm, listed=listed)
     log.info("result in %s", final)

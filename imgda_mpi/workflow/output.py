@@ -9,10 +9,8 @@ from typing import Any, TypeVar
 
 from mpi4py import MPI
 
-from imgda_mpi.disk import check_free
-from imgda_mpi.faults import OutputError, settled_by
+from imgda_mpi.faults import OutputError
 from imgda_mpi.parallel.failure import from_rank_0, on_rank_0
-from imgda_mpi.settings.analysis import Settings
 from imgda_mpi.settings.fields import Section
 
 log = logging.getLogger(__name__)
@@ -21,15 +19,21 @@ Seen = TypeVar("Seen")
 Verb = Callable[[Any, MPI.Intracomm], object]
 
 
-def into_new(verb: Verb) -> Verb:
-    """A verb that begins with a look at its output folder, which has to be new.
+def into_new(verb: Verb, tidy: Callable[[Any], None] | None = None) -> Verb:
+    """A verb that begins with a look at its output folder, which has to be new, or hold its whole result.
 
-    An analysis has nothing to do where its whole result is there, as of a job that was killed at its very end.
-    Collective; the verb raises `OutputError` where the folder holds something else.
+    It has nothing to do then, as after a job that was killed at its very end, but to ``tidy`` what that has left beside
+    it. Collective; the verb raises `OutputError` where the folder holds something else.
     """
 
     def begin(settings: Section, comm: MPI.Intracomm) -> object:
-        if from_rank_0(comm, lambda: _is_done(settings)):
+        def is_done() -> bool:
+            done = _is_done(settings)
+            if done and tidy is not None:
+                tidy(settings)
+            return done
+
+        if from_rank_0(comm, is_done):
             return f"nothing to do: the whole result is there already, in {_directory(settings)}"
         return verb(settings, comm)
 
@@ -67,14 +71,11 @@ def noted(look: Callable[[], Seen]) -> Seen | None:
 def _is_done(settings: Section) -> bool:
     """Whether the output folder holds the whole result; it is refused where it holds something else."""
     directory = _directory(settings)
-    if isinstance(settings, Settings):
-        from imgda_mpi.workflow.done import done  # on the one rank that asks
+    if directory is None:
+        return False
+    from imgda_mpi.workflow.done import done  # on the one rank that asks
 
-        return done(settings)
-    if directory is not None:
-        with settled_by("[output] directory"):
-            check_free(directory.resolve())
-    return False
+    return done(settings, directory)
 
 
 def _directory(settings: Any) -> Path | None:

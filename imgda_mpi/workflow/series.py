@@ -6,6 +6,7 @@ import logging
 import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from imgda_mpi.faults import ConfigError, fault, settled_by
@@ -58,6 +59,14 @@ def times_with_files(sections: Sections, asked: Sequence[datetime], *, several: 
     if len(there) < len(asked):
         log.info("%d of %d times without a file of every section are passed over", len(asked) - len(there), len(asked))
     return there, len(asked) - len(there)
+
+
+def files_by_time(sections: Sections, *, several: bool) -> list[Path]:
+    """Names of the files of sections, where ``several`` times are asked for: the files decide which of them take part.
+
+    Not collective.
+    """
+    return [section.file for section in sections.values()] if several else []
 
 
 IMAGES = 3  # that are in memory together, at least

@@ -9,13 +9,14 @@ from pathlib import Path
 from mpi4py import MPI
 
 from imgda_mpi.console import Stages
+from imgda_mpi.disk import listing
 from imgda_mpi.faults import ConfigError, settled_by
 from imgda_mpi.grid import SMALLEST
 from imgda_mpi.parallel.failure import from_rank_0, on_rank_0
 from imgda_mpi.results.folder import check_output, new_directory
 from imgda_mpi.results.manifest import checksums, write_manifest
-from imgda_mpi.results.run_folder import RUN_FILE
-from imgda_mpi.settings.verify import Verification
+from imgda_mpi.results.run_folder import CYCLE_FILE, CYCLES, RUN_FILE
+from imgda_mpi.settings.verify import ClassesOf2014, OfProduct, OfRun, Verification
 from imgda_mpi.verify.scales import scales_on
 from imgda_mpi.workflow.chosen_stations import Chosen
 from imgda_mpi.workflow.verify_fields import Judged, Reference, verify_fields
@@ -39,7 +40,7 @@ def verify(settings: Verification, comm: MPI.Intracomm) -> str | None:
     ImgdaError
         The output folder does not exist then.
     """
-    stages = Stages()
+    stages, listed = Stages(), from_rank_0(comm, lambda: listing(_inputs(settings)))
     ready = prepare_verification(settings, stages, comm)
     inputs = ready.inputs
     of_images: list[Part] = []
@@ -60,7 +61,7 @@ def verify(settings: Verification, comm: MPI.Intracomm) -> str | None:
         text = on_rank_0(comm, lambda: _text(parts, directory))
         written = comm.bcast([*(file for part in parts for file in part.written), directory / TEXT])
         known = checksums(from_rank_0(comm, lambda: _known_files(settings)), comm)
-        write_manifest(directory, written, known, settings.model_dump_json(), "none", comm)
+        write_manifest(directory, written, known, settings.model_dump_json(), "none", comm, listed=listed)
     if comm.rank == 0:
         log.info("all tables are in %s", settings.output.directory / TEXT)
     return text
@@ -142,6 +143,26 @@ def _images(
         with settled_by(f"[images.{reference.name}]"):
             parts += verify_fields(judged, reference, directory, comm)
     return parts
+
+
+def _inputs(settings: Verification) -> list[Path]:
+    """Names of all that is read, most of which is found by the time. A cycle of a run is whole, and does not change."""
+    found: list[Path] = []
+    for section in (*settings.runs.values(), *settings.images.values()):
+        if isinstance(section, OfRun):
+            found += [section.directory / CYCLES / "*" / name for name in (CYCLE_FILE, "history/*")]
+        elif isinstance(section, OfProduct):
+            found += [section.file, *([section.mask.file] if section.mask and section.mask.file else [])]
+        else:
+            found.append(section.files)
+    found += [section.file for section in settings.stations.values()]
+    if settings.rain is not None:
+        found.append(settings.rain.file)
+    if isinstance(settings.classes, ClassesOf2014):
+        found.append(settings.classes.const_file)
+    elif settings.classes is not None:
+        found.append(settings.classes.directory / "landdata")
+    return list(dict.fromkeys(found))
 
 
 def _known_files(settings: Verification) -> list[Path]:
