@@ -3,7 +3,7 @@
 Every fault of a file that is read is an `InputError`.
 """
 
-from imgda_mpi.netcdf.coordinates import Horizontal, horizontal_grid, point_coordinates
+from imgda_mpi.netcdf.coordinates import Horizontal, horizontal_grid, is_list, point_coordinates
 from imgda_mpi.netcdf.files import in_library, opened, resolve, text_attribute
 from imgda_mpi.netcdf.values import read_values
 from imgda_mpi.netcdf.variables import around, find_variable, full_name, named, vectors_along
@@ -16,6 +16,7 @@ __all__ = [
     "full_name",
     "horizontal_grid",
     "in_library",
+    "is_list",
     "named",
     "opened",
     "point_coordinates",

@@ -141,6 +141,12 @@ def horizontal_grid(path: Path, variable: netCDF4.Variable[Any]) -> Horizontal:
     return Horizontal(grid, (latitude.dimension, longitude.dimension), rows.number, columns.number, said or None)
 
 
+def is_list(variable: netCDF4.Variable[Any]) -> bool:
+    """Whether latitude and longitude of a variable are vectors along the same one of its dimensions."""
+    latitudes_there, longitudes_there = (_meant(variable, axis, _vectors(variable))[0] for axis in AXES)
+    return any(a.dimensions == b.dimensions for a in latitudes_there[:1] for b in longitudes_there[:1])
+
+
 def point_coordinates(
     path: Path, variable: netCDF4.Variable[Any]
 ) -> tuple[netCDF4.Variable[Any], netCDF4.Variable[Any]]:

@@ -16,7 +16,6 @@ from imgda_mpi.netcdf.axes import NOISE
 from imgda_mpi.observations.binning import DIGITS, Binning, binning
 from imgda_mpi.observations.image import Layer, Source, sha256_of
 from imgda_mpi.observations.intervals import TOO_LONG, Interval
-from imgda_mpi.observations.layers import check_layer
 from imgda_mpi.observations.quality import gross_check
 from imgda_mpi.observations.times import nearest_of
 from imgda_mpi.observations.units import MOISTURE, overruled, to_volumetric
@@ -130,7 +129,7 @@ def point_list(
     ------
     InputError
         Where coordinates are out of range, the units are unknown or ambiguous, or values without units cannot be
-        m3 m-3; where the layer has no part of the image's.
+        m3 m-3.
     """
     for (name, (low, high)), degrees in zip(RANGES.items(), (latitude, longitude), strict=True):
         beyond = (degrees < low) | (degrees > high)
@@ -143,7 +142,7 @@ def point_list(
                 do="correct the coordinate, or leave these points out of the file",
             )
     latitude = np.clip(latitude, -90.0, 90.0)
-    said = [*remarks, check_layer(path, variable, layer), overruled(units, stated)]
+    said = [*remarks, overruled(units, stated)]
     if not units and not stated:
         gross_check(values, str(path), variable, WITHOUT_UNITS)
         said.append("the file does not say units: taken for m3 m-3")
