@@ -73,8 +73,23 @@ def test_a_file_without_time_is_refused_where_a_limit_is_set(tmp_path: Path) -> 
 
 
 def test_missing_times_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"time: found times that give no dates.*1 of 2 values"):
+    with pytest.raises(InputError, match=r"time: found 1 of 2 without a value, expected a date for each record"):
         read_cf(timed(tmp_path / "b.nc", 12, np.nan), GRID, NOON, variable="sm")
+
+
+@pytest.mark.parametrize(
+    ("units", "said"),
+    [
+        ("months since 2022-01-01", "calendar 'standard': a unit not known, .* expected days, hours, .*settunits"),
+        ("weeks since 2022-01-01", "a unit not known, or not of one length"),
+        ("days since 0000-01-01", "a year 0, which that calendar has not, .*set calendar to proleptic_gregorian"),
+    ],
+)
+def test_units_without_dates_are_said_to_be_that(tmp_path: Path, units: str, said: str) -> None:
+    vector = {"time": (np.array([5.0]), {"units": units})}
+    path = write_image(tmp_path / "a.nc", FIELD[None], ("time", "lat", "lon"), vector)
+    with pytest.raises(InputError, match=f"a.nc: time: found units '{units}', .*{said}"):
+        read_cf(path, GRID, NOON, variable="sm")
 
 
 CALENDARS = ["noleap", "365_day", "julian", "all_leap", "366_day", "360_day", "standard", "proleptic_gregorian"]
