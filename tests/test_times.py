@@ -8,9 +8,11 @@ import netCDF4
 import numpy as np
 import pytest
 from image_files import FIELD, GRID, NOON, write_grid, write_image
+from point_lists import write_points
 
 from imgda_mpi.faults import InputError
 from imgda_mpi.observations.cf import read_cf
+from imgda_mpi.observations.point_files import read_points
 
 
 def time_vector(*hours: float, calendar: str = "standard") -> tuple[np.ndarray, dict[str, str]]:
@@ -70,6 +72,27 @@ def test_a_time_too_far_away_is_refused_unless_no_limit_is_set(tmp_path: Path) -
 def test_a_file_without_time_is_refused_where_a_limit_is_set(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="found no time coordinate, expected 2022-06-03 12:00 UTC ± 24 h"):
         read_cf(write_image(tmp_path / "a.nc"), GRID, NOON, variable="sm", max_time_offset=24)
+
+
+@pytest.mark.parametrize("read", ["grid", "points"])
+def test_other_days_that_a_file_without_time_covers_are_said(tmp_path: Path, read: str) -> None:
+    path = tmp_path / "a.nc"
+
+    def remarks() -> tuple[str, ...]:
+        if read == "grid":
+            return read_cf(path, GRID, NOON, variable="sm").remarks
+        return read_points(path, GRID, NOON, variable="sm").remarks
+
+    (write_image if read == "grid" else write_points)(path, units="m3 m-3")
+    for start, end, is_said in (
+        ("2022-06-03", "2022-06-03T23:59:59Z", False),
+        ("20220601T000000Z", "", True),
+        ("2021-06-03", "2021-06-04", True),
+        ("unknown", "2021", False),
+    ):
+        with netCDF4.Dataset(path, "a") as file:
+            file.setncatts({"time_coverage_start": start, "time_coverage_end": end})
+        assert [f"covers {start} to {end or start}" in said for said in remarks()] == [True] * is_said
 
 
 def test_missing_times_are_refused(tmp_path: Path) -> None:

@@ -351,5 +351,5 @@ def _no_points(path: Path, variable: netCDF4.Variable[Any], found: str, do: str 
         variable.name,
         found=found,
         expected=f"points, with latitude and longitude as vectors along one of ({', '.join(variable.dimensions)})",
-        do=do or 'a latitude-longitude grid is taken with kind = "cf", any other has to be remapped to one first',
+        do=do or 'a latitude-longitude grid is taken with kind = "cf"; write the pixels of any other as a list',
     )

@@ -21,7 +21,7 @@ from imgda_mpi.observations.layers import Place, check_layer, choose_layer, refu
 from imgda_mpi.observations.masks import Mask, masked_pixels
 from imgda_mpi.observations.quality import VALID_RANGE
 from imgda_mpi.observations.records import only_ones, read_record
-from imgda_mpi.observations.times import Chosen, nearest_time, times_within
+from imgda_mpi.observations.times import Chosen, nearest_time, stated_elsewhere, times_within
 from imgda_mpi.observations.units import overruled, to_volumetric
 
 POSSIBLE = (0.0, 1.0)  # m3 m-3: a model may hold more water than an observation can be trusted with
@@ -284,7 +284,7 @@ def source_at(
     interval, said = Interval(), [horizontal.remark, several]
     if is_moisture:
         interval = interval_of(path, dataset, variable, chosen[0], step)
-        said += [doubts(interval, chosen[0])]
+        said += [doubts(interval, chosen[0]), stated_elsewhere(dataset, time) if chosen[0].time is None else None]
     meaning = f"{text_attribute(variable, 'standard_name')} {text_attribute(variable, 'long_name')}"
     of_file = text_attribute(variable, "units")
     said.append(overruled(of_file, units))

@@ -30,7 +30,7 @@ from imgda_mpi.observations.point_tables import ENDINGS, read_table
 from imgda_mpi.observations.points import PointList, Taken, point_list, take_points
 from imgda_mpi.observations.quality import VALID_RANGE
 from imgda_mpi.observations.records import only_ones, read_record
-from imgda_mpi.observations.times import Chosen, nearest_time
+from imgda_mpi.observations.times import Chosen, nearest_time, stated_elsewhere
 
 
 def read_points(
@@ -167,6 +167,7 @@ def read_list(
             if taken.interval.hours > interval.hours:
                 interval = taken.interval
             said += [doubts(interval, chosen), check_layer(path, name, place.layer)]
+            said += [stated_elsewhere(dataset, time) if chosen.time is None else None]
         return point_list(
             path,
             name,
