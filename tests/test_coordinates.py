@@ -214,11 +214,17 @@ def test_a_coordinate_outside_its_bounds_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("units", ["", "degrees_north"])
-def test_a_globe_in_radians_is_refused_whatever_its_units(tmp_path: Path, units: str) -> None:
-    latitude, longitude = np.radians(np.arange(-87.5, 90.0, 5.0)), np.radians(np.arange(2.5, 360.0, 5.0))
-    vectors = {"lat": (latitude, {"units": units}), "lon": (longitude, {"units": ""})}
-    path = write_image(tmp_path / "a.nc", np.full((36, 72), 0.3), coordinates=vectors)
-    with pytest.raises(InputError, match=r"lat, lon: found -1.527 to 1.527 and 0.04363 to 6.24, the globe in radians"):
+@pytest.mark.parametrize(
+    ("latitude", "longitude", "found"),
+    [
+        (np.arange(-87.5, 90.0, 5.0), np.arange(2.5, 360.0, 5.0), "-1.527 to 1.527 and 0.04363 to 6.24"),
+        (np.arange(20.0, 50.0, 1.0), np.arange(70.0, 130.0, 1.0), "0.3491 to 0.8552 and 1.222 to 2.251"),
+    ],
+)
+def test_radians_are_refused_whatever_their_units(tmp_path: Path, units: str, latitude, longitude, found: str) -> None:
+    vectors = {"lat": (np.radians(latitude), {"units": units}), "lon": (np.radians(longitude), {"units": ""})}
+    path = write_image(tmp_path / "a.nc", np.full((latitude.size, longitude.size), 0.3), coordinates=vectors)
+    with pytest.raises(InputError, match=f"lat, lon: found {found}, where as degrees there is no land"):
         read_cf(path, GRID, NOON, variable="sm")
 
 

@@ -9,10 +9,11 @@ import numpy as np
 
 from imgda_mpi.arrays import FloatArray, IntArray
 from imgda_mpi.faults import ImgdaError, fault
-from imgda_mpi.grid import Grid
 
 NOISE = 1e-3  # degrees: more than single precision leaves, also of sums
 TWICE = 0.01  # of a step: coordinates that are nearer are one and the same
+RADIANS = 0.5 * np.pi, 2.0 * np.pi
+"""Largest latitude and longitude in radians."""
 BEYOND = 720.0  # degrees: no longitude is
 
 
@@ -110,20 +111,23 @@ def centres(path: Path, name: str, degrees: FloatArray, bounds: FloatArray) -> t
     return first + half, f"{name} lies on edges of its bounds: the middle of these is taken"
 
 
-def refuse_radians(path: Path, names: str, grid: Grid) -> None:
-    """Refuse a grid whose numbers go once around the globe, and no further than the poles, if they are radians.
+def refuse_radians(path: Path, names: str, latitude: FloatArray, longitude: FloatArray) -> None:
+    """Refuse places, NaN where there is none, all of which would be in the Gulf of Guinea: radians are, soil is not.
 
     Raises
     ------
     InputError
     """
-    step = float(np.median(np.diff(grid.longitude)))
-    within_poles = np.abs(grid.latitude).max() < 0.5 * np.pi + step
-    if within_poles and abs(np.ptp(grid.longitude) - 2.0 * np.pi) < 1.1 * step:
-        ends = [f"{axis.min():.4g} to {axis.max():.4g}" for axis in (grid.latitude, grid.longitude)]
-        found = f"{ends[0]} and {ends[1]}, the globe in radians"
-        do = "multiply them by 180 / pi (for example with ncap2)"
-        raise fault(path, names, found=found, expected="degrees", do=do)
+    axes = latitude[np.isfinite(latitude)], longitude[np.isfinite(longitude)]
+    if all(axis.size and np.abs(axis).max() <= 1.001 * most for axis, most in zip(axes, RADIANS, strict=True)):
+        ends = [f"{axis.min():.4g} to {axis.max():.4g}" for axis in axes]
+        raise fault(
+            path,
+            names,
+            found=f"{ends[0]} and {ends[1]}, where as degrees there is no land",
+            expected="degrees",
+            do="multiply them by 180 / pi if they are radians (for example with ncap2), or give another file",
+        )
 
 
 def _short_way(start: FloatArray, end: FloatArray) -> FloatArray:

@@ -125,8 +125,8 @@ def horizontal_grid(path: Path, variable: netCDF4.Variable[Any]) -> Horizontal:
     Raises
     ------
     InputError
-        Where the file does not say that they are degrees of latitude and longitude, or where they make no grid or go
-        around the globe in radians.
+        Where the file does not say that they are degrees of latitude and longitude, or where they make no grid or are
+        radians.
     """
     latitude, longitude = (_along(path, variable, axis) for axis in AXES)
     if latitude.dimension == longitude.dimension:
@@ -141,7 +141,7 @@ def horizontal_grid(path: Path, variable: netCDF4.Variable[Any]) -> Horizontal:
     columns = longitudes(path, longitude.name, longitude.degrees)
     said = "; ".join(one.remark for one in (latitude, longitude, rows, columns) if one.remark)
     grid = Grid(rows.degrees, columns.degrees)
-    refuse_radians(path, f"{latitude.name}, {longitude.name}", grid)
+    refuse_radians(path, f"{latitude.name}, {longitude.name}", grid.latitude, grid.longitude)
     return Horizontal(grid, (latitude.dimension, longitude.dimension), rows.number, columns.number, said or None)
 
 
