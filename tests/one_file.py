@@ -35,5 +35,6 @@ def values_of(path: Path) -> dict[tuple[str, str], bytes]:
     with h5py.File(path) as file:
         if (block := BLOCK.search(path.name)) is not None:
             return {(name, block[1]): values[...].tobytes() for name, values in file.items()}
-        vectors = [(name, vector) for name, group in file.items() for vector in group]
+        groups = [(name, group) for name, group in file.items() if isinstance(group, h5py.Group)]
+        vectors = [(name, vector) for name, group in groups for vector in group]
         return {(name, vector.partition("_")[2]): file[name][vector][...].tobytes() for name, vector in vectors}

@@ -175,3 +175,12 @@ def test_fields_that_are_curvilinear_are_refused(tmp_path: Path) -> None:
     path = fields(tmp_path / "a.nc", latitude + 0.01 * longitude, longitude)
     with pytest.raises(InputError, match=r"found latitude lat\(y, x\).*only rectilinear grids are read"):
         read(path)
+
+
+@pytest.mark.parametrize("name", ["lat", "lon"])
+def test_coordinates_that_rounding_has_not_quite_made_the_same_are_refused(tmp_path: Path, name: str) -> None:
+    rounded = (LATITUDE if name == "lat" else LONGITUDE).copy()
+    rounded[4] = rounded[3] + 1e-6
+    path = written(tmp_path / "a.nc", ROWS, COLUMNS, **{"latitude" if name == "lat" else "longitude": rounded})
+    with pytest.raises(InputError, match=rf"{name}: found \S+ twice, .*or write the coordinate with all digits"):
+        read(path)

@@ -179,3 +179,91 @@ def test_what_speaks_of_rotation_elsewhere_counts(tmp_path: Path, attributes, cr
         dataset["sm"].setncatts(attributes)
     with pytest.raises(InputError, match=found):
         read_cf(path, GRID, NOON, variable="sm")
+
+
+def with_bounds(path: Path, latitude: np.ndarray, edges: np.ndarray, longitude: np.ndarray = LONGITUDE) -> Path:
+    """An image whose rows lie between edges (n, 2), whatever their coordinate, and columns halfway to the next."""
+    write_image(path, FIELD, coordinates={"lat": (latitude, {"bounds": "ends", **NORTH}), "lon": (longitude, EAST)})
+    with netCDF4.Dataset(path, "a") as dataset:
+        dataset.createDimension("two", 2)
+        dataset.createVariable("ends", "f8", ("lat", "two"))[:] = edges
+        dataset["lon"].bounds = "lon_ends"
+        ends = np.stack([LONGITUDE + 0.5, LONGITUDE - 0.5], axis=1)
+        dataset.createVariable("lon_ends", "f8", ("lon", "two"))[:] = (ends + 180.0) % 360.0 - 180.0
+    return path
+
+
+EDGES = np.stack([LATITUDE - 0.5, LATITUDE + 0.5], axis=1)
+
+
+@pytest.mark.parametrize("off", [-0.5, 0.5, -0.25, 0.0])
+def test_the_middle_of_bounds_counts_where_coordinates_are_edges(tmp_path: Path, off: float) -> None:
+    image = read_cf(with_bounds(tmp_path / "a.nc", LATITUDE + off, EDGES), GRID, NOON, variable="sm")
+    if off == -0.25:  # somewhere within: as the file says
+        assert image.remarks == ()
+        assert (image.values != FIELD).any()
+        return
+    np.testing.assert_allclose(image.values, FIELD, rtol=1e-14)
+    said = "lat lies on edges of its bounds: the middle of these is taken"
+    assert image.remarks == ((said,) if off else ())
+
+
+def test_a_coordinate_outside_its_bounds_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"lat: found \S+ with bounds \S+ to \S+, expected each within its bounds"):
+        read_cf(with_bounds(tmp_path / "a.nc", LATITUDE + 0.7, EDGES), GRID, NOON, variable="sm")
+
+
+@pytest.mark.parametrize("units", ["", "degrees_north"])
+@pytest.mark.parametrize(
+    ("latitude", "longitude", "found"),
+    [
+        (np.arange(-87.5, 90.0, 5.0), np.arange(2.5, 360.0, 5.0), "-1.527 to 1.527 and 0.04363 to 6.24"),
+        (np.arange(20.0, 50.0, 1.0), np.arange(70.0, 130.0, 1.0), "0.3491 to 0.8552 and 1.222 to 2.251"),
+    ],
+)
+def test_radians_are_refused_whatever_their_units(tmp_path: Path, units: str, latitude, longitude, found: str) -> None:
+    vectors = {"lat": (np.radians(latitude), {"units": units}), "lon": (np.radians(longitude), {"units": ""})}
+    path = write_image(tmp_path / "a.nc", np.full((latitude.size, longitude.size), 0.3), coordinates=vectors)
+    with pytest.raises(InputError, match=f"lat, lon: found {found}, where as degrees there is no land"):
+        read_cf(path, GRID, NOON, variable="sm")
+
+
+@pytest.mark.parametrize(
+    ("home", "shape", "do"),
+    [
+        ("/", (LATITUDE.size + 1,), "these are edges of cells: write the centres"),
+        ("/", (LATITUDE.size, 2), "these are edges of cells: write the centres"),
+        ("beside", (LATITUDE.size,), "copy latitude and longitude into the group of the variable"),
+    ],
+)
+def test_what_to_do_with_coordinates_that_are_elsewhere(
+    tmp_path: Path, home: str, shape: tuple[int, ...], do: str
+) -> None:
+    with netCDF4.Dataset(tmp_path / "a.nc", "w") as dataset:
+        for name, size in {"y": LATITUDE.size, "x": LONGITUDE.size, "more": LATITUDE.size + 1, "two": 2}.items():
+            dataset.createDimension(name, size)
+        group = dataset.createGroup(home)
+        dimensions = ("more",) if shape[0] > LATITUDE.size else ("y", "two")[: len(shape)]
+        group.createVariable("lat", "f8", dimensions)[:] = 10.0
+        variable = dataset.createGroup("retrieval").createVariable("sm", "f8", ("y", "x"))
+        variable[:] = FIELD
+    with pytest.raises(InputError, match=rf"found latitude (beside/)?lat\({', '.join(dimensions)}\), .*; {do}"):
+        read_cf(tmp_path / "a.nc", GRID, NOON, variable="retrieval/sm")
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(0, 0), (1, 8)])
+def test_fields_of_coordinates_without_lines_are_no_grid(tmp_path: Path, rows: int, columns: int) -> None:
+    path = write_image(tmp_path / "a.nc", FIELD, ("y", "x"))
+    latitude, longitude = np.meshgrid(LATITUDE, LONGITUDE, indexing="ij")
+    fields = {"latitude_pm": latitude, "longitude_pm": longitude}
+    with netCDF4.Dataset(path, "a") as dataset:
+        for name, degrees in fields.items():
+            field = dataset.createVariable(name, "f4", ("y", "x"), fill_value=-9999.0)
+            field.units = "degrees"
+            field[:rows, :columns] = degrees[:rows, :columns]
+    with pytest.raises(InputError, match=rf"latitude_pm: found values on {rows} rows and {columns} columns"):
+        read_cf(path, GRID, NOON, variable="sm")
+    with netCDF4.Dataset(path, "a") as dataset:
+        for name, degrees in fields.items():
+            dataset[name][:] = degrees
+    np.testing.assert_allclose(read_cf(path, GRID, NOON, variable="sm").values, FIELD, rtol=1e-6)

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from image_files import FIELD, GRID, NOON, write_image
 from mpi4py import MPI
+from point_lists import GRID as CELLS
+from point_lists import LATITUDE, LONGITUDE, write_points
 
 from imgda_mpi.faults import InputError
 from imgda_mpi.grid import Grid
@@ -109,3 +111,31 @@ def test_a_field_has_the_offset_of_its_observation_unless_it_has_an_own_one(tmp_
     assert read_deviation(FieldFile(file=path, variable="sm"), GRID, NOON, MPI.COMM_SELF, 24.0).typical == 0.04
     with pytest.raises(InputError, match="± 6 h"):
         read_deviation(FieldFile(file=path, variable="sm", max_time_offset=6.0), GRID, NOON, MPI.COMM_SELF, 24.0)
+
+
+@pytest.mark.parametrize("ending", ["nc", "csv"])
+def test_points_have_deviations_as_points(tmp_path: Path, ending: str) -> None:
+    # Two in one cell, one that is 0 of three in another, and one by itself that has none.
+    sds, path = np.array([0.02, 0.04, 0.03, 0.0, 0.05, np.nan]), tmp_path / f"a.{ending}"
+    if ending == "nc":
+        write_points(path, 100.0 * sds, units="vol.%", cell_methods="time: standard_deviation")
+    else:
+        rows = [f"{lat},{lon},{100 * sd}" for lat, lon, sd in zip(LATITUDE, LONGITUDE, sds, strict=True)]
+        path.write_text("\n".join(["lat,lon,sm [vol.%]", *rows]))
+    field = read_deviation(FieldFile(file=path, variable="sm"), CELLS, NOON, MPI.COMM_SELF, regridding="bilinear")
+    expected = np.full(CELLS.shape, np.nan)
+    expected[0, 0], expected[2, 3] = 0.03, 0.04
+    np.testing.assert_allclose(field.values, expected, rtol=1e-14)
+    assert field.files == [path]
+    alone = np.zeros(CELLS.shape, bool)
+    alone[1, 1] = True
+    with pytest.raises(InputError, match=r"no value above 0 on 1 .* of 1 cells"):
+        field.on(alone)
+
+
+def test_a_mass_of_water_is_of_the_layer_of_the_observation(tmp_path: Path) -> None:
+    path = write_image(tmp_path / "a.nc", np.full(FIELD.shape, 2.0), units="kg m-2", long_name="Uncertainty")
+    wanted = FieldFile(file=path, variable="sm")
+    assert read_deviation(wanted, GRID, NOON, MPI.COMM_SELF, layer=(0.0, 0.05)).typical == pytest.approx(0.04)
+    with pytest.raises(InputError, match="give the layer"):
+        read_deviation(wanted, GRID, NOON, MPI.COMM_SELF)

@@ -325,15 +325,14 @@ def test_what_packing_leaves_below_zero_is_zero_and_said_once(tmp_path: Path, ca
 
 def test_one_record_is_read_at_a_time_and_each_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     reads: list[tuple[str, int]] = []
-    original = forcing_records.read_values
+    original = forcing_records.read_slice
 
-    def counted(path: Path, variable: Any, index: Any = ...) -> np.ndarray:
+    def counted(path: Path, variable: Any, index: Any) -> np.ndarray:
         values = original(path, variable, index)
-        if variable.ndim > 2:
-            reads.append((variable.name, values.size))
+        reads.append((variable.name, values.size))
         return values
 
-    monkeypatch.setattr(forcing_records, "read_values", counted)
+    monkeypatch.setattr(forcing_records, "read_slice", counted)
     weather = opened(write_weather(tmp_path / "a.nc", range(0, 72, 6)), hours=72)
     assert len(reads) == 7
     for hour in range(72):
@@ -372,3 +371,23 @@ def test_ranks_get_the_values_of_their_own_cells_and_the_same_errors(
     with pytest.raises(InputError, match="no such file") as caught:
         opened(folder / "b.nc", comm=comm, cell=own[: 0 if comm.rank else None])
     assert len({*comm.allgather(str(caught.value))}) == 1
+
+
+def test_a_quantity_in_a_group_is_found_by_its_standard_name_too(tmp_path: Path) -> None:
+    path = tmp_path / "a.nc"
+    whole = write_weather(tmp_path / "whole.nc", range(24))
+    with netCDF4.Dataset(whole) as of, netCDF4.Dataset(path, "w") as to:
+        group = to.createGroup("near_surface")
+        for name, dimension in of.dimensions.items():
+            to.createDimension(name, dimension.size)
+        for name, variable in of.variables.items():
+            home = group if variable.ndim == 3 else to
+            copy = home.createVariable(name, "f8", variable.dimensions, fill_value=-9999.0)
+            copy.setncatts({key: value for key, value in variable.__dict__.items() if key != "_FillValue"})
+            copy[:] = variable[:]
+    assert temperatures(opened(path), 5, 23) == expected(5, 23)
+    with netCDF4.Dataset(path, "a") as file:
+        other = file.createGroup("aloft").createVariable("ta", "f8", ("time", "lat", "lon"))
+        other.standard_name = "air_temperature"
+    with pytest.raises(InputError, match=r"near_surface/tas, aloft/ta: found 2 variables with the standard_name"):
+        opened(path)

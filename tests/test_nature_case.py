@@ -11,6 +11,7 @@ import netCDF4
 import numpy as np
 import pytest
 from mpi4py import MPI
+from one_file import in_one_file, values_of
 
 from imgda_mpi.colm.case_files import CaseFiles
 from imgda_mpi.colm.case_listing import list_files
@@ -152,6 +153,18 @@ def test_a_case_of_the_model_itself_has_a_nature(shared: Path, tmp_path: Path) -
     moving = ColumnModel(nature, GeneratedWeather(*places_of(nature), 1), time)
     moving.hour()
     assert moving.worst < 1e-9
+
+
+def test_a_case_in_one_file_has_the_nature_of_its_blocks(cases: tuple[CaseFiles, CaseFiles], tmp_path: Path) -> None:
+    directory = shutil.copytree(cases[0].directory, tmp_path / "one")
+    in_one_file(directory)
+    write_nature_case(CaseFiles(directory, "demo", TIME, 2005), tmp_path / "nature", START)
+    one = CaseFiles(tmp_path / "nature", "demo", TIME, 2005, in_one_file=True)
+    for of_set in (CaseFiles.state, CaseFiles.const):
+        of_blocks = [values_of(of_set(cases[1], block)) for block in list_files(cases[0])[0]]
+        of_all = values_of(of_set(one, ""))
+        for key, values in (item for block in of_blocks for item in block.items()):
+            assert of_all[key] == values
 
 
 @pytest.mark.parametrize(("name", "value"), [("wf_sand", np.nan), ("wf_clay", 25.0), ("BD_all", 1.3), ("wf_om", -1e36)])

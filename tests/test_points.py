@@ -331,3 +331,9 @@ def test_retrievals_of_a_satellite_are_read(shared: Path, pattern: str, grid: Gr
     assert image.counts["cells observed"] == len(means)
     assert all(image.values[cell] == pytest.approx(mean, rel=1e-12) for cell, mean in means.items())
     assert all(min(of_cell) <= means[cell] <= max(of_cell) for cell, of_cell in cells.items())
+
+
+def test_points_in_radians_are_refused(tmp_path: Path) -> None:
+    path = write_points(tmp_path / "a.nc", MOISTURE, np.radians(LATITUDE), np.radians(LONGITUDE))
+    with pytest.raises(InputError, match=r"latitude, longitude: found 0.1676 to 0.2112 and .* no land.*180 / pi"):
+        read(path)

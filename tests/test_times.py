@@ -8,9 +8,11 @@ import netCDF4
 import numpy as np
 import pytest
 from image_files import FIELD, GRID, NOON, write_grid, write_image
+from point_lists import write_points
 
 from imgda_mpi.faults import InputError
 from imgda_mpi.observations.cf import read_cf
+from imgda_mpi.observations.point_files import read_points
 
 
 def time_vector(*hours: float, calendar: str = "standard") -> tuple[np.ndarray, dict[str, str]]:
@@ -72,9 +74,45 @@ def test_a_file_without_time_is_refused_where_a_limit_is_set(tmp_path: Path) -> 
         read_cf(write_image(tmp_path / "a.nc"), GRID, NOON, variable="sm", max_time_offset=24)
 
 
+@pytest.mark.parametrize("read", ["grid", "points"])
+def test_other_days_that_a_file_without_time_covers_are_said(tmp_path: Path, read: str) -> None:
+    path = tmp_path / "a.nc"
+
+    def remarks() -> tuple[str, ...]:
+        if read == "grid":
+            return read_cf(path, GRID, NOON, variable="sm").remarks
+        return read_points(path, GRID, NOON, variable="sm").remarks
+
+    (write_image if read == "grid" else write_points)(path, units="m3 m-3")
+    for start, end, is_said in (
+        ("2022-06-03", "2022-06-03T23:59:59Z", False),
+        ("20220601T000000Z", "", True),
+        ("2021-06-03", "2021-06-04", True),
+        ("unknown", "2021", False),
+    ):
+        with netCDF4.Dataset(path, "a") as file:
+            file.setncatts({"time_coverage_start": start, "time_coverage_end": end})
+        assert [f"covers {start} to {end or start}" in said for said in remarks()] == [True] * is_said
+
+
 def test_missing_times_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"time: found times that give no dates.*1 of 2 values"):
+    with pytest.raises(InputError, match=r"time: found 1 of 2 without a value, expected a date for each record"):
         read_cf(timed(tmp_path / "b.nc", 12, np.nan), GRID, NOON, variable="sm")
+
+
+@pytest.mark.parametrize(
+    ("units", "said"),
+    [
+        ("months since 2022-01-01", "calendar 'standard': a unit not known, .* expected days, hours, .*settunits"),
+        ("weeks since 2022-01-01", "a unit not known, or not of one length"),
+        ("days since 0000-01-01", "a year 0, which that calendar has not, .*set calendar to proleptic_gregorian"),
+    ],
+)
+def test_units_without_dates_are_said_to_be_that(tmp_path: Path, units: str, said: str) -> None:
+    vector = {"time": (np.array([5.0]), {"units": units})}
+    path = write_image(tmp_path / "a.nc", FIELD[None], ("time", "lat", "lon"), vector)
+    with pytest.raises(InputError, match=f"a.nc: time: found units '{units}', .*{said}"):
+        read_cf(path, GRID, NOON, variable="sm")
 
 
 CALENDARS = ["noleap", "365_day", "julian", "all_leap", "366_day", "360_day", "standard", "proleptic_gregorian"]

@@ -16,12 +16,15 @@ from imgda_mpi.columns.weather import EPOCH
 from imgda_mpi.faults import fault
 from imgda_mpi.grid import Grid
 from imgda_mpi.netcdf import (
+    VERSIONS,
     around,
+    every,
     find_variable,
     full_name,
     horizontal_grid,
     named,
     opened,
+    read_slice,
     read_values,
     resolve,
     text_attribute,
@@ -50,8 +53,8 @@ class Part(NamedTuple):
     def read(self, dataset: netCDF4.Dataset, step: int) -> FloatArray:
         """One record on the grid of the model, (ny, nx) in the unit of the quantity, NaN where missing."""
         variable = find_variable(self.path, dataset, self.variable)
-        along = {self.time: step, self.rows: slice(None), self.columns: slice(None)}
-        values = read_values(self.path, variable, tuple(along.get(d, 0) for d in variable.dimensions))
+        others = [d for d in variable.dimensions if d not in (self.rows, self.columns, VERSIONS)]
+        values = read_slice(self.path, variable, dict.fromkeys(others, 0) | {self.time: step})
         is_turned = variable.dimensions.index(self.rows) > variable.dimensions.index(self.columns)
         return self.factor * (values.T if is_turned else values)[np.ix_(*self.cells)] + self.term
 
@@ -140,13 +143,11 @@ def _variable(
 ) -> netCDF4.Variable[Any] | None:
     if given is not None:
         return named(dataset, given)
-    found = [
-        v for v in dataset.variables.values() if text_attribute(v, "standard_name").lower() in quantity.standard_names
-    ]
+    found = [v for v in every(dataset) if text_attribute(v, "standard_name").lower() in quantity.standard_names]
     if len(found) > 1:
         raise fault(
             path,
-            ", ".join(v.name for v in found),
+            ", ".join(map(full_name, found)),
             found=f"{len(found)} variables with the standard_name of {quantity.name}",
             expected="one",
             do=f"give the name of the variable of {quantity.name}",
@@ -182,7 +183,7 @@ def _part(
             do="correct the file's time",
         )
     time = stated[0]
-    further = [f"{d} ({n})" for d, n in others.items() if d != time.dimensions[0] and n != 1]
+    further = [f"{d} ({n})" for d, n in others.items() if d not in (time.dimensions[0], VERSIONS) and n != 1]
     if further:
         raise fault(
             path,

@@ -12,6 +12,8 @@ from imgda_mpi.faults import ImgdaError, fault
 
 NOISE = 1e-3  # degrees: more than single precision leaves, also of sums
 TWICE = 0.01  # of a step: coordinates that are nearer are one and the same
+RADIANS = 0.5 * np.pi, 2.0 * np.pi
+"""Largest latitude and longitude in radians."""
 BEYOND = 720.0  # degrees: no longitude is
 
 
@@ -40,7 +42,7 @@ def latitudes(path: Path, name: str, degrees: FloatArray) -> Ordered:
         raise fault(path, name, found=found, expected="-90 to 90 degrees", do="correct the coordinate")
     own = np.clip(own, -90.0, 90.0)
     steps = np.diff(own)
-    if (steps > 0).all() or (steps < 0).all():
+    if (steps > _near(steps)).all() or (steps < -_near(steps)).all():
         return Ordered(own, number)
     order = np.argsort(own, kind="stable")
     steps = np.diff(own[order])
@@ -80,12 +82,65 @@ def longitudes(path: Path, name: str, degrees: FloatArray) -> Ordered:
     return Ordered(own[order], number[order], f"{name} does not ascend: columns are put in order")
 
 
+def centres(path: Path, name: str, degrees: FloatArray, bounds: FloatArray) -> tuple[FloatArray, str | None]:
+    """Coordinates (n,) as they are, or the middle of their bounds (n, 2) where each lies on an edge of these.
+
+    With what is to be said of that; None where there is nothing.
+
+    Raises
+    ------
+    InputError
+        Where one is not within its bounds.
+    """
+    first, second = bounds.T
+    # The bounds of a pixel may be on two sides of the date line, and those of all in another range than the pixels.
+    half = 0.5 * _short_way(first, second)
+    away, width = np.abs(_short_way(first + half, degrees)), np.abs(half)
+    outside = away > (1.0 + TWICE) * width + NOISE
+    if outside.any():
+        number = int(outside.argmax())
+        raise fault(
+            path,
+            name,
+            found=f"{degrees[number]:.7g} with bounds {first[number]:.7g} to {second[number]:.7g}",
+            expected="each within its bounds",
+            do="correct the bounds, or remove the attribute that names them",
+        )
+    if not (away >= (1.0 - TWICE) * width).all() or not width.all():
+        return degrees, None
+    return first + half, f"{name} lies on edges of its bounds: the middle of these is taken"
+
+
+def refuse_radians(path: Path, names: str, latitude: FloatArray, longitude: FloatArray) -> None:
+    """Refuse places, NaN where there is none, all of which would be in the Gulf of Guinea: radians are, soil is not.
+
+    Raises
+    ------
+    InputError
+    """
+    axes = latitude[np.isfinite(latitude)], longitude[np.isfinite(longitude)]
+    if all(axis.size and np.abs(axis).max() <= 1.001 * most for axis, most in zip(axes, RADIANS, strict=True)):
+        ends = [f"{axis.min():.4g} to {axis.max():.4g}" for axis in axes]
+        raise fault(
+            path,
+            names,
+            found=f"{ends[0]} and {ends[1]}, where as degrees there is no land",
+            expected="degrees",
+            do="multiply them by 180 / pi if they are radians (for example with ncap2), or give another file",
+        )
+
+
+def _short_way(start: FloatArray, end: FloatArray) -> FloatArray:
+    """Degrees from one place on a circle to another, -180 to 180."""
+    return np.asarray((end - start + 180.0) % 360.0 - 180.0)
+
+
 def _as_they_go_on(degrees: FloatArray, number: IntArray) -> Ordered | None:
     """Some of the longitudes where they ascend or descend over less than a circle, but for one start of another."""
     for order in (number, number[::-1]):
         onward = _unwrapped(degrees[order])
         steps = np.diff(onward)
-        if (steps > 0).all() and np.ptp(onward) < 360.0 - _near(steps):
+        if (steps > _near(steps)).all() and np.ptp(onward) < 360.0 - _near(steps):
             return Ordered(onward, order)
     return None
 
@@ -139,5 +194,5 @@ def _twice(path: Path, name: str, degrees: float, of: str) -> ImgdaError:
         name,
         found=f"{degrees:.7g} twice",
         expected=f"each {of} once",
-        do=f"remove the {of} that is there again (for example with ncks -d)",
+        do=f"remove the {of} that is there again (for example with ncks -d), or write the coordinate with all digits",
     )

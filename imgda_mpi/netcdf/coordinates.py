@@ -18,10 +18,10 @@ import numpy as np
 from imgda_mpi.arrays import FloatArray, IntArray
 from imgda_mpi.faults import ImgdaError, fault
 from imgda_mpi.grid import Grid
-from imgda_mpi.netcdf.axes import TWICE, latitudes, longitudes
+from imgda_mpi.netcdf.axes import TWICE, centres, latitudes, longitudes, refuse_radians
 from imgda_mpi.netcdf.files import text_attribute
 from imgda_mpi.netcdf.values import read_values
-from imgda_mpi.netcdf.variables import around, vectors_along
+from imgda_mpi.netcdf.variables import around, every, full_name, vectors_along
 
 GEOGRAPHIC = "latitude_longitude"
 
@@ -70,12 +70,12 @@ class Axis:
 LATITUDE = Axis(
     "latitude",
     ("degrees_north", "degree_north", "degrees_n", "degree_n", "degreesn", "degreen"),
-    ("latitude", "lat", "nav_lat", "cell_lat"),
+    ("latitude", "lat", "nav_lat", "cell_lat", "latitude_pm"),
 )
 LONGITUDE = Axis(
     "longitude",
     ("degrees_east", "degree_east", "degrees_e", "degree_e", "degreese", "degreee"),
-    ("longitude", "lon", "nav_lon", "cell_lon"),
+    ("longitude", "lon", "nav_lon", "cell_lon", "longitude_pm"),
 )
 AXES = (LATITUDE, LONGITUDE)
 
@@ -107,23 +107,26 @@ class Horizontal:
 
 
 class Along(NamedTuple):
-    """Degrees of a coordinate along a dimension, NaN where the file has none."""
+    """Degrees of a coordinate along a dimension, NaN where the file has none, and what is to be said of them."""
 
     name: str
     dimension: str
     degrees: FloatArray
+    remark: str | None = None
 
 
 def horizontal_grid(path: Path, variable: netCDF4.Variable[Any]) -> Horizontal:
     """The grid of a variable, by vectors along two of its dimensions, or fields on both that are constant along one.
 
     Rows and columns are put in the order of a grid where they have another (see `imgda_mpi.netcdf.axes`). Lines of
-    pixels on which a field has no value, as where a product has none, are left out.
+    pixels on which a field has no value, as where a product has none, are left out. Where all coordinates lie on edges
+    of their bounds, the middle of these is taken.
 
     Raises
     ------
     InputError
-        Where the file does not say that they are degrees of latitude and longitude, or where they make no grid.
+        Where the file does not say that they are degrees of latitude and longitude, or where they make no grid or are
+        radians.
     """
     latitude, longitude = (_along(path, variable, axis) for axis in AXES)
     if latitude.dimension == longitude.dimension:
@@ -136,9 +139,16 @@ def horizontal_grid(path: Path, variable: netCDF4.Variable[Any]) -> Horizontal:
         )
     rows = latitudes(path, latitude.name, latitude.degrees)
     columns = longitudes(path, longitude.name, longitude.degrees)
-    said = "; ".join(one.remark for one in (rows, columns) if one.remark)
+    said = "; ".join(one.remark for one in (latitude, longitude, rows, columns) if one.remark)
     grid = Grid(rows.degrees, columns.degrees)
+    refuse_radians(path, f"{latitude.name}, {longitude.name}", grid.latitude, grid.longitude)
     return Horizontal(grid, (latitude.dimension, longitude.dimension), rows.number, columns.number, said or None)
+
+
+def is_list(variable: netCDF4.Variable[Any]) -> bool:
+    """Whether latitude and longitude of a variable are vectors along the same one of its dimensions."""
+    latitudes_there, longitudes_there = (_meant(variable, axis, _vectors(variable))[0] for axis in AXES)
+    return any(a.dimensions == b.dimensions for a in latitudes_there[:1] for b in longitudes_there[:1])
 
 
 def point_coordinates(
@@ -179,7 +189,14 @@ def _along(path: Path, variable: netCDF4.Variable[Any], axis: Axis) -> Along:
             if n_missing:
                 of = f"{n_missing} of {degrees.size} without a value"
                 raise fault(path, one.name, found=of, expected="all of them", do="correct the coordinate")
-            return Along(one.name, one.dimensions[0], degrees)
+            bounds, said = around(one).get(text_attribute(one, "bounds")), None
+            if bounds is not None and bounds.shape == (degrees.size, 2):
+                degrees, said = centres(path, one.name, degrees, read_values(path, bounds))
+            return Along(one.name, one.dimensions[0], degrees, said)
+        lines = [int(np.isfinite(degrees).any(axis=axis).sum()) for axis in (1, 0)]
+        if min(lines) < 2:
+            there = f"values on {lines[0]} rows and {lines[1]} columns"
+            raise fault(path, one.name, found=there, expected="two of each at least", do="give a file with an image")
         for number, dimension in enumerate(one.dimensions):
             profile = _profile(degrees if number == 0 else degrees.T)
             if profile is not None:
@@ -235,9 +252,12 @@ def _none(
     variable: netCDF4.Variable[Any],
     axis: Axis,
     objections: Sequence[str],
-    missing: Callable[[Path, netCDF4.Variable[Any], str], ImgdaError],
+    missing: Callable[[Path, netCDF4.Variable[Any], str, str | None], ImgdaError],
 ) -> ImgdaError:
-    """The error of a variable without the coordinate of a direction; ``missing`` makes that of none at all."""
+    """The error of a variable without the coordinate of a direction.
+
+    ``missing`` makes that of none at all, with what was found, and what to do where that is known better.
+    """
     if objections:
         return fault(
             path,
@@ -246,10 +266,25 @@ def _none(
             expected=f"a vector with units {axis.units[0]} and nothing that says otherwise",
             do="remap the file to a latitude-longitude grid first, or correct the attribute",
         )
-    others = [f"{v.name}({', '.join(v.dimensions)})" for v in around(variable).values() if axis.is_meant(v)]
+    root = variable.group()
+    while root.parent is not None:
+        root = root.parent
+    others = [v for v in every(root) if axis.is_meant(v)]
+    named = ", ".join(f"{full_name(v)}({', '.join(v.dimensions)})" for v in others)
     along = "; ".join(map(_said, _vectors(variable)))
+    do = None
+    if others and not any(v is one for v in others for one in around(variable).values()):
+        do = "copy latitude and longitude into the group of the variable, or one that holds it"
+    elif any(_is_of_edges(v, variable) for v in others):
+        do = "these are edges of cells: write the centres as such vectors"
     nowhere = f"nowhere in the file (along its dimensions: {along or 'nothing'})"
-    return missing(path, variable, f"{axis.name} {', '.join(others) or nowhere}")
+    return missing(path, variable, f"{axis.name} {named or nowhere}", do)
+
+
+def _is_of_edges(vector: netCDF4.Variable[Any], variable: netCDF4.Variable[Any]) -> bool:
+    """Whether it may be the edges of the cells along one of the variable's dimensions, one more or two of each."""
+    more = vector.ndim == 1 and vector.dimensions[0] not in variable.dimensions and vector.size - 1 in variable.shape
+    return more or (vector.ndim == 2 and vector.shape[1] == 2 and vector.dimensions[0] in variable.dimensions)
 
 
 def _other_mapping(variable: netCDF4.Variable[Any], vector: netCDF4.Variable[Any], axis: Axis) -> str | None:
@@ -299,22 +334,22 @@ def _plain(text: str) -> str:
     return "_".join(text.lower().split())
 
 
-def _not_rectilinear(path: Path, variable: netCDF4.Variable[Any], found: str) -> ImgdaError:
+def _not_rectilinear(path: Path, variable: netCDF4.Variable[Any], found: str, do: str | None) -> ImgdaError:
     dimensions = ", ".join(variable.dimensions)
     return fault(
         path,
         variable.name,
         found=found,
         expected=f"latitude and longitude as vectors, each along a dimension of its own among ({dimensions})",
-        do="only rectilinear grids are read: remap the file to a latitude-longitude grid first",
+        do=do or "only rectilinear grids are read: remap the file to a latitude-longitude grid first",
     )
 
 
-def _no_points(path: Path, variable: netCDF4.Variable[Any], found: str) -> ImgdaError:
+def _no_points(path: Path, variable: netCDF4.Variable[Any], found: str, do: str | None) -> ImgdaError:
     return fault(
         path,
         variable.name,
         found=found,
         expected=f"points, with latitude and longitude as vectors along one of ({', '.join(variable.dimensions)})",
-        do='a latitude-longitude grid is taken with kind = "cf", any other has to be remapped to one first',
+        do=do or 'a latitude-longitude grid is taken with kind = "cf"; write the pixels of any other as a list',
     )

@@ -40,6 +40,7 @@ SINCE = re.compile(r"\bsince\b", re.IGNORECASE)
 UNITS = re.compile(
     r"\s*\w+\s+since\s+[+-]?\d+-\d+-\d+([\sT_,]+\d+(:\d+(:\d+(\.\d*)?)?)?)?\s*(?P<zone>\S.*)?", re.IGNORECASE
 )
+YEAR_0 = re.compile(r"since\s+[+-]?0+-", re.IGNORECASE)
 UTC_ZONE = re.compile(r"\(?(Z|UTC?|GMT|Zulu|Etc/UTC)?\.?([+-]?0{1,2}(:?00)?)?\)?", re.IGNORECASE)
 ZONE = re.compile(r"([+-])(\d{1,2})(?::?(\d\d))?")
 
@@ -102,21 +103,25 @@ def _dates(
             expected="units like 'hours since 2000-01-01 00:00', in UTC or with a zone like +08:00",
             do="correct the units (for example with ncatted)",
         )
+    n_missing = int(np.count_nonzero(~np.isfinite(values)))
+    if n_missing or not values.size:
+        found = f"{n_missing} of {values.size} without a value" if n_missing else "no value"
+        raise fault(path, coordinate.name, found=found, expected="a date for each record", do="correct the time")
     try:
-        if values.size == 0 or not np.isfinite(values).all():
-            raise ValueError(f"{np.isfinite(values).sum()} of {values.size} values")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # of years that the conventions do not have
             stated: Any = netCDF4.num2date(values.ravel(), readable, calendar)
         rounded = [_to_second(date) for date in stated]
     except (ValueError, OverflowError, TypeError) as err:
-        raise fault(
-            path,
-            coordinate.name,
-            found=f"times that give no dates: units '{units}', calendar '{calendar}' ({err})",
-            expected="dates, none missing",
-            do="correct the time coordinate",
-        ) from err
+        found, expected, do = f"times that give no dates ({err})", "dates", "correct the time coordinate"
+        if "units" in str(err):  # the library knows no such unit, or none of one length
+            found, expected = "a unit not known, or not of one length", "days, hours, minutes or seconds since a date"
+            do = "convert the time (for example with cdo settunits,hours)"
+        elif YEAR_0.search(units):
+            found, expected = "a year 0, which that calendar has not", "a date of the calendar"
+            do = "count from another date, or set calendar to proleptic_gregorian if that is meant"
+        said = f"units '{units}', calendar '{calendar}': {found}"
+        raise fault(path, coordinate.name, found=said, expected=expected, do=do) from err
     dates, others = {}, []
     for number, d in enumerate(rounded):
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,14 @@ import numpy as np
 
 from imgda_mpi import in_hdf5
 from imgda_mpi.arrays import FloatArray
+from imgda_mpi.faults import fault
 from imgda_mpi.netcdf import limits
 from imgda_mpi.netcdf.files import in_library, not_numbers
 from imgda_mpi.netcdf.stored import Stored
 from imgda_mpi.netcdf.variables import full_name
+
+VERSIONS = "expver"
+"""Dimension along which ERA5 has the final and the preliminary version of its values, each value in one of them."""
 
 ATTRIBUTES = ("_FillValue", "missing_value", "scale_factor", "add_offset", "_Unsigned", *limits.NAMES)
 
@@ -52,3 +57,30 @@ def read_values(path: Path, variable: netCDF4.Variable[Any], index: Any = ...) -
     present = np.isfinite(unpacked) & ~stored.filled()
     valid = present & ~limits.beyond_limits(stored, unpacked, present)
     return np.where(valid, unpacked, np.nan).astype(np.float64)
+
+
+def read_slice(path: Path, variable: netCDF4.Variable[Any], index: Mapping[str, int]) -> FloatArray:
+    """Values as of `read_values` at numbers along some dimensions, by their names; whole along the others.
+
+    Along `VERSIONS`, if that has no number, each value is taken from the one version that has it.
+
+    Raises
+    ------
+    InputError
+        As of `read_values`, and where two versions have a value in one place.
+    """
+    values = read_values(path, variable, tuple(index.get(d, slice(None)) for d in variable.dimensions))
+    left = [d for d in variable.dimensions if d not in index]
+    if VERSIONS not in left:
+        return values
+    axis = left.index(VERSIONS)
+    several = np.isfinite(values).sum(axis=axis) > 1
+    if several.any():
+        raise fault(
+            path,
+            variable.name,
+            found=f"values of several versions along {VERSIONS} in {int(several.sum())} of {several.size} pixels",
+            expected="each value in one of them, missing in the others",
+            do=f"extract the version that is meant (for example with ncks -d {VERSIONS},0)",
+        )
+    return np.asarray(np.fmax.reduce(values, axis=axis))

@@ -43,8 +43,8 @@ def find_variable(
     stored = in_hdf5.type_of(path, name)
     if stored is not None:  # the library passes over variables of types that it does not have
         raise not_numbers(path, name, stored)
-    every = list(_every(dataset))
-    names = [full_name(one) for one in every if len(one.dimensions) > 1] or [full_name(one) for one in every]
+    owned = list(every(dataset))
+    names = [full_name(one) for one in owned if len(one.dimensions) > 1] or [full_name(one) for one in owned]
     there = names
     if len(names) > MANY:
         last = {one: one.rpartition("/")[2] for one in names}
@@ -76,7 +76,8 @@ def vectors_along(variable: netCDF4.Variable[Any], dimension: str) -> list[netCD
     return sorted(vectors, key=lambda v: v.name != dimension)
 
 
-def _every(dataset: netCDF4.Dataset) -> Iterator[netCDF4.Variable[Any]]:
+def every(dataset: netCDF4.Dataset) -> Iterator[netCDF4.Variable[Any]]:
+    """The variables of a file and of all its groups."""
     yield from dataset.variables.values()
     for group in dataset.groups.values():
-        yield from _every(group)
+        yield from every(group)

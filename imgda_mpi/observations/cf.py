@@ -10,19 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import netCDF4
-import numpy as np
 
 from imgda_mpi.faults import fault
 from imgda_mpi.grid import Grid
 from imgda_mpi.netcdf import Horizontal, find_variable, horizontal_grid, opened, resolve, text_attribute
 from imgda_mpi.numerics.window_means import mean_of_records
-from imgda_mpi.observations.image import Layer, ObservedImage, SourceImage, observed_image
+from imgda_mpi.observations.image import Layer, ObservedImage, SourceImage, deviation_image, observed_image
 from imgda_mpi.observations.intervals import Interval, doubts, interval_of
 from imgda_mpi.observations.layers import Place, check_layer, choose_layer, refuse_empty
 from imgda_mpi.observations.masks import Mask, masked_pixels
 from imgda_mpi.observations.quality import VALID_RANGE
 from imgda_mpi.observations.records import only_ones, read_record
-from imgda_mpi.observations.times import Chosen, nearest_time, times_within
+from imgda_mpi.observations.times import Chosen, nearest_time, stated_elsewhere, times_within
 from imgda_mpi.observations.units import overruled, to_volumetric
 
 POSSIBLE = (0.0, 1.0)  # m3 m-3: a model may hold more water than an observation can be trusted with
@@ -171,9 +170,12 @@ def read_field(
     variable: str,
     max_time_offset: float,
     regridding: str = "bilinear",
+    layer: Layer | None = None,
     units: str | None = None,
 ) -> ObservedImage:
     """A field of standard deviations on the model grid, m3 m-3; arguments as of `read_cf`, a time is not needed.
+
+    The ``layer``, that of the observation, is what values in kg m-2 are of; None where nobody knows it.
 
     Raises
     ------
@@ -184,14 +186,13 @@ def read_field(
         resolve(file, time),
         time,
         variable,
+        layer=layer,
         max_time_offset=max_time_offset,
         needs_time=False,
         is_moisture=False,
         units=units,
     )
-    # No deviation is 0 or less: files have such numbers where there is none.
-    positive = replace(source, values=np.where(source.values > 0, source.values, np.nan))
-    return observed_image(positive, positive.to_cells(grid, regridding), valid_range=None)
+    return deviation_image(source, source.to_cells(grid, regridding))
 
 
 def read_source(
@@ -211,7 +212,7 @@ def read_source(
     """The image as the file holds it; arguments as of `read_cf`.
 
     Without ``needs_time`` a file without time is taken. What is no moisture (its standard deviation) may be of any
-    layer and interval.
+    interval, and is of the ``layer`` that is stated, whatever its file says.
 
     Raises
     ------
@@ -241,7 +242,7 @@ def read_source(
         if is_moisture:
             place = choose_layer(path, variable, others, layer)
         else:
-            place = Place(None, only_ones(path, variable, others))
+            place = Place(layer, only_ones(path, variable, others))
         stands_for = check_layer(path, name, place.layer) if is_moisture else None
         at = Place(place.layer, index | place.index)
         source = source_at(
@@ -283,7 +284,7 @@ def source_at(
     interval, said = Interval(), [horizontal.remark, several]
     if is_moisture:
         interval = interval_of(path, dataset, variable, chosen[0], step)
-        said += [doubts(interval, chosen[0])]
+        said += [doubts(interval, chosen[0]), stated_elsewhere(dataset, time) if chosen[0].time is None else None]
     meaning = f"{text_attribute(variable, 'standard_name')} {text_attribute(variable, 'long_name')}"
     of_file = text_attribute(variable, "units")
     said.append(overruled(of_file, units))

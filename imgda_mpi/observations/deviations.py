@@ -66,7 +66,7 @@ class Deviation:
                 f"{int(cells.sum())} cells where one is needed",
                 expected=f"a standard deviation in m3 m-3 there, {LEAST_DEVIATION:g} to 1",
                 do=("correct the units, or " if n_wrong else "")
-                + "fill the gaps in the file (an observation may leave such pixels out by mask)",
+                + "fill the gaps in the file, or leave such pixels out of the observation (for example by mask)",
             )
         # Elsewhere nothing is observed: any value serves, the mean keeps the variances alike.
         others = self.values[cells].mean() if cells.any() else 1.0
@@ -83,12 +83,13 @@ def read_deviation(
     """A standard deviation as the settings state it, the same on every rank. Collective over ``comm``.
 
     ``time`` is that of the field: the file's nearest is taken, up to ``max_time_offset`` hours away unless the field
-    has an own one. ``how`` else it is read as of `imgda_mpi.observations.cf.read_field`.
+    has an own one. ``how`` else it is read as of `imgda_mpi.observations.cf.read_field`. A list of points is taken as
+    `imgda_mpi.observations.point_files.read_point_deviations` has it.
 
     Raises
     ------
     InputError
-        See `imgda_mpi.observations.cf.read_field`.
+        See these two.
     """
     if not isinstance(wanted, FieldFile):
         return Deviation(float(wanted))
@@ -99,9 +100,13 @@ def read_deviation(
 
 
 def _read(wanted: FieldFile, grid: Grid, time: datetime, how: Mapping[str, Any]) -> Deviation:
-    from imgda_mpi.observations import cf  # on the one rank that reads
+    from imgda_mpi.observations import cf, point_files  # on the one rank that reads
 
-    image = cf.read_field(wanted.file, grid, time, **how)
+    if point_files.holds_points(wanted.file, time, wanted.variable):
+        of_points = {name: value for name, value in how.items() if name != "regridding"}
+        image = point_files.read_point_deviations(wanted.file, grid, time, **of_points)
+    else:
+        image = cf.read_field(wanted.file, grid, time, **how)
     say_remarks(image.source, image.remarks)
     return Deviation(image.values, image.path, wanted.variable)
 

@@ -6,7 +6,7 @@ import hashlib
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
@@ -254,3 +254,12 @@ def observed_image(
         files=list(dict.fromkeys([source.path, *([source.mask.file] if source.mask else [])])),
         per_cell=to_cells.per_cell(checked.values),
     )
+
+
+def deviation_image(source: Source, to_cells: ToCells) -> ObservedImage:
+    """Standard deviations of a source, brought to the model grid (ny, nx) as an image is.
+
+    0 and less count as missing: no deviation is so, and files have such numbers where there is none.
+    """
+    positive = replace(source, values=np.where(source.values > 0, source.values, np.nan))
+    return observed_image(positive, to_cells, valid_range=None)

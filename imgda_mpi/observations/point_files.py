@@ -14,6 +14,7 @@ from imgda_mpi.grid import Grid
 from imgda_mpi.netcdf import (
     around,
     find_variable,
+    is_list,
     opened,
     point_coordinates,
     read_values,
@@ -22,14 +23,14 @@ from imgda_mpi.netcdf import (
     vectors_along,
 )
 from imgda_mpi.netcdf.dates import decoded
-from imgda_mpi.observations.image import Layer, ObservedImage, observed_image
-from imgda_mpi.observations.intervals import doubts, interval_of
-from imgda_mpi.observations.layers import check_depths, choose_layer, is_depth, refuse_empty
+from imgda_mpi.observations.image import Layer, ObservedImage, deviation_image, observed_image
+from imgda_mpi.observations.intervals import Interval, doubts, interval_of
+from imgda_mpi.observations.layers import Place, check_depths, check_layer, choose_layer, is_depth, refuse_empty
 from imgda_mpi.observations.point_tables import ENDINGS, read_table
 from imgda_mpi.observations.points import PointList, Taken, point_list, take_points
 from imgda_mpi.observations.quality import VALID_RANGE
-from imgda_mpi.observations.records import read_record
-from imgda_mpi.observations.times import Chosen, nearest_time
+from imgda_mpi.observations.records import only_ones, read_record
+from imgda_mpi.observations.times import Chosen, nearest_time, stated_elsewhere
 
 
 def read_points(
@@ -73,15 +74,68 @@ def read_points(
     """
     refuse_empty(layer)
     path = resolve(file, time)
-    read = read_table if path.name.lower().endswith(ENDINGS) else read_list
+    read = read_table if _is_table(path) else read_list
     points = read(path, time, variable, layer, max_time_offset, units)
     return observed_image(points, points.to_cells(grid), valid_range=valid_range, error=error)
 
 
+def read_point_deviations(
+    file: Path | str,
+    grid: Grid,
+    time: datetime,
+    *,
+    variable: str,
+    max_time_offset: float,
+    layer: Layer | None = None,
+    units: str | None = None,
+) -> ObservedImage:
+    """The mean of the standard deviations of points in each cell, m3 m-3; arguments as of `read_points`.
+
+    A time is not needed. The ``layer`` is that of the observation, as of `imgda_mpi.observations.cf.read_field`.
+
+    Raises
+    ------
+    InputError
+        Where the file is missing or damaged, or has a time that is further off.
+    """
+    path = resolve(file, time)
+    read = read_table if _is_table(path) else read_list
+    points = read(path, time, variable, layer, max_time_offset, units, is_moisture=False)
+    return deviation_image(points, points.to_cells(grid))
+
+
+def holds_points(file: Path | str, time: datetime, variable: str) -> bool:
+    """Whether a variable is of a list of points; arguments as of `read_points`.
+
+    Raises
+    ------
+    InputError
+        Where the file is missing or damaged.
+    """
+    path = resolve(file, time)
+    if _is_table(path):
+        return True
+    with opened(path) as dataset:
+        return is_list(find_variable(path, dataset, variable))
+
+
+def _is_table(path: Path) -> bool:
+    return path.name.lower().endswith(ENDINGS)
+
+
 def read_list(
-    path: Path, time: datetime, name: str, layer: Layer | None, max_time_offset: float, units: str | None
+    path: Path,
+    time: datetime,
+    name: str,
+    layer: Layer | None,
+    max_time_offset: float,
+    units: str | None,
+    *,
+    is_moisture: bool = True,
 ) -> PointList:
     """The points of a NetCDF file; arguments as of `read_points`.
+
+    What is no moisture (its standard deviation) is as of `imgda_mpi.observations.cf.read_source`.
 
     Raises
     ------
@@ -92,11 +146,14 @@ def read_list(
         variable = find_variable(path, dataset, name)
         latitude, longitude = point_coordinates(path, variable)
         (along,) = latitude.dimensions
-        chosen, taken = _times(path, dataset, variable, along, time, max_time_offset)
+        chosen, taken = _times(path, dataset, variable, along, time, max_time_offset, needs_time=is_moisture)
         others = [d for d in variable.dimensions if d not in {along, chosen.dimension}]
-        place = choose_layer(path, variable, others, layer)
-        for depth in (vector for vector in vectors_along(variable, along) if is_depth(path, vector)):
-            check_depths(path, depth.name, read_values(path, depth), text_attribute(depth, "units"), place.layer)
+        if is_moisture:
+            place = choose_layer(path, variable, others, layer)
+            for depth in (vector for vector in vectors_along(variable, along) if is_depth(path, vector)):
+                check_depths(path, depth.name, read_values(path, depth), text_attribute(depth, "units"), place.layer)
+        else:
+            place = Place(layer, only_ones(path, variable, others))
         if latitude.size == 0:
             values, step, several = np.empty(0), chosen.steps[0], None
         elif chosen.dimension == along:
@@ -104,9 +161,13 @@ def read_list(
             step = chosen.steps[0]
         else:
             values, step, several = read_record(path, variable, place.index, (along,), chosen)
-        interval = interval_of(path, dataset, variable, chosen, step)
-        if taken.interval.hours > interval.hours:
-            interval = taken.interval
+        interval, said = Interval(), [several]
+        if is_moisture:
+            interval = interval_of(path, dataset, variable, chosen, step)
+            if taken.interval.hours > interval.hours:
+                interval = taken.interval
+            said += [doubts(interval, chosen), check_layer(path, name, place.layer)]
+            said += [stated_elsewhere(dataset, time) if chosen.time is None else None]
         return point_list(
             path,
             name,
@@ -120,7 +181,7 @@ def read_list(
             taken=taken,
             interval=interval,
             stated=units,
-            remarks=(several, doubts(interval, chosen)),
+            remarks=said,
         )
 
 
@@ -131,10 +192,12 @@ def _times(
     along: str,
     time: datetime,
     max_time_offset: float,
+    *,
+    needs_time: bool,
 ) -> tuple[Chosen, Taken]:
     """The time of the file, which each point may have of its own, and the points that are taken."""
     n_points = variable.shape[variable.dimensions.index(along)]
-    needs_time = n_points > 0 and math.isfinite(max_time_offset)
+    needs_time = needs_time and n_points > 0 and math.isfinite(max_time_offset)
     # Where there is no point there is no time of one.
     passed_over = () if n_points else (along,)
     chosen = nearest_time(path, dataset, variable, passed_over, time, max_time_offset, needs_time=needs_time)

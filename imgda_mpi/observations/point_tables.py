@@ -16,7 +16,7 @@ from imgda_mpi.faults import ImgdaError, fault
 from imgda_mpi.netcdf.coordinates import DEGREES, LATITUDE, LONGITUDE, Axis
 from imgda_mpi.observations.image import Layer
 from imgda_mpi.observations.intervals import LONG
-from imgda_mpi.observations.layers import check_depths
+from imgda_mpi.observations.layers import check_depths, check_layer
 from imgda_mpi.observations.points import PointList, Taken, point_list, take_points
 from imgda_mpi.observations.times import NAMES, OTHER_TIMES, WORDS, without_time
 from imgda_mpi.text_tables import NO_VALUE, rows_of
@@ -79,9 +79,16 @@ class Column:
 
 
 def read_table(
-    path: Path, time: datetime, name: str, layer: Layer | None, max_time_offset: float, units: str | None
+    path: Path,
+    time: datetime,
+    name: str,
+    layer: Layer | None,
+    max_time_offset: float,
+    units: str | None,
+    *,
+    is_moisture: bool = True,
 ) -> PointList:
-    """The points of a table; arguments as of `imgda_mpi.observations.point_files.read_points`.
+    """The points of a table; arguments as of `imgda_mpi.observations.point_files.read_list`.
 
     The first line has the names of the columns: latitude (or lat), longitude (or lon), the variable, and time or
     valid_time where the points have times. Units may follow a name in brackets, as ``sm [m3 m-3]``.
@@ -94,11 +101,15 @@ def read_table(
     columns = _columns(path)
     coordinates = [_coordinate(path, columns, axis) for axis in (LATITUDE, LONGITUDE)]
     variable = _column(path, columns, (name,), name)
-    for depth in (column for column in columns if column.name.lower() == "depth"):
-        check_depths(path, depth.name, depth.numbers(), depth.units, layer)
     latitude, longitude = (column.numbers() for column in coordinates)
-    taken = _taken(path, columns, name, time, max_time_offset)
+    taken = _taken(path, columns, name, time, max_time_offset, needs_time=is_moisture)
     interval = taken.interval
+    said: list[str | None] = []
+    if is_moisture:
+        for depth in (column for column in columns if column.name.lower() == "depth"):
+            check_depths(path, depth.name, depth.numbers(), depth.units, layer)
+        said.append(f"{interval} is taken for an instant" if interval.hours > LONG else None)
+        said.append(check_layer(path, name, layer))
     return point_list(
         path,
         name,
@@ -112,11 +123,13 @@ def read_table(
         taken=taken,
         interval=interval,
         stated=units,
-        remarks=[f"{interval} is taken for an instant"] if interval.hours > LONG else [],
+        remarks=said,
     )
 
 
-def _taken(path: Path, columns: list[Column], name: str, time: datetime, max_time_offset: float) -> Taken:
+def _taken(
+    path: Path, columns: list[Column], name: str, time: datetime, max_time_offset: float, *, needs_time: bool
+) -> Taken:
     """The points of the time wanted, by the column of times where there is one."""
     n_points = len(columns[0].texts)
     if n_points == 0:
@@ -134,7 +147,7 @@ def _taken(path: Path, columns: list[Column], name: str, time: datetime, max_tim
                 expected="a column time, in UTC, as 2022-06-02T06:00:00Z",
                 do="name and write it so, or leave it out of the file",
             )
-    if math.isfinite(max_time_offset):
+    if needs_time and math.isfinite(max_time_offset):
         raise without_time(path, name, time, max_time_offset)
     return Taken(np.ones(n_points, dtype=bool), None)
 

@@ -12,11 +12,10 @@ import numpy as np
 from imgda_mpi.arrays import BoolArray, FloatArray
 from imgda_mpi.faults import fault
 from imgda_mpi.grid import Grid
-from imgda_mpi.netcdf.axes import NOISE
+from imgda_mpi.netcdf.axes import NOISE, refuse_radians
 from imgda_mpi.observations.binning import DIGITS, Binning, binning
 from imgda_mpi.observations.image import Layer, Source, sha256_of
 from imgda_mpi.observations.intervals import TOO_LONG, Interval
-from imgda_mpi.observations.layers import check_layer
 from imgda_mpi.observations.quality import gross_check
 from imgda_mpi.observations.times import nearest_of
 from imgda_mpi.observations.units import MOISTURE, overruled, to_volumetric
@@ -129,8 +128,8 @@ def point_list(
     Raises
     ------
     InputError
-        Where coordinates are out of range, the units are unknown or ambiguous, or values without units cannot be
-        m3 m-3; where the layer has no part of the image's.
+        Where coordinates are out of range or radians, the units are unknown or ambiguous, or values without units
+        cannot be m3 m-3.
     """
     for (name, (low, high)), degrees in zip(RANGES.items(), (latitude, longitude), strict=True):
         beyond = (degrees < low) | (degrees > high)
@@ -142,8 +141,9 @@ def point_list(
                 expected=f"degrees within {low:.0f} to {high:.0f}, or no value where a point has no place",
                 do="correct the coordinate, or leave these points out of the file",
             )
+    refuse_radians(path, ", ".join(RANGES), latitude, longitude)
     latitude = np.clip(latitude, -90.0, 90.0)
-    said = [*remarks, check_layer(path, variable, layer), overruled(units, stated)]
+    said = [*remarks, overruled(units, stated)]
     if not units and not stated:
         gross_check(values, str(path), variable, WITHOUT_UNITS)
         said.append("the file does not say units: taken for m3 m-3")

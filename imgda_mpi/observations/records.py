@@ -14,7 +14,7 @@ import numpy as np
 from imgda_mpi.arrays import FloatArray
 from imgda_mpi.faults import fault
 from imgda_mpi.grid import Grid
-from imgda_mpi.netcdf import horizontal_grid, read_values
+from imgda_mpi.netcdf import VERSIONS, horizontal_grid, read_slice
 from imgda_mpi.observations.times import Chosen, nearest_time
 
 
@@ -28,7 +28,7 @@ def read_record(
     """Values of the one step of the chosen time that has any, rows first; its number; what to say of the others.
 
     ``horizontal`` are the dimensions of an image, or the one of points. ``index`` holds a number for every dimension
-    that is neither horizontal nor that of the time.
+    that is neither horizontal nor that of the time; it may have none along versions (see `read_slice`).
 
     Raises
     ------
@@ -43,7 +43,7 @@ def read_record(
 
     def read(step: int) -> FloatArray:
         of_step = index if chosen.dimension is None else index | {chosen.dimension: step}
-        values = read_values(path, variable, tuple(of_step.get(d, slice(None)) for d in variable.dimensions))
+        values = read_slice(path, variable, of_step)
         is_turned = variable.dimensions.index(horizontal[0]) > variable.dimensions.index(horizontal[-1])
         return values.T if is_turned else values
 
@@ -83,7 +83,7 @@ def read_map(
 
 
 def only_ones(path: Path, variable: netCDF4.Variable[Any], dimensions: Sequence[str]) -> dict[str, int]:
-    """The index along dimensions that have one index alone.
+    """The index along dimensions that have one index alone, and none along versions of values.
 
     Raises
     ------
@@ -91,7 +91,8 @@ def only_ones(path: Path, variable: netCDF4.Variable[Any], dimensions: Sequence[
         Where one of them has more.
     """
     sizes = dict(zip(variable.dimensions, variable.shape, strict=True))
-    further = [f"{d} ({sizes[d]})" for d in dimensions if sizes[d] > 1]
+    single = [d for d in dimensions if d != VERSIONS]
+    further = [f"{d} ({sizes[d]})" for d in single if sizes[d] > 1]
     if further:
         raise fault(
             path,
@@ -100,4 +101,4 @@ def only_ones(path: Path, variable: netCDF4.Variable[Any], dimensions: Sequence[
             expected="latitude, longitude, time and a depth coordinate",
             do="extract one index of each first (for example with ncks -d)",
         )
-    return dict.fromkeys(dimensions, 0)
+    return dict.fromkeys(single, 0)

@@ -198,6 +198,18 @@ def without_time(path: Path, name: str, time: datetime, max_time_offset: float) 
     return fault(path, name, found="no time coordinate", expected=expected, do=do)
 
 
+def stated_elsewhere(dataset: netCDF4.Dataset, time: datetime) -> str | None:
+    """What a file without times says of the days that it covers, if ``time``, which is stated, is on none of them."""
+    start, end = (text_attribute(dataset, f"time_coverage_{name}") for name in ("start", "end"))
+    try:
+        first, last = (datetime.fromisoformat(text) for text in (start, end or start))
+    except ValueError:
+        return None
+    if first.date() <= time.astimezone(UTC).date() <= last.date():
+        return None
+    return f"the file covers {start} to {end or start} by its attributes, which is not the time that is stated"
+
+
 def _text(wanted: datetime, max_time_offset: float) -> str:
     return f"{wanted:{DATE_TEXT}} ± {max_time_offset:g} h"
 

@@ -173,9 +173,9 @@ def units_key() -> Any:
 
 
 class FieldFile(Section):
-    """A field of standard deviations in a CF NetCDF file, with a value wherever one is needed."""
+    """Standard deviations in a file, on a grid or of points, with a value wherever one is needed."""
 
-    file: FilePattern = key("CF NetCDF file")
+    file: FilePattern = key("CF NetCDF file, or a table .csv of points")
     variable: str = key("Name of the variable")
     max_time_offset: float | None = key(
         "Largest distance of the field from the time wanted (default: that of the observation, else 3); inf takes the "

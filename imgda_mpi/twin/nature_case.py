@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-from netCDF4 import Dataset
 
 from imgda_mpi.arrays import BoolArray, FloatArray
 from imgda_mpi.colm.case_files import CaseFiles
 from imgda_mpi.colm.case_listing import list_files
-from imgda_mpi.colm.soil_layers import DENSITY_LIQUID, FREEZING, N_SNOW, N_SOIL, node_depth, thickness
+from imgda_mpi.colm.colm202x import ICE, LIQUID, TEMPERATURE
+from imgda_mpi.colm.hdf5 import Columns, OpenFile, opened, shown
+from imgda_mpi.colm.soil_layers import DENSITY_LIQUID, FREEZING, N_SOIL, node_depth, thickness
 from imgda_mpi.disk import link
-from imgda_mpi.faults import fault, reading, writing
+from imgda_mpi.faults import fault, writing
 from imgda_mpi.numerics.keyed_random import generator
 from imgda_mpi.numerics.smooth_fields import smooth_field
 from imgda_mpi.twin.pedotransfer import RESIDUAL, hypres
@@ -73,22 +72,23 @@ def write_nature_case(files: CaseFiles, directory: Path, start: OtherStart) -> N
     OutputError
     """
     check_texture(files)
-    blocks, states, _ = list_files(files)
-    nature = CaseFiles(directory, files.case, files.time, files.land_cover_year)
+    blocks, states, files = list_files(files)
+    nature = replace(files, directory=directory)
     with writing(directory):
         nature.states.mkdir(parents=True)
         nature.consts.mkdir()
         link(directory / "landdata", files.directory / "landdata", directory.parent)
         for name in states:
             shutil.copyfile(files.states / name, nature.states / name)
-        for path in (files.scalars, *(files.const(block) for block in blocks)):
+        for path in {files.scalars, *(files.const(block) for block in blocks)}:
             if path.exists():
                 shutil.copyfile(path, nature.consts / path.name)
     for block in blocks:
-        with writing(nature.const(block)), Dataset(nature.const(block), "r+") as const:
-            const.comment = "hydraulic properties by Woesten et al. (1999) in the place of the case's own"
+        of = files.block_in(block)
+        with writing(nature.const(block)), opened(nature.const(block), "r+", block=of) as const:
+            const.write_text("comment", "hydraulic properties by Woesten et al. (1999) in the place of the case's own")
             change = _change(const)
-        with writing(nature.state(block)), Dataset(nature.state(block), "r+") as state:
+        with writing(nature.state(block)), opened(nature.state(block), "r+", block=of) as state:
             _start(state, change, start)
 
 
@@ -111,49 +111,45 @@ def check_texture(files: CaseFiles) -> None:
     InputError
         Where a variable is missing, or cannot be what it should in soil.
     """
-    there = list_files(files)
-    if there.files.in_one_file:
-        found, expected = "a case in one file for all blocks", "files of blocks, of which those of a nature are made"
-        do = "use a case of a model built without VectorInOneFileS and VectorInOneFileP"
-        raise fault(files.states, found=found, expected=expected, do=do)
-    for block in there.blocks:
-        path = files.const(block)
-        with reading(path), Dataset(path) as const:
-            lacking = [name for name in (*TEXTURE, *HYDRAULICS) if name not in const.variables]
-            values = {} if lacking else {name: _values(const, name) for name in ("patchtype", *TEXTURE)}
+    blocks, _, files = list_files(files)
+    for block in blocks:
+        path, of = files.const(block), files.block_in(block)
+        with opened(path, block=of) as const:
+            lacking = [name for name in (*TEXTURE, *HYDRAULICS) if not const.has(name)]
+            is_soil = const.vector("patchtype") == 0
+            values = {} if lacking else {name: _layers(const, name)[is_soil] for name in TEXTURE}
         if lacking:
             expected = "texture and van Genuchten's constants of the soil, from which the nature's are made"
             do = "use a case that CoLM202X was set up for with vanGenuchten_Mualem_SOIL_MODEL"
-            raise fault(path, found=f"no {', '.join(lacking)}", expected=expected, do=do)
-        is_soil = values.pop("patchtype") == 0
-        for name, (low, high, unit) in TEXTURE.items():
-            of_soil = values[name][is_soil]
+            raise fault(shown(path, of), found=f"no {', '.join(lacking)}", expected=expected, do=do)
+        for name, of_soil in values.items():
+            low, high, unit = TEXTURE[name]
             wrong = ~((of_soil >= low) & (of_soil <= high))
             if wrong.any():
                 do = "use the const files that CoLM wrote for this case"
                 found = f"{of_soil[wrong][0]:g} in {wrong.any(axis=1).sum()} of {len(of_soil)} soil patches"
-                raise fault(path, name, found=found, expected=f"{low:g} to {high:g}{unit}", do=do)
+                raise fault(shown(path, of), name, found=found, expected=f"{low:g} to {high:g}{unit}", do=do)
 
 
-def _change(const: Dataset) -> _Change:
-    is_soil = _values(const, "patchtype") == 0
-    sand, clay, organic, density = (_values(const, name)[is_soil] for name in TEXTURE)
+def _change(const: OpenFile) -> _Change:
+    is_soil = const.vector("patchtype") == 0
+    sand, clay, organic, density = (_layers(const, name)[is_soil] for name in TEXTURE)
     retention = hypres(100.0 * clay, 100.0 * (1.0 - sand - clay), 100.0 * organic, 1e-3 * density, node_depth < TOPSOIL)
-    before = _values(const, "porsl")[is_soil], _values(const, "theta_r")[is_soil]
+    before = _layers(const, "porsl")[is_soil], _layers(const, "theta_r")[is_soil]
     now = retention.porosity, np.full_like(retention.porosity, RESIDUAL)
     values = (*now, retention.alpha, retention.n, np.full_like(retention.n, 0.5), retention.conductivity)
     for name, of_soil in zip(HYDRAULICS, values, strict=True):
-        every = _values(const, name)
+        every = _layers(const, name)
         every[is_soil] = of_soil
-        const[name][:] = every
-    latitude, longitude = (np.degrees(_values(const, name)[is_soil]) for name in ("patchlatr", "patchlonr"))
+        const.write(Columns(name, 0, N_SOIL), slice(0, is_soil.size), every)
+    latitude, longitude = (np.degrees(const.vector(name)[is_soil]) for name in ("patchlatr", "patchlonr"))
     return _Change(is_soil, before, now, latitude, longitude)
 
 
-def _start(state: Dataset, change: _Change, start: OtherStart) -> None:
-    water, ice, temperature = (_values(state, name) for name in ("wliq_soisno", "wice_soisno", "t_soisno"))
-    soil = slice(N_SNOW, N_SNOW + N_SOIL)
-    of_soil = [values[change.is_soil, soil] for values in (water, ice, temperature)]
+def _start(state: OpenFile, change: _Change, start: OtherStart) -> None:
+    patches = slice(0, change.is_soil.size)
+    water, ice, temperature = (state.read(name, patches, patches.stop) for name in (LIQUID, ICE, TEMPERATURE))
+    of_soil = [values[change.is_soil] for values in (water, ice, temperature)]
     thawed = ((of_soil[1] == 0.0) & (of_soil[2] >= FREEZING)).all(axis=1)
     (pores, least), (new_pores, new_least) = change.before, change.now
     saturation = (of_soil[0] / (DENSITY_LIQUID * thickness) - least) / (pores - least)
@@ -163,12 +159,11 @@ def _start(state: Dataset, change: _Change, start: OtherStart) -> None:
     field = np.outer(surface, part) + np.outer(deep, np.sqrt(1.0 - part**2))
     saturation = np.clip(saturation + start.deviation * field, LEAST, MOST)
     new = (new_least + saturation * (new_pores - new_least)) * DENSITY_LIQUID * thickness
-    rows = np.flatnonzero(change.is_soil)[thawed]
-    water[rows, soil] = new[thawed]
-    state["wliq_soisno"][:] = water
+    water[np.flatnonzero(change.is_soil)[thawed]] = new[thawed]
+    state.write(LIQUID, patches, water)
 
 
-def _values(file: Dataset, name: str) -> npt.NDArray[Any]:
-    variable = file[name]
-    variable.set_auto_mask(False)
-    return np.array(variable[:])
+def _layers(const: OpenFile, name: str) -> FloatArray:
+    """A constant of the soil layers of all patches of a block, (n_patch, 10)."""
+    n_patch = const.length(name)
+    return const.read(Columns(name, 0, N_SOIL), slice(0, n_patch), n_patch)

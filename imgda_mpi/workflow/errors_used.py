@@ -104,7 +104,7 @@ def _standard_deviation(wanted: Any, saved: SavedInnovation) -> ErrorSd:
     if not isinstance(wanted, dict):
         return float(wanted)
     observation = saved.settings.get("observation") or {}
-    offset, regridding = observation.get("max_time_offset", 3.0), observation.get("regridding", "bilinear")
-    field = FieldFile.model_validate(wanted)
-    deviation = read_deviation(field, saved.grid, saved.time, MPI.COMM_SELF, offset, regridding=regridding)
+    how = {name: observation[name] for name in ("layer", "regridding") if name in observation}
+    offset, field = observation.get("max_time_offset", 3.0), FieldFile.model_validate(wanted)
+    deviation = read_deviation(field, saved.grid, saved.time, MPI.COMM_SELF, offset, **how)
     return deviation.on(saved.images.seen)

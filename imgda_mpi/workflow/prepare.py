@@ -109,9 +109,9 @@ def prepare(
     errors = Deviation(1.0)
     if settings.method.needs_errors and settings.observation is not None:
         with settled_by("[errors] observation"):
-            # Regridded as the observation is, or they would end before it does.
-            offset = settings.observation.max_time_offset
-            how = {"regridding": settings.observation.of_reader().get("regridding", "bilinear")}
+            # Of its layer, and regridded as the observation is, or they would end before it does.
+            offset, reader = settings.observation.max_time_offset, settings.observation.of_reader()
+            how = {name: reader[name] for name in ("layer", "regridding") if name in reader}
             errors = read_deviation(settings.errors.observation, grid, settings.observed_at, comm, offset, **how)
     observation, assimilated = observe(settings, restart, background, errors, stages, comm)
     with settled_by("[method]"):
