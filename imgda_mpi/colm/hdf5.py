@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import h5py
 import numpy as np
 import numpy.typing as npt
-from h5py import h5, h5a, h5d, h5f, h5g, h5o, h5p, h5s, h5t, h5z
+from h5py import h5a, h5d, h5f, h5g, h5o, h5p, h5s, h5t, h5z
 
 from imgda_mpi.arrays import FloatArray
 from imgda_mpi.faults import LIBRARY, ImgdaError, fault, not_finite, reading
-from imgda_mpi.in_hdf5 import type_in_words
+from imgda_mpi.in_hdf5 import members, type_in_words
 from imgda_mpi.paths import check_file
 
 if TYPE_CHECKING:
@@ -233,7 +233,7 @@ class OpenFile:
         """
         with in_library(self.path, name):
             vectors = self._vectors(name) if self.file.links.exists(name.encode()) else None
-            found = [] if vectors is None else _members(h5g.open(self.file, name.encode()))
+            found = [] if vectors is None else members(h5g.open(self.file, name.encode()))
         blocks = [one.removeprefix(f"{vectors}_") for one in found if one.startswith(f"{vectors}_")]
         if not blocks:
             raise fault(
@@ -269,13 +269,13 @@ class OpenFile:
         InputError
         """
         with in_library(self.path):
-            names = _members(self.file)
+            names = members(self.file)
         shapes = {}
         for name in names:
             with in_library(self.path, name):
                 item = h5o.open(self.file, os.fsencode(name))
                 if isinstance(item, h5g.GroupID):
-                    names += [f"{name}/{member}" for member in _members(item)]
+                    names += [f"{name}/{member}" for member in members(item)]
                 if not isinstance(item, h5d.DatasetID):
                     continue
                 # NetCDF-4 has dimensions without a variable: scales that nothing was written to.
@@ -339,14 +339,6 @@ class OpenFile:
 
     def _fault(self, name: str, found: str, expected: str) -> ImgdaError:
         return fault(self.path, name, found=found, expected=expected, do="use the model's own files")
-
-
-def _members(group: h5g.GroupID | h5f.FileID) -> list[str]:
-    """Sorted names of what is in a group."""
-    names: list[bytes] = []
-    # In the order of the file: for another HDF5 makes a table, and some versions crash where it is damaged.
-    group.links.iterate(names.append, order=h5.ITER_NATIVE)
-    return sorted(map(os.fsdecode, names))
 
 
 def _selection(

@@ -15,6 +15,7 @@ import netCDF4
 from imgda_mpi import in_hdf5
 from imgda_mpi.faults import LIBRARY, ImgdaError, fault, reading
 from imgda_mpi.netcdf.looping import ended_if_endless
+from imgda_mpi.netcdf.structure import check_structure
 from imgda_mpi.paths import check_file
 
 HDF_ERROR = -101
@@ -87,6 +88,7 @@ def opened(path: Path) -> Iterator[netCDF4.Dataset]:
 def _open(path: Path) -> netCDF4.Dataset:
     try:
         with ended_if_endless(path), warnings.catch_warnings():
+            check_structure(path)
             warnings.simplefilter("ignore", UserWarning)  # of variables of types that the library does not have
             return netCDF4.Dataset(path)
     except OSError as err:
