@@ -228,7 +228,7 @@ def read_analysis(path: Path) -> SavedAnalysis:
     InputError
         Where the file is missing, damaged, or has not the images and attributes of a diagnostics file.
     """
-    with opened(path) as file:
+    with opened(path, "make the analysis again") as file:
         background, grid = _image(path, file, "background")
         observation, analysis, increment = (
             _on_grid(path, file, name, grid) for name in ("observation", "analysis", "increment")
@@ -261,7 +261,7 @@ def read_parts(path: Path) -> dict[str, FloatArray]:
     InputError
         As of `read_analysis`.
     """
-    with opened(path) as file:
+    with opened(path, "make the analysis again") as file:
         proposed, grid = _image(path, file, "proposed_increment")
         parts = {
             name.removeprefix(OF_PART): _on_grid(path, file, name, grid)
@@ -300,7 +300,7 @@ def read_innovation(path: Path) -> SavedInnovation:
     InputError
         As of `read_analysis`.
     """
-    with opened(path) as file:
+    with opened(path, "make the analysis again") as file:
         innovation, grid = _image(path, file, "innovation")
         names = ["increment", "proposed_increment"]
         increment, proposed = (_on_grid(path, file, name, grid) for name in names)
