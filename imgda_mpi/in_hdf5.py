@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import h5py
-from h5py import h5, h5d, h5f, h5g
+from h5py import h5, h5d, h5f, h5g, h5z
 
 OF_NETCDF = (1, 2, 3, 5, 6)
 """Numbers of the filters that every HDF5 library has: deflate, shuffle, checksums and two of packed numbers."""
@@ -37,13 +39,41 @@ def check_openable(path: Path) -> None:
                 raise OSError(f"variable {name} has no values, not even a shape (a null data space)")
 
 
+def filters(dataset: h5d.DatasetID) -> dict[int, str]:
+    """Numbers of a variable's filters in their order, and the name that the file gives them."""
+    made = dataset.get_create_plist()
+    every = [made.get_filter(place) for place in range(made.get_nfilters())]
+    return {number: name.decode(errors="replace") for number, _, _, name in every}
+
+
+def filters_in_words(found: dict[int, str]) -> str:
+    """Filters as messages name them."""
+    return ", ".join(f"filter {number}{f' ({name})' if name else ''}" for number, name in found.items())
+
+
 def filters_of(path: Path, variable: str) -> str:
-    """The filters of a variable that not every HDF5 library has, by number and the name that the file gives them."""
+    """The filters of a variable that not every HDF5 library has."""
     with h5py.File(path) as file:
-        made = file[variable].id.get_create_plist()
-        filters = [made.get_filter(number) for number in range(made.get_nfilters())]
-    named = [(number, name.decode(errors="replace")) for number, _, _, name in filters if number not in OF_NETCDF]
-    return ", ".join(f"filter {number}{f' ({name})' if name else ''}" for number, name in named)
+        found = filters(file[variable].id)
+    return filters_in_words({number: name for number, name in found.items() if number not in OF_NETCDF})
+
+
+@contextmanager
+def unpacking(dataset: h5d.DatasetID) -> Iterator[None]:
+    """Around reading a variable through h5py: filters that the library does not have are named.
+
+    Raises
+    ------
+    OSError
+        In words by which `imgda_mpi.file_kinds.explained` knows it.
+    """
+    try:
+        yield
+    except OSError as err:
+        lacking = {number: name for number, name in filters(dataset).items() if not h5z.filter_avail(number)}
+        if not lacking:
+            raise
+        raise OSError(f"undefined {filters_in_words(lacking)}") from err
 
 
 def type_of(path: Path, variable: str) -> str | None:
