@@ -14,6 +14,7 @@ import netCDF4
 
 from imgda_mpi import in_hdf5
 from imgda_mpi.faults import LIBRARY, ImgdaError, fault, reading
+from imgda_mpi.netcdf.classic import least_size
 from imgda_mpi.netcdf.looping import ended_if_endless
 from imgda_mpi.netcdf.structure import check_structure
 from imgda_mpi.paths import check_file
@@ -107,8 +108,7 @@ def _check_size(path: Path, dataset: netCDF4.Dataset) -> None:
     if not dataset.data_model.startswith("NETCDF3"):
         return
     with in_library(path):
-        needed = sum(int(v.size) * v.dtype.itemsize for v in dataset.variables.values())
-        size = path.stat().st_size
+        needed, size = least_size(path), path.stat().st_size
     if size < needed:
         raise fault(path, found=f"{size} bytes", expected=f"at least {needed} for its variables", do="fetch it again")
 
