@@ -264,7 +264,7 @@ def _report(arguments: argparse.Namespace) -> int:
 
     def write() -> str | None:
         from imgda_mpi.report.material import Wanted
-        from imgda_mpi.results.analysis_file import TruthFile
+        from imgda_mpi.results.truth_file import TruthFile
         from imgda_mpi.workflow.report import report
 
         wanted = Wanted(

@@ -86,6 +86,10 @@ class LostError(ImgdaError):
     status = LOST
 
 
+_settling: list[tuple[str, int]] = []
+"""Keys and status of every `settled_by` that the process is in, the outermost first."""
+
+
 @contextmanager
 def settled_by(keys: str, status: int = MEND) -> Iterator[None]:
     """Add to the message of an `ImgdaError` which settings the user would change, and give it a status.
@@ -99,14 +103,28 @@ def settled_by(keys: str, status: int = MEND) -> Iterator[None]:
     ...     print(err)
     a.nc: found ice, expected water (see [model])
     """
+    _settling.append((keys, status))
     try:
         yield
     except (OutOfTime, LostError):
         raise
     except ImgdaError as err:
-        err.args = (f"{err} (see {keys})",)
-        err.status = status
+        _settle(err, keys, status)
         raise
+    finally:
+        _settling.pop()
+
+
+def settled(error: ImgdaError) -> ImgdaError:
+    """An error as it comes out of every `settled_by` around, where the process is ended and nothing can be raised."""
+    for keys, status in reversed(_settling):
+        _settle(error, keys, status)
+    return error
+
+
+def _settle(error: ImgdaError, keys: str, status: int) -> None:
+    error.args = (f"{error} (see {keys})",)
+    error.status = status
 
 
 @contextmanager

@@ -1,12 +1,25 @@
-"""What HDF5 knows of a NetCDF-4 file and the NetCDF library keeps to itself. It is asked where that one has failed."""
+"""What HDF5 knows of a NetCDF-4 file and the NetCDF library keeps to itself."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+
+import h5py
+from h5py import h5, h5d, h5f, h5g, h5z
 
 OF_NETCDF = (1, 2, 3, 5, 6)
 """Numbers of the filters that every HDF5 library has: deflate, shuffle, checksums and two of packed numbers."""
+
+
+def members(group: h5g.GroupID | h5f.FileID) -> list[str]:
+    """Sorted names of what is in a group."""
+    names: list[bytes] = []
+    # In the order of the file: for another HDF5 makes a table, and some versions crash where it is damaged.
+    group.links.iterate(names.append, order=h5.ITER_NATIVE)
+    return sorted(map(os.fsdecode, names))
 
 
 def check_openable(path: Path) -> None:
@@ -16,8 +29,6 @@ def check_openable(path: Path) -> None:
     ------
     OSError
     """
-    import h5py  # not needed to read whole files
-
     with h5py.File(path) as file:
         for name in file:
             try:
@@ -28,21 +39,45 @@ def check_openable(path: Path) -> None:
                 raise OSError(f"variable {name} has no values, not even a shape (a null data space)")
 
 
-def filters_of(path: Path, variable: str) -> str:
-    """The filters of a variable that not every HDF5 library has, by number and the name that the file gives them."""
-    import h5py
+def filters(dataset: h5d.DatasetID) -> dict[int, str]:
+    """Numbers of a variable's filters in their order, and the name that the file gives them."""
+    made = dataset.get_create_plist()
+    every = [made.get_filter(place) for place in range(made.get_nfilters())]
+    return {number: name.decode(errors="replace") for number, _, _, name in every}
 
+
+def filters_in_words(found: dict[int, str]) -> str:
+    """Filters as messages name them."""
+    return ", ".join(f"filter {number}{f' ({name})' if name else ''}" for number, name in found.items())
+
+
+def filters_of(path: Path, variable: str) -> str:
+    """The filters of a variable that not every HDF5 library has."""
     with h5py.File(path) as file:
-        made = file[variable].id.get_create_plist()
-        filters = [made.get_filter(number) for number in range(made.get_nfilters())]
-    named = [(number, name.decode(errors="replace")) for number, _, _, name in filters if number not in OF_NETCDF]
-    return ", ".join(f"filter {number}{f' ({name})' if name else ''}" for number, name in named)
+        found = filters(file[variable].id)
+    return filters_in_words({number: name for number, name in found.items() if number not in OF_NETCDF})
+
+
+@contextmanager
+def unpacking(dataset: h5d.DatasetID) -> Iterator[None]:
+    """Around reading a variable through h5py: filters that the library does not have are named.
+
+    Raises
+    ------
+    OSError
+        In words by which `imgda_mpi.file_kinds.explained` knows it.
+    """
+    try:
+        yield
+    except OSError as err:
+        lacking = {number: name for number, name in filters(dataset).items() if not h5z.filter_avail(number)}
+        if not lacking:
+            raise
+        raise OSError(f"undefined {filters_in_words(lacking)}") from err
 
 
 def type_of(path: Path, variable: str) -> str | None:
     """The type that a variable has in HDF5, in words; None where there is no such variable, or no such file."""
-    import h5py
-
     try:
         with h5py.File(path) as file:
             item = file.get(variable)
@@ -51,16 +86,14 @@ def type_of(path: Path, variable: str) -> str | None:
         return None
 
 
-def type_in_words(dataset: Any) -> str:
-    """What an h5py ``DatasetID`` holds.
+def type_in_words(dataset: h5d.DatasetID) -> str:
+    """What a variable holds.
 
     Raises
     ------
     KeyError, OSError, RuntimeError
         Where the file is damaged.
     """
-    import h5py
-
     try:
         found = dataset.dtype
     except TypeError:

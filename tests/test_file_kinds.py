@@ -229,13 +229,14 @@ def test_an_unknown_filter_is_named(tmp_path: Path) -> None:
 ENDLESS = """
 import sys, time
 from pathlib import Path
+from imgda_mpi import faults
 from imgda_mpi.netcdf import files, looping
 looping.PATIENCE = 0.2
 def loop(path):
     while True:
         time.perf_counter()
 files.netCDF4.Dataset = loop
-with files.opened(Path(sys.argv[1])):
+with faults.settled_by("[observation]", faults.NO_OBSERVATION), files.opened(Path(sys.argv[1]), "wait for the next"):
     pass
 """
 
@@ -245,8 +246,9 @@ def test_a_library_that_never_ends_is_ended(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", ENDLESS, path], capture_output=True, text=True, timeout=60, check=False
     )
-    assert done.returncode == faults.MEND
+    assert done.returncode == faults.NO_OBSERVATION
     assert f"error: {path}: found a file at which the NetCDF library computes without end" in done.stderr
+    assert done.stderr.endswith("it is damaged: wait for the next (see [observation])\n")
 
 
 @pytest.mark.parametrize(("dimension", "units"), [("time", "hours since 2022-06-03"), ("depth", "m")])

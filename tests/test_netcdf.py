@@ -12,6 +12,7 @@ from image_files import FIELD, GRID, NOON, write_image
 
 from imgda_mpi.faults import InputError
 from imgda_mpi.netcdf import resolve, write_names
+from imgda_mpi.netcdf.classic import least_size
 from imgda_mpi.observations.cf import read_cf
 
 
@@ -41,6 +42,40 @@ def test_a_truncated_file_is_refused(tmp_path: Path, format_: str) -> None:
     os.truncate(path, path.stat().st_size * 3 // 5)
     with pytest.raises(InputError, match=r"a.nc: found .*fetch it again"):
         read_cf(path, GRID, NOON, variable="sm")
+
+
+CLASSIC = {"NETCDF3_CLASSIC": 1, "NETCDF3_64BIT_OFFSET": 2, "NETCDF3_64BIT_DATA": 5}
+
+
+@pytest.mark.parametrize("format_", CLASSIC)
+def test_the_last_bytes_of_a_classic_file_are_missed(tmp_path: Path, format_: str) -> None:
+    path = write_image(tmp_path / "a.nc", format=format_)
+    assert path.read_bytes()[3] == CLASSIC[format_]
+    os.truncate(path, path.stat().st_size - 4)
+    with pytest.raises(InputError, match=r"a.nc: found .*fetch it again"):
+        read_cf(path, GRID, NOON, variable="sm")
+
+
+@pytest.mark.parametrize("format_", CLASSIC)
+@pytest.mark.parametrize("of_records", ["", "b", "bd", "h", "fhb"])
+@pytest.mark.parametrize("fixed", ["", "d", "b", "hf"])
+def test_the_least_size_of_a_classic_file_is_its_size_but_for_padding(
+    tmp_path: Path, format_: str, of_records: str, fixed: str
+) -> None:
+    kinds = {"b": "i1", "h": "i2", "f": "f4", "d": "f8"}
+    for n_records in (0, 1, 3):
+        path = tmp_path / f"{n_records}.nc"
+        with netCDF4.Dataset(path, "w", format=format_) as file:
+            file.title, file.numbers, file.empty = "abcde", [1, 2, 3], ""
+            for name, length in (("t", None), ("x", 3), ("y", 5)):
+                file.createDimension(name, length)
+            for letter in fixed:
+                file.createVariable(f"of_{letter}", kinds[letter], ("y", "x"))[:] = 1
+            for letter in of_records:
+                file.createVariable(f"r_{letter}", kinds[letter], ("t", "x"))[:n_records] = [[1, 2, 3]] * n_records
+        size = path.stat().st_size
+        expected = range(size - 3, size + 1) if fixed or (of_records and n_records) else [0]
+        assert least_size(path) in expected
 
 
 def test_other_files_and_directories_are_refused(tmp_path: Path) -> None:

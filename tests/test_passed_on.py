@@ -107,6 +107,63 @@ def test_damage_in_a_variable_of_the_state_that_is_not_read_is_found(
         file.check_values()
 
 
+def stored_anew(change: Callable[[h5py.h5p.PropDCID], None], kind: h5py.h5t.TypeID) -> Callable[[h5py.File], None]:
+    """Stores soil water in chunks as ``change`` makes them."""
+
+    def store(file: h5py.File) -> None:
+        values = file["wliq_soisno"][...]
+        del file["wliq_soisno"]
+        made = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        made.set_chunk(values.shape)
+        change(made)
+        h5py.h5d.create(file.id, b"wliq_soisno", kind, h5py.h5s.create_simple(values.shape), made)
+        file["wliq_soisno"][...] = values
+
+    return store
+
+
+def of_few_bits() -> h5py.h5t.TypeID:
+    """Eight bytes whose mantissa has 23 bits of 52: numpy takes it for float64."""
+    kind = h5py.h5t.IEEE_F64LE.copy()
+    kind.set_fields(63, 52, 11, 29, 23)
+    return kind
+
+
+def elsewhere(file: h5py.File) -> None:
+    with h5py.File(f"{file.filename}.other", "w") as other:
+        other["wliq_soisno"] = file["wliq_soisno"][...]
+    del file["wliq_soisno"]
+    file["wliq_soisno"] = h5py.ExternalLink(f"{file.filename}.other", "wliq_soisno")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            stored_anew(lambda made: made.set_scaleoffset(h5py.h5z.SO_FLOAT_DSCALE, 3), h5py.h5t.IEEE_F64LE),
+            "filter 6 .*scaleoffset.*, which rounds what is written",
+        ),
+        (stored_anew(lambda made: made.set_deflate(1), of_few_bits()), "its type, which rounds what is written"),
+        (elsewhere, "values that are in another file"),
+    ],
+)
+def test_soil_water_that_would_not_keep_what_is_written_is_refused(
+    change: Callable[[h5py.File], None], said: str, case: Path
+) -> None:
+    with h5py.File(case / FOLDER / STEM, "r+") as file:
+        change(file)
+    restart = open_restart("colm202x", MPI.COMM_SELF, directory=case, case="demo", time=DEMO_TIME, land_cover_year=2005)
+    with pytest.raises(InputError, match=f"{STEM}: wliq_soisno: found {said}"):
+        restart.check_copied()
+
+
+def test_filters_that_lose_nothing_are_no_fault(case: Path) -> None:
+    with h5py.File(case / FOLDER / STEM, "r+") as file:
+        stored_anew(lambda made: made.set_filter(h5py.h5z.FILTER_NBIT), h5py.h5t.IEEE_F64LE)(file)
+    with opened(case / FOLDER / STEM) as file:
+        file.check_values(edited={"wliq_soisno"})
+
+
 def test_what_was_left_out_may_hold_any_number(case: Path) -> None:
     with netCDF4.Dataset(case / FOLDER / STEM, "r+") as file:
         file["t_soisno"][0, 6] = np.nan

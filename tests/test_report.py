@@ -18,7 +18,8 @@ from imgda_mpi.report.analysis_maps import analysis_picture
 from imgda_mpi.report.material import Wanted
 from imgda_mpi.report.picture import write_picture
 from imgda_mpi.report.tables import score_table
-from imgda_mpi.results.analysis_file import TruthFile, read_analysis
+from imgda_mpi.results.analysis_file import read_analysis
+from imgda_mpi.results.truth_file import TruthFile
 from imgda_mpi.workflow import report as verb
 
 GLOBE = Grid(np.linspace(87.5, -87.5, 36), np.arange(0.0, 360.0, 5.0))

@@ -16,8 +16,8 @@ from imgda_mpi.faults import ConfigError, InputError
 from imgda_mpi.report.material import Curves, Material, Ran, Wanted
 from imgda_mpi.report.mending import to_mend
 from imgda_mpi.report.summary import DID, MEND, SURE, WHAT, summary_section
-from imgda_mpi.results.analysis_file import TruthFile
 from imgda_mpi.results.run_folder import Run
+from imgda_mpi.results.truth_file import TruthFile
 from imgda_mpi.verify.score_series import ScoreRow
 from imgda_mpi.verify.scores import Scores
 from imgda_mpi.verify.status import FIT, INDEPENDENT

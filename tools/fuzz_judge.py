@@ -124,6 +124,8 @@ def _attributes(item: h5py.Dataset | h5py.Group) -> dict[str, str]:
 def _bits(variable: h5py.Dataset) -> Any:
     if variable.shape is None:
         return None
+    if variable.id.get_storage_size() == 0:
+        return str(variable.fillvalue)  # of all of it: it may be larger than any memory
     values = variable[...]
     return values.tolist() if variable.dtype.hasobject else values.tobytes()
 

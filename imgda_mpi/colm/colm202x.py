@@ -44,6 +44,7 @@ POROSITY = Columns("porsl", 0, N_SOIL)
 RESIDUAL = Columns("theta_r", 0, N_SOIL)
 CONDUCTIVITY = Columns("hksati", 0, N_SOIL)
 HEIGHT = Columns("elvmean")
+EDITED = (LIQUID.name, AQUIFER.name, "zwt", "wdsrf")  # of the state, by analyses and soil columns
 
 
 @dataclass
@@ -194,7 +195,7 @@ class Colm202xRestart:
         # What is left out of the analysis is passed on as it is.
         unless = {variable.name for variable in (LIQUID, ICE, TEMPERATURE)} if implausible == "leave_out" else ()
         sizes = {(file.path, file.block): file.stop - file.start for file in self.states}
-        check_copied(self.copied, sizes, self.blocks, unless, self.comm)
+        check_copied(self.copied, sizes, self.blocks, unless, EDITED, self.comm)
         self.checked.add(implausible)
 
     def write(

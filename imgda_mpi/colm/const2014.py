@@ -194,5 +194,6 @@ def _coordinates_fit(layout: Layout) -> bool:
     if not inside.all():
         return False
     lats, lons = _coordinates(layout)
-    dlat, dlon = np.degrees(layout.records.reals(PROPERTIES, 0, 2 * layout.n_patch)).reshape(2, -1)
+    with np.errstate(over="ignore"):  # what is in no cell does not fit
+        dlat, dlon = np.degrees(layout.records.reals(PROPERTIES, 0, 2 * layout.n_patch)).reshape(2, -1)
     return bool((np.abs(dlat - lats[row]) < 1e-6).all() and (np.abs(dlon - lons[column]) < 1e-6).all())

@@ -22,6 +22,7 @@ def check_copied(
     n_patch: Mapping[OfFile, int],
     blocks: Sequence[str],
     unless: Collection[str],
+    edited: Collection[str],
     comm: MPI.Intracomm,
 ) -> None:
     """Read every variable of NetCDF-4 files, and see that all blocks of a set have the same. Collective over ``comm``.
@@ -31,11 +32,13 @@ def check_copied(
     n_patch : patches of the blocks that have one row for each
     blocks : names of the blocks, with which the names of files end that are of one alone
     unless : variables that may hold any number
+    edited : variables that are to keep what is written to them
 
     Raises
     ------
     InputError
-        Where a variable cannot be read, holds numbers that are none, or is not as in the first block of its set.
+        Where a variable cannot be read, holds numbers that are none, would not keep what is written to it, or is not
+        as in the first block of its set.
     """
     netcdf = [path for path in files if path.suffix == ".nc"]
     first_of_set: dict[str, Path] = {}
@@ -44,7 +47,7 @@ def check_copied(
 
     def read(path: Path) -> list[_Block]:
         with opened(path) as file:
-            shapes = file.check_values(unless)
+            shapes = file.check_values(unless, edited)
         found = _by_block(shapes, blocks)
         return [_Block(shown(path, block), own, n_patch.get((path, block))) for block, own in found.items()]
 

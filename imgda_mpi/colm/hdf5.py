@@ -7,23 +7,22 @@ longer than reading the values.
 from __future__ import annotations
 
 import os
-import zlib
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import h5py
 import numpy as np
 import numpy.typing as npt
-from h5py import h5, h5a, h5d, h5f, h5g, h5o, h5p, h5s, h5t, h5z
+from h5py import h5a, h5d, h5f, h5g, h5o, h5p, h5s, h5t
 
 from imgda_mpi.arrays import FloatArray
+from imgda_mpi.colm.storage import is_deflated, not_kept, store_at_level_0
 from imgda_mpi.faults import LIBRARY, ImgdaError, fault, not_finite, reading
-from imgda_mpi.in_hdf5 import type_in_words
+from imgda_mpi.in_hdf5 import members, type_in_words, unpacking
 from imgda_mpi.paths import check_file
 
 if TYPE_CHECKING:
@@ -113,7 +112,7 @@ class OpenFile:
         if shape not in ((), (1,)):
             raise self._fault(name, f"{dtype} {shape}", "one number")
         values = np.empty(shape)
-        with self._unpacking(name, dataset):
+        with in_library(self.path, name), unpacking(dataset):
             dataset.read(h5s.ALL, h5s.ALL, values, dxpl=self.transfer)
         return float(values.ravel()[0])
 
@@ -129,7 +128,7 @@ class OpenFile:
         self._check_shape(variable.name, shape, variable.shape(n_patch))
         if dtype != np.float64:
             raise self._fault(variable.name, f"{dtype}", "float64")
-        with self._unpacking(variable.name, dataset):
+        with in_library(self.path, variable.name), unpacking(dataset):
             dataset.read(*_selection(dataset, variable, patches, rows), rows, dxpl=self.transfer)
         return rows
 
@@ -155,13 +154,13 @@ class OpenFile:
         OSError, RuntimeError
         """
         dataset = h5d.open(self.file, self._at(variable.name))
-        if not _is_deflated(dataset):
+        if not is_deflated(dataset):
             self.write(variable, patches, rows)
             return
         values = np.empty(dataset.shape)
         dataset.read(h5s.ALL, h5s.ALL, values)
         values[(patches, slice(variable.first, variable.last))[: rows.ndim]] = rows
-        _store(dataset, values)
+        store_at_level_0(dataset, values)
 
     def text(self, name: str, do: str) -> str | None:
         """A global attribute that is text; None where the file has none of this name.
@@ -233,7 +232,7 @@ class OpenFile:
         """
         with in_library(self.path, name):
             vectors = self._vectors(name) if self.file.links.exists(name.encode()) else None
-            found = [] if vectors is None else _members(h5g.open(self.file, name.encode()))
+            found = [] if vectors is None else members(h5g.open(self.file, name.encode()))
         blocks = [one.removeprefix(f"{vectors}_") for one in found if one.startswith(f"{vectors}_")]
         if not blocks:
             raise fault(
@@ -257,8 +256,10 @@ class OpenFile:
         """Where a variable that is there is in the file."""
         return (name if self.block is None else f"{name}/{self._vectors(name)}_{self.block}").encode()
 
-    def check_values(self, unless: Collection[str] = ()) -> dict[str, Shape]:
+    def check_values(self, unless: Collection[str] = (), edited: Collection[str] = ()) -> dict[str, Shape]:
         """Read every variable once, and refuse one that cannot be read, was never written, or holds impossible numbers.
+
+        And one that is to be ``edited`` and would not keep what is written to it, bit for bit.
 
         What HDF5 keeps of a variable (its header, its checksums, its deflated chunks) shows damage when it is read.
         Variables named in ``unless`` may hold any number. Gives type and shape of all, of
@@ -269,23 +270,27 @@ class OpenFile:
         InputError
         """
         with in_library(self.path):
-            names = _members(self.file)
+            names = members(self.file)
         shapes = {}
         for name in names:
             with in_library(self.path, name):
                 item = h5o.open(self.file, os.fsencode(name))
                 if isinstance(item, h5g.GroupID):
-                    names += [f"{name}/{member}" for member in _members(item)]
+                    names += [f"{name}/{member}" for member in members(item)]
                 if not isinstance(item, h5d.DatasetID):
                     continue
+                why = not_kept(item, self.file) if name.partition("/")[0] in edited else None
                 # NetCDF-4 has dimensions without a variable: scales that nothing was written to.
                 is_scale, size = h5a.exists(item, b"CLASS"), item.get_storage_size()
                 if size == 0 and is_scale:
                     continue
                 values = np.empty(item.shape, item.dtype) if size and item.shape is not None else np.empty(0)
                 if size:
-                    with self._unpacking(name, item):
+                    with in_library(self.path, name), unpacking(item):
                         item.read(h5s.ALL, h5s.ALL, values)
+            if why is not None:
+                do = "repack the file with `h5repack -f NONE`, which takes filters away"
+                raise fault(self.path, name, found=why, expected="numbers in it that keep every bit", do=do)
             if (not size and item.shape not in ((0,), None)) or item.shape is None:
                 raise self._fault(name, "no values", "what the model wrote")
             # A NaN is not within them.
@@ -294,27 +299,6 @@ class OpenFile:
                 raise not_finite(self.path, name, int(np.count_nonzero(~holds)), values.size)
             shapes[name] = Shape(str(item.dtype), item.shape)
         return shapes
-
-    @contextmanager
-    def _unpacking(self, name: str, dataset: h5d.DatasetID) -> Iterator[None]:
-        """`in_library` around reading a variable: filters that the library has not are named."""
-        with in_library(self.path, name):
-            try:
-                yield
-            except LIBRARY:
-                made = dataset.get_create_plist()
-                filters = [made.get_filter(number)[0] for number in range(made.get_nfilters())]
-                lacking = [str(number) for number in filters if not h5z.filter_avail(number)]
-                if not lacking:
-                    raise
-                raise fault(
-                    self.path,
-                    name,
-                    found=f"values packed by HDF5 filter {', '.join(lacking)}, which this library has not",
-                    expected="deflate or none, as filter 32015 (Zstandard) of VectorInOneFileP is not in every library",
-                    do="let HDF5_PLUGIN_PATH name the folder of its plugin, or run the model with"
-                    " DEF_REST_CompressLevel and DEF_Srfdata_CompressLevel = 0",
-                ) from None
 
     def _find(self, name: str) -> tuple[h5d.DatasetID, tuple[int, ...], np.dtype[Any]]:
         """A variable, its shape and type."""
@@ -341,14 +325,6 @@ class OpenFile:
         return fault(self.path, name, found=found, expected=expected, do="use the model's own files")
 
 
-def _members(group: h5g.GroupID | h5f.FileID) -> list[str]:
-    """Sorted names of what is in a group."""
-    names: list[bytes] = []
-    # In the order of the file: for another HDF5 makes a table, and some versions crash where it is damaged.
-    group.links.iterate(names.append, order=h5.ITER_NATIVE)
-    return sorted(map(os.fsdecode, names))
-
-
 def _selection(
     dataset: h5d.DatasetID, variable: Columns, patches: slice, rows: FloatArray
 ) -> tuple[h5s.SpaceID, h5s.SpaceID]:
@@ -356,25 +332,6 @@ def _selection(
     space = dataset.get_space()
     space.select_hyperslab((patches.start, variable.first)[: rows.ndim], rows.shape)
     return h5s.create_simple(rows.shape), space
-
-
-def _is_deflated(dataset: h5d.DatasetID) -> bool:
-    """Whether a variable is of float64 and deflated, and no other filter but the shuffle comes before."""
-    made = dataset.get_create_plist()
-    filters = [made.get_filter(number)[0] for number in range(made.get_nfilters())]
-    return filters in ([h5z.FILTER_DEFLATE], [h5z.FILTER_SHUFFLE, h5z.FILTER_DEFLATE]) and dataset.dtype == np.float64
-
-
-def _store(dataset: h5d.DatasetID, values: FloatArray) -> None:
-    """Put all values into a deflated variable at level 0: every reader inflates it as what it was."""
-    made = dataset.get_create_plist()
-    chunk, is_shuffled = made.get_chunk(), made.get_nfilters() > 1
-    for corner in product(*(range(0, n, of_chunk) for n, of_chunk in zip(values.shape, chunk, strict=True))):
-        part = values[tuple(slice(at, at + n) for at, n in zip(corner, chunk, strict=True))]
-        whole = np.zeros(chunk)  # at the edge of a variable a chunk is longer than it
-        whole[tuple(map(slice, part.shape))] = part
-        content = whole.view(np.uint8).reshape(-1, whole.itemsize).T.tobytes() if is_shuffled else whole.tobytes()
-        dataset.write_direct_chunk(corner, zlib.compress(content, 0))
 
 
 def shown(path: Path, block: str | None) -> Path:

@@ -53,7 +53,7 @@ class Histories:
         """
         number = bisect_right(self.starts, index) - 1
         path = self.files[number]
-        with opened(path) as file:
+        with opened(path, "copy it again from the model run") as file:
             variable = find_variable(path, file, name)
             variable.set_auto_mask(False)
             with in_library(path, name):
@@ -85,7 +85,7 @@ def open_histories(files: Sequence[Path]) -> Histories:
 
 def _read(path: Path) -> tuple[Path, list[int], dict[str, tuple[int, ...]]]:
     """Minutes of the records, and the shape of one record of each variable that has them."""
-    with opened(path) as file:
+    with opened(path, "copy it again from the model run") as file:
         time = find_variable(path, file, TIME)
         with in_library(path, TIME):
             units, minutes = str(getattr(time, "units", "none")), np.ma.filled(time[:], 0)

@@ -84,7 +84,7 @@ def open_history_file(path: Path) -> Iterator[ProfileFile]:
     InputError
         Where it is missing or damaged, or no history of CoLM202X on a grid.
     """
-    with opened(path) as file:
+    with opened(path, "copy it again from the model run") as file:
         yield HistoryFile(path, file)
 
 
@@ -118,7 +118,7 @@ def history_series(what: str, files: Sequence[Path], layers: Sequence[Layer]) ->
     """As `open_history_files`, of files by their paths; ``what`` they are in words."""
     every = []
     for path in files:
-        with opened(path) as file:
+        with opened(path, "copy it again from the model run") as file:
             history = HistoryFile(path, file)
             every.append(Listed(path, history.grid, history.times))
     length_of = _length_of(every)

@@ -14,17 +14,22 @@ import netCDF4
 
 from imgda_mpi import in_hdf5
 from imgda_mpi.faults import LIBRARY, ImgdaError, fault, reading
+from imgda_mpi.netcdf.classic import least_size
 from imgda_mpi.netcdf.looping import ended_if_endless
+from imgda_mpi.netcdf.structure import check_structure
 from imgda_mpi.paths import check_file
 
 HDF_ERROR = -101
 """With this number, whose message is no more than that, the library says that HDF5 has said why."""
 
+AGAIN = "fetch it again"
+"""What to do about a damaged file that has come from elsewhere."""
+
 
 @contextmanager
-def in_library(path: Path, variable: str | None = None) -> Iterator[None]:
+def in_library(path: Path, variable: str | None = None, do: str = AGAIN) -> Iterator[None]:
     """`reading` around one call into the NetCDF library."""
-    said = {"found": "a file that cannot be read", "expected": "a whole NetCDF file", "do": "fetch it again"}
+    said = {"found": "a file that cannot be read", "expected": "a whole NetCDF file", "do": do}
     with reading(path, variable, **said, kinds=LIBRARY):
         try:
             yield
@@ -71,11 +76,11 @@ def resolve(path: Path | str, time: datetime) -> Path:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[netCDF4.Dataset]:
-    """The open file; what is read from it goes through `in_library`."""
+def opened(path: Path, do: str = AGAIN) -> Iterator[netCDF4.Dataset]:
+    """The open file, or what to ``do`` about one that is damaged; what is read from it goes through `in_library`."""
     check_file(path, "a NetCDF file")
-    with in_library(path):
-        dataset = _open(path)
+    with in_library(path, do=do):
+        dataset = _open(path, do)
     try:
         _check_size(path, dataset)
         yield dataset
@@ -84,9 +89,10 @@ def opened(path: Path) -> Iterator[netCDF4.Dataset]:
             dataset.close()
 
 
-def _open(path: Path) -> netCDF4.Dataset:
+def _open(path: Path, do: str) -> netCDF4.Dataset:
     try:
-        with ended_if_endless(path), warnings.catch_warnings():
+        with ended_if_endless(path, do), warnings.catch_warnings():
+            check_structure(path)
             warnings.simplefilter("ignore", UserWarning)  # of variables of types that the library does not have
             return netCDF4.Dataset(path)
     except OSError as err:
@@ -102,8 +108,7 @@ def _check_size(path: Path, dataset: netCDF4.Dataset) -> None:
     if not dataset.data_model.startswith("NETCDF3"):
         return
     with in_library(path):
-        needed = sum(int(v.size) * v.dtype.itemsize for v in dataset.variables.values())
-        size = path.stat().st_size
+        needed, size = least_size(path), path.stat().st_size
     if size < needed:
         raise fault(path, found=f"{size} bytes", expected=f"at least {needed} for its variables", do="fetch it again")
 

@@ -32,9 +32,7 @@ from imgda_mpi.netcdf import (
 )
 from imgda_mpi.netcdf.dates import SINCE_1970
 from imgda_mpi.numerics.problem import Problem
-from imgda_mpi.observations.cf import read_source
 from imgda_mpi.observations.image import ObservedImage
-from imgda_mpi.observations.read import say_remarks
 from imgda_mpi.observations.units import MOISTURE, to_volumetric
 from imgda_mpi.verify.innovations import Images
 
@@ -45,8 +43,6 @@ WATER = "kg m-2"
 
 OF_PART = "increment_by_"
 """Of images that follow a group of features, before its name."""
-
-TRUTH_TIME = 3.0  # h: as far as an observation may be from the analysis, unless it is told otherwise
 
 
 @dataclass(frozen=True, eq=False)
@@ -228,7 +224,7 @@ def read_analysis(path: Path) -> SavedAnalysis:
     InputError
         Where the file is missing, damaged, or has not the images and attributes of a diagnostics file.
     """
-    with opened(path) as file:
+    with opened(path, "make the analysis again") as file:
         background, grid = _image(path, file, "background")
         observation, analysis, increment = (
             _on_grid(path, file, name, grid) for name in ("observation", "analysis", "increment")
@@ -261,7 +257,7 @@ def read_parts(path: Path) -> dict[str, FloatArray]:
     InputError
         As of `read_analysis`.
     """
-    with opened(path) as file:
+    with opened(path, "make the analysis again") as file:
         proposed, grid = _image(path, file, "proposed_increment")
         parts = {
             name.removeprefix(OF_PART): _on_grid(path, file, name, grid)
@@ -300,7 +296,7 @@ def read_innovation(path: Path) -> SavedInnovation:
     InputError
         As of `read_analysis`.
     """
-    with opened(path) as file:
+    with opened(path, "make the analysis again") as file:
         innovation, grid = _image(path, file, "innovation")
         names = ["increment", "proposed_increment"]
         increment, proposed = (_on_grid(path, file, name, grid) for name in names)
@@ -331,48 +327,6 @@ def _read_wedges(path: Path, file: netCDF4.Dataset) -> WedgeStatistics:
     return WedgeStatistics(scale, wedge, values)
 
 
-@dataclass(frozen=True)
-class TruthFile:
-    """A CF NetCDF file with the true image.
-
-    Parameters
-    ----------
-    path
-    variable : of soil moisture
-    layer : top and bottom of the one to take, m; the only one where None
-    time : of the image to take, with a time zone; that of the analysis where None
-    """
-
-    path: Path
-    variable: str = "soil_moisture"
-    layer: tuple[float, float] | None = None
-    time: datetime | None = None
-
-
-def read_truth(truth: TruthFile, saved: SavedAnalysis) -> FloatArray:
-    """The true image, (ny, nx) m3 m-3, on the grid of an analysis.
-
-    The file's time nearest to the one wanted is taken, or a file without time.
-
-    Raises
-    ------
-    InputError
-        Where the file is missing or damaged, has no such variable, layer or time within `TRUTH_TIME`, its units are no
-        moisture's, or its grid is another one.
-    """
-    source = read_source(
-        truth.path,
-        truth.time or saved.time,
-        truth.variable,
-        layer=truth.layer,
-        max_time_offset=TRUTH_TIME,
-        needs_time=truth.time is not None,
-    )
-    say_remarks(str(truth.path), source.remarks)
-    _check_grid(truth.path, truth.variable, source.grid, saved.grid)
-    return source.values
-
-
 def _image(path: Path, file: netCDF4.Dataset, name: str) -> tuple[FloatArray, Grid]:
     variable = find_variable(path, file, name)
     horizontal = horizontal_grid(path, variable)
@@ -396,11 +350,17 @@ def _moisture(path: Path, variable: netCDF4.Variable[Any]) -> FloatArray:
 def _on_grid(path: Path, file: netCDF4.Dataset, name: str, grid: Grid) -> FloatArray:
     """An image that has to be on a grid."""
     image, own = _image(path, file, name)
-    _check_grid(path, name, own, grid)
+    check_grid(path, name, own, grid)
     return image
 
 
-def _check_grid(path: Path, name: str, own: Grid, grid: Grid) -> None:
+def check_grid(path: Path, name: str, own: Grid, grid: Grid) -> None:
+    """Refuse an image on its ``own`` grid that has not the cells of an analysis.
+
+    Raises
+    ------
+    InputError
+    """
     if not own.has_cells_of(grid):
         raise fault(path, name, found=_extent(own), expected=_extent(grid), do="remap it to the grid of the analysis")
 

@@ -178,7 +178,7 @@ def read_field_scores(path: Path) -> FieldScores:
     InputError
         Where the file is missing or damaged, or another one.
     """
-    with opened(path) as file, understanding(path, "scores of images", "verify again"):
+    with opened(path, "verify again") as file, understanding(path, "scores of images", "verify again"):
         missing = [name for name in (*SCORES, *BY_SCALE, *DIMENSIONS, "period", "status") if name not in file.variables]
         if missing:
             do = "verify again: this is no file of a verification, or of an older version"

@@ -344,7 +344,7 @@ def open_history(path: Path) -> Iterator[History]:
     InputError
         Where the file is missing or damaged, or is no history of soil columns.
     """
-    with opened(path) as file:
+    with opened(path, "run it again") as file:
         yield History(path, file)
 
 

@@ -37,7 +37,7 @@ from imgda_mpi.report.station_maps import station_maps_section
 from imgda_mpi.report.summary import summary_section
 from imgda_mpi.report.water import water_section
 from imgda_mpi.report.zoom_maps import zooms_section
-from imgda_mpi.results.analysis_file import TruthFile
+from imgda_mpi.results.truth_file import TruthFile
 from imgda_mpi.workflow.report_material import open_material
 from imgda_mpi.workflow.report_tables import tables_of
 

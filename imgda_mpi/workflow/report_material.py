@@ -23,7 +23,7 @@ from imgda_mpi.histories.run import open_run_folder
 from imgda_mpi.report.material import Beside, Curves, Material, Ran, Wanted
 from imgda_mpi.report.theme import UNIT
 from imgda_mpi.report.twin_table import twin_table
-from imgda_mpi.results.analysis_file import DIAGNOSTICS, TruthFile, read_analysis, read_innovation, read_truth
+from imgda_mpi.results.analysis_file import DIAGNOSTICS, read_analysis, read_innovation
 from imgda_mpi.results.comparison_file import SavedComparison, read_comparison
 from imgda_mpi.results.field_scores_file import FieldScores, read_field_scores
 from imgda_mpi.results.innovations_file import read_innovations
@@ -33,6 +33,7 @@ from imgda_mpi.results.run_folder import RUN_FILE, open_run
 from imgda_mpi.results.run_records import ANALYSIS
 from imgda_mpi.results.scores_file import read_scores
 from imgda_mpi.results.station_scores_file import StationVerification, read_station_scores
+from imgda_mpi.results.truth_file import TruthFile, read_truth
 from imgda_mpi.results.twin_folder import TwinPaths
 from imgda_mpi.settings.file import read_settings
 from imgda_mpi.settings.observations import Gldas
