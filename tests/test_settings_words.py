@@ -15,7 +15,7 @@ import pytest
 from imgda_mpi.faults import ConfigError
 from imgda_mpi.settings.document import kind_of
 from imgda_mpi.settings.fields import Section
-from imgda_mpi.settings.file import check_table, kind_of_file, read_settings
+from imgda_mpi.settings.file import check_table, read_settings, read_table, verb_of
 from imgda_mpi.settings.verbs import KINDS
 from imgda_mpi.settings.words import _alternatives
 
@@ -128,7 +128,7 @@ def test_a_comparison_is_known_without_one_of_its_keys(without: str, tmp_path: P
     text = re.sub(rf"^{without} = .*\n|^\[{without}\]\n([a-z].*\n)*", "", COMPARISON, flags=re.MULTILINE)
     assert len(text) < len(COMPARISON)
     path.write_text(text)
-    assert kind_of_file(path) == "compare"
+    assert verb_of(read_table(path)) == "compare"
     with pytest.raises(ConfigError, match="did you mean `imgda_mpi compare`"):
         read_settings(path, KINDS["analyse"])
 

@@ -11,7 +11,7 @@ from twins import twin_settings
 from imgda_mpi.cli import main
 from imgda_mpi.faults import ConfigError
 from imgda_mpi.settings.columns import GeneratedWeather
-from imgda_mpi.settings.file import kind_of_file, read_settings
+from imgda_mpi.settings.file import read_settings, read_table, verb_of
 from imgda_mpi.settings.presets import PRESETS
 from imgda_mpi.settings.twin import CONTROL, NATURE, Embedded, Twin
 from imgda_mpi.settings.verbs import KINDS
@@ -28,7 +28,7 @@ def test_presets_are_experiments(
     assert main(["init", str(file), "--twin", name]) == 0
     assert f"wrote {file}" in capsys.readouterr().out
     settings = read_settings(file, Twin)
-    assert kind_of_file(file) == "twin"
+    assert verb_of(read_table(file)) == "twin"
     assert settings.case == Embedded(kind="embedded", rows=rows)
     assert settings.runs == ("control", "paper", "pointwise", "innovation")
     assert settings.cycle.end - settings.cycle.first_analysis == timedelta(days=days)

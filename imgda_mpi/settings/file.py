@@ -36,6 +36,21 @@ def read_settings(path: Path, kind: type[Kind]) -> Kind:
     return check_table(read_table(path), path, kind)
 
 
+def read_any_settings(path: Path) -> tuple[str, Section]:
+    """The verb that a TOML file has settings of, which knows most of what is in it, and the settings.
+
+    Raises
+    ------
+    ConfigError
+        As `read_settings`.
+    """
+    from imgda_mpi.settings.verbs import KINDS  # where it is needed: those of every verb
+
+    table = read_table(path)
+    verb = verb_of(table)
+    return verb, check_table(table, path, KINDS[verb])
+
+
 def read_table(path: Path) -> dict[str, Any]:
     """What a settings file holds, unchecked.
 
@@ -95,15 +110,8 @@ def peek(path: Path, *keys: str) -> Any:
     return found
 
 
-def kind_of_file(path: Path) -> str:
-    """The verb that a settings file is for, which knows most of what is in it; analyse where several do.
-
-    A file that cannot be read is one of analyse, too.
-    """
-    return _verb_of(peek(path) or {})
-
-
-def _verb_of(table: dict[str, Any]) -> str:
+def verb_of(table: dict[str, Any]) -> str:
+    """The verb that settings are of, which knows most of what is there; analyse where several do."""
     from imgda_mpi.settings.verbs import KINDS  # where it is needed: those of every verb
 
     return max(KINDS, key=lambda verb: len(table.keys() & KINDS[verb].model_fields.keys()))
@@ -140,7 +148,7 @@ def _refuse_other_kind(table: dict[str, Any], path: Path, kind: type[Section]) -
     """Say for which verb a file is that knows more of its sections than the one of this kind."""
     from imgda_mpi.settings.verbs import KINDS  # where it is needed: those of every verb
 
-    strange, verb = [name for name in table if name not in kind.model_fields], _verb_of(table)
+    strange, verb = [name for name in table if name not in kind.model_fields], verb_of(table)
     if len(table.keys() & KINDS[verb].model_fields.keys()) > len(table) - len(strange):
         sections = ", ".join(f"[{name}]" if isinstance(table[name], dict | list) else name for name in strange)
         raise ConfigError(f"{path}: has settings of another verb ({sections}); did you mean `imgda_mpi {verb}`?")
