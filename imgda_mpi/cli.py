@@ -95,7 +95,7 @@ def _done(settings_file: Path) -> int:
     from imgda_mpi.workflow.done import done
 
     def ask() -> int:
-        settings = read_settings(settings_file, Settings)
+        settings = read_settings(settings_file, Settings, "check --done")
         is_done = done(settings)
         said = "the whole result is there already," if is_done else "no result yet"
         tell(f"{said} in {settings.output.directory}")
@@ -175,7 +175,8 @@ def _status(arguments: argparse.Namespace) -> int:
     from imgda_mpi.workflow.status import status
 
     def write() -> None:
-        tell(status(read_settings(arguments.settings, CycleRun), as_json=arguments.json))
+        settings = read_settings(arguments.settings, CycleRun, "status")
+        tell(status(settings, as_json=arguments.json))
 
     return _alone(write)
 
@@ -224,13 +225,13 @@ def _plan(arguments: argparse.Namespace) -> int:
         if verb_of(given) == "cycle":
             from imgda_mpi.workflow.plan_cycle import plan_cycle
 
-            run = check_table(given, arguments.settings, CycleRun)
+            run = check_table(given, arguments.settings, CycleRun, "plan")
             table = plan_cycle(run, arguments.ranks, MPI.COMM_SELF)
         else:
             from imgda_mpi.planning.machine import Machine
             from imgda_mpi.workflow.plan import plan
 
-            settings, machine = check_table(given, arguments.settings, Settings), None
+            settings, machine = check_table(given, arguments.settings, Settings, "plan"), None
             if arguments.machine is not None:
                 gflops, bandwidth, microseconds = arguments.machine
                 machine = Machine(1e9 * gflops, 1e9 * bandwidth, 1e-6 * microseconds)
@@ -275,7 +276,8 @@ def _start(arguments: argparse.Namespace) -> str:
     from imgda_mpi.settings.document import starting
 
     if arguments.model is None or arguments.observation is None:
-        raise ConfigError("needs --model and --observation, or --twin")
+        do = "`imgda_mpi settings VERB` prints the keys of other verbs"
+        raise ConfigError(f"needs --model and --observation, for an analysis, or --twin; {do}")
     return starting(arguments.model, arguments.observation)
 
 

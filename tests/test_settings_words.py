@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, get_args, get_origin
 
 import pytest
+from test_settings import CYCLE
 
 from imgda_mpi.faults import ConfigError
 from imgda_mpi.settings.document import kind_of
@@ -129,7 +130,7 @@ def test_a_comparison_is_known_without_one_of_its_keys(without: str, tmp_path: P
     assert len(text) < len(COMPARISON)
     path.write_text(text)
     assert verb_of(read_table(path)) == "compare"
-    with pytest.raises(ConfigError, match="did you mean `imgda_mpi compare`"):
+    with pytest.raises(ConfigError, match=r"found settings of a comparison .*, expected those of an analysis; "):
         read_settings(path, KINDS["analyse"])
 
 
@@ -142,8 +143,36 @@ def test_settings_are_not_waited_for_in_a_pipe(tmp_path: Path) -> None:
 def test_an_analysis_is_no_run_of_cycles(tmp_path: Path) -> None:
     path = tmp_path / "case.toml"
     path.write_text(ANALYSIS)
-    with pytest.raises(ConfigError, match=r"has no \[cycle\]; did you mean `imgda_mpi analyse`"):
+    with pytest.raises(ConfigError, match=r"found settings of an analysis \(without \[cycle\]\), expected those of a "):
         read_settings(path, KINDS["cycle"])
+
+
+@pytest.mark.parametrize(
+    ("command", "own", "text", "said"),
+    [
+        ("plan", "analyse", COMPARISON, "or of a run of cycles; there is no plan of a comparison, whose settings"),
+        ("check --done", "analyse", COMPARISON, "`imgda_mpi check FILE` tells what is in the output folder of a comp"),
+        ("status", "cycle", ANALYSIS, "; ask `imgda_mpi check --done FILE`"),
+        ("check --done", "analyse", CYCLE, "expected those of an analysis; ask `imgda_mpi status FILE`"),
+        (None, "analyse", COMPARISON, "`imgda_mpi compare` is what reads these"),
+    ],
+)
+def test_what_tells_of_other_settings_is_named_and_nothing_that_computes(
+    command: str | None, own: str, text: str, said: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        read_settings(path, KINDS[own], command)
+    assert said.replace("FILE", str(path)) in str(caught.value)
+    assert "did you mean" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", "# nothing yet\n\n"])
+def test_a_file_without_a_key_is_said_to_be_one(text: str, tmp_path: Path) -> None:
+    (tmp_path / "a.toml").write_text(text)
+    with pytest.raises(ConfigError, match=r"a.toml: found a file without a key, expected settings; `imgda_mpi init`"):
+        read_settings(tmp_path / "a.toml", KINDS["verify"])
 
 
 @pytest.mark.parametrize(

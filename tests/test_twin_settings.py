@@ -97,7 +97,7 @@ def test_what_cannot_be_an_experiment_is_refused(tmp_path: Path, before: str, af
 
 def test_init_needs_to_know_what_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["init", str(tmp_path / "case.toml")]) == 2
-    assert "needs --model and --observation, or --twin" in capsys.readouterr().err
+    assert "needs --model and --observation, for an analysis, or --twin" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("verb", KINDS)

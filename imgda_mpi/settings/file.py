@@ -24,8 +24,10 @@ OTHER_TEXTS = {b"\xff\xfe\0\0": "UTF-32", b"\0\0\xfe\xff": "UTF-32", b"\xff\xfe"
 Kind = TypeVar("Kind", bound=Section)
 
 
-def read_settings(path: Path, kind: type[Kind]) -> Kind:
+def read_settings(path: Path, kind: type[Kind], command: str | None = None) -> Kind:
     """Settings of a kind from a TOML file; relative paths in it are relative to the file.
+
+    ``command`` is the one that reads them, where it is not the verb that they are of.
 
     Raises
     ------
@@ -33,7 +35,7 @@ def read_settings(path: Path, kind: type[Kind]) -> Kind:
         Where the file cannot be read, or listing everything that is wrong: unknown keys (with the nearest known one),
         types, ranges, missing keys.
     """
-    return check_table(read_table(path), path, kind)
+    return check_table(read_table(path), path, kind, command)
 
 
 def read_any_settings(path: Path) -> tuple[str, Section]:
@@ -57,7 +59,7 @@ def read_table(path: Path) -> dict[str, Any]:
     Raises
     ------
     ConfigError
-        Where it cannot be read, or is not TOML.
+        Where it cannot be read, is not TOML, or has no key.
     """
     if path.is_fifo():
         do = "write it into a file: it is read more than once"
@@ -70,11 +72,15 @@ def read_table(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: cannot be read ({said}); give the path of a settings file") from err
     text = _decoded(content, path)
     try:
-        return tomllib.loads(text)
+        table = tomllib.loads(text)
     except RecursionError:
         raise ConfigError(f"{path}: is not valid TOML (lists or tables nested hundreds deep)") from None
     except ValueError as err:  # TOMLDecodeError is one, numbers of thousands of digits give another
         raise ConfigError(f"{path}: is not valid TOML ({err})") from err
+    if not table:
+        do = "`imgda_mpi init` writes a file to start from, `imgda_mpi settings VERB` prints the keys"
+        raise fault(path, found="a file without a key", expected="settings", do=do, kind=ConfigError)
+    return table
 
 
 def _decoded(content: bytes, path: Path) -> str:
@@ -117,8 +123,8 @@ def verb_of(table: dict[str, Any]) -> str:
     return max(KINDS, key=lambda verb: len(table.keys() & KINDS[verb].model_fields.keys()))
 
 
-def check_table(table: dict[str, Any], path: Path, kind: type[Kind]) -> Kind:
-    """Settings from what the file ``path`` holds.
+def check_table(table: dict[str, Any], path: Path, kind: type[Kind], command: str | None = None) -> Kind:
+    """Settings from what the file ``path`` holds; ``command`` as of `read_settings`.
 
     Raises
     ------
@@ -135,7 +141,7 @@ def check_table(table: dict[str, Any], path: Path, kind: type[Kind]) -> Kind:
     except ValidationError as err:
         from imgda_mpi.settings.words import in_words  # where something is wrong
 
-        _refuse_other_kind(table, path, kind)
+        _refuse_other_kind(table, path, kind, command)
         faults: list[dict[str, Any]] = [dict(fault) for fault in err.errors()]
         # A list with an entry that is wrong has too few that are right.
         inside = {fault["loc"][:end] for fault in faults for end in range(len(fault["loc"]))}
@@ -144,21 +150,36 @@ def check_table(table: dict[str, Any], path: Path, kind: type[Kind]) -> Kind:
         raise ConfigError(f"{path}:\n  {lines}") from None
 
 
-def _refuse_other_kind(table: dict[str, Any], path: Path, kind: type[Section]) -> None:
-    """Say for which verb a file is that knows more of its sections than the one of this kind."""
-    from imgda_mpi.settings.verbs import KINDS  # where it is needed: those of every verb
+def _refuse_other_kind(table: dict[str, Any], path: Path, kind: type[Section], command: str | None) -> None:
+    """Say of which verb a file is that knows more of its sections than the one of this kind, or lacks nothing."""
+    from imgda_mpi.settings.verbs import KINDS, READ_BY, WORDS, instead  # where it is needed: those of every verb
 
     strange, verb = [name for name in table if name not in kind.model_fields], verb_of(table)
     if len(table.keys() & KINDS[verb].model_fields.keys()) > len(table) - len(strange):
-        sections = ", ".join(f"[{name}]" if isinstance(table[name], dict | list) else name for name in strange)
-        raise ConfigError(f"{path}: has settings of another verb ({sections}); did you mean `imgda_mpi {verb}`?")
-    lacking = {
-        verb: _lacking(table, other) for verb, other in KINDS.items() if table.keys() <= other.model_fields.keys()
-    }
-    whole = [verb for verb, names in lacking.items() if not names]
-    if whole and _lacking(table, kind):
-        sections = ", ".join(f"[{name}]" for name in _lacking(table, kind))
-        raise ConfigError(f"{path}: has no {sections}; did you mean `imgda_mpi {whole[0]}`?")
+        of = f"with {', '.join(_heading(name, table[name]) for name in strange)}"
+    else:
+        lacking = {
+            verb: _lacking(table, other) for verb, other in KINDS.items() if table.keys() <= other.model_fields.keys()
+        }
+        whole = [verb for verb, names in lacking.items() if not names]
+        if not (whole and _lacking(table, kind)):
+            return
+        verb, of = whole[0], f"without {', '.join(f'[{name}]' for name in _lacking(table, kind))}"
+    own = next(name for name, other in KINDS.items() if other is kind)
+    expected = " or of ".join(WORDS[name] for name in READ_BY.get(command or own, (own,)))
+    raise fault(
+        path,
+        found=f"settings of {WORDS[verb]} ({of})",
+        expected=f"those of {expected}",
+        do=instead(command or own, verb, path),
+        kind=ConfigError,
+    )
+
+
+def _heading(name: str, value: Any) -> str:
+    """A key, or a section, as it stands in the file."""
+    is_section = isinstance(value, dict) or (isinstance(value, list) and value and isinstance(value[0], dict))
+    return f"[{name}]" if is_section else name
 
 
 def _lacking(table: dict[str, Any], kind: type[Section]) -> list[str]:
