@@ -185,7 +185,8 @@ def test_a_file_without_a_key_is_said_to_be_one(text: str, tmp_path: Path) -> No
         (ANALYSIS.encode("utf-32"), "found text in UTF-32"),
         (ANALYSIS.replace("demo", "d\u00e9mo").encode("latin-1"), "found byte 0xe9 in line 4, which is no UTF-8"),
         (b"\x89HDF\r\n\x1a\n\0\0", "found binary data"),
-        (b"#" * 11_000_000, "found more than 10 MB"),
+        (b"#" * 1_100_000, "found more than 1 MB, expected a settings file, which is text in UTF-8, of at most 1 MB"),
+        (b"\n[" + b".".join(20_000 * [b"a"]) + b"]", "found a key of more than 100 parts with dots in line 2"),
     ],
 )
 def test_the_bytes_of_a_settings_file(content: bytes, said: str | None, tmp_path: Path) -> None:
@@ -197,6 +198,14 @@ def test_the_bytes_of_a_settings_file(content: bytes, said: str | None, tmp_path
     with pytest.raises(ConfigError) as caught:
         read_settings(path, KINDS["analyse"])
     assert str(caught.value).startswith(f"{path}: {said}")
+
+
+def test_of_many_faults_the_first_are_said(tmp_path: Path) -> None:
+    (tmp_path / "case.toml").write_text("".join(f"k{number} = 1\n" for number in range(20_000)) + ANALYSIS)
+    with pytest.raises(ConfigError) as caught:
+        read_settings(tmp_path / "case.toml", KINDS["analyse"])
+    assert len(str(caught.value).splitlines()) == 22
+    assert str(caught.value).endswith("\n  and 19980 more")
 
 
 @pytest.mark.parametrize(

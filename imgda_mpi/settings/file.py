@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import tomllib
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,7 +17,11 @@ from imgda_mpi.settings.old_keys import renamed
 
 log = logging.getLogger(__name__)
 
-LARGEST = 10_000_000  # bytes of a settings file
+LARGEST = 1_000_000  # bytes of a settings file: names of thousands of files
+MOST_FAULTS = 20  # that are said of one file: a thousand have one cause
+
+DEEP = re.compile(r"""(?:\.[ \t]*[\w"'-]+[ \t]*){100}""")
+"""A dotted key of more than a hundred parts, for which tomllib takes the square of their number."""
 
 OTHER_TEXTS = {b"\xff\xfe\0\0": "UTF-32", b"\0\0\xfe\xff": "UTF-32", b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
 """Encodings by the byte order marks that they begin with, the longer ones first."""
@@ -71,6 +76,10 @@ def read_table(path: Path) -> dict[str, Any]:
         said = err.strerror if isinstance(err, OSError) else err
         raise ConfigError(f"{path}: cannot be read ({said}); give the path of a settings file") from err
     text = _decoded(content, path)
+    if deep := DEEP.search(text):
+        line = text.count("\n", 0, deep.start()) + 1
+        found, do = f"a key of more than 100 parts with dots in line {line}", "remove it: no key has more than four"
+        raise fault(path, found=found, expected="settings", do=do, kind=ConfigError)
     try:
         table = tomllib.loads(text)
     except RecursionError:
@@ -88,6 +97,7 @@ def _decoded(content: bytes, path: Path) -> str:
     expected, do = "a settings file, which is text in UTF-8", "give the path of a settings file"
     if len(content) > LARGEST:
         found = f"more than {LARGEST / 1e6:.0f} MB"
+        expected = f"{expected}, of at most {LARGEST / 1e6:.0f} MB"
         raise fault(path, found=found, expected=expected, do=do, kind=ConfigError)
     for mark, name in OTHER_TEXTS.items():
         if content.startswith(mark):
@@ -146,8 +156,10 @@ def check_table(table: dict[str, Any], path: Path, kind: type[Kind], command: st
         # A list with an entry that is wrong has too few that are right.
         inside = {fault["loc"][:end] for fault in faults for end in range(len(fault["loc"]))}
         faults = [fault for fault in faults if fault["type"] != "too_short" or fault["loc"] not in inside]
-        lines = "\n  ".join(dict.fromkeys(in_words(fault, table, kind) for fault in faults))
-        raise ConfigError(f"{path}:\n  {lines}") from None
+        lines = [*dict.fromkeys(in_words(fault, table, kind) for fault in faults[:MOST_FAULTS])]
+        if len(faults) > MOST_FAULTS:
+            lines.append(f"and {len(faults) - MOST_FAULTS} more")
+        raise ConfigError("\n  ".join([f"{path}:", *lines])) from None
 
 
 def _refuse_other_kind(table: dict[str, Any], path: Path, kind: type[Section], command: str | None) -> None:
