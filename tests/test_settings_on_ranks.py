@@ -26,7 +26,7 @@ COLUMNS = CYCLE[: CYCLE.index("[model]")] + (
     ("verb", "text", "status", "said"),
     [
         ("check", None, 0, "nothing stands in the way of the analysis"),
-        ("check", "[model]\n" + CYCLE, 2, "error: case.toml: is not valid TOML (Cannot declare ('model',) twice"),
+        ("check", "[model]\n" + CYCLE, 2, "error: case.toml: is not valid TOML (Cannot declare [model] twice"),
         ("cycle", 'method = "none"\n' + COLUMNS, 2, "error: nowhere: found no such folder"),
         ("cycle", CYCLE, 2, "error: launcher: found several processes, expected one, which starts model and analyses"),
     ],

@@ -180,6 +180,7 @@ def test_a_file_without_a_key_is_said_to_be_one(text: str, tmp_path: Path) -> No
     [
         (b"\xef\xbb\xbf" + ANALYSIS.encode(), None),
         (ANALYSIS.replace("\n", "\r\n").encode(), None),
+        (ANALYSIS.replace("\n", "\r").encode(), None),
         (ANALYSIS.encode("utf-16"), "found text in UTF-16, expected a settings file, which is text in UTF-8; save it"),
         (ANALYSIS.encode("utf-16-be"), "found binary data, or text in UTF-16"),
         (ANALYSIS.encode("utf-32"), "found text in UTF-32"),
@@ -198,6 +199,30 @@ def test_the_bytes_of_a_settings_file(content: bytes, said: str | None, tmp_path
     with pytest.raises(ConfigError) as caught:
         read_settings(path, KINDS["analyse"])
     assert str(caught.value).startswith(f"{path}: {said}")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('"cf"', "cf", "(at line 8, column 8)): found `kind = cf`; write text and paths in straight quotes"),
+        ('"cf"', '"CF"', '[observation] kind = "CF": expected "gldas", "cf" or "points"; did you mean "cf"?'),
+        ("time = 2022-06-02", "time = 2022-06-31", "found `time = 2022-06-31T06:00:00Z`; correct the date"),
+        (
+            "[output]",
+            "[model]\n[output]",
+            "(Cannot declare [model] twice (at line 11, column 7)): found `[model]`; a sec",
+        ),
+        ('"a.nc"', '"data\\a.nc"', "; write paths with /, or in single quotes"),
+        ("case =", "case:", '): found `case: "demo"`; write each key as key = value'),
+    ],
+)
+def test_a_line_that_is_not_understood_is_shown_with_how_to_write_it(
+    old: str, new: str, said: str, tmp_path: Path
+) -> None:
+    (tmp_path / "case.toml").write_text(ANALYSIS.replace(old, new))
+    with pytest.raises(ConfigError) as caught:
+        read_settings(tmp_path / "case.toml", KINDS["analyse"])
+    assert said in str(caught.value)
 
 
 def test_of_many_faults_the_first_are_said(tmp_path: Path) -> None:

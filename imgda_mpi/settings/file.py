@@ -85,7 +85,9 @@ def read_table(path: Path) -> dict[str, Any]:
     except RecursionError:
         raise ConfigError(f"{path}: is not valid TOML (lists or tables nested hundreds deep)") from None
     except ValueError as err:  # TOMLDecodeError is one, numbers of thousands of digits give another
-        raise ConfigError(f"{path}: is not valid TOML ({err})") from err
+        from imgda_mpi.settings.syntax import not_toml  # where something is wrong
+
+        raise ConfigError(f"{path}: {not_toml(str(err), text)}") from err
     if not table:
         do = "`imgda_mpi init` writes a file to start from, `imgda_mpi settings VERB` prints the keys"
         raise fault(path, found="a file without a key", expected="settings", do=do, kind=ConfigError)
@@ -107,7 +109,7 @@ def _decoded(content: bytes, path: Path) -> str:
         found = "binary data, or text in UTF-16"
         raise fault(path, found=found, expected=expected, do=do, kind=ConfigError)
     try:
-        return content.decode("utf-8-sig").replace("\r\n", "\n")
+        return content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as err:
         line = content.count(b"\n", 0, err.start) + 1
         found = f"byte 0x{content[err.start]:02x} in line {line}, which is no UTF-8"

@@ -188,7 +188,7 @@ def _listed(parts: Sequence[str], last: str) -> str:
 
 
 def _meant(given: Any, known: Collection[str]) -> str:
-    near = difflib.get_close_matches(given.partition("/")[0], known, n=1) if isinstance(given, str) else []
+    near = difflib.get_close_matches(given.partition("/")[0].lower(), known, n=1) if isinstance(given, str) else []
     return f'; did you mean "{near[0]}"?' if near else ""
 
 
