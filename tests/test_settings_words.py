@@ -206,6 +206,12 @@ def test_the_bytes_of_a_settings_file(content: bytes, said: str | None, tmp_path
     [
         ('"cf"', "cf", "(at line 8, column 8)): found `kind = cf`; write text and paths in straight quotes"),
         ('"cf"', '"CF"', '[observation] kind = "CF": expected "gldas", "cf" or "points"; did you mean "cf"?'),
+        (
+            '"colm202x"',
+            '"colm"',
+            'kind = "colm": expected "colm202x" or "colm2014"; did you mean "colm202x" or "colm2014"',
+        ),
+        ("[output]", '[features]\nkind = "a"\n[output]', '[features] kind = "a": expected sections with names of your'),
         ("time = 2022-06-02", "time = 2022-06-31", "found `time = 2022-06-31T06:00:00Z`; correct the date"),
         (
             "[output]",
