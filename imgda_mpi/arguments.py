@@ -26,6 +26,8 @@ class Parser(argparse.ArgumentParser):
         """End the program: the word and the nearest one."""
         wrong = re.search(r"invalid choice: '(.*)' \(choose from (.*)\)", message)
         near = difflib.get_close_matches(wrong[1], re.findall(r"'([^']*)'", wrong[2]), n=1) if wrong else []
+        if wrong and wrong[1].endswith(".toml"):
+            message += f"; a verb comes first, as `imgda_mpi check {wrong[1]}`"
         super().error(f"{message}; did you mean '{near[0]}'?" if near else message)
 
     def parse_args(self, *given: Any, **more: Any) -> Any:
@@ -157,10 +159,12 @@ def parser() -> Parser:
     settings = verbs.add_parser("settings", help="print every key of the settings file with unit, default and meaning")
     settings.add_argument(
         "of",
+        metavar="VERB",
+        type=_with_settings,
         nargs="?",
         choices=("analyse", "compare", "errors", "columns", "cycle", "twin", "verify"),
         default="analyse",
-        help="whose (default: analyse)",
+        help="whose: %(choices)s (default: analyse)",
     )
 
     init = verbs.add_parser("init", help="write a settings file to start from")
@@ -224,6 +228,14 @@ def _add_report(verbs: Verbs) -> None:
         metavar="LATITUDE,LONGITUDE",
         help="of sections in depth and time, degrees (default: where most has changed); as often as there are points",
     )
+
+
+def _with_settings(text: str) -> str:
+    """A verb, whose choice comes after this."""
+    others = {"plan": "of analyse or cycle", "status": "of cycle", "check": "of the verb whose settings it checks"}
+    if text in others:
+        raise argparse.ArgumentTypeError(f"'{text}' has no keys of its own: it reads those {others[text]}")
+    return text
 
 
 def _day(text: str) -> date:

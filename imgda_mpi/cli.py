@@ -11,11 +11,11 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from imgda_mpi.arguments import parser
 from imgda_mpi.console import configure_logging
-from imgda_mpi.faults import NOT_YET, ConfigError, ImgdaError, OutOfTime, as_permitted
+from imgda_mpi.faults import NOT_YET, ConfigError, ImgdaError, OutOfTime, as_permitted, fault
 from imgda_mpi.paths import check_sayable
 from imgda_mpi.streams import open_streams, tell
 
@@ -72,17 +72,21 @@ def _analyse(arguments: argparse.Namespace) -> int:
 def _check(arguments: argparse.Namespace) -> int:
     if arguments.done:
         return _done(arguments.settings)
-    from imgda_mpi.lazy import load
-    from imgda_mpi.settings.file import kind_of_file
-    from imgda_mpi.settings.verbs import KINDS
 
-    verb = kind_of_file(arguments.settings)
-    check = load(CHECKS[verb])
-    if verb not in GO_ON:
+    def read() -> tuple[str, Section]:
+        from imgda_mpi.settings.file import read_any_settings
+
+        return read_any_settings(arguments.settings)
+
+    def check(of: tuple[str, Section], comm: MPI.Intracomm) -> object:
+        from imgda_mpi.lazy import load
         from imgda_mpi.workflow.output import whatever_is_there
 
-        check = whatever_is_there(check)
-    return _on_all_ranks(arguments.settings, KINDS[verb], check)
+        verb, settings = of
+        by = load(CHECKS[verb])
+        return (by if verb in GO_ON else whatever_is_there(by))(settings, comm)
+
+    return _with_rank_0(read, check)
 
 
 def _done(settings_file: Path) -> int:
@@ -91,7 +95,7 @@ def _done(settings_file: Path) -> int:
     from imgda_mpi.workflow.done import done
 
     def ask() -> int:
-        settings = read_settings(settings_file, Settings)
+        settings = read_settings(settings_file, Settings, "check --done")
         directory = settings.output.directory
         is_done = done(settings, directory)
         tell(f"{'the whole result is there already,' if is_done else 'no result yet'} in {directory}")
@@ -102,18 +106,36 @@ def _done(settings_file: Path) -> int:
 
 def _cycle(arguments: argparse.Namespace) -> int:
     from imgda_mpi.cycling.ending import Clock, ended_by_signals
+    from imgda_mpi.parallel.launcher import started_among
     from imgda_mpi.settings.cycle import CycleRun
     from imgda_mpi.settings.file import peek, read_settings
 
     clock = Clock(arguments.until_walltime)
     is_whole = arguments.only is None and arguments.at is None and not arguments.rehearse
-    if is_whole and peek(arguments.settings, "model", "kind") == "columns":
-        from imgda_mpi.workflow.cycle_columns import cycle_columns
+    several = started_among(os.environ, sys.stdin) is not None
+
+    def read() -> CycleRun:
+        settings = read_settings(arguments.settings, CycleRun)
+        if not (is_whole and settings.model.kind == "columns"):
+            raise fault(
+                "launcher",
+                found="several processes",
+                expected="one, which starts model and analyses on ranks of their own",
+                do=f"leave the launcher out: `imgda_mpi cycle {arguments.settings}`",
+                kind=ConfigError,
+            )
+        return settings
+
+    # MPI starts for soil columns alone. Of several processes one looks into the file, which others may not see.
+    if several or (is_whole and peek(arguments.settings, "model", "kind") == "columns"):
+
+        def run(settings: CycleRun, comm: MPI.Intracomm) -> str:
+            from imgda_mpi.workflow.cycle_columns import cycle_columns
+
+            return cycle_columns(settings, comm, clock)
 
         with ended_by_signals():
-            return _on_all_ranks(
-                arguments.settings, CycleRun, lambda settings, comm: cycle_columns(settings, comm, clock)
-            )
+            return _with_rank_0(read, run)
 
     @ended_by_signals()
     def drive() -> None:
@@ -153,7 +175,8 @@ def _status(arguments: argparse.Namespace) -> int:
     from imgda_mpi.workflow.status import status
 
     def write() -> None:
-        tell(status(read_settings(arguments.settings, CycleRun), as_json=arguments.json))
+        settings = read_settings(arguments.settings, CycleRun, "status")
+        tell(status(settings, as_json=arguments.json))
 
     return _alone(write)
 
@@ -195,18 +218,20 @@ def _plan(arguments: argparse.Namespace) -> int:
 
     from imgda_mpi.settings.analysis import Settings
     from imgda_mpi.settings.cycle import CycleRun
-    from imgda_mpi.settings.file import kind_of_file, read_settings
+    from imgda_mpi.settings.file import check_table, read_table, verb_of
 
     def write() -> None:
-        if kind_of_file(arguments.settings) == "cycle":
+        given = read_table(arguments.settings)
+        if verb_of(given) == "cycle":
             from imgda_mpi.workflow.plan_cycle import plan_cycle
 
-            table = plan_cycle(read_settings(arguments.settings, CycleRun), arguments.ranks, MPI.COMM_SELF)
+            run = check_table(given, arguments.settings, CycleRun, "plan")
+            table = plan_cycle(run, arguments.ranks, MPI.COMM_SELF)
         else:
             from imgda_mpi.planning.machine import Machine
             from imgda_mpi.workflow.plan import plan
 
-            settings, machine = read_settings(arguments.settings, Settings), None
+            settings, machine = check_table(given, arguments.settings, Settings, "plan"), None
             if arguments.machine is not None:
                 gflops, bandwidth, microseconds = arguments.machine
                 machine = Machine(1e9 * gflops, 1e9 * bandwidth, 1e-6 * microseconds)
@@ -224,7 +249,7 @@ def _settings(arguments: argparse.Namespace) -> int:
 
 
 def _init(arguments: argparse.Namespace) -> int:
-    from imgda_mpi.faults import OutputError, fault, writing
+    from imgda_mpi.faults import OutputError, writing
 
     def write() -> None:
         if not arguments.file.parent.is_dir():
@@ -251,7 +276,8 @@ def _start(arguments: argparse.Namespace) -> str:
     from imgda_mpi.settings.document import starting
 
     if arguments.model is None or arguments.observation is None:
-        raise ConfigError("needs --model and --observation, or --twin")
+        do = "`imgda_mpi settings VERB` prints the keys of other verbs"
+        raise ConfigError(f"needs --model and --observation, for an analysis, or --twin; {do}")
     return starting(arguments.model, arguments.observation)
 
 
@@ -340,12 +366,18 @@ def _on_all_ranks(settings_file: Path, kind: type[Section], verb: Callable[..., 
 
         return read_settings(settings_file, kind)
 
-    def work(comm: MPI.Intracomm) -> object:
+    return _with_rank_0(read, verb)
+
+
+def _with_rank_0(read: Callable[[], Any], work: Callable[[Any, MPI.Intracomm], object]) -> int:
+    """Do something on all ranks with what rank 0 has read."""
+
+    def with_read(comm: MPI.Intracomm) -> object:
         from imgda_mpi.parallel.failure import from_rank_0
 
-        return verb(from_rank_0(comm, read), comm)
+        return work(from_rank_0(comm, read), comm)
 
-    return _together(work)
+    return _together(with_read)
 
 
 def _together(work: Callable[[MPI.Intracomm], object]) -> int:

@@ -29,7 +29,7 @@ def compiled(function: Function, error_model: Literal["python", "numpy"] = "pyth
         # Numba has no public name for it; tests/test_compiled.py sees that it works.
         try:
             made._cache = _Kept(function)
-        except RuntimeError as err:  # no folder can be written
+        except (RuntimeError, OSError) as err:  # no folder can be written, or even looked into
             made._cache = _Nowhere(err)
     return cast(Function, made)
 
@@ -53,14 +53,14 @@ class _Kept(FunctionCache):
     def save_overload(self, *which: Any) -> None:
         try:
             super().save_overload(*which)  # type: ignore[no-untyped-call]
-        except OSError as err:
-            _say(str(err))
+        except Exception as err:  # also of what is there, damaged, and can be neither read nor replaced
+            _say(str(err) or type(err).__name__)
 
 
 class _Nowhere(NullCache):
     """In the place of what is kept, where nothing can be."""
 
-    def __init__(self, reason: RuntimeError) -> None:
+    def __init__(self, reason: Exception) -> None:
         self._reason = str(reason)
 
     def load_overload(self, *_: Any) -> None:
@@ -69,7 +69,8 @@ class _Nowhere(NullCache):
 
 @cache
 def _stamp(folder: Path) -> tuple[tuple[str, int, int], ...]:
-    every = ((path.name, path.stat()) for path in sorted(folder.glob("*.py")))
+    # An editor's mark on a file that it has open is a link to nothing.
+    every = ((path.name, path.stat()) for path in sorted(folder.glob("*.py")) if path.exists())
     return tuple((name, status.st_size, status.st_mtime_ns) for name, status in every)
 
 

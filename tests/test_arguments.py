@@ -12,6 +12,9 @@ from imgda_mpi.arguments import parser
     [
         (["analyze", "case.toml"], "; did you mean 'analyse'?"),
         (["settings", "comparison"], "; did you mean 'compare'?"),
+        (["settings", "plan"], "argument VERB: 'plan' has no keys of its own: it reads those of analyse or cycle"),
+        (["settings", "case.toml"], "; a verb comes first, as `imgda_mpi check case.toml`"),
+        (["case.toml"], "; a verb comes first, as `imgda_mpi check case.toml`"),
         (
             ["report", "out", "--truht", "a.nc"],
             "imgda_mpi report: error: unknown argument --truht; did you mean --truth?",

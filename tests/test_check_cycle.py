@@ -22,7 +22,7 @@ from imgda_mpi.faults import ConfigError, ImgdaError, InputError
 from imgda_mpi.settings.columns import ColumnsRun
 from imgda_mpi.settings.comparison import Comparison
 from imgda_mpi.settings.cycle import CycleRun
-from imgda_mpi.settings.file import kind_of_file, read_settings
+from imgda_mpi.settings.file import read_settings, read_table, verb_of
 from imgda_mpi.workflow.check_cycle import check_cycle
 from imgda_mpi.workflow.columns import check_columns
 from imgda_mpi.workflow.compare import check_comparison
@@ -324,11 +324,10 @@ def test_cycles_of_soil_columns_are_checked_with_their_weather(
 
 
 def test_check_knows_whose_file_it_is(site: Setup, example: Path, tmp_path: Path) -> None:
-    assert kind_of_file(site.settings()) == "cycle"
-    assert kind_of_file(example / "case.toml") == "analyse"
-    assert kind_of_file(example / "compare.toml") == "compare"
-    assert kind_of_file(settings_of(tmp_path, tmp_path / "out")) == "columns"
-    assert kind_of_file(tmp_path / "no_such_file.toml") == "analyse"
+    assert verb_of(read_table(site.settings())) == "cycle"
+    assert verb_of(read_table(example / "case.toml")) == "analyse"
+    assert verb_of(read_table(example / "compare.toml")) == "compare"
+    assert verb_of(read_table(settings_of(tmp_path, tmp_path / "out"))) == "columns"
 
 
 def test_check_of_a_comparison_stops_where_the_comparison_would(

@@ -16,6 +16,7 @@ from imgda_mpi.settings.comparison import Comparison
 from imgda_mpi.settings.document import sections_of
 from imgda_mpi.settings.fields import Section
 from imgda_mpi.settings.file import read_settings
+from imgda_mpi.settings.verbs import WORDS
 
 
 def faults(path: Path, kind: type[Section] = ColumnsRun) -> str:
@@ -99,14 +100,14 @@ def test_what_is_wrong_is_named(tmp_path: Path, old: str, new: str, expected: st
 @pytest.mark.parametrize("kind", [Settings, Comparison])
 def test_a_file_for_columns_is_no_other(tmp_path: Path, kind: type[Section]) -> None:
     path = settings_of(tmp_path / "case", tmp_path / "out")
-    assert faults(path, kind).endswith("did you mean `imgda_mpi columns`?")
+    assert faults(path, kind).endswith("; `imgda_mpi columns` is what reads these")
 
 
 @pytest.mark.parametrize(("name", "verb"), [("case.toml", "analyse"), ("compare.toml", "compare")])
 def test_a_file_of_another_verb_is_not_for_columns(example: Path, name: str, verb: str) -> None:
     said = faults(example / name)
-    assert said.startswith(f"{example / name}: has settings of another verb (")
-    assert said.endswith(f"did you mean `imgda_mpi {verb}`?")
+    assert said.startswith(f"{example / name}: found settings of {WORDS[verb]} (with ")
+    assert said.endswith(f", expected those of a run of soil columns; `imgda_mpi {verb}` is what reads these")
 
 
 def test_a_file_with_sections_of_two_verbs_is_explained_key_by_key(tmp_path: Path) -> None:

@@ -66,3 +66,26 @@ def test_damaged_compiled_code_is_compiled_anew(tmp_path: Path, caller: str) -> 
             for file in (*kept.rglob("*.one-*.nbi"), *kept.rglob("*.two-*.nbc")):
                 file.write_bytes(b"")
     assert [done.stdout for done in said] == ["2 0\n", "2 0\n", "2 1\n"], said[1].stderr
+
+
+REFUSED = """
+from numba.core.caching import IndexDataCacheFile
+
+def refuse(*_):
+    raise PermissionError("not your file")
+
+IndexDataCacheFile._save_index = refuse
+"""
+
+
+def test_damaged_compiled_code_that_cannot_be_replaced_is_left_alone(tmp_path: Path, caller: str) -> None:
+    kept = {"NUMBA_CACHE_DIR": str(tmp_path / "kept")}
+    (tmp_path / ".#callee.py").symlink_to("nowhere")
+    assert finished(["python", caller], kept).stdout == "2 0\n"
+    for file in (tmp_path / "kept").rglob("*.nbi"):
+        file.write_bytes(b"junk")
+    Path(caller).write_text(REFUSED + Path(caller).read_text())
+    done = finished(["python", caller], kept)
+    assert done.stdout == "2 0\n", done.stderr
+    assert done.stderr.startswith("compiled code cannot be kept (")
+    assert "Traceback" not in done.stderr

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from launch import ENVIRONMENT
 
-from imgda_mpi.parallel.launcher import alone_among
+from imgda_mpi.parallel.launcher import started_among
 
 HYDRA = {"PMI_SIZE": "2", "PMI_RANK": "1"}
 STEP = {"SLURM_NTASKS": "64", "SLURM_STEP_NUM_TASKS": "8", "SLURM_PROCID": "3"}
@@ -39,9 +39,9 @@ class Terminal(io.StringIO):
 def test_the_launcher_says_how_many_processes_there_should_be(
     environment: dict[str, str], found: tuple[str, int, int] | None
 ) -> None:
-    assert alone_among(environment, io.StringIO()) == found
-    assert alone_among(environment, Terminal()) is None  # typed into the shell of a step
-    assert alone_among(environment, None) == found
+    assert started_among(environment, io.StringIO()) == found
+    assert started_among(environment, Terminal()) is None  # typed into the shell of a step
+    assert started_among(environment, None) == found
 
 
 @pytest.mark.program

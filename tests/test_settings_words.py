@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any, get_args, get_origin
 
 import pytest
+from test_settings import CYCLE
 
 from imgda_mpi.faults import ConfigError
 from imgda_mpi.settings.document import kind_of
 from imgda_mpi.settings.fields import Section
-from imgda_mpi.settings.file import check_table, kind_of_file, read_settings
+from imgda_mpi.settings.file import check_table, read_settings, read_table, verb_of
 from imgda_mpi.settings.verbs import KINDS
 from imgda_mpi.settings.words import _alternatives
 
@@ -128,8 +129,8 @@ def test_a_comparison_is_known_without_one_of_its_keys(without: str, tmp_path: P
     text = re.sub(rf"^{without} = .*\n|^\[{without}\]\n([a-z].*\n)*", "", COMPARISON, flags=re.MULTILINE)
     assert len(text) < len(COMPARISON)
     path.write_text(text)
-    assert kind_of_file(path) == "compare"
-    with pytest.raises(ConfigError, match="did you mean `imgda_mpi compare`"):
+    assert verb_of(read_table(path)) == "compare"
+    with pytest.raises(ConfigError, match=r"found settings of a comparison .*, expected those of an analysis; "):
         read_settings(path, KINDS["analyse"])
 
 
@@ -142,8 +143,36 @@ def test_settings_are_not_waited_for_in_a_pipe(tmp_path: Path) -> None:
 def test_an_analysis_is_no_run_of_cycles(tmp_path: Path) -> None:
     path = tmp_path / "case.toml"
     path.write_text(ANALYSIS)
-    with pytest.raises(ConfigError, match=r"has no \[cycle\]; did you mean `imgda_mpi analyse`"):
+    with pytest.raises(ConfigError, match=r"found settings of an analysis \(without \[cycle\]\), expected those of a "):
         read_settings(path, KINDS["cycle"])
+
+
+@pytest.mark.parametrize(
+    ("command", "own", "text", "said"),
+    [
+        ("plan", "analyse", COMPARISON, "or of a run of cycles; there is no plan of a comparison, whose settings"),
+        ("check --done", "analyse", COMPARISON, "`imgda_mpi check FILE` tells what is in the output folder of a comp"),
+        ("status", "cycle", ANALYSIS, "; ask `imgda_mpi check --done FILE`"),
+        ("check --done", "analyse", CYCLE, "expected those of an analysis; ask `imgda_mpi status FILE`"),
+        (None, "analyse", COMPARISON, "`imgda_mpi compare` is what reads these"),
+    ],
+)
+def test_what_tells_of_other_settings_is_named_and_nothing_that_computes(
+    command: str | None, own: str, text: str, said: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        read_settings(path, KINDS[own], command)
+    assert said.replace("FILE", str(path)) in str(caught.value)
+    assert "did you mean" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", "# nothing yet\n\n"])
+def test_a_file_without_a_key_is_said_to_be_one(text: str, tmp_path: Path) -> None:
+    (tmp_path / "a.toml").write_text(text)
+    with pytest.raises(ConfigError, match=r"a.toml: found a file without a key, expected settings; `imgda_mpi init`"):
+        read_settings(tmp_path / "a.toml", KINDS["verify"])
 
 
 @pytest.mark.parametrize(
@@ -151,12 +180,14 @@ def test_an_analysis_is_no_run_of_cycles(tmp_path: Path) -> None:
     [
         (b"\xef\xbb\xbf" + ANALYSIS.encode(), None),
         (ANALYSIS.replace("\n", "\r\n").encode(), None),
+        (ANALYSIS.replace("\n", "\r").encode(), None),
         (ANALYSIS.encode("utf-16"), "found text in UTF-16, expected a settings file, which is text in UTF-8; save it"),
         (ANALYSIS.encode("utf-16-be"), "found binary data, or text in UTF-16"),
         (ANALYSIS.encode("utf-32"), "found text in UTF-32"),
         (ANALYSIS.replace("demo", "d\u00e9mo").encode("latin-1"), "found byte 0xe9 in line 4, which is no UTF-8"),
         (b"\x89HDF\r\n\x1a\n\0\0", "found binary data"),
-        (b"#" * 11_000_000, "found more than 10 MB"),
+        (b"#" * 1_100_000, "found more than 1 MB, expected a settings file, which is text in UTF-8, of at most 1 MB"),
+        (b"\n[" + b".".join(20_000 * [b"a"]) + b"]", "found a key of more than 100 parts with dots in line 2"),
     ],
 )
 def test_the_bytes_of_a_settings_file(content: bytes, said: str | None, tmp_path: Path) -> None:
@@ -168,6 +199,44 @@ def test_the_bytes_of_a_settings_file(content: bytes, said: str | None, tmp_path
     with pytest.raises(ConfigError) as caught:
         read_settings(path, KINDS["analyse"])
     assert str(caught.value).startswith(f"{path}: {said}")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('"cf"', "cf", "(at line 8, column 8)): found `kind = cf`; write text and paths in straight quotes"),
+        ('"cf"', '"CF"', '[observation] kind = "CF": expected "gldas", "cf" or "points"; did you mean "cf"?'),
+        (
+            '"colm202x"',
+            '"colm"',
+            'kind = "colm": expected "colm202x" or "colm2014"; did you mean "colm202x" or "colm2014"',
+        ),
+        ("[output]", '[features]\nkind = "a"\n[output]', '[features] kind = "a": expected sections with names of your'),
+        ("time = 2022-06-02", "time = 2022-06-31", "found `time = 2022-06-31T06:00:00Z`; correct the date"),
+        (
+            "[output]",
+            "[model]\n[output]",
+            "(Cannot declare [model] twice (at line 11, column 7)): found `[model]`; a sec",
+        ),
+        ('"a.nc"', '"data\\a.nc"', "; write paths with /, or in single quotes"),
+        ("case =", "case:", '): found `case: "demo"`; write each key as key = value'),
+    ],
+)
+def test_a_line_that_is_not_understood_is_shown_with_how_to_write_it(
+    old: str, new: str, said: str, tmp_path: Path
+) -> None:
+    (tmp_path / "case.toml").write_text(ANALYSIS.replace(old, new))
+    with pytest.raises(ConfigError) as caught:
+        read_settings(tmp_path / "case.toml", KINDS["analyse"])
+    assert said in str(caught.value)
+
+
+def test_of_many_faults_the_first_are_said(tmp_path: Path) -> None:
+    (tmp_path / "case.toml").write_text("".join(f"k{number} = 1\n" for number in range(20_000)) + ANALYSIS)
+    with pytest.raises(ConfigError) as caught:
+        read_settings(tmp_path / "case.toml", KINDS["analyse"])
+    assert len(str(caught.value).splitlines()) == 22
+    assert str(caught.value).endswith("\n  and 19980 more")
 
 
 @pytest.mark.parametrize(

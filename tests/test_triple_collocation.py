@@ -20,7 +20,7 @@ from imgda_mpi.grid import Grid, global_grid
 from imgda_mpi.numerics.triple_collocation import amplitudes, block_size, blocks_of, coherent_share, error_powers
 from imgda_mpi.settings.analysis import Settings
 from imgda_mpi.settings.errors import ErrorEstimate
-from imgda_mpi.settings.file import check_table, kind_of_file
+from imgda_mpi.settings.file import check_table, read_table, verb_of
 from imgda_mpi.verify.triples import TripleErrors, Triples
 
 
@@ -195,7 +195,7 @@ def images() -> np.ndarray:
 
 def test_the_command_prints_a_table_and_settings_of_an_analysis(images: np.ndarray, tmp_path: Path) -> None:
     settings = case(tmp_path, images, of_third=f'[output]\ndirectory = "{tmp_path / "kept"}"\n')
-    assert kind_of_file(settings) == "errors"
+    assert verb_of(read_table(settings)) == "errors"
     checked = imgda("check", settings)
     assert checked.returncode == 0, checked.stderr
     assert "nothing stands in the way" in checked.stderr

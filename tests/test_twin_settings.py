@@ -11,7 +11,7 @@ from twins import twin_settings
 from imgda_mpi.cli import main
 from imgda_mpi.faults import ConfigError
 from imgda_mpi.settings.columns import GeneratedWeather
-from imgda_mpi.settings.file import kind_of_file, read_settings
+from imgda_mpi.settings.file import read_settings, read_table, verb_of
 from imgda_mpi.settings.presets import PRESETS
 from imgda_mpi.settings.twin import CONTROL, NATURE, Embedded, Twin
 from imgda_mpi.settings.verbs import KINDS
@@ -28,7 +28,7 @@ def test_presets_are_experiments(
     assert main(["init", str(file), "--twin", name]) == 0
     assert f"wrote {file}" in capsys.readouterr().out
     settings = read_settings(file, Twin)
-    assert kind_of_file(file) == "twin"
+    assert verb_of(read_table(file)) == "twin"
     assert settings.case == Embedded(kind="embedded", rows=rows)
     assert settings.runs == ("control", "paper", "pointwise", "innovation")
     assert settings.cycle.end - settings.cycle.first_analysis == timedelta(days=days)
@@ -97,7 +97,7 @@ def test_what_cannot_be_an_experiment_is_refused(tmp_path: Path, before: str, af
 
 def test_init_needs_to_know_what_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["init", str(tmp_path / "case.toml")]) == 2
-    assert "needs --model and --observation, or --twin" in capsys.readouterr().err
+    assert "needs --model and --observation, for an analysis, or --twin" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("verb", KINDS)

@@ -16,7 +16,7 @@ from runs import RUN, START, edit, make_cycle, make_run, new_test_run
 from imgda_mpi.faults import ConfigError, ImgdaError
 from imgda_mpi.results.field_scores_file import read_field_scores
 from imgda_mpi.results.run_folder import open_run
-from imgda_mpi.settings.file import kind_of_file, read_settings
+from imgda_mpi.settings.file import read_settings, read_table, verb_of
 from imgda_mpi.settings.verify import Verification
 from imgda_mpi.verify.field_scores import SCORES
 from imgda_mpi.workflow.verify import check_verification, verify
@@ -109,7 +109,7 @@ def test_runs_are_scored_and_everything_is_written(folder: Path) -> None:
 
 def test_a_check_finds_nothing_in_the_way_and_writes_nothing(folder: Path) -> None:
     before = sorted(folder.rglob("*"))
-    assert kind_of_file(folder / "verify.toml") == "verify"
+    assert verb_of(read_table(folder / "verify.toml")) == "verify"
     check_verification(settings_of(folder), SELF)
     assert sorted(folder.rglob("*")) == before
 

@@ -263,7 +263,6 @@ def nested(rng: Rng, path: Path) -> str:
     elif kind == "tables":
         added = "a = " + "{a = " * depth + "1" + "}" * depth
     else:
-        depth = min(depth, 3000)  # Python's own parser takes the square of it: a minute for 20000
         added = ".".join("a" * depth) + " = 1"
     path.write_text(f"{added}\n{text}")
     return f"{depth} {kind}"

@@ -7,10 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import TextIO
 
-from mpi4py import MPI
-
 from imgda_mpi.faults import ConfigError, fault
-from imgda_mpi.parallel.failure import PATIENCE
 
 OF_MPI = {
     "OMPI_COMM_WORLD_SIZE": "OMPI_COMM_WORLD_RANK",
@@ -23,11 +20,11 @@ OF_SLURM = {"SLURM_STEP_NUM_TASKS": "SLURM_PROCID"}
 """Of a step, as srun makes it; SLURM_NTASKS is there for the one process of a batch script too."""
 
 
-def alone_among(environment: Mapping[str, str], stdin: TextIO | None) -> tuple[str, int, int] | None:
-    """Of a process that is all of its MPI: the variable that says how many were started with it, how many, and which.
+def started_among(environment: Mapping[str, str], stdin: TextIO | None) -> tuple[str, int, int] | None:
+    """The variable that says how many processes were started with this one, how many, and which of them it is.
 
-    None where it was started alone: no launcher says otherwise, or one says so, as an mpirun within a step does, or it
-    has a terminal, as a command that is typed into the shell of a step.
+    It starts no MPI. None where it was started alone: no launcher says otherwise, or one says so, as an mpirun within a
+    step does, or it has a terminal, as a command that is typed into the shell of a step.
     """
 
     def counts(names: Mapping[str, str]) -> list[tuple[int, str]]:
@@ -51,7 +48,11 @@ def check_alone(environment: Mapping[str, str]) -> None:
     ConfigError
         With a message in the first of them alone.
     """
-    found = alone_among(environment, sys.stdin)
+    from mpi4py import MPI  # which starts it
+
+    from imgda_mpi.parallel.failure import PATIENCE
+
+    found = started_among(environment, sys.stdin)
     if found is None:
         return
     name, n_started, which = found

@@ -94,6 +94,9 @@ def in_words(fault: dict[str, Any], table: dict[str, Any], kind: type[Section]) 
         limits = {limit: _plain(number) for limit, number in fault.get("ctx", {}).items()}
         said = f"expected {LIMITS['finite_number' if given != given else what].format(**limits)}"
     else:
+        if get_origin(place.section) is dict and any(sections_of(place.annotation)):
+            above = where.strip(" []")
+            return f"{where}{name} = {shown(given)}: expected sections with names of your own, as [{above}.NAME]"
         words = [word for word in _words(place.annotation) if isinstance(word, str)]
         said = f"expected {type_in_words(place.annotation)}{_meant(given, words)}"
     described = f" ({place.field.description})" if place.field is not None else ""
@@ -188,8 +191,10 @@ def _listed(parts: Sequence[str], last: str) -> str:
 
 
 def _meant(given: Any, known: Collection[str]) -> str:
-    near = difflib.get_close_matches(given.partition("/")[0], known, n=1) if isinstance(given, str) else []
-    return f'; did you mean "{near[0]}"?' if near else ""
+    word = given.partition("/")[0].lower() if isinstance(given, str) else ""
+    begun = [one for one in known if word and one.startswith(word)]
+    near = begun or difflib.get_close_matches(word, known, n=1)
+    return f"; did you mean {_one_of(near)}?" if near else ""
 
 
 @dataclass(frozen=True)

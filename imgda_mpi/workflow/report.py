@@ -94,9 +94,9 @@ def report(folders: Sequence[Path], wanted: Wanted, truth: TruthFile | None = No
         Where the page or a picture cannot be written.
     """
     stages = Stages()
-    check_room(output or folders[0], 0)
     with stages.stage("opening"):
         material = open_material(folders, wanted, truth)
+        check_room(output or folders[0], 0)
         said = _tables(material)
     _say_what_is_not_used(material)
     with stages.stage("pictures"):

@@ -146,11 +146,10 @@ def _opener(folder: Path) -> Callable[[Path, _Found], None]:
             return opener
     *others, last = kinds
     runs = ", ".join(sorted(file.parent.name for file in folder.glob(f"*/{RUN_FILE}")))
+    there = f"no {', '.join(others)} or {last}{f' (runs in it: {runs})' * bool(runs)}"
     raise fault(
         folder,
-        found=f"no {', '.join(others)} or {last}{f' (runs in it: {runs})' * bool(runs)}"
-        if folder.is_dir()
-        else "no such folder",
+        found=there if folder.is_dir() else "a file" if folder.exists() else "no such folder",
         expected="the output folder of an analysis, a comparison, a verification, a run or a whole twin experiment",
         do="give the output directory of its settings",
     )

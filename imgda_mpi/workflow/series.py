@@ -17,6 +17,7 @@ from imgda_mpi.observations.read import load_image
 from imgda_mpi.parallel.memory import memory_of_machine
 from imgda_mpi.settings.comparison import MembersInFile
 from imgda_mpi.settings.observations import Cf, OfImages
+from imgda_mpi.workflow.made_before import check_made
 
 log = logging.getLogger(__name__)
 
@@ -32,8 +33,10 @@ def times_with_files(sections: Sections, asked: Sequence[datetime], *, several: 
     Raises
     ------
     ConfigError
-        Where no time has all files.
+        Where no time has all files, or one is of a result that is not made yet.
     """
+    for name, section in sections.items():
+        check_made(section.file, f"[{name}] file")
     if not several:
         return list(asked), 0
     there, missing = [], ""

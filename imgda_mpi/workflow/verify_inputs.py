@@ -21,6 +21,7 @@ from imgda_mpi.observations.image import Layer
 from imgda_mpi.results.run_folder import open_run
 from imgda_mpi.settings.verify import OfMoisture, Verification
 from imgda_mpi.verify.regions import ALL_LAND, BOXES, Box, cells_of
+from imgda_mpi.workflow.made_before import check_made
 from imgda_mpi.workflow.verify_covers import covers_of
 
 log = logging.getLogger(__name__)
@@ -95,6 +96,8 @@ def read_inputs(settings: Verification) -> Inputs:
     ImgdaError
         Where a run cannot be read, grids differ, there is no time that all have, or none in any period.
     """
+    for name, folder in settings.run_folders.items():
+        check_made(folder, f"[runs.{name}] directory")
     runs = {}
     for name, section in settings.runs.items():
         with settled_by(f"[runs.{name}]"):
