@@ -271,7 +271,7 @@ from imgda_mpi.cli import main
 from imgda_mpi.colm import colm202x, hdf5
 from imgda_mpi.parallel.ownership import share
 
-where = {"r": "_selection", "r+": "_store"}[sys.argv[2]]
+where = {"r": "_selection", "r+": "store_at_level_0"}[sys.argv[2]]
 whole = getattr(hdf5, where)
 
 def failing(*given):

@@ -222,9 +222,9 @@ def test_a_file_stays_open_from_frame_to_frame(tmp_path: Path, monkeypatch: pyte
     opened: list[Path] = []
     opens = colm202x.opened
 
-    def counted(path: Path) -> AbstractContextManager[netCDF4.Dataset]:
+    def counted(path: Path, do: str) -> AbstractContextManager[netCDF4.Dataset]:
         opened.append(path)
-        return opens(path)
+        return opens(path, do)
 
     monkeypatch.setattr(colm202x, "opened", counted)
     for frame in series.within(DAY, DAY + 48 * HOUR):

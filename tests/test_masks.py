@@ -113,3 +113,14 @@ def test_a_level_unlike_the_backgrounds_is_refused_unless_it_is_allowed(tmp_path
     background = np.where(LAND, 0.2, np.nan)
     n_observed = check_observed(image, background, MPI.COMM_SELF, allow_empty=False, allow_unlike_background=True)
     assert n_observed == LAND.sum()
+
+
+def test_an_enumeration_may_be_a_mask_and_no_moisture(tmp_path: Path) -> None:
+    path = with_mask(tmp_path / "a.nc", LAND * 1.0)
+    with netCDF4.Dataset(path, "a") as dataset:
+        kind = dataset.createEnumType("i1", "of_cover", {"sea": 0, "land": 1})
+        dataset.createVariable("cover", kind, ("lat", "lon"))[...] = LAND.astype("i1")
+    image = read_cf(path, GRID, NOON, variable="sm", mask=Mask("cover"))
+    np.testing.assert_array_equal(image.observed, LAND)
+    with pytest.raises(InputError, match=r"a.nc: cover: found type int8 of an enumeration \(sea, land\), expected num"):
+        read_cf(path, GRID, NOON, variable="cover")

@@ -20,8 +20,7 @@ from imgda_mpi.colm.const2014 import const_layout, patch_map
 from imgda_mpi.colm.fortran import read_records
 from imgda_mpi.colm.hdf5 import LARGEST
 from imgda_mpi.colm.marks import Mark, read_sidecar, sidecar, write_sidecar
-from imgda_mpi.colm.own_patches import own_patches
-from imgda_mpi.colm.patch_properties import PatchProperties
+from imgda_mpi.colm.own_patches import PatchProperties, own_patches
 from imgda_mpi.colm.patches import PatchMap
 from imgda_mpi.colm.plausible import Implausible, check_soil
 from imgda_mpi.colm.soil_layers import N_SNOW

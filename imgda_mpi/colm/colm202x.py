@@ -22,8 +22,7 @@ from imgda_mpi.colm.copied import check_copied
 from imgda_mpi.colm.hdf5 import Columns, has_parallel_hdf5, opened
 from imgda_mpi.colm.land_cover import classification
 from imgda_mpi.colm.marks import Mark, remove_attribute, write_attribute
-from imgda_mpi.colm.own_patches import own_patches
-from imgda_mpi.colm.patch_properties import PatchProperties
+from imgda_mpi.colm.own_patches import PatchProperties, own_patches
 from imgda_mpi.colm.patches import PatchMap
 from imgda_mpi.colm.plausible import Implausible, check_soil
 from imgda_mpi.colm.soil_layers import N_SNOW, N_SOIL

@@ -11,7 +11,7 @@ from mpi4py import MPI
 
 from imgda_mpi.arrays import FloatArray, IntArray
 from imgda_mpi.colm.marks import Mark
-from imgda_mpi.colm.patch_properties import PatchProperties
+from imgda_mpi.colm.own_patches import PatchProperties
 from imgda_mpi.colm.patches import PatchMap
 from imgda_mpi.colm.plausible import Implausible
 from imgda_mpi.colm.soil_layers import overlap_weights

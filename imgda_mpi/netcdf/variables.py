@@ -28,17 +28,20 @@ def named(dataset: netCDF4.Dataset, name: str) -> netCDF4.Variable[Any] | None:
 
 
 def find_variable(
-    path: Path, dataset: netCDF4.Dataset, name: str, *, do: str = "name one of them"
+    path: Path, dataset: netCDF4.Dataset, name: str, *, do: str = "name one of them", has_codes: bool = False
 ) -> netCDF4.Variable[Any]:
     """The variable of a name as `named` takes it.
 
     Raises
     ------
     InputError
-        Where there is none, with those that the file and its groups have, or it is of a type that is no number.
+        Where there is none, with those that the file and its groups have, or its type is none of numbers or one whose
+        numbers stand for words, unless it ``has_codes``.
     """
     found = named(dataset, name)
     if found is not None:
+        if isinstance(found.datatype, netCDF4.EnumType) and not has_codes:
+            raise not_numbers(path, name, f"{found.dtype} of an enumeration ({', '.join(found.datatype.enum_dict)})")
         return found
     stored = in_hdf5.type_of(path, name)
     if stored is not None:  # the library passes over variables of types that it does not have

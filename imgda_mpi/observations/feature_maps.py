@@ -45,7 +45,7 @@ def read_features(
         whole numbers, or more than `MOST_CLASSES`.
     """
     with opened(file) as dataset:
-        values, source = read_map(file, dataset, find_variable(file, dataset, variable), time)
+        values, source = read_map(file, dataset, find_variable(file, dataset, variable, has_codes=True), time)
     if has_classes:
         pixel, cell = pixels_of_cells(source, grid, land)
         classes = values.ravel()[pixel]

@@ -40,7 +40,7 @@ def masked_pixels(mask: Mask, path: Path, time: datetime, grid: Grid) -> MaskedP
     file = path if mask.file is None else resolve(mask.file, time)
     with opened(file) as dataset:
         do = "correct the variable of the mask, or name the file that it is in"
-        variable = find_variable(file, dataset, mask.variable, do=do)
+        variable = find_variable(file, dataset, mask.variable, do=do, has_codes=True)
         values, own = read_map(file, dataset, variable, time)
     rows, columns = _places(own.latitude, grid.latitude, 0.0), _places(own.longitude, grid.longitude, 360.0)
     if rows is None or columns is None:
