@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,13 @@ VERSIONS = "expver"
 ATTRIBUTES = ("_FillValue", "missing_value", "scale_factor", "add_offset", "_Unsigned", *limits.NAMES)
 
 
+# Names by which other formats pack whole numbers, in small letters and without what is between words.
+OTHER_PACKING = {
+    **dict.fromkeys(("scale", "scalefactor", "slope", "gain", "multiplier"), ("scale_factor", 1.0)),
+    **dict.fromkeys(("offset", "addoffset", "intercept"), ("add_offset", 0.0)),
+}
+
+
 def read_values(path: Path, variable: netCDF4.Variable[Any], index: Any = ...) -> FloatArray:
     """Unpacked values in double precision, NaN where missing.
 
@@ -32,7 +41,8 @@ def read_values(path: Path, variable: netCDF4.Variable[Any], index: Any = ...) -
     Raises
     ------
     InputError
-        Where the type is not numeric, an attribute cannot be applied, or the limits leave no value.
+        Where the type is not numeric, an attribute cannot be applied, whole numbers are packed by an attribute of
+        another name, or the limits leave no value.
     """
     name = full_name(variable)
     if not np.issubdtype(variable.dtype, np.number) or isinstance(variable.datatype, netCDF4.VLType):
@@ -47,6 +57,8 @@ def read_values(path: Path, variable: netCDF4.Variable[Any], index: Any = ...) -
             values = np.asarray(variable[index], dtype=variable.dtype.newbyteorder("="))
         finally:
             variable.set_auto_maskandscale(True)
+    if values.dtype.kind in "iu":
+        _refuse_other_packing(path, variable)
     if fill is not None:
         attributes["_FillValue"] = np.atleast_1d(fill)
     of_file = values.dtype
@@ -57,6 +69,24 @@ def read_values(path: Path, variable: netCDF4.Variable[Any], index: Any = ...) -
     present = np.isfinite(unpacked) & ~stored.filled()
     valid = present & ~limits.beyond_limits(stored, unpacked, present)
     return np.where(valid, unpacked, np.nan).astype(np.float64)
+
+
+def _refuse_other_packing(path: Path, variable: netCDF4.Variable[Any]) -> None:
+    """Refuse a scale or an offset that would not be applied, as HDF4's slope and intercept."""
+    for name in variable.ncattrs():
+        meant, nothing = OTHER_PACKING.get(re.sub(r"[\s_-]", "", name.lower()), (name, 0.0))
+        if meant in variable.ncattrs():  # also of every other attribute
+            continue
+        with suppress(ValueError, TypeError):
+            number = float(variable.getncattr(name))
+            if number != nothing:
+                raise fault(
+                    path,
+                    full_name(variable),
+                    found=f"attribute '{name}' = {number:g} of whole numbers, which packs them in another format",
+                    expected=f"{meant}, which is applied",
+                    do=f"rename the attribute (for example with ncrename -a '{variable.name}@{name},{meant}')",
+                )
 
 
 def read_slice(path: Path, variable: netCDF4.Variable[Any], index: Mapping[str, int]) -> FloatArray:
