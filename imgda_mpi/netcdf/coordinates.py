@@ -130,6 +130,14 @@ def horizontal_grid(path: Path, variable: netCDF4.Variable[Any]) -> Horizontal:
     """
     latitude, longitude = (_along(path, variable, axis) for axis in AXES)
     if latitude.dimension == longitude.dimension:
+        if _are_unnamed(variable, latitude.dimension):
+            raise fault(
+                path,
+                variable.name,
+                found=f"{latitude.name} and {longitude.name} along one of two equal dimensions without names",
+                expected="dimensions that the file names, as HDF5 does by scales",
+                do="write the file with names of its dimensions (for example with xarray, or h5py's attach_scale)",
+            )
         raise fault(
             path,
             variable.name,
@@ -177,6 +185,12 @@ def point_coordinates(
             do='take it with kind = "cf"',
         )
     return latitude, longitude
+
+
+def _are_unnamed(variable: netCDF4.Variable[Any], dimension: str) -> bool:
+    """Whether the library has made up a name of a dimension, and another one of the variable is as long."""
+    length = variable.shape[variable.dimensions.index(dimension)]
+    return dimension.startswith("phony_dim_") and variable.shape.count(length) > 1
 
 
 def _along(path: Path, variable: netCDF4.Variable[Any], axis: Axis) -> Along:
