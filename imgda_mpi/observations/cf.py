@@ -287,7 +287,7 @@ def source_at(
     if is_moisture:
         interval = interval_of(path, dataset, variable, chosen[0], step)
         said += [doubt_of_quantity(path, dataset, variable), doubts(interval, chosen[0])]
-        said += [stated_elsewhere(dataset, time) if chosen[0].time is None else None]
+        said += [stated_elsewhere(dataset, variable, time) if chosen[0].time is None else None]
     meaning = f"{text_attribute(variable, 'standard_name')} {text_attribute(variable, 'long_name')}"
     of_file = text_attribute(variable, "units")
     said.append(overruled(of_file, units))

@@ -172,7 +172,7 @@ def read_list(
                 doubts(interval, chosen),
                 check_layer(path, name, place.layer),
             ]
-            said += [stated_elsewhere(dataset, time) if chosen.time is None else None]
+            said += [stated_elsewhere(dataset, variable, time) if chosen.time is None else None]
         return point_list(
             path,
             name,
