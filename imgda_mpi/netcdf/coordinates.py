@@ -207,11 +207,12 @@ def _along(path: Path, variable: netCDF4.Variable[Any], axis: Axis) -> Along:
             if bounds is not None and bounds.shape == (degrees.size, 2):
                 degrees, said = centres(path, one.name, degrees, read_values(path, bounds))
             return Along(one.name, one.dimensions[0], degrees, said)
+        degrees, along = degrees.reshape(degrees.shape[-2:]), one.dimensions[-2:]
         lines = [int(np.isfinite(degrees).any(axis=axis).sum()) for axis in (1, 0)]
         if min(lines) < 2:
             there = f"values on {lines[0]} rows and {lines[1]} columns"
             raise fault(path, one.name, found=there, expected="two of each at least", do="give a file with an image")
-        for number, dimension in enumerate(one.dimensions):
+        for number, dimension in enumerate(along):
             profile = _profile(degrees if number == 0 else degrees.T)
             if profile is not None:
                 return Along(one.name, dimension, profile)
@@ -234,10 +235,15 @@ def _vectors(variable: netCDF4.Variable[Any]) -> list[netCDF4.Variable[Any]]:
 
 
 def _fields(variable: netCDF4.Variable[Any], axis: Axis) -> list[netCDF4.Variable[Any]]:
-    """Variables along two of the dimensions; first those that the variable names, then those of usual names."""
+    """Variables along two of the dimensions; first those that the variable names, then those of usual names.
+
+    Before these two they may have dimensions of one index, as WRF's of a single time.
+    """
     own = variable.get_dims()
     found = [
-        v for v in around(variable).values() if v.ndim == 2 and all(any(d is o for o in own) for d in v.get_dims())
+        v
+        for v in around(variable).values()
+        if v.ndim >= 2 and all(any(d is o for o in own) for d in v.get_dims()) and {*v.shape[:-2]} <= {1}
     ]
     words = re.split(r"[\s/.,]+", text_attribute(variable, "coordinates"))
     return sorted(found, key=lambda v: (v.name not in words, v.name.lower() not in axis.usual))
