@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import h5py
 import netCDF4
 import numpy as np
 import pytest
@@ -13,7 +14,8 @@ from imgda_mpi.faults import InputError
 from imgda_mpi.grid import Grid
 from imgda_mpi.observations.cf import read_cf
 
-NORTH, EAST = {"units": "degrees_north"}, {"units": "degrees_east"}
+UNITS = ("degrees_north", "degrees_east")
+NORTH, EAST = ({"units": units} for units in UNITS)
 
 
 def file_with(
@@ -267,3 +269,29 @@ def test_fields_of_coordinates_without_lines_are_no_grid(tmp_path: Path, rows: i
         for name, degrees in fields.items():
             dataset[name][:] = degrees
     np.testing.assert_allclose(read_cf(path, GRID, NOON, variable="sm").values, FIELD, rtol=1e-6)
+
+
+def test_fields_of_a_single_time_are_fields(tmp_path: Path) -> None:
+    path = tmp_path / "a.nc"
+    with netCDF4.Dataset(path, "w") as dataset:
+        dimensions = {"Time": 1, "south_north": LATITUDE.size, "west_east": LONGITUDE.size}
+        for name, size in dimensions.items():
+            dataset.createDimension(name, size)
+        image = np.meshgrid(LATITUDE, LONGITUDE, indexing="ij")
+        for name, values, units in zip(("XLAT", "XLONG", "sm"), (*image, FIELD), (*UNITS, "m3 m-3"), strict=True):
+            dataset.createVariable(name, "f8", tuple(dimensions))[:] = values[None]
+            dataset[name].units = units
+    np.testing.assert_allclose(read_cf(path, GRID, NOON, variable="sm").values, FIELD)
+
+
+def test_equal_dimensions_without_names_do_not_say_which_is_which(tmp_path: Path) -> None:
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as file:
+        for name, values, units in (("lat", LATITUDE, "degrees_north"), ("lon", LATITUDE, "degrees_east")):
+            file[name] = values
+            file[name].attrs["units"] = units
+        file["sm"] = np.full((LATITUDE.size, LATITUDE.size), 0.2)
+    with pytest.raises(
+        InputError, match=r"sm: found lat and lon along one of two equal dimensions without names, .*xarray"
+    ):
+        read_cf(path, GRID, NOON, variable="sm")

@@ -198,7 +198,6 @@ def test_means_of_many_days_are_refused_in_whatever_words(tmp_path: Path, attrib
         ({"long_name": "monthly soil moisture"}, {}, "'monthly' in long_name"),
         ({}, {"summary": "weekly fields"}, "'weekly' in summary"),
         ({}, {"time_coverage_duration": "P1M"}, "time_coverage_duration is P1M"),
-        ({"long_name": "soil moisture anomaly"}, {}, "'soil moisture anomaly' in long_name"),
     ],
 )
 def test_what_may_be_a_long_mean_is_said(tmp_path: Path, attributes, of_file, said: str) -> None:

@@ -119,6 +119,8 @@ def test_a_single_depth_without_bounds_must_lie_in_the_layer(tmp_path: Path) -> 
         ("Soil moisture 100-200 centimeters", "1-2 m"),
         ("40 to 100 centimetres below surface", "0.4-1 m"),
         ("soilw.100-200cm", "1-2 m"),
+        ("soil moisture between 10 and 40 cm", "0.1-0.4 m"),
+        ("10cm~40cm soil moisture", "0.1-0.4 m"),
     ],
 )
 def test_a_layer_in_the_names_alone_is_believed(tmp_path: Path, long_name: str, layer: str) -> None:
@@ -152,6 +154,11 @@ def test_a_single_depth_counts_where_the_variable_does_not_name_it_too(tmp_path:
         read_cf(path, GRID, NOON, variable="sm")
 
 
+def test_the_layer_between_the_surface_and_ten_centimetres_is_the_images(tmp_path: Path) -> None:
+    path = write_image(tmp_path / "a.nc", long_name="soil moisture between 0 and 10 cm")
+    assert read_cf(path, GRID, NOON, variable="sm").remarks == ()
+
+
 def test_the_first_layer_of_ecmwf_is_known_by_its_name(tmp_path: Path) -> None:
     image = read_cf(write_image(tmp_path / "a.nc", long_name="swvl1"), GRID, NOON, variable="sm")
     assert image.remarks == ("the observed layer 0-0.07 m stands for the image's 0-0.1 m",)
@@ -169,6 +176,8 @@ def test_the_first_layer_of_ecmwf_is_known_by_its_name(tmp_path: Path) -> None:
         "soil moisture of level-3 product",
         "soil moisture, layer 1",
         "L-band 1.4 GHz soil moisture",
+        "top layer (5 cm) soil moisture, 0 to 1",
+        "soil moisture of deep learning",
     ],
 )
 def test_other_numbers_in_a_name_are_no_layer(tmp_path: Path, long_name: str) -> None:
@@ -185,7 +194,36 @@ def test_a_layer_by_its_number_alone_is_not_taken(tmp_path: Path, dimension: str
     assert read_cf(path, GRID, NOON, variable="sm", layer=(0.0, 0.1)).observed.all()
 
 
-@pytest.mark.parametrize("said", ["root zone", "Profile", "layer 3", "RZMC", "SoilMoist_RZ_tavg"])
+@pytest.mark.parametrize("value", [0, 3])
+def test_a_layer_by_the_number_that_was_taken_along_its_dimension_is_not_taken(tmp_path: Path, value: int) -> None:
+    path = write_image(tmp_path / "a.nc")
+    with netCDF4.Dataset(path, "a") as dataset:
+        dataset["sm"].coordinates = "soil_layer surface"
+        for name in ("soil_layer", "surface"):
+            dataset.createVariable(name, "i4", ())[...] = value
+    with pytest.raises(InputError, match="found soil_layer without a depth, expected the depths of its layer"):
+        read_cf(path, GRID, NOON, variable="sm")
+    assert read_cf(path, GRID, NOON, variable="sm", layer=(0.0, 0.1)).observed.all()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "root zone",
+        "Profile",
+        "layer 3",
+        "RZMC",
+        "SoilMoist_RZ_tavg",
+        "volsm_layer_2",
+        "sm_layer02",
+        "second layer",
+        "deeper soil layer",
+        "sm_subsurface",
+        "soil moisture deep",
+        "RootMoist_inst",
+        "SoilMoist_10to40",
+    ],
+)
 def test_a_layer_below_the_surface_by_its_name_needs_its_depths(tmp_path: Path, said: str) -> None:
     path = write_image(tmp_path / "a.nc", long_name=f"soil moisture, {said}")
     with pytest.raises(InputError, match=r"found '.*' in its name or long_name"):

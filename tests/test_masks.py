@@ -99,6 +99,18 @@ def test_zeros_over_the_sea_are_said_until_they_are_masked(tmp_path: Path, caplo
     assert caplog.text == ""
 
 
+def test_zeros_over_land_are_said_until_they_are_masked(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = write_image(tmp_path / "a.nc", np.where(LAND & (FIELD < 0.35), 0.0, FIELD))
+    n_zero = int((LAND & (FIELD < 0.35)).sum())
+    with caplog.at_level(logging.WARNING):
+        assert check(read_cf(path, GRID, NOON, variable="sm")) == LAND.sum()
+    assert f"0 in {n_zero} of {LAND.sum()} observed soil cells, which no soil holds" in caplog.text
+    caplog.clear()
+    with caplog.at_level(logging.WARNING):
+        assert check(read_cf(path, GRID, NOON, variable="sm", mask=Mask("sm", 0.001))) == LAND.sum() - n_zero
+    assert caplog.text == ""
+
+
 def test_zeros_that_packing_has_moved_are_said_too(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = write_image(tmp_path / "a.nc", np.where(LAND, FIELD, 4e-6))
     with caplog.at_level(logging.WARNING):

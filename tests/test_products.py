@@ -9,7 +9,7 @@ import netCDF4
 import numpy as np
 import pytest
 from grids import MODEL
-from image_files import assert_accounted
+from image_files import GRID, NOON, assert_accounted, write_image
 from scipy.interpolate import RegularGridInterpolator
 
 from imgda_mpi.faults import InputError
@@ -48,6 +48,12 @@ def test_gldas_on_the_model_grid_agrees_with_another_interpolator(shared: Path) 
     assert image.time == NEW_YEAR
     assert image.counts["missing"] == (valid == 0).sum()
     assert image.counts["cells not covered"] == 21 * 256  # south of 60 S
+
+
+def test_another_product_of_gldas_is_taken_with_the_kind_that_can_name_its_variable(tmp_path: Path) -> None:
+    path = write_image(tmp_path / "GLDAS_CLSM025.nc4")
+    with pytest.raises(InputError, match=r'SoilMoi0_10cm_inst: found no such .*one of sm; take .* with kind = "cf"'):
+        read_gldas(path, GRID, NOON)
 
 
 def test_the_area_mean_of_gldas_uses_every_valid_pixel(shared: Path) -> None:

@@ -74,6 +74,17 @@ def test_a_file_without_time_is_refused_where_a_limit_is_set(tmp_path: Path) -> 
         read_cf(write_image(tmp_path / "a.nc"), GRID, NOON, variable="sm", max_time_offset=24)
 
 
+def test_times_of_each_pixel_are_not_read_and_said(tmp_path: Path) -> None:
+    path = write_image(tmp_path / "a.nc")
+    with netCDF4.Dataset(path, "a") as dataset:
+        dataset.createVariable("time", "f8", ("lat", "lon")).units = SINCE
+    assert read_cf(path, GRID, NOON, variable="sm").remarks == (
+        "the file has times time(lat, lon) that are not read: the image's is the one that is stated",
+    )
+    with pytest.raises(InputError, match=r"found no time coordinate of the image \(but time\(lat, lon\)\), expected"):
+        read_cf(path, GRID, NOON, variable="sm", max_time_offset=24)
+
+
 @pytest.mark.parametrize("read", ["grid", "points"])
 def test_other_days_that_a_file_without_time_covers_are_said(tmp_path: Path, read: str) -> None:
     path = tmp_path / "a.nc"

@@ -49,7 +49,12 @@ def test_pure_numbers_are_read_where_the_name_says_volume_and_refused_elsewhere(
     where = {"path": Path("a.nc"), "variable": "sm"}
     converted = to_volumetric(np.array([0.5]), units, "Volumetric soil moisture", None, **where)
     np.testing.assert_allclose(converted, 0.5 * factor, rtol=1e-14)
-    for meaning in ("", "surface soil wetness", "volume_fraction_of_condensed_water_in_soil_pores"):
+    for meaning in (
+        "",
+        "surface soil wetness",
+        "volume_fraction_of_condensed_water_in_soil_pores",
+        "relative volumetric moisture",
+    ):
         with pytest.raises(InputError, match="degree of saturation must be converted first"):
             to_volumetric(np.array([0.5]), units, meaning, None, **where)
 

@@ -222,6 +222,32 @@ def test_an_attribute_that_cannot_be_applied_is_named(tmp_path: Path, attribute:
         read(path)
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "meant"),
+    [("SCALE FACTOR", 0.5, "scale_factor"), ("Slope", "0.001", "scale_factor"), ("offset", 10.0, "add_offset")],
+)
+def test_packing_by_another_name_is_not_passed_over(tmp_path: Path, name: str, value: object, meant: str) -> None:
+    numbers = np.array([1, 2], "i2")
+    with pytest.raises(
+        InputError, match=rf"a.nc: v: found values with attribute '{name}' = .*ncrename -a 'v@{name},{meant}'"
+    ):
+        read(write(tmp_path / "a.nc", numbers, **{name: value}))
+    neutral = 1.0 if meant == "scale_factor" else 0.0
+    for attributes in ({name: value, meant: neutral}, {name: neutral}, {name: "none"}, {name: [2.0, 3.0]}):
+        np.testing.assert_array_equal(read(write(tmp_path / "b.nc", numbers, **attributes)), [1.0, 2.0])
+    np.testing.assert_array_equal(read(write(tmp_path / "c.nc", numbers.astype("f4"), **{name: value})), [1.0, 2.0])
+
+
+@pytest.mark.parametrize("name", ["FillValue", "nodata", "Missing_Value"])
+def test_a_fill_by_another_name_is_not_passed_over(tmp_path: Path, name: str) -> None:
+    numbers = np.array([0.2, 0.0, 0.3], "f4")
+    with pytest.raises(InputError, match=rf"'{name}' = 0, which 1 of them hold, .* 'v@{name},missing_value'"):
+        read(write(tmp_path / "a.nc", numbers, **{name: 0.0}))
+    np.testing.assert_array_equal(read(write(tmp_path / "b.nc", numbers, **{name: -1.0})), numbers)
+    path = write(tmp_path / "c.nc", numbers, missing_value=np.float32(0), **{name: 0.0})
+    np.testing.assert_array_equal(np.isnan(read(path)), numbers == 0)
+
+
 def test_words_are_no_values(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"a.nc: v: found type text, expected numbers"):
         read(write(tmp_path / "a.nc", np.array([b"a", b"b"])))

@@ -130,6 +130,14 @@ def horizontal_grid(path: Path, variable: netCDF4.Variable[Any]) -> Horizontal:
     """
     latitude, longitude = (_along(path, variable, axis) for axis in AXES)
     if latitude.dimension == longitude.dimension:
+        if _are_unnamed(variable, latitude.dimension):
+            raise fault(
+                path,
+                variable.name,
+                found=f"{latitude.name} and {longitude.name} along one of two equal dimensions without names",
+                expected="dimensions that the file names, as HDF5 does by scales",
+                do="write the file with names of its dimensions (for example with xarray, or h5py's attach_scale)",
+            )
         raise fault(
             path,
             variable.name,
@@ -179,6 +187,12 @@ def point_coordinates(
     return latitude, longitude
 
 
+def _are_unnamed(variable: netCDF4.Variable[Any], dimension: str) -> bool:
+    """Whether the library has made up a name of a dimension, and another one of the variable is as long."""
+    length = variable.shape[variable.dimensions.index(dimension)]
+    return dimension.startswith("phony_dim_") and variable.shape.count(length) > 1
+
+
 def _along(path: Path, variable: netCDF4.Variable[Any], axis: Axis) -> Along:
     """The coordinate of a direction along one of the variable's dimensions."""
     found, objections = _meant(variable, axis, [*_vectors(variable), *_fields(variable, axis)])
@@ -193,11 +207,12 @@ def _along(path: Path, variable: netCDF4.Variable[Any], axis: Axis) -> Along:
             if bounds is not None and bounds.shape == (degrees.size, 2):
                 degrees, said = centres(path, one.name, degrees, read_values(path, bounds))
             return Along(one.name, one.dimensions[0], degrees, said)
+        degrees, along = degrees.reshape(degrees.shape[-2:]), one.dimensions[-2:]
         lines = [int(np.isfinite(degrees).any(axis=axis).sum()) for axis in (1, 0)]
         if min(lines) < 2:
             there = f"values on {lines[0]} rows and {lines[1]} columns"
             raise fault(path, one.name, found=there, expected="two of each at least", do="give a file with an image")
-        for number, dimension in enumerate(one.dimensions):
+        for number, dimension in enumerate(along):
             profile = _profile(degrees if number == 0 else degrees.T)
             if profile is not None:
                 return Along(one.name, dimension, profile)
@@ -220,10 +235,15 @@ def _vectors(variable: netCDF4.Variable[Any]) -> list[netCDF4.Variable[Any]]:
 
 
 def _fields(variable: netCDF4.Variable[Any], axis: Axis) -> list[netCDF4.Variable[Any]]:
-    """Variables along two of the dimensions; first those that the variable names, then those of usual names."""
+    """Variables along two of the dimensions; first those that the variable names, then those of usual names.
+
+    Before these two they may have dimensions of one index, as WRF's of a single time.
+    """
     own = variable.get_dims()
     found = [
-        v for v in around(variable).values() if v.ndim == 2 and all(any(d is o for o in own) for d in v.get_dims())
+        v
+        for v in around(variable).values()
+        if v.ndim >= 2 and all(any(d is o for o in own) for d in v.get_dims()) and {*v.shape[:-2]} <= {1}
     ]
     words = re.split(r"[\s/.,]+", text_attribute(variable, "coordinates"))
     return sorted(found, key=lambda v: (v.name not in words, v.name.lower() not in axis.usual))

@@ -20,6 +20,7 @@ from imgda_mpi.observations.intervals import Interval, doubts, interval_of
 from imgda_mpi.observations.layers import Place, check_layer, choose_layer, refuse_empty
 from imgda_mpi.observations.masks import Mask, masked_pixels
 from imgda_mpi.observations.quality import VALID_RANGE
+from imgda_mpi.observations.quantity import doubt_of_quantity
 from imgda_mpi.observations.records import only_ones, read_record
 from imgda_mpi.observations.times import Chosen, nearest_time, stated_elsewhere, times_within
 from imgda_mpi.observations.units import overruled, to_volumetric
@@ -76,7 +77,8 @@ def read_cf(
     ------
     InputError
         Where the file is missing or damaged, or is not what the arguments say; where it says that it holds no image of
-        an instant (see `interval_of`) or a layer without any part of the image's.
+        an instant (see `interval_of`), no soil moisture (see `doubt_of_quantity`), or a layer without any part of the
+        image's.
     ValueError
         Where ``time`` has no time zone, the layer or the valid range is empty, or the method is unknown.
 
@@ -284,7 +286,8 @@ def source_at(
     interval, said = Interval(), [horizontal.remark, several]
     if is_moisture:
         interval = interval_of(path, dataset, variable, chosen[0], step)
-        said += [doubts(interval, chosen[0]), stated_elsewhere(dataset, time) if chosen[0].time is None else None]
+        said += [doubt_of_quantity(path, dataset, variable), doubts(interval, chosen[0])]
+        said += [stated_elsewhere(dataset, variable, time) if chosen[0].time is None else None]
     meaning = f"{text_attribute(variable, 'standard_name')} {text_attribute(variable, 'long_name')}"
     of_file = text_attribute(variable, "units")
     said.append(overruled(of_file, units))

@@ -167,8 +167,6 @@ def _doubt(dataset: netCDF4.Dataset, variable: netCDF4.Variable[Any], chosen: Ch
         adverb = ADVERB.search(text.lower())
         if adverb and hours_of(adverb[1]) > LONG:
             return f"'{adverb[1]}' in {name}, and nothing says that the image is of an instant"
-        if "anomal" in text.lower():
-            return f"'{text}' in {name}: this may be no soil moisture"
     for name, text in _said(dataset, "time_coverage_duration") if math.isinf(chosen.spacing) else ():
         if hours_of(text) > LONG:
             return f"{name} is {text}, and nothing says that the image is of an instant"

@@ -28,10 +28,11 @@ ECMWF_NAME = re.compile(
 
 NUMBER = r"(\d+(?:\.\d+)?)"
 UNIT = rf"({'|'.join(sorted(METRES, key=len, reverse=True))})"
+TO = r"(?:\s*(?:-|\N{EN DASH}|\N{EM DASH}|~|to|and|,|\.\.)\s*|_(?:to_)?)"
 AFTER = r"(?![a-z\d^*])(?!\s*-\d)"  # no other unit, no power
-# As 0-10 cm, 0.1 to 0.4 m, 0cm-10cm, SoilMoi10_40cm_inst.
+# As 0-10 cm, 0.1 to 0.4 m, 0cm~10cm, between 0 and 10 cm, SoilMoi10_40cm_inst.
 DEPTHS = re.compile(
-    rf"(?<!\d)(?<!\d\.){NUMBER}\s*{UNIT}?(?:\s*(?:-|\N{{EN DASH}}|to|,|\.\.)\s*|_(?:to_)?){NUMBER}\s*_?{UNIT}{AFTER}",
+    rf"(?<!\d)(?<!\d\.){NUMBER}\s*{UNIT}?{TO}{NUMBER}\s*_?{UNIT}{AFTER}",
     re.IGNORECASE,
 )
 # As "at 50 cm", "top 5 cm".
@@ -41,8 +42,11 @@ DEPTH = re.compile(
 # As wgrib2 writes them: SOILW_0D1M0D4mbelowground is 0.1-0.4 m.
 WGRIB2 = re.compile(r"_(\d+(?:D\d+)?)M(\d+(?:D\d+)?)mbelow", re.IGNORECASE)
 UNCLEAR = re.compile(
-    r"root[\s_-]*(?:zone|depth)|\brz(?:mc|sm)\b|\bsm_?(?:rz|root)\b|_rz(?:_|$)|soilmoist_p_|\bprmc\b|profile"
-    r"|total[\s_-]*column|top[\s_-]*met(?:er|re)|\blayer[\s_#-]*(?:[2-9]|1\d)\b",
+    r"root[\s_-]*(?:zone|depth|moist)|\brz(?:mc|sm)\b|\bsm_?(?:rz|root)\b|_rz(?:_|$)|soilmoist_p_|\bprmc\b|profile"
+    r"|total[\s_-]*column|column[\s_-]*integrated|top[\s_-]*met(?:er|re)|sub[\s_-]?surface"
+    r"|(?:second|third|fourth|2nd|3rd|4th|deep(?:er|est)?|lower|bottom)[\s_-]*(?:soil[\s_-]*)?(?:layer|level)"
+    r"|(?:soil|sm|moisture)[\s_-]*deep(?![\s_-]*learn)|deep[\s_-]*(?:soil|sm|moisture)|layer[\s_-]*(?:two|three|four)\b"
+    rf"|(?:layer|lyr|soil[\s_-]*level)[\s_#-]*0*(?:[2-9]|1\d)(?![\d.])(?!\s*{UNIT}\b)|\dto\d",
     re.IGNORECASE,
 )
 DEEPEST = 10.0  # m: no model has soil below

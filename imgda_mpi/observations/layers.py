@@ -116,6 +116,9 @@ def choose_layer(path: Path, variable: netCDF4.Variable[Any], dimensions: list[s
     if depth is not None:
         _check_node(path, depth.name, abs(float(_metres(path, depth, depth).ravel()[0])), taken)
     unclear = [f"dimension {d} without depths" for d in dimensions if d not in along_depth and SOIL_DIMENSION.search(d)]
+    if depth is None:  # what was a dimension, before one index of it was taken
+        numbers = [one for one in around(variable).values() if one.name in _named(variable) and not one.dimensions]
+        unclear += [f"{one.name} without a depth" for one in numbers if SOIL_DIMENSION.search(one.name)]
     said = unclear_name(variable)
     unclear += [f"'{said}' in its name or long_name"] if said else []
     if taken is None and unclear:
@@ -242,9 +245,8 @@ def _depth_coordinate(
 ) -> netCDF4.Variable[Any] | None:
     """Depth along one of the dimensions, else a scalar that is a depth or that the variable names as its coordinate."""
     along = [v for dimension in dimensions for v in vectors_along(variable, dimension)]
-    named = text_attribute(variable, "coordinates").split()
-    scalars = [v for v in around(variable).values() if not v.dimensions]
-    candidates = along + [v for v in scalars if v.name in named or is_depth(path, v)]
+    named, single = _named(variable), [v for v in around(variable).values() if not v.dimensions]
+    candidates = along + [v for v in single if v.name in named or is_depth(path, v)]
     for candidate in candidates:
         standard_name, units = (text_attribute(candidate, name).lower() for name in ("standard_name", "units"))
         says_so = is_depth(path, candidate)
@@ -258,6 +260,11 @@ def _depth_coordinate(
                 raise fault(path, variable.name, found=found, expected="an image", do="give another file")
             return candidate
     return None
+
+
+def _named(variable: netCDF4.Variable[Any]) -> list[str]:
+    """Names of the coordinates that a variable states beside those of its dimensions."""
+    return text_attribute(variable, "coordinates").split()
 
 
 def is_depth(path: Path, variable: netCDF4.Variable[Any]) -> bool:

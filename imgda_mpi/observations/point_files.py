@@ -29,6 +29,7 @@ from imgda_mpi.observations.layers import Place, check_depths, check_layer, choo
 from imgda_mpi.observations.point_tables import ENDINGS, read_table
 from imgda_mpi.observations.points import PointList, Taken, point_list, take_points
 from imgda_mpi.observations.quality import VALID_RANGE
+from imgda_mpi.observations.quantity import doubt_of_quantity
 from imgda_mpi.observations.records import only_ones, read_record
 from imgda_mpi.observations.times import Chosen, nearest_time, stated_elsewhere
 
@@ -166,8 +167,12 @@ def read_list(
             interval = interval_of(path, dataset, variable, chosen, step)
             if taken.interval.hours > interval.hours:
                 interval = taken.interval
-            said += [doubts(interval, chosen), check_layer(path, name, place.layer)]
-            said += [stated_elsewhere(dataset, time) if chosen.time is None else None]
+            said += [
+                doubt_of_quantity(path, dataset, variable),
+                doubts(interval, chosen),
+                check_layer(path, name, place.layer),
+            ]
+            said += [stated_elsewhere(dataset, variable, time) if chosen.time is None else None]
         return point_list(
             path,
             name,

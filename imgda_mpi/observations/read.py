@@ -79,7 +79,7 @@ def check_observed(
     allow_empty: bool,
     allow_unlike_background: bool,
 ) -> int:
-    """Cells of the land that are observed; a warning where one number stands for the sea. Collective over ``comm``.
+    """Cells of the land that are observed; warnings of numbers that stand for no value. Collective over ``comm``.
 
     ``background`` is the model's image (ny, nx) m3 m-3, NaN where it has no soil.
 
@@ -105,6 +105,7 @@ def check_observed(
         if n_observed == 0:
             log.warning("%s: no valid pixel over land; the background is written unchanged", observation.source)
         warn_of_fill(observation, land)
+        warn_of_zeros(observation, cells)
     return n_observed
 
 
@@ -143,4 +144,17 @@ def warn_of_fill(observation: ObservedImage, land: BoolArray) -> None:
             SAME * numbers[counts.argmax()],
             n_same,
             beyond.size,
+        )
+
+
+def warn_of_zeros(observation: ObservedImage, cells: BoolArray) -> None:
+    """Warn where many of the observed soil cells (ny, nx) hold 0, which stands for no value in some products."""
+    n_cells, n_zero = int(cells.sum()), int((np.abs(observation.values[cells]) < 0.5 * SAME).sum())
+    if n_zero > max(ONE_NUMBER * n_cells, FEW):
+        log.warning(
+            "%s: 0 in %d of %d observed soil cells, which no soil holds: if it stands for no value, set mask to leave "
+            "it out, as {variable = <the same>, min = 0.001}, or make it the file's _FillValue",
+            observation.source,
+            n_zero,
+            n_cells,
         )

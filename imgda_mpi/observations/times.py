@@ -138,7 +138,7 @@ def nearest_time(
     if times is None:
         if not needs_time:
             return Chosen()
-        raise without_time(path, variable.name, time, max_time_offset)
+        raise without_time(path, variable.name, time, max_time_offset, _along_others(variable))
     do = "give another file, raise max_time_offset, or set time to the time found"
     if not needs_time:
         do = "give the file of that time, or raise its max_time_offset"
@@ -191,15 +191,25 @@ def nearest_of(
     return nearest
 
 
-def without_time(path: Path, name: str, time: datetime, max_time_offset: float) -> ImgdaError:
-    """The error of a file without any time; arguments as of `nearest_time`."""
+def without_time(
+    path: Path, name: str, time: datetime, max_time_offset: float, others: Sequence[str] = ()
+) -> ImgdaError:
+    """The error of a file without any time, or with ``others`` alone; arguments as of `nearest_time`."""
     expected = _text(time.astimezone(UTC), max_time_offset)
     do = "give another file, or set max_time_offset to inf and state the time"
-    return fault(path, name, found="no time coordinate", expected=expected, do=do)
+    found = "no time coordinate" + (f" of the image (but {', '.join(others)})" if others else "")
+    return fault(path, name, found=found, expected=expected, do=do)
 
 
-def stated_elsewhere(dataset: netCDF4.Dataset, time: datetime) -> str | None:
-    """What a file without times says of the days that it covers, if ``time``, which is stated, is on none of them."""
+def stated_elsewhere(dataset: netCDF4.Dataset, variable: netCDF4.Variable[Any], time: datetime) -> str | None:
+    """What a file without times of its images says of times all the same.
+
+    These are such as pixels have of their own, and the days that it covers, if ``time``, which is stated, is on none of
+    them.
+    """
+    others = _along_others(variable)
+    if others:
+        return f"the file has times {', '.join(others)} that are not read: the image's is the one that is stated"
     start, end = (text_attribute(dataset, f"time_coverage_{name}") for name in ("start", "end"))
     try:
         first, last = (datetime.fromisoformat(text) for text in (start, end or start))
@@ -208,6 +218,12 @@ def stated_elsewhere(dataset: netCDF4.Dataset, time: datetime) -> str | None:
     if first.date() <= time.astimezone(UTC).date() <= last.date():
         return None
     return f"the file covers {start} to {end or start} by its attributes, which is not the time that is stated"
+
+
+def _along_others(variable: netCDF4.Variable[Any]) -> list[str]:
+    """Times of usual names that are no vectors along a dimension of the images, as those of each pixel."""
+    times = [v for v in around(variable).values() if v.name.lower() in NAMES]
+    return [f"{v.name}({', '.join(v.dimensions)})" for v in times if SINCE.search(text_attribute(v, "units"))]
 
 
 def _text(wanted: datetime, max_time_offset: float) -> str:

@@ -25,6 +25,9 @@ NUMBERS = {
 BY_VOLUME = re.compile(r"\b(by[ _]?)?vol(ume(tric)?)?\b[.-]?|\bv/v\b")
 VOLUMES = re.compile(r"(v|vol\.?|volume) ?/ ?(v|vol\.?|volume)")
 
+# CF's volume fraction of water "in soil pores" is a degree of saturation, and so is what is relative to it.
+OF_ANOTHER_WHOLE = re.compile(r"pore|saturat|relative|percentile|available", re.IGNORECASE)
+
 VOLUME, MASS, NUMBER = "volume", "mass", "number"
 """What values are: water in a volume of soil, in its layer on an area, or a number of whatever."""
 
@@ -62,8 +65,8 @@ def to_volumetric(
     w [m3 m-3] = w [kg m-2] / (density of water [kg m-3] x thickness of the layer [m]).
     """
     kind, factor = _understood(stated or units) or ("", 1.0)
-    # CF's volume fraction of water "in soil pores" is a degree of saturation.
-    if kind == NUMBER and (stated or ("volum" in meaning.lower() and "pore" not in meaning.lower())):
+    by_volume = "volum" in meaning.lower() and not OF_ANOTHER_WHOLE.search(meaning)
+    if kind == NUMBER and (stated or by_volume):
         kind = VOLUME
     if kind == VOLUME:
         return values if factor == 1.0 else values * factor
