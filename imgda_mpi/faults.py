@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from imgda_mpi.file_kinds import explained, not_locked
+from imgda_mpi.file_kinds import explained, outside, refusal
 
 BUGS = (NotImplementedError, RecursionError)
 """Kinds of RuntimeError that say nothing of a file."""
@@ -175,9 +176,16 @@ def writing(path: Path) -> Iterator[None]:
     except BUGS:
         raise
     except (OSError, RuntimeError) as err:  # netCDF4 raises RuntimeError where HDF5 cannot write
-        locked = not_locked(err)
-        found, do = (str(err), "check space, quota and permissions") if locked is None else (locked.found, locked.do)
+        said = (refusal(path) or err) if isinstance(err, PermissionError) else err
+        kind = outside(said)
+        found, do = (_short(said), "check space, quota and permissions") if kind is None else (kind.found, kind.do)
         raise fault(path, found=found, expected="to write the result", do=do, kind=OutputError) from err
+
+
+def _short(error: Exception) -> str:
+    """What the system says, without where HDF5 was in its own code and memory."""
+    said, number = str(error), getattr(error, "errno", None)
+    return os.strerror(number) if number and "errno = " in said else said
 
 
 @contextmanager
