@@ -8,7 +8,7 @@ import os
 import sys
 import traceback
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from imgda_mpi.arguments import parser
 from imgda_mpi.console import configure_logging
 from imgda_mpi.faults import ImgdaError, OutOfTime, as_permitted
 from imgda_mpi.lazy import load
-from imgda_mpi.paths import check_sayable
+from imgda_mpi.paths import check_sayable, check_working_folder
 from imgda_mpi.streams import open_streams, tell
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ def _run(arguments: argparse.Namespace) -> int:
     for given in vars(arguments).values():
         for one in given if isinstance(given, list) else [given]:
             if isinstance(one, Path):
+                check_working_folder()
                 check_sayable(one)
     status: int = load(f"verbs:{arguments.verb}")(arguments)
     return status
@@ -61,7 +62,9 @@ def _own_modules() -> Iterator[None]:
     """Tell what goes wrong with modules of somebody else's from what is wrong here."""
     try:
         yield
-    except (ImportError, AttributeError, SyntaxError) as err:
+    except (ImgdaError, KeyboardInterrupt):
+        raise
+    except (Exception, SystemExit) as err:  # of code that is not ours
         from imgda_mpi.strangers import told_from_own
 
         raise told_from_own(err) from err.__cause__
@@ -101,10 +104,13 @@ def together(work: Callable[[MPI.Intracomm], object]) -> int:
     """
     # Without a launcher Open MPI would start a daemon, for ranks that are never asked for.
     os.environ.setdefault("OMPI_MCA_ess_singleton_isolated", "1")
+    left_out = _leave_out_tmpdir(os.environ)
     from mpi4py import MPI
 
     comm = MPI.COMM_WORLD
     configure_logging(comm.rank)
+    if left_out is not None:
+        log.warning("TMPDIR=%s is no folder that can be written: it is left out", left_out)
     message, status, level = "", 1, logging.ERROR
     try:
         if comm.size == 1:
@@ -135,6 +141,20 @@ def together(work: Callable[[MPI.Intracomm], object]) -> int:
     comm.Barrier()
     MPI.Finalize()
     return status
+
+
+def _leave_out_tmpdir(environment: MutableMapping[str, str]) -> str | None:
+    """Take out a ``TMPDIR`` that cannot be written, in which an MPI would not start, and return it; or None."""
+    folder = environment.get("TMPDIR")
+    if not folder:
+        return None
+    tried = Path(folder, f"imgda_mpi-{os.getpid()}")
+    try:
+        tried.mkdir()
+        tried.rmdir()
+    except OSError:
+        return environment.pop("TMPDIR")
+    return None
 
 
 def _abort(status: int, comm: MPI.Intracomm) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -192,7 +193,7 @@ def _short(error: Exception) -> str:
 def as_permitted() -> Iterator[None]:
     """Turn what else the system does not permit, as to look into a folder, into an `InputError` of what it names.
 
-    It goes around all work: no code of ours opens what nobody has named.
+    So of memory that there is not. It goes around all work: no code of ours opens what nobody has named.
     """
     try:
         yield
@@ -201,3 +202,17 @@ def as_permitted() -> Iterator[None]:
             raise
         do = "check the permissions of it and of the folders that it is in"
         raise fault(err.filename, found=f"{err.strerror}", expected="to be allowed to use it", do=do) from err
+    except (MemoryError, ImportError, OSError) as err:
+        if not _lacks_memory(err):
+            raise
+        expected, do = "room for what each process does", "give the job more memory, or less in `ulimit -v`"
+        raise fault("memory", found=f"no more of it ({err or type(err).__name__})", expected=expected, do=do) from err
+
+
+def _lacks_memory(error: BaseException | None) -> bool:
+    """Whether an error comes from memory that there is not, of which the loader of libraries tells in words."""
+    while error is not None:
+        if isinstance(error, MemoryError) or re.search(r"failed to map segment|Cannot allocate memory", str(error)):
+            return True
+        error = error.__cause__ or error.__context__
+    return False

@@ -10,7 +10,6 @@ import fcntl
 import gzip
 import os
 import re
-import tempfile
 import zlib
 from pathlib import Path
 from typing import NamedTuple
@@ -167,6 +166,8 @@ def refusal(path: Path) -> OSError | None:
 
     NetCDF says of every file that it cannot make that permission is denied.
     """
+    import tempfile  # seldom needed
+
     try:
         with tempfile.NamedTemporaryFile(prefix=path.name, dir=path.parent) as file:
             if os.environ.get("HDF5_USE_FILE_LOCKING", "").upper() not in ("FALSE", "0"):

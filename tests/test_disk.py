@@ -65,6 +65,17 @@ def test_a_whole_folder_whose_name_is_taken_is_kept(tmp_path: Path) -> None:
     assert [(path / "whose").read_text() for path in (kept, final)] == [staging.name, "out"]
 
 
+def test_a_whole_folder_that_can_have_no_other_name_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EROFS, "no")
+
+    said = rf"whole result is in .*/{STAGING}.*before another run there removes it"
+    with pytest.raises(OutputError, match=said), new_directory(tmp_path / "out", MPI.COMM_SELF) as folder:
+        (folder / "result").write_text("")
+        monkeypatch.setattr(Path, "rename", refuse)
+    assert [path.name for path in folder.iterdir()] == ["result"]
+
+
 def test_a_place_that_nothing_can_take_is_known_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     check_replaceable(tmp_path)
     with pytest.raises(OutputError, match=r"^/proc: found a mount point.*give one in it, as /proc/result$"):

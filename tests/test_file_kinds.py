@@ -115,7 +115,8 @@ def test_what_is_no_regular_file_is_refused_and_not_waited_for(tmp_path: Path, k
 @pytest.mark.parametrize("path", ["a.nc/b.nc", f"{'a' * 300}.nc", "a\0b.nc"])
 def test_a_path_that_cannot_be_one_is_named(tmp_path: Path, path: str) -> None:
     (tmp_path / "a.nc").write_text("")
-    with pytest.raises(InputError, match=r"found (no such file, nor a directory|a path that leads nowhere|no path|File name too long)"):
+    said = r"found (no such file, nor a directory|a path that leads nowhere|no path|File name too long)"
+    with pytest.raises(InputError, match=said):
         read_restart(tmp_path / path)
 
 

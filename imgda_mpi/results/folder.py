@@ -52,6 +52,7 @@ def new_directory(final: Path, comm: MPI.Intracomm) -> Iterator[Path]:
             staging = staging_beside(final)
             staging.mkdir()
     staging = comm.bcast(staging)
+    is_whole = False
     try:
         yield staging
         paths: list[str] = []
@@ -62,12 +63,13 @@ def new_directory(final: Path, comm: MPI.Intracomm) -> Iterator[Path]:
         with same_fate(comm), writing(final):
             for path in paths[comm.rank :: comm.size]:
                 sync(Path(path))
+        is_whole = True
         with same_fate(comm), writing(final):
             if comm.rank == 0:
                 give_name(staging, final)
     except BaseException as err:
         # Removing while other ranks may still write is only safe where all ranks have failed alike.
-        if comm.rank == 0 and (comm.size == 1 or getattr(err, "everywhere", False)):
+        if comm.rank == 0 and not is_whole and (comm.size == 1 or getattr(err, "everywhere", False)):
             shutil.rmtree(staging, ignore_errors=True)
         raise
 
