@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import shutil
 import sys
 import traceback
 import warnings
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from imgda_mpi.arguments import parser
 from imgda_mpi.console import configure_logging
-from imgda_mpi.faults import ImgdaError, OutOfTime, as_permitted
+from imgda_mpi.faults import INTERRUPTED, ImgdaError, OutOfTime, as_permitted
 from imgda_mpi.lazy import load
 from imgda_mpi.paths import check_sayable, check_working_folder
 from imgda_mpi.streams import open_streams, tell
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from imgda_mpi.settings.fields import Section
 
 log = logging.getLogger(__name__)
+
+BY_THE_USER = "ended by Ctrl-C"
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -42,6 +45,11 @@ def _run(arguments: argparse.Namespace) -> int:
             if isinstance(one, Path):
                 check_working_folder()
                 check_sayable(one)
+    # What verbs load may start MPI. Without a launcher Open MPI would start a daemon, for ranks never asked for.
+    os.environ.setdefault("OMPI_MCA_ess_singleton_isolated", "1")
+    left_out = _leave_out_tmpdir(os.environ)
+    if left_out is not None:
+        log.warning("TMPDIR=%s is no folder that can be written: it is left out", left_out)
     status: int = load(f"verbs:{arguments.verb}")(arguments)
     return status
 
@@ -55,6 +63,9 @@ def alone(work: Callable[[], int | None]) -> int:
     except ImgdaError as err:
         log.log(_level(err), "%s", err)
         return err.status
+    except KeyboardInterrupt:
+        log.info("%s", BY_THE_USER)
+        return INTERRUPTED
 
 
 @contextmanager
@@ -102,15 +113,10 @@ def together(work: Callable[[MPI.Intracomm], object]) -> int:
 
     Text that is returned on rank 0 is printed.
     """
-    # Without a launcher Open MPI would start a daemon, for ranks that are never asked for.
-    os.environ.setdefault("OMPI_MCA_ess_singleton_isolated", "1")
-    left_out = _leave_out_tmpdir(os.environ)
     from mpi4py import MPI
 
     comm = MPI.COMM_WORLD
     configure_logging(comm.rank)
-    if left_out is not None:
-        log.warning("TMPDIR=%s is no folder that can be written: it is left out", left_out)
     message, status, level = "", 1, logging.ERROR
     try:
         if comm.size == 1:
@@ -126,6 +132,10 @@ def together(work: Callable[[MPI.Intracomm], object]) -> int:
         if comm.size > 1 and not err.everywhere:
             if comm.rank == 0 or not isinstance(err, OutOfTime):  # all have the signal
                 log.error("%s", message)
+            return _abort(status, comm)
+    except KeyboardInterrupt:
+        message, status, level = BY_THE_USER, INTERRUPTED, logging.INFO
+        if comm.size > 1:
             return _abort(status, comm)
     except BaseException:
         traceback.print_exc()
@@ -151,7 +161,10 @@ def _leave_out_tmpdir(environment: MutableMapping[str, str]) -> str | None:
     tried = Path(folder, f"imgda_mpi-{os.getpid()}")
     try:
         tried.mkdir()
-        tried.rmdir()
+        try:
+            (tried / "file").write_bytes(bytes(2**17))
+        finally:
+            shutil.rmtree(tried)
     except OSError:
         return environment.pop("TMPDIR")
     return None
