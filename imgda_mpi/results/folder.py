@@ -21,7 +21,7 @@ from imgda_mpi.disk import (
     sync,
     tree,
 )
-from imgda_mpi.faults import writing
+from imgda_mpi.faults import OutputError, fault, writing
 from imgda_mpi.parallel.failure import same_fate
 
 log = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ def new_directory(final: Path, comm: MPI.Intracomm) -> Iterator[Path]:
     with same_fate(comm), writing(final):
         if comm.rank == 0:
             final = final.resolve()
-            check_free(final)
+            _check_still_free(final)
             check_replaceable(final)
             final.parent.mkdir(parents=True, exist_ok=True)
             _remove_left_over(final.parent)
@@ -72,6 +72,19 @@ def new_directory(final: Path, comm: MPI.Intracomm) -> Iterator[Path]:
         if comm.rank == 0 and not is_whole and (comm.size == 1 or getattr(err, "everywhere", False)):
             shutil.rmtree(staging, ignore_errors=True)
         raise
+
+
+def _check_still_free(final: Path) -> None:
+    """Refuse a folder that holds something, which at the start of the verb it did not."""
+    if final.is_dir() and any(final.iterdir()):
+        raise fault(
+            final,
+            found="what another job has put there meanwhile",
+            expected="an empty folder or none",
+            do="start again: of the same settings and inputs there is nothing to do, for others give another folder",
+            kind=OutputError,
+        )
+    check_free(final)
 
 
 def _remove_left_over(folder: Path) -> None:
