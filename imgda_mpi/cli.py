@@ -5,19 +5,20 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import shutil
 import sys
 import traceback
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imgda_mpi.arguments import parser
 from imgda_mpi.console import configure_logging
-from imgda_mpi.faults import ImgdaError, OutOfTime, as_permitted
+from imgda_mpi.faults import INTERRUPTED, ImgdaError, OutOfTime, as_permitted
 from imgda_mpi.lazy import load
-from imgda_mpi.paths import check_sayable
+from imgda_mpi.paths import check_sayable, check_working_folder
 from imgda_mpi.streams import open_streams, tell
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from imgda_mpi.settings.fields import Section
 
 log = logging.getLogger(__name__)
+
+BY_THE_USER = "ended by Ctrl-C"
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -40,7 +43,13 @@ def _run(arguments: argparse.Namespace) -> int:
     for given in vars(arguments).values():
         for one in given if isinstance(given, list) else [given]:
             if isinstance(one, Path):
+                check_working_folder()
                 check_sayable(one)
+    # What verbs load may start MPI. Without a launcher Open MPI would start a daemon, for ranks never asked for.
+    os.environ.setdefault("OMPI_MCA_ess_singleton_isolated", "1")
+    left_out = _leave_out_tmpdir(os.environ)
+    if left_out is not None:
+        log.warning("TMPDIR=%s is no folder that can be written: it is left out", left_out)
     status: int = load(f"verbs:{arguments.verb}")(arguments)
     return status
 
@@ -54,6 +63,9 @@ def alone(work: Callable[[], int | None]) -> int:
     except ImgdaError as err:
         log.log(_level(err), "%s", err)
         return err.status
+    except KeyboardInterrupt:
+        log.info("%s", BY_THE_USER)
+        return INTERRUPTED
 
 
 @contextmanager
@@ -61,7 +73,9 @@ def _own_modules() -> Iterator[None]:
     """Tell what goes wrong with modules of somebody else's from what is wrong here."""
     try:
         yield
-    except (ImportError, AttributeError, SyntaxError) as err:
+    except (ImgdaError, KeyboardInterrupt):
+        raise
+    except (Exception, SystemExit) as err:  # of code that is not ours
         from imgda_mpi.strangers import told_from_own
 
         raise told_from_own(err) from err.__cause__
@@ -99,8 +113,6 @@ def together(work: Callable[[MPI.Intracomm], object]) -> int:
 
     Text that is returned on rank 0 is printed.
     """
-    # Without a launcher Open MPI would start a daemon, for ranks that are never asked for.
-    os.environ.setdefault("OMPI_MCA_ess_singleton_isolated", "1")
     from mpi4py import MPI
 
     comm = MPI.COMM_WORLD
@@ -121,6 +133,10 @@ def together(work: Callable[[MPI.Intracomm], object]) -> int:
             if comm.rank == 0 or not isinstance(err, OutOfTime):  # all have the signal
                 log.error("%s", message)
             return _abort(status, comm)
+    except KeyboardInterrupt:
+        message, status, level = BY_THE_USER, INTERRUPTED, logging.INFO
+        if comm.size > 1:
+            return _abort(status, comm)
     except BaseException:
         traceback.print_exc()
         if comm.size > 1:
@@ -135,6 +151,23 @@ def together(work: Callable[[MPI.Intracomm], object]) -> int:
     comm.Barrier()
     MPI.Finalize()
     return status
+
+
+def _leave_out_tmpdir(environment: MutableMapping[str, str]) -> str | None:
+    """Take out a ``TMPDIR`` that cannot be written, in which an MPI would not start, and return it; or None."""
+    folder = environment.get("TMPDIR")
+    if not folder:
+        return None
+    tried = Path(folder, f"imgda_mpi-{os.getpid()}")
+    try:
+        tried.mkdir()
+        try:
+            (tried / "file").write_bytes(bytes(2**17))
+        finally:
+            shutil.rmtree(tried)
+    except OSError:
+        return environment.pop("TMPDIR")
+    return None
 
 
 def _abort(status: int, comm: MPI.Intracomm) -> int:

@@ -212,19 +212,24 @@ def give_name(staging: Path, final: Path) -> None:
     Raises
     ------
     OutputError
-        Where it cannot have it: it is kept beside it then, and the message says where.
+        Where it cannot have it: it is kept beside it then, with another name if it can have one, and the message says
+        where.
     """
     try:
         staging.rename(final)
     except OSError as err:
         kept = final.with_name(f"{final.name}.kept-{os.urandom(4).hex()}")
-        staging.rename(kept)
+        try:
+            staging.rename(kept)
+        except OSError:  # no folder can be renamed there
+            kept = staging
         taken = err.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR)
         raise fault(
             final,
             found="what another job has put there meanwhile" if taken else f"that it cannot be replaced ({err})",
             expected="an empty folder or none",
-            do=f"the whole result is in {kept}: move it to where it is to be",
+            do=f"the whole result is in {kept}: move it to where it is to be"
+            + (", before another run there removes it" if kept == staging else ""),
             kind=OutputError,
         ) from err
     sync(final.parent)

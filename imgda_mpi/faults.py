@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from imgda_mpi.file_kinds import explained, not_locked
+from imgda_mpi.file_kinds import explained, outside, refusal
 
 BUGS = (NotImplementedError, RecursionError)
 """Kinds of RuntimeError that say nothing of a file."""
@@ -175,16 +177,23 @@ def writing(path: Path) -> Iterator[None]:
     except BUGS:
         raise
     except (OSError, RuntimeError) as err:  # netCDF4 raises RuntimeError where HDF5 cannot write
-        locked = not_locked(err)
-        found, do = (str(err), "check space, quota and permissions") if locked is None else (locked.found, locked.do)
+        said = (refusal(path) or err) if isinstance(err, PermissionError) else err
+        kind = outside(said)
+        found, do = (_short(said), "check space, quota and permissions") if kind is None else (kind.found, kind.do)
         raise fault(path, found=found, expected="to write the result", do=do, kind=OutputError) from err
+
+
+def _short(error: Exception) -> str:
+    """What the system says, without where HDF5 was in its own code and memory."""
+    said, number = str(error), getattr(error, "errno", None)
+    return os.strerror(number) if number and "errno = " in said else said
 
 
 @contextmanager
 def as_permitted() -> Iterator[None]:
     """Turn what else the system does not permit, as to look into a folder, into an `InputError` of what it names.
 
-    It goes around all work: no code of ours opens what nobody has named.
+    So of memory that there is not. It goes around all work: no code of ours opens what nobody has named.
     """
     try:
         yield
@@ -193,3 +202,17 @@ def as_permitted() -> Iterator[None]:
             raise
         do = "check the permissions of it and of the folders that it is in"
         raise fault(err.filename, found=f"{err.strerror}", expected="to be allowed to use it", do=do) from err
+    except (MemoryError, ImportError, OSError) as err:
+        if not _lacks_memory(err):
+            raise
+        expected, do = "room for what each process does", "give the job more memory, or less in `ulimit -v`"
+        raise fault("memory", found=f"no more of it ({err or type(err).__name__})", expected=expected, do=do) from err
+
+
+def _lacks_memory(error: BaseException | None) -> bool:
+    """Whether an error comes from memory that there is not, of which the loader of libraries tells in words."""
+    while error is not None:
+        if isinstance(error, MemoryError) or re.search(r"failed to map segment|Cannot allocate memory", str(error)):
+            return True
+        error = error.__cause__ or error.__context__
+    return False

@@ -6,6 +6,7 @@ By its first bytes, and by what the system or a file library says of it.
 from __future__ import annotations
 
 import errno
+import fcntl
 import gzip
 import os
 import re
@@ -60,8 +61,22 @@ SIGNATURES = {
 OF_CONTENT = (EOFError, zlib.error, gzip.BadGzipFile, UnicodeError)
 """Errors on the way through a file that is of the kind that it should be."""
 
-NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)
+LOCKED = (errno.EAGAIN, errno.EACCES)
+"""What a system says of a lock that another process has."""
+
 NOT_ALLOWED = (errno.EACCES, errno.EPERM)
+
+TRY_AGAIN = "start again; where it stays so, tell those who look after the file system: the file itself may be whole"
+MORE_FILES = "allow the process more of them, with `ulimit -n`"
+
+OUTSIDE = {
+    **dict.fromkeys((errno.EMFILE, errno.ENFILE), MORE_FILES),
+    errno.EFBIG: "allow files to be larger, with `ulimit -f`, or use a file system that holds such files",
+    errno.ENOMEM: "give the job more memory",
+    errno.ENAMETOOLONG: "use a shorter name",
+    **dict.fromkeys((errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.ENOTCONN, errno.EREMOTEIO), TRY_AGAIN),
+}
+"""What to do about errors of the system that say nothing of what is in a file."""
 
 SAYS = {
     r"undefined filter|required filter|filter.* not registered|plugin": Kind(
@@ -106,10 +121,10 @@ def kind_of(path: Path) -> Kind | None:
 
 def explained(path: Path, error: BaseException) -> Kind | None:
     """What is behind an error of the system or a library at a file; None where it says all that is known."""
-    number = getattr(error, "errno", None) or 0
-    locked = not_locked(error)
-    if locked is not None:
-        return locked
+    around = outside(error)
+    if around is not None:
+        return around
+    number = _number(error)
     if number in NOT_ALLOWED:
         do = "check the permissions of it and of the folders that it is in"
         return Kind(f"what may not be read ({os.strerror(number)})", do)
@@ -129,20 +144,48 @@ def explained(path: Path, error: BaseException) -> Kind | None:
     return kind
 
 
-def not_locked(error: BaseException) -> Kind | None:
-    """What is behind an error of HDF5 at a file whose lock is refused; None where it is another one."""
-    number = getattr(error, "errno", None)
+def outside(error: BaseException) -> Kind | None:
+    """What is behind an error that says nothing of what is in a file: its lock, a limit, its file system; or None."""
+    number = _number(error)
+    said = os.strerror(number)
     unlocked = "set HDF5_USE_FILE_LOCKING=FALSE in the environment"
-    if "lock file" not in str(error) or number not in (*NO_LOCKS, errno.EAGAIN):
-        return None
-    if number in NO_LOCKS:
-        found = f"a file that cannot be locked ({os.strerror(number)}): its file system has no locks"
+    if "lock file" not in str(error):
+        return Kind(said, OUTSIDE[number]) if number in OUTSIDE else None
+    if number not in LOCKED:
+        found = f"a file that cannot be locked ({said}): its file system has no locks"
         return Kind(found, unlocked, "to lock it")
     return Kind(
-        f"a file that cannot be locked ({os.strerror(number)}): another process has it open for writing",
+        f"a file that cannot be locked ({said}): another process has it open for writing",
         f"wait until it is written; where nothing writes it the file system's locks do not work: {unlocked}",
         "to lock it",
     )
+
+
+def refusal(path: Path) -> OSError | None:
+    """What the system says of a new file beside a path, locked and written as HDF5 does it; None where it takes it.
+
+    NetCDF says of every file that it cannot make that permission is denied.
+    """
+    import tempfile  # seldom needed
+
+    try:
+        with tempfile.NamedTemporaryFile(prefix=path.name, dir=path.parent) as file:
+            if os.environ.get("HDF5_USE_FILE_LOCKING", "").upper() not in ("FALSE", "0"):
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except OSError as err:
+                    return OSError(err.errno, f"unable to lock file: {err.strerror}")
+            os.write(file.fileno(), NETCDF_4)
+    except OSError as err:
+        return err
+    return None
+
+
+def _number(error: BaseException) -> int:
+    """The system's number of an error, 0 where it has none; of some, HDF5 says it in words alone."""
+    number = getattr(error, "errno", None) or 0
+    said = re.search(r"errno = (\d+)", str(error))
+    return int(said[1]) if said and number <= 0 else number
 
 
 def _head(path: Path) -> bytes | None:

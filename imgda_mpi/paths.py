@@ -50,6 +50,20 @@ def check_file(path: Path, expected: str, do: str = "correct the path, or ask fo
         raise fault(path, found=kinds.get(stat.S_IFMT(mode), "a device"), expected=expected, do="name a file")
 
 
+def check_working_folder() -> None:
+    """Refuse to work where the working folder has been removed, in which relative paths begin. Not collective.
+
+    Raises
+    ------
+    InputError
+    """
+    try:
+        Path.cwd()
+    except FileNotFoundError as err:
+        do = 'go to one that is there: `cd "$PWD"` where it has been made again'
+        raise fault("working folder", found="one that has been removed", expected="a folder", do=do) from err
+
+
 def is_sayable(path: Path) -> bool:
     """Whether a path has a name in the locale and in UTF-8, in which results name files. Not collective."""
     try:

@@ -12,7 +12,7 @@ from types import ModuleType
 from imgda_mpi.faults import ConfigError, fault
 
 
-def told_from_own(error: Exception) -> Exception:
+def told_from_own(error: BaseException) -> BaseException:
     """What to raise for an error: of a module that was found on PYTHONPATH a `ConfigError` that names it."""
     file = _stranger(error)
     if file is None:
@@ -26,7 +26,7 @@ def told_from_own(error: Exception) -> Exception:
     )
 
 
-def _stranger(error: Exception) -> Path | None:
+def _stranger(error: BaseException) -> Path | None:
     """The file of a module on PYTHONPATH that an error comes from, where it is none of the program's."""
     paths = sysconfig.get_paths()
     own = [Path(__file__).parents[1], *(Path(paths[name]) for name in ("stdlib", "platstdlib", "purelib", "platlib"))]
@@ -37,7 +37,7 @@ def _stranger(error: Exception) -> Path | None:
     package = (getattr(error, "name", None) or "").partition(".")[0]
     modules = sys.modules.get(package), getattr(error, "obj", None)
     lacking = [getattr(module, "__file__", None) for module in modules if isinstance(module, ModuleType)]
-    for name in filter(None, (getattr(error, "filename", None), *lacking, *frames[::-1])):
+    for name in filter(None, (error.filename if isinstance(error, SyntaxError) else None, *lacking, *frames[::-1])):
         file = Path(name).resolve()
         if any(map(file.is_relative_to, places)) and not any(file.is_relative_to(folder.resolve()) for folder in own):
             return file

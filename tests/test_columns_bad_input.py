@@ -322,7 +322,7 @@ def test_a_restart_of_another_time_is_named_with_those_that_are_there(example_ca
     [
         ("/proc/out", "/proc: found "),
         ("out.toml/out", "out.toml: found a file, expected a folder; give another folder"),
-        ("case", "case: found a folder that is not empty, expected a new folder; give another"),
+        ("case", "case: found a folder that is not empty, without manifest.json, expected a whole result"),
     ],
 )
 def test_an_output_that_cannot_be(example_case: Path, tmp_path: Path, output: str, expected: str) -> None:

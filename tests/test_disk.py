@@ -65,6 +65,24 @@ def test_a_whole_folder_whose_name_is_taken_is_kept(tmp_path: Path) -> None:
     assert [(path / "whose").read_text() for path in (kept, final)] == [staging.name, "out"]
 
 
+def test_a_folder_that_another_job_has_filled_meanwhile_is_said(tmp_path: Path) -> None:
+    (tmp_path / "result").write_text("")
+    said = "found what another job has put there meanwhile, .*; start again: of the same settings"
+    with pytest.raises(OutputError, match=said), new_directory(tmp_path, MPI.COMM_SELF):
+        pass
+
+
+def test_a_whole_folder_that_can_have_no_other_name_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EROFS, "no")
+
+    said = rf"whole result is in .*/{STAGING}.*before another run there removes it"
+    with pytest.raises(OutputError, match=said), new_directory(tmp_path / "out", MPI.COMM_SELF) as folder:
+        (folder / "result").write_text("")
+        monkeypatch.setattr(Path, "rename", refuse)
+    assert [path.name for path in folder.iterdir()] == ["result"]
+
+
 def test_a_place_that_nothing_can_take_is_known_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     check_replaceable(tmp_path)
     with pytest.raises(OutputError, match=r"^/proc: found a mount point.*give one in it, as /proc/result$"):

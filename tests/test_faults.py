@@ -17,7 +17,7 @@ from imgda_mpi import netcdf
 from imgda_mpi.colm import case_files, case_listing, hdf5
 from imgda_mpi.colm.case_files import CaseFiles, patch_map, survey
 from imgda_mpi.colm.case_listing import list_files
-from imgda_mpi.faults import InputError, OutputError, reading, writing
+from imgda_mpi.faults import InputError, OutputError, as_permitted, reading, writing
 from imgda_mpi.observations import cf
 from imgda_mpi.results import analysis_file, comparison_file, manifest
 
@@ -188,3 +188,11 @@ def test_the_manifest_names_the_file_that_cannot_be_read(tmp_path: Path) -> None
     whole = image_file(tmp_path / "a.nc")
     with pytest.raises(InputError, match=r"gone.nc: found what cannot be read"):
         manifest.checksums([whole, tmp_path / "gone.nc"], MPI.COMM_SELF)
+
+
+@pytest.mark.parametrize("error", [MemoryError("Unable to allocate 7 GiB"), ImportError("x.so: failed to map segment")])
+def test_memory_that_there_is_not_is_said(error: Exception) -> None:
+    with pytest.raises(InputError, match=r"^memory: found no more of it .*; give the job more memory"), as_permitted():
+        raise error
+    with pytest.raises(ImportError, match="no module"), as_permitted():
+        raise ImportError("no module")

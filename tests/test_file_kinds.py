@@ -115,7 +115,8 @@ def test_what_is_no_regular_file_is_refused_and_not_waited_for(tmp_path: Path, k
 @pytest.mark.parametrize("path", ["a.nc/b.nc", f"{'a' * 300}.nc", "a\0b.nc"])
 def test_a_path_that_cannot_be_one_is_named(tmp_path: Path, path: str) -> None:
     (tmp_path / "a.nc").write_text("")
-    with pytest.raises(InputError, match=r"found (no such file, nor a directory|a path that leads nowhere|no path)"):
+    said = r"found (no such file, nor a directory|a path that leads nowhere|no path|File name too long)"
+    with pytest.raises(InputError, match=said):
         read_restart(tmp_path / path)
 
 
@@ -138,12 +139,48 @@ def test_a_file_that_is_being_written_is_not_called_damaged(tmp_path: Path) -> N
     read_image(path)
 
 
-@pytest.mark.parametrize("number", [37, 95])
-def test_a_file_system_without_locks_is_named(number: int) -> None:
-    said = r"a.nc: found a file that cannot be locked \(.*\): its file system has no locks.*HDF5_USE_FILE_LOCKING=FALSE"
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [(number, "its file system has no locks") for number in (37, 95, 22, 1)]
+    + [(number, "another process has it open for writing") for number in (11, 13)],
+)
+def test_a_refused_lock_says_nothing_of_the_file(number: int, said: str) -> None:
+    said = rf"a.nc: found a file that cannot be locked \(.*\): {said}.*HDF5_USE_FILE_LOCKING=FALSE"
     for guard, error in ((faults.reading, InputError), (faults.writing, OutputError)):
         with pytest.raises(error, match=said), guard(Path("a.nc")):
             raise OSError(number, LOCK.format(number))
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(24, "Too many open files", "a.nc"), "Too many open files, .* with `ulimit -n`"),
+        (OSError(116, "Unable to open file (... errno = 116)"), "Stale file handle, .*; start again"),
+        (OSError("Can't read data (file read failed: time = ...\n, errno = 5)"), "Input/output error, .*; start again"),
+    ],
+)
+def test_what_is_wrong_outside_a_file_is_no_damage(error: OSError, said: str) -> None:
+    for guard in (faults.reading, faults.writing):
+        with pytest.raises((InputError, OutputError), match=f"a.nc: found {said}"), guard(Path("a.nc")):
+            raise error
+
+
+def test_why_a_file_cannot_be_made_is_asked_of_the_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def written() -> str:
+        with pytest.raises(OutputError) as told, faults.writing(tmp_path / "a.nc"):
+            raise PermissionError(13, "Permission denied", "a.nc")  # as NetCDF says of all reasons
+        return str(told.value)
+
+    def refuse(*_: object) -> None:
+        raise OSError(37, "No locks available")
+
+    assert "found [Errno 13] Permission denied" in written()
+    monkeypatch.setattr("fcntl.flock", refuse)
+    assert "its file system has no locks" in written()
+    monkeypatch.setenv("HDF5_USE_FILE_LOCKING", "FALSE")
+    monkeypatch.setattr("os.write", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    assert "found [Errno 28] No space left on device" in written()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_is_not_permitted_names_its_file(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from launch import ENVIRONMENT
 
+from imgda_mpi.cli import _leave_out_tmpdir
 from imgda_mpi.parallel.launcher import started_among
 
 HYDRA = {"PMI_SIZE": "2", "PMI_RANK": "1"}
@@ -42,6 +43,14 @@ def test_the_launcher_says_how_many_processes_there_should_be(
     assert started_among(environment, io.StringIO()) == found
     assert started_among(environment, Terminal()) is None  # typed into the shell of a step
     assert started_among(environment, None) == found
+
+
+def test_a_tmpdir_in_which_no_mpi_would_start_is_left_out(tmp_path: Path) -> None:
+    for folder in ("/proc", str(tmp_path / "gone"), __file__):
+        environment = {"TMPDIR": folder}
+        assert _leave_out_tmpdir(environment) == folder
+        assert environment == {}
+    assert _leave_out_tmpdir({}) is _leave_out_tmpdir({"TMPDIR": str(tmp_path)}) is None
 
 
 @pytest.mark.program

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from launch import finished
 
-from imgda_mpi.faults import ConfigError
-from imgda_mpi.paths import is_sayable
+from imgda_mpi.faults import ConfigError, InputError
+from imgda_mpi.paths import check_working_folder, is_sayable
 from imgda_mpi.settings.analysis import Settings
 from imgda_mpi.settings.file import read_settings
 
@@ -67,3 +67,13 @@ def test_a_name_that_the_locale_does_not_have_is_said(tmp_path: Path) -> None:
     assert r'[output] directory = "\u571f/out": the locale has no such letters; set one of UTF-8' in named.stderr
     # Bytes that are no UTF-8, whatever the locale.
     assert not is_sayable(Path(os.fsdecode(b"la\xe9")))
+
+
+def test_a_working_folder_that_is_gone_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    check_working_folder()
+    folder.rmdir()
+    with pytest.raises(InputError, match=r"^working folder: found one that has been removed"):
+        check_working_folder()

@@ -14,7 +14,10 @@ OURS = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])  # with an
 
 
 @pytest.mark.program
-@pytest.mark.parametrize(("name", "text"), [("pydantic/__init__.py", "__version__ = '1'"), ("json.py", "print 'old'")])
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("pydantic/__init__.py", "__version__ = '1'"), ("json.py", "print 'old'"), ("pydantic.py", "raise SystemExit(3)")],
+)
 def test_a_module_that_hides_another_is_passed_over_beside_the_case_and_named_on_pythonpath(
     tmp_path: Path, name: str, text: str
 ) -> None:

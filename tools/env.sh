@@ -14,11 +14,13 @@ else
     imgda_environment=$imgda_root/.venv
 fi
 # An mpirun inside the environment (from a wheel or from conda) is found before the system's, as its library is.
+# With the PYTHONHOME of another Python this one does not start.
 # What is changed here is kept, for commands of a model that the program runs: once, and where the path is another one.
 case ${IMGDA_OUTSIDE:+kept}:$PATH in
     kept:"$imgda_environment/bin":*) ;;
     *)
-        IMGDA_OUTSIDE=$(declare -p PATH OMP_NUM_THREADS OPENBLAS_NUM_THREADS 2>/dev/null) || true
+        IMGDA_OUTSIDE=$(declare -p PATH PYTHONHOME OMP_NUM_THREADS OPENBLAS_NUM_THREADS 2>/dev/null) || true
+        unset PYTHONHOME
         export IMGDA_OUTSIDE PATH="$imgda_environment/bin:$PATH"
         case :${PYTHONPATH:-}: in
             :: | *:"$imgda_root"* | *:"$imgda_environment"/*) ;;

@@ -21,7 +21,7 @@ from imgda_mpi.disk import (
     sync,
     tree,
 )
-from imgda_mpi.faults import writing
+from imgda_mpi.faults import OutputError, fault, writing
 from imgda_mpi.parallel.failure import same_fate
 
 log = logging.getLogger(__name__)
@@ -45,13 +45,14 @@ def new_directory(final: Path, comm: MPI.Intracomm) -> Iterator[Path]:
     with same_fate(comm), writing(final):
         if comm.rank == 0:
             final = final.resolve()
-            check_free(final)
+            _check_still_free(final)
             check_replaceable(final)
             final.parent.mkdir(parents=True, exist_ok=True)
             _remove_left_over(final.parent)
             staging = staging_beside(final)
             staging.mkdir()
     staging = comm.bcast(staging)
+    is_whole = False
     try:
         yield staging
         paths: list[str] = []
@@ -62,14 +63,28 @@ def new_directory(final: Path, comm: MPI.Intracomm) -> Iterator[Path]:
         with same_fate(comm), writing(final):
             for path in paths[comm.rank :: comm.size]:
                 sync(Path(path))
+        is_whole = True
         with same_fate(comm), writing(final):
             if comm.rank == 0:
                 give_name(staging, final)
     except BaseException as err:
         # Removing while other ranks may still write is only safe where all ranks have failed alike.
-        if comm.rank == 0 and (comm.size == 1 or getattr(err, "everywhere", False)):
+        if comm.rank == 0 and not is_whole and (comm.size == 1 or getattr(err, "everywhere", False)):
             shutil.rmtree(staging, ignore_errors=True)
         raise
+
+
+def _check_still_free(final: Path) -> None:
+    """Refuse a folder that holds something, which at the start of the verb it did not."""
+    if final.is_dir() and any(final.iterdir()):
+        raise fault(
+            final,
+            found="what another job has put there meanwhile",
+            expected="an empty folder or none",
+            do="start again: of the same settings and inputs there is nothing to do, for others give another folder",
+            kind=OutputError,
+        )
+    check_free(final)
 
 
 def _remove_left_over(folder: Path) -> None:
