@@ -9,8 +9,8 @@ from pathlib import Path
 def run() -> None:
     """The program from its start to its exit."""
     # What is loaded stays: to look for garbage among it, as Python does for every 700 objects more, takes a tenth of a
-    # short run.
-    gc.set_threshold(50_000)
+    # short run. A long one makes little that is.
+    gc.set_threshold(1_000_000)
     from imgda_mpi.cli import main
 
     status = main()

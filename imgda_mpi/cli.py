@@ -47,6 +47,7 @@ def _run(arguments: argparse.Namespace) -> int:
                 check_sayable(one)
     # What verbs load may start MPI. Without a launcher Open MPI would start a daemon, for ranks never asked for.
     os.environ.setdefault("OMPI_MCA_ess_singleton_isolated", "1")
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # else all installed packages are asked for one
     left_out = _leave_out_tmpdir(os.environ)
     if left_out is not None:
         log.warning("TMPDIR=%s is no folder that can be written: it is left out", left_out)

@@ -9,13 +9,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
 
-import numba
-from numba.core.caching import FunctionCache, NullCache
-
 from imgda_mpi.lazy import left_out
 
-with left_out("scipy.linalg"):  # which numba loads to see whether compiled functions may use it: none does
-    import numba.np.arraymath
+with left_out("yaml"):  # with which numba would read settings from a file in the working folder
+    import numba
+    from numba.core.caching import FunctionCache, NullCache
+    from numba.core.runtime.nrt import rtsys
 
 log = logging.getLogger(__name__)
 
@@ -43,9 +42,11 @@ class _Kept(FunctionCache):
         # from it may have changed. Here it is good as long as all files of the folder are.
         self._cache_file._source_stamp = _stamp(Path(function.__code__.co_filename).parent)
 
-    def load_overload(self, *which: Any) -> Any:
+    def load_overload(self, signature: Any, target: Any) -> Any:
         try:
-            return super().load_overload(*which)  # type: ignore[no-untyped-call]
+            # Numba's own way makes all ready that it can compile with first, which takes longer than a short run.
+            rtsys.initialize(target)
+            return self._load_overload(signature, target)  # type: ignore[no-untyped-call]
         except Exception:  # what can come out of a damaged file
             with suppress(OSError):
                 self.flush()  # type: ignore[no-untyped-call]

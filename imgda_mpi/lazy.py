@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 
@@ -24,3 +25,17 @@ def left_out(module: str) -> Iterator[None]:
     finally:
         if is_new:
             del sys.modules[module]
+
+
+@contextmanager
+def without(package: ModuleType, *parts: str) -> Iterator[None]:
+    """Within it, parts of a package that are not loaded yet, and that it would load when asked for them, are None."""
+    missing = [part for part in parts if part not in vars(package)]
+    for part in missing:
+        setattr(package, part, None)
+    try:
+        yield
+    finally:
+        for part in missing:
+            if vars(package).get(part) is None:  # else it has been loaded meanwhile
+                delattr(package, part)

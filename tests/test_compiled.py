@@ -68,6 +68,34 @@ def test_damaged_compiled_code_is_compiled_anew(tmp_path: Path, caller: str) -> 
     assert [done.stdout for done in said] == ["2 0\n", "2 0\n", "2 1\n"], said[1].stderr
 
 
+ARRAYS = """
+import sys
+import numpy as np
+from compiled import compiled
+
+
+@compiled
+def doubled(values):
+    twice = np.empty(values.size, values.dtype)
+    for i in range(values.size):
+        twice[i] = values[i] + values[i]
+    return twice
+
+
+for dtype in sys.argv[1:]:
+    print(doubled(np.ones(2, dtype)), end=" ")
+print(sum(doubled.stats.cache_hits.values()), sum(doubled.stats.cache_misses.values()))
+"""
+
+
+def test_what_is_kept_serves_beside_what_is_compiled_anew(tmp_path: Path) -> None:
+    shutil.copy(compiled.__file__, tmp_path / "compiled.py")
+    (tmp_path / "arrays.py").write_text(ARRAYS)
+    runs = [("f8",), ("f8",), ("f8", "i4"), ("i4", "f4", "f8")]
+    said = [python(str(tmp_path / "arrays.py"), *dtypes).stdout for dtypes in runs]
+    assert said == ["[2. 2.] 0 1\n", "[2. 2.] 1 0\n", "[2. 2.] [2 2] 1 1\n", "[2 2] [2. 2.] [2. 2.] 2 1\n"]
+
+
 REFUSED = """
 from numba.core.caching import IndexDataCacheFile
 

@@ -152,8 +152,10 @@ provide_mpi() {
 
 # --- Numba --------------------------------------------------------------------------------------------------------
 
-# Compiles the loops, which numba keeps beside the code or in the user's cache; otherwise the ranks of the first job would.
-compile_loops() {
+# Compiles the modules, as pip does with what it copies, and the loops, which numba keeps beside the code or in the user's
+# cache; otherwise the ranks of the first job would. Modules are of use where PYTHONDONTWRITEBYTECODE is set, too.
+compile_modules_and_loops() {
+    quietly python -m compileall -q imgda_mpi
     quietly python -c '
 import numpy as np
 from imgda_mpi.curvelet import CurveletTransform
@@ -205,7 +207,7 @@ install --editable "$what"
 # An earlier run that was interrupted can leave packages that pip takes for complete.
 imports_work || install --force-reinstall --editable "$what"
 say "compiling"
-compile_loops
+compile_modules_and_loops
 if [ $parallel = yes ]; then
     keep_serial_h5py
     stamped no

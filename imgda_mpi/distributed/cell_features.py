@@ -6,12 +6,12 @@ from collections.abc import Callable
 from copy import copy
 
 import numpy as np
-from scipy.sparse import csr_array, hstack
 
 from imgda_mpi.arrays import BoolArray, FloatArray, IntArray
 from imgda_mpi.distributed.image_rows import ImageRows
 from imgda_mpi.fourier import length_of
 from imgda_mpi.numerics.features import Groups
+from imgda_mpi.sparse import csr_array, hstack
 
 
 class CellFeatures:

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
-from scipy.sparse import coo_array, csr_array
 
 from imgda_mpi.arrays import BoolArray, FloatArray, IntArray
 from imgda_mpi.grid import Grid
 from imgda_mpi.observations.binning import binning
 from imgda_mpi.observations.gaps import Stretch, column_stretches, row_stretches
 from imgda_mpi.observations.regrid import HALF, ROUNDING
+from imgda_mpi.sparse import coo_array, csr_array
 
 Way = Literal["nearest", "bilinear"]
 """The value of the cell that holds a point, or between the centres of the four cells around it."""

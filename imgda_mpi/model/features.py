@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from mpi4py import MPI
-from scipy.sparse import csr_array, hstack
 
 from imgda_mpi.colm.patches import PatchMap
 from imgda_mpi.colm.plausible import check_conductivity
@@ -16,6 +15,7 @@ from imgda_mpi.model.restart import SURFACE, Restart
 from imgda_mpi.numerics.features import N_KNOTS, Groups, cell_means, class_members, hat_functions
 from imgda_mpi.parallel.failure import from_rank_0
 from imgda_mpi.parallel.rows import gather_rows
+from imgda_mpi.sparse import csr_array, hstack
 
 GROUPS = {"soil": ("porosity", "conductivity"), "cover": ("class",), "height": ("height",)}
 """What each group has features of."""

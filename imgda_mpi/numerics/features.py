@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from scipy.sparse import coo_array, csr_array
 
 from imgda_mpi.arrays import FloatArray, IntArray
+from imgda_mpi.sparse import coo_array, csr_array
 
 Groups = Mapping[str, csr_array]
 """Groups of features by their names."""

@@ -10,10 +10,10 @@ from typing import NamedTuple
 
 import numpy as np
 import scipy.fft
-from scipy.sparse import csr_array, eye_array
 
 from imgda_mpi.arrays import FloatArray
 from imgda_mpi.grid import EARTH_RADIUS, Grid, fast_length
+from imgda_mpi.sparse import csr_array, eye_array
 
 NEGLIGIBLE = 1e-10  # of the largest: zonal waves that the correlation does not have
 

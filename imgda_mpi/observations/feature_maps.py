@@ -7,7 +7,6 @@ from datetime import datetime
 from pathlib import Path
 
 import numpy as np
-from scipy.sparse import csr_array
 
 from imgda_mpi.arrays import BoolArray, FloatArray, IntArray
 from imgda_mpi.faults import fault
@@ -17,6 +16,7 @@ from imgda_mpi.numerics.features import N_KNOTS, cell_means, class_members, hat_
 from imgda_mpi.observations.binning import cells_of_centres
 from imgda_mpi.observations.records import read_map
 from imgda_mpi.observations.regrid import bilinear
+from imgda_mpi.sparse import csr_array
 
 log = logging.getLogger(__name__)
 

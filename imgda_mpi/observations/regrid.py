@@ -10,11 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse import coo_array, csr_array
 
 from imgda_mpi.arrays import BoolArray, FloatArray, IntArray
 from imgda_mpi.grid import Grid, which_interval
 from imgda_mpi.observations.gaps import Stretch, column_stretches, row_stretches
+from imgda_mpi.sparse import coo_array, csr_array
 
 HALF = 0.5  # of a cell's weight must lie on valid pixels
 ROUNDING = 1e-9  # keeps a cell that is exactly half valid on the same side whatever the order of the sum

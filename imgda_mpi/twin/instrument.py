@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
-from scipy.sparse import csr_array
 
 from imgda_mpi.arrays import BoolArray, FloatArray
 from imgda_mpi.example.gldas_file import gldas_grid
@@ -17,6 +16,7 @@ from imgda_mpi.grid import Grid
 from imgda_mpi.numerics.keyed_random import generator
 from imgda_mpi.numerics.smooth_fields import smooth_field
 from imgda_mpi.observations.regrid import bilinear
+from imgda_mpi.sparse import csr_array
 
 PIXELS = gldas_grid(1)
 """(150, 360), rows from the south."""

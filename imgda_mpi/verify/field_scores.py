@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse import csr_array, vstack
 
 from imgda_mpi.arrays import BoolArray, FloatArray
 from imgda_mpi.grid import Grid
+from imgda_mpi.sparse import csr_array, vstack
 from imgda_mpi.verify.scores import MIN_CELLS
 
 SCORES = ("n", "scc", "ubrmse", "bias", "rmse")
