@@ -8,7 +8,7 @@ from datetime import datetime
 
 import numpy as np
 
-from imgda_mpi.covariances.likelihood import STEP_TOLERANCES, Signal, likely_signal
+from imgda_mpi.covariances.likelihood import Signal, likely_signal
 from imgda_mpi.covariances.system import ObservedSystem
 from imgda_mpi.distributed.cell_features import CellFeatures
 from imgda_mpi.distributed.image_rows import ImageRows
@@ -17,7 +17,7 @@ from imgda_mpi.numerics.perturbations import perturbation
 from imgda_mpi.numerics.problem import Observations
 
 PART = 10  # one cell of so many is held back
-TOLERANCES = STEP_TOLERANCES[1:]  # of two steps towards the most likely signals: what is taken makes another one
+TOLERANCES = (0.03, 0.01)  # of the steps towards the most likely signals: what is taken makes another one
 
 
 def tried_signal(

@@ -14,6 +14,7 @@ from imgda_mpi.covariances.features import FeaturedCovariance, Woodbury
 from imgda_mpi.covariances.system import ObservedSystem
 from imgda_mpi.covariances.wedge import WedgeCovariance
 from imgda_mpi.distributed.cell_features import CellFeatures
+from imgda_mpi.distributed.continuation import Continuation
 from imgda_mpi.distributed.image_rows import ImageRows
 from imgda_mpi.distributed.wedge_powers import WedgePowers
 from imgda_mpi.numerics.features import likelier_group_variances
@@ -21,7 +22,7 @@ from imgda_mpi.numerics.perturbations import random_signs
 from imgda_mpi.numerics.problem import Observations
 from imgda_mpi.numerics.wedge_variances import innovation_variances, likelier_variances
 
-STEP_TOLERANCES = (0.1, 0.03, 0.01)
+STEP_TOLERANCES = (0.1, 0.01)
 """Of the systems solved in each step towards the most likely variances: more steps fit the noise in wedges of few
 modes, and less exact solutions, of the last one above all, are mistaken in the coarsest of many scales."""
 N_PROBES = 2  # images of random signs that traces are estimated with
@@ -110,13 +111,12 @@ def likely_signal(
 ) -> Signal:
     """The signal of an innovation, a few steps towards the most likely one. Collective.
 
-    The variances of wedges start from the closed form, which counts what coasts and gaps spread from one wedge to
-    others twice, those of features from all of the signal's. Each step has its ``tolerance``; from a signal that is
-    ``near`` it takes the last one alone.
+    The variances of wedges start from those of `first_variances`, those of features from all of the signal's. Each step
+    has its ``tolerance``; from a signal that is ``near`` it takes the last one alone.
     """
     n_groups = 0 if features is None else len(features.names)
     groups = np.full(n_groups, signal_variance(innovation))
-    start = Signal(image_rows, powers, features, wedge_variances(powers, innovation), groups)
+    start = Signal(image_rows, powers, features, first_variances(powers, innovation), groups)
     signal = start if near is None else replace(near, near=None, solved=())
     own = innovation.rows(image_rows.own)
     probes = [
@@ -134,9 +134,27 @@ def signal_variance(innovation: Observations) -> float:
     return max(float(np.square(innovation.values).sum()) - innovation.noise_power, 0.0) / n_observed
 
 
-def wedge_variances(powers: WedgePowers, innovation: Observations) -> FloatArray:
-    """s_w in closed form, (n_wedges,) (m3 m-3)2. Collective over the ranks of ``powers``."""
+def first_variances(powers: WedgePowers, innovation: Observations) -> FloatArray:
+    """s_w to begin with, (n_wedges,) (m3 m-3)2, not below what a signal has. Collective over the ranks of ``powers``.
+
+    The closed form counts what coasts and gaps spread over the wedges. A smooth continuation into the gaps spreads
+    little, but has waves where nothing is observed: the smaller of both is taken.
+    """
+    image_rows, variances = powers.image_rows, wedge_variances(powers, innovation)
+    n_observed = np.count_nonzero(innovation.observed)
+    if n_observed == 0:
+        return variances
+    own, spectrum = innovation.rows(image_rows.own), powers.transform.filter_of(variances)
+    extend = Continuation(image_rows, own.observed, spectrum, innovation.noise_power / n_observed)
+    return np.minimum(variances, wedge_variances(powers, innovation, extend(own.values).astype(np.float64)))
+
+
+def wedge_variances(powers: WedgePowers, innovation: Observations, continued: FloatArray | None = None) -> FloatArray:
+    """s_w in closed form, (n_wedges,) (m3 m-3)2. Collective over the ranks of ``powers``.
+
+    From the own rows of the innovation, 0 where nothing is observed, or as it was ``continued`` there.
+    """
     observed = powers.norms * np.count_nonzero(innovation.observed)
     noise = powers.norms * innovation.noise_power
-    own = powers.image_rows.own
-    return innovation_variances(powers.of(innovation.values[own]), observed, noise, powers.scale)
+    image = innovation.values[powers.image_rows.own] if continued is None else continued
+    return innovation_variances(powers.of(image), observed, noise, powers.scale)
