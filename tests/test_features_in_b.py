@@ -11,11 +11,11 @@ from scipy.stats import multivariate_normal
 from test_full_solver import GRID, SHAPE, SOIL, dense_signal, given, land
 from transforms import impulses
 
-from imgda_mpi.covariances import held_back
+from imgda_mpi.covariances import held_back, likelihood
 from imgda_mpi.covariances.features import FeaturedCovariance
 from imgda_mpi.covariances.held_back import tried_signal
 from imgda_mpi.covariances.innovation import InnovationErrors, groups_of
-from imgda_mpi.covariances.likelihood import Signal, likely_signal
+from imgda_mpi.covariances.likelihood import Probe, Signal, likely_signal
 from imgda_mpi.covariances.wedge import WedgeCovariance
 from imgda_mpi.curvelet import CurveletTransform
 from imgda_mpi.distributed.cell_features import CellFeatures
@@ -23,7 +23,7 @@ from imgda_mpi.distributed.image_rows import ImageRows
 from imgda_mpi.distributed.wedge_powers import WedgePowers
 from imgda_mpi.methods.full import FullUpdate
 from imgda_mpi.numerics.features import class_members, embed_cells
-from imgda_mpi.numerics.perturbations import random_signs
+from imgda_mpi.numerics.perturbations import Sample
 from imgda_mpi.numerics.problem import Observations, Problem
 
 NOISE = 0.05
@@ -132,8 +132,7 @@ def test_steps_lead_to_likelier_variances(powers: WedgePowers) -> None:
 def test_a_step_counts_what_the_dense_matrices_say(powers: WedgePowers) -> None:
     innovation, rows = problem().innovation, ImageRows(SELF, SHAPE)
     start = Signal(rows, powers, features(problem()), 0.1 ** powers.scale.astype(float), np.array([1e-3, 2e-3]))
-    rng = np.random.default_rng(5)
-    probes = [innovation.apply(rng.choice([-1.0, 1.0], SHAPE)) for _ in range(40)]
+    probes = [Probe.of(innovation, rows, Sample(1, TIME, number)) for number in range(40)]
     found = start.likelier(innovation, probes, 1e-3, is_near=False).groups / start.groups
     h, z = innovation.observed.ravel(), dense_features(problem())
     inverse = np.linalg.inv(dense_signal(start.covariance())[np.ix_(h, h)] + np.diag(innovation.noise.ravel()[h]))
@@ -146,6 +145,26 @@ def test_a_step_counts_what_the_dense_matrices_say(powers: WedgePowers) -> None:
         assert found[number] == pytest.approx(factor, rel=0.1)
 
 
+def test_expected_powers_of_wedges_are_near_in_those_of_few_modes_too(
+    powers: WedgePowers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Against dense matrices: two draws of n modes vary by the square root of 1 / n; of 25 wedges none by 3 of these."""
+    innovation, rows = problem().innovation, ImageRows(SELF, SHAPE)
+    start = Signal(rows, powers, None, 0.1 ** powers.scale.astype(float), np.empty(0))
+    stepped, said = likelihood.likelier_variances, []
+    monkeypatch.setattr(likelihood, "likelier_variances", lambda *of: said.append(of) or stepped(*of))
+    probes = [Probe.of(innovation, rows, Sample(2, TIME, number)) for number in range(2)]
+    start.likelier(innovation, probes, 1e-3, is_near=False)
+    ((_, _, expected, observed, _, _),) = said
+    h = innovation.observed.ravel()
+    inverse = np.linalg.inv(dense_signal(start.covariance())[np.ix_(h, h)] + np.diag(innovation.noise.ravel()[h]))
+    root = np.zeros((inverse.shape[0], *SHAPE))
+    root[:, innovation.observed] = np.linalg.cholesky(inverse).T
+    exact = np.sum([powers.of(image) for image in root], axis=0)
+    assert observed.max() < 16
+    assert (np.abs(expected / exact - 1) < 3 / np.sqrt(observed)).all()
+
+
 def test_images_that_say_less_than_nothing_do_not_end_a_group(
     powers: WedgePowers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -153,7 +172,7 @@ def test_images_that_say_less_than_nothing_do_not_end_a_group(
     start = Signal(rows, powers, features(problem()), 0.1 ** powers.scale.astype(float), np.array([1e-3, 2e-3]))
     products, said = CellFeatures.products, [np.full(2, -1e9)] * 2
     monkeypatch.setattr(CellFeatures, "products", lambda *of: said.pop() if said else products(*of))
-    probes = [innovation.apply(random_signs(SHAPE, seed=1, time=TIME, member=n)) for n in range(2)]
+    probes = [Probe.of(innovation, rows, Sample(1, TIME, number)) for number in range(2)]
     assert (start.likelier(innovation, probes, 1e-3, is_near=False).groups > 0).all()
     assert not said
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from itertools import repeat
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,16 +18,30 @@ from imgda_mpi.distributed.continuation import Continuation
 from imgda_mpi.distributed.image_rows import ImageRows
 from imgda_mpi.distributed.wedge_powers import WedgePowers
 from imgda_mpi.numerics.features import likelier_group_variances
-from imgda_mpi.numerics.perturbations import random_signs
+from imgda_mpi.numerics.perturbations import Sample
 from imgda_mpi.numerics.problem import Observations
 from imgda_mpi.numerics.wedge_variances import innovation_variances, likelier_variances
 
 STEP_TOLERANCES = (0.1, 0.01)
 """Of the systems solved in each step towards the most likely variances: more steps fit the noise in wedges of few
 modes, and less exact solutions, of the last one above all, are mistaken in the coarsest of many scales."""
-N_PROBES = 2  # images of random signs that traces are estimated with
+N_PROBES = 2  # drawn innovations that expected powers are estimated with
 LEAST_TRACE = 0.1  # of what the preconditioner has
-FIRST_PROBE = 1000  # number of the first: lower ones are those of the expected errors
+FIRST_PROBE = 1000  # number of the first sample: lower ones are those of draws of the noise of comparisons
+NOISE_IMAGE = 2  # of a sample: those before make the draw of a signal
+
+
+class Probe(NamedTuple):
+    """What an innovation is made of: the key of the draw of a signal, and white noise, own rows (n_own, nx) m3 m-3."""
+
+    sample: Sample
+    noise: FloatArray
+
+    @classmethod
+    def of(cls, observations: Observations, image_rows: ImageRows, sample: Sample) -> Probe:
+        """With the noise of observations, which are own rows. Not collective."""
+        white = sample.white(image_rows.shape, NOISE_IMAGE)[image_rows.own]
+        return cls(sample, np.sqrt(observations.noise) * white)
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,43 +73,39 @@ class Signal:
             return of_wedges
         return FeaturedCovariance(of_wedges, self.features, self.groups, share, self.near)
 
-    def likelier(
-        self, innovation: Observations, probes: list[FloatArray], tolerance: float, *, is_near: bool
-    ) -> Signal:
+    def likelier(self, innovation: Observations, probes: list[Probe], tolerance: float, *, is_near: bool) -> Signal:
         """One step towards the most likely variances, given an innovation. Collective.
 
         Its systems are solved to a ``tolerance``. ``is_near`` says that the step will be a small one: what they are
         preconditioned with is used again.
 
-        ``probes`` are own rows of random signs on the observed pixels: they have the traces of the expectation for
-        their mean, and an image has many pixels. The traces of features, of which there are few, are those of the
-        preconditioner, and what the probes say of the rest.
+        The ``probes`` make innovations u of this signal, E[u u^T] = M: what is expected are the powers of M^-1 u, which
+        vary in a wedge of n modes by the square root of 2 / n. The traces of features, of which there are few, are
+        those of the preconditioner P, and what the probes say of M^-1 - P = E[(M^-1 u - P u) (M^-1 u)^T].
         """
-        image_rows, powers, features = self.image_rows, self.powers, self.features
-        system = ObservedSystem(image_rows, self.covariance(), innovation)
-        images = (innovation.values[image_rows.own], *probes)
-        solved = tuple(
-            system.solve(image, tolerance, start).values
-            for image, start in zip(images, self.solved or repeat(None), strict=False)
-        )
-        weighted, *probed = solved
+        powers, features, covariance = self.powers, self.features, self.covariance()
+        system = ObservedSystem(self.image_rows, covariance, innovation)
+        woodbury = system.precondition if isinstance(system.precondition, Woodbury) else None
+        start, *starts = self.solved or (None,) * (1 + len(probes))
+        weighted = system.solve(innovation.values[self.image_rows.own], tolerance, start).values
+        solved, corrections = [weighted], list[FloatArray]()
+        for probe, start in zip(probes, starts, strict=True):
+            drawn = system.apply(covariance.draw(probe.sample)) + probe.noise
+            solved.append(system.solve(drawn, tolerance, start).values)
+            if features is not None and woodbury is not None:
+                left = solved[-1] - system.apply(woodbury(drawn))
+                corrections.append(features.products(solved[-1], left))
         observed, noise = powers.norms * np.count_nonzero(innovation.observed), powers.norms * innovation.noise_power
-        products = [powers.of(sign, solved) for sign, solved in zip(probes, probed, strict=True)]
-        of_innovation, expected = powers.of(weighted), np.mean(products, axis=0)
-        wedges = likelier_variances(self.wedges, of_innovation, expected, observed, noise, powers.scale)
+        expected = np.mean([powers.of(image) for image in solved[1:]], axis=0)
+        wedges = likelier_variances(self.wedges, powers.of(weighted), expected, observed, noise, powers.scale)
         groups, near = self.groups, None
-        if features is not None and isinstance(system.precondition, Woodbury):
-            traces = [
-                features.products(sign, solved - system.apply(system.precondition(sign)))
-                for sign, solved in zip(probes, probed, strict=True)
-            ]
-            exact = system.precondition.traces
-            # Two images may say that a trace is below 0: that is not to end a group of features.
-            expected = np.maximum(exact + np.mean(traces, axis=0), LEAST_TRACE * exact)
+        if features is not None and woodbury is not None:
+            # Two draws may say that a trace is below 0: that is not to end a group of features.
+            expected = np.maximum(woodbury.traces + np.mean(corrections, axis=0), LEAST_TRACE * woodbury.traces)
             of_innovation = features.products(weighted, weighted)
             groups = likelier_group_variances(groups, of_innovation, expected, np.bincount(features.group))
-            near = system.precondition if is_near else None
-        return Signal(image_rows, powers, features, wedges, groups, near, solved)
+            near = woodbury if is_near else None
+        return Signal(self.image_rows, powers, features, wedges, groups, near, tuple(solved))
 
 
 def likely_signal(
@@ -120,8 +130,7 @@ def likely_signal(
     signal = start if near is None else replace(near, near=None, solved=())
     own = innovation.rows(image_rows.own)
     probes = [
-        own.apply(random_signs(image_rows.shape, seed=seed, time=time, member=number)[image_rows.own])
-        for number in range(FIRST_PROBE, FIRST_PROBE + N_PROBES)
+        Probe.of(own, image_rows, Sample(seed, time, number)) for number in range(FIRST_PROBE, FIRST_PROBE + N_PROBES)
     ]
     for step, tolerance in list(enumerate(tolerances))[0 if near is None else -1 :]:
         signal = signal.likelier(innovation, probes, tolerance, is_near=step > 0)

@@ -22,13 +22,13 @@ quarter, signals that fall off steeply under little noise several times as many.
 
 N_SOLVED_BEFORE = 6  # systems that are solved for the variances, before that of the update
 N_SYSTEMS = 3  # of different matrices: two steps of the variances, and the update
-N_FILTERS = 10  # beside S in each iteration: B or S for what solutions start from and make
-N_SPECTRA = 14  # images whose powers are taken, beside two energies for each preconditioner
+N_FILTERS = 14  # beside S in each iteration: B or S for what solutions start from and make, and what is drawn
+N_SPECTRA = 10  # images whose powers are taken, beside two energies for each preconditioner
 N_PRODUCTS = 10  # of spectra, put together on every rank
 N_WHOLE = 1  # images that are put together on every rank: the increment
 N_INNER = 3  # inner products in an iteration
 N_PRECONDITIONERS, N_PROBED = 2, 4  # each made with a filter for each feature; images that traces are corrected with
-N_SPREAD = 40  # products with all features beside those of iterations and preconditioners
+N_SPREAD = 44  # products with all features beside those of iterations and preconditioners
 ESTIMATED_SCALES = 1  # the finest, whose coefficients the prescribed observation errors are compared with
 
 # Work beside FFTs in double precision, by the time it takes, in operations of these: `tools/benchmark_full.py
