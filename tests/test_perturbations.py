@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from imgda_mpi.numerics.perturbations import perturbation
+from imgda_mpi.numerics.perturbations import Sample, perturbation, random_signs
 
 NOON = datetime(2022, 6, 1, 12, tzinfo=UTC)
 KEY = {"seed": 7, "time": NOON, "kind": "background", "member": 3}
@@ -48,6 +48,36 @@ def test_noise_is_standard_normal_and_white() -> None:
     assert abs(members.var() - 1) < 4 * np.sqrt(2 / n)
     for axis in range(3):
         assert abs((members * np.roll(members, 1, axis)).mean()) < 4 / np.sqrt(n)
+
+
+def test_signs_are_independent_and_as_many_of_either() -> None:
+    time = datetime(2022, 6, 1, 12, tzinfo=UTC)
+    one, other = (random_signs((301, 401), seed=1, time=time, member=member) for member in (1, 2))
+    assert set(np.unique(one)) == {-1.0, 1.0}
+    assert (one == random_signs((301, 401), seed=1, time=time, member=1)).all()
+    limit = 4 / np.sqrt(one.size)
+    for product in (one, other, one * other, one * np.roll(one, 1), one * np.roll(one, 1, axis=0)):
+        assert abs(product.mean()) < limit
+    of_sample = Sample(1, time, 3, of_signs=True).white((301, 401), 2)
+    assert set(np.unique(of_sample)) == {-1.0, 1.0}
+    assert abs((of_sample * one).mean()) < limit
+    assert random_signs((3, 5), seed=1, time=time, member=1).astype(int).ravel().tolist() == [
+        1,
+        1,
+        1,
+        1,
+        -1,
+        -1,
+        -1,
+        1,
+        -1,
+        -1,
+        -1,
+        -1,
+        1,
+        -1,
+        1,
+    ]
 
 
 def test_numbers_stay_the_same_from_version_to_version() -> None:

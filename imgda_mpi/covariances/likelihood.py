@@ -27,7 +27,6 @@ STEP_TOLERANCES = (0.1, 0.01)
 modes, and less exact solutions, of the last one above all, are mistaken in the coarsest of many scales."""
 N_PROBES = 2  # drawn innovations that expected powers are estimated with
 LEAST_TRACE = 0.1  # of what the preconditioner has
-FIRST_PROBE = 1000  # number of the first sample: lower ones are those of draws of the noise of comparisons
 NOISE_IMAGE = 2  # of a sample: those before make the draw of a signal
 
 
@@ -130,7 +129,8 @@ def likely_signal(
     signal = start if near is None else replace(near, near=None, solved=())
     own = innovation.rows(image_rows.own)
     probes = [
-        Probe.of(own, image_rows, Sample(seed, time, number)) for number in range(FIRST_PROBE, FIRST_PROBE + N_PROBES)
+        Probe.of(own, image_rows, Sample(seed, time, number, of_signs=True))
+        for number in range(1, 1 + N_PROBES)  # number 0 shares signs with others
     ]
     for step, tolerance in list(enumerate(tolerances))[0 if near is None else -1 :]:
         signal = signal.likelier(innovation, probes, tolerance, is_near=step > 0)
