@@ -47,7 +47,7 @@ class ExponentialCovariance(Covariance):
 
     def draw(self, sample: Sample) -> FloatArray:
         """A sample of errors: B^(1/2) times white noise, (n_own, nx) m3 m-3. Collective."""
-        white = sample.white(self._image_rows.shape)[self._image_rows.own]
+        white = sample.white(self._image_rows.shape, rows=self._image_rows.own)
         return self._image_rows.filter(white, np.sqrt(self._power))
 
 

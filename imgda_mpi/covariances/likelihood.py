@@ -39,7 +39,7 @@ class Probe(NamedTuple):
     @classmethod
     def of(cls, observations: Observations, image_rows: ImageRows, sample: Sample) -> Probe:
         """With the noise of observations, which are own rows. Not collective."""
-        white = sample.white(image_rows.shape, NOISE_IMAGE)[image_rows.own]
+        white = sample.white(image_rows.shape, NOISE_IMAGE, image_rows.own)
         return cls(sample, np.sqrt(observations.noise) * white)
 
 

@@ -97,5 +97,5 @@ class WedgeCovariance(Covariance):
 
     def draw(self, sample: Sample) -> FloatArray:
         """White noise through the root of the filter, (n_own, nx) m3 m-3. Collective."""
-        white = sample.white(self._image_rows.shape)
-        return self._image_rows.filter(white[self._image_rows.own], np.sqrt((1 - self._share) * self._signal))
+        white = sample.white(self._image_rows.shape, rows=self._image_rows.own)
+        return self._image_rows.filter(white, np.sqrt((1 - self._share) * self._signal))

@@ -91,9 +91,7 @@ class FullUpdate(CoefficientUpdate):
         }
         if self._diagnose and self._scales is None:
             signs = (
-                random_signs(image_rows.shape, seed=problem.seed, time=problem.time, member=1 + n)[
-                    image_rows.own
-                ].copy()
+                random_signs(image_rows.shape, seed=problem.seed, time=problem.time, member=1 + n, rows=image_rows.own)
                 for n in range(N_SIGNS)
             )
             expected = expected_errors(image_rows, covariance, system, embedded, signs)
@@ -204,9 +202,8 @@ def expected_errors(
     for image in signs:
         n_signs += 1
         own = image * land[image_rows.own]
-        before = covariance.apply(own)
-        solved = system.solve(system.apply(before), EXPECTED_TOLERANCE).values
-        after = before - system.increment(solved)
+        after = covariance.apply(own)
+        after -= system.increment(system.solve(system.apply(after), EXPECTED_TOLERANCE).values)
         for place, mask in enumerate(masks):
             sums[2 * place + 1] += image_rows.inner(own * mask[image_rows.own], after)
     for place, mask in enumerate(masks):
