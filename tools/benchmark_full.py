@@ -153,7 +153,7 @@ def constants(grids: list[Shape], repeat: int) -> None:
         say(f"  double {work(alone, 'double') / (alone['calls']['double'] * pair):.2f}")
         say(f"  ITERATION_WORK {work(alone, 'solve') / (iterations * n_pixels):.1f}")
         say(f"  OWN_WORK {(rests[0] - whole) / n_pixels:.0f}, WHOLE_WORK {whole / n_pixels:.0f}")
-        n_pairs = alone["planned"]["preconditioners"] * alone["planned"]["kriged"] ** 2
+        n_pairs = alone["calls"]["kriging"] * alone["planned"]["kriged"] ** 2
         say(f"  KRIGED_WORK {work(alone, 'kriging') / n_pairs:.0f}")
         errors = work(alone, "errors")
         say(f"  errors {errors / of_squares:.2f} of an FFT, {errors / n_values:.0f} of a value")
@@ -252,7 +252,6 @@ def planned(problem: Problem, layout: Layout, n_ranks: int, features: bool) -> F
         "sent": int(cost.sent[1].max()),
         "memory": int(cost.memory.max()),
         "kriged": cost.n_kriged,
-        "preconditioners": cost.n_preconditioners,
         "fine": [int(part[0]) for part in cost.fine],
         "features": [counts.n_entries, counts.n_features * n_observed],
     }

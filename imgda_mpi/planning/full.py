@@ -28,21 +28,21 @@ N_PRODUCTS = 10  # of spectra, put together on every rank
 N_WHOLE = 1  # images that are put together on every rank: the increment
 N_INNER = 3  # inner products in an iteration
 N_PRECONDITIONERS, N_PROBED = 2, 4  # each made with a filter for each feature; images that traces are corrected with
-N_SPREAD = 44  # products with all features beside those of iterations and preconditioners
+N_SPREAD = 48  # products with all features beside those of iterations and preconditioners
 ESTIMATED_SCALES = 1  # the finest, whose coefficients the prescribed observation errors are compared with
 
 # Work beside FFTs in double precision, by the time it takes, in operations of these: `tools/benchmark_full.py
 # --constants` on an AMD EPYC of the third generation, about the means of 128 x 256, 360 x 720 and 720 x 1440 pixels.
 SINGLE_WORK = 0.77  # of an operation of an FFT in single precision
-ITERATION_WORK = 220.0  # of an own pixel in an iteration: vectors, the continuation and its adjoint
-OWN_WORK, WHOLE_WORK = 1000.0, 1800.0  # of an own pixel and of any pixel, for what is done once
-TURNED_WORK = 50.0  # of an own pixel in a filter, where ranks exchange columns: to pack and unpack them
-KRIGED_WORK = 350.0  # of a pair of pixels of the coarsest level, which rank 0 has, in each system
+ITERATION_WORK = 235.0  # of an own pixel in an iteration: vectors, the continuation and its adjoint
+OWN_WORK, WHOLE_WORK = 1300.0, 1000.0  # of an own pixel and of any pixel, for what is done once
+TURNED_WORK = 45.0  # of an own pixel in a filter, where ranks exchange columns: to pack and unpack them
+KRIGED_WORK = 270.0  # of a pair of pixels of the coarsest level, which rank 0 has, in each continuation
 SQUARED_WORK = 1.5  # of an operation of an FFT of what is seen: variances of white errors
 FINE_WORK = 1350.0  # of a coefficient of these wedges
-FEATURE_WORK = 165.0  # of an own pixel, for each image that preconditioners with features are made and corrected with
-SPARSE_WORK = 9.0  # of an entry of the features in a product
-DENSE_WORK = 21.0  # of an observed cell and feature in an iteration
+FEATURE_WORK = 155.0  # of an own pixel, for each image that preconditioners with features are made and corrected with
+SPARSE_WORK = 7.5  # of an entry of the features in a product
+DENSE_WORK = 19.0  # of an observed cell and feature in an iteration
 
 # Of memory, as real runs have it.
 VECTORS = 11  # rows that are alive in an iteration, working places in both precisions included
@@ -198,7 +198,7 @@ class FullCost:
             of_vectors += TURNED_WORK * (self.n_filters + (self.n_inverted + self.n_spectra) / 2)
         n_values, _ = self.fine
         of_errors = SQUARED_WORK * (n_values > 0) * complex_flops(ny * nx) + FINE_WORK * n_values
-        of_coarsest = self.n_preconditioners * KRIGED_WORK * self.n_kriged**2 * (np.arange(self.n_ranks) == 0)
+        of_coarsest = (1 + self.n_preconditioners) * KRIGED_WORK * self.n_kriged**2 * (np.arange(self.n_ranks) == 0)
         of_rows = of_vectors * nx + (self.matrices_work / ny if n_features else 0.0)
         of_all = self._transformed + of_errors + of_coarsest + WHOLE_WORK * ny * nx
         return np.asarray(of_ffts + of_rows * self.rows + of_all, np.float64)
