@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from copy import copy
 
 import numpy as np
@@ -11,7 +11,7 @@ from imgda_mpi.arrays import BoolArray, FloatArray, IntArray
 from imgda_mpi.distributed.image_rows import ImageRows
 from imgda_mpi.fourier import length_of
 from imgda_mpi.numerics.features import Groups
-from imgda_mpi.sparse import csr_array, hstack
+from imgda_mpi.sparse import csc_array, csr_array, hstack
 
 
 class CellFeatures:
@@ -49,6 +49,7 @@ class CellFeatures:
             inside = slice((first + block.start) * nx, (first + block.stop) * nx)
             self._land[number] = np.flatnonzero(cells[inside])
             self._of_land[number] = csr_array(hstack([one[inside][self._land[number]] for one in every]))
+        self._transposed = _views(self._of_land)
 
     def within(self, observed: BoolArray) -> CellFeatures:
         """H Z: the same on observed cells (n_own, nx), 0 on all others. Not collective."""
@@ -56,14 +57,15 @@ class CellFeatures:
         seen = {number: observed[blocks[number]].ravel()[land] for number, land in self._land.items()}
         other._land = {number: land[seen[number]] for number, land in self._land.items()}
         other._of_land = {number: matrix[np.flatnonzero(seen[number])] for number, matrix in self._of_land.items()}
+        other._transposed = _views(other._of_land)
         return other
 
     def of(self, rows: FloatArray) -> FloatArray:
         """Z^T x (n_features,) of an image's own rows (n_own, nx). Collective; the same on every rank."""
         parts = {}
-        for number, matrix in self._of_land.items():
+        for number, transposed in self._transposed.items():
             values = self._in_block(rows, number)
-            parts[number] = matrix.T @ values - self._means * values.sum()
+            parts[number] = transposed @ values - self._means * values.sum()
         return self.image_rows.total(parts, self.group.shape)
 
     def products(self, a: FloatArray, b: FloatArray) -> FloatArray:
@@ -87,3 +89,8 @@ class CellFeatures:
         for number, block in self.image_rows.own_blocks.items():
             rows[block].reshape(-1)[self._land[number]] = of_block(self._of_land[number])
         return rows
+
+
+def _views(matrices: Mapping[int, csr_array]) -> dict[int, csc_array]:
+    """Their transposes, of the same memory: to make one takes as long as a product of a block."""
+    return {number: matrix.T for number, matrix in matrices.items()}
