@@ -123,10 +123,11 @@ def likely_signal(
     The variances of wedges start from those of `first_variances`, those of features from all of the signal's. Each step
     has its ``tolerance``; from a signal that is ``near`` it takes the last one alone.
     """
-    n_groups = 0 if features is None else len(features.names)
-    groups = np.full(n_groups, signal_variance(innovation))
-    start = Signal(image_rows, powers, features, first_variances(powers, innovation), groups)
-    signal = start if near is None else replace(near, near=None, solved=())
+    if near is not None:
+        signal = replace(near, near=None, solved=())
+    else:
+        groups = np.full(0 if features is None else len(features.names), signal_variance(innovation))
+        signal = Signal(image_rows, powers, features, first_variances(powers, innovation), groups)
     own = innovation.rows(image_rows.own)
     probes = [
         Probe.of(own, image_rows, Sample(seed, time, number, of_signs=True))
@@ -144,7 +145,7 @@ def signal_variance(innovation: Observations) -> float:
 
 
 def first_variances(powers: WedgePowers, innovation: Observations) -> FloatArray:
-    """s_w to begin with, (n_wedges,) (m3 m-3)2, not below what a signal has. Collective over the ranks of ``powers``.
+    """s_w to begin with, (n_wedges,) (m3 m-3)2. Collective over the ranks of ``powers``.
 
     The closed form counts what coasts and gaps spread over the wedges. A smooth continuation into the gaps spreads
     little, but has waves where nothing is observed: the smaller of both is taken.
