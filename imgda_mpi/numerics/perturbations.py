@@ -45,8 +45,8 @@ def perturbation(
     time : datetime
         Of the analysis, with a time zone; fractions of a second do not count.
     kind : str
-        ``background`` or ``observation``: what is perturbed; ``signs`` for `random_signs`, ``sample`` for `Sample`,
-        ``held back`` for the order in which cells are held back.
+        ``background`` or ``observation``: what is perturbed; ``sample`` for `Sample`, ``held back`` for the order in
+        which cells are held back. (``signs`` are those of `random_signs`.)
     member : int
         Number of the member, from 0.
     dtype : dtype
