@@ -14,7 +14,7 @@ from transforms import impulses
 from imgda_mpi.covariances import system
 from imgda_mpi.covariances.covariance import Covariance, CovarianceErrors
 from imgda_mpi.covariances.ensemble import EnsembleErrors
-from imgda_mpi.covariances.hybrid import HybridErrors
+from imgda_mpi.covariances.hybrid import HybridCovariance, HybridErrors
 from imgda_mpi.covariances.innovation import InnovationErrors
 from imgda_mpi.covariances.system import ObservedSystem
 from imgda_mpi.covariances.wedge import WedgeCovariance
@@ -235,6 +235,26 @@ class White(Covariance):
 
     def draw(self, sample: Sample) -> np.ndarray:
         return np.sqrt(self.variance) * sample.white(SHAPE)
+
+
+@pytest.mark.parametrize("name", ["hybrid", "featured hybrid"])
+def test_members_beside_wedges_take_fewer_iterations(
+    name: str, transform: CurveletTransform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    problem = given(0.02)
+    observations, covariance = settled(name, transform, problem).innovation, covariance_of(name, transform, problem)
+    rows = ImageRows(SELF, SHAPE)
+    found = ObservedSystem(rows, covariance, observations).solve(observations.values)
+    monkeypatch.setattr(HybridCovariance, "preconditioner", Covariance.preconditioner)
+    by_diagonal = ObservedSystem(rows, covariance, observations).solve(observations.values)
+    assert found.iterations < 0.75 * by_diagonal.iterations
+    np.testing.assert_allclose(found.values, by_diagonal.values, rtol=0, atol=0.01 * np.abs(found.values).max())
+
+
+def test_members_alone_are_a_hybrid_without_weight(transform: CurveletTransform) -> None:
+    hybrid = FullUpdate(HybridErrors(1200.0, 1.0, 0.0), transform).increment(given(), SELF)
+    alone = FullUpdate(MODELS["ensemble"](), transform).increment(given(), SELF)
+    np.testing.assert_allclose(hybrid.image, alone.image, rtol=0, atol=1e-12)
 
 
 def test_uncorrelated_errors_give_the_pointwise_update() -> None:

@@ -77,13 +77,13 @@ class Covariance(ABC):
     def draw(self, sample: Sample) -> FloatArray:
         """A sample of errors with covariance B, (n_own, nx) m3 m-3. Collective."""
 
-    def preconditioner(self, innovation: Observations) -> Callable[[FloatArray], FloatArray]:
-        """An approximation of (H S H^T + R)^-1 for own rows, positive definite on the observed pixels. Collective.
+    def preconditioner(self, innovation: Observations, weight: float = 1.0) -> Callable[[FloatArray], FloatArray]:
+        """An approximation of (w H S H^T + R)^-1 for own rows, positive definite on the observed pixels. Collective.
 
-        The innovation, own rows, has H and R, and is an image that the approximation should be good for. Unless B knows
-        better it is the inverse of the diagonal, 1 where that is 0.
+        The innovation, own rows, has H and R, and is an image that the approximation should be good for; the
+        ``weight`` w is above 0. Unless B knows better it is the inverse of the diagonal, 1 where that is 0.
         """
-        total = self.variance + self.coherent_variance + innovation.noise
+        total = weight * (self.variance + self.coherent_variance) + innovation.noise
         inverse = np.divide(1.0, total, out=np.ones_like(total), where=total > 0)
         return lambda rows: inverse * rows
 

@@ -30,7 +30,7 @@ class FeaturedCovariance(Covariance):
     group_variances : b_g, of the features of each group, (n_groups,) (m3 m-3)2
     coherent_share : a
     near : the preconditioner of such a signal with variances that are near to these, and with the same noise: one that
-        will do; made anew unless given
+        will do for the weight 1; made anew unless given
     """
 
     def __init__(
@@ -113,12 +113,12 @@ class FeaturedCovariance(Covariance):
         of_features = self._features.spread(np.sqrt((1 - self._share) * self._variances) * white)
         return self._wedges.draw(sample) + of_features
 
-    def preconditioner(self, innovation: Observations) -> Woodbury:
+    def preconditioner(self, innovation: Observations, weight: float = 1.0) -> Woodbury:
         """That of the wedges, corrected for the features. Collective."""
-        if self._near is not None:
+        if self._near is not None and weight == 1.0:
             return self._near.with_variances(self._variances)
-        invert = self._wedges.preconditioner(innovation)
-        return Woodbury(invert, self._features_of(innovation), self._variances, innovation.observed)
+        invert = self._wedges.preconditioner(innovation, weight)
+        return Woodbury(invert, self._features_of(innovation), weight * self._variances, innovation.observed)
 
     def _features_of(self, observations: Observations) -> CellFeatures:
         """Those of what is observed."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from imgda_mpi.arrays import Values
+from collections.abc import Callable
+
+from imgda_mpi.arrays import FloatArray, Values
 from imgda_mpi.covariances.covariance import CovarianceErrors, SumCovariance
 from imgda_mpi.covariances.ensemble import EnsembleErrors
 from imgda_mpi.covariances.innovation import InnovationErrors
@@ -62,7 +64,23 @@ class HybridErrors(CovarianceErrors):
         # Of the last part, which knows of coherent observation errors, whatever its weight.
         return background, found[-1][2]
 
-    def covariance(self, image_rows: ImageRows, powers: WedgePowers, problem: Problem) -> SumCovariance:
+    def covariance(self, image_rows: ImageRows, powers: WedgePowers, problem: Problem) -> HybridCovariance:
         """B of images. Collective."""
-        parts = [(weight, errors.covariance(image_rows, powers, problem)) for weight, errors in self._parts]
-        return SumCovariance(parts)
+        return HybridCovariance(
+            [(weight, errors.covariance(image_rows, powers, problem)) for weight, errors in self._parts]
+        )
+
+
+class HybridCovariance(SumCovariance):
+    """B of the ensemble and B from the innovation, each with its weight."""
+
+    def preconditioner(self, innovation: Observations, weight: float = 1.0) -> Callable[[FloatArray], FloatArray]:
+        """That of the part from the innovation, if it has a weight. Collective.
+
+        What makes the system hard is how variances fall off from scale to scale. Members add some iterations, as many
+        if this knew of their variance.
+        """
+        share, from_innovation = self._parts[1]
+        if share == 0:
+            return super().preconditioner(innovation, weight)
+        return from_innovation.preconditioner(innovation, weight * share)

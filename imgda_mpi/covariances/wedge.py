@@ -67,12 +67,12 @@ class WedgeCovariance(Covariance):
         """Of B and of S - B, (2, n_wedges) (m3 m-3)2. Not collective."""
         return self._of_coefficients
 
-    def preconditioner(self, innovation: Observations) -> Callable[[FloatArray], FloatArray]:
-        """E^T (S + s^2)^-1 E with a smooth continuation E into what is not observed. Collective.
+    def preconditioner(self, innovation: Observations, weight: float = 1.0) -> Callable[[FloatArray], FloatArray]:
+        """E^T (w S + s^2)^-1 E with a smooth continuation E into what is not observed. Collective.
 
-        r^T (H S H^T + s^2)^-1 r is the least x^T (S + s^2)^-1 x of all images x that continue r: E r is near to the one
-        that has it, or for signals without large scales the image without a continuation is. Both bound it from above,
-        and the one that does so better for the innovation is taken. The noise s^2 is the harmonic mean of R.
+        r^T (w H S H^T + s^2)^-1 r is the least x^T (w S + s^2)^-1 x of all images x that continue r: E r is near to the
+        one that has it, or for signals without large scales the image without a continuation is. Both bound it from
+        above, and the one that does so better for the innovation is taken. The noise s^2 is the harmonic mean of R.
         """
         image_rows, observed = self._image_rows, innovation.observed
         weights, inner = observed.astype(np.float64), image_rows.inner
@@ -80,8 +80,8 @@ class WedgeCovariance(Covariance):
         total, noise = inner(weights, weights), 1.0
         if total > 0:
             noise = total / inner(precisions, weights)
-        factors = (1.0 / (self._signal + noise)).astype(np.float32)
-        extend = Continuation(image_rows, observed, self._spectrum, noise)
+        factors = (1.0 / (weight * self._signal + noise)).astype(np.float32)
+        extend = Continuation(image_rows, observed, weight * self._spectrum, noise)
 
         def continued(rows: FloatArray) -> FloatArray:
             return extend.adjoint(image_rows.filter(extend(rows), factors)).astype(np.float64)
