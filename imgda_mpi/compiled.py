@@ -46,7 +46,8 @@ class _Kept(FunctionCache):
         try:
             # Numba's own way makes all ready that it can compile with first, which takes longer than a short run.
             rtsys.initialize(target)
-            return self._load_overload(signature, target)  # type: ignore[no-untyped-call]
+            with left_out("scipy.linalg.cython_blas"):  # which it looks for wherever arrays are worked with as a whole
+                return self._load_overload(signature, target)  # type: ignore[no-untyped-call]
         except Exception:  # what can come out of a damaged file
             with suppress(OSError):
                 self.flush()  # type: ignore[no-untyped-call]

@@ -15,7 +15,9 @@ from imgda_mpi.numerics.problem import Members, Observations, Problem
 
 TIME = datetime(2022, 6, 1, tzinfo=UTC)
 SELF = MPI.COMM_SELF
-COMMS = [pytest.param(SELF, id="self"), pytest.param(MPI.COMM_WORLD, id="world", marks=pytest.mark.mpi)]
+COMMS = [pytest.param(SELF, id="self")]
+if MPI.COMM_WORLD.size > 1:
+    COMMS.append(pytest.param(MPI.COMM_WORLD, id="world", marks=pytest.mark.mpi))
 
 GLOBE = global_grid((32, 64))
 REGION = Grid(np.linspace(50, 32, 19), np.linspace(10, 34, 25))

@@ -53,7 +53,7 @@ def test_a_loop_keeps_its_transform_and_its_restart(example_case: Path, tmp_path
 
 def test_any_number_of_ranks_writes_the_same_bits(example_case: Path, tmp_path: Path) -> None:
     alone = run(tmp_path, demo(example_case, before=FEW), "alone")
-    for ranks in (1, 2, 3, 4, 7):
+    for ranks in (1, 3, 7):
         together = run(tmp_path, demo(example_case, before=FEW), f"on{ranks}", ranks=ranks)
         assert same_restart(alone, together), f"{ranks} ranks"
         assert differing(alone / "diagnostics.nc", together / "diagnostics.nc") <= OF_THE_RUN, f"{ranks} ranks"
@@ -63,8 +63,7 @@ def test_more_ranks_than_members_write_the_same_bits(example_case: Path, tmp_pat
     # Three members of each kind and seven ranks: one is left without a member.
     text = demo(example_case, before='method = {kind = "paper", n_members = 3}')
     alone = run(tmp_path, text, "alone")
-    for ranks in (4, 7):
-        assert same_restart(alone, run(tmp_path, text, f"on{ranks}", ranks=ranks))
+    assert same_restart(alone, run(tmp_path, text, "on7", ranks=7))
 
 
 def test_an_h5py_without_mpi_writes_the_same_bits(example_case: Path, tmp_path: Path) -> None:

@@ -49,10 +49,9 @@ def test_members_on_any_number_of_ranks_give_the_same_bits(
 ) -> None:
     text = chosen(example_case, model, solver, with_restarts(ensemble))
     alone = run(tmp_path, text, "alone")
-    for ranks in (2, 3):
-        together = run(tmp_path, text, f"on{ranks}", ranks=ranks)
-        assert same_restart(alone, together), f"{ranks} ranks"
-        assert differing(alone / "diagnostics.nc", together / "diagnostics.nc") <= OF_THE_RUN, f"{ranks} ranks"
+    together = run(tmp_path, text, "on3", ranks=3)
+    assert same_restart(alone, together)
+    assert differing(alone / "diagnostics.nc", together / "diagnostics.nc") <= OF_THE_RUN
     seen = images(alone)
     assert (np.abs(seen["increment"][np.isfinite(seen["innovation"])]) > 1e-4).mean() > 0.5
 

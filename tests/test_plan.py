@@ -37,7 +37,7 @@ def case(request: pytest.FixtureRequest, example_case: Path, tmp_path_factory: p
         text = example_case.read_text().replace(METHOD, few)
         settings = example_case.with_name("plan.toml")
         settings.write_text(text.replace('"analysis"', '"planned"'))
-        return Case(settings, (128, 256), (1, 3, 7, 16))
+        return Case(settings, (128, 256), (1, 3, 7))
     folder = tmp_path_factory.mktemp("larger") / "case"
     command = [sys.executable, str(ROOT / "tools" / "synthetic_case.py"), str(folder)]
     made = finished([*command, "--grid", "360x720", "--members", str(N_MEMBERS)], {})
