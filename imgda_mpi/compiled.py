@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
 
+from imgda_mpi.faults import ConfigError, fault
 from imgda_mpi.lazy import left_out
 
-with left_out("yaml"):  # with which numba would read settings from a file in the working folder
-    import numba
-    from numba.core.caching import FunctionCache, NullCache
-    from numba.core.runtime.nrt import rtsys
+try:
+    with left_out("yaml"):  # with which numba would read settings from a file in the working folder
+        import numba
+        from numba.core.caching import FunctionCache, NullCache
+        from numba.core.runtime.nrt import rtsys
+except ValueError as err:
+    raise fault(
+        "NUMBA_NUM_THREADS",
+        found=os.environ.get("NUMBA_NUM_THREADS", str(err)),
+        expected="1 or more",
+        do="unset it: nothing here has threads of numba's",
+        kind=ConfigError,
+    ) from err
 
 log = logging.getLogger(__name__)
 

@@ -57,6 +57,12 @@ def test_without_a_place_for_compiled_code_it_works_and_says_why_it_is_slower(tm
     assert done.stderr.count("\n") == 1
 
 
+def test_a_number_of_threads_that_numba_refuses_is_said_in_words() -> None:
+    done = finished(["python", "-m", "imgda_mpi", "analyse", "case.toml"], {"NUMBA_NUM_THREADS": "0"})
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: NUMBA_NUM_THREADS: found 0, expected 1 or more; unset it"), done.stderr
+
+
 def test_damaged_compiled_code_is_compiled_anew(tmp_path: Path, caller: str) -> None:
     kept = tmp_path / "kept"
     said = []
