@@ -92,6 +92,7 @@ def test_nothing_holds_the_name_that_a_folder_had_before(run: Path) -> None:
                 assert ".partial" not in path.read_text(), path
 
 
+@pytest.mark.parametrize("setup", ["colm202x"], indirect=True)
 def test_one_cycle_a_job_gives_the_same_files(run: Path, setup: Setup) -> None:
     settings = setup.settings("jobs")
     seconds = "1"  # which are over after the first cycle
@@ -168,6 +169,7 @@ def test_status_tells_what_is_done_and_left(run: Path, setup: Setup) -> None:
     assert 'found another run: [cycle] window "6 h" there and "3 h" here' in other.stderr
 
 
+@pytest.mark.parametrize("setup", ["colm2014"], indirect=True)
 def test_a_run_folder_can_be_moved_and_goes_on(run: Path, setup: Setup) -> None:
     settings = setup.settings("moved")
     assert imgda("cycle", settings, "--until-walltime", "1").returncode == 3
