@@ -16,7 +16,7 @@ from imgda_mpi.numerics.problem import Members, Observations, Problem
 TIME = datetime(2022, 6, 1, tzinfo=UTC)
 SELF = MPI.COMM_SELF
 COMMS = [pytest.param(SELF, id="self")]
-if MPI.COMM_WORLD.size > 1:
+if MPI.COMM_WORLD.size > 1:  # one rank alone would be the same again
     COMMS.append(pytest.param(MPI.COMM_WORLD, id="world", marks=pytest.mark.mpi))
 
 GLOBE = global_grid((32, 64))

@@ -32,6 +32,17 @@ def one():
 """
 
 
+WEATHER = """
+import sys
+from datetime import UTC, datetime
+import numpy as np
+from imgda_mpi.columns.generator import GeneratedWeather
+
+hour = GeneratedWeather(np.zeros(1), np.zeros(1), np.zeros(1), 1).hour(datetime(2022, 6, 2, tzinfo=UTC))
+print("scipy.linalg" in sys.modules, [*map(float, np.concatenate(hour))])
+"""
+
+
 @pytest.fixture
 def caller(tmp_path: Path) -> str:
     shutil.copy(compiled.__file__, tmp_path / "compiled.py")
@@ -61,6 +72,12 @@ def test_a_number_of_threads_that_numba_refuses_is_said_in_words() -> None:
     done = finished(["python", "-m", "imgda_mpi", "analyse", "case.toml"], {"NUMBA_NUM_THREADS": "0"})
     assert done.returncode == 2
     assert done.stderr.startswith("error: NUMBA_NUM_THREADS: found 0, expected 1 or more; unset it"), done.stderr
+
+
+def test_what_is_kept_is_loaded_without_scipys_blas() -> None:
+    compiling, loading = (python("-c", WEATHER).stdout.split(" ", 1) for _ in range(2))
+    assert loading[0] == "False"
+    assert loading[1] == compiling[1]
 
 
 def test_damaged_compiled_code_is_compiled_anew(tmp_path: Path, caller: str) -> None:

@@ -159,35 +159,3 @@ class CovarianceErrors(WedgeErrors):
     @abstractmethod
     def covariance(self, image_rows: ImageRows, powers: WedgePowers, problem: Problem) -> Covariance:
         """B of images. Collective."""
-
-
-class SumCovariance(Covariance):
-    """Sum of covariances, none of them a sum itself, each with its weight.
-
-    The coherent observation errors that parts know of are those of the observation whatever the weight.
-    """
-
-    def __init__(self, parts: Sequence[tuple[float, Covariance]]) -> None:
-        self._parts = parts
-        self.variance = np.asarray(sum(weight * part.variance for weight, part in parts))
-        self.coherent_variance = sum(part.coherent_variance for _, part in parts)
-        self.mean_variance = sum(weight * part.mean_variance for weight, part in parts)
-        self.facts = {name: fact for _, part in parts for name, fact in part.facts.items()}
-        self.summary = "".join(part.summary for _, part in parts)
-
-    def apply(self, rows: FloatArray) -> FloatArray:
-        """B times an image, (n_own, nx). Collective."""
-        return np.asarray(sum(weight * part.apply(rows) for weight, part in self._parts))
-
-    def parts(self, rows: FloatArray) -> dict[str, FloatArray]:
-        """B times an image (n_own, nx), as far as it follows features of the place: by their groups. Collective."""
-        return {name: weight * one for weight, part in self._parts for name, one in part.parts(rows).items()}
-
-    def apply_coherent(self, rows: FloatArray) -> FloatArray:
-        """S - B times an image, (n_own, nx). Collective."""
-        return np.asarray(sum(part.apply_coherent(rows) for _, part in self._parts))
-
-    def draw(self, sample: Sample) -> FloatArray:
-        """Sum of independent samples of the parts, (n_own, nx) m3 m-3. Collective."""
-        drawn = [np.sqrt(weight) * part.draw(sample.part(n)) for n, (weight, part) in enumerate(self._parts)]
-        return np.asarray(sum(drawn))

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+
+import numpy as np
 
 from imgda_mpi.arrays import FloatArray, Values
-from imgda_mpi.covariances.covariance import CovarianceErrors, SumCovariance
+from imgda_mpi.covariances.covariance import Covariance, CovarianceErrors
 from imgda_mpi.covariances.ensemble import EnsembleErrors
 from imgda_mpi.covariances.innovation import InnovationErrors
 from imgda_mpi.distributed.image_rows import ImageRows
 from imgda_mpi.distributed.own_coefficients import OwnWedges
 from imgda_mpi.distributed.wedge_powers import WedgePowers
+from imgda_mpi.numerics.perturbations import Sample
 from imgda_mpi.numerics.problem import Fact, Observations, Problem
 
 
@@ -71,8 +74,36 @@ class HybridErrors(CovarianceErrors):
         )
 
 
-class HybridCovariance(SumCovariance):
-    """B of the ensemble and B from the innovation, each with its weight."""
+class HybridCovariance(Covariance):
+    """B of the ensemble and B from the innovation, in this order, each with its weight.
+
+    The coherent observation errors that parts know of are those of the observation whatever the weight.
+    """
+
+    def __init__(self, parts: Sequence[tuple[float, Covariance]]) -> None:
+        self._parts = parts
+        self.variance = np.asarray(sum(weight * part.variance for weight, part in parts))
+        self.coherent_variance = sum(part.coherent_variance for _, part in parts)
+        self.mean_variance = sum(weight * part.mean_variance for weight, part in parts)
+        self.facts = {name: fact for _, part in parts for name, fact in part.facts.items()}
+        self.summary = "".join(part.summary for _, part in parts)
+
+    def apply(self, rows: FloatArray) -> FloatArray:
+        """B times an image, (n_own, nx). Collective."""
+        return np.asarray(sum(weight * part.apply(rows) for weight, part in self._parts))
+
+    def parts(self, rows: FloatArray) -> dict[str, FloatArray]:
+        """B times an image (n_own, nx), as far as it follows features of the place: by their groups. Collective."""
+        return {name: weight * one for weight, part in self._parts for name, one in part.parts(rows).items()}
+
+    def apply_coherent(self, rows: FloatArray) -> FloatArray:
+        """S - B times an image, (n_own, nx). Collective."""
+        return np.asarray(sum(part.apply_coherent(rows) for _, part in self._parts))
+
+    def draw(self, sample: Sample) -> FloatArray:
+        """Sum of independent samples of the parts, (n_own, nx) m3 m-3. Collective."""
+        drawn = [np.sqrt(weight) * part.draw(sample.part(n)) for n, (weight, part) in enumerate(self._parts)]
+        return np.asarray(sum(drawn))
 
     def preconditioner(self, innovation: Observations, weight: float = 1.0) -> Callable[[FloatArray], FloatArray]:
         """That of the part from the innovation, if it has a weight. Collective.
