@@ -45,8 +45,8 @@ from imgda_mpi.distributed.rectangle import choose_rectangle
 from imgda_mpi.distributed.transform import TransformKind, make_transform
 from imgda_mpi.methods import coefficients
 from imgda_mpi.methods.registry import make_method, scales_by_size
-from imgda_mpi.numerics.coarse_kriging import CoarseKriging
 from imgda_mpi.numerics.problem import Problem
+from imgda_mpi.numerics.wave_kriging import WaveKriging
 from imgda_mpi.parallel.memory import peak_memory
 from imgda_mpi.planning import full
 from imgda_mpi.planning.case import Case, FeatureCounts, complex_flops, real_flops
@@ -153,8 +153,8 @@ def constants(grids: list[Shape], repeat: int) -> None:
         say(f"  double {work(alone, 'double') / (alone['calls']['double'] * pair):.2f}")
         say(f"  ITERATION_WORK {work(alone, 'solve') / (iterations * n_pixels):.1f}")
         say(f"  OWN_WORK {(rests[0] - whole) / n_pixels:.0f}, WHOLE_WORK {whole / n_pixels:.0f}")
-        n_pairs = alone["calls"]["kriging"] * alone["planned"]["kriged"] ** 2
-        say(f"  KRIGED_WORK {work(alone, 'kriging') / n_pairs:.0f}")
+        n_triples = alone["calls"]["kriging"] * alone["planned"]["waves"] ** 3
+        say(f"  KRIGED_WORK {work(alone, 'kriging') / n_triples:.1f}")
         errors = work(alone, "errors")
         say(f"  errors {errors / of_squares:.2f} of an FFT, {errors / n_values:.0f} of a value")
         say(
@@ -251,7 +251,7 @@ def planned(problem: Problem, layout: Layout, n_ranks: int, features: bool) -> F
         "work": float(cost.work.max()),
         "sent": int(cost.sent[1].max()),
         "memory": int(cost.memory.max()),
-        "kriged": cost.n_kriged,
+        "waves": cost.n_waves,
         "fine": [int(part[0]) for part in cost.fine],
         "features": [counts.n_entries, counts.n_features * n_observed],
     }
@@ -293,7 +293,7 @@ class Parts:
                 (ImageRows, "filter", ""),
                 (ImageRows, "_spectrum", "spectra"),
                 (ObservedSystem, "solve", "solve"),
-                (CoarseKriging, "__init__", "kriging"),
+                (WaveKriging, "__init__", "kriging"),
                 (CellFeatures, "of", "sparse"),
                 (CellFeatures, "spread", "sparse"),
                 (Woodbury, "__call__", "woodbury"),

@@ -9,7 +9,7 @@ from mpi4py import MPI
 
 from imgda_mpi.arrays import BoolArray, FloatArray, IntArray
 from imgda_mpi.distributed.image_rows import ALIGNED, ImageRows
-from imgda_mpi.numerics.coarse_kriging import CoarseKriging
+from imgda_mpi.distributed.long_waves import LongWaves
 from imgda_mpi.numerics.pyramid import (
     Image,
     gathered,
@@ -21,8 +21,9 @@ from imgda_mpi.numerics.pyramid import (
     spread,
     variances_of_levels,
 )
+from imgda_mpi.numerics.wave_kriging import SHARE, WaveKriging, limits_of
 
-MOST_KRIGED = 1200  # pixels of the last level
+FEWEST = 1200  # pixels of an image that is left as it is: what is longer is in the long waves
 N_STEPS = (2, 4, 8)
 """Of the relaxation of each level, from the finest on; the last number is that of all coarser ones, on which steps cost
 little."""
@@ -61,10 +62,10 @@ class Level:
 class Continuation:
     """The linear map E from values on observed pixels to a smooth image that has them there.
 
-    Pull: sums of values, and their numbers w, over ever larger pixels, until there are few enough of them to find the
-    most likely means of all from those that are known (`CoarseKriging`). Push, from there to the finest pixels: a pixel
-    has the mean of its own values as far as that is to be trusted, else what the coarser pixels say, so that the image
-    is smooth::
+    The most likely long waves (`WaveKriging`) come first; what they leave of the values goes through a pyramid. Pull:
+    sums of values, and their numbers w, over ever larger pixels. Push, from nothing on the largest to the finest
+    pixels: a pixel has the mean of its own values as far as that is to be trusted, else what the coarser pixels say, so
+    that the image is smooth::
 
         u_j = g_j + (1 - c_j) (2 K - K^2) u_j,    g_j = c_j / w_j times the sum of its values.
 
@@ -95,6 +96,16 @@ class Continuation:
         self._unseen = 1 - self._observed
         white = float(spectrum.min())
         spectrum, noise = spectrum - white, noise + white
+        along, across, beyond = limits_of(spectrum, image_rows.shape)
+        self._waves = LongWaves(image_rows, (along, across))
+        sums = LongWaves(image_rows, (2 * along, 2 * across)).of(self._observed)
+        waves = np.arange(-along, along + 1), slice(across + 1)
+        self._kriging = (
+            WaveKriging(spectrum[waves], sums, math.prod(image_rows.shape), noise + SHARE * beyond)
+            if image_rows.comm.rank == 0
+            else None
+        )
+        spectrum[waves] = 0.0
         offsets, n_rows, counts = image_rows.offsets, image_rows.shape[0], self._observed
         n_levels = n_levels_of(image_rows.shape)
         self._n_shared = min(n_levels, SHARED_LEVELS)
@@ -110,19 +121,17 @@ class Continuation:
             counts, n_rows, offsets = self._pooled(counts, number), (n_rows + 1) // 2, offsets // 2
             if number + 1 == self._n_shared:
                 offsets = np.minimum(np.arange(self._comm.size + 1), 1) * n_rows
-        has_coarsest = image_rows.comm.rank == 0
-        self._kriging = (
-            CoarseKriging(counts, spectrum, image_rows.shape, n_levels, noise, finer[-1]) if has_coarsest else None
-        )
 
     def __call__(self, rows: FloatArray) -> Image:
         """E r, (n_own, nx), of values r (n_own, nx) that are 0 where nothing is observed. Collective."""
-        known = rows.astype(np.float32)
-        values = known
+        known, first = rows.astype(np.float32), self._levels[0]
+        long = self._long_waves(known, first.weighted)
+        values = np.multiply(long, self._observed, out=first.smooth)
+        np.subtract(known, values, out=values)
         for number, level in enumerate(self._levels):
             np.multiply(level.gain, values, out=level.told)
             values = self._pooled(values, number)
-        image = values if self._kriging is None else self._kriging(values)
+        image = np.zeros_like(values)
         for number, level in reversed(list(enumerate(self._levels))):
             coarse = self._from_root(image, number)
             interpolated(coarse, *self._beside(coarse, level), level.told, level.rest, level.image)
@@ -130,13 +139,15 @@ class Continuation:
                 smoothed(level.image, *self._beside(level.image, level), level.smooth)
                 relax(level.image, level.smooth, *self._beside(level.smooth, level), level.told, level.rest, step)
             image = level.image
+        image += long
         image *= self._unseen
         known += image
         return known
 
     def adjoint(self, rows: Image) -> Image:
         """E^T x, (n_own, nx), of an image x (n_own, nx). Collective."""
-        image = rows * self._unseen
+        first = self._levels[0]
+        image = np.multiply(rows, self._unseen, out=first.smooth)
         for number, level in enumerate(self._levels):
             level.image[...] = image
             level.told[...] = 0
@@ -146,14 +157,27 @@ class Continuation:
                 beside = self._beside(level.smooth, level)
                 relax_back(level.image, level.told, level.smooth, *beside, level.rest, step, left == 0)
             image = self._gathered(level.image, number)
-        values = image if self._kriging is None else self._kriging.adjoint(image)
+        values = np.zeros_like(image)
         for number, level in reversed(list(enumerate(self._levels))):
             level.told *= level.gain
             spread(self._from_root(values, number), level.told)
             values = level.told
+        values *= self._observed
         result = rows + values
+        remaining = np.multiply(rows, self._unseen, out=first.smooth)
+        remaining -= values
+        result += self._long_waves(remaining, first.weighted)
         result *= self._observed
         return result
+
+    def _long_waves(self, rows: Image, out: Image) -> Image:
+        """The most likely ones of values (n_own, nx) that are 0 where nothing is observed; its own adjoint."""
+        amplitudes = self._waves.of(rows)
+        if self._kriging is not None:
+            amplitudes = self._kriging(amplitudes)
+        self._comm.Bcast(amplitudes)
+        self._waves.spread(amplitudes, out)
+        return out
 
     def _pooled(self, fine: Image, number: int) -> Image:
         """Sums over the pixels of the level below a number."""
@@ -209,7 +233,7 @@ class Continuation:
 def n_levels_of(shape: tuple[int, int]) -> int:
     """Levels of an image (ny, nx) below the one that is kriged, 1 at least."""
     n_levels = 1
-    while math.prod(-(-length // 2**n_levels) for length in shape) > MOST_KRIGED:
+    while math.prod(-(-length // 2**n_levels) for length in shape) > FEWEST:
         n_levels += 1
     return n_levels
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,6 +12,7 @@ from imgda_mpi.covariances.features import N_IMAGES
 from imgda_mpi.distributed.continuation import SHARED_LEVELS, n_levels_of, n_steps_of
 from imgda_mpi.distributed.image_rows import ALIGNED, blocks_of
 from imgda_mpi.distributed.rectangle import Rectangle
+from imgda_mpi.numerics.wave_kriging import most_waves
 from imgda_mpi.planning.case import REAL, Case, complex_flops, real_flops
 
 # Counts that the solver's own constants do not tell; `tools/benchmark_full.py` prints what real updates take.
@@ -27,6 +27,7 @@ N_SPECTRA = 10  # images whose powers are taken, beside two energies for each pr
 N_PRODUCTS = 10  # of spectra, put together on every rank
 N_WHOLE = 1  # images that are put together on every rank: the increment
 N_INNER = 3  # inner products in an iteration
+N_OF_WAVES = 4  # sums of amplitudes of long waves, and broadcasts of others, in a continuation and its adjoint
 N_PRECONDITIONERS, N_PROBED = 2, 4  # each made with a filter for each feature; images that traces are corrected with
 N_SPREAD = 48  # products with all features beside those of iterations and preconditioners
 ESTIMATED_SCALES = 1  # the finest, whose coefficients the prescribed observation errors are compared with
@@ -37,7 +38,7 @@ SINGLE_WORK = 0.77  # of an operation of an FFT in single precision
 ITERATION_WORK = 235.0  # of an own pixel in an iteration: vectors, the continuation and its adjoint
 OWN_WORK, WHOLE_WORK = 1300.0, 1000.0  # of an own pixel and of any pixel, for what is done once
 TURNED_WORK = 45.0  # of an own pixel in a filter, where ranks exchange columns: to pack and unpack them
-KRIGED_WORK = 270.0  # of a pair of pixels of the coarsest level, which rank 0 has, in each continuation
+KRIGED_WORK = 3.0  # of three long waves, on rank 0, in each continuation
 SQUARED_WORK = 1.5  # of an operation of an FFT of what is seen: variances of white errors
 FINE_WORK = 1350.0  # of a coefficient of these wedges
 FEATURE_WORK = 155.0  # of an own pixel, for each image that preconditioners with features are made and corrected with
@@ -198,9 +199,9 @@ class FullCost:
             of_vectors += TURNED_WORK * (self.n_filters + (self.n_inverted + self.n_spectra) / 2)
         n_values, _ = self.fine
         of_errors = SQUARED_WORK * (n_values > 0) * complex_flops(ny * nx) + FINE_WORK * n_values
-        of_coarsest = (1 + self.n_preconditioners) * KRIGED_WORK * self.n_kriged**2 * (np.arange(self.n_ranks) == 0)
+        of_waves = (1 + self.n_preconditioners) * KRIGED_WORK * self.n_waves**3 * (np.arange(self.n_ranks) == 0)
         of_rows = of_vectors * nx + (self.matrices_work / ny if n_features else 0.0)
-        of_all = self._transformed + of_errors + of_coarsest + WHOLE_WORK * ny * nx
+        of_all = self._transformed + of_errors + of_waves + WHOLE_WORK * ny * nx
         return np.asarray(of_ffts + of_rows * self.rows + of_all, np.float64)
 
     @property
@@ -212,10 +213,9 @@ class FullCost:
         return n_products * SPARSE_WORK * features.n_entries + in_iterations
 
     @property
-    def n_kriged(self) -> int:
-        """Pixels of the coarsest level."""
-        size = 2 ** n_levels_of(self.case.layout.image_shape)
-        return math.prod(-(-length // size) for length in self.case.layout.image_shape)
+    def n_waves(self) -> int:
+        """Long waves that are kriged."""
+        return most_waves(self.case.layout.image_shape)
 
     @cached_property
     def fine(self) -> tuple[IntArray, IntArray]:
@@ -238,7 +238,7 @@ class FullCost:
     @property
     def rounds(self) -> int:
         """Sums over all ranks, of few numbers each, that all of them wait for."""
-        return ITERATIONS * (N_INNER + 2 * (self.case.features.n_groups > 0))
+        return ITERATIONS * (N_INNER + 2 * (self.case.features.n_groups > 0)) + N_OF_WAVES * self.n_inverted
 
     @cached_property
     def _transformed(self) -> FloatArray:
