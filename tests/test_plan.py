@@ -37,7 +37,7 @@ def case(request: pytest.FixtureRequest, example_case: Path, tmp_path_factory: p
         text = example_case.read_text().replace(METHOD, few)
         settings = example_case.with_name("plan.toml")
         settings.write_text(text.replace('"analysis"', '"planned"'))
-        return Case(settings, (128, 256), (1, 3, 7))
+        return Case(settings, (128, 256), (1, 3, 5))
     folder = tmp_path_factory.mktemp("larger") / "case"
     command = [sys.executable, str(ROOT / "tools" / "synthetic_case.py"), str(folder)]
     made = finished([*command, "--grid", "360x720", "--members", str(N_MEMBERS)], {})
@@ -164,8 +164,9 @@ def test_memory_and_files_of_the_full_solver_are_those_of_real_runs(case: Case) 
     text = re.sub(r'(?m)^directory = "(planned|analysis)"', 'directory = "full"', case.settings.read_text())
     settings.write_text(re.sub(r"(?ms)^(method = .*?$|\[method\]\n.*?\n\n)", "", text))
     settings.write_text('method = "innovation/full"\n' + settings.read_text())
+    ranks = (1, 2) if case.shape == (128, 256) else (2,)
     said = rows(imgda("plan", settings, "--ranks", "1,2"))
-    for n in (1, 2):
+    for n in ranks:
         done = imgda("analyse", settings, ranks=n)
         assert done.returncode == 0, done.stderr
         output = settings.with_name("full")
