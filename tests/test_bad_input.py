@@ -50,14 +50,6 @@ def misspell(case: Path) -> None:
     edit(case, "n_members", "n_member")
 
 
-def wrong_type(case: Path) -> None:
-    edit(case, "n_members = 3", 'n_members = "three"')
-
-
-def out_of_range(case: Path) -> None:
-    edit(case, "n_members = 3", "n_members = 0")
-
-
 def too_many_scales(case: Path) -> None:
     edit(case, "[errors]", "[curvelet]\nn_scales = 12\n[errors]")
 
@@ -128,8 +120,6 @@ def write_where_nobody_may(case: Path) -> None:
     ("damage", "expected"),
     [
         (misspell, "case.toml:\n  [method] unknown key 'n_member'; did you mean 'n_members'?"),
-        (wrong_type, '[method] n_members = "three": expected a whole number'),
-        (out_of_range, "[method] n_members = 0: expected 2 or more"),
         (
             too_many_scales,
             "n_scales=12: wedges hold no frequency; take at most 9 (image of 128 x 256) (see [curvelet])\n",
@@ -204,13 +194,6 @@ def test_check_finds_what_analyse_would_stop_at(case: Path, damage: Callable[[Pa
     assert expected in done.stderr
     assert "Traceback" not in done.stderr
     assert done.stderr.count("error: ") == 1
-
-
-def test_check_finds_bad_input_without_mpirun(case: Path) -> None:
-    truncate_a_block(case)
-    done = imgda("check", case)
-    assert done.returncode == 2
-    assert f"{STATE}: found a file that cannot be opened" in done.stderr
 
 
 def test_an_empty_observation_may_pass_the_background_through(case: Path) -> None:
