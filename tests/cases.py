@@ -6,7 +6,7 @@ import lzma
 from pathlib import Path
 
 import numpy as np
-from launch import imgda, read
+from launch import imgda, on_ranks, read
 from mpi4py import MPI
 
 from imgda_mpi.settings.analysis import Settings
@@ -52,6 +52,21 @@ def run(folder: Path, text: str, name: str = "analysis", ranks: int = 0, **envir
         assert done.returncode == 0, done.stderr
         return folder / name
     return analyse(read_settings(path, Settings), MPI.COMM_SELF).directory
+
+
+EACH = """
+import sys
+from imgda_mpi.cli import main
+sys.exit(any(main(["analyse", path]) for path in sys.argv[1:]))
+"""
+
+
+def run_each(folder: Path, texts: dict[str, str], ranks: int) -> dict[str, Path]:
+    """Output folders of analyses that have to succeed, one after the other on ranks that are started once."""
+    paths = [str(settings_file(folder, text, name)) for name, text in texts.items()]
+    done = on_ranks(ranks, "-m", "mpi4py", "-c", EACH, *paths)
+    assert done.returncode == 0, done.stderr
+    return {name: folder / name for name in texts}
 
 
 def images(output: Path) -> dict[str, np.ndarray]:

@@ -28,7 +28,12 @@ CONST = "model/demo/restart/const/demo_restart_const_lc2005_e000_n00.nc"
 @pytest.fixture
 def case(example_case: Path, tmp_path: Path) -> Path:
     """The settings file of a copy of the embedded case that a test may damage."""
-    settings = Path(shutil.copytree(example_case.parent, tmp_path / "case")) / "case.toml"
+    return copy_of(example_case, tmp_path)
+
+
+def copy_of(example_case: Path, folder: Path) -> Path:
+    """The settings file of a copy of the embedded case in a folder."""
+    settings = Path(shutil.copytree(example_case.parent, folder / "case")) / "case.toml"
     few = settings.read_text().replace(METHOD, 'method = {kind = "paper", n_members = 3}')
     settings.write_text(f"{few}seed = 0\n")  # [errors] is the last section
     return settings
@@ -48,14 +53,6 @@ def leftovers(case: Path) -> list[str]:
 
 def misspell(case: Path) -> None:
     edit(case, "n_members", "n_member")
-
-
-def wrong_type(case: Path) -> None:
-    edit(case, "n_members = 3", 'n_members = "three"')
-
-
-def out_of_range(case: Path) -> None:
-    edit(case, "n_members = 3", "n_members = 0")
 
 
 def too_many_scales(case: Path) -> None:
@@ -124,45 +121,79 @@ def write_where_nobody_may(case: Path) -> None:
     edit(case, 'directory = "analysis"', 'directory = "/proc/analysis"')
 
 
-@pytest.mark.parametrize(
-    ("damage", "expected"),
-    [
-        (misspell, "case.toml:\n  [method] unknown key 'n_member'; did you mean 'n_members'?"),
-        (wrong_type, '[method] n_members = "three": expected a whole number'),
-        (out_of_range, "[method] n_members = 0: expected 2 or more"),
-        (
-            too_many_scales,
-            "n_scales=12: wedges hold no frequency; take at most 9 (image of 128 x 256) (see [curvelet])\n",
-        ),
-        (lose_a_block, f"{STATE}: found no such file, expected one for each of the"),
-        (truncate_a_block, f"{STATE}: found a file that cannot be opened"),
-        (damage_a_chunk, f"{STATE}: "),
-        (ask_for_another_date, "2022-154-21600: found no such folder (there are: 2022-153-21600)"),
-        (mix_in_another_const, f"{CONST}: patch"),
-        (dry_out, f"{STATE}: wliq_soisno: found nan in soil layer 2"),
-        (observe_in_percent, "looks like percent or kg m-2"),
-        (lose_the_observation, f"{GLDAS}: found no such file"),
-        (observe_at_another_time, "2022-06-02 13:00"),
-        (observe_the_sea_alone, "no valid pixel over land"),
-        (
-            use_the_output_folder,
-            "analysis: found a folder that is not empty, without manifest.json, expected",
-        ),
-        (write_where_nobody_may, "/proc: found "),
-    ],
-)
+EXPECTED: dict[Callable[[Path], None], str] = {
+    misspell: "case.toml:\n  [method] unknown key 'n_member'; did you mean 'n_members'?",
+    too_many_scales: "n_scales=12: wedges hold no frequency; take at most 9 (image of 128 x 256) (see [curvelet])\n",
+    lose_a_block: f"{STATE}: found no such file, expected one for each of the",
+    truncate_a_block: f"{STATE}: found a file that cannot be opened",
+    damage_a_chunk: f"{STATE}: ",
+    ask_for_another_date: "2022-154-21600: found no such folder (there are: 2022-153-21600)",
+    mix_in_another_const: f"{CONST}: patch",
+    dry_out: f"{STATE}: wliq_soisno: found nan in soil layer 2",
+    observe_in_percent: "looks like percent or kg m-2",
+    lose_the_observation: f"{GLDAS}: found no such file",
+    observe_at_another_time: "2022-06-02 13:00",
+    observe_the_sea_alone: "no valid pixel over land",
+    use_the_output_folder: "analysis: found a folder that is not empty, without manifest.json, expected",
+    write_where_nobody_may: "/proc: found ",
+}
+OF_OBSERVATIONS = (observe_in_percent, lose_the_observation, observe_at_another_time, observe_the_sea_alone)
+
+# What is said of a case goes into a file beside its folder, and so does the status of each rank.
+ONE_AFTER_ANOTHER = """
+import os, sys
+from pathlib import Path
+from mpi4py import MPI
+from imgda_mpi.cli import main
+
+MPI.Finalize = lambda: None  # with which the command ends
+for path in map(Path, sys.argv[1:]):
+    folder = path.parents[1]
+    os.dup2(os.open(folder / "said", os.O_WRONLY | os.O_CREAT | os.O_APPEND), 2)
+    status = main(["analyse", str(path)])
+    with (folder / "status").open("a") as file:
+        file.write(f"{status}\\n")
+    MPI.COMM_WORLD.Barrier()
+"""
+
+
+@pytest.fixture(scope="module")
+def ended(example_case: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, list[str]]]:
+    """Damaged cases that two ranks, started once, have tried to analyse, with what was beside their inputs before."""
+    found = {}
+    for damage in EXPECTED:
+        case = copy_of(example_case, tmp_path_factory.mktemp(damage.__name__))
+        damage(case)
+        found[damage.__name__] = case, leftovers(case)
+    done = on_ranks(2, "-m", "mpi4py", "-c", ONE_AFTER_ANOTHER, *(str(case) for case, _ in found.values()))
+    assert done.returncode == 0, done.stderr
+    return found
+
+
+@pytest.mark.parametrize("damage", EXPECTED)
 def test_bad_input_ends_all_ranks_with_one_message_and_its_status(
-    case: Path, damage: Callable[[Path], None], expected: str
+    ended: dict[str, tuple[Path, list[str]]], damage: Callable[[Path], None]
 ) -> None:
+    case, before = ended[damage.__name__]
+    said = (case.parents[1] / "said").read_text()
+    status = "5" if damage in OF_OBSERVATIONS else "2"
+    assert (case.parents[1] / "status").read_text().split() == [status, status], said
+    assert EXPECTED[damage] in said
+    assert said.count("error: ") == 1, said
+    assert "Traceback" not in said
+    assert leftovers(case) == before
+
+
+@pytest.mark.parametrize(("damage", "status"), [(damage_a_chunk, 2), (lose_the_observation, 5)])
+def test_the_command_ends_in_order_with_the_status(case: Path, damage: Callable[[Path], None], status: int) -> None:
+    """Also where the ranks have a file open together."""
     damage(case)
-    before = leftovers(case)
     done = imgda("analyse", case, ranks=2)
-    is_observed = damage in (observe_in_percent, lose_the_observation, observe_at_another_time, observe_the_sea_alone)
-    assert done.returncode == (5 if is_observed else 2), done.stderr
-    assert expected in done.stderr
+    assert done.returncode == status, done.stderr
+    assert EXPECTED[damage] in done.stderr
     assert done.stderr.count("error: ") == 1, done.stderr
     assert "Traceback" not in done.stderr
-    assert leftovers(case) == before
+    assert leftovers(case) == []
 
 
 def lose_the_aquifer(case: Path) -> None:
@@ -204,13 +235,6 @@ def test_check_finds_what_analyse_would_stop_at(case: Path, damage: Callable[[Pa
     assert expected in done.stderr
     assert "Traceback" not in done.stderr
     assert done.stderr.count("error: ") == 1
-
-
-def test_check_finds_bad_input_without_mpirun(case: Path) -> None:
-    truncate_a_block(case)
-    done = imgda("check", case)
-    assert done.returncode == 2
-    assert f"{STATE}: found a file that cannot be opened" in done.stderr
 
 
 def test_an_empty_observation_may_pass_the_background_through(case: Path) -> None:

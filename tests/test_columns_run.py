@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -306,12 +305,10 @@ def test_more_ranks_than_patches_write_the_same_folder(few: Path, tmp_path: Path
     n_patch = read(few / landpatch(), "eindex").size
     alone = run(settings_of(few, tmp_path / "alone", hours=5))
     assert alone.description.columns == {"in all": n_patch, "left alone for ice or frost": 1}
-    for ranks in (2, n_patch + 1):
-        done = imgda("columns", settings_of(few, tmp_path / "together", hours=5), ranks=ranks)
-        assert done.returncode == 0, done.stderr
-        assert "Warning" not in done.stderr
-        assert_same(alone, open_run(tmp_path / "together"))
-        shutil.rmtree(tmp_path / "together")
+    done = imgda("columns", settings_of(few, tmp_path / "together", hours=5), ranks=n_patch + 1)
+    assert done.returncode == 0, done.stderr
+    assert "Warning" not in done.stderr
+    assert_same(alone, open_run(tmp_path / "together"))
     assert [len(read(alone.cycles()[0].history, name)) for name in ("lat", "lon")] == [2, 3]
 
 

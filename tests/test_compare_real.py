@@ -15,7 +15,7 @@ from real_comparisons import FIRST, N_DAYS, REGION, STATIONS, WITHOUT, Region, w
 from imgda_mpi.faults import ConfigError, InputError, OutputError
 from imgda_mpi.report.comparison_table import comparison_table
 from imgda_mpi.report.material import Wanted
-from imgda_mpi.results.comparison_file import read_comparison
+from imgda_mpi.results.comparison_file import SavedComparison, read_comparison
 from imgda_mpi.results.kept_draws import KeptDraws
 from imgda_mpi.settings.comparison import Comparison
 from imgda_mpi.settings.file import read_settings
@@ -31,21 +31,37 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Region:
     return write_region(tmp_path_factory.mktemp("region"))
 
 
+@pytest.fixture(scope="module")
+def by_image(files: Region) -> SavedComparison:
+    """The comparison that one process makes in one go, judged by the image; its folder is ``image``."""
+    return files.compared("image", output="image")
+
+
+@pytest.fixture(scope="module")
+def by_stations(files: Region) -> SavedComparison:
+    """The same judged by the stations; its folder is ``stations``."""
+    return files.compared("stations", output="stations")
+
+
 @pytest.fixture
 def region(files: Region, tmp_path: Path) -> Region:
-    """The files in a folder of their own."""
-    shutil.copytree(files.folder, tmp_path / "case")
+    """The files in a folder of their own, without results."""
+    shutil.copytree(
+        files.folder, tmp_path / "case", ignore=shutil.ignore_patterns("image*", "stations", "stations.toml")
+    )
     return Region(tmp_path / "case", files.background, files.observation, files.judge, files.stations)
 
 
-def test_an_image_judges_where_background_observation_and_judge_have_a_value(region: Region) -> None:
-    saved = region.compared("image")
+def test_an_image_judges_where_background_observation_and_judge_have_a_value(
+    files: Region, by_image: SavedComparison
+) -> None:
+    saved = by_image
     assert saved.judged_by == "judge"
     assert saved.n_passed_over == 30 - N_DAYS + len(WITHOUT)
     assert saved.grid.has_cells_of(REGION)
     of = dict(zip(saved.names, saved.ubrmse, strict=True))
-    for draw, day in enumerate(region.days):
-        background, observation, judge = region.background[day], region.observation[day], region.judge[day]
+    for draw, day in enumerate(files.days):
+        background, observation, judge = files.background[day], files.observation[day], files.judge[day]
         for where, seen in ((1, np.isfinite(observation)), (2, ~np.isfinite(observation))):
             cells = np.isfinite(background) & np.isfinite(judge) & seen
             assert saved.n_cells[draw, where] == cells.sum() > 0
@@ -58,13 +74,13 @@ def test_an_image_judges_where_background_observation_and_judge_have_a_value(reg
     assert (np.abs(increment[2, 2:12]) > 0).all()
     assert of["innovation/full"][:, 1].mean() < 0.9 * of["none"][:, 1].mean()
     table = comparison_table(saved)
-    assert f"{len(region.days)} times (8 without a file passed over)" in table
+    assert f"{len(files.days)} times (8 without a file passed over)" in table
     assert table.index("observed land") < table.index("all land")
     assert "ubRMSE - none" in table
 
 
-def test_stations_judge_over_the_times(region: Region) -> None:
-    saved = region.compared("stations")
+def test_stations_judge_over_the_times(files: Region, by_stations: SavedComparison) -> None:
+    saved = by_stations
     assert saved.stations is not None
     assert saved.stations.names == ["wet", "dry", "late"]  # one is off the land, one outside the region
     scored = saved.station_scores
@@ -74,9 +90,9 @@ def test_stations_judge_over_the_times(region: Region) -> None:
     for station, name in enumerate(("wet", "dry")):
         latitude, longitude = STATIONS[name]
         place = np.abs(REGION.latitude - latitude).argmin(), np.abs(REGION.longitude - longitude).argmin()
-        measured = region.stations[name][region.days]
-        background = np.array([region.background[day][place] for day in region.days])
-        observed = np.array([region.observation[day][place] for day in region.days])
+        measured = files.stations[name][files.days]
+        background = np.array([files.background[day][place] for day in files.days])
+        observed = np.array([files.observation[day][place] for day in files.days])
         there = np.isfinite(measured)
         for method, series in ((0, background), (1, background + GAIN * (observed - background))):
             a, b = series[there], measured[there]
@@ -93,13 +109,14 @@ def test_stations_judge_over_the_times(region: Region) -> None:
         assert low < mean < high
 
 
-def test_figures_of_a_region(region: Region) -> None:
+@pytest.mark.usefixtures("by_image", "by_stations")
+def test_figures_of_a_region(files: Region) -> None:
     for judge, spectra in (("image", True), ("stations", False)):
-        region.compared(judge, output=judge)
-        assert report([region.folder / judge], Wanted()) + "\n" == (region.folder / judge / "table.txt").read_text()
-        assert (region.folder / judge / "figure.png").stat().st_size > 20_000
-        assert (region.folder / judge / "report/spectra.png").exists() == spectra
-        assert (region.folder / judge / "report/stations.png").exists() != spectra
+        folder = files.folder / judge
+        assert report([folder], Wanted()) + "\n" == (folder / "table.txt").read_text()
+        assert (folder / "figure.png").stat().st_size > 20_000
+        assert (folder / "report/spectra.png").exists() == spectra
+        assert (folder / "report/stations.png").exists() != spectra
 
 
 def killed(region: Region, monkeypatch: pytest.MonkeyPatch, after: int) -> None:
@@ -117,10 +134,10 @@ def killed(region: Region, monkeypatch: pytest.MonkeyPatch, after: int) -> None:
     monkeypatch.undo()
 
 
-def test_a_killed_run_goes_on_and_gives_the_same_bits(
-    region: Region, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+@pytest.mark.usefixtures("by_image")
+def test_a_killed_run_goes_on_on_more_ranks_and_gives_the_same_bits(
+    files: Region, region: Region, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    region.compared("image", output="whole")
     killed(region, monkeypatch, after=7)
     kept = region.folder / "killed.draws"
     assert len(list(kept.glob("*.npz"))) == 7
@@ -128,12 +145,12 @@ def test_a_killed_run_goes_on_and_gives_the_same_bits(
     done = imgda("compare", region.folder / "killed.toml", ranks=2)
     assert done.returncode == 0, done.stderr
     assert "6 of 22 draws were there" in done.stderr
-    assert differing(region.folder / "whole/comparison.nc", region.folder / "killed/comparison.nc") <= {
+    assert differing(files.folder / "image/comparison.nc", region.folder / "killed/comparison.nc") <= {
         "time_taken",
         "/settings",
     }
     assert not kept.exists()
-    assert not (region.folder / "whole.draws").exists()
+    assert not (files.folder / "image.draws").exists()
 
 
 def test_draws_of_other_settings_are_refused(region: Region, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -149,12 +166,12 @@ def test_draws_of_other_settings_are_refused(region: Region, monkeypatch: pytest
         check_comparison(read_settings(region.settings("image", output="killed"), Comparison), MPI.COMM_SELF)
 
 
-@pytest.mark.parametrize("judge", ["image", "stations"])
-def test_three_ranks_have_the_bits_of_one(region: Region, judge: str) -> None:
-    region.compared(judge, output="alone")
-    done = imgda("compare", region.settings(judge, output="together"), ranks=3)
+@pytest.mark.usefixtures("by_stations")
+def test_three_ranks_have_the_bits_of_one(files: Region, region: Region) -> None:
+    """Judged by stations; those of an image have them where a killed run goes on."""
+    done = imgda("compare", region.settings("stations", output="together"), ranks=3)
     assert done.returncode == 0, done.stderr
-    found = differing(region.folder / "alone/comparison.nc", region.folder / "together/comparison.nc")
+    found = differing(files.folder / "stations/comparison.nc", region.folder / "together/comparison.nc")
     assert found <= {"time_taken", "/settings"}
 
 

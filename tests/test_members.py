@@ -9,7 +9,7 @@ import h5py
 import netCDF4
 import numpy as np
 import pytest
-from cases import OF_THE_RUN, demo, images, run, settings_file
+from cases import OF_THE_RUN, demo, images, run, run_each, settings_file
 from image_files import copy_grid
 from launch import differing, imgda, read, same_restart
 
@@ -42,28 +42,45 @@ def chosen(example_case: Path, model: str, solver: str, after: str = "") -> str:
     return demo(example_case, before=f'method = "{model}/{solver}"', after=after)
 
 
-@pytest.mark.parametrize("solver", ["diagonal", "full"])
-@pytest.mark.parametrize("model", ["ensemble", "hybrid"])
+OF_MEMBERS = ("ensemble/diagonal", "ensemble/full", "hybrid/diagonal", "hybrid/full")
+OTHERS = ("paper", "analytic", "innovation/diagonal", "innovation/full", "letkf")
+
+
+def by_method(example_case: Path, ensemble: Path, method: str) -> str:
+    """Settings of an analysis with members, or with estimated errors where the method has no use for them."""
+    before = 'method = {kind = "paper", n_members = 5}' if method == "paper" else f'method = "{method}"'
+    has_members = method in OF_MEMBERS or method == "letkf"
+    after = with_restarts(ensemble) if has_members else "[errors]\nestimate_observation = true\n"
+    return demo(example_case, before=before, after=after)
+
+
+@pytest.fixture(scope="module")
+def together(example_case: Path, ensemble: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Analyses on three ranks, by method."""
+    texts = {name: by_method(example_case, ensemble, name) for name in (*OF_MEMBERS, *OTHERS)}
+    folder = tmp_path_factory.mktemp("on3")
+    found = run_each(folder, {name.replace("/", "_"): text for name, text in texts.items()}, 3)
+    return dict(zip(texts, found.values(), strict=True))
+
+
+@pytest.mark.parametrize("method", OF_MEMBERS)
 def test_members_on_any_number_of_ranks_give_the_same_bits(
-    model: str, solver: str, example_case: Path, ensemble: Path, tmp_path: Path
+    method: str, example_case: Path, ensemble: Path, together: dict[str, Path], tmp_path: Path
 ) -> None:
-    text = chosen(example_case, model, solver, with_restarts(ensemble))
-    alone = run(tmp_path, text, "alone")
-    together = run(tmp_path, text, "on3", ranks=3)
-    assert same_restart(alone, together)
-    assert differing(alone / "diagnostics.nc", together / "diagnostics.nc") <= OF_THE_RUN
+    alone = run(tmp_path, by_method(example_case, ensemble, method))
+    assert same_restart(alone, together[method])
+    assert differing(alone / "diagnostics.nc", together[method] / "diagnostics.nc") <= OF_THE_RUN
     seen = images(alone)
     assert (np.abs(seen["increment"][np.isfinite(seen["innovation"])]) > 1e-4).mean() > 0.5
 
 
-@pytest.mark.parametrize("method", ["paper", "analytic", "innovation/diagonal", "innovation/full", "letkf"])
-def test_every_method_on_any_number_of_ranks(method: str, example_case: Path, ensemble: Path, tmp_path: Path) -> None:
-    before = 'method = {kind = "paper", n_members = 5}' if method == "paper" else f'method = "{method}"'
-    estimate = "[errors]\nestimate_observation = true\n" if method != "letkf" else with_restarts(ensemble)
-    text = demo(example_case, before=before, after=estimate)
-    alone, together = run(tmp_path, text, "alone"), run(tmp_path, text, "on3", ranks=3)
-    assert same_restart(alone, together)
-    assert differing(alone / "diagnostics.nc", together / "diagnostics.nc") <= OF_THE_RUN
+@pytest.mark.parametrize("method", OTHERS)
+def test_every_method_on_any_number_of_ranks(
+    method: str, example_case: Path, ensemble: Path, together: dict[str, Path], tmp_path: Path
+) -> None:
+    alone = run(tmp_path, by_method(example_case, ensemble, method))
+    assert same_restart(alone, together[method])
+    assert differing(alone / "diagnostics.nc", together[method] / "diagnostics.nc") <= OF_THE_RUN
     increment = images(alone)["increment"]
     assert np.nanmax(np.abs(increment)) > 0.01
 

@@ -84,7 +84,8 @@ def of_a_twin(folder: Path) -> Path:
     shorter = ("2022-06-02T18", "2022-06-02T06"), ("2022-06-03T12", "2022-06-02T12")
     done = imgda("twin", twin_settings(folder, "twin", *shorter), ranks=2)
     assert done.returncode == 0, done.stderr
-    report([folder / "twin"], Wanted())
+    # It says again what came of it.
+    assert report([folder / "twin"], Wanted()) + "\n" == done.stdout
     return folder / "twin/report.html"
 
 

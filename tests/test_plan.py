@@ -37,7 +37,7 @@ def case(request: pytest.FixtureRequest, example_case: Path, tmp_path_factory: p
         text = example_case.read_text().replace(METHOD, few)
         settings = example_case.with_name("plan.toml")
         settings.write_text(text.replace('"analysis"', '"planned"'))
-        return Case(settings, (128, 256), (1, 3, 7))
+        return Case(settings, (128, 256), (1, 3, 5))
     folder = tmp_path_factory.mktemp("larger") / "case"
     command = [sys.executable, str(ROOT / "tools" / "synthetic_case.py"), str(folder)]
     made = finished([*command, "--grid", "360x720", "--members", str(N_MEMBERS)], {})
@@ -84,6 +84,7 @@ def cost(n_ranks: int, shape: tuple[int, int] = (128, 256), n_members: int = N_M
 
 def test_messages_and_bytes_are_those_of_real_runs(case: Case, outputs: dict[int, Path], table: dict) -> None:
     for n, output in outputs.items():
+        assert "s work" not in table[n]  # of no machine
         of = cost(n, case.shape)
         messages, n_bytes = (np.append(sent, np.zeros(n - of.ranks.size, int)) for sent in of.sent)
         assert np.array_equal(messages, read(output, "exchange_messages"))
@@ -140,7 +141,6 @@ def test_times_are_those_of_the_machine(example_case: Path) -> None:
     for n in (1, 2):
         assert float(slow[n]["s work"]) == pytest.approx(2 * float(fast[n]["s work"]), rel=0.02)
     assert float(slow[1]["s exchange"]) == 0 < float(slow[2]["s exchange"])
-    assert "s work" not in rows(imgda("plan", example_case, "--ranks", "1"))[1]
 
 
 def test_work_is_shared_out_but_for_what_every_rank_does() -> None:
@@ -164,8 +164,9 @@ def test_memory_and_files_of_the_full_solver_are_those_of_real_runs(case: Case) 
     text = re.sub(r'(?m)^directory = "(planned|analysis)"', 'directory = "full"', case.settings.read_text())
     settings.write_text(re.sub(r"(?ms)^(method = .*?$|\[method\]\n.*?\n\n)", "", text))
     settings.write_text('method = "innovation/full"\n' + settings.read_text())
+    ranks = (1, 2) if case.shape == (128, 256) else (2,)
     said = rows(imgda("plan", settings, "--ranks", "1,2"))
-    for n in (1, 2):
+    for n in ranks:
         done = imgda("analyse", settings, ranks=n)
         assert done.returncode == 0, done.stderr
         output = settings.with_name("full")

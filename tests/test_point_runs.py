@@ -9,7 +9,7 @@ import netCDF4
 import numpy as np
 import pytest
 from cases import GLDAS, demo, images, run, settings_file
-from cycles import SIX, setup202x
+from cycles import SIX, setup2014
 from launch import imgda, read, same_restart
 from mpi4py import MPI
 from point_lists import write_points
@@ -92,16 +92,16 @@ def test_points_are_the_truth_of_a_comparison(example: Path, pixels: tuple[np.nd
     assert f"truth: {path}: sm at 2022-06-02 06:00 UTC (stated, the file has none)" in done.stderr
 
 
-def test_a_run_of_cycles_takes_points(tmp_path: Path, example_case: Path, caplog: pytest.LogCaptureFixture) -> None:
-    setup = setup202x(tmp_path, example_case)
-    for number in range(3):
+def test_a_run_of_cycles_takes_points(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    setup = setup2014(tmp_path, 2)
+    for number in range(2):
         image = setup.image(setup.case.start + number * SIX)
         with netCDF4.Dataset(image) as file:
             values, units = file["sm"][0].ravel(), file["time"].units
             places = np.meshgrid(file["lat"][:], file["lon"][:], indexing="ij")
         time = {"time": (np.array(0.0), {"units": units})}
         write_points(image, values, *(part.ravel() for part in places), further=time, units="m3 m-3")
-    settings = setup.settings()
+    settings = setup.settings(n=2)
     settings.write_text(settings.read_text().replace('kind = "cf"', 'kind = "points"'))
     caplog.set_level("INFO", logger="imgda_mpi")
     check_cycle(read_settings(settings, CycleRun), MPI.COMM_SELF)

@@ -77,17 +77,15 @@ def test_a_model_that_stops_and_goes_on_to_the_bit_passes(kind: str, request: py
         assert rehearsed(settings)[0] == 0  # again, in its place
 
 
-@pytest.mark.parametrize("kind", ["site", "case"])
-def test_a_stamp_of_another_day_is_found(kind: str, request: pytest.FixtureRequest) -> None:
-    setup: Setup = request.getfixturevalue(kind)
-    start = setup.case.start
+def test_a_stamp_of_another_day_is_found(site: Setup) -> None:
+    start = site.case.start
     stamp = f"{start + SIX:%Y-%j}-{(start + SIX).hour * 3600:05d}"
-    status, said = rehearsed(setup.settings(), COLM_FAULT="other_date", COLM_FAULT_AT=stamp)
+    status, said = rehearsed(site.settings(), COLM_FAULT="other_date", COLM_FAULT_AT=stamp)
     assert status == 2
     assert "expected the restart of the window's end" in said
     assert f"it cannot go on from its restart of {start + SIX:%Y-%m-%dT%H:%M:%SZ}" in said
-    assert (setup.folder / "run.rehearsal/whole").is_dir()
-    assert (setup.folder / "run.rehearsal/stops").is_dir()
+    assert (site.folder / "run.rehearsal/whole").is_dir()
+    assert (site.folder / "run.rehearsal/stops").is_dir()
 
 
 def test_local_time_is_refused_before_anything_runs(case: Setup) -> None:

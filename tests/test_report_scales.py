@@ -167,16 +167,16 @@ def test_the_flow_of_an_analysis_has_its_numbers(method: str, tmp_path: Path) ->
 
 
 def test_the_flow_of_a_run_has_means_cycles_and_window(tmp_path: Path) -> None:
-    run = write_made_run(tmp_path / "run", 25, passed=(3,))
+    run = write_made_run(tmp_path / "run", 9, passed=(3,))
     picture = only_picture(flow_section(material_of(run)))
     values = values_of(picture, tmp_path)
     check_letters(picture, values)
     accounts = material_of(run).runs[0].accounts
-    assert (values["Model", "cycles"], values["Model", "analyses"], values["Model", "window"]) == (25, 24, 6)
+    assert (values["Model", "cycles"], values["Model", "analyses"], values["Model", "window"]) == (9, 8, 6)
     assert values["Soil", "requested"] == pytest.approx(np.mean([one.water["requested"] for one in accounts]), rel=1e-5)
     assert values["Errors", "members"] == 50
     assert values["Transform", "scales"] == 3
-    assert "means over 24 analyses" in picture.caption
+    assert "means over 8 analyses" in picture.caption
 
 
 def test_runs_have_a_flow_each_and_the_control_none(tmp_path: Path) -> None:

@@ -190,10 +190,9 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_colm202x_fails_on_request(fault: str, case: Case, tmp_path: Path) -> None:
+def test_colm202x_fails_on_request(fault: str, case: Case) -> None:
     ends_well, left = FAULTS[fault]
-    once = {"COLM_FAULT": fault, "COLM_FAULT_TIMES": "1", "COLM_FAULT_FILE": str(tmp_path / "count")}
-    finished = case.run(COLM_FAULT_AT="2022-153-21600", **once)
+    finished = case.run(COLM_FAULT_AT="2022-153-21600", COLM_FAULT=fault)
     assert (finished.returncode == 0) == ends_well
     assert ("Execution Completed" in finished.stdout) == ends_well
     assert stamps(case) - {"2022-153-21600"} == left
@@ -203,6 +202,11 @@ def test_colm202x_fails_on_request(fault: str, case: Case, tmp_path: Path) -> No
     if fault.startswith("half"):
         with pytest.raises((OSError, KeyError, AssertionError)):
             assert load(state(case, "2022-153-43200")).keys() == load(state(case, "2022-153-21600")).keys()
+
+
+def test_a_fault_that_strikes_once_leaves_nothing_behind(case: Case, tmp_path: Path) -> None:
+    once = {"COLM_FAULT": "half_restart 1", "COLM_FAULT_TIMES": "1", "COLM_FAULT_FILE": str(tmp_path / "count")}
+    assert case.run(**once).returncode != 0
     done(case, **once)
     assert np.isfinite(load(state(case, "2022-153-43200"))["wliq_soisno"]).all()
 
