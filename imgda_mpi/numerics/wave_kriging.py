@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -11,8 +12,8 @@ from imgda_mpi.arrays import FloatArray
 
 Amplitudes = npt.NDArray[np.complex128]
 
-MOST_WAVES = 500
-PIXELS = 48  # for each wave, at least
+MOST_WAVES = 900
+PER_PIXEL = 3.0  # waves for each pixel along the side of a square image
 SHARE = 0.15
 """Of the variance of the next waves, that counts as noise of the long ones: with less they have what they cannot tell
 from shorter ones, with more they leave too much where little is known."""
@@ -20,7 +21,7 @@ from shorter ones, with more they leave too much where little is known."""
 
 def most_waves(shape: tuple[int, int]) -> int:
     """Long waves of images (ny, nx), at most."""
-    return min(MOST_WAVES, shape[0] * shape[1] // PIXELS)
+    return min(MOST_WAVES, round(PER_PIXEL * math.sqrt(math.prod(shape))))
 
 
 class Limits(NamedTuple):
