@@ -14,7 +14,7 @@ class LongWaves:
     """Waves exp(2 pi i (j y / ny + k x / nx)) with j from -m to m and k from 0 to n.
 
     They are few, so that products with tables of them take less than an FFT, and only the amplitudes go from rank to
-    rank. No bit depends on how many ranks there are. In single precision.
+    rank. Products are of one block of rows each: so no bit depends on how many ranks there are. In single precision.
 
     Parameters
     ----------
@@ -43,10 +43,11 @@ class LongWaves:
 
     def spread(self, amplitudes: Amplitudes, out: Image) -> None:
         """Own rows (n_own, nx) of the real part of the sum of waves of these amplitudes. Not collective."""
-        of_columns = self._along.conj().T @ amplitudes.astype(np.complex64)
-        parts = np.concatenate([of_columns.real, of_columns.imag], axis=1)
+        given = amplitudes.astype(np.complex64)
         for block in self._image_rows.own_blocks.values():
-            np.matmul(parts[block], self._across, out=out[block])
+            of_columns = self._along[:, block].conj().T @ given
+            parts = np.concatenate([of_columns.real, of_columns.imag], axis=1)
+            np.matmul(parts, self._across, out=out[block])
 
 
 def _waves(numbers: npt.NDArray[np.int_], places: npt.NDArray[np.int_], length: int) -> npt.NDArray[np.complex128]:

@@ -35,13 +35,13 @@ ESTIMATED_SCALES = 1  # the finest, whose coefficients the prescribed observatio
 # Work beside FFTs in double precision, by the time it takes, in operations of these: `tools/benchmark_full.py
 # --constants` on an AMD EPYC of the third generation, about the means of 128 x 256, 360 x 720 and 720 x 1440 pixels.
 SINGLE_WORK = 0.77  # of an operation of an FFT in single precision
-ITERATION_WORK = 235.0  # of an own pixel in an iteration: vectors, the continuation and its adjoint
+ITERATION_WORK = 290.0  # of an own pixel in an iteration: vectors, the continuation and its adjoint
 OWN_WORK, WHOLE_WORK = 1300.0, 1000.0  # of an own pixel and of any pixel, for what is done once
 TURNED_WORK = 45.0  # of an own pixel in a filter, where ranks exchange columns: to pack and unpack them
-KRIGED_WORK = 3.0  # of three long waves, on rank 0, in each continuation
+KRIGED_WORK = 0.6  # of three long waves, on rank 0, in each continuation
 SQUARED_WORK = 1.5  # of an operation of an FFT of what is seen: variances of white errors
 FINE_WORK = 1350.0  # of a coefficient of these wedges
-FEATURE_WORK = 155.0  # of an own pixel, for each image that preconditioners with features are made and corrected with
+FEATURE_WORK = 220.0  # of an own pixel, for each image that preconditioners with features are made and corrected with
 SPARSE_WORK = 7.5  # of an entry of the features in a product
 DENSE_WORK = 19.0  # of an observed cell and feature in an iteration
 
