@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from imgda_mpi.arguments import parser
 from imgda_mpi.console import configure_logging
-from imgda_mpi.faults import INTERRUPTED, ImgdaError, OutOfTime, as_permitted
+from imgda_mpi.faults import INTERRUPTED, SAID, ImgdaError, OutOfTime, as_permitted
 from imgda_mpi.lazy import load
 from imgda_mpi.paths import check_sayable, check_working_folder
 from imgda_mpi.streams import open_streams, tell
@@ -61,7 +61,7 @@ def alone(work: Callable[[], int | None]) -> int:
     try:
         with _own_modules(), as_permitted():
             return work() or 0
-    except ImgdaError as err:
+    except SAID as err:
         log.log(_level(err), "%s", err)
         return err.status
     except KeyboardInterrupt:
@@ -82,7 +82,7 @@ def _own_modules() -> Iterator[None]:
         raise told_from_own(err) from err.__cause__
 
 
-def _level(error: ImgdaError) -> int:
+def _level(error: ImgdaError | OutOfTime) -> int:
     """Of what is said of an error; that there is no time left is none."""
     return logging.INFO if isinstance(error, OutOfTime) else logging.ERROR
 
@@ -128,7 +128,7 @@ def together(work: Callable[[MPI.Intracomm], object]) -> int:
             said = work(comm)
         if isinstance(said, str) and comm.rank == 0:
             tell(said)
-    except ImgdaError as err:
+    except SAID as err:
         message, status, level = str(err), err.status, _level(err)
         if comm.size > 1 and not err.everywhere:
             if comm.rank == 0 or not isinstance(err, OutOfTime):  # all have the signal

@@ -76,10 +76,19 @@ def not_finite(path: Path, variable: str, n_bad: int, n: int) -> ImgdaError:
     )
 
 
-class OutOfTime(ImgdaError):
-    """All is well, and there is no time left: the same command goes on."""
+class OutOfTime(BaseException):
+    """All is well, and there is no time left: the same command goes on.
 
+    As a signal it comes into any line, also of code that goes on after whatever may be an error: it is none. Its
+    attributes are those of an `ImgdaError`.
+    """
+
+    everywhere = False
     status = NOT_YET
+
+
+SAID = (ImgdaError, OutOfTime)
+"""What is said to the user in one message, without a traceback."""
 
 
 class LostError(ImgdaError):
@@ -96,7 +105,7 @@ _settling: list[tuple[str, int]] = []
 def settled_by(keys: str, status: int = MEND) -> Iterator[None]:
     """Add to the message of an `ImgdaError` which settings the user would change, and give it a status.
 
-    No settings change that there is no time left, or that a process was lost.
+    No settings change that a process was lost.
 
     >>> try:
     ...     with settled_by("[model]"):
@@ -108,7 +117,7 @@ def settled_by(keys: str, status: int = MEND) -> Iterator[None]:
     _settling.append((keys, status))
     try:
         yield
-    except (OutOfTime, LostError):
+    except LostError:
         raise
     except ImgdaError as err:
         _settle(err, keys, status)

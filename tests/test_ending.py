@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import logging
 import os
 import signal
 from pathlib import Path
@@ -34,6 +36,23 @@ def test_a_signal_while_a_namelist_is_read_is_no_fault_of_the_file(
     monkeypatch.setattr(f90nml.Parser, "reads", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
     with pytest.raises(OutOfTime, match=r"^ended by SIGTERM"), ended_by_signals():
         read_group(tmp_path / "case.nml", "nl_colm")
+
+
+class _Stream(io.StringIO):
+    """A signal comes while something is written."""
+
+    def write(self, text: str) -> int:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return super().write(text)
+
+
+def test_a_signal_while_something_is_said_ends_the_run_though_logging_goes_on_after_errors() -> None:
+    log = logging.getLogger("tests.ending")
+    log.propagate = False
+    log.addHandler(handler := logging.StreamHandler(_Stream()))
+    with pytest.raises(OutOfTime, match=r"^ended by SIGTERM"), ended_by_signals():
+        log.warning("half way")
+    log.removeHandler(handler)
 
 
 def test_a_lost_process_is_no_fault_of_the_settings() -> None:

@@ -142,8 +142,6 @@ def _groups(path: Path, name: str, text: str) -> f90nml.Namelist:
     try:
         with redirect_stdout(io.StringIO()):  # where it does not understand a character it prints its tables
             groups = f90nml.Parser().reads(text)
-    except ImgdaError:  # a signal's
-        raise
     except Exception as err:  # of many kinds: it raises what it happens to meet
         raise fault(
             path,

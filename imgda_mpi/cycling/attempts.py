@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from imgda_mpi.faults import NO_OBSERVATION, ImgdaError, OutOfTime, writing
+from imgda_mpi.faults import NO_OBSERVATION, ImgdaError, writing
 from imgda_mpi.parallel.team import Team
 from imgda_mpi.results.run_folder import LOG
 from imgda_mpi.results.run_records import time_text
@@ -39,13 +39,13 @@ def attempt(
     Raises
     ------
     ImgdaError
-        That of the last attempt; at once where it is no failure (out of time, no observation), or that of one rank.
+        That of the last attempt; at once where it is no failure, as no observation is none, or that of one rank.
     """
     while True:
         try:
             return folder, work(folder)
         except ImgdaError as err:
-            if isinstance(err, OutOfTime) or not team.share(err):
+            if not team.share(err):
                 raise
             text = str(err)
             team.lead(partial(note_failure, folder, what, text))

@@ -13,7 +13,7 @@ from imgda_mpi.cycling.command_runner import CommandRunner
 from imgda_mpi.cycling.pace import HOUR
 from imgda_mpi.cycling.schedule import Window
 from imgda_mpi.disk import remove
-from imgda_mpi.faults import ImgdaError, LostError, OutOfTime, OutputError, fault, reading, writing
+from imgda_mpi.faults import ImgdaError, LostError, OutputError, fault, reading, writing
 from imgda_mpi.results.run_records import stamp, time_text
 
 WHOLE, STOPS, RECORD = "whole", "stops", "rehearsal.json"
@@ -122,7 +122,7 @@ def _but(what: str) -> Iterator[None]:
     try:
         yield
     except ImgdaError as err:
-        if not isinstance(err, OutOfTime | LostError):
+        if not isinstance(err, LostError):
             err.args = (f"{err}\n{what}",)
         raise
 

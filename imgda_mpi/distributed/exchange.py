@@ -13,7 +13,6 @@ from mpi4py.util.dtlib import from_numpy_dtype
 from imgda_mpi.arrays import Values
 from imgda_mpi.curvelet import Chunk
 from imgda_mpi.distributed.rectangle import Rectangle
-from imgda_mpi.faults import ImgdaError
 
 
 @dataclass
@@ -51,7 +50,7 @@ class CoefficientExchange:
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         # Where a rank fails alone the others do not come here: to wait for them would hide its error.
-        if error is None or (isinstance(error, ImgdaError) and error.everywhere):
+        if error is None or getattr(error, "everywhere", False):
             self.free()
 
     def free(self) -> None:

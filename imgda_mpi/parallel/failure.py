@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from mpi4py import MPI
 
-from imgda_mpi.faults import ImgdaError
+from imgda_mpi.faults import SAID, ImgdaError, OutOfTime
 
 PATIENCE = 5.0  # s
 
@@ -24,10 +24,10 @@ def same_fate(comm: MPI.Intracomm) -> Iterator[None]:
     that is raised. An error that is not meant for the user (a bug) is raised as it is on its own rank, so that
     its traceback is kept, and reported by name on the others.
     """
-    error: Exception | None = None
+    error: Exception | OutOfTime | None = None
     try:
         yield
-    except Exception as err:
+    except (Exception, OutOfTime) as err:
         error = err
     _agree(comm, error)
 
@@ -66,10 +66,10 @@ def same_fate_of_collectives(comm: MPI.Intracomm) -> Iterator[None]:
     Ranks that fail alike raise together. A rank that fails alone leaves others waiting in the block: after a few
     seconds it raises its error without them, and its caller has to end the job.
     """
-    error: Exception | None = None
+    error: Exception | OutOfTime | None = None
     try:
         yield
-    except Exception as err:
+    except (Exception, OutOfTime) as err:
         error = err
     arrival = comm.Ibarrier()
     if error is None:
@@ -78,21 +78,21 @@ def same_fate_of_collectives(comm: MPI.Intracomm) -> Iterator[None]:
         given_up = time.monotonic() + PATIENCE
         while not arrival.Test():
             if time.monotonic() > given_up:
-                if isinstance(error, ImgdaError):
+                if isinstance(error, SAID):
                     error.everywhere = False  # what ranks that share a file agreed on is not known to the others
                 raise error
             time.sleep(0.01)
     _agree(comm, error)
 
 
-def _agree(comm: MPI.Intracomm, error: Exception | None) -> None:
+def _agree(comm: MPI.Intracomm, error: Exception | OutOfTime | None) -> None:
     # One integer first: the common case costs no pickling.
     failed = comm.allreduce(comm.rank if error is not None else comm.size, op=MPI.MIN)
     if failed == comm.size:
         return
-    mine = error if isinstance(error, ImgdaError) else ImgdaError(f"rank {failed}: {type(error).__name__}: {error}")
+    mine = error if isinstance(error, SAID) else ImgdaError(f"rank {failed}: {type(error).__name__}: {error}")
     first = comm.bcast(mine, root=failed)
-    if error is not None and not isinstance(error, ImgdaError):
+    if error is not None and not isinstance(error, SAID):
         raise error
     first.everywhere = True
     raise first
