@@ -25,7 +25,7 @@ from column_cases import (
 )
 from launch import imgda, read
 from mpi4py import MPI
-from problems import COMMS, agree
+from problems import agree
 
 from imgda_mpi.colm.colm202x import open_restart
 from imgda_mpi.faults import ImgdaError
@@ -264,15 +264,27 @@ def assert_stops(example_case: Path, folder: Path, damage: Callable[[Path], str]
     assert agree(comm, left == inputs and {*inputs} <= {"case", "out.toml", "weather.nc"}), left
 
 
-@pytest.mark.parametrize("comm", COMMS)
-@pytest.mark.parametrize("what", IN_CASE)
+def shared(*kinds: str) -> list[object]:
+    """Damages, one of each kind, that all ranks meet together."""
+    return [pytest.param(what, MPI.COMM_WORLD, marks=pytest.mark.mpi) for what in kinds if MPI.COMM_WORLD.size > 1]
+
+
+@pytest.mark.parametrize(
+    ("what", "comm"),
+    [
+        *((what, MPI.COMM_SELF) for what in IN_CASE),
+        *shared("no water table", "impossible water", "no curve", "scalars that are cut", "all frozen", "no state"),
+    ],
+)
 def test_a_case_that_cannot_be_run(example_case: Path, tmp_path: Path, what: str, comm: MPI.Intracomm) -> None:
     damage, expected = IN_CASE[what]
     assert_stops(example_case, tmp_path, damage, expected, comm)
 
 
-@pytest.mark.parametrize("comm", COMMS)
-@pytest.mark.parametrize("what", IN_WEATHER)
+@pytest.mark.parametrize(
+    ("what", "comm"),
+    [*((what, MPI.COMM_SELF) for what in IN_WEATHER), *shared("a gap", "mm an hour, late", "no file")],
+)
 def test_weather_that_cannot_be(example_case: Path, tmp_path: Path, what: str, comm: MPI.Intracomm) -> None:
     damage, expected = IN_WEATHER[what]
     assert_stops(example_case, tmp_path, damage, expected + r".*\(see \[weather\]\)$", comm)

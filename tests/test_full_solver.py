@@ -350,8 +350,7 @@ def test_an_iteration_without_end_is_an_error(transform: CurveletTransform, monk
 
 
 @pytest.mark.parametrize("comm", COMMS)
-@pytest.mark.parametrize("block", [150, 2**15])
-@pytest.mark.parametrize("scales", [None, [1, 3]])
+@pytest.mark.parametrize(("block", "scales"), [(150, None), (2**15, [1, 3])])
 def test_bits_do_not_depend_on_the_ranks(
     comm: MPI.Intracomm, block: int, scales: list[int] | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
