@@ -61,7 +61,9 @@ def make_problem(shape: Shape, mask: str, *, features: bool) -> Problem:
     height, soil, background = (red_field(rng, shape) for _ in range(3))
     background = 0.25 + 0.05 * background
     ranks = np.searchsorted(np.quantile(soil, np.linspace(0, 1, CLASSES + 1)[1:-1]), soil)
-    groups = {"soil": class_members(ranks.ravel()), "height": hat_functions(height.ravel(), KNOTS)}
+    groups = {}
+    if features:  # which take more memory than an update without
+        groups = {"soil": class_members(ranks.ravel()), "height": hat_functions(height.ravel(), KNOTS)}
     seen = Observations(np.where(observed, background + errors, 0.0), observed, NOISE)
     land = np.ones(shape, bool)
-    return Problem(global_grid(shape), background, land, seen, None, TIME, SEED, groups if features else {})
+    return Problem(global_grid(shape), background, land, seen, None, TIME, SEED, groups)

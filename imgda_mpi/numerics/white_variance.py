@@ -72,22 +72,36 @@ class WhiteErrors:
         return variance if wedge.is_real else np.repeat(variance, 2)
 
 
+AT_ONCE = 2**18
+"""Numbers that are transformed at a time: for a wedge as large as the image all of them would be twenty images."""
+
+
 def _positions(part: Window, spectrum: npt.NDArray[np.complex128], shape: tuple[int, int]) -> FloatArray:
     """sum_q A(q) V(q) exp(2 pi i q m/n) at the positions m of a wedge of the given shape."""
     reach = [size - 1 for size in part.weight.shape]
     # Zeros up to twice the size keep the two ends of the box from meeting.
     padded = [fast_length(2 * size + 1) for size in reach]
-    squared = np.square(np.abs(np.fft.rfft2(part.weight, padded)))
     # A q and its opposite have conjugate terms: twice the real part of half of them, those of 0 in q2 halved.
     q1, q2 = np.arange(-reach[0], reach[0] + 1), np.arange(reach[1] + 1)
-    autocorrelation = np.fft.irfft2(squared, padded)[q1, : q2.size]
-    product = autocorrelation * spectrum[np.ix_(q1 % spectrum.shape[0], q2 % spectrum.shape[1])]
-    product[:, 0] /= 2
+    columns = np.fft.rfft(part.weight, padded[1])
+    correlated = np.empty((q1.size, columns.shape[1]), np.complex128)
+    for some in _some(columns.shape[1], padded[0]):
+        squared = np.square(np.abs(np.fft.fft(columns[:, some], padded[0], axis=0)))
+        correlated[:, some] = np.fft.ifft(squared, axis=0)[q1]
     # Onto the n1 x n2 differences that the positions tell apart.
-    start = -reach[0] % shape[0]
-    turns = [-(-size // n) for size, n in zip((start + q1.size, q2.size), shape, strict=True)]
-    laid_out = np.zeros((turns[0] * shape[0], turns[1] * shape[1]), dtype=np.complex128)
-    laid_out[start : start + q1.size, : q2.size] = product
-    wrapped = laid_out.reshape(turns[0], shape[0], turns[1], shape[1]).sum(axis=(0, 2))
+    wrapped = np.zeros(shape, np.complex128)
+    for some in _some(q1.size, padded[1], shape[0]):
+        autocorrelation = np.fft.irfft(correlated[some], padded[1])[:, : q2.size]
+        product = autocorrelation * spectrum[np.ix_(q1[some] % spectrum.shape[0], q2 % spectrum.shape[1])]
+        product[:, 0] /= 2
+        for start in range(0, q2.size, shape[1]):
+            turn = product[:, start : start + shape[1]]
+            wrapped[q1[some] % shape[0], : turn.shape[1]] += turn
     # A sum of squares: what is below zero, far from any error, is rounding.
     return np.asarray(np.maximum(2 * np.fft.ifft2(wrapped).real * wrapped.size, 0.0))
+
+
+def _some(n: int, length: int, most: int | None = None) -> list[slice]:
+    """Pieces of n rows or columns of a length that are transformed at a time."""
+    step = max(min(AT_ONCE // length, most or n), 1)
+    return [slice(start, start + step) for start in range(0, n, step)]
