@@ -124,11 +124,17 @@ def is_aligned(values: Values) -> bool:
 
 
 class RealFourier(ABC):
-    """Unnormalised FFTs between a real array (ny, nx) and its half spectrum."""
+    """Unnormalised FFTs between a real array (ny, nx) and its half spectrum.
+
+    Attributes
+    ----------
+    spectrum : a place for a half spectrum, as of `empty_spectrum`, that only its owner writes to
+    """
 
     def __init__(self, shape: tuple[int, int], dtype: np.dtype[Any]) -> None:
         self._shape, self._dtype = shape, dtype
         self._n_columns = shape[1] // 2 + 1
+        self.spectrum = self.empty_spectrum()
         self._has_aligned_rows = shape[1] * dtype.itemsize % 16 == 0
 
     def empty_spectrum(self) -> ComplexValues:
@@ -161,7 +167,7 @@ class SmallRealFourier(RealFourier):
 
     def __init__(self, shape: tuple[int, int], dtype: np.dtype[Any], planner: Planner) -> None:
         super().__init__(shape, dtype)
-        image, spectrum = empty(shape, dtype), self.empty_spectrum()[:, : self._n_columns]
+        image, spectrum = empty(shape, dtype), self.spectrum[:, : self._n_columns]
         self._to_spectrum = planner.plan(image, spectrum, (0, 1), "FORWARD", self._has_aligned_rows)
         self._to_image = planner.plan(spectrum, image, (0, 1), "BACKWARD", self._has_aligned_rows)
 
@@ -184,12 +190,14 @@ class LargeRealFourier(RealFourier):
 
     def __init__(self, shape: tuple[int, int], dtype: np.dtype[Any], planner: Planner) -> None:
         super().__init__(shape, dtype)
-        image, spectrum = empty(shape, dtype), self.empty_spectrum()[:, : self._n_columns]
+        spectrum = self.spectrum[:, : self._n_columns]
         ny, n_columns = spectrum.shape
         self._row_blocks = [slice(0, 1), *blocks(1, ny, max(2, BLOCK // n_columns // 2 * 2))]
         self._column_blocks = blocks(0, n_columns, max(8, BLOCK // ny // 8 * 8))
         self._from_rows, self._to_rows, self._columns = {}, {}, {}
-        for n in {length_of(block) for block in self._row_blocks}:
+        lengths = {length_of(block) for block in self._row_blocks}
+        image = empty((1 + max(lengths), shape[1]), dtype)  # as much of one as plans of rows see
+        for n in lengths:
             turned = _turned(image, slice(1, 1 + n))
             self._from_rows[n] = planner.plan(turned, spectrum[:n], (1,), "FORWARD", self._has_aligned_rows)
             self._to_rows[n] = planner.plan(spectrum[:n], image[:n], (1,), "BACKWARD", self._has_aligned_rows)
@@ -325,8 +333,10 @@ def padded_spectrum(shape: tuple[int, int]) -> tuple[int, int]:
 
 
 def _execute(plan: Any, source: Values | ComplexValues, target: Values | ComplexValues) -> None:
+    own = plan.input_array, plan.output_array
     plan.update_arrays(source, target)
     plan.execute()
+    plan.update_arrays(*own)  # it would keep the others in memory
 
 
 def _in_place_of(plan: Any, values: Values | ComplexValues) -> Any:

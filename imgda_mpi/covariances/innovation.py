@@ -81,7 +81,7 @@ class InnovationErrors(CovarianceErrors):
         innovation, share, mean = problem.innovation, problem.observations.coherent_share, 0.0
         if problem.grid.extent < LONGEST_WAVE and innovation.observed.any():
             mean = float(innovation.values[innovation.observed].mean())
-            innovation = innovation.minus(np.full(image_rows.shape, mean))
+            innovation = innovation.minus(mean)
         signal, facts, words = self._signal(image_rows, powers, innovation, problem)
         covariance = signal.covariance(share, mean**2)
         covariance.guess = signal.solved[0]

@@ -55,11 +55,11 @@ def powers_of_finest_modes(
     transform, n_scales, found = powers.transform, powers.transform.geometry.n_scales, np.full(n_finest, np.nan)
     if not innovation.observed.any():
         return found
-    observed = innovation.observed.astype(np.float64)
+    errors = WhiteErrors(transform, innovation.observed.astype(np.float64))
     # At coasts and gaps a mean is a jump, which has all scales.
-    anomalies = innovation.values - observed * innovation.values[innovation.observed].mean()
-    errors, counts = WhiteErrors(transform, observed), np.zeros((n_scales + 1, BINS.size - 1), np.int64)
-    for _, wedge, values in powers.coefficients(anomalies):
+    coefficients = powers.coefficients(innovation.minus(innovation.values[innovation.observed].mean()).values)
+    counts = np.zeros((n_scales + 1, BINS.size - 1), np.int64)
+    for _, wedge, values in coefficients:
         if wedge.scale > n_scales - n_finest:
             step = 1 if wedge.is_real else 2
             power = transform.layout.join_parts(np.square(values, dtype=np.float64), wedge.start)[::step]

@@ -74,5 +74,6 @@ class ObservedSystem:
 
     def _apply(self, rows: FloatArray) -> FloatArray:
         result = self._signal(rows)
-        result += self._noise * rows
+        for block in self._image_rows.own_blocks.values():  # which stay in the cache
+            result[block] += self._noise[block] * rows[block]
         return result

@@ -149,7 +149,7 @@ class Coarse:
 
     def __init__(self, geometry: Geometry, wedge: Wedge, dtype: np.dtype[Any], planner: Planner) -> None:
         self._fourier = real_fourier(wedge.shape, dtype, planner)
-        self._spectrum = self._fourier.empty_spectrum()
+        self._spectrum = self._fourier.spectrum
         self._shape = wedge.shape
         self._dtype = dtype
         self._segments = coarse_segments(geometry, wedge, dtype)

@@ -99,7 +99,7 @@ class CurveletTransform:
         self.layout = layout_of(self.geometry)
         with Planner(wisdom) as planner:
             self._image = real_fourier(shape, self.dtype, planner)
-            self._spectrum = self._image.empty_spectrum()
+            self._spectrum = self._image.spectrum
             self._parts = parts_of(self.geometry, self.layout, self.dtype, self._image, planner)
             self.wisdom = None if wisdom is None else planner.wisdom()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from functools import cached_property
 
 import numpy as np
 from mpi4py import MPI
@@ -11,7 +12,7 @@ from imgda_mpi.arrays import FloatArray, IntArray, Values
 from imgda_mpi.curvelet import CurveletTransform, Wedge
 from imgda_mpi.distributed.image_rows import ImageRows
 from imgda_mpi.distributed.rectangle import Rectangle
-from imgda_mpi.fourier import padded_spectrum
+from imgda_mpi.fourier import ComplexValues, padded_spectrum
 
 
 class WedgePowers:
@@ -27,8 +28,6 @@ class WedgePowers:
     Attributes
     ----------
     image_rows : ImageRows
-    norms : (n_wedges,) array
-        Power of white noise of variance 1, for each pixel of the image.
     scale : (n_wedges,) array
         Scale of each wedge.
     """
@@ -39,9 +38,13 @@ class WedgePowers:
         number_of = {wedge.start: number for number, wedge in enumerate(layout.wedges)}
         self._chunks = {number_of[chunk.start]: chunk for chunk in chunks}
         self.scale: IntArray = np.array([wedge.scale for wedge in layout.wedges])
+
+    @cached_property
+    def norms(self) -> FloatArray:
+        """Power of white noise of variance 1 in each wedge, (n_wedges,), for each pixel of the image."""
+        layout = self.transform.layout
         white = np.ones(padded_spectrum(layout.image_shape))
-        every = [transform.inner_products(white, chunk) for chunk in layout.chunks]
-        self.norms: FloatArray = np.concatenate(every)
+        return np.concatenate([self.transform.inner_products(white, chunk) for chunk in layout.chunks])
 
     def of(self, rows: FloatArray, other: FloatArray | None = None) -> FloatArray:
         """Inner products (n_wedges,) of the coefficients of two images, or of one with itself. Collective.
@@ -61,6 +64,9 @@ class WedgePowers:
         """Number, wedge and coefficients (stop - start,) of an image (ny, nx), of the own wedges. Not collective."""
         spectrum = self.transform.empty_spectrum()
         self.transform.to_spectrum(image.astype(self.transform.dtype), spectrum)
+        return self._coefficients(spectrum)
+
+    def _coefficients(self, spectrum: ComplexValues) -> Iterator[tuple[int, Wedge, Values]]:
         for first, chunk in self._chunks.items():
             values = self.transform.to_coefficients(spectrum, chunk)
             for number, wedge in enumerate(chunk.wedges, first):

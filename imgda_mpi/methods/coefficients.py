@@ -88,7 +88,8 @@ def settled_errors(
     The white part is estimated where that is asked for and possible, otherwise the prescribed one as far as the
     innovation lets it be (`possible_white_part`).
     """
-    given, innovation = problem.observations, problem.innovation
+    given = problem.observations
+    innovation = given.minus(problem.background)  # not the problem's own, which would stay with it
     n_observed = np.count_nonzero(innovation.observed)
     prescribed = innovation.noise_power / n_observed
     finest = powers_of_finest_modes(innovation, powers, comm, 3 if given.estimate_sd else 1)

@@ -81,6 +81,7 @@ def conjugate_gradients(
         slope, before = inner(residual, conditioned), slope
         direction *= slope / before
         direction += conditioned
+        del conditioned  # for memory
         applied = apply(direction)
         step = slope / inner(direction, applied)
         applied *= step

@@ -77,8 +77,8 @@ class Observations:
         """Expected sum of the squared observation errors over the observed pixels, (m3 m-3)2."""
         return float(self.variance[self.observed].sum())
 
-    def minus(self, image: FloatArray) -> Observations:
-        """Y - H x for an image x, (ny, nx): the innovation if x is the background."""
+    def minus(self, image: FloatArray | float) -> Observations:
+        """Y - H x for an image x, (ny, nx) or a number: the innovation if x is the background."""
         return replace(self, values=np.where(self.observed, self.values - image, 0.0))
 
     def rows(self, own: slice) -> Observations:

@@ -78,6 +78,15 @@ AT_ONCE = 2**18
 
 def _positions(part: Window, spectrum: npt.NDArray[np.complex128], shape: tuple[int, int]) -> FloatArray:
     """sum_q A(q) V(q) exp(2 pi i q m/n) at the positions m of a wedge of the given shape."""
+    variance: FloatArray = np.fft.ifft2(_half_of_differences(part, spectrum, shape)).real * (2 * math.prod(shape))
+    # A sum of squares: what is below zero, far from any error, is rounding.
+    return np.maximum(variance, 0.0, out=variance)
+
+
+def _half_of_differences(
+    part: Window, spectrum: npt.NDArray[np.complex128], shape: tuple[int, int]
+) -> npt.NDArray[np.complex128]:
+    """A(q) V(q) of half of the q on the n1 x n2 differences that the positions tell apart."""
     reach = [size - 1 for size in part.weight.shape]
     # Zeros up to twice the size keep the two ends of the box from meeting.
     padded = [fast_length(2 * size + 1) for size in reach]
@@ -88,7 +97,7 @@ def _positions(part: Window, spectrum: npt.NDArray[np.complex128], shape: tuple[
     for some in _some(columns.shape[1], padded[0]):
         squared = np.square(np.abs(np.fft.fft(columns[:, some], padded[0], axis=0)))
         correlated[:, some] = np.fft.ifft(squared, axis=0)[q1]
-    # Onto the n1 x n2 differences that the positions tell apart.
+    del columns  # for memory
     wrapped = np.zeros(shape, np.complex128)
     for some in _some(q1.size, padded[1], shape[0]):
         autocorrelation = np.fft.irfft(correlated[some], padded[1])[:, : q2.size]
@@ -97,8 +106,7 @@ def _positions(part: Window, spectrum: npt.NDArray[np.complex128], shape: tuple[
         for start in range(0, q2.size, shape[1]):
             turn = product[:, start : start + shape[1]]
             wrapped[q1[some] % shape[0], : turn.shape[1]] += turn
-    # A sum of squares: what is below zero, far from any error, is rounding.
-    return np.asarray(np.maximum(2 * np.fft.ifft2(wrapped).real * wrapped.size, 0.0))
+    return wrapped
 
 
 def _some(n: int, length: int, most: int | None = None) -> list[slice]:
