@@ -57,10 +57,10 @@ class Job:
     def wait_for_ranks(self) -> list[int]:
         return self.slurm.wait_for_ranks(self.number, RANK)
 
-    def completed(self, restarts: int) -> Path:
+    def completed(self, *restarts: int) -> Path:
         """The result, after so many times back in the queue."""
         job = self.slurm.wait_for_job(self.number)
-        assert (job["JobState"], job["Restarts"]) == ("COMPLETED", str(restarts)), self.output
+        assert job["JobState"] == "COMPLETED" and int(job["Restarts"]) in restarts, self.output
         assert list((self.folder / "scratch").iterdir()) == []
         return self.folder / "analysis"
 
@@ -91,7 +91,7 @@ def held(slurm: Cluster, example_case: Path, tmp_path_factory: pytest.TempPathFa
 def result(slurm: Cluster, example_case: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What an undisturbed job made."""
     job = Job.submit(slurm, example_case, tmp_path_factory.mktemp("undisturbed"))
-    return job.completed(restarts=0)
+    return job.completed(0)
 
 
 def test_a_job_makes_the_result(result: Path) -> None:
@@ -103,12 +103,12 @@ def test_a_lost_rank_sends_the_job_back_and_it_makes_the_result(
 ) -> None:
     job = Job.submit(slurm, example_case, tmp_path)
     os.kill(job.wait_for_ranks()[1], signal.SIGKILL)
-    assert same_restart(result, job.completed(restarts=1))
+    assert same_restart(result, job.completed(1))
     assert "a rank or its node was lost (status 143); back into the queue" in job.output
 
 
 def test_the_signal_before_the_wall_time_sends_the_job_back_and_it_makes_the_result(held: Job, result: Path) -> None:
-    assert same_restart(result, held.completed(restarts=1))
+    assert same_restart(result, held.completed(1, 2))  # of so short a wall time a busy machine may need three
     assert "the wall time has run out; back into the queue" in held.output
 
 

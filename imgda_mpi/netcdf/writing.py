@@ -27,6 +27,7 @@ def write_variable(
     variable = file.createVariable(name, kind, dims, zlib=True, complevel=1, fill_value=fill)
     variable.long_name = meaning
     variable.units = units
+    variable.set_var_chunk_cache(size=2**16)  # it is written at once: what is kept of it until the end is memory alone
     variable[:] = values
 
 

@@ -48,7 +48,7 @@ DENSE_WORK = 19.0  # of an observed cell and feature in an iteration
 # Of memory, as real runs have it.
 VECTORS = 11  # rows that are alive in an iteration, working places in both precisions included
 IMAGES = 6  # whole images: innovation, signs, filters, and the product of two spectra
-FINE = 220  # bytes of a coefficient of the largest fine wedge, while variances of white errors are computed
+FINE = 90  # bytes of a coefficient of the largest fine wedge, while variances of white errors are computed
 ENTRY, PRECONDITIONER = 12, 4  # bytes of an entry of a sparse matrix, and of an observed cell and feature
 SINGLE = 4  # bytes of a number in single precision
 
