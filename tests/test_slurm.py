@@ -60,7 +60,8 @@ class Job:
     def completed(self, *restarts: int) -> Path:
         """The result, after so many times back in the queue."""
         job = self.slurm.wait_for_job(self.number)
-        assert job["JobState"] == "COMPLETED" and int(job["Restarts"]) in restarts, self.output
+        assert job["JobState"] == "COMPLETED", self.output
+        assert int(job["Restarts"]) in restarts, self.output
         assert list((self.folder / "scratch").iterdir()) == []
         return self.folder / "analysis"
 
