@@ -190,7 +190,7 @@ def test_settings_that_are_no_method_are_refused_with_those_to_use(text: str, sa
         (("", f"{PAPER}n_members = 1\n"), r"\[method\] n_members = 1: expected 2 or more"),
         (("", f"{PAPER}n_members = 2.5\n"), r"\[method\] n_members = 2.5: expected a whole number"),
         (("", "[errors]\nobservation = 1e-200\n"), r"\[errors\] observation = 1e-200: expected 1e-06 or more"),
-        (("", "[errors]\nobservation = 15\n"), r"\[errors\] observation = 15: expected 1 or less"),
+        (("", "[errors]\nobservation = 15\n"), r"\[errors\] observation = 15: expected 1 or less \(15 % is 0\.15\) "),
         (("", "[errors]\nobservation = {file = 'a.nc'}\n"), r"\[errors.observation\] key 'variable' is missing"),
         (
             ("", '[curvelet]\nfinest = "wavlets"\n'),

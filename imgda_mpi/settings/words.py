@@ -93,6 +93,8 @@ def in_words(fault: dict[str, Any], table: dict[str, Any], kind: type[Section]) 
     elif what in LIMITS:
         limits = {limit: _plain(number) for limit, number in fault.get("ctx", {}).items()}
         said = f"expected {LIMITS['finite_number' if given != given else what].format(**limits)}"
+        if limits.get("le") == 1 and isinstance(given, int | float) and given <= 100:
+            said += f" ({shown(given)} % is {given / 100:g})"
     else:
         if get_origin(place.section) is dict and any(sections_of(place.annotation)):
             above = where.strip(" []")
