@@ -18,7 +18,7 @@ from imgda_mpi.arguments import parser
 from imgda_mpi.console import configure_logging
 from imgda_mpi.faults import INTERRUPTED, SAID, ImgdaError, OutOfTime, as_permitted
 from imgda_mpi.lazy import load
-from imgda_mpi.parallel.launcher import start_alone
+from imgda_mpi.parallel.launcher import leave_networks
 from imgda_mpi.paths import check_sayable, check_working_folder
 from imgda_mpi.streams import open_streams, tell
 
@@ -46,8 +46,10 @@ def _run(arguments: argparse.Namespace) -> int:
             if isinstance(one, Path):
                 check_working_folder()
                 check_sayable(one)
-    if arguments.verb != "cycle":  # which starts programs that have an MPI of their own
-        start_alone(os.environ)
+    # What verbs load may start MPI. Without a launcher Open MPI would start a daemon, for ranks never asked for.
+    os.environ.setdefault("OMPI_MCA_ess_singleton_isolated", "1")
+    if arguments.verb != "cycle":  # which starts jobs that have ranks
+        leave_networks(os.environ)
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # else all installed packages are asked for one
     left_out = _leave_out_tmpdir(os.environ)
     if left_out is not None:

@@ -11,7 +11,7 @@ import pytest
 from launch import ENVIRONMENT
 
 from imgda_mpi.cli import _leave_out_tmpdir
-from imgda_mpi.parallel.launcher import start_alone, started_among
+from imgda_mpi.parallel.launcher import leave_networks, started_among
 
 HYDRA = {"PMI_SIZE": "2", "PMI_RANK": "1"}
 STEP = {"SLURM_NTASKS": "64", "SLURM_STEP_NUM_TASKS": "8", "SLURM_PROCID": "3"}
@@ -48,11 +48,11 @@ def test_the_launcher_says_how_many_processes_there_should_be(
 def test_one_process_looks_for_no_networks_and_ranks_of_a_launcher_for_what_there_is() -> None:
     for launched in (HYDRA, STEP, {"PMIX_RANK": "0"}, {"OMPI_COMM_WORLD_SIZE": "1"}):
         environment = dict(launched)
-        start_alone(environment)
+        leave_networks(environment)
         assert environment == launched
     environment = {"OMPI_MCA_pml": "ucx"}
-    start_alone(environment)
-    assert environment == {"OMPI_MCA_ess_singleton_isolated": "1", "OMPI_MCA_pml": "ucx", "OMPI_MCA_btl": "self"}
+    leave_networks(environment)
+    assert environment == {"OMPI_MCA_pml": "ucx", "OMPI_MCA_btl": "self"}
 
 
 def test_a_tmpdir_in_which_no_mpi_would_start_is_left_out(tmp_path: Path) -> None:

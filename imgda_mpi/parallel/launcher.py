@@ -19,19 +19,18 @@ OF_MPI = {
 OF_SLURM = {"SLURM_STEP_NUM_TASKS": "SLURM_PROCID"}
 """Of a step, as srun makes it; SLURM_NTASKS is there for the one process of a batch script too."""
 
-ALONE = {"ess_singleton_isolated": "1", "pml": "ob1", "btl": "self"}
-"""How an Open MPI starts that has one process: else it starts a daemon for ranks that nobody asks for, and looks for
-networks, which takes a quarter of a second."""
+OF_ONE_PROCESS = {"OMPI_MCA_pml": "ob1", "OMPI_MCA_btl": "self"}
+"""With which an Open MPI starts that looks for no networks, which takes a quarter of a second."""
 
 
-def start_alone(environment: MutableMapping[str, str]) -> None:
-    """Let an MPI that this process starts, and those of its children, be of one process, unless a launcher is at work.
+def leave_networks(environment: MutableMapping[str, str]) -> None:
+    """Let an MPI that this process starts, and those of its children, look for no networks, unless it has a launcher.
 
     Settings that are there stay.
     """
     if not any(name in environment for name in (*OF_MPI, *OF_SLURM, "PMIX_RANK")):
-        for name, value in ALONE.items():
-            environment.setdefault(f"OMPI_MCA_{name}", value)
+        for name, value in OF_ONE_PROCESS.items():
+            environment.setdefault(name, value)
 
 
 def started_among(environment: Mapping[str, str], stdin: TextIO | None) -> tuple[str, int, int] | None:
