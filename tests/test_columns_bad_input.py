@@ -35,8 +35,6 @@ from imgda_mpi.settings.file import read_settings
 from imgda_mpi.workflow.columns import columns
 from imgda_mpi.workflow.output import into_new
 
-pytestmark = pytest.mark.restart_io
-
 HOURS = 5
 
 
@@ -281,6 +279,7 @@ def test_a_case_that_cannot_be_run(example_case: Path, tmp_path: Path, what: str
     assert_stops(example_case, tmp_path, damage, expected, comm)
 
 
+@pytest.mark.restart_io  # some of it is found when files are open
 @pytest.mark.parametrize(
     ("what", "comm"),
     [*((what, MPI.COMM_SELF) for what in IN_WEATHER), *shared("a gap", "mm an hour, late", "no file")],
