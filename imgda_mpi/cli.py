@@ -135,7 +135,7 @@ def together(work: Callable[[MPI.Intracomm], object]) -> int:
         message, status, level = str(err), err.status, _level(err)
         if comm.size > 1 and not err.everywhere:
             if comm.rank == 0 or not isinstance(err, OutOfTime):  # all have the signal
-                log.error("%s", message)
+                log.log(level, "%s", message)
             return _abort(status, comm)
     except KeyboardInterrupt:
         message, status, level = BY_THE_USER, INTERRUPTED, logging.INFO
