@@ -77,7 +77,7 @@ class FeaturedCovariance(Covariance):
 
         def signal(rows: FloatArray) -> FloatArray:
             result = of_wedges(rows)
-            result += seen.spread(self._variances * seen.of(rows))
+            seen.add(result, self._variances * seen.of(rows))
             return result
 
         return signal
@@ -168,16 +168,17 @@ class Woodbury:
         observed: BoolArray,
     ) -> None:
         self._invert, self.features, self._rows = invert, features, features.image_rows
-        n_features = variances.size
         # G Z on the observed pixels, block by block: single precision is enough to precondition with.
         self._observed = {n: np.flatnonzero(observed[block]) for n, block in self._rows.own_blocks.items()}
-        self._inverted = {n: np.empty((n_features, seen.size), np.float32) for n, seen in self._observed.items()}
-        products = np.empty((n_features, n_features))
-        for number in range(n_features):
-            inverted = invert(features.spread(np.eye(1, n_features, number)[0]))
-            products[number] = features.of(inverted)
+        self._inverted = features.columns(self._observed)
+        for number in range(variances.size):
+            column = np.zeros(observed.shape, np.float32)
             for n, seen in self._observed.items():
-                self._inverted[n][number] = inverted[self._rows.own_blocks[n]].ravel()[seen]
+                column[self._rows.own_blocks[n]].reshape(-1)[seen] = self._inverted[n][number]
+            inverted = invert(column)
+            for n, seen in self._observed.items():
+                self._inverted[n][number] = inverted[self._rows.own_blocks[n]].reshape(-1)[seen]
+        products = features.of_columns(self._inverted, self._observed)
         self._products = (products + products.T) / 2
         self._set_variances(variances)
 

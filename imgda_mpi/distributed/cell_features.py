@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from copy import copy
 
 import numpy as np
@@ -11,6 +11,7 @@ from imgda_mpi.arrays import BoolArray, FloatArray, IntArray
 from imgda_mpi.distributed.image_rows import ImageRows
 from imgda_mpi.fourier import length_of
 from imgda_mpi.numerics.features import Groups
+from imgda_mpi.numerics.pyramid import Image
 from imgda_mpi.sparse import csc_array, csr_array, hstack
 
 
@@ -72,23 +73,49 @@ class CellFeatures:
         """Of the features of two images' own rows (n_own, nx): sums of (Z^T a)(Z^T b) by group. Collective."""
         return np.asarray(np.bincount(self.group, self.of(a) * self.of(b), len(self.names)), np.float64)
 
+    def columns(self, cells: Mapping[int, IntArray]) -> dict[int, Image]:
+        """Z^T of some cells of each own block of rows, (n_features, n) by the number of the block. Not collective.
+
+        ``cells`` are their numbers in the block, sorted, with all that have features among them.
+        """
+        found = {}
+        for number, matrix in self._of_land.items():
+            found[number] = np.zeros((self.group.size, cells[number].size), np.float32)
+            found[number][:, np.searchsorted(cells[number], self._land[number])] = (matrix.toarray() - self._means).T
+        return found
+
+    def of_columns(self, columns: Mapping[int, Image], cells: Mapping[int, IntArray]) -> FloatArray:
+        """Z^T X, (n_features, n_features), of images X as `columns` gives them. Collective; the same on every rank."""
+        parts = {}
+        for number, transposed in self._transposed.items():
+            values = columns[number][:, np.searchsorted(cells[number], self._land[number])].T.astype(np.float64)
+            parts[number] = transposed @ values - np.outer(self._means, values.sum(axis=0))
+        return self.image_rows.total(parts, (self.group.size, self.group.size))
+
     def spread(self, weights: FloatArray) -> FloatArray:
         """Z v, own rows (n_own, nx), of weights v (n_features,). Not collective."""
-        return self._to_rows(lambda matrix: matrix @ weights - self._means @ weights)
+        rows = np.zeros((length_of(self.image_rows.own), self.image_rows.shape[1]))
+        self.add(rows, weights)
+        return rows
+
+    def add(self, rows: FloatArray, weights: FloatArray) -> None:
+        """Add Z v of weights v (n_features,) to own rows (n_own, nx). Not collective."""
+        mean = self._means @ weights
+        for number, block in self.image_rows.own_blocks.items():
+            rows[block].reshape(-1)[self._land[number]] += self._of_land[number] @ weights - mean
 
     def squares(self, weights: FloatArray) -> FloatArray:
         """Diagonal of Z diag(v) Z^T, own rows (n_own, nx), of weights v (n_features,). Not collective."""
         means, of_means = weights * self._means, self._means @ (weights * self._means)
-        return self._to_rows(lambda matrix: matrix.power(2) @ weights - 2 * (matrix @ means) + of_means)
+        rows = np.zeros((length_of(self.image_rows.own), self.image_rows.shape[1]))
+        for number, block in self.image_rows.own_blocks.items():
+            matrix = self._of_land[number]
+            of_block = matrix.power(2) @ weights - 2 * (matrix @ means) + of_means
+            rows[block].reshape(-1)[self._land[number]] = of_block
+        return rows
 
     def _in_block(self, rows: FloatArray, number: int) -> FloatArray:
         return np.asarray(rows[self.image_rows.own_blocks[number]].ravel()[self._land[number]])
-
-    def _to_rows(self, of_block: Callable[[csr_array], FloatArray]) -> FloatArray:
-        rows = np.zeros((length_of(self.image_rows.own), self.image_rows.shape[1]))
-        for number, block in self.image_rows.own_blocks.items():
-            rows[block].reshape(-1)[self._land[number]] = of_block(self._of_land[number])
-        return rows
 
 
 def _views(matrices: Mapping[int, csr_array]) -> dict[int, csc_array]:

@@ -17,7 +17,7 @@ from imgda_mpi.numerics.pyramid import (
     pooled,
     relax,
     relax_back,
-    smoothed,
+    smoothed_ends,
     spread,
     variances_of_levels,
 )
@@ -45,7 +45,7 @@ class Level:
     steps : lengths of the steps of its relaxation: the longer the smoother what they are for, those last
     neighbours : ranks with the rows above and below, of those that have some; the first row follows the last
     gain, rest : c / w and 1 - c, (n_own, n)
-    image, told, smooth, weighted : what calls write to, (n_own, n)
+    image, told : what calls write to, (n_own, n)
     """
 
     def __init__(self, number: int, offsets: IntArray, counts: Image, confidence: Image, rank: int) -> None:
@@ -56,7 +56,7 @@ class Level:
         self.neighbours = holders[place - 1], holders[(place + 1) % len(holders)]
         self.gain = np.divide(confidence, counts, out=np.zeros_like(counts), where=counts > 0)
         self.rest = 1 - confidence
-        self.image, self.told, self.smooth, self.weighted = (np.zeros_like(counts) for _ in range(4))
+        self.image, self.told = np.zeros_like(counts), np.zeros_like(counts)
 
 
 class Continuation:
@@ -92,8 +92,10 @@ class Continuation:
 
     def __init__(self, image_rows: ImageRows, observed: BoolArray, spectrum: FloatArray, noise: float) -> None:
         self._comm, self._sent, self._levels = image_rows.comm, image_rows.sent, list[Level]()
+        self._blocks = list(image_rows.own_blocks.values())  # which stay in the cache
         self._observed = observed.astype(np.float32)
         self._unseen = 1 - self._observed
+        self._long, self._remaining = np.empty_like(self._observed), np.empty_like(self._observed)
         white = float(spectrum.min())
         spectrum, noise = spectrum - white, noise + white
         along, across, beyond = limits_of(spectrum, image_rows.shape)
@@ -124,11 +126,14 @@ class Continuation:
 
     def __call__(self, rows: FloatArray) -> Image:
         """E r, (n_own, nx), of values r (n_own, nx) that are 0 where nothing is observed. Collective."""
-        known, first = rows.astype(np.float32), self._levels[0]
-        long = self._long_waves(known, first.weighted)
-        values = np.multiply(long, self._observed, out=first.smooth)
-        np.subtract(known, values, out=values)
-        for number, level in enumerate(self._levels):
+        known, first, long, values = rows.astype(np.float32), self._levels[0], self._long, self._remaining
+        self._long_waves(known)
+        for block in self._blocks:
+            np.multiply(long[block], self._observed[block], out=values[block])
+            np.subtract(known[block], values[block], out=values[block])
+            np.multiply(first.gain[block], values[block], out=first.told[block])
+        values = self._pooled(values, 0)
+        for number, level in enumerate(self._levels[1:], start=1):
             np.multiply(level.gain, values, out=level.told)
             values = self._pooled(values, number)
         image = np.zeros_like(values)
@@ -136,48 +141,50 @@ class Continuation:
             coarse = self._from_root(image, number)
             interpolated(coarse, *self._beside(coarse, level), level.told, level.rest, level.image)
             for step in level.steps:
-                smoothed(level.image, *self._beside(level.image, level), level.smooth)
-                relax(level.image, level.smooth, *self._beside(level.smooth, level), level.told, level.rest, step)
+                beside, beyond = self._around(level.image[:2], level.image[-2:], level)
+                relax(level.image, *beside, beyond, level.told, level.rest, step)
             image = level.image
-        image += long
-        image *= self._unseen
-        known += image
+        for block in self._blocks:
+            image[block] += long[block]
+            image[block] *= self._unseen[block]
+            known[block] += image[block]
         return known
 
     def adjoint(self, rows: Image) -> Image:
         """E^T x, (n_own, nx), of an image x (n_own, nx). Collective."""
-        first = self._levels[0]
-        image = np.multiply(rows, self._unseen, out=first.smooth)
+        image = np.multiply(rows, self._unseen, out=self._remaining)
         for number, level in enumerate(self._levels):
             level.image[...] = image
             level.told[...] = 0
             for left, step in reversed(list(enumerate(level.steps))):
-                np.multiply(level.rest, level.image, out=level.weighted)
-                smoothed(level.weighted, *self._beside(level.weighted, level), level.smooth)
-                beside = self._beside(level.smooth, level)
-                relax_back(level.image, level.told, level.smooth, *beside, level.rest, step, left == 0)
+                first, last = (level.rest[ends] * level.image[ends] for ends in (slice(2), slice(-2, None)))
+                beside, beyond = self._around(first, last, level)
+                relax_back(level.image, level.told, *beside, beyond, level.rest, step, left == 0)
             image = self._gathered(level.image, number)
         values = np.zeros_like(image)
         for number, level in reversed(list(enumerate(self._levels))):
             level.told *= level.gain
             spread(self._from_root(values, number), level.told)
             values = level.told
-        values *= self._observed
-        result = rows + values
-        remaining = np.multiply(rows, self._unseen, out=first.smooth)
-        remaining -= values
-        result += self._long_waves(remaining, first.weighted)
-        result *= self._observed
+        result, remaining = np.empty_like(rows), self._remaining
+        for block in self._blocks:
+            values[block] *= self._observed[block]
+            np.add(rows[block], values[block], out=result[block])
+            np.multiply(rows[block], self._unseen[block], out=remaining[block])
+            remaining[block] -= values[block]
+        self._long_waves(remaining)
+        for block in self._blocks:
+            result[block] += self._long[block]
+            result[block] *= self._observed[block]
         return result
 
-    def _long_waves(self, rows: Image, out: Image) -> Image:
+    def _long_waves(self, rows: Image) -> None:
         """The most likely ones of values (n_own, nx) that are 0 where nothing is observed; its own adjoint."""
         amplitudes = self._waves.of(rows)
         if self._kriging is not None:
             amplitudes = self._kriging(amplitudes)
         self._comm.Bcast(amplitudes)
-        self._waves.spread(amplitudes, out)
-        return out
+        self._waves.spread(amplitudes, self._long)
 
     def _pooled(self, fine: Image, number: int) -> Image:
         """Sums over the pixels of the level below a number."""
@@ -192,6 +199,15 @@ class Continuation:
         coarse = half_of(fine)
         gathered(fine, *self._beside(fine, self._levels[number]), coarse)
         return self._to_root(coarse, number)
+
+    def _around(self, first: Image, last: Image, level: Level) -> tuple[tuple[Image, Image], Image]:
+        """Of an image of which the first and the last two own rows are given, or the only one, on a level.
+
+        The rows above and below the own ones, and the same of the image smoothed, (2, n).
+        """
+        beside = self._beside(np.concatenate([first, last]), level)
+        smooth = smoothed_ends(first, last, *beside) if first.size > 0 else first
+        return beside, np.stack(self._beside(smooth, level))
 
     def _beside(self, rows: Image, level: Level) -> tuple[Image, Image]:
         """The rows above and below the own ones, of a level or of half its resolution."""

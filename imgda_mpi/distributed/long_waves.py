@@ -27,17 +27,16 @@ class LongWaves:
         self._image_rows, self.limits = image_rows, limits
         own = np.arange(image_rows.own.start, image_rows.own.stop)
         self._along = _waves(np.arange(-m, m + 1), own, ny).astype(np.complex64)
-        across = _waves(np.arange(n + 1), np.arange(nx), nx)
-        self._across = np.concatenate([across.real, across.imag]).astype(np.float32)
+        across = _waves(np.arange(n + 1), np.arange(nx), nx).astype(np.complex64)
+        # Real and imaginary parts by turns, as numbers of the amplitudes have them: (nx, 2 n + 2).
+        self._across = np.ascontiguousarray(across.T).view(np.float32)
 
     def of(self, rows: Image) -> Amplitudes:
         """Sums over an image of its values times the conjugate waves, (2 m + 1, n + 1), on every rank. Collective."""
         parts = {}
         for number, block in self._image_rows.own_blocks.items():
-            products = rows[block] @ self._across.T
-            real, imaginary = np.split(products, 2, axis=1)
-            part = self._along[:, block] @ (real + np.complex64(1j) * imaginary)
-            parts[number] = part.astype(np.complex128).view(np.float64)
+            part = self._along[:, block] @ (rows[block] @ self._across).view(np.complex64)
+            parts[number] = part.view(np.float32)
         m, n = self.limits
         return self._image_rows.total(parts, (2 * m + 1, 2 * (n + 1))).view(np.complex128)
 
@@ -46,8 +45,7 @@ class LongWaves:
         given = amplitudes.astype(np.complex64)
         for block in self._image_rows.own_blocks.values():
             of_columns = self._along[:, block].conj().T @ given
-            parts = np.concatenate([of_columns.real, of_columns.imag], axis=1)
-            np.matmul(parts, self._across, out=out[block])
+            np.matmul(of_columns.view(np.float32), self._across.T, out=out[block])
 
 
 def _waves(numbers: npt.NDArray[np.int_], places: npt.NDArray[np.int_], length: int) -> npt.NDArray[np.complex128]:

@@ -83,11 +83,9 @@ def gathered(fine: Image, above: Image, below: Image, out: Image) -> None:
 
 
 @compiled
-def _smooth_row(image: Image, above: Image, below: Image, i: int, line: Image, out: Image) -> None:
-    """Row i, (n,), of an image (m, n) that is smoothed; ``line`` (n + 2,) is overwritten."""
-    m, n = image.shape
-    before, middle = above if i == 0 else image[i - 1], image[i]
-    after = below if i + 1 == m else image[i + 1]
+def _smooth(before: Image, middle: Image, after: Image, line: Image, out: Image) -> None:
+    """A row (n,) of a smoothed image, from the rows around it; ``line`` (n + 2,) is overwritten."""
+    n = middle.size
     for j in range(n):
         line[j + 1] = MIDDLE * middle[j] + SIDE * (before[j] + after[j])
     line[0], line[n + 1] = line[n], line[1]
@@ -96,37 +94,62 @@ def _smooth_row(image: Image, above: Image, below: Image, i: int, line: Image, o
 
 
 @compiled
-def smoothed(image: Image, above: Image, below: Image, out: Image) -> None:
-    """K of an image (m, n): smoothed in both directions. Its own adjoint on a closed image."""
-    m, n = image.shape
-    line = np.empty(n + 2, np.float32)
-    for i in range(m):
-        _smooth_row(image, above, below, i, line, out[i])
+def smoothed_ends(first: Image, last: Image, above: Image, below: Image) -> Image:
+    """The first and the last row of K u, (2, n), of an image u smoothed in both directions.
+
+    ``first`` and ``last`` are the first and the last two rows of u (m, n), or the only one. K is its own adjoint on a
+    closed image.
+    """
+    n, m = first.shape[1], last.shape[0]
+    line, ends = np.empty(n + 2, np.float32), np.empty((2, n), np.float32)
+    _smooth(above, first[0], below if m == 1 else first[1], line, ends[0])
+    _smooth(above if m == 1 else last[0], last[m - 1], below, line, ends[1])
+    return ends
 
 
 @compiled
-def relax(image: Image, smooth: Image, above: Image, below: Image, given: Image, rest: Image, step: float) -> None:
+def relax(image: Image, above: Image, below: Image, beyond: Image, given: Image, rest: Image, step: float) -> None:
     """A step of an image u towards g + (1 - c) (2 K - K^2) u, in place: u + step (g + (1 - c) (2 K - K^2) u - u).
 
     Parameters
     ----------
     image : u, (m, n)
-    smooth, above, below : K u, and its rows above and below
+    beyond : K u in the rows above and below, (2, n)
     given, rest : g and 1 - c, (m, n)
     step : of which 1 goes all the way
     """
     m, n = image.shape
     line, again, whole = np.empty(n + 2, np.float32), np.empty(n, np.float32), np.float32(step)
+    # K u in a row and in those next to it, row i at i modulo 3: what is written no other row needs any more.
+    around = np.empty((3, n), np.float32)
+    around[2] = beyond[0]
+    _smooth(above, image[0], image[1] if m > 1 else below, line, around[0])
     for i in range(m):
-        _smooth_row(smooth, above, below, i, line, again)
+        after = around[(i + 1) % 3]
+        if i + 1 < m:
+            _smooth(image[i], image[i + 1], image[i + 2] if i + 2 < m else below, line, after)
+        else:
+            after[:] = beyond[1]
+        smooth = around[i % 3]
+        _smooth(around[(i + 2) % 3], smooth, after, line, again)
         for j in range(n):
-            flat = smooth[i, j] + (smooth[i, j] - again[j])
+            flat = smooth[j] + (smooth[j] - again[j])
             image[i, j] += whole * (given[i, j] + rest[i, j] * flat - image[i, j])
 
 
 @compiled
+def _weigh(rest: Image, image: Image, i: int, below: Image, out: Image) -> None:
+    """Row i of (1 - c) image, (n,), or the row below the last one."""
+    if i == image.shape[0]:
+        out[:] = below
+    else:
+        for j in range(out.size):
+            out[j] = rest[i, j] * image[i, j]
+
+
+@compiled
 def relax_back(
-    image: Image, told: Image, smooth: Image, above: Image, below: Image, rest: Image, step: float, is_last: bool
+    image: Image, told: Image, above: Image, below: Image, beyond: Image, rest: Image, step: float, is_last: bool
 ) -> None:
     """The adjoint of `relax`, in place.
 
@@ -134,22 +157,37 @@ def relax_back(
     ----------
     image : (m, n)
     told : what of it comes from g, to which this step's is added, (m, n)
-    smooth, above, below : K (1 - c) image, and its rows above and below
+    above, below : of (1 - c) image
+    beyond : K (1 - c) image in the rows above and below, (2, n)
     rest, step : of `relax`
     is_last : whether no other step comes: the image is then of what the steps start from, g + (1 - c) P u
     """
     m, n = image.shape
     line, again = np.empty(n + 2, np.float32), np.empty(n, np.float32)
     whole, kept = np.float32(step), np.float32(1 - step)
+    # As in `relax`, and (1 - c) image in such rows.
+    around, weighted = np.empty((3, n), np.float32), np.empty((3, n), np.float32)
+    around[2], weighted[2] = beyond[0], above
+    for i in range(2):
+        _weigh(rest, image, i, below, weighted[i])
+    _smooth(weighted[2], weighted[0], weighted[1], line, around[0])
     for i in range(m):
-        _smooth_row(smooth, above, below, i, line, again)
+        after = around[(i + 1) % 3]
+        if i + 1 < m:
+            _weigh(rest, image, i + 2, below, weighted[(i + 2) % 3])
+            _smooth(weighted[i % 3], weighted[(i + 1) % 3], weighted[(i + 2) % 3], line, after)
+        else:
+            after[:] = beyond[1]
+        smooth = around[i % 3]
+        _smooth(around[(i + 2) % 3], smooth, after, line, again)
         for j in range(n):
-            earlier = kept * image[i, j] + whole * (smooth[i, j] + (smooth[i, j] - again[j]))
+            again[j] = kept * image[i, j] + whole * (smooth[j] + (smooth[j] - again[j]))
             told[i, j] += whole * image[i, j]
-            if is_last:
-                told[i, j] += earlier
-                earlier *= rest[i, j]
-            image[i, j] = earlier
+            image[i, j] = again[j]
+        if is_last:
+            for j in range(n):
+                told[i, j] += again[j]
+                image[i, j] = rest[i, j] * again[j]
 
 
 def variances_of_levels(spectrum: FloatArray, shape: tuple[int, int], n_levels: int) -> tuple[list[float], list[float]]:
