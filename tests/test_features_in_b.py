@@ -133,7 +133,7 @@ def test_a_step_counts_what_the_dense_matrices_say(powers: WedgePowers) -> None:
     innovation, rows = problem().innovation, ImageRows(SELF, SHAPE)
     start = Signal(rows, powers, features(problem()), 0.1 ** powers.scale.astype(float), np.array([1e-3, 2e-3]))
     probes = [Probe.of(innovation, rows, Sample(1, TIME, number, of_signs=True)) for number in range(40)]
-    found = start.likelier(innovation, probes, 1e-3, is_near=False).groups / start.groups
+    found = start.likelier(innovation, probes, 1e-3).groups / start.groups
     h, z = innovation.observed.ravel(), dense_features(problem())
     inverse = np.linalg.inv(dense_signal(start.covariance())[np.ix_(h, h)] + np.diag(innovation.noise.ravel()[h]))
     weighted = (z[h].T @ inverse @ innovation.values.ravel()[h]) ** 2
@@ -154,7 +154,7 @@ def test_expected_powers_of_wedges_are_near_in_those_of_few_modes_too(
     stepped, said = likelihood.likelier_variances, []
     monkeypatch.setattr(likelihood, "likelier_variances", lambda *of: said.append(of) or stepped(*of))
     probes = [Probe.of(innovation, rows, Sample(2, TIME, number, of_signs=True)) for number in range(2)]
-    start.likelier(innovation, probes, 1e-3, is_near=False)
+    start.likelier(innovation, probes, 1e-3)
     ((_, _, expected, observed, _, _),) = said
     h = innovation.observed.ravel()
     inverse = np.linalg.inv(dense_signal(start.covariance())[np.ix_(h, h)] + np.diag(innovation.noise.ravel()[h]))
@@ -170,10 +170,10 @@ def test_images_that_say_less_than_nothing_do_not_end_a_group(
 ) -> None:
     innovation, rows = problem().innovation, ImageRows(SELF, SHAPE)
     start = Signal(rows, powers, features(problem()), 0.1 ** powers.scale.astype(float), np.array([1e-3, 2e-3]))
-    products, said = CellFeatures.products, [np.full(2, -1e9)] * 2
-    monkeypatch.setattr(CellFeatures, "products", lambda *of: said.pop() if said else products(*of))
+    products, said = CellFeatures.group_products, [np.full(2, -1e9)] * 2
+    monkeypatch.setattr(CellFeatures, "group_products", lambda *of: said.pop() if said else products(*of))
     probes = [Probe.of(innovation, rows, Sample(1, TIME, number, of_signs=True)) for number in range(2)]
-    assert (start.likelier(innovation, probes, 1e-3, is_near=False).groups > 0).all()
+    assert (start.likelier(innovation, probes, 1e-3).groups > 0).all()
     assert not said
 
 

@@ -8,11 +8,12 @@ from datetime import datetime
 
 import numpy as np
 
-from imgda_mpi.arrays import BoolArray, FloatArray
+from imgda_mpi.arrays import FloatArray
 from imgda_mpi.covariances.covariance import Covariance
 from imgda_mpi.covariances.wedge import WedgeCovariance
 from imgda_mpi.distributed.cell_features import CellFeatures
 from imgda_mpi.distributed.wedge_powers import WedgePowers
+from imgda_mpi.fourier import length_of
 from imgda_mpi.numerics.perturbations import Sample, random_signs
 from imgda_mpi.numerics.problem import Fact, Observations
 
@@ -118,7 +119,7 @@ class FeaturedCovariance(Covariance):
         if self._near is not None and weight == 1.0:
             return self._near.with_variances(self._variances)
         invert = self._wedges.preconditioner(innovation, weight)
-        return Woodbury(invert, self._features_of(innovation), weight * self._variances, innovation.observed)
+        return Woodbury(invert, self._features_of(innovation), weight * self._variances)
 
     def _features_of(self, observations: Observations) -> CellFeatures:
         """Those of what is observed."""
@@ -152,7 +153,6 @@ class Woodbury:
     invert : G, which is symmetric and positive definite on the observed pixels
     features : Z of what is observed
     variances : v, (n_features,) (m3 m-3)2
-    observed : (n_own, nx)
 
     Attributes
     ----------
@@ -161,24 +161,19 @@ class Woodbury:
     """
 
     def __init__(
-        self,
-        invert: Callable[[FloatArray], FloatArray],
-        features: CellFeatures,
-        variances: FloatArray,
-        observed: BoolArray,
+        self, invert: Callable[[FloatArray], FloatArray], features: CellFeatures, variances: FloatArray
     ) -> None:
         self._invert, self.features, self._rows = invert, features, features.image_rows
         # G Z on the observed pixels, block by block: single precision is enough to precondition with.
-        self._observed = {n: np.flatnonzero(observed[block]) for n, block in self._rows.own_blocks.items()}
-        self._inverted = features.columns(self._observed)
+        self._inverted, shape = features.columns(), (length_of(self._rows.own), self._rows.shape[1])
         for number in range(variances.size):
-            column = np.zeros(observed.shape, np.float32)
-            for n, seen in self._observed.items():
-                column[self._rows.own_blocks[n]].reshape(-1)[seen] = self._inverted[n][number]
+            column = np.zeros(shape)
+            for n, block in self._rows.own_blocks.items():
+                column[block].reshape(-1)[features.cells[n]] = self._inverted[n][number]
             inverted = invert(column)
-            for n, seen in self._observed.items():
-                self._inverted[n][number] = inverted[self._rows.own_blocks[n]].reshape(-1)[seen]
-        products = features.of_columns(self._inverted, self._observed)
+            for n, block in self._rows.own_blocks.items():
+                self._inverted[n][number] = inverted[block].reshape(-1)[features.cells[n]]
+        products = features.products_with(self._inverted)
         self._products = (products + products.T) / 2
         self._set_variances(variances)
 
@@ -197,12 +192,12 @@ class Woodbury:
 
     def __call__(self, rows: FloatArray) -> FloatArray:
         """P times an image, (n_own, nx)."""
-        result, blocks = self._invert(rows), self._rows.own_blocks
+        result, blocks, cells = self._invert(rows), self._rows.own_blocks, self.features.cells
         parts = {
-            n: inverted @ rows[blocks[n]].ravel()[self._observed[n]].astype(np.float32)
+            n: inverted @ rows[blocks[n]].reshape(-1)[cells[n]].astype(np.float32)
             for n, inverted in self._inverted.items()
         }
         weights = (self._inner @ self._rows.total(parts, self._inner.shape[:1])).astype(np.float32)
         for n, inverted in self._inverted.items():
-            result[blocks[n]].reshape(-1)[self._observed[n]] -= weights @ inverted
+            result[blocks[n]].reshape(-1)[cells[n]] -= weights @ inverted
         return result

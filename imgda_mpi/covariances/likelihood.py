@@ -24,7 +24,8 @@ from imgda_mpi.numerics.wedge_variances import innovation_variances, likelier_va
 
 STEP_TOLERANCES = (0.1, 0.01)
 """Of the systems solved in each step towards the most likely variances: more steps fit the noise in wedges of few
-modes, and less exact solutions, of the last one above all, are mistaken in the coarsest of many scales."""
+modes, and less exact solutions, of the last one above all, are mistaken in the coarsest of many scales. The first step
+is one of wedges alone."""
 N_PROBES = 2  # drawn innovations that expected powers are estimated with
 LEAST_TRACE = 0.1  # of what the preconditioner has
 NOISE_IMAGE = 2  # of a sample: those before make the draw of a signal
@@ -72,11 +73,10 @@ class Signal:
             return of_wedges
         return FeaturedCovariance(of_wedges, self.features, self.groups, share, self.near)
 
-    def likelier(self, innovation: Observations, probes: list[Probe], tolerance: float, *, is_near: bool) -> Signal:
+    def likelier(self, innovation: Observations, probes: list[Probe], tolerance: float) -> Signal:
         """One step towards the most likely variances, given an innovation. Collective.
 
-        Its systems are solved to a ``tolerance``. ``is_near`` says that the step will be a small one: what they are
-        preconditioned with is used again.
+        Its systems are solved to a ``tolerance``. What they are preconditioned with is used again.
 
         The ``probes`` make innovations u of this signal, E[u u^T] = M: what is expected are the powers of M^-1 u, which
         vary in a wedge of n modes by the square root of 2 / n. The traces of features, of which there are few, are
@@ -93,18 +93,17 @@ class Signal:
             solved.append(system.solve(drawn, tolerance, start).values)
             if features is not None and woodbury is not None:
                 left = solved[-1] - system.apply(woodbury(drawn))
-                corrections.append(features.products(solved[-1], left))
+                corrections.append(features.group_products(solved[-1], left))
         observed, noise = powers.norms * np.count_nonzero(innovation.observed), powers.norms * innovation.noise_power
         expected = np.mean([powers.of(image) for image in solved[1:]], axis=0)
         wedges = likelier_variances(self.wedges, powers.of(weighted), expected, observed, noise, powers.scale)
-        groups, near = self.groups, None
+        groups = self.groups
         if features is not None and woodbury is not None:
             # Two draws may say that a trace is below 0: that is not to end a group of features.
             expected = np.maximum(woodbury.traces + np.mean(corrections, axis=0), LEAST_TRACE * woodbury.traces)
-            of_innovation = features.products(weighted, weighted)
+            of_innovation = features.group_products(weighted, weighted)
             groups = likelier_group_variances(groups, of_innovation, expected, np.bincount(features.group))
-            near = woodbury if is_near else None
-        return Signal(self.image_rows, powers, features, wedges, groups, near, tuple(solved))
+        return Signal(self.image_rows, powers, features, wedges, groups, woodbury, tuple(solved))
 
 
 def likely_signal(
@@ -120,22 +119,41 @@ def likely_signal(
 ) -> Signal:
     """The signal of an innovation, a few steps towards the most likely one. Collective.
 
-    The variances of wedges start from those of `first_variances`, those of features from all of the signal's. Each step
-    has its ``tolerance``; from a signal that is ``near`` it takes the last one alone.
+    The variances of wedges start from those of `first_variances`, and take a first step, for what features leave of the
+    innovation; then those of features start from all of the signal. Each step has its ``tolerance``; from a signal that
+    is ``near`` it takes the last one alone.
     """
-    if near is not None:
-        signal = replace(near, near=None, solved=())
-    else:
-        groups = np.full(0 if features is None else len(features.names), signal_variance(innovation))
-        signal = Signal(image_rows, powers, features, first_variances(powers, innovation), groups)
     own = innovation.rows(image_rows.own)
     probes = [
         Probe.of(own, image_rows, Sample(seed, time, number, of_signs=True))
         for number in range(1, 1 + N_PROBES)  # number 0 shares signs with others
     ]
-    for step, tolerance in list(enumerate(tolerances))[0 if near is None else -1 :]:
-        signal = signal.likelier(innovation, probes, tolerance, is_near=step > 0)
+    first, *steps = tolerances
+    if near is not None:
+        signal, steps = replace(near, near=None, solved=()), steps[-1:]
+    else:
+        left = innovation if features is None else left_by_features(features, innovation)
+        signal = Signal(image_rows, powers, None, first_variances(powers, left), np.empty(0))
+        signal = signal.likelier(left, probes, first)
+    if near is None and features is not None:
+        groups = np.full(len(features.names), signal_variance(innovation))
+        signal = replace(signal, features=features, groups=groups, solved=())
+    for tolerance in steps:
+        signal = signal.likelier(innovation, probes, tolerance)
     return signal
+
+
+def left_by_features(features: CellFeatures, innovation: Observations) -> Observations:
+    """An innovation less what follows the features of its cells, as if the rest was white noise. Collective.
+
+    That is Z w with the weights w = (b Z^T Z + s^2)^-1 b Z^T d, b the variance of the signal and s^2 of the noise.
+    """
+    image_rows, variance = features.image_rows, signal_variance(innovation)
+    seen, n_observed = features.within(innovation.observed[image_rows.own]), np.count_nonzero(innovation.observed)
+    noise = innovation.noise_power / max(int(n_observed), 1)
+    products = variance * seen.products() + noise * np.eye(features.group.size)
+    weights = np.linalg.solve(products, variance * seen.of(innovation.values[image_rows.own]))
+    return innovation.minus(image_rows.whole(seen.spread(np.asarray(weights, np.float64))))
 
 
 def signal_variance(innovation: Observations) -> float:

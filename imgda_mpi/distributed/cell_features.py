@@ -31,6 +31,7 @@ class CellFeatures:
     ----------
     names : of the groups
     group : (n_features,) number of the group of each feature
+    cells : of the land, by their numbers in each own block of rows
     n_land : cells that are land, 1 at least
     mean_squares : mean over the land of the diagonal of Z_g Z_g^T, (n_groups,)
     """
@@ -38,25 +39,25 @@ class CellFeatures:
     def __init__(self, image_rows: ImageRows, groups: Groups, land: BoolArray) -> None:
         self.names, every = list(groups), list(groups.values())
         self.group: IntArray = np.repeat(np.arange(len(every)), [one.shape[1] for one in every])
-        self.image_rows, cells = image_rows, land.ravel()
-        self.n_land, on_land = max(int(np.count_nonzero(cells)), 1), cells.astype(np.float64)
-        self._means = np.concatenate([one.T @ on_land for one in every]) / self.n_land
-        squares = np.concatenate([one.power(2).T @ on_land for one in every]) / self.n_land - self._means**2
+        self.image_rows, on_land = image_rows, land.ravel()
+        self.n_land, ones = max(int(np.count_nonzero(on_land)), 1), on_land.astype(np.float64)
+        self._means = np.concatenate([one.T @ ones for one in every]) / self.n_land
+        squares = np.concatenate([one.power(2).T @ ones for one in every]) / self.n_land - self._means**2
         self.mean_squares = np.bincount(self.group, np.maximum(squares, 0.0), len(self.names))
         first, nx = image_rows.own.start, land.shape[1]
-        self._land: dict[int, IntArray] = {}
+        self.cells: dict[int, IntArray] = {}
         self._of_land: dict[int, csr_array] = {}
         for number, block in image_rows.own_blocks.items():
             inside = slice((first + block.start) * nx, (first + block.stop) * nx)
-            self._land[number] = np.flatnonzero(cells[inside])
-            self._of_land[number] = csr_array(hstack([one[inside][self._land[number]] for one in every]))
+            self.cells[number] = np.flatnonzero(on_land[inside])
+            self._of_land[number] = csr_array(hstack([one[inside][self.cells[number]] for one in every]))
         self._transposed = _views(self._of_land)
 
     def within(self, observed: BoolArray) -> CellFeatures:
         """H Z: the same on observed cells (n_own, nx), 0 on all others. Not collective."""
         other, blocks = copy(self), self.image_rows.own_blocks
-        seen = {number: observed[blocks[number]].ravel()[land] for number, land in self._land.items()}
-        other._land = {number: land[seen[number]] for number, land in self._land.items()}
+        seen = {number: observed[blocks[number]].ravel()[land] for number, land in self.cells.items()}
+        other.cells = {number: land[seen[number]] for number, land in self.cells.items()}
         other._of_land = {number: matrix[np.flatnonzero(seen[number])] for number, matrix in self._of_land.items()}
         other._transposed = _views(other._of_land)
         return other
@@ -69,26 +70,31 @@ class CellFeatures:
             parts[number] = transposed @ values - self._means * values.sum()
         return self.image_rows.total(parts, self.group.shape)
 
-    def products(self, a: FloatArray, b: FloatArray) -> FloatArray:
+    def group_products(self, a: FloatArray, b: FloatArray) -> FloatArray:
         """Of the features of two images' own rows (n_own, nx): sums of (Z^T a)(Z^T b) by group. Collective."""
         return np.asarray(np.bincount(self.group, self.of(a) * self.of(b), len(self.names)), np.float64)
 
-    def columns(self, cells: Mapping[int, IntArray]) -> dict[int, Image]:
-        """Z^T of some cells of each own block of rows, (n_features, n) by the number of the block. Not collective.
-
-        ``cells`` are their numbers in the block, sorted, with all that have features among them.
-        """
-        found = {}
+    def products(self) -> FloatArray:
+        """Z^T Z, (n_features, n_features). Collective; the same on every rank."""
+        parts = {}
         for number, matrix in self._of_land.items():
-            found[number] = np.zeros((self.group.size, cells[number].size), np.float32)
-            found[number][:, np.searchsorted(cells[number], self._land[number])] = (matrix.toarray() - self._means).T
-        return found
+            sums = np.outer(matrix.sum(axis=0), self._means)
+            squares = matrix.shape[0] * np.outer(self._means, self._means)
+            parts[number] = (self._transposed[number] @ matrix).toarray() - sums - sums.T + squares
+        return self.image_rows.total(parts, (self.group.size, self.group.size))
 
-    def of_columns(self, columns: Mapping[int, Image], cells: Mapping[int, IntArray]) -> FloatArray:
-        """Z^T X, (n_features, n_features), of images X as `columns` gives them. Collective; the same on every rank."""
+    def columns(self) -> dict[int, Image]:
+        """Z^T of the own cells, (n_features, n) for each block of rows. Not collective."""
+        return {
+            number: np.ascontiguousarray((matrix.toarray() - self._means).T, np.float32)
+            for number, matrix in self._of_land.items()
+        }
+
+    def products_with(self, columns: Mapping[int, Image]) -> FloatArray:
+        """Z^T X, (n_features, n_features), of images X as `columns` has them. Collective; the same on every rank."""
         parts = {}
         for number, transposed in self._transposed.items():
-            values = columns[number][:, np.searchsorted(cells[number], self._land[number])].T.astype(np.float64)
+            values = columns[number].T.astype(np.float64)
             parts[number] = transposed @ values - np.outer(self._means, values.sum(axis=0))
         return self.image_rows.total(parts, (self.group.size, self.group.size))
 
@@ -102,7 +108,7 @@ class CellFeatures:
         """Add Z v of weights v (n_features,) to own rows (n_own, nx). Not collective."""
         mean = self._means @ weights
         for number, block in self.image_rows.own_blocks.items():
-            rows[block].reshape(-1)[self._land[number]] += self._of_land[number] @ weights - mean
+            rows[block].reshape(-1)[self.cells[number]] += self._of_land[number] @ weights - mean
 
     def squares(self, weights: FloatArray) -> FloatArray:
         """Diagonal of Z diag(v) Z^T, own rows (n_own, nx), of weights v (n_features,). Not collective."""
@@ -111,11 +117,11 @@ class CellFeatures:
         for number, block in self.image_rows.own_blocks.items():
             matrix = self._of_land[number]
             of_block = matrix.power(2) @ weights - 2 * (matrix @ means) + of_means
-            rows[block].reshape(-1)[self._land[number]] = of_block
+            rows[block].reshape(-1)[self.cells[number]] = of_block
         return rows
 
     def _in_block(self, rows: FloatArray, number: int) -> FloatArray:
-        return np.asarray(rows[self.image_rows.own_blocks[number]].ravel()[self._land[number]])
+        return np.asarray(rows[self.image_rows.own_blocks[number]].ravel()[self.cells[number]])
 
 
 def _views(matrices: Mapping[int, csr_array]) -> dict[int, csc_array]:
