@@ -188,7 +188,7 @@ class Woodbury:
         inner = np.eye(root.size) + root[:, None] * products * root
         self._inner = root[:, None] * np.linalg.inv(inner) * root
         of_features = np.diag(products - products @ self._inner @ products)
-        self.traces = np.bincount(self.features.group, of_features, len(self.features.names))
+        self.traces = np.asarray(np.bincount(self.features.group, of_features, len(self.features.names)), np.float64)
 
     def __call__(self, rows: FloatArray) -> FloatArray:
         """P times an image, (n_own, nx)."""

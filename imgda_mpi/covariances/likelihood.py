@@ -102,7 +102,7 @@ class Signal:
             # Two draws may say that a trace is below 0: that is not to end a group of features.
             expected = np.maximum(woodbury.traces + np.mean(corrections, axis=0), LEAST_TRACE * woodbury.traces)
             of_innovation = features.group_products(weighted, weighted)
-            groups = likelier_group_variances(groups, of_innovation, expected, np.bincount(features.group))
+            groups = likelier_group_variances(groups, of_innovation, expected, features.counts)
         return Signal(self.image_rows, powers, features, wedges, groups, woodbury, tuple(solved))
 
 
@@ -119,9 +119,8 @@ def likely_signal(
 ) -> Signal:
     """The signal of an innovation, a few steps towards the most likely one. Collective.
 
-    The variances of wedges start from those of `first_variances`, and take a first step, for what features leave of the
-    innovation; then those of features start from all of the signal. Each step has its ``tolerance``; from a signal that
-    is ``near`` it takes the last one alone.
+    The variances of wedges start from those of `first_variances`; the first step is for them alone, on what features
+    leave of the innovation. Each step has its ``tolerance``; from a signal that is ``near`` it takes the last alone.
     """
     own = innovation.rows(image_rows.own)
     probes = [
@@ -131,29 +130,49 @@ def likely_signal(
     first, *steps = tolerances
     if near is not None:
         signal, steps = replace(near, near=None, solved=()), steps[-1:]
+    elif features is None:
+        signal = signal_of_wedges(image_rows, powers, innovation).likelier(innovation, probes, first)
     else:
-        left = innovation if features is None else left_by_features(features, innovation)
-        signal = Signal(image_rows, powers, None, first_variances(powers, left), np.empty(0))
-        signal = signal.likelier(left, probes, first)
-    if near is None and features is not None:
-        groups = np.full(len(features.names), signal_variance(innovation))
-        signal = replace(signal, features=features, groups=groups, solved=())
+        weights = fitted_weights(features, innovation)
+        left = innovation.minus(image_rows.whole(features.spread(weights)))
+        of_wedges = signal_of_wedges(image_rows, powers, left).likelier(left, probes, first)
+        signal = with_features(of_wedges, features, weights, own)
     for tolerance in steps:
         signal = signal.likelier(innovation, probes, tolerance)
     return signal
 
 
-def left_by_features(features: CellFeatures, innovation: Observations) -> Observations:
-    """An innovation less what follows the features of its cells, as if the rest was white noise. Collective.
+def signal_of_wedges(image_rows: ImageRows, powers: WedgePowers, innovation: Observations) -> Signal:
+    """What the steps start from. Collective."""
+    return Signal(image_rows, powers, None, first_variances(powers, innovation), np.empty(0))
 
-    That is Z w with the weights w = (b Z^T Z + s^2)^-1 b Z^T d, b the variance of the signal and s^2 of the noise.
+
+def with_features(signal: Signal, features: CellFeatures, weights: FloatArray, innovation: Observations) -> Signal:
+    """A signal of wedges with one of features too. Collective.
+
+    The variances of features start from the mean squares of their ``weights`` as they were fitted, and take a step with
+    the preconditioner in the place of M^-1, which needs no system to be solved. The innovation is own rows.
     """
-    image_rows, variance = features.image_rows, signal_variance(innovation)
-    seen, n_observed = features.within(innovation.observed[image_rows.own]), np.count_nonzero(innovation.observed)
-    noise = innovation.noise_power / max(int(n_observed), 1)
+    counts = features.counts
+    groups = np.bincount(features.group, weights**2) / counts
+    of_wedges = WedgeCovariance(signal.image_rows, signal.powers, signal.wedges)
+    woodbury = FeaturedCovariance(of_wedges, features, groups).preconditioner(innovation)
+    weighted = woodbury(innovation.values)
+    of_innovation = features.group_products(weighted, weighted)
+    groups = likelier_group_variances(groups, of_innovation, woodbury.traces, counts)
+    return replace(signal, features=features, groups=groups, near=woodbury, solved=())
+
+
+def fitted_weights(features: CellFeatures, innovation: Observations) -> FloatArray:
+    """Of the features that follow an innovation best, as if the rest was white noise, (n_features,). Collective.
+
+    w = (b Z^T Z + s^2)^-1 b Z^T d, b the variance of the signal and s^2 of the noise.
+    """
+    own, variance = features.image_rows.own, signal_variance(innovation)
+    seen = features.within(innovation.observed[own])
+    noise = innovation.noise_power / max(int(np.count_nonzero(innovation.observed)), 1)
     products = variance * seen.products() + noise * np.eye(features.group.size)
-    weights = np.linalg.solve(products, variance * seen.of(innovation.values[image_rows.own]))
-    return innovation.minus(image_rows.whole(seen.spread(np.asarray(weights, np.float64))))
+    return np.asarray(np.linalg.solve(products, variance * seen.of(innovation.values[own])), np.float64)
 
 
 def signal_variance(innovation: Observations) -> float:

@@ -30,6 +30,7 @@ class CellFeatures:
     Attributes
     ----------
     names : of the groups
+    counts : features of each group, (n_groups,)
     group : (n_features,) number of the group of each feature
     cells : of the land, by their numbers in each own block of rows
     n_land : cells that are land, 1 at least
@@ -38,7 +39,8 @@ class CellFeatures:
 
     def __init__(self, image_rows: ImageRows, groups: Groups, land: BoolArray) -> None:
         self.names, every = list(groups), list(groups.values())
-        self.group: IntArray = np.repeat(np.arange(len(every)), [one.shape[1] for one in every])
+        self.counts: IntArray = np.array([one.shape[1] for one in every])
+        self.group: IntArray = np.repeat(np.arange(len(every)), self.counts)
         self.image_rows, on_land = image_rows, land.ravel()
         self.n_land, ones = max(int(np.count_nonzero(on_land)), 1), on_land.astype(np.float64)
         self._means = np.concatenate([one.T @ ones for one in every]) / self.n_land
