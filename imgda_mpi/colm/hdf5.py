@@ -10,7 +10,7 @@ import os
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -281,23 +281,24 @@ class OpenFile:
                     continue
                 why = not_kept(item, self.file) if name.partition("/")[0] in edited else None
                 # NetCDF-4 has dimensions without a variable: scales that nothing was written to.
-                is_scale, size = h5a.exists(item, b"CLASS"), item.get_storage_size()
-                if size == 0 and is_scale:
+                size = item.get_storage_size()
+                if size == 0 and h5a.exists(item, b"CLASS"):
                     continue
-                values = np.empty(item.shape, item.dtype) if size and item.shape is not None else np.empty(0)
+                shape, dtype = item.shape, item.dtype  # which take as long to find out as a few values to read
+                values = np.empty(shape, dtype) if size and shape is not None else np.empty(0)
                 if size:
                     with in_library(self.path, name), unpacking(item):
                         item.read(h5s.ALL, h5s.ALL, values)
             if why is not None:
                 do = "repack the file with `h5repack -f NONE`, which takes filters away"
                 raise fault(self.path, name, found=why, expected="numbers in it that keep every bit", do=do)
-            if (not size and item.shape not in ((0,), None)) or item.shape is None:
+            if (not size and shape not in ((0,), None)) or shape is None:
                 raise self._fault(name, "no values", "what the model wrote")
             # A NaN is not within them.
             holds = np.abs(values) <= LARGEST if values.dtype.kind == "f" else np.ones(1, bool)
             if not holds.all() and name.partition("/")[0] not in unless:
                 raise not_finite(self.path, name, int(np.count_nonzero(~holds)), values.size)
-            shapes[name] = Shape(str(item.dtype), item.shape)
+            shapes[name] = Shape(_in_words(dtype), shape)
         return shapes
 
     def _find(self, name: str) -> tuple[h5d.DatasetID, tuple[int, ...], np.dtype[Any]]:
@@ -323,6 +324,10 @@ class OpenFile:
 
     def _fault(self, name: str, found: str, expected: str) -> ImgdaError:
         return fault(self.path, name, found=found, expected=expected, do="use the model's own files")
+
+
+_in_words = cache(str)
+"""Of types, of which a restart has few."""
 
 
 def _selection(
