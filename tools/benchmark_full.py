@@ -295,7 +295,7 @@ class Parts:
                 (ObservedSystem, "solve", "solve"),
                 (WaveKriging, "__init__", "kriging"),
                 (CellFeatures, "of", "sparse"),
-                (CellFeatures, "spread", "sparse"),
+                (CellFeatures, "add", "sparse"),
                 (Woodbury, "__call__", "woodbury"),
                 (coefficients, "powers_of_finest_modes", "errors"),
             ):

@@ -23,12 +23,14 @@ quarter, signals that fall off steeply under little noise several times as many.
 N_SOLVED_BEFORE = 6  # systems that are solved for the variances, before that of the update
 N_SYSTEMS = 3  # of different matrices: two steps of the variances, and the update
 N_FILTERS = 14  # beside S in each iteration: B or S for what solutions start from and make, and what is drawn
+N_STARTED = 3  # of them for systems that start from those before, which have no features yet where there are some
 N_SPECTRA = 10  # images whose powers are taken, beside two energies for each preconditioner
 N_PRODUCTS = 10  # of spectra, put together on every rank
 N_WHOLE = 1  # images that are put together on every rank: the increment
 N_INNER = 3  # inner products in an iteration
 N_OF_WAVES = 4  # sums of amplitudes of long waves, and broadcasts of others, in a continuation and its adjoint
-N_PRECONDITIONERS, N_PROBED = 2, 4  # each made with a filter for each feature; images that traces are corrected with
+N_PRECONDITIONERS, N_CORRECTED = 2, 3  # with features: of wedges alone, and one that is made with a filter for each
+# feature; images that the latter is applied to beside iterations, for the features' variances
 N_SPREAD = 48  # products with all features beside those of iterations and preconditioners
 ESTIMATED_SCALES = 1  # the finest, whose coefficients the prescribed observation errors are compared with
 
@@ -41,7 +43,7 @@ TURNED_WORK = 45.0  # of an own pixel in a filter, where ranks exchange columns:
 KRIGED_WORK = 0.6  # of three long waves, on rank 0, in each continuation
 SQUARED_WORK = 1.5  # of an operation of an FFT of what is seen: variances of white errors
 FINE_WORK = 1350.0  # of a coefficient of these wedges
-FEATURE_WORK = 220.0  # of an own pixel, for each image that preconditioners with features are made and corrected with
+FEATURE_WORK = 220.0  # of an own pixel, for each image that a preconditioner with features is made with, or corrects
 SPARSE_WORK = 7.5  # of an entry of the features in a product
 DENSE_WORK = 19.0  # of an observed cell and feature in an iteration
 
@@ -125,17 +127,17 @@ class FullCost:
     @property
     def n_filters(self) -> int:
         """Images that are filtered in double precision."""
-        return ITERATIONS + N_FILTERS
+        return ITERATIONS + N_FILTERS - (N_STARTED if self.case.features.n_features else 0)
 
     @property
     def n_inverted(self) -> int:
         """Images that the preconditioner is applied to."""
-        with_features = N_PRECONDITIONERS * self.case.features.n_features
-        return ITERATIONS + with_features + (N_PROBED if with_features else 0)
+        n_features = self.case.features.n_features
+        return ITERATIONS + n_features + (N_CORRECTED if n_features else 0)
 
     @property
     def n_preconditioners(self) -> int:
-        """That are made: with features those of the last steps are used again."""
+        """That are made: with features one serves all steps but the first."""
         return N_PRECONDITIONERS if self.case.features.n_features else N_SYSTEMS
 
     @property
@@ -150,8 +152,9 @@ class FullCost:
 
     @property
     def n_whole(self) -> int:
-        """Images that are put together on every rank: with features also parts of the increment."""
-        return N_WHOLE + self.case.features.n_groups
+        """Images that are put together on every rank: with features also parts of the increment, and what they fit."""
+        n_groups = self.case.features.n_groups
+        return N_WHOLE + n_groups + (1 if n_groups else 0)
 
     def turns(self, n_bytes: int, *, there_and_back: bool) -> tuple[IntArray, IntArray]:
         """Messages and bytes when the rows of an image become columns, of so many bytes a number, and rows again."""
@@ -208,7 +211,7 @@ class FullCost:
     def matrices_work(self) -> float:
         """Of all ranks, for products with features."""
         features = self.case.features
-        n_products = 2 * ITERATIONS + 2 * N_PRECONDITIONERS * features.n_features + N_SPREAD
+        n_products = 2 * ITERATIONS + features.n_features + N_SPREAD
         in_iterations = ITERATIONS * DENSE_WORK * features.n_features * features.n_observed
         return n_products * SPARSE_WORK * features.n_entries + in_iterations
 
