@@ -31,21 +31,21 @@ N_INNER = 3  # inner products in an iteration
 N_OF_WAVES = 4  # sums of amplitudes of long waves, and broadcasts of others, in a continuation and its adjoint
 N_PRECONDITIONERS, N_CORRECTED = 2, 3  # with features: of wedges alone, and one that is made with a filter for each
 # feature; images that the latter is applied to beside iterations, for the features' variances
-N_SPREAD = 48  # products with all features beside those of iterations and preconditioners
+N_SPREAD = 26  # products with all features beside those of iterations
 ESTIMATED_SCALES = 1  # the finest, whose coefficients the prescribed observation errors are compared with
 
 # Work beside FFTs in double precision, by the time it takes, in operations of these: `tools/benchmark_full.py
 # --constants` on an AMD EPYC of the third generation, about the means of 128 x 256, 360 x 720 and 720 x 1440 pixels.
 SINGLE_WORK = 0.77  # of an operation of an FFT in single precision
-ITERATION_WORK = 290.0  # of an own pixel in an iteration: vectors, the continuation and its adjoint
+ITERATION_WORK = 270.0  # of an own pixel in an iteration: vectors, the continuation and its adjoint
 OWN_WORK, WHOLE_WORK = 1300.0, 1000.0  # of an own pixel and of any pixel, for what is done once
 TURNED_WORK = 45.0  # of an own pixel in a filter, where ranks exchange columns: to pack and unpack them
 KRIGED_WORK = 0.6  # of three long waves, on rank 0, in each continuation
 SQUARED_WORK = 1.5  # of an operation of an FFT of what is seen: variances of white errors
 FINE_WORK = 1350.0  # of a coefficient of these wedges
-FEATURE_WORK = 220.0  # of an own pixel, for each image that a preconditioner with features is made with, or corrects
+FEATURE_WORK = 270.0  # of an own pixel, for each image that a preconditioner with features is made with, or corrects
 SPARSE_WORK = 7.5  # of an entry of the features in a product
-DENSE_WORK = 19.0  # of an observed cell and feature in an iteration
+DENSE_WORK = 23.0  # of an observed cell and feature in an iteration
 
 # Of memory, as real runs have it.
 VECTORS = 11  # rows that are alive in an iteration, working places in both precisions included
@@ -211,7 +211,7 @@ class FullCost:
     def matrices_work(self) -> float:
         """Of all ranks, for products with features."""
         features = self.case.features
-        n_products = 2 * ITERATIONS + features.n_features + N_SPREAD
+        n_products = 2 * ITERATIONS + N_SPREAD
         in_iterations = ITERATIONS * DENSE_WORK * features.n_features * features.n_observed
         return n_products * SPARSE_WORK * features.n_entries + in_iterations
 
