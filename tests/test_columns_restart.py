@@ -45,8 +45,6 @@ from imgda_mpi.settings.file import read_settings
 from imgda_mpi.workflow.analyse import analyse
 from imgda_mpi.workflow.window import lay_out
 
-pytestmark = pytest.mark.restart_io
-
 FREEZING = 273.16
 MOVING = {"wliq_soisno", "wa", "zwt", "wdsrf"}
 SUMMER = datetime(2022, 6, 4, tzinfo=UTC)
@@ -87,6 +85,7 @@ def assert_only_water_of_moving_columns_differs(before: Path, after: Path, const
     return int((is_soil & frozen).sum())
 
 
+@pytest.mark.restart_io
 @pytest.mark.parametrize("time", [SUMMER, WINTER])
 def test_of_a_real_set_nothing_but_the_water_of_thawed_soil_moves(shared: Path, tmp_path: Path, time: datetime) -> None:
     directory = shared / "colm/colm202x/EA14"
@@ -266,6 +265,7 @@ def test_restarts_on_the_way_change_nothing(demo: Path, tmp_path: Path) -> None:
     assert [(instant.time - START) // HOUR for instant in instants(parts)] == [0, 3, 5, 8, 10, 13]
 
 
+@pytest.mark.restart_io
 def test_the_folder_of_a_cycle_is_a_case_that_is_analysed_and_run_on(example_case: Path, tmp_path: Path) -> None:
     directory = example_case.parent / "model/demo"
     made = run(settings_of(directory, tmp_path / "first", hours=24, more="restart_every = 12\n"))

@@ -49,8 +49,6 @@ from imgda_mpi.results.run_images import fluxes, images, instants
 from imgda_mpi.settings.columns import ColumnsRun
 from imgda_mpi.settings.file import read_settings
 
-pytestmark = pytest.mark.restart_io
-
 EPSILON = float(np.finfo(np.float32).eps)
 
 HOURS = 17
@@ -261,6 +259,7 @@ def assert_same(one: Run, two: Run) -> None:
             assert first.read_bytes() == second.read_bytes(), name
 
 
+@pytest.mark.restart_io
 @pytest.mark.mpi
 @pytest.mark.parametrize("evenly", [False, True])
 def test_any_number_of_ranks_writes_the_same_folder(
@@ -300,6 +299,7 @@ def few(example_case: Path, tmp_path: Path) -> Path:
     raise AssertionError("no such cells")
 
 
+@pytest.mark.restart_io
 def test_more_ranks_than_patches_write_the_same_folder(few: Path, tmp_path: Path) -> None:
     edit(few / state(), t_soisno=lambda old: np.where(np.arange(len(old))[:, None] == 1, 270.0, old))
     n_patch = read(few / landpatch(), "eindex").size
@@ -312,6 +312,7 @@ def test_more_ranks_than_patches_write_the_same_folder(few: Path, tmp_path: Path
     assert [len(read(alone.cycles()[0].history, name)) for name in ("lat", "lon")] == [2, 3]
 
 
+@pytest.mark.restart_io
 def test_a_killed_rank_leaves_no_run_and_another_one_can_be_made(few: Path, tmp_path: Path) -> None:
     settings = settings_of(few, tmp_path / "out", hours=24 * 365 * 40, more="restart_every = 12000\n")
     command = mpirun(2, sys.executable, "-m", "mpi4py", "-m", "imgda_mpi", "columns", str(settings))
@@ -351,6 +352,7 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
+@pytest.mark.restart_io
 def test_a_rank_that_fails_alone_ends_the_run_for_all(few: Path, tmp_path: Path) -> None:
     done = on_ranks(3, "-c", RANK_1_FAILS, "columns", str(settings_of(few, tmp_path / "out", hours=6)))
     assert done.returncode not in (0, 2)
