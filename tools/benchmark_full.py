@@ -231,7 +231,9 @@ def update_of(
 ) -> tuple[Problem, Callable[[], Any], Layout]:
     """A problem, its update, and the layout of the transform."""
     comm, problem = MPI.COMM_WORLD, make_problem(shape, mask, features=features)
-    wanted, larger = TransformKind(precision=precision).on(problem.grid, scales_by_size=scales_by_size(kind))
+    finest = "wavelets" if kind == "paper" else "curvelets"
+    made = TransformKind(precision=precision, finest=finest)
+    wanted, larger = made.on(problem.grid, scales_by_size=scales_by_size(kind))
     transform = make_transform(wanted, larger, comm)
     own = {"solver": "full", "features": features}
     if kind == "paper":

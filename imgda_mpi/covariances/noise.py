@@ -8,6 +8,7 @@ import numpy as np
 from mpi4py import MPI
 
 from imgda_mpi.arrays import FloatArray, IntArray, Values
+from imgda_mpi.curvelet import Layout, Wedge
 from imgda_mpi.distributed.own_coefficients import OwnWedges
 from imgda_mpi.distributed.wedge_powers import WedgePowers
 from imgda_mpi.numerics.problem import Observations
@@ -22,6 +23,7 @@ OF_REAL = 0.101531  # the same for real c: chi-square with one degree of freedom
 SEEN = 0.5  # of the most that any position of the wedge has of its curvelet on observed pixels
 SMOOTHEST = 0.01  # of the prescribed variance
 SMALLEST = 0.001  # m3 m-3: no soil moisture is observed that well
+DIRECTIONS = 16  # of a scale that are looked at: the variances of white errors take as long as the image's update else
 BINS = np.geomspace(1e-10, 1e2, 2401)  # (m3 m-3)2, steps of one percent
 
 
@@ -45,7 +47,8 @@ def powers_of_finest_modes(
     """Power of a mode at each of the finest scales, coarsest first, (n_finest,) (m3 m-3)2. Collective over ``comm``.
 
     It is that of the quieter positions, at the lower quartile: coasts, and the places where the background misses a
-    sharp structure, do not count; white noise is everywhere. ``comm`` are the ranks of ``powers``.
+    sharp structure, do not count; white noise is everywhere, and in all directions. ``comm`` are the ranks of
+    ``powers``.
 
     Returns
     -------
@@ -53,6 +56,7 @@ def powers_of_finest_modes(
         The same on every rank; NaN for scales of which no position is observed, and for those that there are not.
     """
     transform, n_scales, found = powers.transform, powers.transform.geometry.n_scales, np.full(n_finest, np.nan)
+    looked_at = set(wedges_of_directions(transform.layout, n_finest))
     if not innovation.observed.any():
         return found
     errors = WhiteErrors(transform, innovation.observed.astype(np.float64))
@@ -60,7 +64,7 @@ def powers_of_finest_modes(
     coefficients = powers.coefficients(innovation.minus(innovation.values[innovation.observed].mean()).values)
     counts = np.zeros((n_scales + 1, BINS.size - 1), np.int64)
     for _, wedge, values in coefficients:
-        if wedge.scale > n_scales - n_finest:
+        if wedge in looked_at:
             step = 1 if wedge.is_real else 2
             power = transform.layout.join_parts(np.square(values, dtype=np.float64), wedge.start)[::step]
             weight = errors.variance(wedge)[::step]
@@ -71,6 +75,16 @@ def powers_of_finest_modes(
         if scale > 0 and counts[scale].any():
             of_mean = OF_REAL if transform.geometry.is_real(scale) else OF_COMPLEX
             found[place] = _quartile(counts[scale]) / of_mean
+    return found
+
+
+def wedges_of_directions(layout: Layout, n_finest: int) -> list[Wedge]:
+    """Of each of the finest scales up to twice `DIRECTIONS` wedges less one, evenly spread."""
+    n_scales, found = layout.wedges[-1].scale, list[Wedge]()
+    for scale in range(max(n_scales - n_finest, 0) + 1, n_scales + 1):
+        every = [wedge for wedge in layout.wedges if wedge.scale == scale]
+        step = max(len(every) // DIRECTIONS, 1)
+        found += every[step // 2 :: step]
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -63,7 +64,7 @@ class WhiteErrors:
         if sd.shape != transform.layout.image_shape:
             raise ValueError(f"sd has shape {sd.shape}: need {transform.layout.image_shape}")
         self._geometry, self._windows = transform.geometry, WedgeWindows(transform.geometry)
-        self._spectrum = np.fft.fft2(np.square(sd, dtype=np.float64)) / sd.size
+        self._spectrum: Spectrum = np.fft.fft2(np.square(sd, dtype=np.float64)) / sd.size
 
     def variance(self, wedge: Wedge) -> FloatArray:
         """Of the coefficients of a wedge, (stop - start,) (m3 m-3)2."""
@@ -72,20 +73,57 @@ class WhiteErrors:
         return variance if wedge.is_real else np.repeat(variance, 2)
 
 
+Spectrum = npt.NDArray[np.complex128]
+
 AT_ONCE = 2**18
 """Numbers that are transformed at a time: for a wedge as large as the image all of them would be twenty images."""
 
 
-def _positions(part: Window, spectrum: npt.NDArray[np.complex128], shape: tuple[int, int]) -> FloatArray:
+def _positions(part: Window, spectrum: Spectrum, shape: tuple[int, int]) -> FloatArray:
     """sum_q A(q) V(q) exp(2 pi i q m/n) at the positions m of a wedge of the given shape."""
-    variance: FloatArray = np.fft.ifft2(_half_of_differences(part, spectrum, shape)).real * (2 * math.prod(shape))
+    # A wedge that lies aslant has a box of which it fills a small part.
+    along_rows, along_columns = (Sheared.of(weight) for weight in (part.weight, part.weight.T))
+    if along_rows.weight.size <= along_columns.weight.size:
+        half = _half_of_differences(along_rows, spectrum, shape)
+    else:
+        half = _half_of_differences(along_columns, spectrum.T, (shape[1], shape[0])).T
+    variance: FloatArray = np.fft.ifft2(half).real * (2 * math.prod(shape))
     # A sum of squares: what is below zero, far from any error, is rounding.
     return np.maximum(variance, 0.0, out=variance)
 
 
-def _half_of_differences(
-    part: Window, spectrum: npt.NDArray[np.complex128], shape: tuple[int, int]
-) -> npt.NDArray[np.complex128]:
+class Sheared(NamedTuple):
+    """A window whose rows are moved so that its box is narrow.
+
+    Parameters
+    ----------
+    weight : w(k1, k2 + slope k1), (n1, n2) in any place
+    slope : a whole number, so that frequencies stay frequencies
+    """
+
+    weight: FloatArray
+    slope: int
+
+    @classmethod
+    def of(cls, weight: FloatArray) -> Sheared:
+        """With the slope that makes the box of a window (n1, n2) narrowest."""
+        rows = np.flatnonzero(weight.any(axis=1))
+        is_there = weight[rows] != 0
+        first, last = is_there.argmax(axis=1), weight.shape[1] - 1 - is_there[:, ::-1].argmax(axis=1)
+        steps = max(int(rows[-1] - rows[0]), 1)
+        below = math.floor((first[-1] + last[-1] - first[0] - last[0]) / (2 * steps))
+        widths = {
+            slope: int((last - slope * rows).max() - (first - slope * rows).min()) + 1 for slope in (below, below + 1)
+        }
+        slope = min(widths, key=lambda one: (widths[one], abs(one)))
+        start = int((first - slope * rows).min())
+        number = np.arange(weight.shape[0])[:, None]
+        columns = start + slope * number + np.arange(widths[slope])
+        inside = (columns >= 0) & (columns < weight.shape[1])
+        return cls(np.where(inside, weight[number, np.where(inside, columns, 0)], 0.0), slope)
+
+
+def _half_of_differences(part: Sheared, spectrum: Spectrum, shape: tuple[int, int]) -> Spectrum:
     """A(q) V(q) of half of the q on the n1 x n2 differences that the positions tell apart."""
     reach = [size - 1 for size in part.weight.shape]
     # Zeros up to twice the size keep the two ends of the box from meeting.
@@ -101,11 +139,12 @@ def _half_of_differences(
     wrapped = np.zeros(shape, np.complex128)
     for some in _some(q1.size, padded[1], shape[0]):
         autocorrelation = np.fft.irfft(correlated[some], padded[1])[:, : q2.size]
-        product = autocorrelation * spectrum[np.ix_(q1[some] % spectrum.shape[0], q2 % spectrum.shape[1])]
+        rows, moved = q1[some, None], q2 + part.slope * q1[some, None]
+        product = autocorrelation * spectrum[rows % spectrum.shape[0], moved % spectrum.shape[1]]
         product[:, 0] /= 2
         for start in range(0, q2.size, shape[1]):
-            turn = product[:, start : start + shape[1]]
-            wrapped[q1[some] % shape[0], : turn.shape[1]] += turn
+            turn = slice(start, start + shape[1])
+            wrapped[rows % shape[0], moved[:, turn] % shape[1]] += product[:, turn]
     return wrapped
 
 

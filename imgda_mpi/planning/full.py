@@ -9,6 +9,7 @@ import numpy as np
 
 from imgda_mpi.arrays import FloatArray, IntArray
 from imgda_mpi.covariances.features import N_IMAGES
+from imgda_mpi.covariances.noise import wedges_of_directions
 from imgda_mpi.distributed.continuation import SHARED_LEVELS, n_levels_of, n_steps_of
 from imgda_mpi.distributed.image_rows import ALIGNED, blocks_of
 from imgda_mpi.distributed.rectangle import Rectangle
@@ -222,15 +223,11 @@ class FullCost:
 
     @cached_property
     def fine(self) -> tuple[IntArray, IntArray]:
-        """Coefficients of the finest scales that a rank has, and those of the largest of their wedges."""
-        ranks, n_scales = Rectangle(self.case.layout, 1, self.n_ranks), self.case.layout.wedges[-1].scale
+        """Coefficients of the finest scales that noise is looked for in, and those of the largest of their wedges."""
+        ranks = Rectangle(self.case.layout, 1, self.n_ranks)
+        looked_at = set(wedges_of_directions(self.case.layout, ESTIMATED_SCALES))
         own = [
-            [
-                wedge.stop - wedge.start
-                for chunk in ranks.chunks(rank)
-                for wedge in chunk.wedges
-                if wedge.scale > n_scales - ESTIMATED_SCALES
-            ]
+            [wedge.stop - wedge.start for chunk in ranks.chunks(rank) for wedge in chunk.wedges if wedge in looked_at]
             for rank in range(self.n_ranks)
         ]
         return (
