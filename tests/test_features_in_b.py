@@ -15,7 +15,7 @@ from imgda_mpi.covariances import held_back, likelihood
 from imgda_mpi.covariances.features import FeaturedCovariance
 from imgda_mpi.covariances.held_back import tried_signal
 from imgda_mpi.covariances.innovation import InnovationErrors, groups_of
-from imgda_mpi.covariances.likelihood import Probe, Signal, likely_signal
+from imgda_mpi.covariances.likelihood import Signal, likely_signal
 from imgda_mpi.covariances.wedge import WedgeCovariance
 from imgda_mpi.curvelet import CurveletTransform
 from imgda_mpi.distributed.cell_features import CellFeatures
@@ -132,7 +132,7 @@ def test_steps_lead_to_likelier_variances(powers: WedgePowers) -> None:
 def test_a_step_counts_what_the_dense_matrices_say(powers: WedgePowers) -> None:
     innovation, rows = problem().innovation, ImageRows(SELF, SHAPE)
     start = Signal(rows, powers, features(problem()), 0.1 ** powers.scale.astype(float), np.array([1e-3, 2e-3]))
-    probes = [Probe.of(innovation, rows, Sample(1, TIME, number, of_signs=True)) for number in range(40)]
+    probes = [Sample(1, TIME, number, of_signs=True) for number in range(40)]
     found = start.likelier(innovation, probes, 1e-3).groups / start.groups
     h, z = innovation.observed.ravel(), dense_features(problem())
     inverse = np.linalg.inv(dense_signal(start.covariance())[np.ix_(h, h)] + np.diag(innovation.noise.ravel()[h]))
@@ -153,7 +153,7 @@ def test_expected_powers_of_wedges_are_near_in_those_of_few_modes_too(
     start = Signal(rows, powers, None, 0.1 ** powers.scale.astype(float), np.empty(0))
     stepped, said = likelihood.likelier_variances, []
     monkeypatch.setattr(likelihood, "likelier_variances", lambda *of: said.append(of) or stepped(*of))
-    probes = [Probe.of(innovation, rows, Sample(2, TIME, number, of_signs=True)) for number in range(2)]
+    probes = [Sample(2, TIME, number, of_signs=True) for number in range(2)]
     start.likelier(innovation, probes, 1e-3)
     ((_, _, expected, observed, _, _),) = said
     h = innovation.observed.ravel()
@@ -172,7 +172,7 @@ def test_images_that_say_less_than_nothing_do_not_end_a_group(
     start = Signal(rows, powers, features(problem()), 0.1 ** powers.scale.astype(float), np.array([1e-3, 2e-3]))
     products, said = CellFeatures.group_products, [np.full(2, -1e9)] * 2
     monkeypatch.setattr(CellFeatures, "group_products", lambda *of: said.pop() if said else products(*of))
-    probes = [Probe.of(innovation, rows, Sample(1, TIME, number, of_signs=True)) for number in range(2)]
+    probes = [Sample(1, TIME, number, of_signs=True) for number in range(2)]
     assert (start.likelier(innovation, probes, 1e-3).groups > 0).all()
     assert not said
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import NamedTuple
 
 import numpy as np
 
@@ -28,20 +27,7 @@ modes, and less exact solutions, of the last one above all, are mistaken in the 
 is one of wedges alone."""
 N_PROBES = 2  # drawn innovations that expected powers are estimated with
 LEAST_TRACE = 0.1  # of what the preconditioner has
-NOISE_IMAGE = 2  # of a sample: those before make the draw of a signal
-
-
-class Probe(NamedTuple):
-    """What an innovation is made of: the key of the draw of a signal, and white noise, own rows (n_own, nx) m3 m-3."""
-
-    sample: Sample
-    noise: FloatArray
-
-    @classmethod
-    def of(cls, observations: Observations, image_rows: ImageRows, sample: Sample) -> Probe:
-        """With the noise of observations, which are own rows. Not collective."""
-        white = sample.white(image_rows.shape, NOISE_IMAGE, image_rows.own)
-        return cls(sample, np.sqrt(observations.noise) * white)
+NOISE_IMAGE = 2  # of a sample, that makes noise: those before make the draw of a signal
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,23 +59,25 @@ class Signal:
             return of_wedges
         return FeaturedCovariance(of_wedges, self.features, self.groups, share, self.near)
 
-    def likelier(self, innovation: Observations, probes: list[Probe], tolerance: float) -> Signal:
+    def likelier(self, innovation: Observations, samples: list[Sample], tolerance: float) -> Signal:
         """One step towards the most likely variances, given an innovation. Collective.
 
         Its systems are solved to a ``tolerance``. What they are preconditioned with is used again.
 
-        The ``probes`` make innovations u of this signal, E[u u^T] = M: what is expected are the powers of M^-1 u, which
-        vary in a wedge of n modes by the square root of 2 / n. The traces of features, of which there are few, are
-        those of the preconditioner P, and what the probes say of M^-1 - P = E[(M^-1 u - P u) (M^-1 u)^T].
+        The ``samples`` make innovations u of this signal and noise, E[u u^T] = M: what is expected are the powers of
+        M^-1 u, which vary in a wedge of n modes by the square root of 2 / n. The traces of features, of which there are
+        few, are those of the preconditioner P, and what u say of M^-1 - P = E[(M^-1 u - P u) (M^-1 u)^T].
         """
-        powers, features, covariance = self.powers, self.features, self.covariance()
+        powers, features, covariance, own = self.powers, self.features, self.covariance(), self.image_rows.own
         system = ObservedSystem(self.image_rows, covariance, innovation)
         woodbury = system.precondition if isinstance(system.precondition, Woodbury) else None
-        start, *starts = self.solved or (None,) * (1 + len(probes))
-        weighted = system.solve(innovation.values[self.image_rows.own], tolerance, start).values
+        start, *starts = self.solved or (None,) * (1 + len(samples))
+        weighted = system.solve(innovation.values[own], tolerance, start).values
         solved, corrections = [weighted], list[FloatArray]()
-        for probe, start in zip(probes, starts, strict=True):
-            drawn = system.apply(covariance.draw(probe.sample)) + probe.noise
+        for sample, start in zip(samples, starts, strict=True):
+            white = sample.white(self.image_rows.shape, NOISE_IMAGE, own)
+            drawn = system.apply(covariance.draw(sample)) + np.sqrt(innovation.rows(own).noise) * white
+            del white  # for memory
             solved.append(system.solve(drawn, tolerance, start).values)
             if features is not None and woodbury is not None:
                 left = solved[-1] - system.apply(woodbury(drawn))
@@ -122,23 +110,19 @@ def likely_signal(
     The variances of wedges start from those of `first_variances`; the first step is for them alone, on what features
     leave of the innovation. Each step has its ``tolerance``; from a signal that is ``near`` it takes the last alone.
     """
-    own = innovation.rows(image_rows.own)
-    probes = [
-        Probe.of(own, image_rows, Sample(seed, time, number, of_signs=True))
-        for number in range(1, 1 + N_PROBES)  # number 0 shares signs with others
-    ]
+    samples = [Sample(seed, time, number, of_signs=True) for number in range(1, 1 + N_PROBES)]  # 0 is others'
     first, *steps = tolerances
     if near is not None:
         signal, steps = replace(near, near=None, solved=()), steps[-1:]
     elif features is None:
-        signal = signal_of_wedges(image_rows, powers, innovation).likelier(innovation, probes, first)
+        signal = signal_of_wedges(image_rows, powers, innovation).likelier(innovation, samples, first)
     else:
         weights = fitted_weights(features, innovation)
         left = innovation.minus(image_rows.whole(features.spread(weights)))
-        of_wedges = signal_of_wedges(image_rows, powers, left).likelier(left, probes, first)
-        signal = with_features(of_wedges, features, weights, own)
+        of_wedges = signal_of_wedges(image_rows, powers, left).likelier(left, samples, first)
+        signal = with_features(of_wedges, features, weights, innovation.rows(image_rows.own))
     for tolerance in steps:
-        signal = signal.likelier(innovation, probes, tolerance)
+        signal = signal.likelier(innovation, samples, tolerance)
     return signal
 
 

@@ -28,7 +28,8 @@ class ObservedSystem:
     def __init__(self, image_rows: ImageRows, covariance: Covariance, observations: Observations) -> None:
         self._image_rows, self._covariance = image_rows, covariance
         self._observations = observations.rows(image_rows.own)
-        self._noise, self._signal = self._observations.noise, covariance.observed_signal(self._observations)
+        # R of solutions, which are 0 where nothing is observed.
+        self._noise, self._signal = self._observations.variance, covariance.observed_signal(self._observations)
         self.precondition = covariance.preconditioner(self._observations)
 
     def solve(self, innovation: FloatArray, tolerance: float = TOLERANCE, start: FloatArray | None = None) -> Solution:

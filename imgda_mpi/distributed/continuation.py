@@ -94,7 +94,6 @@ class Continuation:
         self._comm, self._sent, self._levels = image_rows.comm, image_rows.sent, list[Level]()
         self._blocks = list(image_rows.own_blocks.values())  # which stay in the cache
         self._observed = observed.astype(np.float32)
-        self._unseen = 1 - self._observed
         self._long, self._remaining = np.empty_like(self._observed), np.empty_like(self._observed)
         white = float(spectrum.min())
         spectrum, noise = spectrum - white, noise + white
@@ -146,13 +145,15 @@ class Continuation:
             image = level.image
         for block in self._blocks:
             image[block] += long[block]
-            image[block] *= self._unseen[block]
+            image[block] *= 1 - self._observed[block]
             known[block] += image[block]
         return known
 
     def adjoint(self, rows: Image) -> Image:
         """E^T x, (n_own, nx), of an image x (n_own, nx). Collective."""
-        image = np.multiply(rows, self._unseen, out=self._remaining)
+        image = self._remaining
+        for block in self._blocks:
+            np.multiply(rows[block], 1 - self._observed[block], out=image[block])
         for number, level in enumerate(self._levels):
             level.image[...] = image
             level.told[...] = 0
@@ -170,7 +171,7 @@ class Continuation:
         for block in self._blocks:
             values[block] *= self._observed[block]
             np.add(rows[block], values[block], out=result[block])
-            np.multiply(rows[block], self._unseen[block], out=remaining[block])
+            np.multiply(rows[block], 1 - self._observed[block], out=remaining[block])
             remaining[block] -= values[block]
         self._long_waves(remaining)
         for block in self._blocks:
