@@ -5,7 +5,7 @@ import pytest
 from problems import SELF, problem_of
 
 from imgda_mpi.covariances.innovation import InnovationErrors, wedge_variances
-from imgda_mpi.covariances.noise import estimated_white_part, powers_of_finest_modes
+from imgda_mpi.covariances.noise import DIRECTIONS, estimated_white_part, powers_of_finest_modes, wedges_of_directions
 from imgda_mpi.curvelet import CurveletTransform
 from imgda_mpi.distributed.image_rows import ImageRows
 from imgda_mpi.distributed.wedge_powers import WedgePowers
@@ -200,3 +200,15 @@ def test_what_is_too_little_to_estimate_from_gives_no_estimate(transform: Curvel
     noise = np.random.default_rng(3).standard_normal(SHAPE)
     assert np.isnan(white_part(noise, row >= 0, CurveletTransform(SHAPE, 2)))
     assert white_part(noise, row >= 0, transform) == pytest.approx(1, rel=0.2)
+
+
+def test_noise_is_looked_for_all_round_in_some_directions() -> None:
+    transform, rng = CurveletTransform((128, 256), 5, finest="curvelets"), np.random.default_rng(4)
+    assert transform.geometry.n_wedges(5) > DIRECTIONS
+    found = wedges_of_directions(transform.layout, 2)
+    numbers = {scale: [wedge.number for wedge in found if wedge.scale == scale] for scale in (4, 5)}
+    assert numbers == {4: list(range(1, 17)), 5: list(range(2, 33, 2))}
+    assert len({wedge.scale for wedge in wedges_of_directions(transform.layout, 9)}) == 5
+    image, observed = 0.1 * rng.standard_normal((128, 256)), np.ones((128, 256), bool)
+    powers = powers_of_finest_modes(Observations(image, observed, 5.0), WedgePowers(transform, SELF), SELF, 1)
+    assert np.sqrt(powers) == pytest.approx(0.1, rel=0.02)

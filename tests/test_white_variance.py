@@ -7,7 +7,7 @@ import pytest
 from transforms import every_finest, impulses
 
 from imgda_mpi.curvelet import CurveletTransform
-from imgda_mpi.numerics.white_variance import expected_variance
+from imgda_mpi.numerics.white_variance import Sheared, expected_variance
 
 
 @pytest.mark.parametrize(
@@ -52,3 +52,17 @@ def test_expected_variance_is_never_negative_where_there_are_no_errors(finest: s
 def test_a_wrong_shape_is_refused() -> None:
     with pytest.raises(ValueError, match=r"sd has shape \(48, 32\): need \(32, 48\)"):
         expected_variance(CurveletTransform((32, 48)), np.zeros((48, 32)))
+
+
+def test_windows_that_lie_aslant_are_sheared_to_narrow_boxes() -> None:
+    weight = np.zeros((40, 90))
+    for row in range(40):
+        weight[row, 2 * row : 2 * row + 10] = 1 + np.arange(10) + row / 100
+    for given, slope in ((weight, 2), (weight[:, ::-1], -2), (np.ones((40, 10)), 0)):
+        found = Sheared.of(given)
+        assert found.slope == slope
+        assert found.weight.shape == (40, 10)
+        # The autocorrelation at (1, slope) is that of the sheared window at (1, 0).
+        moved = np.roll(given, slope, axis=1)
+        if slope:
+            assert np.sum(given[1:] * moved[:-1]) == pytest.approx(np.sum(found.weight[1:] * found.weight[:-1]))
