@@ -15,7 +15,7 @@ from imgda_mpi.covariances import held_back, likelihood
 from imgda_mpi.covariances.features import FeaturedCovariance
 from imgda_mpi.covariances.held_back import tried_signal
 from imgda_mpi.covariances.innovation import InnovationErrors, groups_of
-from imgda_mpi.covariances.likelihood import Signal, likely_signal
+from imgda_mpi.covariances.likelihood import Signal, fitted_weights, likely_signal, with_features
 from imgda_mpi.covariances.wedge import WedgeCovariance
 from imgda_mpi.curvelet import CurveletTransform
 from imgda_mpi.distributed.cell_features import CellFeatures
@@ -129,11 +129,35 @@ def test_steps_lead_to_likelier_variances(powers: WedgePowers) -> None:
         assert found > log_likelihood(other, innovation) + 2
 
 
+@pytest.mark.parametrize("slope", [0.1, 10.0], ids=["large scales", "fine scales alone"])
+def test_features_join_by_what_is_observed_alone(
+    powers: WedgePowers, monkeypatch: pytest.MonkeyPatch, slope: float
+) -> None:
+    """Whether their preconditioner continues values into the gaps or not."""
+    innovation, rows = problem().innovation, ImageRows(SELF, SHAPE)
+    assert (problem().land & ~innovation.observed).any()
+    variances = slope ** powers.scale.astype(float)
+    wedges, of = Signal(rows, powers, None, variances * 1e-4 / variances.max(), np.empty(0)), features(problem())
+    stepped, said = likelihood.likelier_group_variances, []
+    monkeypatch.setattr(likelihood, "likelier_group_variances", lambda *of: said.append(of) or stepped(*of))
+    with_features(wedges, of, np.full(11, 0.03), innovation)
+    ((groups, weighted, _, _),) = said
+    precondition = replace(wedges, features=of, groups=groups).covariance().preconditioner(innovation)
+    seen = of.within(innovation.observed)
+    image = precondition(innovation.values)
+    np.testing.assert_allclose(weighted, seen.group_products(image, image), rtol=1e-5)
+
+
+def test_nothing_observed_has_no_weights(powers: WedgePowers) -> None:
+    nothing = Observations(np.zeros(SHAPE), np.zeros(SHAPE, bool), NOISE)
+    assert not fitted_weights(features(problem()), nothing).any()
+
+
 def test_a_step_counts_what_the_dense_matrices_say(powers: WedgePowers) -> None:
     innovation, rows = problem().innovation, ImageRows(SELF, SHAPE)
     start = Signal(rows, powers, features(problem()), 0.1 ** powers.scale.astype(float), np.array([1e-3, 2e-3]))
-    probes = [Sample(1, TIME, number, of_signs=True) for number in range(40)]
-    found = start.likelier(innovation, probes, 1e-3).groups / start.groups
+    samples = [Sample(1, TIME, number, of_signs=True) for number in range(40)]
+    found = start.likelier(innovation, samples, 1e-3).groups / start.groups
     h, z = innovation.observed.ravel(), dense_features(problem())
     inverse = np.linalg.inv(dense_signal(start.covariance())[np.ix_(h, h)] + np.diag(innovation.noise.ravel()[h]))
     weighted = (z[h].T @ inverse @ innovation.values.ravel()[h]) ** 2
@@ -153,8 +177,8 @@ def test_expected_powers_of_wedges_are_near_in_those_of_few_modes_too(
     start = Signal(rows, powers, None, 0.1 ** powers.scale.astype(float), np.empty(0))
     stepped, said = likelihood.likelier_variances, []
     monkeypatch.setattr(likelihood, "likelier_variances", lambda *of: said.append(of) or stepped(*of))
-    probes = [Sample(2, TIME, number, of_signs=True) for number in range(2)]
-    start.likelier(innovation, probes, 1e-3)
+    samples = [Sample(2, TIME, number, of_signs=True) for number in range(2)]
+    start.likelier(innovation, samples, 1e-3)
     ((_, _, expected, observed, _, _),) = said
     h = innovation.observed.ravel()
     inverse = np.linalg.inv(dense_signal(start.covariance())[np.ix_(h, h)] + np.diag(innovation.noise.ravel()[h]))
@@ -172,8 +196,8 @@ def test_images_that_say_less_than_nothing_do_not_end_a_group(
     start = Signal(rows, powers, features(problem()), 0.1 ** powers.scale.astype(float), np.array([1e-3, 2e-3]))
     products, said = CellFeatures.group_products, [np.full(2, -1e9)] * 2
     monkeypatch.setattr(CellFeatures, "group_products", lambda *of: said.pop() if said else products(*of))
-    probes = [Sample(1, TIME, number, of_signs=True) for number in range(2)]
-    assert (start.likelier(innovation, probes, 1e-3).groups > 0).all()
+    samples = [Sample(1, TIME, number, of_signs=True) for number in range(2)]
+    assert (start.likelier(innovation, samples, 1e-3).groups > 0).all()
     assert not said
 
 

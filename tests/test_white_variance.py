@@ -7,7 +7,7 @@ import pytest
 from transforms import every_finest, impulses
 
 from imgda_mpi.curvelet import CurveletTransform
-from imgda_mpi.numerics.white_variance import Sheared, expected_variance
+from imgda_mpi.numerics.white_variance import Shear, expected_variance
 
 
 @pytest.mark.parametrize(
@@ -59,10 +59,13 @@ def test_windows_that_lie_aslant_are_sheared_to_narrow_boxes() -> None:
     for row in range(40):
         weight[row, 2 * row : 2 * row + 10] = 1 + np.arange(10) + row / 100
     for given, slope in ((weight, 2), (weight[:, ::-1], -2), (np.ones((40, 10)), 0)):
-        found = Sheared.of(given)
-        assert found.slope == slope
-        assert found.weight.shape == (40, 10)
+        shear = Shear.of(given)
+        sheared = shear.sheared(given)
+        assert shear.slope == slope
+        assert sheared.shape == (40, 10)
+        assert shear.size == sheared.size
+        np.testing.assert_array_equal(np.sort(sheared[sheared > 0]), np.sort(given[given > 0]))
         # The autocorrelation at (1, slope) is that of the sheared window at (1, 0).
         moved = np.roll(given, slope, axis=1)
         if slope:
-            assert np.sum(given[1:] * moved[:-1]) == pytest.approx(np.sum(found.weight[1:] * found.weight[:-1]))
+            assert np.sum(given[1:] * moved[:-1]) == pytest.approx(np.sum(sheared[1:] * sheared[:-1]))

@@ -25,7 +25,7 @@ STEP_TOLERANCES = (0.1, 0.01)
 """Of the systems solved in each step towards the most likely variances: more steps fit the noise in wedges of few
 modes, and less exact solutions, of the last one above all, are mistaken in the coarsest of many scales. The first step
 is one of wedges alone."""
-N_PROBES = 2  # drawn innovations that expected powers are estimated with
+N_DRAWN = 2  # innovations that expected powers are estimated with
 LEAST_TRACE = 0.1  # of what the preconditioner has
 NOISE_IMAGE = 2  # of a sample, that makes noise: those before make the draw of a signal
 
@@ -110,17 +110,17 @@ def likely_signal(
     The variances of wedges start from those of `first_variances`; the first step is for them alone, on what features
     leave of the innovation. Each step has its ``tolerance``; from a signal that is ``near`` it takes the last alone.
     """
-    samples = [Sample(seed, time, number, of_signs=True) for number in range(1, 1 + N_PROBES)]  # 0 is others'
-    first, *steps = tolerances
+    samples = [Sample(seed, time, number, of_signs=True) for number in range(1, 1 + N_DRAWN)]
     if near is not None:
-        signal, steps = replace(near, near=None, solved=()), steps[-1:]
+        signal, steps = replace(near, near=None, solved=()), tolerances[-1:]
     elif features is None:
-        signal = signal_of_wedges(image_rows, powers, innovation).likelier(innovation, samples, first)
+        signal, steps = signal_of_wedges(image_rows, powers, innovation), tolerances
     else:
         weights = fitted_weights(features, innovation)
         left = innovation.minus(image_rows.whole(features.spread(weights)))
-        of_wedges = signal_of_wedges(image_rows, powers, left).likelier(left, samples, first)
-        signal = with_features(of_wedges, features, weights, innovation.rows(image_rows.own))
+        signal = signal_of_wedges(image_rows, powers, left).likelier(left, samples, tolerances[0])
+        signal, steps = with_features(signal, features, weights, innovation.rows(image_rows.own)), tolerances[1:]
+        del left  # for memory
     for tolerance in steps:
         signal = signal.likelier(innovation, samples, tolerance)
     return signal
@@ -138,10 +138,10 @@ def with_features(signal: Signal, features: CellFeatures, weights: FloatArray, i
     the preconditioner in the place of M^-1, which needs no system to be solved. The innovation is own rows.
     """
     counts = features.counts
-    groups = np.bincount(features.group, weights**2) / counts
+    groups = np.bincount(features.group, weights**2, len(counts)) / np.maximum(counts, 1)
     of_wedges = WedgeCovariance(signal.image_rows, signal.powers, signal.wedges)
     woodbury = FeaturedCovariance(of_wedges, features, groups).preconditioner(innovation)
-    weighted = woodbury(innovation.values)
+    weighted = innovation.apply(woodbury(innovation.values))
     of_innovation = features.group_products(weighted, weighted)
     groups = likelier_group_variances(groups, of_innovation, woodbury.traces, counts)
     return replace(signal, features=features, groups=groups, near=woodbury, solved=())
@@ -153,6 +153,8 @@ def fitted_weights(features: CellFeatures, innovation: Observations) -> FloatArr
     w = (b Z^T Z + s^2)^-1 b Z^T d, b the variance of the signal and s^2 of the noise.
     """
     own, variance = features.image_rows.own, signal_variance(innovation)
+    if variance == 0:
+        return np.zeros(features.group.size)
     seen = features.within(innovation.observed[own])
     noise = innovation.noise_power / max(int(np.count_nonzero(innovation.observed)), 1)
     products = variance * seen.products() + noise * np.eye(features.group.size)

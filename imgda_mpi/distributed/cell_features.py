@@ -32,7 +32,7 @@ class CellFeatures:
     names : of the groups
     counts : features of each group, (n_groups,)
     group : (n_features,) number of the group of each feature
-    cells : of the land, by their numbers in each own block of rows
+    cells : of the land, or of the observed land, by their numbers in each own block of rows
     n_land : cells that are land, 1 at least
     mean_squares : mean over the land of the diagonal of Z_g Z_g^T, (n_groups,)
     """

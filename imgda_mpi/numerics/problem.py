@@ -32,7 +32,7 @@ class Observations:
 
     The errors e have a white part of variance R = s_o^2, and may have a coherent one: a share of what the innovation
     holds beside white noise. H picks the observed pixels; what it gives is an image that is 0 elsewhere. Methods know H
-    by `apply` and `adjoint` alone, and R by `noise`.
+    by `apply` and `adjoint` alone, and R by `noise`, or by `variance` for images that are 0 elsewhere.
 
     Parameters
     ----------

@@ -119,6 +119,8 @@ def relax(image: Image, above: Image, below: Image, beyond: Image, given: Image,
     step : of which 1 goes all the way
     """
     m, n = image.shape
+    if m == 0:
+        return
     line, again, whole = np.empty(n + 2, np.float32), np.empty(n, np.float32), np.float32(step)
     # K u in a row and in those next to it, row i at i modulo 3: what is written no other row needs any more.
     around = np.empty((3, n), np.float32)
@@ -163,6 +165,8 @@ def relax_back(
     is_last : whether no other step comes: the image is then of what the steps start from, g + (1 - c) P u
     """
     m, n = image.shape
+    if m == 0:
+        return
     line, again = np.empty(n + 2, np.float32), np.empty(n, np.float32)
     whole, kept = np.float32(step), np.float32(1 - step)
     # As in `relax`, and (1 - c) image in such rows.

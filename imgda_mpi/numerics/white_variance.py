@@ -82,55 +82,73 @@ AT_ONCE = 2**18
 def _positions(part: Window, spectrum: Spectrum, shape: tuple[int, int]) -> FloatArray:
     """sum_q A(q) V(q) exp(2 pi i q m/n) at the positions m of a wedge of the given shape."""
     # A wedge that lies aslant has a box of which it fills a small part.
-    along_rows, along_columns = (Sheared.of(weight) for weight in (part.weight, part.weight.T))
-    if along_rows.weight.size <= along_columns.weight.size:
-        half = _half_of_differences(along_rows, spectrum, shape)
+    along_rows, along_columns = (Shear.of(weight) for weight in (part.weight, part.weight.T))
+    if along_rows.size <= along_columns.size:
+        half = _half_of_differences(along_rows.sheared(part.weight), along_rows.slope, spectrum, shape)
     else:
-        half = _half_of_differences(along_columns, spectrum.T, (shape[1], shape[0])).T
+        sheared = along_columns.sheared(part.weight.T)
+        half = _half_of_differences(sheared, along_columns.slope, spectrum.T, (shape[1], shape[0])).T
     variance: FloatArray = np.fft.ifft2(half).real * (2 * math.prod(shape))
     # A sum of squares: what is below zero, far from any error, is rounding.
     return np.maximum(variance, 0.0, out=variance)
 
 
-class Sheared(NamedTuple):
-    """A window whose rows are moved so that its box is narrow.
+class Shear(NamedTuple):
+    """How the rows of a window are moved so that its box is narrow.
 
     Parameters
     ----------
-    weight : w(k1, k2 + slope k1), (n1, n2) in any place
-    slope : a whole number, so that frequencies stay frequencies
+    rows : slice
+        Those that have weight.
+    first, width : the first column of row 0, and how many each row has
+    slope : by how many columns a row begins after the one before: a whole number, so that frequencies stay frequencies
     """
 
-    weight: FloatArray
+    rows: slice
+    first: int
+    width: int
     slope: int
 
     @classmethod
-    def of(cls, weight: FloatArray) -> Sheared:
-        """With the slope that makes the box of a window (n1, n2) narrowest."""
+    def of(cls, weight: FloatArray) -> Shear:
+        """Of a window (n1, n2), the narrowest of no slope and the two next to that of its middle."""
         rows = np.flatnonzero(weight.any(axis=1))
         is_there = weight[rows] != 0
         first, last = is_there.argmax(axis=1), weight.shape[1] - 1 - is_there[:, ::-1].argmax(axis=1)
-        steps = max(int(rows[-1] - rows[0]), 1)
-        below = math.floor((first[-1] + last[-1] - first[0] - last[0]) / (2 * steps))
-        widths = {
-            slope: int((last - slope * rows).max() - (first - slope * rows).min()) + 1 for slope in (below, below + 1)
-        }
-        slope = min(widths, key=lambda one: (widths[one], abs(one)))
-        start = int((first - slope * rows).min())
-        number = np.arange(weight.shape[0])[:, None]
-        columns = start + slope * number + np.arange(widths[slope])
+        below = int(first[-1] + last[-1] - first[0] - last[0]) // (2 * max(int(rows[-1] - rows[0]), 1))
+        every = []
+        for slope in {0, below, below + 1}:
+            start = int((first - slope * rows).min())
+            of_rows = slice(int(rows[0]), int(rows[-1]) + 1)
+            every.append(cls(of_rows, start, int((last - slope * rows).max()) - start + 1, slope))
+        return min(every, key=lambda shear: (shear.width, abs(shear.slope)))
+
+    @property
+    def size(self) -> int:
+        """Numbers in the box."""
+        return int(self.rows.stop - self.rows.start) * self.width
+
+    def sheared(self, weight: FloatArray) -> FloatArray:
+        """w(k1, k2 + slope k1), (rows, width)."""
+        if self.slope == 0:
+            return weight[self.rows, self.first : self.first + self.width]
+        number = np.arange(self.rows.start, self.rows.stop)[:, None]
+        columns = self.first + self.slope * number + np.arange(self.width)
         inside = (columns >= 0) & (columns < weight.shape[1])
-        return cls(np.where(inside, weight[number, np.where(inside, columns, 0)], 0.0), slope)
+        return np.where(inside, weight[number, np.where(inside, columns, 0)], 0.0)
 
 
-def _half_of_differences(part: Sheared, spectrum: Spectrum, shape: tuple[int, int]) -> Spectrum:
-    """A(q) V(q) of half of the q on the n1 x n2 differences that the positions tell apart."""
-    reach = [size - 1 for size in part.weight.shape]
+def _half_of_differences(weight: FloatArray, slope: int, spectrum: Spectrum, shape: tuple[int, int]) -> Spectrum:
+    """A(q) V(q) of half of the q on the n1 x n2 differences that the positions tell apart.
+
+    From a window that is sheared by a slope.
+    """
+    reach = [size - 1 for size in weight.shape]
     # Zeros up to twice the size keep the two ends of the box from meeting.
     padded = [fast_length(2 * size + 1) for size in reach]
     # A q and its opposite have conjugate terms: twice the real part of half of them, those of 0 in q2 halved.
     q1, q2 = np.arange(-reach[0], reach[0] + 1), np.arange(reach[1] + 1)
-    columns = np.fft.rfft(part.weight, padded[1])
+    columns = np.fft.rfft(weight, padded[1])
     correlated = np.empty((q1.size, columns.shape[1]), np.complex128)
     for some in _some(columns.shape[1], padded[0]):
         squared = np.square(np.abs(np.fft.fft(columns[:, some], padded[0], axis=0)))
@@ -139,7 +157,7 @@ def _half_of_differences(part: Sheared, spectrum: Spectrum, shape: tuple[int, in
     wrapped = np.zeros(shape, np.complex128)
     for some in _some(q1.size, padded[1], shape[0]):
         autocorrelation = np.fft.irfft(correlated[some], padded[1])[:, : q2.size]
-        rows, moved = q1[some, None], q2 + part.slope * q1[some, None]
+        rows, moved = q1[some, None], q2 + slope * q1[some, None]
         product = autocorrelation * spectrum[rows % spectrum.shape[0], moved % spectrum.shape[1]]
         product[:, 0] /= 2
         for start in range(0, q2.size, shape[1]):
