@@ -7,8 +7,8 @@
 
 Each row is measured in processes of its own, one thread for each rank: the shortest CPU time of the busiest rank over
 a few updates, and the most memory of a rank. An FFT pair is an FFT of a real image and its inverse. The FFT rate is
-that of such pairs in double precision as the solver makes them: what `imgda_mpi plan --machine` asks for. `paper` is
-the method of Bai et al. (2026) with 50 + 50 members, a yardstick.
+that of such pairs in double precision as the solver makes them: what `imgda_mpi plan --machine` asks for. The finest
+scale has curvelets. `paper` is the method of Bai et al. (2026) with 50 + 50 members and wavelets there, a yardstick.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from imgda_mpi.numerics.perturbations import Sample, random_signs
 from imgda_mpi.numerics.problem import Fact, Observations
 
 N_IMAGES = 8  # that powers of features are estimated with
-SIGNS_OF_FEATURES = 2000  # number of the signs: lower ones are those of the expected errors and of likelihoods
+SIGNS_OF_FEATURES = 2000  # number of the signs: lower ones are those of the expected errors
 
 
 class FeaturedCovariance(Covariance):

@@ -79,7 +79,7 @@ def powers_of_finest_modes(
 
 
 def wedges_of_directions(layout: Layout, n_finest: int) -> list[Wedge]:
-    """Of each of the finest scales up to twice `DIRECTIONS` wedges less one, evenly spread."""
+    """Of each of the finest scales some wedges, evenly spread: about `DIRECTIONS`, or all where there are fewer."""
     n_scales, found = layout.wedges[-1].scale, list[Wedge]()
     for scale in range(max(n_scales - n_finest, 0) + 1, n_scales + 1):
         every = [wedge for wedge in layout.wedges if wedge.scale == scale]

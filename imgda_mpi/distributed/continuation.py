@@ -248,7 +248,7 @@ class Continuation:
 
 
 def n_levels_of(shape: tuple[int, int]) -> int:
-    """Levels of an image (ny, nx) below the one that is kriged, 1 at least."""
+    """Levels of an image (ny, nx) that are finer than the one that is left as it is, 1 at least."""
     n_levels = 1
     while math.prod(-(-length // 2**n_levels) for length in shape) > FEWEST:
         n_levels += 1
