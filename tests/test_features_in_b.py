@@ -116,9 +116,7 @@ def test_steps_lead_to_likelier_variances(powers: WedgePowers) -> None:
     nothing = replace(with_features, groups=np.zeros(2), near=None)
     # The innovation follows the class of soil, and not the background's moisture: what two steps have come
     # to is as likely as what many come to.
-    many = likely_signal(
-        rows, powers, innovation, features(problem()), tolerances=(0.1, *[0.01] * 5), seed=1, time=TIME
-    )
+    many = likely_signal(rows, powers, innovation, features(problem()), tolerances=[0.01] * 5, seed=1, time=TIME)
     found = log_likelihood(with_features, innovation)
     assert found > log_likelihood(many, innovation) - 0.1
     for signal, most in ((many, 1e-6), (with_features, 0.2)):

@@ -17,7 +17,7 @@ from imgda_mpi.numerics.perturbations import perturbation
 from imgda_mpi.numerics.problem import Observations
 
 PART = 10  # one cell of so many is held back
-TOLERANCES = (0.03, 0.01, 0.01)  # of the steps towards the most likely signals: what is taken makes another one
+TOLERANCES = (0.01, 0.01)  # of the steps towards the most likely signals: what is taken makes another one
 
 
 def tried_signal(

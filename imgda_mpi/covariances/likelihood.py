@@ -21,10 +21,9 @@ from imgda_mpi.numerics.perturbations import Sample
 from imgda_mpi.numerics.problem import Observations
 from imgda_mpi.numerics.wedge_variances import innovation_variances, likelier_variances
 
-STEP_TOLERANCES = (0.1, 0.01)
-"""Of the systems solved in each step towards the most likely variances: more steps fit the noise in wedges of few
-modes, and less exact solutions, of the last one above all, are mistaken in the coarsest of many scales. The first step
-is one of wedges alone."""
+STEP_TOLERANCE = 0.03
+"""Of the systems solved in the second and last step towards the most likely variances: more steps fit the noise in
+wedges of few modes. The first step has none to solve, and is one of wedges alone."""
 N_DRAWN = 2  # innovations that expected powers are estimated with
 LEAST_TRACE = 0.1  # of what the preconditioner has
 NOISE_IMAGE = 2  # of a sample, that makes noise: those before make the draw of a signal
@@ -59,10 +58,11 @@ class Signal:
             return of_wedges
         return FeaturedCovariance(of_wedges, self.features, self.groups, share, self.near)
 
-    def likelier(self, innovation: Observations, samples: list[Sample], tolerance: float) -> Signal:
+    def likelier(self, innovation: Observations, samples: list[Sample], tolerance: float | None) -> Signal:
         """One step towards the most likely variances, given an innovation. Collective.
 
-        Its systems are solved to a ``tolerance``. What they are preconditioned with is used again.
+        Its systems are solved to a ``tolerance``; with None the preconditioner P is taken for M^-1, which is as good
+        for all of them. What they are preconditioned with is used again.
 
         The ``samples`` make innovations u of this signal and noise, E[u u^T] = M: what is expected are the powers of
         M^-1 u, which vary in a wedge of n modes by the square root of 2 / n. The traces of features, of which there are
@@ -72,13 +72,17 @@ class Signal:
         system = ObservedSystem(self.image_rows, covariance, innovation)
         woodbury = system.precondition if isinstance(system.precondition, Woodbury) else None
         start, *starts = self.solved or (None,) * (1 + len(samples))
-        weighted = system.solve(innovation.values[own], tolerance, start).values
+
+        def solve(values: FloatArray, start: FloatArray | None) -> FloatArray:
+            return system.near(values) if tolerance is None else system.solve(values, tolerance, start).values
+
+        weighted = solve(innovation.values[own], start)
         solved, corrections = [weighted], list[FloatArray]()
         for sample, start in zip(samples, starts, strict=True):
             white = sample.white(self.image_rows.shape, NOISE_IMAGE, own)
             drawn = system.apply(covariance.draw(sample)) + np.sqrt(innovation.rows(own).noise) * white
             del white  # for memory
-            solved.append(system.solve(drawn, tolerance, start).values)
+            solved.append(solve(drawn, start))
             if features is not None and woodbury is not None:
                 left = solved[-1] - system.apply(woodbury(drawn))
                 corrections.append(features.group_products(solved[-1], left))
@@ -100,7 +104,7 @@ def likely_signal(
     innovation: Observations,
     features: CellFeatures | None,
     *,
-    tolerances: Sequence[float] = STEP_TOLERANCES,
+    tolerances: Sequence[float] = (STEP_TOLERANCE,),
     near: Signal | None = None,
     seed: int,
     time: datetime,
@@ -108,20 +112,21 @@ def likely_signal(
     """The signal of an innovation, a few steps towards the most likely one. Collective.
 
     The variances of wedges start from those of `first_variances`; the first step is for them alone, on what features
-    leave of the innovation. Each step has its ``tolerance``; from a signal that is ``near`` it takes the last alone.
+    leave of the innovation, and takes the preconditioner for M^-1. Each of the others has its tolerance; from a signal
+    that is ``near`` it takes the last alone.
     """
     samples = [Sample(seed, time, number, of_signs=True) for number in range(1, 1 + N_DRAWN)]
     if near is not None:
-        signal, steps = replace(near, near=None, solved=()), tolerances[-1:]
+        signal, tolerances = replace(near, near=None, solved=()), tolerances[-1:]
     elif features is None:
-        signal, steps = signal_of_wedges(image_rows, powers, innovation), tolerances
+        signal = signal_of_wedges(image_rows, powers, innovation).likelier(innovation, samples, None)
     else:
         weights = fitted_weights(features, innovation)
         left = innovation.minus(image_rows.whole(features.spread(weights)))
-        signal = signal_of_wedges(image_rows, powers, left).likelier(left, samples, tolerances[0])
-        signal, steps = with_features(signal, features, weights, innovation.rows(image_rows.own)), tolerances[1:]
+        signal = signal_of_wedges(image_rows, powers, left).likelier(left, samples, None)
+        signal = with_features(signal, features, weights, innovation.rows(image_rows.own))
         del left  # for memory
-    for tolerance in steps:
+    for tolerance in tolerances:
         signal = signal.likelier(innovation, samples, tolerance)
     return signal
 

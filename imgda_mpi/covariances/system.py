@@ -42,11 +42,10 @@ class ObservedSystem:
         ImgdaError
             On every rank: where the iteration does not come to an end.
         """
-        observations = self._observations
         solution = conjugate_gradients(
             self._apply,
             innovation,
-            lambda residual: observations.apply(self.precondition(residual)),
+            self.near,
             self._image_rows.inner,
             tolerance=tolerance,
             max_iterations=MAX_ITERATIONS,
@@ -60,6 +59,10 @@ class ObservedSystem:
                     "give larger ones, or take the diagonal solver"
                 )
         return solution
+
+    def near(self, innovation: FloatArray) -> FloatArray:
+        """P d with the preconditioner P, about M^-1 d, for the own rows (n_own, nx) of d. Collective."""
+        return self._observations.apply(self.precondition(innovation))
 
     def increment(self, solution: FloatArray) -> FloatArray:
         """B H^T z of a solution z: the most likely increment, own rows (n_own, nx). Collective."""

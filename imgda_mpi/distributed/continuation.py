@@ -27,6 +27,10 @@ FEWEST = 1200  # pixels of an image that is left as it is: what is longer is in 
 N_STEPS = (2, 4, 8)
 """Of the relaxation of each level, from the finest on; the last number is that of all coarser ones, on which steps cost
 little."""
+PULLED = 0.5
+"""Part of what is not confidence in the mean of a seen pixel's values that goes to what coarser pixels say. Neighbours
+have much of theirs from the pixel itself: what all of it went to would come back and count for more than it is worth.
+With more the values of many neighbours are smoothed less."""
 SHARED_LEVELS = ALIGNED.bit_length() - 1  # that ranks have their own rows of, at most: coarser ones are on rank 0
 
 
@@ -44,7 +48,7 @@ class Level:
     ----------
     steps : lengths of the steps of its relaxation: the longer the smoother what they are for, those last
     neighbours : ranks with the rows above and below, of those that have some; the first row follows the last
-    gain, rest : c / w and 1 - c, (n_own, n)
+    gain, pulled, free : c / w, p and f, (n_own, n)
     image, told : what calls write to, (n_own, n)
     """
 
@@ -55,7 +59,8 @@ class Level:
         place = holders.index(rank) if rank in holders else 0
         self.neighbours = holders[place - 1], holders[(place + 1) % len(holders)]
         self.gain = np.divide(confidence, counts, out=np.zeros_like(counts), where=counts > 0)
-        self.rest = 1 - confidence
+        self.pulled = np.where(counts > 0, np.float32(PULLED) * (1 - confidence), np.float32(0))
+        self.free = 1 - confidence - self.pulled
         self.image, self.told = np.zeros_like(counts), np.zeros_like(counts)
 
 
@@ -64,16 +69,16 @@ class Continuation:
 
     The most likely long waves (`WaveKriging`) come first; what they leave of the values goes through a pyramid. Pull:
     sums of values, and their numbers w, over ever larger pixels. Push, from nothing on the largest to the finest
-    pixels: a pixel has the mean of its own values as far as that is to be trusted, else what the coarser pixels say, so
-    that the image is smooth::
+    pixels: a pixel has the mean of its own values as far as that is to be trusted, else what the coarser pixels and its
+    neighbours say, so that the image is smooth::
 
-        u_j = g_j + (1 - c_j) (2 K - K^2) u_j,    g_j = c_j / w_j times the sum of its values.
+        u_j = g_j + p_j P u_(j+1) + f_j (2 K - K^2) u_j,    g_j = c_j / w_j times the sum of its values,
 
+    with linear interpolation P and c_j + p_j + f_j = 1; p_j is a part of 1 - c_j where something is seen, else 0.
     (I - K)^2 is a difference of fourth order: unlike one of second order it lets slopes go on beyond what is known.
-    From g_j + (1 - c_j) P u_(j+1), with linear interpolation P, a few steps go towards that u_j, of lengths after
-    Chebyshev (Young 1954, J. Math. Phys. 32, 243). c_j is the confidence in a mean that is to tell what the next
-    coarser pixels do not, of variance v_j: it has the noise s^2 of its values, and finer waves, of variance h_j, where
-    not all of the pixel is seen::
+    From g_j + (p_j + f_j) P u_(j+1) a few steps go towards that u_j, of lengths after Chebyshev (Young 1954, J. Math.
+    Phys. 32, 243). c_j is the confidence in a mean that is to tell what the next coarser pixels do not, of variance
+    v_j: it has the noise s^2 of its values, and finer waves, of variance h_j, where not all of the pixel is seen::
 
         c_j = v_j / (v_j + (s^2 + h_j (1 - w_j / 4^j)) / w_j).
 
@@ -138,10 +143,10 @@ class Continuation:
         image = np.zeros_like(values)
         for number, level in reversed(list(enumerate(self._levels))):
             coarse = self._from_root(image, number)
-            interpolated(coarse, *self._beside(coarse, level), level.told, level.rest, level.image)
+            interpolated(coarse, *self._beside(coarse, level), level.told, level.pulled, level.free, level.image)
             for step in level.steps:
                 beside, beyond = self._around(level.image[:2], level.image[-2:], level)
-                relax(level.image, *beside, beyond, level.told, level.rest, step)
+                relax(level.image, *beside, beyond, level.told, level.free, step)
             image = level.image
         for block in self._blocks:
             image[block] += long[block]
@@ -158,9 +163,9 @@ class Continuation:
             level.image[...] = image
             level.told[...] = 0
             for left, step in reversed(list(enumerate(level.steps))):
-                first, last = (level.rest[ends] * level.image[ends] for ends in (slice(2), slice(-2, None)))
+                first, last = (level.free[ends] * level.image[ends] for ends in (slice(2), slice(-2, None)))
                 beside, beyond = self._around(first, last, level)
-                relax_back(level.image, level.told, *beside, beyond, level.rest, step, left == 0)
+                relax_back(level.image, level.told, *beside, beyond, level.pulled, level.free, step, left == 0)
             image = self._gathered(level.image, number)
         values = np.zeros_like(image)
         for number, level in reversed(list(enumerate(self._levels))):

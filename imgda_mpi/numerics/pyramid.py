@@ -46,8 +46,13 @@ def spread(coarse: Image, out: Image) -> None:
 
 
 @compiled
-def interpolated(coarse: Image, above: Image, below: Image, given: Image, rest: Image, out: Image) -> None:
-    """G + (1 - c) P u of a coarse image u (m, n), with P linear from centre to centre; all others are (2 m, 2 n)."""
+def interpolated(
+    coarse: Image, above: Image, below: Image, given: Image, pulled: Image, free: Image, out: Image
+) -> None:
+    """G + (p + f) P u of a coarse image u (m, n), with P linear from centre to centre; all others are (2 m, 2 n).
+
+    p P u is added to what is ``given``, g, and stays.
+    """
     m, n = coarse.shape
     line = np.empty(n + 2, np.float32)
     n_rows, n_columns = out.shape
@@ -59,11 +64,14 @@ def interpolated(coarse: Image, above: Image, below: Image, given: Image, rest: 
         line[0], line[n + 1] = line[n], line[1]
         for j in range(n_columns // 2):
             left, right = NEAR * line[j + 1] + FAR * line[j], NEAR * line[j + 1] + FAR * line[j + 2]
-            out[i, 2 * j] = given[i, 2 * j] + rest[i, 2 * j] * left
-            out[i, 2 * j + 1] = given[i, 2 * j + 1] + rest[i, 2 * j + 1] * right
+            given[i, 2 * j] += pulled[i, 2 * j] * left
+            given[i, 2 * j + 1] += pulled[i, 2 * j + 1] * right
+            out[i, 2 * j] = given[i, 2 * j] + free[i, 2 * j] * left
+            out[i, 2 * j + 1] = given[i, 2 * j + 1] + free[i, 2 * j + 1] * right
         if n_columns % 2:
             left = NEAR * line[n] + FAR * line[n - 1]
-            out[i, n_columns - 1] = given[i, n_columns - 1] + rest[i, n_columns - 1] * left
+            given[i, n_columns - 1] += pulled[i, n_columns - 1] * left
+            out[i, n_columns - 1] = given[i, n_columns - 1] + free[i, n_columns - 1] * left
 
 
 @compiled
@@ -108,14 +116,14 @@ def smoothed_ends(first: Image, last: Image, above: Image, below: Image) -> Imag
 
 
 @compiled
-def relax(image: Image, above: Image, below: Image, beyond: Image, given: Image, rest: Image, step: float) -> None:
-    """A step of an image u towards g + (1 - c) (2 K - K^2) u, in place: u + step (g + (1 - c) (2 K - K^2) u - u).
+def relax(image: Image, above: Image, below: Image, beyond: Image, given: Image, free: Image, step: float) -> None:
+    """A step of an image u towards g + f (2 K - K^2) u, in place: u + step (g + f (2 K - K^2) u - u).
 
     Parameters
     ----------
     image : u, (m, n)
     beyond : K u in the rows above and below, (2, n)
-    given, rest : g and 1 - c, (m, n)
+    given, free : g and f, (m, n)
     step : of which 1 goes all the way
     """
     m, n = image.shape
@@ -136,22 +144,30 @@ def relax(image: Image, above: Image, below: Image, beyond: Image, given: Image,
         _smooth(around[(i + 2) % 3], smooth, after, line, again)
         for j in range(n):
             flat = smooth[j] + (smooth[j] - again[j])
-            image[i, j] += whole * (given[i, j] + rest[i, j] * flat - image[i, j])
+            image[i, j] += whole * (given[i, j] + free[i, j] * flat - image[i, j])
 
 
 @compiled
-def _weigh(rest: Image, image: Image, i: int, below: Image, out: Image) -> None:
-    """Row i of (1 - c) image, (n,), or the row below the last one."""
+def _weigh(free: Image, image: Image, i: int, below: Image, out: Image) -> None:
+    """Row i of f image, (n,), or the row below the last one."""
     if i == image.shape[0]:
         out[:] = below
     else:
         for j in range(out.size):
-            out[j] = rest[i, j] * image[i, j]
+            out[j] = free[i, j] * image[i, j]
 
 
 @compiled
 def relax_back(
-    image: Image, told: Image, above: Image, below: Image, beyond: Image, rest: Image, step: float, is_last: bool
+    image: Image,
+    told: Image,
+    above: Image,
+    below: Image,
+    beyond: Image,
+    pulled: Image,
+    free: Image,
+    step: float,
+    is_last: bool,
 ) -> None:
     """The adjoint of `relax`, in place.
 
@@ -159,26 +175,26 @@ def relax_back(
     ----------
     image : (m, n)
     told : what of it comes from g, to which this step's is added, (m, n)
-    above, below : of (1 - c) image
-    beyond : K (1 - c) image in the rows above and below, (2, n)
-    rest, step : of `relax`
-    is_last : whether no other step comes: the image is then of what the steps start from, g + (1 - c) P u
+    above, below : of f image
+    beyond : K f image in the rows above and below, (2, n)
+    pulled, free, step : of `interpolated` and `relax`
+    is_last : whether no other step comes: the image is then of P u, what `interpolated` has made
     """
     m, n = image.shape
     if m == 0:
         return
     line, again = np.empty(n + 2, np.float32), np.empty(n, np.float32)
     whole, kept = np.float32(step), np.float32(1 - step)
-    # As in `relax`, and (1 - c) image in such rows.
+    # As in `relax`, and f image in such rows.
     around, weighted = np.empty((3, n), np.float32), np.empty((3, n), np.float32)
     around[2], weighted[2] = beyond[0], above
     for i in range(2):
-        _weigh(rest, image, i, below, weighted[i])
+        _weigh(free, image, i, below, weighted[i])
     _smooth(weighted[2], weighted[0], weighted[1], line, around[0])
     for i in range(m):
         after = around[(i + 1) % 3]
         if i + 1 < m:
-            _weigh(rest, image, i + 2, below, weighted[(i + 2) % 3])
+            _weigh(free, image, i + 2, below, weighted[(i + 2) % 3])
             _smooth(weighted[i % 3], weighted[(i + 1) % 3], weighted[(i + 2) % 3], line, after)
         else:
             after[:] = beyond[1]
@@ -191,7 +207,7 @@ def relax_back(
         if is_last:
             for j in range(n):
                 told[i, j] += again[j]
-                image[i, j] = rest[i, j] * again[j]
+                image[i, j] = pulled[i, j] * told[i, j] + free[i, j] * again[j]
 
 
 def variances_of_levels(spectrum: FloatArray, shape: tuple[int, int], n_levels: int) -> tuple[list[float], list[float]]:

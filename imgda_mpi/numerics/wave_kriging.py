@@ -24,6 +24,9 @@ def most_waves(shape: tuple[int, int]) -> int:
     return min(MOST_WAVES, round(PER_PIXEL * math.sqrt(math.prod(shape))))
 
 
+LEAST = 128  # rows of a triangular matrix that is inverted in parts
+
+
 class Limits(NamedTuple):
     """Waves of an image that are thought of as long.
 
@@ -61,26 +64,41 @@ class WaveKriging:
         j, k = number[self._chosen], across[self._chosen]
         half = sums / n_pixels
         whole = np.concatenate([half[::-1, :0:-1].conj(), half], axis=1)
-        of_differences, of_sums = (
-            whole[j[:, None] + sign * j + 2 * m, k[:, None] + sign * k + 2 * n] for sign in (-1, 1)
-        )
+        place, middle = j * whole.shape[1] + k, whole.size // 2
+        of_differences, of_sums = (whole.ravel()[middle + place[:, None] + sign * place] for sign in (-1, 1))
         # U are cosines and negative sines of norm 1. The mean, which has no sine, is two cosines of half the square.
         self._norms = np.sqrt(np.where((j == 0) & (k == 0), 1.0, 2.0) / n_pixels)
-        cosines, sines = of_sums.real + of_differences.real, of_differences.real - of_sums.real
-        mixed = of_sums.imag - of_differences.imag
-        root = np.tile(np.sqrt(variances[self._chosen]), 2)
+        products = np.zeros((2 * place.size, 2 * place.size))  # of which the lower half is needed
+        cosines, sines = slice(place.size), slice(place.size, None)
+        products[cosines, cosines] = of_sums.real + of_differences.real
+        products[sines, cosines] = of_sums.imag + of_differences.imag
+        products[sines, sines] = of_differences.real - of_sums.real
+        root = np.tile(np.sqrt(variances[self._chosen] / noise), 2)
         weights = np.tile(self._norms * np.sqrt(n_pixels / 2), 2) * root
-        products = np.block([[cosines, mixed], [mixed.T, sines]]) * np.outer(weights, weights) / noise
+        products *= weights[:, None]
+        products *= weights
         products[np.diag_indices_from(products)] += 1.0
-        self._matrix = root[:, None] * np.linalg.inv(products) * root / noise
+        self._root = (inverse_of_lower(np.linalg.cholesky(products)) * root).astype(np.float32)
 
     def __call__(self, amplitudes: Amplitudes) -> Amplitudes:
         """Amplitudes (2 m + 1, n + 1) of the estimate from the sums of known values times conjugate waves."""
         given = self._norms * amplitudes[self._chosen]
-        found = self._matrix @ np.concatenate([given.real, given.imag])
+        found = self._root.T @ (self._root @ np.concatenate([given.real, given.imag]).astype(np.float32))
         result = np.zeros_like(amplitudes)
         result[self._chosen] = self._norms * (found[: given.size] + 1j * found[given.size :])
         return result
+
+
+def inverse_of_lower(matrix: FloatArray) -> FloatArray:
+    """Inverse of a lower triangular matrix (n, n), by products of its parts."""
+    half = len(matrix) // 2
+    if half < LEAST // 2:
+        return np.asarray(np.linalg.inv(matrix))
+    first, last = inverse_of_lower(matrix[:half, :half]), inverse_of_lower(matrix[half:, half:])
+    result = np.zeros_like(matrix)
+    result[:half, :half], result[half:, half:] = first, last
+    result[half:, :half] = -(last @ matrix[half:, :half]) @ first
+    return result
 
 
 def limits_of(spectrum: FloatArray, shape: tuple[int, int]) -> Limits:
