@@ -164,7 +164,7 @@ def constants(grids: list[Shape], repeat: int) -> None:
         say(f"  DENSE_WORK {work(featured, 'woodbury') / (featured['calls']['woodbury'] * dense):.2f}")
         paper = row(1, repeat, shape=shape, kind="paper")
         say(f"  FFT_WORK of paper {paper['seconds'] * paper['rate'] / paper['planned']['flops']:.2f}")
-        n_images = featured["calls"]["single"] - sum(featured["iterations"])
+        n_images = featured["calls"]["single"] - sum(featured["iterations"]) - full.N_NEAR
         say(f"  FEATURE_WORK {(work(featured, 'rest') - rests[0]) / (n_images * n_pixels):.0f}")
         turned = work(shared, "double") / shared["calls"]["double"] - work(alone, "double") / (
             2 * alone["calls"]["double"]

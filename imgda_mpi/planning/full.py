@@ -17,11 +17,12 @@ from imgda_mpi.numerics.wave_kriging import most_waves
 from imgda_mpi.planning.case import REAL, Case, complex_flops, real_flops
 
 # Counts that the solver's own constants do not tell; `tools/benchmark_full.py` prints what real updates take.
-ITERATIONS = 20
-"""Of conjugate gradients in all systems, as usual for images with gaps, whatever their size; one without gaps takes a
-quarter, signals that fall off steeply under little noise several times as many."""
+ITERATIONS = 13
+"""Of conjugate gradients in all systems, as usual for images with gaps, whatever their size; one without gaps takes
+half as many, signals that fall off steeply under little noise several times as many."""
 
-N_SOLVED_BEFORE = 6  # systems that are solved for the variances, before that of the update
+N_SOLVED_BEFORE = 3  # systems that are solved for the variances, before that of the update
+N_NEAR = 3  # of which the preconditioner is the inverse: those of the first step of the variances
 N_SYSTEMS = 3  # of different matrices: two steps of the variances, and the update
 N_FILTERS = 14  # beside S in each iteration: B or S for what solutions start from and make, and what is drawn
 N_STARTED = 3  # of them for systems that start from those before, which have no features yet where there are some
@@ -134,7 +135,7 @@ class FullCost:
     def n_inverted(self) -> int:
         """Images that the preconditioner is applied to."""
         n_features = self.case.features.n_features
-        return ITERATIONS + n_features + (N_CORRECTED if n_features else 0)
+        return ITERATIONS + N_NEAR + n_features + (N_CORRECTED if n_features else 0)
 
     @property
     def n_preconditioners(self) -> int:
@@ -197,7 +198,7 @@ class FullCost:
         """All that a rank computes, in operations of FFTs in double precision that take as long."""
         (ny, nx), n_features = self.case.layout.image_shape, self.case.features.n_features
         of_ffts = self._passes(2 * self.n_filters + self.n_spectra) + SINGLE_WORK * self._passes(2 * self.n_inverted)
-        of_vectors = ITERATION_WORK * ITERATIONS + OWN_WORK + FEATURE_WORK * (self.n_inverted - ITERATIONS)
+        of_vectors = ITERATION_WORK * ITERATIONS + OWN_WORK + FEATURE_WORK * (self.n_inverted - ITERATIONS - N_NEAR)
         if self.n_ranks > 1:
             # Single precision, and the way to spectra alone, count half.
             of_vectors += TURNED_WORK * (self.n_filters + (self.n_inverted + self.n_spectra) / 2)
