@@ -17,7 +17,7 @@ from imgda_mpi.numerics.pyramid import (
     pooled,
     relax,
     relax_back,
-    smoothed_ends,
+    smoothed,
     spread,
     variances_of_levels,
 )
@@ -31,7 +31,8 @@ PULLED = 0.5
 """Part of what is not confidence in the mean of a seen pixel's values that goes to what coarser pixels say. Neighbours
 have much of theirs from the pixel itself: what all of it went to would come back and count for more than it is worth.
 With more the values of many neighbours are smoothed less."""
-SHARED_LEVELS = ALIGNED.bit_length() - 1  # that ranks have their own rows of, at most: coarser ones are on rank 0
+SHARED_LEVELS = ALIGNED.bit_length() - 1
+"""That ranks have their own rows of, two of each at least; coarser ones are on rank 0."""
 
 
 class Level:
@@ -143,7 +144,7 @@ class Continuation:
         image = np.zeros_like(values)
         for number, level in reversed(list(enumerate(self._levels))):
             coarse = self._from_root(image, number)
-            interpolated(coarse, *self._beside(coarse, level), level.told, level.pulled, level.free, level.image)
+            interpolated(coarse, *self._next_to(coarse, level), level.told, level.pulled, level.free, level.image)
             for step in level.steps:
                 beside, beyond = self._around(level.image[:2], level.image[-2:], level)
                 relax(level.image, *beside, beyond, level.told, level.free, step)
@@ -203,7 +204,7 @@ class Continuation:
         """The adjoint of an interpolation to a level."""
         fine = even(fine)
         coarse = half_of(fine)
-        gathered(fine, *self._beside(fine, self._levels[number]), coarse)
+        gathered(fine, *self._next_to(fine, self._levels[number]), coarse)
         return self._to_root(coarse, number)
 
     def _around(self, first: Image, last: Image, level: Level) -> tuple[tuple[Image, Image], Image]:
@@ -211,19 +212,27 @@ class Continuation:
 
         The rows above and below the own ones, and the same of the image smoothed, (2, n).
         """
-        beside = self._beside(np.concatenate([first, last]), level)
-        smooth = smoothed_ends(first, last, *beside) if first.size > 0 else first
-        return beside, np.stack(self._beside(smooth, level))
+        above, below = self._beside(first, last, level)
+        smooth = np.empty((2, first.shape[1]), np.float32)
+        if first.size > 0:
+            smoothed(above[0], above[-1], first[0], smooth[0])
+            smoothed(last[-1], below[0], below[-1], smooth[1])
+        return (above[-1], below[0]), smooth
 
-    def _beside(self, rows: Image, level: Level) -> tuple[Image, Image]:
-        """The rows above and below the own ones, of a level or of half its resolution."""
+    def _next_to(self, rows: Image, level: Level) -> tuple[Image, Image]:
+        """The row above and the row below the own ones, of a level or of half its resolution."""
+        above, below = self._beside(rows[:1], rows[-1:], level)
+        return above[0], below[0]
+
+    def _beside(self, first: Image, last: Image, level: Level) -> tuple[Image, Image]:
+        """As many rows above and below the own ones as are given of these, at their beginning and their end."""
         before, after = level.neighbours
-        if before == self._comm.rank and rows.size > 0:
-            return rows[-1], rows[0]
-        above, below = (np.empty(rows.shape[1], np.float32) for _ in range(2))
-        if rows.size > 0:
-            self._comm.Sendrecv(rows[-1], after, 0, above, before, 0)
-            self._comm.Sendrecv(rows[0], before, 1, below, after, 1)
+        if before == self._comm.rank and first.size > 0:
+            return last.copy(), first.copy()  # of what is about to change
+        above, below = (np.empty(first.shape if first.size else (2, first.shape[1]), np.float32) for _ in range(2))
+        if first.size > 0:
+            self._comm.Sendrecv(last, after, 0, above, before, 0)
+            self._comm.Sendrecv(first, before, 1, below, after, 1)
             self._sent.add(np.full(2, above.nbytes))
         return above, below
 

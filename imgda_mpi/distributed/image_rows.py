@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +25,26 @@ Spectrum = ComplexValues
 Real = TypeVar("Real", np.float64, np.float32)
 
 
+class Message(NamedTuple):
+    """Parts of an array for all ranks, none for this one, as MPI takes them.
+
+    Parameters
+    ----------
+    array : of which they are
+    parts : how many numbers each rank gets, and where they begin
+    kind : of the numbers
+    """
+
+    array: Spectrum
+    parts: tuple[IntArray, IntArray]
+    kind: MPI.Datatype
+
+    @property
+    def n_bytes(self) -> IntArray:
+        """Of each part, (size,)."""
+        return self.parts[0] * self.array.itemsize
+
+
 @dataclass(frozen=True, eq=False)
 class Places:
     """Where images of one precision are worked on: new arrays would have to be cleared by the system each time.
@@ -34,12 +54,16 @@ class Places:
     half : half spectra of the own rows, (n_own, nx // 2 + 1)
     columns : own columns of the half spectrum, (ny, n_own_columns)
     packed : what goes from the one to the other on other ranks, as many numbers as ``half`` has
+    of_packed, of_columns : both as messages, for `Alltoallv`: other ranks' columns of the own rows, and other ranks'
+        rows of the own columns
     passes : FFTs of their blocks
     """
 
     half: Spectrum
     columns: Spectrum
     packed: Spectrum
+    of_packed: Message
+    of_columns: Message
     passes: BlockPasses
 
 
@@ -184,15 +208,24 @@ class ImageRows:
 
     def _new_places(self, dtype: np.dtype[Any]) -> Places:
         (ny, nx), of_spectra = self.shape, np.result_type(dtype, np.complex64)
-        of_half, of_columns = (length_of(self.own), nx // 2 + 1), (ny, length_of(self.own_columns))
-        shapes = (of_half, of_columns, (math.prod(of_half) if self.comm.size > 1 else 0,))
+        half_shape, columns_shape = (length_of(self.own), nx // 2 + 1), (ny, length_of(self.own_columns))
+        shapes = (half_shape, columns_shape, (math.prod(half_shape) if self.comm.size > 1 else 0,))
         if not self._memory:
             self._memory = [np.empty(math.prod(shape), np.complex128) for shape in shapes]
         half, columns, packed = (
             memory.view(of_spectra)[: memory.size].reshape(shape)
             for memory, shape in zip(self._memory, shapes, strict=True)
         )
-        return Places(half, columns, packed, BlockPasses(self.shape, self._row_lengths, self._column_lengths, dtype))
+        kind, is_own = from_numpy_dtype(of_spectra), np.arange(self.comm.size) == self.comm.rank
+        of_packed, of_columns = (
+            Message(array, (np.where(is_own, 0, np.diff(offsets) * n), offsets[:-1] * n), kind)
+            for array, offsets, n in (
+                (packed, self._columns, half.shape[0]),
+                (columns, self.offsets, columns.shape[1]),
+            )
+        )
+        passes = BlockPasses(self.shape, self._row_lengths, self._column_lengths, dtype)
+        return Places(half, columns, packed, of_packed, of_columns, passes)
 
     def _turn(self, places: Places) -> None:
         """From the own rows of half spectra to all rows of the own columns. Collective."""
@@ -200,17 +233,15 @@ class ImageRows:
         if self.comm.size > 1:
             for part, others in self._parts(places):
                 part[...] = places.half[:, others]
-            packed, columns = self._messages(places)
-            self.comm.Alltoallv(packed, columns)
-            self._add_sent(packed)
+            self.comm.Alltoallv(places.of_packed, places.of_columns)
+            self.sent.add(places.of_packed.n_bytes)
 
     def _turn_back(self, places: Places) -> None:
         """The way back. Collective."""
         places.half[:, self.own_columns] = places.columns[self.own]
         if self.comm.size > 1:
-            packed, columns = self._messages(places)
-            self.comm.Alltoallv(columns, packed)
-            self._add_sent(columns)
+            self.comm.Alltoallv(places.of_columns, places.of_packed)
+            self.sent.add(places.of_columns.n_bytes)
             for part, others in self._parts(places):
                 places.half[:, others] = part
 
@@ -220,22 +251,6 @@ class ImageRows:
             if rank != self.comm.rank:
                 n_rows = places.half.shape[0]
                 yield places.packed[n_rows * first : n_rows * last].reshape(n_rows, last - first), slice(first, last)
-
-    def _messages(self, places: Places) -> tuple[list[Any], list[Any]]:
-        """Other ranks' columns of the own rows, packed, and other ranks' rows of the own columns, for `Alltoallv`."""
-        kind, is_own = from_numpy_dtype(places.half.dtype), np.arange(self.comm.size) == self.comm.rank
-        packed, columns = (
-            [array, (np.where(is_own, 0, np.diff(offsets) * n), offsets[:-1] * n), kind]
-            for array, offsets, n in (
-                (places.packed, self._columns, places.half.shape[0]),
-                (places.columns, self.offsets, places.columns.shape[1]),
-            )
-        )
-        return packed, columns
-
-    def _add_sent(self, message: list[Any]) -> None:
-        array, (counts, _), _ = message
-        self.sent.add(np.delete(counts * array.itemsize, self.comm.rank))
 
 
 def _within(own: slice, every: list[slice]) -> dict[int, slice]:
@@ -250,8 +265,11 @@ def _within(own: slice, every: list[slice]) -> dict[int, slice]:
 def blocks_of(n: int, length: int, size: int, multiple: int = 1) -> tuple[list[slice], IntArray]:
     """Blocks of ``n`` rows of a length, and the offsets (size + 1,) of the rows of each rank.
 
-    All blocks but the last have a ``multiple`` of rows.
+    All blocks but the last have a ``multiple`` of rows, and none has fewer than that unless it is the only one.
     """
     every = blocks(0, n, max(1, BLOCK // length // multiple) * multiple)
+    if len(every) > 1 and length_of(every[-1]) < multiple:
+        *every, before, last = every
+        every.append(slice(before.start, last.stop))
     ends = np.array([0, *(block.stop for block in every)])
     return every, ends[share(len(every), size)]

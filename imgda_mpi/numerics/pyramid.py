@@ -102,17 +102,12 @@ def _smooth(before: Image, middle: Image, after: Image, line: Image, out: Image)
 
 
 @compiled
-def smoothed_ends(first: Image, last: Image, above: Image, below: Image) -> Image:
-    """The first and the last row of K u, (2, n), of an image u smoothed in both directions.
+def smoothed(before: Image, middle: Image, after: Image, out: Image) -> None:
+    """A row of K u, (n,), of an image u smoothed in both directions, from its row there and those around it.
 
-    ``first`` and ``last`` are the first and the last two rows of u (m, n), or the only one. K is its own adjoint on a
-    closed image.
+    K is its own adjoint on a closed image.
     """
-    n, m = first.shape[1], last.shape[0]
-    line, ends = np.empty(n + 2, np.float32), np.empty((2, n), np.float32)
-    _smooth(above, first[0], below if m == 1 else first[1], line, ends[0])
-    _smooth(above if m == 1 else last[0], last[m - 1], below, line, ends[1])
-    return ends
+    _smooth(before, middle, after, np.empty(middle.size + 2, np.float32), out)
 
 
 @compiled

@@ -177,9 +177,9 @@ class FullCost:
         is_shared = holders & (np.count_nonzero(holders) > 1)
         messages, volume = 0 * self.rows, 0 * self.rows
         for number in range(n_shared):
-            # Two rows twice in each step, there and back, and for the interpolation and its adjoint.
+            # Two rows both ways in each step, there and back, and one for the interpolation and its adjoint.
             n_steps = n_steps_of(number)
-            messages += (8 * n_steps + 4) * is_shared
+            messages += (4 * n_steps + 4) * is_shared
             volume += SINGLE * (8 * n_steps + 3) * (nx // 2**number) * is_shared
         coarse = SINGLE * self.rows * nx // 4**n_shared
         volume += 2 * coarse
