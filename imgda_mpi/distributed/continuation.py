@@ -100,7 +100,7 @@ class Continuation:
         self._comm, self._sent, self._levels = image_rows.comm, image_rows.sent, list[Level]()
         self._blocks = list(image_rows.own_blocks.values())  # which stay in the cache
         self._observed = observed.astype(np.float32)
-        self._long, self._remaining = np.empty_like(self._observed), np.empty_like(self._observed)
+        self._long = np.empty_like(self._observed)
         white = float(spectrum.min())
         spectrum, noise = spectrum - white, noise + white
         along, across, beyond = limits_of(spectrum, image_rows.shape)
@@ -131,8 +131,9 @@ class Continuation:
 
     def __call__(self, rows: FloatArray) -> Image:
         """E r, (n_own, nx), of values r (n_own, nx) that are 0 where nothing is observed. Collective."""
-        known, first, long, values = rows.astype(np.float32), self._levels[0], self._long, self._remaining
+        known, first, long = rows.astype(np.float32), self._levels[0], self._long
         self._long_waves(known)
+        values = first.image  # what they leave of them
         for block in self._blocks:
             np.multiply(long[block], self._observed[block], out=values[block])
             np.subtract(known[block], values[block], out=values[block])
@@ -157,11 +158,12 @@ class Continuation:
 
     def adjoint(self, rows: Image) -> Image:
         """E^T x, (n_own, nx), of an image x (n_own, nx). Collective."""
-        image = self._remaining
+        image = self._levels[0].image
         for block in self._blocks:
             np.multiply(rows[block], 1 - self._observed[block], out=image[block])
         for number, level in enumerate(self._levels):
-            level.image[...] = image
+            if number > 0:
+                level.image[...] = image
             level.told[...] = 0
             for left, step in reversed(list(enumerate(level.steps))):
                 first, last = (level.free[ends] * level.image[ends] for ends in (slice(2), slice(-2, None)))
@@ -173,7 +175,7 @@ class Continuation:
             level.told *= level.gain
             spread(self._from_root(values, number), level.told)
             values = level.told
-        result, remaining = np.empty_like(rows), self._remaining
+        result, remaining = np.empty_like(rows), self._levels[0].image
         for block in self._blocks:
             values[block] *= self._observed[block]
             np.add(rows[block], values[block], out=result[block])
