@@ -33,21 +33,21 @@ N_INNER = 3  # inner products in an iteration
 N_OF_WAVES = 4  # sums of amplitudes of long waves, and broadcasts of others, in a continuation and its adjoint
 N_PRECONDITIONERS, N_CORRECTED = 2, 3  # with features: of wedges alone, and one that is made with a filter for each
 # feature; images that the latter is applied to beside iterations, for the features' variances
-N_SPREAD = 26  # products with all features beside those of iterations
+N_SPREAD = 38  # products with all features beside those of iterations
 ESTIMATED_SCALES = 1  # the finest, whose coefficients the prescribed observation errors are compared with
 
 # Work beside FFTs in double precision, by the time it takes, in operations of these: `tools/benchmark_full.py
 # --constants` on an AMD EPYC of the third generation, about the means of 128 x 256, 360 x 720 and 720 x 1440 pixels.
-SINGLE_WORK = 0.77  # of an operation of an FFT in single precision
-ITERATION_WORK = 270.0  # of an own pixel in an iteration: vectors, the continuation and its adjoint
-OWN_WORK, WHOLE_WORK = 1300.0, 1000.0  # of an own pixel and of any pixel, for what is done once
-TURNED_WORK = 45.0  # of an own pixel in a filter, where ranks exchange columns: to pack and unpack them
-KRIGED_WORK = 0.6  # of three long waves, on rank 0, in each continuation
+SINGLE_WORK = 0.8  # of an operation of an FFT in single precision
+ITERATION_WORK = 300.0  # of an own pixel in an iteration: vectors, the continuation and its adjoint
+OWN_WORK, WHOLE_WORK = 2200.0, 1200.0  # of an own pixel and of any pixel, for what is done once
+TURNED_WORK = 40.0  # of an own pixel in a filter, where ranks exchange columns: to pack and unpack them
+KRIGED_WORK = 0.3  # of three long waves, on rank 0, in each continuation
 SQUARED_WORK = 1.5  # of an operation of an FFT of what is seen: variances of white errors
 FINE_WORK = 1700.0  # of a coefficient of these wedges
-FEATURE_WORK = 270.0  # of an own pixel, for each image that a preconditioner with features is made with, or corrects
-SPARSE_WORK = 7.5  # of an entry of the features in a product
-DENSE_WORK = 23.0  # of an observed cell and feature in an iteration
+FEATURE_WORK = 310.0  # of an own pixel, for each image that a preconditioner with features is made with, or corrects
+SPARSE_WORK = 9.0  # of an entry of the features in a product
+DENSE_WORK = 28.0  # of an observed cell and feature in an iteration
 
 # Of memory, as real runs have it.
 VECTORS = 11  # rows that are alive in an iteration, working places in both precisions included
