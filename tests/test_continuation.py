@@ -88,7 +88,7 @@ def test_the_preconditioner_bounds_the_inverse_closely(rng: np.random.Generator)
         exact = np.vdot(values, system.solve(values, 1e-6).values)
         bound = np.vdot(values, system.precondition(values))
         left = np.vdot(values, filtered(values, 1 / (factors + 0.04**2)))
-        assert exact * (1 - 1e-4) <= bound <= (1.6 if name == "few" else 1.25) * exact, name
+        assert exact * (1 - 1e-4) <= bound <= 1.25 * exact, name
         assert name == "all" or bound < left, name
 
 

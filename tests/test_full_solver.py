@@ -16,6 +16,7 @@ from imgda_mpi.covariances.covariance import Covariance, CovarianceErrors
 from imgda_mpi.covariances.ensemble import EnsembleErrors
 from imgda_mpi.covariances.hybrid import HybridCovariance, HybridErrors
 from imgda_mpi.covariances.innovation import InnovationErrors
+from imgda_mpi.covariances.likelihood import Signal
 from imgda_mpi.covariances.system import ObservedSystem
 from imgda_mpi.covariances.wedge import WedgeCovariance
 from imgda_mpi.curvelet import CurveletTransform
@@ -30,7 +31,7 @@ from imgda_mpi.methods.full import FullUpdate, expected_errors
 from imgda_mpi.numerics.features import class_members
 from imgda_mpi.numerics.localisation import Localisation
 from imgda_mpi.numerics.perturbations import Sample, random_signs
-from imgda_mpi.numerics.problem import Members, Problem
+from imgda_mpi.numerics.problem import Members, Observations, Problem
 
 SHAPE = (32, 48)
 GRID = Grid(np.linspace(50, 20, 21), np.linspace(70, 130, 31))  # in the corner of the array
@@ -159,6 +160,27 @@ def test_a_system_is_made_once_and_solved_for_any_innovation(
         solution = solver.solve(d, 1e-9)
         assert solution.residual <= 1e-9
         np.testing.assert_allclose(solver.increment(solution.values), expected, rtol=0, atol=1e-7 * np.abs(d).max())
+
+
+def test_a_step_with_the_preconditioner_solves_nothing(
+    transform: CurveletTransform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where all is observed it is the inverse, and the step the exact one."""
+    powers, rng = WedgePowers(transform, SELF), np.random.default_rng(6)
+    samples = [Sample(1, given().time, number, of_signs=True) for number in (1, 2)]
+    values, start = 0.02 * rng.standard_normal(SHAPE).cumsum(axis=1), np.array([0.01, 0.003, 0.0004])[powers.scale - 1]
+    found = []
+    for observed in (np.ones(SHAPE, bool), rng.random(SHAPE) < 0.6):
+        innovation = Observations(values * observed, observed, 0.05)
+        signal = Signal(powers.image_rows, powers, None, start, np.empty(0))
+        exact = signal.likelier(innovation, samples, 1e-10).wedges
+        with monkeypatch.context() as patched:
+            patched.delattr(ObservedSystem, "solve")
+            found.append(signal.likelier(innovation, samples, None).wedges / exact)
+    of_all, of_some = found
+    np.testing.assert_allclose(of_all, 1, rtol=1e-4)
+    np.testing.assert_allclose(of_some, 1, rtol=0.3)
+    assert np.abs(of_some - 1).max() > 1e-3
 
 
 @pytest.mark.parametrize("name", MODELS)
