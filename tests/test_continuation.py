@@ -148,6 +148,22 @@ def test_long_waves_are_what_dense_matrices_say(shape: tuple[int, int], rng: np.
     np.testing.assert_allclose(found.ravel(), covariance[:, known] @ weights, rtol=0, atol=1e-5)
 
 
+@pytest.mark.parametrize("noise", [1e-6, 1e-9, 1e-12])
+def test_long_waves_of_a_small_box_that_has_next_to_no_noise(noise: float) -> None:
+    """Of which the known pixels, by rounded sums, tell many only in theory."""
+    shape, (m, n) = (180, 360), (12, 12)
+    mask = np.zeros(shape, bool)
+    mask[:60, :120] = True
+    spectrum = red(shape, slope=8.0)
+    sums = LongWaves(ImageRows(SELF, shape), (2 * m, 2 * n)).of(mask.astype(np.float32))
+    kriging = WaveKriging(spectrum[np.arange(-m, m + 1), : n + 1], sums, mask.size, noise)
+    waves, found = LongWaves(ImageRows(SELF, shape), (m, n)), np.empty(shape, np.float32)
+    known = filtered(np.random.default_rng(3).standard_normal(shape), np.sqrt(spectrum))
+    waves.spread(kriging(waves.of((mask * known).astype(np.float32))), found)
+    assert (found - known)[mask].std() < 0.1 * known[mask].std()
+    assert np.abs(found).max() < 10 * np.abs(known).max()
+
+
 def test_long_waves_are_those_of_most_variance(rng: np.random.Generator) -> None:
     shape = (128, 256)
     alike, flat = limits_of(red(shape), shape), red(shape)

@@ -17,7 +17,10 @@ from imgda_mpi.numerics.perturbations import perturbation
 from imgda_mpi.numerics.problem import Observations
 
 PART = 10  # one cell of so many is held back
-TOLERANCES = (0.01, 0.01)  # of the steps towards the most likely signals: what is taken makes another one
+TOLERANCES = (
+    0.01,
+    0.01,
+)  # of the second and third step, after one that solves nothing: others choose otherwise at times
 
 
 def tried_signal(

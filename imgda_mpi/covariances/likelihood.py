@@ -22,8 +22,8 @@ from imgda_mpi.numerics.problem import Observations
 from imgda_mpi.numerics.wedge_variances import innovation_variances, likelier_variances
 
 STEP_TOLERANCE = 0.03
-"""Of the systems solved in the second and last step towards the most likely variances: more steps fit the noise in
-wedges of few modes. The first step has none to solve, and is one of wedges alone."""
+"""Of the systems solved in the last of two steps towards the most likely variances: more steps fit the noise in wedges
+of few modes. The first step solves nothing, and is one of wedges alone."""
 N_DRAWN = 2  # innovations that expected powers are estimated with
 LEAST_TRACE = 0.1  # of what the preconditioner has
 NOISE_IMAGE = 2  # of a sample, that makes noise: those before make the draw of a signal
@@ -61,8 +61,8 @@ class Signal:
     def likelier(self, innovation: Observations, samples: list[Sample], tolerance: float | None) -> Signal:
         """One step towards the most likely variances, given an innovation. Collective.
 
-        Its systems are solved to a ``tolerance``; with None the preconditioner P is taken for M^-1, which is as good
-        for all of them. What they are preconditioned with is used again.
+        Its systems are solved to a ``tolerance``; with None nothing is solved: the preconditioner P stands for M^-1, of
+        the innovation and of what it is compared with alike. What they are preconditioned with is used again.
 
         The ``samples`` make innovations u of this signal and noise, E[u u^T] = M: what is expected are the powers of
         M^-1 u, which vary in a wedge of n modes by the square root of 2 / n. The traces of features, of which there are
@@ -74,7 +74,7 @@ class Signal:
         start, *starts = self.solved or (None,) * (1 + len(samples))
 
         def solve(values: FloatArray, start: FloatArray | None) -> FloatArray:
-            return system.near(values) if tolerance is None else system.solve(values, tolerance, start).values
+            return system.preconditioned(values) if tolerance is None else system.solve(values, tolerance, start).values
 
         weighted = solve(innovation.values[own], start)
         solved, corrections = [weighted], list[FloatArray]()

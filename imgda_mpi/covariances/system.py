@@ -45,7 +45,7 @@ class ObservedSystem:
         solution = conjugate_gradients(
             self._apply,
             innovation,
-            self.near,
+            self.preconditioned,
             self._image_rows.inner,
             tolerance=tolerance,
             max_iterations=MAX_ITERATIONS,
@@ -60,8 +60,8 @@ class ObservedSystem:
                 )
         return solution
 
-    def near(self, innovation: FloatArray) -> FloatArray:
-        """P d with the preconditioner P, about M^-1 d, for the own rows (n_own, nx) of d. Collective."""
+    def preconditioned(self, innovation: FloatArray) -> FloatArray:
+        """P d with the preconditioner P, near to M^-1 d, for the own rows (n_own, nx) of d. Collective."""
         return self._observations.apply(self.precondition(innovation))
 
     def increment(self, solution: FloatArray) -> FloatArray:

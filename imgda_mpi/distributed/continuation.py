@@ -28,9 +28,9 @@ N_STEPS = (2, 4, 8)
 """Of the relaxation of each level, from the finest on; the last number is that of all coarser ones, on which steps cost
 little."""
 PULLED = 0.5
-"""Part of what is not confidence in the mean of a seen pixel's values that goes to what coarser pixels say. Neighbours
-have much of theirs from the pixel itself: what all of it went to would come back and count for more than it is worth.
-With more the values of many neighbours are smoothed less."""
+"""Part of what is not confidence in the mean of a seen pixel's values that goes to what coarser pixels say, the rest to
+its neighbours. If they had all of it, the pixel's own values would come back through them and count for more than they
+are worth; if coarser pixels had more, values of neighbours would be averaged less."""
 SHARED_LEVELS = ALIGNED.bit_length() - 1
 """That ranks have their own rows of, two of each at least; coarser ones are on rank 0."""
 
@@ -230,7 +230,7 @@ class Continuation:
         """As many rows above and below the own ones as are given of these, at their beginning and their end."""
         before, after = level.neighbours
         if before == self._comm.rank and first.size > 0:
-            return last.copy(), first.copy()  # of what is about to change
+            return last, first.copy()  # the first row changes before it is read
         above, below = (np.empty(first.shape if first.size else (2, first.shape[1]), np.float32) for _ in range(2))
         if first.size > 0:
             self._comm.Sendrecv(last, after, 0, above, before, 0)

@@ -265,7 +265,8 @@ def _within(own: slice, every: list[slice]) -> dict[int, slice]:
 def blocks_of(n: int, length: int, size: int, multiple: int = 1) -> tuple[list[slice], IntArray]:
     """Blocks of ``n`` rows of a length, and the offsets (size + 1,) of the rows of each rank.
 
-    All blocks but the last have a ``multiple`` of rows, and none has fewer than that unless it is the only one.
+    All blocks but the last have a ``multiple`` of rows, and none has fewer than that unless it is the only one: what
+    would be less is in the last.
     """
     every = blocks(0, n, max(1, BLOCK // length // multiple) * multiple)
     if len(every) > 1 and length_of(every[-1]) < multiple:

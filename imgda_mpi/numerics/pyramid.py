@@ -49,9 +49,9 @@ def spread(coarse: Image, out: Image) -> None:
 def interpolated(
     coarse: Image, above: Image, below: Image, given: Image, pulled: Image, free: Image, out: Image
 ) -> None:
-    """G + (p + f) P u of a coarse image u (m, n), with P linear from centre to centre; all others are (2 m, 2 n).
+    """The sum g + (p + f) P u for a coarse image u (m, n), with P linear from centre to centre; others are (2 m, 2 n).
 
-    p P u is added to what is ``given``, g, and stays.
+    What is ``given``, g, becomes g + p P u.
     """
     m, n = coarse.shape
     line = np.empty(n + 2, np.float32)
@@ -118,7 +118,7 @@ def relax(image: Image, above: Image, below: Image, beyond: Image, given: Image,
     ----------
     image : u, (m, n)
     beyond : K u in the rows above and below, (2, n)
-    given, free : g and f, (m, n)
+    given, free : g, as `interpolated` leaves it, and f, (m, n)
     step : of which 1 goes all the way
     """
     m, n = image.shape
@@ -169,11 +169,11 @@ def relax_back(
     Parameters
     ----------
     image : (m, n)
-    told : what of it comes from g, to which this step's is added, (m, n)
+    told : what of it comes from what is given, to which this step's is added, (m, n)
     above, below : of f image
     beyond : K f image in the rows above and below, (2, n)
     pulled, free, step : of `interpolated` and `relax`
-    is_last : whether no other step comes: the image is then of P u, what `interpolated` has made
+    is_last : whether it is the adjoint of the first step: the image is then what comes from P u, for `gathered`
     """
     m, n = image.shape
     if m == 0:

@@ -17,14 +17,13 @@ PER_PIXEL = 3.0  # waves for each pixel along the side of a square image
 SHARE = 0.15
 """Of the variance of the next waves, that counts as noise of the long ones: with less they have what they cannot tell
 from shorter ones, with more they leave too much where little is known."""
+ROUNDING = 1e-7  # of sums over pixels in single precision, relative to how many there are
+AT_ONCE = 64  # rows of a triangular matrix that are not inverted in parts
 
 
 def most_waves(shape: tuple[int, int]) -> int:
     """Long waves of images (ny, nx), at most."""
     return min(MOST_WAVES, round(PER_PIXEL * math.sqrt(math.prod(shape))))
-
-
-LEAST = 128  # rows of a triangular matrix that is inverted in parts
 
 
 class Limits(NamedTuple):
@@ -46,7 +45,7 @@ class WaveKriging:
 
     Simple kriging (Matheron 1963, Econ. Geol. 58, 1246) with waves u for the places: U A U^T with
     A = (diag(1/b) + U^T H^T H U / s^2)^-1 / s^2, b their variances and H the choice of the known pixels, of which only
-    the Fourier sums matter.
+    the Fourier sums matter. A is kept as G^T G with a triangular G, in single precision.
 
     Parameters
     ----------
@@ -73,6 +72,9 @@ class WaveKriging:
         products[cosines, cosines] = of_sums.real + of_differences.real
         products[sines, cosines] = of_sums.imag + of_differences.imag
         products[sines, sines] = of_differences.real - of_sums.real
+        # What rounded sums cannot tell counts as noise too: without it the matrix can have negative directions.
+        known = float(half[2 * m, 0].real)
+        noise = max(noise, ROUNDING * known * 2 * float(variances[self._chosen].sum()))
         root = np.tile(np.sqrt(variances[self._chosen] / noise), 2)
         weights = np.tile(self._norms * np.sqrt(n_pixels / 2), 2) * root
         products *= weights[:, None]
@@ -92,7 +94,7 @@ class WaveKriging:
 def inverse_of_lower(matrix: FloatArray) -> FloatArray:
     """Inverse of a lower triangular matrix (n, n), by products of its parts."""
     half = len(matrix) // 2
-    if half < LEAST // 2:
+    if half < AT_ONCE:
         return np.asarray(np.linalg.inv(matrix))
     first, last = inverse_of_lower(matrix[:half, :half]), inverse_of_lower(matrix[half:, half:])
     result = np.zeros_like(matrix)

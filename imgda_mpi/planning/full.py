@@ -22,7 +22,7 @@ ITERATIONS = 13
 half as many, signals that fall off steeply under little noise several times as many."""
 
 N_SOLVED_BEFORE = 3  # systems that are solved for the variances, before that of the update
-N_NEAR = 3  # of which the preconditioner is the inverse: those of the first step of the variances
+N_NEAR = 3  # for which the preconditioner stands: those of the first step of the variances
 N_SYSTEMS = 3  # of different matrices: two steps of the variances, and the update
 N_FILTERS = 14  # beside S in each iteration: B or S for what solutions start from and make, and what is drawn
 N_STARTED = 3  # of them for systems that start from those before, which have no features yet where there are some
