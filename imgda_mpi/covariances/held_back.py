@@ -17,10 +17,9 @@ from imgda_mpi.numerics.perturbations import perturbation
 from imgda_mpi.numerics.problem import Observations
 
 PART = 10  # one cell of so many is held back
-TOLERANCES = (
-    0.01,
-    0.01,
-)  # of the second and third step, after one that solves nothing: others choose otherwise at times
+TOLERANCES = (0.01, 0.01)
+"""Of the second and the third step towards the most likely signals; the first solves nothing. With looser ones it is at
+times the other signal that tells the cells better."""
 
 
 def tried_signal(
