@@ -108,6 +108,7 @@ def test_assimilation_brings_the_surface_to_the_truth_and_the_table_says_so(
     assert last["innovation"].ubrmse < 0.8 * last["control"].ubrmse
     assert f"{last['innovation'].scc:.3f}" in done.stdout
     assert "This is a twin, not the paper's data" in done.stdout
+    assert "`imgda_mpi report " in done.stderr  # as it can be typed
     assert {row.run for row in read_propagation(twin / "propagation.csv")} == {"paper", "innovation"}
 
 

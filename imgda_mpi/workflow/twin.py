@@ -7,7 +7,6 @@ from contextlib import ExitStack
 
 from mpi4py import MPI
 
-from imgda_mpi import PROGRAM
 from imgda_mpi.console import Stages
 from imgda_mpi.curvelet import CurveletTransform
 from imgda_mpi.cycling.ending import Clock
@@ -65,7 +64,7 @@ def twin(settings: Twin, comm: MPI.Intracomm, clock: Clock) -> str:
         with stages.stage("scores"):
             said = scored(settings, there, places, comm)
             stages.say(f"{there.scores.name}, {there.propagation.name}")
-    log.info("result in %s; `%s report %s` makes a page of it", there.directory, PROGRAM, there.directory)
+    log.info("result in %s; `imgda_mpi report %s` makes a page of it", there.directory, there.directory)
     return said
 
 
