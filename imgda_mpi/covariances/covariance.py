@@ -32,7 +32,6 @@ class Covariance(ABC):
     mean_variance : of an error in S that is the same in all pixels, (m3 m-3)2
     facts : what was found on the way to it, by name
     summary : the same in a few words, for the log
-    guess : of z = (H S H^T + R)^-1 d for the innovation d that it was found from, own rows, if there is one
     """
 
     variance: FloatArray
@@ -40,7 +39,6 @@ class Covariance(ABC):
     mean_variance: float = 0.0
     facts: Mapping[str, Fact] = MappingProxyType({})
     summary: str = ""
-    guess: FloatArray | None = None
 
     @abstractmethod
     def apply(self, rows: FloatArray) -> FloatArray:

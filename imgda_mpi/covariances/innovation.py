@@ -84,7 +84,6 @@ class InnovationErrors(CovarianceErrors):
             innovation = innovation.minus(mean)
         signal, facts, words = self._signal(image_rows, powers, innovation, problem)
         covariance = signal.covariance(share, mean**2)
-        covariance.guess = signal.solved[0]
         covariance.facts, covariance.summary = {**covariance.facts, **facts}, covariance.summary + words
         return covariance
 

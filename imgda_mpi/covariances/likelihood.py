@@ -40,7 +40,6 @@ class Signal:
     wedges : s_w, (n_wedges,) (m3 m-3)2
     groups : b_g, (n_groups,) (m3 m-3)2
     near : see `FeaturedCovariance`
-    solved : what the systems of the last step came to, own rows: where the next one starts
     """
 
     image_rows: ImageRows
@@ -49,7 +48,6 @@ class Signal:
     wedges: FloatArray
     groups: FloatArray
     near: Woodbury | None = None
-    solved: tuple[FloatArray, ...] = ()
 
     def covariance(self, share: float = 0.0, mean_variance: float = 0.0) -> WedgeCovariance | FeaturedCovariance:
         """B = (1 - a) S with the share a; see `WedgeCovariance` for the variance of the mean. Collective."""
@@ -71,23 +69,23 @@ class Signal:
         powers, features, covariance, own = self.powers, self.features, self.covariance(), self.image_rows.own
         system = ObservedSystem(self.image_rows, covariance, innovation)
         woodbury = system.precondition if isinstance(system.precondition, Woodbury) else None
-        start, *starts = self.solved or (None,) * (1 + len(samples))
 
-        def solve(values: FloatArray, start: FloatArray | None) -> FloatArray:
-            return system.preconditioned(values) if tolerance is None else system.solve(values, tolerance, start).values
+        def solve(values: FloatArray) -> FloatArray:
+            return system.preconditioned(values) if tolerance is None else system.solve(values, tolerance).values
 
-        weighted = solve(innovation.values[own], start)
-        solved, corrections = [weighted], list[FloatArray]()
-        for sample, start in zip(samples, starts, strict=True):
+        weighted = solve(innovation.values[own])
+        of_drawn, corrections = list[FloatArray](), list[FloatArray]()
+        for sample in samples:
             white = sample.white(self.image_rows.shape, NOISE_IMAGE, own)
             drawn = system.apply(covariance.draw(sample)) + np.sqrt(innovation.rows(own).noise) * white
             del white  # for memory
-            solved.append(solve(drawn, start))
+            solved = solve(drawn)
+            of_drawn.append(powers.of(solved))
             if features is not None and woodbury is not None:
-                left = solved[-1] - system.apply(woodbury(drawn))
-                corrections.append(features.group_products(solved[-1], left))
+                left = solved - system.apply(woodbury(drawn))
+                corrections.append(features.group_products(solved, left))
         observed, noise = powers.norms * np.count_nonzero(innovation.observed), powers.norms * innovation.noise_power
-        expected = np.mean([powers.of(image) for image in solved[1:]], axis=0)
+        expected = np.mean(of_drawn, axis=0)
         wedges = likelier_variances(self.wedges, powers.of(weighted), expected, observed, noise, powers.scale)
         groups = self.groups
         if features is not None and woodbury is not None:
@@ -95,7 +93,7 @@ class Signal:
             expected = np.maximum(woodbury.traces + np.mean(corrections, axis=0), LEAST_TRACE * woodbury.traces)
             of_innovation = features.group_products(weighted, weighted)
             groups = likelier_group_variances(groups, of_innovation, expected, features.counts)
-        return Signal(self.image_rows, powers, features, wedges, groups, woodbury, tuple(solved))
+        return Signal(self.image_rows, powers, features, wedges, groups, woodbury)
 
 
 def likely_signal(
@@ -117,7 +115,7 @@ def likely_signal(
     """
     samples = [Sample(seed, time, number, of_signs=True) for number in range(1, 1 + N_DRAWN)]
     if near is not None:
-        signal, tolerances = replace(near, near=None, solved=()), tolerances[-1:]
+        signal, tolerances = replace(near, near=None), tolerances[-1:]
     elif features is None:
         signal = signal_of_wedges(image_rows, powers, innovation).likelier(innovation, samples, None)
     else:
@@ -149,7 +147,7 @@ def with_features(signal: Signal, features: CellFeatures, weights: FloatArray, i
     weighted = innovation.apply(woodbury(innovation.values))
     of_innovation = features.group_products(weighted, weighted)
     groups = likelier_group_variances(groups, of_innovation, woodbury.traces, counts)
-    return replace(signal, features=features, groups=groups, near=woodbury, solved=())
+    return replace(signal, features=features, groups=groups, near=woodbury)
 
 
 def fitted_weights(features: CellFeatures, innovation: Observations) -> FloatArray:

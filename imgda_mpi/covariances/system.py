@@ -32,10 +32,8 @@ class ObservedSystem:
         self._noise, self._signal = self._observations.variance, covariance.observed_signal(self._observations)
         self.precondition = covariance.preconditioner(self._observations)
 
-    def solve(self, innovation: FloatArray, tolerance: float = TOLERANCE, start: FloatArray | None = None) -> Solution:
+    def solve(self, innovation: FloatArray, tolerance: float = TOLERANCE) -> Solution:
         """M^-1 d for the own rows (n_own, nx) of d, 0 where nothing is observed. Collective.
-
-        ``start`` is what is known of the solution, own rows; nothing unless given.
 
         Raises
         ------
@@ -49,7 +47,6 @@ class ObservedSystem:
             self._image_rows.inner,
             tolerance=tolerance,
             max_iterations=MAX_ITERATIONS,
-            start=start,
         )
         with same_fate(self._image_rows.comm):
             if not solution.residual <= tolerance:

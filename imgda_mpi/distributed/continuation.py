@@ -81,7 +81,10 @@ class Continuation:
     Phys. 32, 243). c_j is the confidence in a mean that is to tell what the next coarser pixels do not, of variance
     v_j: it has the noise s^2 of its values, and finer waves, of variance h_j, where not all of the pixel is seen::
 
-        c_j = v_j / (v_j + (s^2 + h_j (1 - w_j / 4^j)) / w_j).
+        c_j = u_j / (u_j + (s^2 + h_j (1 - w_j / 4^j)) / w_j),    u_j = v_j + q_j v_(j+1).
+
+    q_j is the part that is seen of the next coarser pixel. The mean of one that is seen tells nothing of the slope
+    across it, which at the edge of what is seen no neighbour tells either: that is left to the finer pixels.
 
     What of the signal is white goes on nowhere, and is noise here. At the end observed pixels get their own values.
 
@@ -118,14 +121,16 @@ class Continuation:
         self._n_shared = min(n_levels, SHARED_LEVELS)
         told, finer = variances_of_levels(spectrum, image_rows.shape, n_levels)
         for number in range(n_levels):
-            seen = counts > 0
+            seen, coarser, around = counts > 0, sums_of_fours(counts), np.zeros_like(counts)
+            spread(coarser, around)
             error = (noise + finer[number] * np.maximum(1 - counts[seen] / 4**number, 0)) / counts[seen]
+            variance = told[number] + told[number + 1] * around[seen] / 4 ** (number + 1)
             confidence = np.zeros_like(counts)
-            confidence[seen] = told[number] / (told[number] + error)
+            confidence[seen] = variance / (variance + error)
             # One row more of the last rank that has some.
             offsets = np.where(offsets == n_rows, n_rows + n_rows % 2, offsets)
             self._levels.append(Level(number, offsets, counts, confidence, self._comm.rank))
-            counts, n_rows, offsets = self._pooled(counts, number), (n_rows + 1) // 2, offsets // 2
+            counts, n_rows, offsets = self._to_root(coarser, number), (n_rows + 1) // 2, offsets // 2
             if number + 1 == self._n_shared:
                 offsets = np.minimum(np.arange(self._comm.size + 1), 1) * n_rows
 
@@ -197,10 +202,7 @@ class Continuation:
 
     def _pooled(self, fine: Image, number: int) -> Image:
         """Sums over the pixels of the level below a number."""
-        fine = even(fine)
-        coarse = half_of(fine)
-        pooled(fine, coarse)
-        return self._to_root(coarse, number)
+        return self._to_root(sums_of_fours(fine), number)
 
     def _gathered(self, fine: Image, number: int) -> Image:
         """The adjoint of an interpolation to a level."""
@@ -280,6 +282,14 @@ def even(rows: Image) -> Image:
     """Rows with zeros at the end to an even number of rows and columns: of the last rank that has rows."""
     missing = [(0, length % 2) for length in rows.shape]
     return np.pad(rows, missing) if any(more for _, more in missing) else rows
+
+
+def sums_of_fours(fine: Image) -> Image:
+    """Sums over 2 x 2 pixels, of an image of any shape."""
+    fine = even(fine)
+    coarse = half_of(fine)
+    pooled(fine, coarse)
+    return coarse
 
 
 def half_of(fine: Image) -> Image:

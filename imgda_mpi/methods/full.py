@@ -67,7 +67,7 @@ class FullUpdate(CoefficientUpdate):
         image_rows = powers.image_rows
         covariance = self._covariance_of(image_rows, powers, embedded)
         system = ObservedSystem(image_rows, covariance, innovation)
-        solution = system.solve(innovation.values[image_rows.own], start=covariance.guess)
+        solution = system.solve(innovation.values[image_rows.own])
         increment = system.increment(solution.values)
         verdict = consistency(image_rows, covariance, innovation, solution.values, increment)
         parts = covariance.parts(system.adjoint(solution.values)) if self._diagnose else {}

@@ -35,7 +35,6 @@ def conjugate_gradients(
     *,
     tolerance: float,
     max_iterations: int,
-    start: FloatArray | None = None,
 ) -> Solution:
     """Solve ``apply(z) = right`` by preconditioned conjugate gradients.
 
@@ -53,8 +52,6 @@ def conjugate_gradients(
         The iteration ends when the residual, relative to the right-hand side, is this small.
     max_iterations : int
         Or after so many iterations: see ``residual`` of the result.
-    start : array, optional
-        What is known of the solution; it costs one application of the matrix more.
 
     Notes
     -----
@@ -69,13 +66,11 @@ def conjugate_gradients(
     >>> solution.values.round(6).tolist(), solution.iterations
     ([0.090909, 0.636364], 2)
     """
-    values = np.zeros_like(right) if start is None else start.copy()
-    residual = right.copy() if start is None else right - apply(start)
-    norm = math.sqrt(inner(right, right))
+    values, residual, direction = np.zeros_like(right), right.copy(), np.zeros_like(right)
+    norm = size = math.sqrt(inner(right, right))
     if norm == 0:
-        return Solution(np.zeros_like(right), 0, 0.0)
-    direction, slope, iterations = np.zeros_like(right), 1.0, 0
-    size = math.sqrt(inner(residual, residual))
+        return Solution(values, 0, 0.0)
+    slope, iterations = 1.0, 0
     while size > tolerance * norm and iterations < max_iterations:
         conditioned = precondition(residual)
         slope, before = inner(residual, conditioned), slope

@@ -17,15 +17,14 @@ from imgda_mpi.numerics.wave_kriging import most_waves
 from imgda_mpi.planning.case import REAL, Case, complex_flops, real_flops
 
 # Counts that the solver's own constants do not tell; `tools/benchmark_full.py` prints what real updates take.
-ITERATIONS = 13
+ITERATIONS = 14
 """Of conjugate gradients in all systems, as usual for images with gaps, whatever their size; one without gaps takes
 half as many, signals that fall off steeply under little noise several times as many."""
 
 N_SOLVED_BEFORE = 3  # systems that are solved for the variances, before that of the update
 N_NEAR = 3  # for which the preconditioner stands: those of the first step of the variances
 N_SYSTEMS = 3  # of different matrices: two steps of the variances, and the update
-N_FILTERS = 14  # beside S in each iteration: B or S for what solutions start from and make, and what is drawn
-N_STARTED = 3  # of them for systems that start from those before, which have no features yet where there are some
+N_FILTERS = 10  # beside S in each iteration: B or S for what solutions make, and what is drawn
 N_SPECTRA = 10  # images whose powers are taken, beside two energies for each preconditioner
 N_PRODUCTS = 10  # of spectra, put together on every rank
 N_WHOLE = 1  # images that are put together on every rank: the increment
@@ -129,7 +128,7 @@ class FullCost:
     @property
     def n_filters(self) -> int:
         """Images that are filtered in double precision."""
-        return ITERATIONS + N_FILTERS - (N_STARTED if self.case.features.n_features else 0)
+        return ITERATIONS + N_FILTERS
 
     @property
     def n_inverted(self) -> int:
