@@ -28,7 +28,7 @@ def test_problems_are_what_they_are_said_to_be(mask: str) -> None:
     assert np.array_equal(problem.observations.values, again.observations.values)
 
 
-@pytest.mark.parametrize("mask", ["blocks", "swaths", "random", "coasts"])
+@pytest.mark.parametrize("mask", MASKS)
 def test_iterations_are_about_as_many_as_planned(mask: str) -> None:
     found = updated(SHAPE, 1, mask)
     iterations, planned = sum(found["iterations"]), found["planned"]

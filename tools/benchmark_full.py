@@ -246,7 +246,8 @@ def planned(problem: Problem, layout: Layout, n_ranks: int, features: bool) -> F
     """What `plan` says of the busiest rank."""
     groups, n_observed = groups_of(problem).values(), int(np.count_nonzero(problem.observations.observed))
     counts = FeatureCounts(sum(one.shape[1] for one in groups), len(groups), sum(one.nnz for one in groups), n_observed)
-    cost = FullCost(Case(layout, 8, 0, problem.land.size, 0, 0, counts if features else FeatureCounts()), n_ranks)
+    featured, has_gaps = counts if features else FeatureCounts(), n_observed < math.prod(layout.image_shape)
+    cost = FullCost(Case(layout, 8, 0, problem.land.size, 0, 0, featured, has_gaps), n_ranks)
     return {
         "iterations": cost.iterations,
         "pairs": cost.n_pairs,

@@ -48,6 +48,7 @@ class Case:
     n_pixels, n_patch : of the image on the model grid, and of the restart
     n_fields : standard deviations that are fields
     features : none unless the method knows of some
+    has_gaps : whether the image on the array of the transform is not observed in some places
     """
 
     layout: Layout
@@ -57,6 +58,7 @@ class Case:
     n_patch: int
     n_fields: int
     features: FeatureCounts = FeatureCounts()
+    has_gaps: bool = True
 
     @property
     def spectrum_bytes(self) -> int:

@@ -13,13 +13,14 @@ from imgda_mpi.covariances.noise import wedges_of_directions
 from imgda_mpi.distributed.continuation import SHARED_LEVELS, n_levels_of, n_steps_of
 from imgda_mpi.distributed.image_rows import ALIGNED, blocks_of
 from imgda_mpi.distributed.rectangle import Rectangle
+from imgda_mpi.methods.full import N_SIGNS
 from imgda_mpi.numerics.wave_kriging import most_waves
 from imgda_mpi.planning.case import REAL, Case, complex_flops, real_flops
 
 # Counts that the solver's own constants do not tell; `tools/benchmark_full.py` prints what real updates take.
 ITERATIONS = 14
-"""Of conjugate gradients in all systems, as usual for images with gaps, whatever their size; one without gaps takes
-half as many, signals that fall off steeply under little noise several times as many."""
+"""Of conjugate gradients in all systems, as usual for images with gaps, whatever their size; signals that fall off
+steeply under little noise take several times as many."""
 
 N_SOLVED_BEFORE = 3  # systems that are solved for the variances, before that of the update
 N_NEAR = 3  # for which the preconditioner stands: those of the first step of the variances
@@ -117,8 +118,8 @@ class FullCost:
 
     @property
     def iterations(self) -> int:
-        """Of conjugate gradients in all systems."""
-        return ITERATIONS
+        """Of conjugate gradients in all systems: one of each, where there are no gaps."""
+        return ITERATIONS if self.case.has_gaps else N_SOLVED_BEFORE + 1 + N_SIGNS
 
     @property
     def n_pairs(self) -> float:
@@ -128,13 +129,13 @@ class FullCost:
     @property
     def n_filters(self) -> int:
         """Images that are filtered in double precision."""
-        return ITERATIONS + N_FILTERS
+        return self.iterations + N_FILTERS
 
     @property
     def n_inverted(self) -> int:
         """Images that the preconditioner is applied to."""
         n_features = self.case.features.n_features
-        return ITERATIONS + N_NEAR + n_features + (N_CORRECTED if n_features else 0)
+        return self.iterations + N_NEAR + n_features + (N_CORRECTED if n_features else 0)
 
     @property
     def n_preconditioners(self) -> int:
@@ -197,7 +198,8 @@ class FullCost:
         """All that a rank computes, in operations of FFTs in double precision that take as long."""
         (ny, nx), n_features = self.case.layout.image_shape, self.case.features.n_features
         of_ffts = self._passes(2 * self.n_filters + self.n_spectra) + SINGLE_WORK * self._passes(2 * self.n_inverted)
-        of_vectors = ITERATION_WORK * ITERATIONS + OWN_WORK + FEATURE_WORK * (self.n_inverted - ITERATIONS - N_NEAR)
+        of_vectors = ITERATION_WORK * self.iterations + OWN_WORK
+        of_vectors += FEATURE_WORK * (self.n_inverted - self.iterations - N_NEAR)
         if self.n_ranks > 1:
             # Single precision, and the way to spectra alone, count half.
             of_vectors += TURNED_WORK * (self.n_filters + (self.n_inverted + self.n_spectra) / 2)
@@ -212,8 +214,8 @@ class FullCost:
     def matrices_work(self) -> float:
         """Of all ranks, for products with features."""
         features = self.case.features
-        n_products = 2 * ITERATIONS + N_SPREAD
-        in_iterations = ITERATIONS * DENSE_WORK * features.n_features * features.n_observed
+        n_products = 2 * self.iterations + N_SPREAD
+        in_iterations = self.iterations * DENSE_WORK * features.n_features * features.n_observed
         return n_products * SPARSE_WORK * features.n_entries + in_iterations
 
     @property
@@ -238,7 +240,7 @@ class FullCost:
     @property
     def rounds(self) -> int:
         """Sums over all ranks, of few numbers each, that all of them wait for."""
-        return ITERATIONS * (N_INNER + 2 * (self.case.features.n_groups > 0)) + N_OF_WAVES * self.n_inverted
+        return self.iterations * (N_INNER + 2 * (self.case.features.n_groups > 0)) + N_OF_WAVES * self.n_inverted
 
     @cached_property
     def _transformed(self) -> FloatArray:

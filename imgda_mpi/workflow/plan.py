@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -88,6 +89,7 @@ def case_of(settings: Settings, prepared: Prepared) -> Case:
         n_patch=int(prepared.restart.offsets[-1]),
         n_fields=sum(isinstance(sd, FieldFile) for sd in deviations),
         features=_features(prepared) if prepared.method.uses_features else FeatureCounts(),
+        has_gaps=_n_observed(prepared) < math.prod(transform.layout.image_shape),
     )
 
 
@@ -98,8 +100,12 @@ def _features(prepared: Prepared) -> FeatureCounts:
         n_features=sum(one.shape[1] for one in groups),
         n_groups=len(groups),
         n_entries=sum(one.nnz for one in groups),
-        n_observed=int(np.count_nonzero(prepared.problem.observations.observed)),
+        n_observed=_n_observed(prepared),
     )
+
+
+def _n_observed(prepared: Prepared) -> int:
+    return int(np.count_nonzero(prepared.problem.observations.observed))
 
 
 def _files(prepared: Prepared) -> tuple[int, int, bool]:
