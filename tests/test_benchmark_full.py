@@ -14,6 +14,8 @@ sys.path.insert(0, str(ROOT / "tools"))
 from benchmark_full import pairs, updated
 from full_solver_problems import MASKS, NOISE, SIGNAL, make_problem
 
+from imgda_mpi.planning.full import N_SPREAD
+
 SHAPE = (128, 256)
 
 
@@ -42,4 +44,6 @@ def test_iterations_are_about_as_many_as_planned(mask: str) -> None:
 def test_ffts_with_features_are_as_many_as_planned() -> None:
     found = updated(SHAPE, 1, features=True)
     planned = found["planned"]
-    assert pairs(found["calls"]) - 2 * sum(found["iterations"]) == planned["pairs"] - 2 * planned["iterations"]
+    iterations = sum(found["iterations"])
+    assert pairs(found["calls"]) - 2 * iterations == planned["pairs"] - 2 * planned["iterations"]
+    assert found["calls"]["sparse"] - 2 * iterations == N_SPREAD

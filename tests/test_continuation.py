@@ -10,7 +10,7 @@ from problems import COMMS, SELF, agree
 from imgda_mpi.covariances.system import ObservedSystem
 from imgda_mpi.covariances.wedge import WedgeCovariance
 from imgda_mpi.curvelet import CurveletTransform
-from imgda_mpi.distributed import image_rows
+from imgda_mpi.distributed import continuation, image_rows
 from imgda_mpi.distributed.continuation import Continuation
 from imgda_mpi.distributed.image_rows import ImageRows
 from imgda_mpi.distributed.long_waves import LongWaves
@@ -19,6 +19,7 @@ from imgda_mpi.numerics.problem import Observations
 from imgda_mpi.numerics.wave_kriging import WaveKriging, limits_of, most_waves
 
 SHAPES = [(64, 96), (75, 50), (133, 267), (61, 45)]  # with even and odd numbers at every level
+FEWEST = [continuation.FEWEST, 12]  # with more levels, some of them on rank 0
 NOISE = 0.04**2
 
 
@@ -49,7 +50,11 @@ def masks(shape: tuple[int, int], rng: np.random.Generator) -> dict[str, np.ndar
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_values_stay_where_they_are_and_the_adjoint_is_one(shape: tuple[int, int], rng: np.random.Generator) -> None:
+@pytest.mark.parametrize("fewest", FEWEST)
+def test_values_stay_where_they_are_and_the_adjoint_is_one(
+    shape: tuple[int, int], fewest: int, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(continuation, "FEWEST", fewest)
     for mask in (rng.random(shape) < 0.3, np.indices(shape)[1] < 9, np.zeros(shape, bool)):
         extend = Continuation(ImageRows(SELF, shape), mask, red(shape), NOISE)
         values, image = mask * rng.standard_normal(shape), rng.standard_normal(shape)
@@ -61,10 +66,12 @@ def test_values_stay_where_they_are_and_the_adjoint_is_one(shape: tuple[int, int
 
 @pytest.mark.parametrize("comm", COMMS)
 @pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("fewest", FEWEST)
 def test_no_pixel_depends_on_the_ranks(
-    comm: MPI.Intracomm, shape: tuple[int, int], rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+    comm: MPI.Intracomm, shape: tuple[int, int], fewest: int, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(image_rows, "BLOCK", 1000)
+    monkeypatch.setattr(continuation, "FEWEST", fewest)
     mask = rng.random(shape) < 0.3
     values, image = mask * rng.standard_normal(shape), rng.standard_normal(shape).astype(np.float32)
     found = []

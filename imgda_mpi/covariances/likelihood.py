@@ -84,6 +84,8 @@ class Signal:
             if features is not None and woodbury is not None:
                 left = solved - system.apply(woodbury(drawn))
                 corrections.append(features.group_products(solved, left))
+                del left
+            del drawn, solved  # for memory
         observed, noise = powers.norms * np.count_nonzero(innovation.observed), powers.norms * innovation.noise_power
         expected = np.mean(of_drawn, axis=0)
         wedges = likelier_variances(self.wedges, powers.of(weighted), expected, observed, noise, powers.scale)

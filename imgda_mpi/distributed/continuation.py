@@ -79,12 +79,13 @@ class Continuation:
     (I - K)^2 is a difference of fourth order: unlike one of second order it lets slopes go on beyond what is known.
     From g_j + (p_j + f_j) P u_(j+1) a few steps go towards that u_j, of lengths after Chebyshev (Young 1954, J. Math.
     Phys. 32, 243). c_j is the confidence in a mean that is to tell what the next coarser pixels do not, of variance
-    v_j: it has the noise s^2 of its values, and finer waves, of variance h_j, where not all of the pixel is seen::
+    t_j: it has the noise s^2 of its values, and finer waves, of variance h_j, where not all of the pixel is seen::
 
-        c_j = u_j / (u_j + (s^2 + h_j (1 - w_j / 4^j)) / w_j),    u_j = v_j + q_j v_(j+1).
+        c_j = t_j / (t_j + (s^2 + h_j (1 - w_j / 4^j)) / w_j),    t_j = v_j + q_j v_(j+1).
 
-    q_j is the part that is seen of the next coarser pixel. The mean of one that is seen tells nothing of the slope
-    across it, which at the edge of what is seen no neighbour tells either: that is left to the finer pixels.
+    v_j is the variance that they do not show where all is seen, q_j the part of them that is seen. The mean of one that
+    is seen tells nothing of the slope across it, which at the edge of what is seen no neighbour tells either: that is
+    left to the finer pixels.
 
     What of the signal is white goes on nowhere, and is noise here. At the end observed pixels get their own values.
 

@@ -25,7 +25,7 @@ steeply under little noise take several times as many."""
 N_SOLVED_BEFORE = 3  # systems that are solved for the variances, before that of the update
 N_NEAR = 3  # for which the preconditioner stands: those of the first step of the variances
 N_SYSTEMS = 3  # of different matrices: two steps of the variances, and the update
-N_FILTERS = 10  # beside S in each iteration: B or S for what solutions make, and what is drawn
+N_FILTERS = 10  # beside S in each iteration: B or S for what solutions make, for signs and the mean, and what is drawn
 N_SPECTRA = 10  # images whose powers are taken, beside two energies for each preconditioner
 N_PRODUCTS = 10  # of spectra, put together on every rank
 N_WHOLE = 1  # images that are put together on every rank: the increment
@@ -33,7 +33,7 @@ N_INNER = 3  # inner products in an iteration
 N_OF_WAVES = 4  # sums of amplitudes of long waves, and broadcasts of others, in a continuation and its adjoint
 N_PRECONDITIONERS, N_CORRECTED = 2, 3  # with features: of wedges alone, and one that is made with a filter for each
 # feature; images that the latter is applied to beside iterations, for the features' variances
-N_SPREAD = 38  # products with all features beside those of iterations
+N_SPREAD = 36  # products with all features beside those of iterations
 ESTIMATED_SCALES = 1  # the finest, whose coefficients the prescribed observation errors are compared with
 
 # Work beside FFTs in double precision, by the time it takes, in operations of these: `tools/benchmark_full.py
@@ -118,8 +118,9 @@ class FullCost:
 
     @property
     def iterations(self) -> int:
-        """Of conjugate gradients in all systems: one of each, where there are no gaps."""
-        return ITERATIONS if self.case.has_gaps else N_SOLVED_BEFORE + 1 + N_SIGNS
+        """Of conjugate gradients in all systems: one of each, where there are neither gaps nor features."""
+        is_simple = not (self.case.has_gaps or self.case.features.n_features)
+        return N_SOLVED_BEFORE + 1 + N_SIGNS if is_simple else ITERATIONS
 
     @property
     def n_pairs(self) -> float:
