@@ -163,15 +163,15 @@ stage "ruff format" python -m ruff format --check .
 stage "mypy" python -m mypy
 stage "import contracts" lint-imports
 # With the h5py beside that of the environment, which may change at any time.
-# Two files at a time, one for each of two cores.
-PYTHONPATH=$serial_h5py stage "pytest, 1 rank" pytest_serial one 1500 -n 2 --dist loadfile -m "not program and not restart_io"
+# Two files at a time: a program that starts, or waits for another, leaves a core free.
+two_at_a_time="-n 2 --dist loadfile"
+PYTHONPATH=$serial_h5py stage "pytest, 1 rank" pytest_serial one 1500 $two_at_a_time -m "not program and not restart_io"
 
 if ! stage "set-up, parallel HDF5" hear_set_up; then
     mkdir "$reports/not-run"
     finish
 fi
-# Three here: many of these wait for a scheduler, a browser, or for other ranks.
-stage "pytest, 1 rank, program and restart files" pytest_serial program 2400 -n 3 --dist loadfile \
+stage "pytest, 1 rank, program and restart files" pytest_serial program 2400 $two_at_a_time \
     -m "program or restart_io" tests
 stage "pytest, 1 rank, h5py without MPI" finish_beside
 
