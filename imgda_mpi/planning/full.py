@@ -20,7 +20,7 @@ from imgda_mpi.planning.case import REAL, Case, complex_flops, real_flops
 # Counts that the solver's own constants do not tell; `tools/benchmark_full.py` prints what real updates take.
 ITERATIONS = 14
 """Of conjugate gradients in all systems, as usual for images with gaps, whatever their size; signals that fall off
-steeply under little noise take several times as many."""
+steeply under little noise take two to three times as many."""
 
 N_SOLVED_BEFORE = 3  # systems that are solved for the variances, before that of the update
 N_NEAR = 3  # for which the preconditioner stands: those of the first step of the variances
