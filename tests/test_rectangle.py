@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transforms import fast_layout
 
-from imgda_mpi.distributed.rectangle import Rectangle, choose_rectangle, steps
+from imgda_mpi.distributed.rectangle import Rectangle, choose_rectangle, share_wedges, steps
 from imgda_mpi.faults import ConfigError
 from imgda_mpi.numerics.sample_variance import member_blocks
 
@@ -29,6 +29,19 @@ def test_every_value_has_one_owner(chosen, member_groups: int, wedge_groups: int
             assert not pieces or pieces[0].start == chunk.start + first
     assert (owned == 1).all()
     assert ranks.place(ranks.size) is None
+
+
+@settings(deadline=None, max_examples=30)
+@given(chosen=st.sampled_from([SMALL, LARGE]), step=st.integers(1, 30), n_ranks=st.integers(1, 40))
+def test_some_wedges_are_shared_out_among_all_ranks(chosen, step: int, n_ranks: int) -> None:
+    some = chosen.wedges[step // 2 :: step]
+    shares = share_wedges(chosen, some, n_ranks)
+    assert len(shares) == n_ranks
+    assert [wedge for own in shares for wedges in own.values() for wedge in wedges] == list(some)
+    assert all(wedge in chunk.wedges for own in shares for chunk, wedges in own.items() for wedge in wedges)
+    sizes = [sum(wedge.stop - wedge.start for wedges in own.values() for wedge in wedges) for own in shares]
+    together = max(sum(w.stop - w.start for w in chunk.wedges if w in some) for chunk in chosen.chunks)
+    assert max(sizes) < sum(sizes) / n_ranks + together
 
 
 def test_owners_of_a_large_chunk_have_nearly_the_same() -> None:

@@ -144,6 +144,8 @@ finish_beside() {
 }
 
 . "$tools/env.sh"
+# What pytest makes of the tests' assertions is kept for the processes after the first: a quarter of a minute for each.
+unset PYTHONDONTWRITEBYTECODE
 serial_h5py=$imgda_environment/serial-h5py${PYTHONPATH:+:$PYTHONPATH}
 
 # Job control: a group of its own, in which the run can be interrupted like the others.

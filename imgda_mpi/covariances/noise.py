@@ -10,6 +10,7 @@ from mpi4py import MPI
 from imgda_mpi.arrays import FloatArray, IntArray, Values
 from imgda_mpi.curvelet import Layout, Wedge
 from imgda_mpi.distributed.own_coefficients import OwnWedges
+from imgda_mpi.distributed.rectangle import share_wedges
 from imgda_mpi.distributed.wedge_powers import WedgePowers
 from imgda_mpi.numerics.problem import Observations
 from imgda_mpi.numerics.wedge_variances import noise_variance
@@ -56,20 +57,18 @@ def powers_of_finest_modes(
         The same on every rank; NaN for scales of which no position is observed, and for those that there are not.
     """
     transform, n_scales, found = powers.transform, powers.transform.geometry.n_scales, np.full(n_finest, np.nan)
-    looked_at = set(wedges_of_directions(transform.layout, n_finest))
+    every, counts = wedges_of_directions(transform.layout, n_finest), np.zeros((n_scales + 1, BINS.size - 1), np.int64)
     if not innovation.observed.any():
         return found
-    errors = WhiteErrors(transform, innovation.observed.astype(np.float64))
-    # At coasts and gaps a mean is a jump, which has all scales.
-    coefficients = powers.coefficients(innovation.minus(innovation.values[innovation.observed].mean()).values)
-    counts = np.zeros((n_scales + 1, BINS.size - 1), np.int64)
-    for _, wedge, values in coefficients:
-        if wedge in looked_at:
-            step = 1 if wedge.is_real else 2
-            power = transform.layout.join_parts(np.square(values, dtype=np.float64), wedge.start)[::step]
-            weight = errors.variance(wedge)[::step]
-            seen = weight > SEEN * weight.max()
-            counts[wedge.scale] += np.histogram(np.clip(power[seen] / weight[seen], BINS[0], BINS[-1]), BINS)[0]
+    own = share_wedges(transform.layout, every, comm.size)[comm.rank]
+    if own:
+        errors = WhiteErrors(transform, innovation.observed.astype(np.float64))
+        # At coasts and gaps a mean is a jump, which has all scales.
+        anomalies = innovation.minus(innovation.values[innovation.observed].mean()).values
+        looked_at = {wedge for wedges in own.values() for wedge in wedges}
+        for _, wedge, values in powers.coefficients(anomalies, own):
+            if wedge in looked_at:
+                counts[wedge.scale] += _counted(transform.layout, wedge, values, errors.variance(wedge))
     comm.Allreduce(MPI.IN_PLACE, counts)
     for place, scale in enumerate(range(n_scales - n_finest + 1, n_scales + 1)):
         if scale > 0 and counts[scale].any():
@@ -117,6 +116,15 @@ def possible_white_part(prescribed: float, finest: float, coherent_share: float)
         return prescribed
     possible = finest * (coherent_share + (1 - coherent_share) * (finest / prescribed) ** 2)
     return max(possible, SMOOTHEST * prescribed)
+
+
+def _counted(layout: Layout, wedge: Wedge, values: Values, variance: FloatArray) -> IntArray:
+    """Powers of a wedge's modes, by `BINS`: of coefficients over the variance that white errors of 1 have there."""
+    step = 1 if wedge.is_real else 2
+    power = layout.join_parts(np.square(values, dtype=np.float64), wedge.start)[::step]
+    weight = variance[::step]
+    seen = weight > SEEN * weight.max()
+    return np.histogram(np.clip(power[seen] / weight[seen], BINS[0], BINS[-1]), BINS)[0]
 
 
 def _quartile(counts: IntArray) -> float:

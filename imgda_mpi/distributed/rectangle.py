@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 
 from imgda_mpi.arrays import IntArray
-from imgda_mpi.curvelet import Chunk, Layout, Piece
+from imgda_mpi.curvelet import Chunk, Layout, Piece, Wedge
 from imgda_mpi.faults import ConfigError
 from imgda_mpi.numerics.perturbations import ENSEMBLES
 from imgda_mpi.numerics.sample_variance import MEMBERS_PER_BLOCK, member_blocks
@@ -67,6 +69,17 @@ class Rectangle:
         """Pieces of a chunk that a member group owns."""
         first, last = (chunk.start + int(bound) for bound in self.bounds(chunk)[member_group : member_group + 2])
         return [piece for piece in chunk.pieces if first <= piece.start < last]
+
+
+def share_wedges(layout: Layout, wedges: Collection[Wedge], n_ranks: int) -> list[dict[Chunk, list[Wedge]]]:
+    """Which of some wedges each rank has where these alone are shared out, by chunks, which are transformed together.
+
+    Of about the same cost on all ranks.
+    """
+    by_chunk = {chunk: [wedge for wedge in chunk.wedges if wedge in wedges] for chunk in layout.chunks}
+    every = [(chunk, found) for chunk, found in by_chunk.items() if found]
+    offsets = share_by_cost([sum(wedge.stop - wedge.start for wedge in found) for _, found in every], n_ranks)
+    return [dict(every[first:last]) for first, last in pairwise(offsets.tolist())]
 
 
 def choose_rectangle(layout: Layout, n_members: int, n_ranks: int, wedge_groups: int | None = None) -> Rectangle:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from functools import cached_property
 
 import numpy as np
 from mpi4py import MPI
 
 from imgda_mpi.arrays import FloatArray, IntArray, Values
-from imgda_mpi.curvelet import CurveletTransform, Wedge
+from imgda_mpi.curvelet import Chunk, CurveletTransform, Wedge
 from imgda_mpi.distributed.image_rows import ImageRows
 from imgda_mpi.distributed.rectangle import Rectangle
 from imgda_mpi.fourier import ComplexValues, padded_spectrum
@@ -34,9 +34,9 @@ class WedgePowers:
 
     def __init__(self, transform: CurveletTransform, comm: MPI.Intracomm) -> None:
         self.transform, self.image_rows = transform, ImageRows(comm, transform.layout.image_shape)
-        layout, chunks = transform.layout, Rectangle(transform.layout, 1, comm.size).chunks(comm.rank)
-        number_of = {wedge.start: number for number, wedge in enumerate(layout.wedges)}
-        self._chunks = {number_of[chunk.start]: chunk for chunk in chunks}
+        layout = transform.layout
+        self._chunks = Rectangle(layout, 1, comm.size).chunks(comm.rank)
+        self._number_of = {wedge.start: number for number, wedge in enumerate(layout.wedges)}
         self.scale: IntArray = np.array([wedge.scale for wedge in layout.wedges])
 
     @cached_property
@@ -54,22 +54,28 @@ class WedgePowers:
         """
         product = self.image_rows.product_of_spectra(rows, rows if other is None else other)
         powers = np.zeros(len(self.transform.layout.wedges))
-        for first, chunk in self._chunks.items():
+        for chunk in self._chunks:
+            first = self._number_of[chunk.start]
             powers[first : first + len(chunk.wedges)] = self.transform.inner_products(product, chunk)
         # Every wedge is on one rank: to the others' zeros nothing is added that could be rounded.
         self.image_rows.comm.Allreduce(MPI.IN_PLACE, powers)
         return powers
 
-    def coefficients(self, image: FloatArray) -> Iterator[tuple[int, Wedge, Values]]:
-        """Number, wedge and coefficients (stop - start,) of an image (ny, nx), of the own wedges. Not collective."""
+    def coefficients(
+        self, image: FloatArray, chunks: Iterable[Chunk] | None = None
+    ) -> Iterator[tuple[int, Wedge, Values]]:
+        """Number, wedge and coefficients (stop - start,) of an image (ny, nx). Not collective.
+
+        Of the own wedges, or of those in some ``chunks``, which are in the order of the layout.
+        """
         spectrum = self.transform.empty_spectrum()
         self.transform.to_spectrum(image.astype(self.transform.dtype), spectrum)
-        return self._coefficients(spectrum)
+        return self._coefficients(spectrum, self._chunks if chunks is None else chunks)
 
-    def _coefficients(self, spectrum: ComplexValues) -> Iterator[tuple[int, Wedge, Values]]:
-        for first, chunk in self._chunks.items():
+    def _coefficients(self, spectrum: ComplexValues, chunks: Iterable[Chunk]) -> Iterator[tuple[int, Wedge, Values]]:
+        for chunk in chunks:
             values = self.transform.to_coefficients(spectrum, chunk)
-            for number, wedge in enumerate(chunk.wedges, first):
+            for number, wedge in enumerate(chunk.wedges, self._number_of[chunk.start]):
                 yield number, wedge, values[wedge.start - chunk.start : wedge.stop - chunk.start]
 
 

@@ -10,9 +10,10 @@ import numpy as np
 from imgda_mpi.arrays import FloatArray, IntArray
 from imgda_mpi.covariances.features import N_IMAGES
 from imgda_mpi.covariances.noise import wedges_of_directions
+from imgda_mpi.curvelet import Chunk, Wedge
 from imgda_mpi.distributed.continuation import SHARED_LEVELS, n_levels_of, n_steps_of
 from imgda_mpi.distributed.image_rows import ALIGNED, blocks_of
-from imgda_mpi.distributed.rectangle import Rectangle
+from imgda_mpi.distributed.rectangle import Rectangle, share_wedges
 from imgda_mpi.methods.full import N_SIGNS
 from imgda_mpi.numerics.wave_kriging import most_waves
 from imgda_mpi.planning.case import REAL, Case, complex_flops, real_flops
@@ -84,7 +85,7 @@ class FullCost:
 
     @cached_property
     def wedges(self) -> IntArray:
-        """Coefficients that a rank transforms."""
+        """Coefficients in whose wedges a rank takes powers."""
         return Rectangle(self.case.layout, 1, self.n_ranks).group_sizes
 
     @property
@@ -227,16 +228,17 @@ class FullCost:
     @cached_property
     def fine(self) -> tuple[IntArray, IntArray]:
         """Coefficients of the finest scales that noise is looked for in, and those of the largest of their wedges."""
-        ranks = Rectangle(self.case.layout, 1, self.n_ranks)
-        looked_at = set(wedges_of_directions(self.case.layout, ESTIMATED_SCALES))
-        own = [
-            [wedge.stop - wedge.start for chunk in ranks.chunks(rank) for wedge in chunk.wedges if wedge in looked_at]
-            for rank in range(self.n_ranks)
-        ]
+        own = [[wedge.stop - wedge.start for wedges in of_rank.values() for wedge in wedges] for of_rank in self._fine]
         return (
             np.array([sum(sizes) for sizes in own]),
             np.array([max(sizes, default=0) for sizes in own]),
         )
+
+    @cached_property
+    def _fine(self) -> list[dict[Chunk, list[Wedge]]]:
+        """Those wedges of each rank, by chunks."""
+        looked_at = wedges_of_directions(self.case.layout, ESTIMATED_SCALES)
+        return share_wedges(self.case.layout, looked_at, self.n_ranks)
 
     @property
     def rounds(self) -> int:
@@ -245,10 +247,9 @@ class FullCost:
 
     @cached_property
     def _transformed(self) -> FloatArray:
-        """Operations of FFTs for the coefficients of one image, each rank's own wedges."""
+        """Operations of FFTs for the coefficients of one image in chunks with such wedges."""
         case = self.case
-        of_wedges = sum(case.chunk_flops(chunk) for chunk in case.layout.chunks)
-        return np.asarray(case.image_flops + of_wedges * self.wedges / case.layout.n_values, np.float64)
+        return np.array([sum(map(case.chunk_flops, own)) + case.image_flops * bool(own) for own in self._fine])
 
     def _passes(self, number: int) -> FloatArray:
         """Operations of so many FFTs of images that are shared out by rows."""
