@@ -217,3 +217,15 @@ def test_a_result_that_is_another_or_not_whole_is_refused(made: Path) -> None:
             asked(made)
         assert "found the result of other inputs: " in str(caught.value)
         assert said.format(made) in str(caught.value)
+
+
+def test_a_folder_of_draws_whose_job_was_killed_at_once_is_taken(tmp_path: Path) -> None:
+    kept = KeptDraws(tmp_path / "result", "abc")
+    kept.folder.mkdir()
+    (kept.folder / ".digest.partial-17").touch()
+    assert kept.open() == []
+    kept.remove()
+    kept.folder.mkdir()
+    (kept.folder / "notes.txt").touch()
+    with pytest.raises(OutputError, match=r"result.draws: found something else"):
+        kept.open()

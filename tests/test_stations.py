@@ -316,13 +316,16 @@ def test_archives_without_what_is_asked_for_are_refused(tmp_path: Path) -> None:
             read_stations("ismn", path, depth, flags=flags)
 
     refused(tmp_path / "gone.zip", "found no such file")
-    refused(table(tmp_path), "found a file that is no zip archive")
+    refused(table(tmp_path), "found no zip archive that can be read")
     refused(archive(tmp_path, {"readme.txt": ""}, "other.zip"), "found no file of soil moisture")
     path = archive(tmp_path)
     refused(path, "depth: found sensors at 0.05, 0.1016 m, expected one from 1 to 2 m", depth=(1.0, 2.0))
     refused(path, "found no valid value of 3 sensors", flags=("X",))
-    path.write_bytes(path.read_bytes()[:-100])
-    refused(path, "found a file that is no zip archive")
+    whole = path.read_bytes()
+    path.write_bytes(whole.replace(b"PK\1\2", b"PK\1\0"))  # of the list of its files
+    refused(path, "found no zip archive that can be read")
+    path.write_bytes(whole[:-100])
+    refused(path, "found no zip archive that can be read")
 
 
 def test_without_the_package_it_is_said_how_to_install_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

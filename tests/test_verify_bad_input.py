@@ -165,6 +165,15 @@ def test_too_few_times_for_pairs_are_found_before_anything_is_read(tmp_path: Pat
         choose_all(settings_of(sites={"kind": "table", "file": file}), inputs_of(runs(), TIMES[:20]))
 
 
+def test_stations_of_too_few_values_for_pairs_are_found_before_anything_is_read(tmp_path: Path) -> None:
+    file = two_stations(tmp_path / "stations.csv")
+    head, *rows = file.read_text().splitlines()
+    few = [row for number, row in enumerate(rows) if number % 40 == 0]
+    file.write_text("\n".join([head, *few, ""]))
+    with pytest.raises(InputError, match=r"stations.csv: found 3 stations .* at most 8 pairs .* one with at least 30"):
+        choose_all(settings_of(sites={"kind": "table", "file": str(file)}), inputs_of(runs(), TIMES))
+
+
 def test_rows_that_are_no_value_are_counted_by_reason(tmp_path: Path) -> None:
     part, _ = verified(inputs_of(runs(), TIMES), tmp_path, file=str(two_stations(tmp_path / "stations.csv")))
     assert "3 sensors, 3 stations, 1440 rows, 960 valid values" in said(part)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Feeds damaged input of every kind to `check` and `analyse`, and looks at what they make of it.
+"""Feeds damaged input of every kind to `check` and the verb that it is for, and looks at what they make of it.
 
     . tools/env.sh
     python tools/fuzz.py FOLDER                   1000 mutants of small cases; given again it goes on
@@ -17,7 +17,7 @@ What becomes of a mutant is, the worst first,
     traceback    instead of a message
     absurd       a result that cannot be: not finite, outside the soil's bounds, other bits where nothing is to change,
                  an increment beyond any; inputs changed, or files left over
-    disagree     `check` finds nothing and `analyse` refuses, or the other way round
+    disagree     `check` finds nothing and the verb refuses, or the other way round
     unnamed      a refusal that names neither a file nor a setting
     stray        a warning of Python or of a library among the messages
     moved        done without a new warning, and the analysis is another one (0.05 m3 m-3 root mean square)
@@ -57,8 +57,8 @@ from typing import Any
 import h5py
 import numpy as np
 from fuzz_bytes import BYTES, RECORDS, SETTINGS, TABLE, WHOLE, Rng, pick
-from fuzz_cases import Input, inputs, linked, write_cases
-from fuzz_judge import distance, faults
+from fuzz_cases import CHECKED_ALONE, VERB, Input, inputs, linked, write_cases
+from fuzz_judge import FAULTS_OF, distance, no_faults
 from fuzz_structure import STRUCTURE
 
 from imgda_mpi import cli
@@ -83,8 +83,8 @@ IN_LIBRARY = re.compile(r"\b((Dataset|File|read_direct)\(|(variable|dataset|file
 BY_BYTES, BY_WHOLE = 0.25, 0.08
 """Shares of mutants whose bytes are changed, and that are something else."""
 
-OFTEN = ("settings", "observation")
-"""Inputs of which there are twice as many: users write or choose them anew each time."""
+WEIGHT = {"settings": 4, "observation": 4, "result": 1}
+"""How often an input is chosen, else 2: users write or choose the first anew each time; pages take long."""
 
 Record = dict[str, Any]
 
@@ -236,7 +236,8 @@ def work(pipe: Connection, folder: Path, seed: int, numbers: list[int], log: Pat
 def make(seed: int, number: int, started: list[Input], cases: Path, mutant: Path) -> Record:
     """Lay out a mutant in a new folder, and say what it is."""
     rng = np.random.default_rng([seed, number])
-    role = pick(rng, [*sorted({source.role for source in started}), *OFTEN])
+    roles = sorted({source.role for source in started})
+    role = pick(rng, [role for role in roles for _ in range(WEIGHT.get(role, 2))])
     source = pick(rng, [source for source in started if source.role == role])
     for _ in linked(cases / source.case, mutant):
         pass
@@ -273,32 +274,38 @@ def mutated(rng: Rng, path: Path) -> tuple[str, str]:
 
 
 def outcome(mutant: Record, cases: Path, folder: Path) -> Record:
-    """Check and analyse a mutant, and judge both."""
-    settings = folder / (mutant["file"] if mutant["role"] == "settings" else "case.toml")
-    alone = mutant["case"] == "verbs"
-    before = state(folder)
-    check, said = verb("check", settings)
-    why = [] if state(folder) == before else ["check changed or left files"]
-    status = [check]
-    if not alone:
-        analyse, told = verb("analyse", settings)
-        status, said = [check, analyse], f"{said}\n{told}"
+    """Check a mutant, do what it is for, and judge both."""
+    name = VERB.get(mutant["case"], "analyse")
+    settings = folder / (mutant["file"] if mutant["case"] == CHECKED_ALONE else "case.toml")
+    if name == "report":
+        commands = [(name, folder / Path(mutant["file"]).parts[0], "--output", folder / "page")]
+    elif mutant["case"] == CHECKED_ALONE:
+        commands = [("check", settings)]
+    else:
+        commands = [("check", settings), (name, settings)]
+    before, why, status, said = state(folder), [], [], ""
+    for command in commands:
+        code, told = ran(*command)
+        status.append(code)
+        said += f"{told}\n"
+        if command[0] == "check" and state(folder) != before:
+            why.append("check changed or left files")
     record: Record = {"status": status, "said": said[-6000:]}
     refusals = [line for line in said.splitlines() if line.startswith("error: ")]
     if "Traceback (most recent call last)" in said or not {*status} <= {0, 2, 3, 4, 5}:
         lines = [line for line in said.splitlines() if re.match(r"\w+(\.\w+)*(Error|Exception|Interrupt)\b", line)]
         return record | {"outcome": "traceback", "why": f"status {status}: {'; '.join(dict.fromkeys(lines))}"}
-    result = re.search(r"(?m)^result in (.+)$", said)
-    output = Path(result[1]) if result else folder / "nothing"
+    result = re.search(r"(?m)^(?:result in|all tables are in) (.+?)(?:/verification\.txt)?$", said)
+    output = Path(result[1]) if result else folder / ("page" if name == "report" else "nothing")
     after = {path: kept for path, kept in state(folder).items() if output not in (path, *path.parents)}
     if status[-1] == 0:
         after = {path: kept for path, kept in after.items() if path not in output.parents or path in before}
     if after != before:
         why += [f"inputs changed or files left: {sorted(str(p) for p in after.keys() ^ before.keys())[:5]}"]
-    if status[-1] == 0 and not alone:
-        why += faults(folder, output)
+    if status[-1] == 0:
+        why += FAULTS_OF.get(commands[-1][0], no_faults)(folder, output)
     elif output.exists():
-        why += [f"a refused analysis left {output}"]
+        why += [f"what was refused left {output}"]
     if why:
         return record | {"outcome": "absurd", "why": "; ".join(why)}
     if len({code == 0 for code in status}) > 1:
@@ -306,25 +313,25 @@ def outcome(mutant: Record, cases: Path, folder: Path) -> Record:
     stray = STRAY.search(said)
     if stray:
         return record | {"outcome": "stray", "why": stray[0]}
-    if check:
+    if status[0]:
         named = all(str(folder) in line or "[" in line or mutant["role"] == "settings" for line in refusals)
         return record | {"outcome": "refused" if named and refusals else "unnamed", "why": (refusals or [said])[-1]}
-    undisturbed = cases / f"{mutant['case']}.analysis"
-    if alone:
+    if mutant["case"] == CHECKED_ALONE:
         return record | {"outcome": "done", "why": ""}
+    undisturbed = cases / f"{mutant['case']}.analysis"
     new = kinds(said, folder) - kinds((undisturbed / "said.txt").read_text(), cases)
     if new:
         return record | {"outcome": "warned", "why": "; ".join(sorted(new))}
-    far = distance(output, undisturbed)
+    far = distance(output, undisturbed) if name == "analyse" else 0.0
     return record | {"outcome": "moved" if far > FAR else "done", "why": f"{far:.3f} m3 m-3 from the undisturbed"}
 
 
-def verb(name: str, settings: Path) -> tuple[int, str]:
+def ran(*command: object) -> tuple[int, str]:
     """Status and output of a verb in this process."""
     text = io.StringIO()
     with contextlib.redirect_stderr(text), contextlib.redirect_stdout(text):
         try:
-            status = cli.main([name, str(settings)])
+            status = cli.main([str(word) for word in command])
         except BaseException:
             traceback.print_exc()
             status = 1

@@ -2,7 +2,8 @@
 
 `columns202x` reads a CF image with mask, field of errors and map of classes; `members202x` an image like GLDAS's and
 members as images; `members2014` a table of points and members as restarts; `again2014` a classic NetCDF file of points
-and a restart that has been analysed before. `verbs` has settings of the other verbs, which are checked alone.
+and a restart that has been analysed before. Those of other verbs are in tools/fuzz_verbs.py; `verbs` has settings of
+verbs that are checked alone.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from colm2014_files import TIME as TIME_2014  # noqa: E402
 from colm2014_files import SmallCase  # noqa: E402
 from example_blocks import RHO_ICE, TOP_10_CM  # noqa: E402
 from fuzz_settings import OTHER_VERBS, SETTINGS  # noqa: E402
+from fuzz_verbs import write_columns, write_estimated, write_verified  # noqa: E402
 from launch import load  # noqa: E402
 
 from imgda_mpi import cli  # noqa: E402
@@ -47,6 +49,16 @@ SITE = (8, 10)
 
 MEMBERS = 4
 
+VERB = {"verified": "verify", "estimated": "errors", "columns": "columns", "reported": "report"}
+"""Of a case; `analyse` of others."""
+
+RESULTS = {"an_analysis": "columns202x", "a_verification": "verified", "a_run": "columns"}
+"""Folders of `reported`, and the cases that they are results of."""
+
+CHECKED_ALONE = "verbs"
+RESULT = {"analyse": "analysis"}
+"""Name of a verb's result, else ``result``."""
+
 
 class Input(NamedTuple):
     """A file of a case, by its path there, and what kind of input it is."""
@@ -66,16 +78,17 @@ def write_cases(folder: Path) -> None:
     """
     making = folder.with_name(f"{folder.name}.making")
     shutil.rmtree(making, ignore_errors=True)
-    for write in (_columns202x, _members202x, _members2014, _again2014):
-        name = write.__name__.removeprefix("_")
-        case = making / name
+    for name, write in WRITTEN.items():
+        case, verb = making / name, VERB.get(name, "analyse")
         case.mkdir(parents=True)
         (case / "case.toml").write_text(SETTINGS[name])
         write(case)
-        said = _analyse(case)
-        (case / "analysis").rename(making / f"{name}.analysis")
-        (making / f"{name}.analysis" / "said.txt").write_text(said)
-    _verbs(making / "verbs")
+        said = _done(verb, case)
+        undisturbed, result = making / f"{name}.analysis", case / RESULT.get(verb, "result")
+        (result.rename if result.is_dir() else Path.mkdir)(undisturbed)
+        (undisturbed / "said.txt").write_text(said)
+    _reported(making)
+    _verbs(making / CHECKED_ALONE)
     making.rename(folder)
 
 
@@ -91,8 +104,16 @@ def inputs(cases: Path) -> list[Input]:
 
 
 def _role(path: Path) -> str:
+    if path.parts[0] in RESULTS:
+        return "result"
+    if "control" in path.parts or "_hist_" in path.name or "_2D_Fluxes_" in path.name:
+        return "run"
     if path.suffix == ".toml":
         return "settings"
+    if path.stem == "stations":
+        return "stations"
+    if path.stem in ("weather", "rain"):
+        return "weather"
     if "landdata" in path.parts:
         return "landdata"
     if "const" in path.name.lower():
@@ -106,12 +127,12 @@ def _role(path: Path) -> str:
     return "map" if path.name in ("zones.nc", "errors.nc") else "observation"
 
 
-def _analyse(case: Path) -> str:
-    """What an undisturbed analysis says."""
-    with contextlib.redirect_stderr(io.StringIO()) as said:
-        status = cli.main(["analyse", str(case / "case.toml")])
+def _done(verb: str, case: Path) -> str:
+    """What a verb says of an undisturbed case."""
+    with contextlib.redirect_stderr(io.StringIO()) as said, contextlib.redirect_stdout(said):
+        status = cli.main([verb, str(case / "case.toml")])
     if status:
-        raise RuntimeError(f"{case}: an undisturbed analysis has been refused: {said.getvalue()}")
+        raise RuntimeError(f"{case}: an undisturbed case has been refused: {said.getvalue()}")
     return said.getvalue()
 
 
@@ -179,10 +200,25 @@ def _again2014(case: Path) -> None:
                 variable[:] = values
             file["sm"].coordinates = "time lat lon"
         if not again:
-            _analyse(case)
+            _done("analyse", case)
             for file in (case / "analysis" / "restart").iterdir():
                 file.replace(case / file.name)
             shutil.rmtree(case / "analysis")
+
+
+def _columns(case: Path) -> None:
+    _, grid = _model(case)
+    write_columns(case, grid)
+
+
+def _reported(making: Path) -> None:
+    """Results of the other cases."""
+    case = making / "reported"
+    for name, source in RESULTS.items():
+        shutil.copytree(making / f"{source}.analysis", case / name)
+        (case / name / "said.txt").unlink()
+    (making / f"{case.name}.analysis").mkdir()
+    (making / f"{case.name}.analysis" / "said.txt").write_text("")
 
 
 def _verbs(folder: Path) -> None:
@@ -267,3 +303,15 @@ def linked(case: Path, folder: Path) -> Iterator[Path]:
             target.parent.mkdir(parents=True, exist_ok=True)
             os.link(path, target)
             yield target
+
+
+WRITTEN = {
+    "columns202x": _columns202x,
+    "members202x": _members202x,
+    "members2014": _members2014,
+    "again2014": _again2014,
+    "verified": write_verified,
+    "estimated": write_estimated,
+    "columns": _columns,
+}
+"""Cases by their names; each is written into its folder, beside its settings."""

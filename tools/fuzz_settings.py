@@ -122,29 +122,67 @@ allow_unlike_background = true
 [output]
 directory = "analysis"
 """,
-}
-"""Of analyses, by the name of the case."""
+    "verified": """\
+scales_every = "6 h"
+boxes = {here = [10.5, 14.5, 100.5, 106.5]}
 
-OTHER_VERBS = {
-    "compare": COMPARISON,
-    "twin": preset("quick"),
-    "errors": """\
+[runs.control]
+kind = "run"
+directory = "control"
+
+[runs.new]
+kind = "colm202x"
+files = "new_hist_*.nc"
+
+[runs.old]
+kind = "colm2014"
+files = "site_2D_Fluxes_*"
+
+[images.product]
+kind = "cf"
+file = "product.nc"
+variable = "soil_moisture"
+max_time_offset = 1.5
+
+[stations.table]
+kind = "table"
+file = "stations.csv"
+depth = [0.0, 0.1]
+match = "2 h"
+least_pairs = 3
+
+[stations.ismn]
+kind = "ismn"
+file = "stations.zip"
+depth = [0.0, 0.1]
+match = "2 h"
+least_pairs = 3
+
+[rain]
+file = "rain.nc"
+variable = "pr"
+max_time_offset = 1.5
+
+[output]
+directory = "result"
+""",
+    "estimated": """\
 time = 2022-06-02T06:00:00Z
 
 [background]
 kind = "cf"
-file = "image.nc"
-variable = "sm"
+file = "one.nc"
+variable = "soil_moisture"
 
 [observation]
 kind = "cf"
-file = "image.nc"
-variable = "sm"
+file = "two.nc"
+variable = "soil_moisture"
 
 [third]
 kind = "cf"
-file = "image.nc"
-variable = "sm"
+file = "three.nc"
+variable = "soil_moisture"
 """,
     "columns": """\
 [model]
@@ -154,40 +192,21 @@ case = "demo"
 time = 2022-06-02T06:00:00Z
 
 [run]
-end = 2022-06-03T06:00:00Z
+end = 2022-06-02T08:00:00Z
 
 [weather]
-kind = "generated"
-seed = 3
+kind = "files"
+files = ["weather.nc"]
 
 [output]
-directory = "run"
+directory = "result"
 """,
-    "verify": """\
-times = {first = 2022-06-02T00:00:00Z, last = 2022-06-04T21:00:00Z, step = "3 h"}
+}
+"""By the name of the case."""
 
-[runs.CTL]
-kind = "colm202x"
-files = "ctl_hist_*.nc"
-
-[images.gldas]
-kind = "gldas"
-file = "GLDAS_NOAH025_3H.A%Y%m%d.%H%M.021.nc4"
-assimilated = true
-
-[stations.uscrn]
-kind = "ismn"
-file = "stations.zip"
-depth = [0.04, 0.06]
-assimilated = false
-
-[periods.assimilation]
-first = 2022-06-02T00:00:00Z
-last = 2022-06-03T00:00:00Z
-
-[output]
-directory = "verification"
-""",
+OTHER_VERBS = {
+    "compare": COMPARISON,
+    "twin": preset("quick"),
     "cycle": """\
 method = "paper"
 

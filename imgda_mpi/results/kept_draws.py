@@ -51,7 +51,7 @@ class KeptDraws:
         with writing(self.folder):
             file = self.folder / DIGEST
             found = file.read_text().strip() if file.is_file() else ""
-            is_own = found == self._digest or (not found and self.folder.is_dir() and not any(self.folder.iterdir()))
+            is_own = found == self._digest or (not found and self.folder.is_dir() and self._is_begun())
         if not is_own:
             raise fault(
                 self.folder,
@@ -123,6 +123,10 @@ class KeptDraws:
         with writing(self.folder):
             remove(self.folder)
 
+    def _is_begun(self) -> bool:
+        """Whether a job that was killed at once can have left the folder."""
+        return all(file.name.startswith(_partial(DIGEST)) for file in self.folder.iterdir())
+
     def _file(self, number: int) -> Path:
         return self.folder / f"{number:06d}.npz"
 
@@ -137,6 +141,11 @@ class KeptDraws:
 
 def _replace(file: Path, write: Callable[[Path], object]) -> None:
     """A file that is there whole or not at all, also where the job is killed."""
-    partial = file.with_name(f".{file.name}.partial-{os.getpid()}")
+    partial = file.with_name(f"{_partial(file.name)}{os.getpid()}")
     write(partial)
     partial.replace(file)
+
+
+def _partial(name: str) -> str:
+    """Of a file that is being written, as its name begins."""
+    return f".{name}.partial-"

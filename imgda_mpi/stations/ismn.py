@@ -50,13 +50,6 @@ def read_ismn(file: Path, depth: Depth, *, flags: Collection[str]) -> Sensors:
     """
     # The package keeps its metadata beside the data; file by file it needs none, and is faster.
     root_type, file_type = _package(file)
-    if not file.is_dir() and not zipfile.is_zipfile(file):
-        raise fault(
-            file,
-            found="a file that is no zip archive" if file.exists() else "no such file",
-            expected="an archive of ISMN, zip or folder",
-            do="correct the path, or download it again: it may be cut",
-        )
     names = {path: NAME.fullmatch(path.stem) for path in _files(file)}
     depths = {path: (float(name["top"]), float(name["bottom"])) for path, name in names.items() if name}
     if not depths:
@@ -131,8 +124,16 @@ def _files(archive: Path) -> list[PurePath]:
     if archive.is_dir():
         paths = [path.relative_to(archive) for path in archive.rglob("*.stm")]
     else:
-        with zipfile.ZipFile(archive) as opened:
-            paths = [PurePosixPath(name) for name in opened.namelist() if name.endswith(".stm")]
+        try:
+            with zipfile.ZipFile(archive) as opened:
+                paths = [PurePosixPath(name) for name in opened.namelist() if name.endswith(".stm")]
+        except Exception as err:  # of many types: whatever the library makes of a damaged list of files
+            raise fault(
+                archive,
+                found=f"no zip archive that can be read ({err})" if archive.exists() else "no such file",
+                expected="an archive of ISMN, zip or folder",
+                do="correct the path, or download it again: it may be cut",
+            ) from err
     return sorted(path for path in paths if "_sm_" in path.name and not path.name.startswith("."))
 
 

@@ -111,7 +111,8 @@ def _check_times(section: AnySites, chosen: Chosen, inputs: Inputs) -> None:
         ]
     )
     wanted = instants([inputs.times[0] - reach, inputs.times[-1] + reach])
-    valid = np.concatenate([one.times[np.isfinite(one.values)] for one in chosen.series])
+    of_each = [np.sort(one.times[np.isfinite(one.values)]) for one in chosen.series]
+    valid = np.concatenate(of_each)
     if not ((valid >= wanted[0]) & (valid <= wanted[1])).any():
         first, last = inputs.times[0], inputs.times[-1]
         raise fault(
@@ -130,6 +131,15 @@ def _check_times(section: AnySites, chosen: Chosen, inputs: Inputs) -> None:
             do="verify more times, or set a smaller least_pairs",
             kind=ConfigError,
         )
+    # As if all runs had a value at every time, and the widest interval was matched.
+    n_most = 0
+    for times in filter(None, times_of_periods(inputs)):
+        begins, ends = (instants([time + sign * reach for time in times]) for sign in (-1, 1))
+        for own in of_each:
+            is_near = own.searchsorted(ends, "right") > own.searchsorted(begins)
+            n_most = max(n_most, int(np.count_nonzero(is_near)))
+    if n_most < section.least_pairs:
+        raise _too_few(section, chosen, n_most)
 
 
 def _day(time: np.datetime64) -> str:
