@@ -37,58 +37,63 @@ SITES = ((12.2, 101.7), (13.6, 105.1))
 
 
 def write_verified(case: Path) -> None:
-    """Two days of runs on 6 x 8 cells, and what they are scored against."""
-    make_run(case / "control")
-    analysed = case / "control" / "cycles" / f"{TIMES[2]:%Y%m%dT%H}" / "analysis"
+    """A day of runs on 6 x 8 cells, and what they are scored against."""
     rng = np.random.default_rng(3)
-    for restarts in ("background", "restart", "analysis/restart"):  # which no score reads
-        for folder in (case / "control" / "cycles").glob(f"*/{restarts}"):
-            shutil.rmtree(folder)
-    innovation = 0.05 * rng.standard_normal(GRID.shape)
-    write_diagnostics(analysed / "diagnostics.nc", TIMES[2], innovation, 0.6 * innovation, pointwise(), grid=GRID)
-    background = moisture(TIMES[2])[0]
-    with netCDF4.Dataset(analysed / "diagnostics.nc", "r+") as file:
-        for variable, part in (("background", 0.0), ("analysis", 0.6), ("observation", 1.0)):
-            image = background + part * innovation
-            file.createVariable(variable, "f8", ("lat", "lon"), fill_value=np.nan)[:] = image
-            file[variable].units = "m3 m-3"
-        file.setncatts({"title": "made", "method": "pointwise", "observation_source": "made"})
+    _write_run(rng, case / "control")
     write_history202x(case / "new_hist_2022-06.nc", TIMES)
     for time in TIMES:
         end = time + timedelta(hours=1.5)  # of three hours whose mean a file has
         write_fluxes2014(case / f"site_2D_Fluxes_{end:%Y-%j}-{3600 * end.hour + 60 * end.minute:05d}", time)
-    for name, variable, of, units in (
-        ("product.nc", "soil_moisture", lambda time: profile(time)[0], "m3 m-3"),
-        ("rain.nc", "pr", rain, "kg m-2 s-1"),
-    ):
-        with netCDF4.Dataset(case / name, "w") as file:
-            _coordinates(file)
-            images = np.stack([of(time) for time in TIMES])
-            written = file.createVariable(variable, "f8", ("time", "lat", "lon"), fill_value=-9999.0)
-            written.setncatts(
-                {
-                    "units": units,
-                    "long_name": f"{variable} 0-10 cm".replace("pr ", "rain "),
-                    "cell_methods": "time: point",
-                }
-            )
-            written[:] = np.nan_to_num(images * (1 + 0.1 * rng.standard_normal(images.shape)), nan=-9999.0)
+    moist = np.stack([profile(time)[0] for time in TIMES])
+    attributes = {"long_name": "soil moisture 0-10 cm", "units": "m3 m-3", "cell_methods": "time: point"}
+    _write_images(case / "product.nc", "soil_moisture", moist + 0.02 * rng.standard_normal(moist.shape), attributes)
+    _write_images(case / "rain.nc", "pr", np.stack([rain(time) for time in TIMES]), {"units": "kg m-2 s-1"})
+    _write_stations(rng, case)
+
+
+def _write_run(rng: np.random.Generator, folder: Path) -> None:
+    """A run of soil columns with one analysis."""
+    make_run(folder)
+    for restarts in ("background", "restart", "analysis/restart"):  # which no score reads
+        for found in (folder / "cycles").glob(f"*/{restarts}"):
+            shutil.rmtree(found)
+    diagnostics = folder / "cycles" / f"{TIMES[2]:%Y%m%dT%H}" / "analysis" / "diagnostics.nc"
+    innovation = 0.05 * rng.standard_normal(GRID.shape)
+    write_diagnostics(diagnostics, TIMES[2], innovation, 0.6 * innovation, pointwise(), grid=GRID)
+    with netCDF4.Dataset(diagnostics, "r+") as file:
+        for variable, part in (("background", 0.0), ("analysis", 0.6), ("observation", 1.0)):
+            image = file.createVariable(variable, "f8", ("lat", "lon"), fill_value=np.nan)
+            image.units = "m3 m-3"
+            image[:] = moisture(TIMES[2])[0] + part * innovation
+        file.setncatts({"title": "made", "method": "pointwise", "observation_source": "made"})
+
+
+def _write_images(path: Path, name: str, images: np.ndarray, attributes: dict[str, str]) -> None:
+    """Images of the times."""
+    with netCDF4.Dataset(path, "w") as file:
+        write_grid(file, GRID)
+        file.createDimension("time", len(TIMES))
+        time = file.createVariable("time", "f8", ("time",))
+        time.setncatts({"units": f"hours since {START:%Y-%m-%d %H:%M}", "standard_name": "time"})
+        time[:] = [(one - START) / timedelta(hours=1) for one in TIMES]
+        variable = file.createVariable(name, "f8", ("time", "lat", "lon"), fill_value=-9999.0)
+        variable.setncatts(attributes)
+        variable[:] = np.nan_to_num(images, nan=-9999.0)
+
+
+def _write_stations(rng: np.random.Generator, case: Path) -> None:
+    """The same stations as a table and as an archive of ISMN."""
     lines = ["network,station,time,depth,value,latitude,longitude"]
-    members = {}
-    for number, (latitude, longitude) in enumerate(SITES):
-        values = [0.22 + 0.02 * np.sin(time.hour) + 0.01 * rng.standard_normal() for time in TIMES]
-        lines += [
-            f"N,S{number},{time:%Y-%m-%dT%H:%M},0.05,{value:.4f},{latitude},{longitude}"
-            for time, value in zip(TIMES, values, strict=True)
-        ]
-        name = f"NET_NET_S{number}_sm_0.050000_0.050000_Probe-A_20220602_20220603.stm"
-        header = f"NET NET S{number} {latitude:.5f} {longitude:.5f} 120.0 0.0500 0.0500 Probe A"
-        rows = [f"{time:%Y/%m/%d %H:%M} {value:.3f} G M" for time, value in zip(TIMES, values, strict=True)]
-        members[f"NET/S{number}/{name}"] = "\n".join([header, *rows])
-    (case / "stations.csv").write_text("\n".join([*lines, ""]))
     with zipfile.ZipFile(case / "stations.zip", "w") as archive:
-        for name, text in members.items():
-            archive.writestr(zipfile.ZipInfo(name, (2022, 6, 4, 0, 0, 0)), text)
+        for number, (latitude, longitude) in enumerate(SITES):
+            values = [0.22 + 0.02 * np.sin(time.hour) + 0.01 * rng.standard_normal() for time in TIMES]
+            rows = [f"NET NET S{number} {latitude:.5f} {longitude:.5f} 120.0 0.0500 0.0500 Probe A"]
+            for time, value in zip(TIMES, values, strict=True):
+                lines.append(f"N,S{number},{time:%Y-%m-%dT%H:%M},0.05,{value:.4f},{latitude},{longitude}")
+                rows.append(f"{time:%Y/%m/%d %H:%M} {value:.3f} G M")
+            name = f"NET/S{number}/NET_NET_S{number}_sm_0.050000_0.050000_Probe-A_20220602_20220603.stm"
+            archive.writestr(zipfile.ZipInfo(name, (2022, 6, 4, 0, 0, 0)), "\n".join(rows))
+    (case / "stations.csv").write_text("\n".join([*lines, ""]))
 
 
 def write_estimated(case: Path) -> None:
@@ -109,19 +114,3 @@ def write_estimated(case: Path) -> None:
 def write_columns(case: Path, grid: Grid) -> None:
     """Weather of the hours of a run, beside a case of CoLM202X in ``model``."""
     write_weather(case / "weather.nc", grid, START + timedelta(hours=6), range(3), dtype="f4")
-
-
-def _coordinates(file: netCDF4.Dataset) -> None:
-    for name, values, units in (
-        ("lat", GRID.latitude, "degrees_north"),
-        ("lon", GRID.longitude, "degrees_east"),
-        (
-            "time",
-            np.array([time.hour + 24.0 * (time.day - START.day) for time in TIMES]),
-            f"hours since {START:%Y-%m-%d %H:%M}",
-        ),
-    ):
-        file.createDimension(name, values.size)
-        file.createVariable(name, "f8", (name,))[:] = values
-        file[name].units = units
-    file["time"].standard_name = "time"
