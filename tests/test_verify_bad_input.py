@@ -20,6 +20,7 @@ from test_verify import write_product
 
 from imgda_mpi.faults import ConfigError, ImgdaError, InputError
 from imgda_mpi.grid import Grid
+from imgda_mpi.histories.columns import ColumnFrame
 from imgda_mpi.histories.read import open_series
 from imgda_mpi.parallel.failure import Ranks
 from imgda_mpi.results.manifest import all_versions
@@ -208,6 +209,35 @@ def test_stations_are_independent_where_run_folders_say_so(tmp_path: Path) -> No
     text = verify(read_settings(tmp_path / "verify.toml", Verification), SELF)
     assert text is not None
     assert "Against stations sites: independent" in text
+
+
+def test_a_check_reads_the_first_image_of_everything(folder: Path) -> None:
+    check_verification(verify_settings(folder), SELF)
+    for name, units in (("twice.nc", "m3 m-3"), ("rain.nc", "mm s-1")):
+        write_product(folder / name, [0, 3], units=units)
+        with netCDF4.Dataset(folder / name, "a") as file:
+            file["time"][1] = 0.0
+    said = "found 2 records of 2022-06-02 00:00 UTC with values.*"
+    with pytest.raises(InputError, match=rf"twice\.nc: .*{said} \(see \[images\.product\]\)$"):
+        check_verification(verify_settings(folder, ("product.nc", "twice.nc")), SELF)
+    two_stations(folder / "stations.csv")
+    stations = '[stations.sites]\nkind = "table"\nfile = "stations.csv"\nleast_pairs = 3\n'
+    rain = '[rain]\nfile = "rain.nc"\nvariable = "soil_moisture"\n'
+    with pytest.raises(InputError, match=rf"rain\.nc: .*{said} \(see \[rain\]\)$"):
+        check_verification(verify_settings(folder, ("[output]", f"{stations}{rain}[output]")), SELF)
+
+
+def test_what_cannot_be_read_of_a_run_is_said_to_be_the_runs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = ColumnFrame.layer
+
+    def refuse(frame: ColumnFrame, layer: tuple[float, float]) -> np.ndarray:
+        if frame.record.file.is_relative_to(folder / "other") and frame.time.hour == 9:
+            raise InputError("history.nc: found nothing")
+        return read(frame, layer)
+
+    monkeypatch.setattr(ColumnFrame, "layer", refuse)
+    with pytest.raises(InputError, match=r"history\.nc: found nothing \(see \[runs\.other\]\)$"):
+        verify(verify_settings(folder), SELF)
 
 
 def test_images_of_another_region_are_refused_with_both(folder: Path) -> None:

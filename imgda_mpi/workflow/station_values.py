@@ -10,6 +10,7 @@ import numpy as np
 from mpi4py import MPI
 
 from imgda_mpi.arrays import FloatArray, IntArray
+from imgda_mpi.faults import settled_by
 from imgda_mpi.histories.image_series import Frame, mean_over
 from imgda_mpi.histories.places import Way, at_points
 from imgda_mpi.histories.rain import RainSeries
@@ -72,7 +73,7 @@ class _Reader:
     """Takes what runs have at the stations at one time."""
 
     def __init__(self, inputs: Inputs, places: Places, how: Way, at_depth: bool, rain: RainSeries | None) -> None:
-        self._runs, self._window = list(inputs.runs.values()), inputs.window
+        self._runs, self._window = inputs.runs, inputs.window
         self._n, self._at_depth, self._rain = len(places.names), at_depth, rain
         self._rain_at = at_points((rain or inputs).grid, places.latitude, places.longitude, how)
         levels, number = np.unique(places.compared, axis=0, return_inverse=True)
@@ -84,9 +85,14 @@ class _Reader:
 
     def at(self, time: datetime) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Values (n_runs, n_stations), rain (n_stations,) and middles (n_runs,), see `RunValues`."""
-        frames = [run.frames_of(time, self._window).get("after", []) for run in self._runs]
+        frames, values = [], []
+        for name, run in self._runs.items():
+            with settled_by(f"[runs.{name}]"):
+                frames.append(run.frames_of(time, self._window).get("after", []))
+                values.append(self._values(frames[-1]))
         middles = np.array([of_run[0].time.timestamp() if of_run else np.nan for of_run in frames])
-        return np.stack([self._values(of_run) for of_run in frames]), self._rain_of(frames[0]), middles
+        with settled_by(f"[runs.{next(iter(self._runs))}]" if self._rain is None else "[rain]"):
+            return np.stack(values), self._rain_of(frames[0]), middles
 
     def _values(self, frames: Sequence[Frame]) -> FloatArray:
         values = np.full(self._n, np.nan)

@@ -140,8 +140,7 @@ def _images(
     judged = Judged(inputs, scales, at_scales(times, settings.scales_every))
     parts: list[Part] = []
     for reference in references:
-        with settled_by(f"[images.{reference.name}]"):
-            parts += verify_fields(judged, reference, directory, comm)
+        parts += verify_fields(judged, reference, directory, comm)
     return parts
 
 

@@ -15,7 +15,7 @@ from mpi4py import MPI
 
 from imgda_mpi.arrays import FloatArray
 from imgda_mpi.console import progress
-from imgda_mpi.faults import fault
+from imgda_mpi.faults import fault, settled_by
 from imgda_mpi.histories.image_series import ImageSeries, mean_over
 from imgda_mpi.netcdf.dates import DATE_TEXT
 from imgda_mpi.observations.image import Layer
@@ -56,6 +56,11 @@ class Reference:
     series: ImageSeries
     regridding: str
     status: Sequence[Sequence[str]]
+
+    @property
+    def keys(self) -> str:
+        """Of the settings that it comes from."""
+        return f"[images.{self.name}]"
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +109,8 @@ def verify_fields(judged: Judged, reference: Reference, directory: Path, comm: M
                         writer.put(number, layer, total.maps(layer))
 
     def write() -> list[Part]:
-        found = _joined(judged, reference, moments)
+        with settled_by(reference.keys):
+            found = _joined(judged, reference, moments)
         write_field_scores(scores, found)
         write_field_table(table, found)
         return [Part(fields_table(found), (scores, table, maps), fields_summary(found))]
@@ -182,10 +188,10 @@ class _Worker:
 
     def _moment(self, period: int, time: datetime, block: _Block) -> _Moment | None:
         inputs, series = self.judged.inputs, self.reference.series
-        images = _States(series, time, inputs)
+        images = _States(series, time, inputs, self.reference.keys)
         if not images.sides:
             return None
-        runs = [_States(run, time, inputs) for run in inputs.runs.values()]
+        runs = [_States(run, time, inputs, f"[runs.{name}]") for name, run in inputs.runs.items()]
         if not all(run.sides for run in runs):
             return None
         n_runs, n_layers, n_scales = len(runs), len(inputs.layers), self._n_scales
@@ -219,11 +225,12 @@ class _Worker:
 
 
 class _States:
-    """A series at one moment, or over the window that begins there."""
+    """A series at one moment, or over the window that begins there, and the ``keys`` that settle it."""
 
-    def __init__(self, series: ImageSeries, time: datetime, inputs: Inputs) -> None:
-        self._series = series
-        self._frames = series.frames_of(time, inputs.window)
+    def __init__(self, series: ImageSeries, time: datetime, inputs: Inputs, keys: str) -> None:
+        self._series, self._keys = series, keys
+        with settled_by(keys):
+            self._frames = series.frames_of(time, inputs.window)
 
     @property
     def sides(self) -> list[str]:
@@ -247,7 +254,8 @@ class _States:
     def of(self, side: str, layer: Layer) -> FloatArray:
         """Image of a layer, (ny, nx) m3 m-3."""
         frames = self._frames[side]
-        return frames[0].layer(layer) if len(frames) == 1 else mean_over(frames, lambda frame: frame.layer(layer))
+        with settled_by(self._keys):
+            return frames[0].layer(layer) if len(frames) == 1 else mean_over(frames, lambda frame: frame.layer(layer))
 
 
 def _joined(judged: Judged, reference: Reference, every: Sequence[_Moment]) -> FieldScores:

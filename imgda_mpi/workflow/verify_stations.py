@@ -68,9 +68,8 @@ def verify_stations(
             of_files = settings.rain.values()
             rain = from_rank_0(comm, lambda: open_rain(times=inputs.times, **of_files))
     for name, section in settings.stations.items():
-        with settled_by(f"[stations.{name}]"):
-            own = None if chosen is None else chosen[name]
-            parts.append(_verify(name, section, settings, inputs, own, directory, rain, comm))
+        own = None if chosen is None else chosen[name]
+        parts.append(_verify(name, section, settings, inputs, own, directory, rain, comm))
     return [part for part in parts if part is not None]
 
 
@@ -88,7 +87,7 @@ def choose_all(settings: Verification, inputs: Inputs) -> dict[str, Chosen]:
     found = {}
     if settings.rain is not None:
         with settled_by("[rain]"):
-            open_rain(times=inputs.times, **settings.rain.values())
+            open_rain(times=inputs.times, **settings.rain.values()).at(inputs.times[0])
     for name, section in settings.stations.items():
         with settled_by(f"[stations.{name}]"):
             check_pytesmo()
@@ -163,7 +162,8 @@ def _verify(
         log.warning(
             "%s: no rain at any of the times verified; correct its files or max_time_offset (see [rain])", rain.pattern
         )
-    compared = on_rank_0(comm, lambda: _compared(section, inputs, chosen, found))
+    with settled_by(f"[stations.{name}]"):
+        compared = on_rank_0(comm, lambda: _compared(section, inputs, chosen, found))
     results = _results(compared, section.least_pairs, comm)
 
     def written() -> Part:
