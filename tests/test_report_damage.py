@@ -6,6 +6,7 @@ import json
 import re
 from pathlib import Path
 
+import h5py
 import netCDF4
 import pytest
 from analyses_made import write_made_run
@@ -114,3 +115,16 @@ def test_faults_of_the_program_pass_through_what_makes_sense_of_files() -> None:
         raise IndexError("far")
     with pytest.raises(ZeroDivisionError), understanding(Path("a.nc"), "b", "c"):
         1 / 0  # noqa: B018
+
+
+def test_scores_whose_shapes_do_not_fit_each_other_are_left_out(verification: Path) -> None:
+    file = verification / "scores_stations_good.nc"
+    with h5py.File(file, "r+") as scores:
+        scales = [list(dimension.values()) for dimension in scores["value"].dims]
+        del scores["value"]
+        emptied = scores.create_dataset("value", (*(of_one[0].size for of_one in scales[:-1]), 0), "f8")
+        for dimension, of_one in zip(emptied.dims, scales, strict=True):
+            dimension.attach_scale(of_one[0])
+    material = open_material([verification], Wanted(), None)
+    assert not material.stations
+    assert any("scores_stations_good.nc: found" in note and "verify again" in note for note in material.notes)

@@ -316,7 +316,7 @@ def outcome(mutant: Record, cases: Path, folder: Path) -> Record:
     if status[0]:
         named = all(str(folder) in line or "[" in line or mutant["role"] == "settings" for line in refusals)
         return record | {"outcome": "refused" if named and refusals else "unnamed", "why": (refusals or [said])[-1]}
-    if mutant["case"] == CHECKED_ALONE:
+    if mutant["case"] == CHECKED_ALONE or name == "report":  # a page says what of it could not be made
         return record | {"outcome": "done", "why": ""}
     undisturbed = cases / f"{mutant['case']}.analysis"
     new = kinds(said, folder) - kinds((undisturbed / "said.txt").read_text(), cases)

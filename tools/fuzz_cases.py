@@ -217,8 +217,6 @@ def _reported(making: Path) -> None:
     for name, source in RESULTS.items():
         shutil.copytree(making / f"{source}.analysis", case / name)
         (case / name / "said.txt").unlink()
-    (making / f"{case.name}.analysis").mkdir()
-    (making / f"{case.name}.analysis" / "said.txt").write_text("")
 
 
 def _verbs(folder: Path) -> None:

@@ -13,9 +13,9 @@ import numpy as np
 
 from imgda_mpi import __version__
 from imgda_mpi.arrays import FloatArray, IntArray
-from imgda_mpi.faults import fault, reading, understanding, writing
+from imgda_mpi.faults import fault, understanding, writing
 from imgda_mpi.grid import Grid
-from imgda_mpi.netcdf import opened, write_coordinate, write_names, write_variable
+from imgda_mpi.netcdf import in_library, opened, write_coordinate, write_names, write_variable
 from imgda_mpi.netcdf.dates import SINCE_1970
 from imgda_mpi.observations.units import MOISTURE
 from imgda_mpi.verify.experiment import REGIONS, Outcome
@@ -254,7 +254,7 @@ def read_comparison(path: Path) -> SavedComparison:
     InputError
         Where the file is missing or damaged, or is no comparison.
     """
-    with reading(path), opened(path, "compare again") as file:
+    with opened(path, "compare again") as file, in_library(path, do="compare again"):
         found: dict[str, Any] = {name: variable[...] for name, variable in file.variables.items()}
         found |= {name: file.getncattr(name) for name in file.ncattrs()}
     missing = [name for name in (*NUMBERS, *IMAGES, "method", *NOTES) if name not in found]

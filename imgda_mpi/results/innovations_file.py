@@ -12,8 +12,8 @@ import numpy as np
 
 from imgda_mpi import PROGRAM
 from imgda_mpi.arrays import FloatArray
-from imgda_mpi.faults import fault, reading, understanding, writing
-from imgda_mpi.netcdf import opened, write_names, write_variable
+from imgda_mpi.faults import fault, understanding, writing
+from imgda_mpi.netcdf import in_library, opened, write_names, write_variable
 from imgda_mpi.netcdf.dates import SINCE_1970
 from imgda_mpi.text_tables import write_rows
 from imgda_mpi.verify.innovation_scales import STATISTICS as OF_SCALES
@@ -114,7 +114,7 @@ def read_innovations(path: Path) -> list[RunInnovations]:
     InputError
         Where the file is missing or damaged, or holds no innovations.
     """
-    with reading(path), opened(path, "verify again") as file:
+    with opened(path, "verify again") as file, in_library(path, do="verify again"):
         found: dict[str, Any] = {name: variable[...] for name, variable in file.variables.items()}
         attributes = {name: file.getncattr(name) for name in file.ncattrs()}
     wanted = [*OF_PERIODS, *STATISTICS, *OF_SCALES, "analysis_run", "time", "n_cells", "own_chi2", "n_passed"]

@@ -12,9 +12,9 @@ import numpy as np
 
 from imgda_mpi import PROGRAM
 from imgda_mpi.arrays import FloatArray
-from imgda_mpi.faults import fault, reading, understanding, writing
+from imgda_mpi.faults import fault, understanding, writing
 from imgda_mpi.grid import Grid
-from imgda_mpi.netcdf import opened, write_coordinate, write_names
+from imgda_mpi.netcdf import in_library, opened, write_coordinate, write_names
 from imgda_mpi.observations.image import Layer
 from imgda_mpi.observations.units import MOISTURE
 from imgda_mpi.results.field_scores_file import write_layers
@@ -113,7 +113,7 @@ class ScoreMaps:
         InputError
             Where the file is damaged.
         """
-        with reading(self.path), opened(self.path, "verify again") as file:
+        with opened(self.path, "verify again") as file, in_library(self.path, do="verify again"):
             file.set_auto_mask(False)
             return {name: np.asarray(file[name][period, ..., layer, :, :], np.float64) for name in MEANINGS}
 
@@ -127,7 +127,7 @@ def open_score_maps(path: Path) -> ScoreMaps:
         Where the file is missing or damaged, or another one.
     """
     needed = (*MEANINGS, "lat", "lon", "layer_bnds", "run", "period")
-    with reading(path), opened(path, "verify again") as file:
+    with opened(path, "verify again") as file, in_library(path, do="verify again"):
         file.set_auto_mask(False)
         missing = [name for name in needed if name not in file.variables]
         facts = {name: file.getncattr(name) for name in file.ncattrs()}

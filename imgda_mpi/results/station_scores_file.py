@@ -14,8 +14,8 @@ import numpy as np
 
 from imgda_mpi import PROGRAM
 from imgda_mpi.arrays import BoolArray, FloatArray
-from imgda_mpi.faults import fault, reading, understanding, writing
-from imgda_mpi.netcdf import opened, write_coordinate, write_names, write_variable, write_words
+from imgda_mpi.faults import fault, understanding, writing
+from imgda_mpi.netcdf import in_library, opened, write_coordinate, write_names, write_variable, write_words
 from imgda_mpi.netcdf.dates import SINCE_1970
 from imgda_mpi.observations.units import MOISTURE
 from imgda_mpi.text_tables import write_rows
@@ -191,7 +191,7 @@ def read_station_scores(path: Path) -> StationVerification:
     InputError
         Where the file is missing or damaged, or another one.
     """
-    with reading(path), opened(path, "verify again") as file:
+    with opened(path, "verify again") as file, in_library(path, do="verify again"):
         file.set_auto_mask(False)
         found: dict[str, Any] = {name: variable[...] for name, variable in file.variables.items()}
         facts = {name: file.getncattr(name) for name in file.ncattrs()}
