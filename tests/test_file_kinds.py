@@ -214,7 +214,7 @@ LISTS[:] = [np.arange(2.0)] * 3
         (FIELD.astype("V8"), None, r"type bytes without a meaning \(opaque\)"),
         (np.zeros(3, [("a", "f8"), ("b", "i4")]), None, "type records of a, b"),
         (LISTS, h5py.vlen_dtype("f8"), "type lists of float64 of varying length"),
-        (h5py.Empty("f8"), None, r"variable sm has no values, not even a shape"),
+        (h5py.Empty("f8"), None, r"sm: found no values, not even a shape"),
     ],
 )
 def test_a_variable_of_no_numbers_is_named_with_its_type(

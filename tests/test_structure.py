@@ -28,6 +28,11 @@ def single_coordinate(file: h5py.File) -> None:
     file["lat"].make_scale("lat")
 
 
+def null_coordinate(file: h5py.File) -> None:
+    del file["lat"]
+    file["lat"] = h5py.Empty("f8")
+
+
 def long_list(file: h5py.File) -> None:
     del file["sm"].attrs["DIMENSION_LIST"]
     lists = h5py.h5t.vlen_create(h5py.h5t.STD_REF_OBJ)
@@ -44,6 +49,7 @@ def deep(file: h5py.File) -> None:
 
 CRASHES: dict[str, tuple[Callable[[h5py.File], None], str]] = {
     "one number": (single_coordinate, "lat: found a dimension's coordinate that is a single number"),
+    "null": (null_coordinate, "lat: found no values, not even a shape"),
     "in itself": (in_itself, "data/again: found a group in itself"),
     "deep": (deep, "g/g/.*: found a group in itself, or in 100 others"),
     "list of text": (set_attribute("sm", "DIMENSION_LIST", np.bytes_("lat")), "sm: found attribute DIMENSION_LIST"),

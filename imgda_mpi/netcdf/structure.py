@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from h5py import h5a, h5d, h5ds, h5f, h5g, h5o, h5t
+from h5py import h5a, h5d, h5ds, h5f, h5g, h5o, h5s, h5t
 
 from imgda_mpi.faults import LIBRARY, fault
 from imgda_mpi.in_hdf5 import members
@@ -76,7 +76,9 @@ def _in_group(group: h5f.FileID | h5g.GroupID, name: str, above: tuple[tuple[int
 
 def _of_variable(variable: h5d.DatasetID, name: str) -> Iterator[Wrong]:
     yield from _of_attributes(variable, name, OF_VARIABLE)
-    if h5ds.is_scale(variable):
+    if variable.get_space().get_simple_extent_type() == h5s.NULL:
+        yield Wrong(name, "no values, not even a shape (a null data space)", "an array")
+    elif h5ds.is_scale(variable):
         if variable.shape == ():
             yield Wrong(name, "a dimension's coordinate that is a single number", "one for each place along it")
         yield from _of_attributes(variable, name, OF_SCALE)
