@@ -30,7 +30,7 @@ def check_openable(path: Path) -> None:
     OSError
     """
     with h5py.File(path) as file:
-        for name in file:
+        for name in members(file.id):
             try:
                 file[name]
             except KeyError as err:
