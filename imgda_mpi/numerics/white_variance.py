@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -42,7 +43,7 @@ def expected_variance(
     -----
     With the window w of a wedge and its n1 x n2 positions m, phi(x) = sum_k w(k) exp(2 pi i k (x/N - m/n)) up to its
     norm, so that the variance is sum_q A(q) V(q) exp(2 pi i q m/n), where A(q) = sum_k w(k) w(k - q) and V is the DFT
-    of sd^2.
+    of sd^2. With a position at each pixel that is the convolution of sd^2 with phi^2.
     """
     wedges, errors = transform.layout.wedges if wedges is None else wedges, WhiteErrors(transform, sd)
     first, variance = wedges[0].start, np.empty(wedges[-1].stop - wedges[0].start)
@@ -64,19 +65,34 @@ class WhiteErrors:
         if sd.shape != transform.layout.image_shape:
             raise ValueError(f"sd has shape {sd.shape}: need {transform.layout.image_shape}")
         self._geometry, self._windows = transform.geometry, WedgeWindows(transform.geometry)
-        self._spectrum: Spectrum = np.fft.fft2(np.square(sd, dtype=np.float64)) / sd.size
+        self._variance = np.square(sd, dtype=np.float64)
 
     def variance(self, wedge: Wedge) -> FloatArray:
         """Of the coefficients of a wedge, (stop - start,) (m3 m-3)2."""
         part = window(self._geometry, wedge.scale, wedge.number, self._windows)
+        if wedge.is_real and wedge.scale > 1:
+            return _at_pixels(part, self._variance).ravel()
         variance = (_positions(part, self._spectrum, wedge.shape) / math.prod(wedge.shape)).ravel()
         return variance if wedge.is_real else np.repeat(variance, 2)
+
+    @cached_property
+    def _spectrum(self) -> Spectrum:
+        return np.asarray(np.fft.fft2(self._variance) / self._variance.size)
 
 
 Spectrum = npt.NDArray[np.complex128]
 
 AT_ONCE = 2**18
-"""Numbers that are transformed at a time: for a wedge as large as the image all of them would be twenty images."""
+"""Numbers that are transformed at a time: all of them would be up to twenty times as many as the wedge has."""
+
+
+def _at_pixels(part: Window, variance: FloatArray) -> FloatArray:
+    """At all pixels, from errors' variances (ny, nx) there, for a window that has each frequency once."""
+    half = np.fft.ifftshift(part.weight)[:, : part.columns.size // 2 + 1]
+    product = np.fft.rfft2(np.square(np.fft.irfft2(half, variance.shape)))
+    product *= np.fft.rfft2(variance)
+    found: FloatArray = np.fft.irfft2(product, variance.shape)
+    return np.maximum(found, 0.0, out=found)  # as of `_positions`
 
 
 def _positions(part: Window, spectrum: Spectrum, shape: tuple[int, int]) -> FloatArray:
