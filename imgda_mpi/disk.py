@@ -115,8 +115,6 @@ def tree(folder: Path) -> list[Path]:
 def remove(path: Path) -> None:
     """Remove a file, link or folder, also one that somebody still writes into: it loses its name first. Not collective.
 
-    Goes on with a folder of this name that a job was removing when it was killed.
-
     Raises
     ------
     OSError
@@ -124,13 +122,10 @@ def remove(path: Path) -> None:
     """
     if path.is_symlink() or path.is_file():
         path.unlink()
-        return
-    nameless = f"{REMOVED}{path.name.lstrip('.')}-"
-    if path.exists():
-        path.rename(path.with_name(f"{nameless}{os.urandom(4).hex()}"))
-    if path.parent.is_dir():
-        for left in [other for other in path.parent.iterdir() if other.name.startswith(nameless)]:
-            shutil.rmtree(left, ignore_errors=True)
+    elif path.exists():
+        nameless = path.with_name(f"{REMOVED}{path.name.lstrip('.')}-{os.urandom(4).hex()}")
+        path.rename(nameless)
+        shutil.rmtree(nameless, ignore_errors=True)
 
 
 def make_whole(final: Path, make: Callable[[Path], object]) -> None:

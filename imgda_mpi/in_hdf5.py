@@ -32,7 +32,7 @@ def check_openable(path: Path) -> None:
     with h5py.File(path) as file:
         for name in members(file.id):
             try:
-                file[name]
+                file[os.fsencode(name)]
             except KeyError as err:
                 raise OSError(f"{name} is a link to what is not there, or damaged") from err
 

@@ -24,6 +24,7 @@ import imgda_mpi.settings.verbs  # noqa: F401
 from imgda_mpi import cli, compiled  # noqa: F401
 
 CHANGES = {"os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.link", "os.symlink", "os.truncate", "os.chmod"}
+REMOVALS, OF_TWO, PATHS = {"os.remove", "os.rmdir"}, {"os.rename", "os.link", "os.symlink"}, (str, bytes, os.PathLike)
 SAME = {".csv", ".txt", ".toml"}
 """Files that are the same in every run; others have times of their making."""
 
@@ -39,7 +40,10 @@ def main(folder: Path, n_ends: int, *command: str) -> None:
     ends = sorted({round(end) for end in np.linspace(1, n_changes, n_ends)})
     for end in ends:
         for path in {folder / Path(path).parts[0] for path in state(folder).keys() - before.keys()}:
-            shutil.rmtree(path)
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
         ended, _ = started(command, folder, said, end)
         if ended != -signal.SIGKILL:
             faults.append(f"{end}: status {ended}, not killed")
@@ -66,7 +70,9 @@ def started(command: tuple[str, ...], folder: Path, said: Path, end: int | None)
         def count(event: str, arguments: tuple[Any, ...]) -> None:
             nonlocal n_changes
             is_change = event in CHANGES or (event == "open" and isinstance(arguments[2], int) and arguments[2] & 3)
-            if is_change and str(arguments[0]).startswith(str(folder)):
+            path = os.fsdecode(arguments[event in OF_TWO]) if is_change and isinstance(arguments[0], PATHS) else ""
+            # What removes a whole folder names what is in it relative to an open one.
+            if path and (path.startswith(str(folder)) or (event in REMOVALS and not Path(path).is_absolute())):
                 n_changes += 1
                 if n_changes == end:
                     os.kill(os.getpid(), signal.SIGKILL)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from mpi4py import MPI
 
-from imgda_mpi.disk import STAGING, check_replaceable, give_name, left_over, link, remove, staging_beside, sync, tree
+from imgda_mpi.disk import STAGING, check_replaceable, give_name, left_over, link, staging_beside, sync, tree
 from imgda_mpi.faults import OutputError
 from imgda_mpi.results.folder import new_directory
 
@@ -91,19 +91,6 @@ def test_a_place_that_nothing_can_take_is_known_before(tmp_path: Path, monkeypat
     monkeypatch.setattr(Path, "is_mount", lambda _: False)
     with pytest.raises(OutputError, match="found a mount point"):
         check_replaceable(Path("/proc"))
-
-
-def test_a_folder_whose_removal_was_cut_off_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = tmp_path / "result.draws"
-    with monkeypatch.context() as patch:
-        patch.setattr("shutil.rmtree", lambda *_, **__: None)
-        folder.mkdir()
-        remove(folder)
-    (left,) = tmp_path.iterdir()
-    assert left.name.startswith(".removed-result.draws-")
-    (tmp_path / ".removed-result-12345678").mkdir()  # of another name
-    remove(folder)
-    assert [path.name for path in tmp_path.iterdir()] == [".removed-result-12345678"]
 
 
 def test_what_killed_jobs_have_left_is_known_from_what_is_at_work_and_removed(

@@ -17,7 +17,7 @@ sys.path.insert(0, str(ROOT / "tools"))
 
 from fuzz import make
 from fuzz_cases import inputs, linked, write_cases
-from fuzz_judge import faults
+from fuzz_judge import faults, faults_of_page, faults_of_run, faults_of_scores
 
 MUTANTS = 100
 
@@ -73,3 +73,20 @@ def test_a_result_that_cannot_be_is_seen(
     with h5py.File(next(output.rglob("*s90.nc")), "r+") as file:
         file[variable][index] = value
     assert any(said in fault for fault in faults(case, output))
+
+
+def test_scores_runs_and_pages_that_cannot_be_are_seen(folder: Path, tmp_path: Path) -> None:
+    for name, judge in (("verified", faults_of_scores), ("columns", faults_of_run)):
+        output = Path(shutil.copytree(folder / "cases" / f"{name}.analysis", tmp_path / name))
+        assert judge(folder, output) == []
+        for path in output.rglob("history.nc"):
+            with h5py.File(path, "r+") as file:
+                file["soil_moisture"][0, 0] = 3.0
+        for path in output.glob("scores_field_*.csv"):
+            head, first, *rows = path.read_text().splitlines()
+            values = dict(zip(head.split(","), first.split(","), strict=True)) | {"scc_mean": "2.0"}
+            path.write_text("\n".join([head, ",".join(values.values()), *rows]))
+        assert len(judge(folder, output)) == 1
+        shutil.rmtree(output)
+        assert judge(folder, output)
+    assert faults_of_page(folder, tmp_path)

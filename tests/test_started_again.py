@@ -224,7 +224,11 @@ def test_a_folder_of_draws_whose_job_was_killed_at_once_is_taken(tmp_path: Path)
     kept.folder.mkdir()
     (kept.folder / ".digest.partial-17").touch()
     assert kept.open() == []
+    left, other = (tmp_path / f".removed-result.draws{name}-12345678" for name in ("", "-2"))
+    for folder in (left, other):
+        folder.mkdir()
     kept.remove()
+    assert [*tmp_path.iterdir()] == [other]
     kept.folder.mkdir()
     (kept.folder / "notes.txt").touch()
     with pytest.raises(OutputError, match=r"result.draws: found something else"):

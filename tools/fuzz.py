@@ -16,7 +16,7 @@ What becomes of a mutant is, the worst first,
     hang         no end after --limit seconds
     traceback    instead of a message
     absurd       a result that cannot be: not finite, outside the soil's bounds, other bits where nothing is to change,
-                 an increment beyond any; inputs changed, or files left over
+                 an increment or a score beyond any; inputs changed, or files left over
     disagree     `check` finds nothing and the verb refuses, or the other way round
     unnamed      a refusal that names neither a file nor a setting
     stray        a warning of Python or of a library among the messages
@@ -58,7 +58,7 @@ import h5py
 import numpy as np
 from fuzz_bytes import BYTES, RECORDS, SETTINGS, TABLE, WHOLE, Rng, pick
 from fuzz_cases import CHECKED_ALONE, VERB, Input, inputs, linked, write_cases
-from fuzz_judge import FAULTS_OF, distance, no_faults
+from fuzz_judge import FAULTS_OF, distance
 from fuzz_structure import STRUCTURE
 
 from imgda_mpi import cli
@@ -303,7 +303,8 @@ def outcome(mutant: Record, cases: Path, folder: Path) -> Record:
     if after != before:
         why += [f"inputs changed or files left: {sorted(str(p) for p in after.keys() ^ before.keys())[:5]}"]
     if status[-1] == 0:
-        why += FAULTS_OF.get(commands[-1][0], no_faults)(folder, output)
+        judge = FAULTS_OF.get(commands[-1][0])
+        why += judge(folder, output) if judge else []
     elif output.exists():
         why += [f"what was refused left {output}"]
     if why:
@@ -322,7 +323,9 @@ def outcome(mutant: Record, cases: Path, folder: Path) -> Record:
     new = kinds(said, folder) - kinds((undisturbed / "said.txt").read_text(), cases)
     if new:
         return record | {"outcome": "warned", "why": "; ".join(sorted(new))}
-    far = distance(output, undisturbed) if name == "analyse" else 0.0
+    if name != "analyse":
+        return record | {"outcome": "done", "why": ""}
+    far = distance(output, undisturbed)
     return record | {"outcome": "moved" if far > FAR else "done", "why": f"{far:.3f} m3 m-3 from the undisturbed"}
 
 

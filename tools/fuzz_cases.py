@@ -1,9 +1,9 @@
-"""The small cases that tools/fuzz.py starts from: between them they have every kind of input of an analysis.
+"""The small cases that tools/fuzz.py starts from: between them they have every kind of input.
 
 `columns202x` reads a CF image with mask, field of errors and map of classes; `members202x` an image like GLDAS's and
 members as images; `members2014` a table of points and members as restarts; `again2014` a classic NetCDF file of points
-and a restart that has been analysed before. Those of other verbs are in tools/fuzz_verbs.py; `verbs` has settings of
-verbs that are checked alone.
+and a restart that has been analysed before. Those of other verbs are in tools/fuzz_verbs.py; `reported` has
+results of cases, of which a page is made, `verbs` settings that are checked alone.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Input(NamedTuple):
 
 
 def write_cases(folder: Path) -> None:
-    """Write all cases into a new folder, each with its undisturbed ``analysis`` beside it; the same bytes every time.
+    """Write all cases into a new folder, each with its undisturbed result beside it; the same bytes every time.
 
     Raises
     ------
@@ -85,7 +85,10 @@ def write_cases(folder: Path) -> None:
         write(case)
         said = _done(verb, case)
         undisturbed, result = making / f"{name}.analysis", case / RESULT.get(verb, "result")
-        (result.rename if result.is_dir() else Path.mkdir)(undisturbed)
+        if result.is_dir():
+            result.rename(undisturbed)
+        else:
+            undisturbed.mkdir()
         (undisturbed / "said.txt").write_text(said)
     _reported(making)
     _verbs(making / CHECKED_ALONE)

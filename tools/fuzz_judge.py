@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,7 +28,14 @@ STATE = {"wliq_soisno": (25, 15), "wice_soisno": (40, 15), "wa": (93, 1)}
 UNTOUCHED = ((0, 25), (40, 93), (94, 128))
 """The reals per patch that an analysis leaves alone."""
 
-MOST_ERROR = 1.0  # m3 m-3
+CORRELATION, DISTANCE = (-1 - 1e-6, 1 + 1e-6), (0.0, 1.0)
+LIMITS = {
+    **dict.fromkeys(("scc", "correlation", "anomaly_correlation"), CORRELATION),
+    **dict.fromkeys(("ubrmse", "rmse"), DISTANCE),
+    "bias": (-1.0, 1.0),
+}
+"""Of scores, by how their names begin."""
+
 MOST_INCREMENT = 0.6  # m3 m-3: from nothing to the wettest soil
 MEMBERS = ("m1", "m2", "m3", "m4")
 """Folders whose files have the names of the background's."""
@@ -56,55 +62,50 @@ def faults(case: Path, output: Path) -> list[str]:
     return found
 
 
-def faults_of_scores(case: Path, output: Path) -> list[str]:
+def faults_of_scores(_: Path, output: Path) -> list[str]:
     """What is wrong with the tables of a verification."""
-    found = []
     try:
         json.loads((output / "manifest.json").read_text())
-        for table in sorted(output.glob("*.csv")):
+        tables = sorted(output.glob("*.csv"))
+        found = [] if tables else ["no table was written"]
+        for table in tables:
             with table.open(newline="") as file:
                 found += [f"{table.name}: {text}" for row in csv.DictReader(file) for text in _of_row(row)]
     except Exception as err:
-        found.append(f"cannot be judged: {type(err).__name__}: {err}")
+        return [f"cannot be judged: {type(err).__name__}: {err}"]
     return found[:5]
 
 
 def _of_row(row: dict[str, str]) -> Iterator[str]:
     for name, text in row.items():
-        is_score = re.match("scc|correlation|anomaly_correlation|ubrmse|rmse|bias", name)
-        if not is_score or not text or re.search("_low|_high|_minus_", name):
-            continue
-        value, limits = float(text), (-MOST_ERROR, MOST_ERROR) if is_score[0] == "bias" else (0.0, MOST_ERROR)
-        limits = (-1 - ROUNDING, 1 + ROUNDING) if "c" in is_score[0] else limits
-        if not math.isnan(value) and not limits[0] <= value <= limits[1]:
-            yield f"{name} is {text}"
+        score = next((score for score in LIMITS if name.startswith(score)), None)
+        if score and text and not re.search("_low|_high|_minus_", name):
+            least, most = LIMITS[score]
+            if not (np.isnan(float(text)) or least <= float(text) <= most):
+                yield f"{name} is {text}"
 
 
-def faults_of_run(case: Path, output: Path) -> list[str]:
+def faults_of_run(_: Path, output: Path) -> list[str]:
     """What is wrong with a run of soil columns."""
-    found = []
     try:
         json.loads((output / "run.json").read_text())
-        for path in sorted(output.rglob("history.nc")):
+        histories = sorted(output.rglob("history.nc"))
+        found = [] if histories else ["no history was written"]
+        for path in histories:
             with h5py.File(path) as file:
                 moisture = file["soil_moisture"][...]
             wet = moisture[np.isfinite(moisture)]
             if not wet.size or wet.min() < 0 or wet.max() > 1:
                 found.append(f"{path.name}: soil moisture is no volume of water, or nowhere")
     except Exception as err:
-        found.append(f"cannot be judged: {type(err).__name__}: {err}")
+        return [f"cannot be judged: {type(err).__name__}: {err}"]
     return found
 
 
-def faults_of_page(case: Path, output: Path) -> list[str]:
+def faults_of_page(_: Path, output: Path) -> list[str]:
     """What is wrong with a page."""
     page = output / "report.html"
     return [] if page.is_file() and "</html>" in page.read_text()[-100:] else [f"no whole page in {output}"]
-
-
-def no_faults(case: Path, output: Path) -> list[str]:
-    """Of what only says something."""
-    return []
 
 
 FAULTS_OF = {"analyse": faults, "verify": faults_of_scores, "columns": faults_of_run, "report": faults_of_page}

@@ -2,7 +2,7 @@
 
 `verified` scores runs of both versions of the model and one of soil columns, which has an analysis, against images and
 stations of both kinds, with rain of files; `estimated` has three products; `columns` runs soil columns from a restart
-with weather of files; `reported` has results that a page is made of.
+with weather of files.
 """
 
 from __future__ import annotations

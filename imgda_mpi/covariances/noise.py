@@ -62,7 +62,7 @@ def powers_of_finest_modes(
         return found
     own = share_wedges(transform.layout, every, comm.size)[comm.rank]
     if own:
-        errors = WhiteErrors(transform, innovation.observed.astype(np.float64))
+        errors = WhiteErrors(transform, innovation.observed)
         # At coasts and gaps a mean is a jump, which has all scales.
         anomalies = innovation.minus(innovation.values[innovation.observed].mean()).values
         looked_at = {wedge for wedges in own.values() for wedge in wedges}

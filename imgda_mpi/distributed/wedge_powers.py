@@ -66,7 +66,7 @@ class WedgePowers:
     ) -> Iterator[tuple[int, Wedge, Values]]:
         """Number, wedge and coefficients (stop - start,) of an image (ny, nx). Not collective.
 
-        Of the own wedges, or of those in some ``chunks``, which are in the order of the layout.
+        Of the own wedges, or of all wedges of some ``chunks``.
         """
         spectrum = self.transform.empty_spectrum()
         self.transform.to_spectrum(image.astype(self.transform.dtype), spectrum)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from imgda_mpi.arrays import FloatArray
+from imgda_mpi.arrays import BoolArray, FloatArray
 from imgda_mpi.curvelet import CurveletTransform, Wedge
 from imgda_mpi.curvelet.windows import WedgeWindows, Window, window
 from imgda_mpi.grid import fast_length
@@ -61,23 +61,26 @@ class WhiteErrors:
         Where ``sd`` has another shape than the image.
     """
 
-    def __init__(self, transform: CurveletTransform, sd: FloatArray) -> None:
+    def __init__(self, transform: CurveletTransform, sd: FloatArray | BoolArray) -> None:
         if sd.shape != transform.layout.image_shape:
             raise ValueError(f"sd has shape {sd.shape}: need {transform.layout.image_shape}")
         self._geometry, self._windows = transform.geometry, WedgeWindows(transform.geometry)
-        self._variance = np.square(sd, dtype=np.float64)
+        self._sd = sd
 
     def variance(self, wedge: Wedge) -> FloatArray:
         """Of the coefficients of a wedge, (stop - start,) (m3 m-3)2."""
         part = window(self._geometry, wedge.scale, wedge.number, self._windows)
         if wedge.is_real and wedge.scale > 1:
-            return _at_pixels(part, self._variance).ravel()
+            return _at_pixels(part, self._variances()).ravel()
         variance = (_positions(part, self._spectrum, wedge.shape) / math.prod(wedge.shape)).ravel()
         return variance if wedge.is_real else np.repeat(variance, 2)
 
     @cached_property
     def _spectrum(self) -> Spectrum:
-        return np.asarray(np.fft.fft2(self._variance) / self._variance.size)
+        return np.asarray(np.fft.fft2(self._variances()) / self._sd.size)
+
+    def _variances(self) -> FloatArray:
+        return np.square(self._sd, dtype=np.float64)
 
 
 Spectrum = npt.NDArray[np.complex128]

@@ -85,7 +85,7 @@ class FullCost:
 
     @cached_property
     def wedges(self) -> IntArray:
-        """Coefficients in whose wedges a rank takes powers."""
+        """Coefficients of the wedges whose powers a rank takes."""
         return Rectangle(self.case.layout, 1, self.n_ranks).group_sizes
 
     @property
@@ -247,7 +247,7 @@ class FullCost:
 
     @cached_property
     def _transformed(self) -> FloatArray:
-        """Operations of FFTs for the coefficients of one image in chunks with such wedges."""
+        """Operations of FFTs for an image's coefficients of the chunks in which noise is looked for."""
         case = self.case
         return np.array([sum(map(case.chunk_flops, own)) + case.image_flops * bool(own) for own in self._fine])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import fields
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from imgda_mpi.disk import remove
+from imgda_mpi.disk import REMOVED, remove
 from imgda_mpi.faults import OutputError, fault, writing
 from imgda_mpi.verify.experiment import Outcome
 
@@ -114,7 +115,7 @@ class KeptDraws:
         return outcome
 
     def remove(self) -> None:
-        """Remove all of them.
+        """Remove all of them, and what a job that was killed while it did so has left.
 
         Raises
         ------
@@ -122,9 +123,12 @@ class KeptDraws:
         """
         with writing(self.folder):
             remove(self.folder)
+            for left in self.folder.parent.glob(f"{REMOVED}*"):
+                if re.fullmatch(re.escape(f"{REMOVED}{self.folder.name.lstrip('.')}-") + "[0-9a-f]{8}", left.name):
+                    remove(left)
 
     def _is_begun(self) -> bool:
-        """Whether a job that was killed at once can have left the folder."""
+        """Whether a job that was killed as it began can have left the folder."""
         return all(file.name.startswith(_partial(DIGEST)) for file in self.folder.iterdir())
 
     def _file(self, number: int) -> Path:

@@ -92,7 +92,8 @@ class _Reader:
                 values.append(self._values(frames[-1]))
         middles = np.array([of_run[0].time.timestamp() if of_run else np.nan for of_run in frames])
         with settled_by(f"[runs.{next(iter(self._runs))}]" if self._rain is None else "[rain]"):
-            return np.stack(values), self._rain_of(frames[0]), middles
+            rain = self._rain_of(frames[0])
+        return np.stack(values), rain, middles
 
     def _values(self, frames: Sequence[Frame]) -> FloatArray:
         values = np.full(self._n, np.nan)

@@ -59,7 +59,7 @@ class Reference:
 
     @property
     def keys(self) -> str:
-        """Of the settings that it comes from."""
+        """The section of the settings that it comes from, as `settled_by` takes it."""
         return f"[images.{self.name}]"
 
 
@@ -188,10 +188,10 @@ class _Worker:
 
     def _moment(self, period: int, time: datetime, block: _Block) -> _Moment | None:
         inputs, series = self.judged.inputs, self.reference.series
-        images = _States(series, time, inputs, self.reference.keys)
+        images = States(series, time, inputs, self.reference.keys)
         if not images.sides:
             return None
-        runs = [_States(run, time, inputs, f"[runs.{name}]") for name, run in inputs.runs.items()]
+        runs = [States(run, time, inputs, f"[runs.{name}]") for name, run in inputs.runs.items()]
         if not all(run.sides for run in runs):
             return None
         n_runs, n_layers, n_scales = len(runs), len(inputs.layers), self._n_scales
@@ -224,7 +224,7 @@ class _Worker:
         return _Moment(time, period, scores, by_scale, images.counts, images.own_time)
 
 
-class _States:
+class States:
     """A series at one moment, or over the window that begins there, and the ``keys`` that settle it."""
 
     def __init__(self, series: ImageSeries, time: datetime, inputs: Inputs, keys: str) -> None:
@@ -249,7 +249,8 @@ class _States:
 
     def has(self, layer: Layer) -> bool:
         """Whether there is an image of a layer."""
-        return all(layer in self._series.layers(frames[0]) for frames in self._frames.values())
+        with settled_by(self._keys):
+            return all(layer in self._series.layers(frames[0]) for frames in self._frames.values())
 
     def of(self, side: str, layer: Layer) -> FloatArray:
         """Image of a layer, (ny, nx) m3 m-3."""

@@ -18,8 +18,8 @@ from imgda_mpi.results.run_folder import open_run
 from imgda_mpi.results.run_records import ANALYSIS
 from imgda_mpi.settings.verify import AnyReference, OfMoisture, OfProduct, Verification
 from imgda_mpi.verify.status import ITSELF, OTHER_DATA, status
-from imgda_mpi.workflow.verify_fields import Reference
-from imgda_mpi.workflow.verify_inputs import Inputs, analyses_of, check_times, extent, series_of
+from imgda_mpi.workflow.verify_fields import Reference, States
+from imgda_mpi.workflow.verify_inputs import Inputs, analyses_of, check_times, extent, series_of, times_of_periods
 
 log = logging.getLogger(__name__)
 
@@ -39,14 +39,15 @@ def read_references(settings: Verification, inputs: Inputs) -> list[Reference]:
     for name, section in settings.images.items():
         with settled_by(f"[images.{name}]"):
             series = series_of(section, inputs.layers, inputs.times)
-            _check(series, section.regridding, inputs)
+            _check_places_and_times(series, section.regridding, inputs)
             statuses = _statuses(settings, section, series, inputs)
-            references.append(Reference(name, series, section.regridding, statuses))
+        references.append(Reference(name, series, section.regridding, statuses))
+        _read_first(references[-1], inputs)
     return references
 
 
-def _check(series: ImageSeries, regridding: str, inputs: Inputs) -> None:
-    """Refuse images of other places, times or layers than all runs have."""
+def _check_places_and_times(series: ImageSeries, regridding: str, inputs: Inputs) -> None:
+    """Refuse images of other places or times than those of the runs."""
     # The same grid takes no regridding: it may have a single row.
     if not series.grid.has_cells_of(inputs.grid):
         reached = METHODS[regridding](series.grid, inputs.grid)(np.ones(series.grid.shape))
@@ -54,13 +55,19 @@ def _check(series: ImageSeries, regridding: str, inputs: Inputs) -> None:
             found, expected = extent(series.grid), f"some of the runs' {extent(inputs.grid)}"
             raise fault(series.what, "lat, lon", found=found, expected=expected, do="give images of the runs' region")
     check_times(series, inputs.times, inputs.window)
-    every = (*inputs.runs.values(), series)
+
+
+def _read_first(reference: Reference, inputs: Inputs) -> None:
+    """Read the first images that are compared; refuse those of other times or layers than all runs have."""
+    every = [(reference.series, reference.keys), *((run, f"[runs.{name}]") for name, run in inputs.runs.items())]
     has_time = False
-    for time in inputs.times:
-        frames = [one.frames_of(time, inputs.window) for one in every]
-        if all("after" in own for own in frames):
-            of_each = [one.layers(own["after"][-1]) for one, own in zip(every, frames, strict=True)]
-            if any(all(layer in own for own in of_each) for layer in inputs.layers):
+    for time in (time for of_period in times_of_periods(inputs) for time in of_period):
+        states = [States(series, time, inputs, keys) for series, keys in every]
+        if all("after" in one.sides for one in states):
+            common = [layer for layer in inputs.layers if all(one.has(layer) for one in states)]
+            if common:
+                for one in states:
+                    one.of("after", common[0])
                 return
             has_time = True
     if has_time:
@@ -73,7 +80,8 @@ def _check(series: ImageSeries, regridding: str, inputs: Inputs) -> None:
     else:
         found, expected = "no time that all runs have", "one at least"
         do = "give images of the times of the runs, or other `times`"
-    raise fault(series.what, found=found, expected=expected, do=do)
+    with settled_by(reference.keys):
+        raise fault(reference.series.what, found=found, expected=expected, do=do)
 
 
 def _statuses(settings: Verification, section: AnyReference, series: ImageSeries, inputs: Inputs) -> list[list[str]]:

@@ -13,6 +13,7 @@ from mpi4py import MPI
 
 from imgda_mpi.arrays import BoolArray, FloatArray, IntArray
 from imgda_mpi.faults import ConfigError, ImgdaError, fault, settled_by
+from imgda_mpi.histories.image_series import Frame, ImageSeries
 from imgda_mpi.histories.rain import RainSeries, open_rain
 from imgda_mpi.netcdf.dates import DATE_TEXT
 from imgda_mpi.parallel.failure import from_rank_0, on_rank_0, same_fate
@@ -76,18 +77,21 @@ def verify_stations(
 def choose_all(settings: Verification, inputs: Inputs) -> dict[str, Chosen]:
     """The stations of all sections, which are small beside the runs; says how many there are. On rank 0.
 
-    Rain that goes with them is opened to see that it can be.
+    Of the runs, and of rain that goes with the stations, the first image is read to see that it can be.
 
     Raises
     ------
     ImgdaError
-        Where they or the rain cannot be read, none is within the grid, none has values enough at these
+        Where they, the runs or the rain cannot be read, none is within the grid, none has values enough at these
         times, or a package is missing.
     """
     found = {}
     if settings.rain is not None:
         with settled_by("[rain]"):
-            open_rain(times=inputs.times, **settings.rain.values()).at(inputs.times[0])
+            rain = open_rain(times=inputs.times, **settings.rain.values())
+            first = next(iter(inputs.runs.values()))
+            moments = (frame.time for time in inputs.times for frame in _states(first, time, inputs))
+            next((time for time in moments if rain.at(time) is not None), None)
     for name, section in settings.stations.items():
         with settled_by(f"[stations.{name}]"):
             check_pytesmo()
@@ -97,11 +101,30 @@ def choose_all(settings: Verification, inputs: Inputs) -> dict[str, Chosen]:
             _check_times(section, chosen, inputs)
             log.info("stations %s: %s: %s", name, section.file, chosen.summary)
             found[name] = chosen
+        for of_run, run in inputs.runs.items():
+            with settled_by(f"[runs.{of_run}], [stations.{name}]"):
+                _read_first(run, chosen, inputs)
     return found
 
 
+def _states(run: ImageSeries, time: datetime, inputs: Inputs) -> Sequence[Frame]:
+    """What of a run is compared with stations at a time."""
+    return run.frames_of(time, inputs.window).get("after", [])
+
+
+def _read_first(run: ImageSeries, chosen: Chosen, inputs: Inputs) -> None:
+    """Read the first image of a run, at the deepest of the stations."""
+    frames = next(filter(None, (_states(run, time, inputs) for time in inputs.times)), None)
+    if frames is not None:
+        top, bottom = max(map(tuple, chosen.places.compared.tolist()))
+        if chosen.at_depth:
+            frames[0].depth(top)
+        else:
+            frames[0].layer((top, bottom))
+
+
 def _check_times(section: AnySites, chosen: Chosen, inputs: Inputs) -> None:
-    """Refuse stations without a value in the time that is verified, and times too few for any pairs that count."""
+    """Refuse stations without a value in the time that is verified, and too few times or values for pairs that count."""
     reach = max(
         [
             section.match,
@@ -110,7 +133,7 @@ def _check_times(section: AnySites, chosen: Chosen, inputs: Inputs) -> None:
         ]
     )
     wanted = instants([inputs.times[0] - reach, inputs.times[-1] + reach])
-    of_each = [np.sort(one.times[np.isfinite(one.values)]) for one in chosen.series]
+    of_each = [one.times[np.isfinite(one.values)] for one in chosen.series]
     valid = np.concatenate(of_each)
     if not ((valid >= wanted[0]) & (valid <= wanted[1])).any():
         first, last = inputs.times[0], inputs.times[-1]
