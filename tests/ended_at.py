@@ -25,8 +25,8 @@ from imgda_mpi import cli, compiled  # noqa: F401
 
 CHANGES = {"os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.link", "os.symlink", "os.truncate", "os.chmod"}
 REMOVALS, OF_TWO, PATHS = {"os.remove", "os.rmdir"}, {"os.rename", "os.link", "os.symlink"}, (str, bytes, os.PathLike)
-SAME = {".csv", ".txt", ".toml"}
-"""Files that are the same in every run; others have times of their making."""
+SAME = {".csv", ".toml"}
+"""Files that are the same in every run; others have times at which they were made, or that it took."""
 
 
 def main(folder: Path, n_ends: int, *command: str) -> None:

@@ -77,7 +77,7 @@ def test_a_result_that_cannot_be_is_seen(
 
 def test_scores_runs_and_pages_that_cannot_be_are_seen(folder: Path, tmp_path: Path) -> None:
     for name, judge in (("verified", faults_of_scores), ("columns", faults_of_run)):
-        output = Path(shutil.copytree(folder / "cases" / f"{name}.analysis", tmp_path / name))
+        output = Path(shutil.copytree(folder / "cases" / f"{name}.analysis", tmp_path / name, symlinks=True))
         assert judge(folder, output) == []
         for path in output.rglob("history.nc"):
             with h5py.File(path, "r+") as file:

@@ -218,7 +218,7 @@ def _reported(making: Path) -> None:
     """Results of the other cases."""
     case = making / "reported"
     for name, source in RESULTS.items():
-        shutil.copytree(making / f"{source}.analysis", case / name)
+        shutil.copytree(making / f"{source}.analysis", case / name, symlinks=True)
         (case / name / "said.txt").unlink()
 
 

@@ -124,7 +124,7 @@ def _read_first(run: ImageSeries, chosen: Chosen, inputs: Inputs) -> None:
 
 
 def _check_times(section: AnySites, chosen: Chosen, inputs: Inputs) -> None:
-    """Refuse stations without a value in the time that is verified, and too few times or values for pairs that count."""
+    """Refuse stations without a value in the time that is verified, and too few times or values for any score."""
     reach = max(
         [
             section.match,
