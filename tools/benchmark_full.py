@@ -144,7 +144,7 @@ def constants(grids: list[Shape], repeat: int) -> None:
 
         rests = [work(found, "rest") for found in (alone, shared)]
         whole = 2 * rests[1] - rests[0]
-        n_values, _ = alone["planned"]["fine"]
+        n_values = alone["planned"]["fine"]
         of_squares = complex_flops(n_pixels)
         n_entries, dense = featured["planned"]["features"]
         say(f"{shape[0]} x {shape[1]}, FFT rate {1e-9 * rate:.2f} GFlop/s, {alone['seconds']:.2f} s")
@@ -255,7 +255,7 @@ def planned(problem: Problem, layout: Layout, n_ranks: int, features: bool) -> F
         "sent": int(cost.sent[1].max()),
         "memory": int(cost.memory.max()),
         "waves": cost.n_waves,
-        "fine": [int(part[0]) for part in cost.fine],
+        "fine": int(cost.fine[0]),
         "features": [counts.n_entries, counts.n_features * n_observed],
     }
 

@@ -45,7 +45,7 @@ OWN_WORK, WHOLE_WORK = 2200.0, 1200.0  # of an own pixel and of any pixel, for w
 TURNED_WORK = 40.0  # of an own pixel in a filter, where ranks exchange columns: to pack and unpack them
 KRIGED_WORK = 0.3  # of three long waves, on rank 0, in each continuation
 SQUARED_WORK = 1.5  # of an operation of an FFT of what is seen: variances of white errors
-FINE_WORK = 1700.0  # of a coefficient of these wedges
+FINE_WORK = 1000.0  # of a coefficient of these wedges
 FEATURE_WORK = 310.0  # of an own pixel, for each image that a preconditioner with features is made with, or corrects
 SPARSE_WORK = 9.0  # of an entry of the features in a product
 DENSE_WORK = 28.0  # of an observed cell and feature in an iteration
@@ -53,7 +53,6 @@ DENSE_WORK = 28.0  # of an observed cell and feature in an iteration
 # Of memory, as real runs have it.
 VECTORS = 11  # rows that are alive in an iteration, working places in both precisions included
 IMAGES = 6  # whole images: innovation, signs, filters, and the product of two spectra
-FINE = 90  # bytes of a coefficient of the largest fine wedge, while variances of white errors are computed
 ENTRY, PRECONDITIONER = 12, 4  # bytes of an entry of a sparse matrix, and of an observed cell and feature
 SINGLE = 4  # bytes of a number in single precision
 
@@ -205,8 +204,7 @@ class FullCost:
         if self.n_ranks > 1:
             # Single precision, and the way to spectra alone, count half.
             of_vectors += TURNED_WORK * (self.n_filters + (self.n_inverted + self.n_spectra) / 2)
-        n_values, _ = self.fine
-        of_errors = SQUARED_WORK * (n_values > 0) * complex_flops(ny * nx) + FINE_WORK * n_values
+        of_errors = SQUARED_WORK * (self.fine > 0) * complex_flops(ny * nx) + FINE_WORK * self.fine
         of_waves = (1 + self.n_preconditioners) * KRIGED_WORK * self.n_waves**3 * (np.arange(self.n_ranks) == 0)
         of_rows = of_vectors * nx + (self.matrices_work / ny if n_features else 0.0)
         of_all = self._transformed + of_errors + of_waves + WHOLE_WORK * ny * nx
@@ -226,13 +224,10 @@ class FullCost:
         return most_waves(self.case.layout.image_shape)
 
     @cached_property
-    def fine(self) -> tuple[IntArray, IntArray]:
-        """Coefficients of the finest scales that noise is looked for in, and those of the largest of their wedges."""
-        own = [[wedge.stop - wedge.start for wedges in of_rank.values() for wedge in wedges] for of_rank in self._fine]
-        return (
-            np.array([sum(sizes) for sizes in own]),
-            np.array([max(sizes, default=0) for sizes in own]),
-        )
+    def fine(self) -> IntArray:
+        """Coefficients of the finest scales that noise is looked for in."""
+        wedges_of = ([wedge for wedges in of_rank.values() for wedge in wedges] for of_rank in self._fine)
+        return np.array([sum(wedge.stop - wedge.start for wedge in wedges) for wedges in wedges_of])
 
     @cached_property
     def _fine(self) -> list[dict[Chunk, list[Wedge]]]:
@@ -262,7 +257,7 @@ class FullCost:
         case, (ny, nx) = self.case, self.case.layout.image_shape
         iterations = REAL * (IMAGES * ny * nx + VECTORS * (self.rows * nx + self.columns * ny))
         iterations += 2 * case.spectrum_bytes + self.features_memory
-        return case.memory(self.n_ranks, np.maximum(iterations, FINE * self.fine[1]))
+        return case.memory(self.n_ranks, iterations)
 
     @property
     def features_memory(self) -> IntArray:
