@@ -83,8 +83,8 @@ IN_LIBRARY = re.compile(r"\b((Dataset|File|read_direct)\(|(variable|dataset|file
 BY_BYTES, BY_WHOLE = 0.25, 0.08
 """Shares of mutants whose bytes are changed, and that are something else."""
 
-WEIGHT = {"settings": 4, "observation": 4, "result": 1}
-"""How often an input is chosen, else 2: users write or choose the first anew each time; pages take long."""
+WEIGHT = {"settings": 8, "observation": 8, "result": 1}
+"""How often an input is chosen, else 4: users write or choose the first anew each time; pages take long."""
 
 Record = dict[str, Any]
 
@@ -237,7 +237,7 @@ def make(seed: int, number: int, started: list[Input], cases: Path, mutant: Path
     """Lay out a mutant in a new folder, and say what it is."""
     rng = np.random.default_rng([seed, number])
     roles = sorted({source.role for source in started})
-    role = pick(rng, [role for role in roles for _ in range(WEIGHT.get(role, 2))])
+    role = pick(rng, [role for role in roles for _ in range(WEIGHT.get(role, 4))])
     source = pick(rng, [source for source in started if source.role == role])
     for _ in linked(cases / source.case, mutant):
         pass
