@@ -23,8 +23,11 @@ import numpy as np
 import imgda_mpi.settings.verbs  # noqa: F401
 from imgda_mpi import cli, compiled  # noqa: F401
 
+PATHS = (str, bytes, os.PathLike)
 CHANGES = {"os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.link", "os.symlink", "os.truncate", "os.chmod"}
-REMOVALS, OF_TWO, PATHS = {"os.remove", "os.rmdir"}, {"os.rename", "os.link", "os.symlink"}, (str, bytes, os.PathLike)
+REMOVALS, OF_TWO = {"os.remove", "os.rmdir"}, {"os.rename", "os.link", "os.symlink"}
+"""Events of Python that change a folder; those that name what is in it by its name alone; those with two paths."""
+
 SAME = {".csv", ".toml"}
 """Files that are the same in every run; others have times at which they were made, or that it took."""
 

@@ -175,6 +175,24 @@ def test_stations_of_too_few_values_for_pairs_are_found_before_anything_is_read(
         choose_all(settings_of(sites={"kind": "table", "file": str(file)}), inputs_of(runs(), TIMES))
 
 
+def test_stations_below_a_run_are_found_by_a_check_and_what_is_damaged_later_is_said_to_be_the_runs(
+    tmp_path: Path,
+) -> None:
+    def damaged(time: datetime, depth: float) -> np.ndarray:
+        if depth > 2.8 or time == TIMES[99]:
+            raise InputError("history.nc: found nothing")
+        return wave(time, depth)
+
+    file = two_stations(tmp_path / "stations.csv")
+    inputs = inputs_of({"one": series_of(damaged, Grid(15.0 - np.arange(6.0), 100.0 + np.arange(8.0)), TIMES)}, TIMES)
+    with pytest.raises(InputError, match=r"found nothing \(see \[runs\.one\]\)$"):
+        verified(inputs, tmp_path, file=str(file))
+    file.write_text(file.read_text().replace(",0.05,", ",3.0,"))
+    deep = settings_of(sites={"kind": "table", "file": str(file), "depth": [2.0, 4.0]})
+    with pytest.raises(InputError, match=r"found nothing \(see \[runs\.one\], \[stations\.sites\]\)$"):
+        choose_all(deep, inputs)
+
+
 def test_rows_that_are_no_value_are_counted_by_reason(tmp_path: Path) -> None:
     part, _ = verified(inputs_of(runs(), TIMES), tmp_path, file=str(two_stations(tmp_path / "stations.csv")))
     assert "3 sensors, 3 stations, 1440 rows, 960 valid values" in said(part)
